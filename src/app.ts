@@ -1,0 +1,35 @@
+/** The plugin's lifecycle in an app worker, in the order in which Egg calls it. */
+import type { Server as HttpServer } from 'node:http';
+import { readConfig } from './config';
+import type { EggApplication } from './egg';
+import { Server } from './server';
+
+export default class IoBoot {
+  readonly #app: EggApplication & { io?: Server };
+
+  constructor(app: EggApplication) {
+    this.#app = app;
+  }
+
+  /** The config is final: from here on there is `app.io`. */
+  configDidLoad(): void {
+    const app = this.#app;
+    app.io = new Server(
+      app,
+      readConfig(app.config.io, message => app.logger.warn(message)),
+    );
+  }
+
+  /** Everything has been loaded: middleware, controllers, routes, other plugins. */
+  async willReady(): Promise<void> {
+    const { io, server } = this.#app;
+    await io?.ready();
+    // when tests start an app, there may be a server by now, and the event has passed
+    if (server) io?.listenOn(server);
+    else this.#app.once('server', (server: HttpServer) => io?.listenOn(server));
+  }
+
+  async beforeClose(): Promise<void> {
+    await this.#app.io?.shutDown();
+  }
+}

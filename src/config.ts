@@ -1,0 +1,200 @@
+/** `config.io`: what each option means, and the check that runs while Egg starts. */
+import type { IncomingMessage } from 'node:http';
+import type { RedisOptions as ClientOptions } from 'ioredis';
+import type { ServerOptions } from 'socket.io';
+import { SetupError, setupMessage } from './errors';
+
+/** `config.io` */
+export interface IoConfig {
+  /**
+   * Options of Socket.IO and Engine.IO, as documented there. Different defaults here: `allowEIO3: true`, so that clients
+   * of Socket.IO 2 and 3 can connect, `serveClient: false`, and `connectionStateRecovery.skipMiddlewares: false`.
+   */
+  init?: InitOptions;
+
+  /**
+   * The middleware of each namespace. A namespace that is not listed here has none.
+   * Names may be written without the leading slash. Default: `/` without middleware.
+   */
+  namespace?: Record<string, NamespaceConfig>;
+
+  /** Lets broadcasts and rooms cross servers by Redis. Default: none, everything stays in the process. */
+  redis?: RedisConfig;
+
+  /**
+   * Makes the id of a connection, once for each, from its handshake request. Its result is the `socket.id` on `/` and `<namespace>#<id>`
+   * on others. What it throws or rejects with refuses the connection, as does anything but a string of 1 to 200 characters that no other
+   * connection has. Clients of Socket.IO 2 show this id in their requests: for them it has to be unguessable.
+   * Default: Socket.IO's own random ids.
+   */
+  generateId?: GenerateId;
+}
+
+export interface InitOptions extends Partial<Omit<ServerOptions, 'wsEngine'>> {
+  /**
+   * The WebSocket implementation: `'ws'`, the name of another installed package, or its `Server` class.
+   * `'uws'` stands for its maintained fork, the package `eiows`. Default: `'ws'`.
+   */
+  wsEngine?: unknown;
+}
+
+export interface NamespaceConfig {
+  /** Names of files in `app/io/middleware`, outermost first; `admin.auth` for `admin/auth.js`. They run around each connection. Default: none. */
+  connectionMiddleware?: string[];
+  /** The same, to run around each incoming event. Default: none. */
+  packetMiddleware?: string[];
+}
+
+/** Options of ioredis, among them `host` (default 127.0.0.1), `port` (default 6379), `password`, and these: */
+export interface RedisConfig extends ClientOptions {
+  /** The name that Socket.IO 2 had for `password`. */
+  auth_pass?: string;
+  /** Only servers of the same number hear each other: it becomes a part of `key`, since Redis itself knows no databases here. Default: 0. */
+  db?: number;
+  /** The prefix of the channels. Default: `socket.io`, or `socket.io-db<n>` with a `db` other than 0. */
+  key?: string;
+  /** How long to wait for the answers of other servers, in ms. Default: 5000. */
+  requestsTimeout?: number;
+}
+
+export type GenerateId = (request: IncomingMessage) => string | Promise<string>;
+
+/** `config.io`, checked and complete. */
+export interface Settings {
+  readonly init: InitOptions;
+  /** By name with its leading slash. */
+  readonly namespaces: ReadonlyMap<string, Required<NamespaceConfig>>;
+  readonly redis: RedisConfig | undefined;
+  readonly generateId: GenerateId | undefined;
+}
+
+const KEYS = ['init', 'namespace', 'redis', 'generateId'];
+
+/** Reads `config.io`. What is wrong throws; what is only unknown goes to `warn`. */
+export function readConfig(config: unknown, warn: (message: string) => void): Settings {
+  const io = objectAt('config.io', config ?? {});
+  for (const key of Object.keys(io)) {
+    if (!KEYS.includes(key))
+      warn(setupMessage('IO_CONFIG_UNKNOWN_KEY', `config.io.${key} is no option; did you mean ${nearest(key, KEYS)}?`));
+  }
+  return {
+    init: readInit(io['init'] ?? {}),
+    namespaces: readNamespaces(io['namespace'] ?? {}),
+    redis: isSet(io['redis']) ? readRedis(io['redis']) : undefined,
+    generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
+  };
+}
+
+/** `chat` and `/chat` name the same namespace. */
+export function withSlash(name: string): string {
+  return name.startsWith('/') ? name : `/${name}`;
+}
+
+function readInit(value: unknown): InitOptions {
+  const init: InitOptions = { ...objectAt('config.io.init', value) }; // Socket.IO writes into its options
+  if ('origins' in init) {
+    throw new SetupError(
+      'IO_CONFIG_REMOVED',
+      "config.io.init.origins is of Socket.IO 2; list the origins in config.io.init.cors.origin, as { cors: { origin: ['https://example.com'] } }",
+    );
+  }
+  if (isSet(init.allowRequest)) functionAt('config.io.init.allowRequest', init.allowRequest);
+  const { wsEngine, connectionStateRecovery } = init;
+  if (isSet(wsEngine) && !['string', 'function'].includes(typeof wsEngine))
+    invalid('config.io.init.wsEngine', "the name of a package, as 'ws', or a class", wsEngine);
+  if (connectionStateRecovery)
+    init.connectionStateRecovery = {
+      skipMiddlewares: false,
+      ...objectAt('config.io.init.connectionStateRecovery', connectionStateRecovery),
+    };
+  return init;
+}
+
+function readNamespaces(value: unknown): Settings['namespaces'] {
+  const namespaces = new Map<string, Required<NamespaceConfig>>();
+  for (const [name, options] of Object.entries(objectAt('config.io.namespace', value))) {
+    const place = `config.io.namespace['${name}']`;
+    const { connectionMiddleware, packetMiddleware, ...rest } = objectAt(place, options ?? {});
+    for (const key of Object.keys(rest))
+      invalid(
+        place,
+        `an object with connectionMiddleware and packetMiddleware; it has ${key}, did you mean ${nearest(key, ['connectionMiddleware', 'packetMiddleware'])}?`,
+      );
+    if (namespaces.has(withSlash(name)))
+      throw new SetupError('IO_CONFIG_INVALID', `${place} is there twice, with and without its leading slash; keep one`);
+    namespaces.set(withSlash(name), {
+      connectionMiddleware: namesAt(`${place}.connectionMiddleware`, connectionMiddleware ?? []),
+      packetMiddleware: namesAt(`${place}.packetMiddleware`, packetMiddleware ?? []),
+    });
+  }
+  return namespaces;
+}
+
+function readRedis(value: unknown): RedisConfig {
+  const redis = objectAt('config.io.redis', value);
+  for (const [key, type] of Object.entries(REDIS_TYPES)) {
+    if (isSet(redis[key]) && typeof redis[key] !== type) invalid(`config.io.redis.${key}`, `a ${type}`, redis[key]);
+  }
+  const { port, db } = redis as RedisConfig; // the types of these two have just been seen
+  if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536))
+    invalid('config.io.redis.port', 'a whole number from 1 to 65535', port);
+  if (db !== undefined && !(Number.isInteger(db) && db >= 0)) invalid('config.io.redis.db', 'a whole number from 0 on', db);
+  for (const key of ['pubClient', 'subClient']) {
+    if (isSet(redis[key]))
+      throw new SetupError('IO_CONFIG_REMOVED', `config.io.redis.${key}: give host and port, and the plugin makes its own clients`);
+  }
+  return redis as RedisConfig;
+}
+
+const REDIS_TYPES: Readonly<Record<string, string>> = {
+  host: 'string',
+  port: 'number',
+  auth_pass: 'string',
+  password: 'string',
+  db: 'number',
+  key: 'string',
+  requestsTimeout: 'number',
+};
+
+function isSet(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+function objectAt(place: string, value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) invalid(place, 'an object', value);
+  return value as Record<string, unknown>; // seen just now
+}
+
+function functionAt<Fn>(place: string, value: unknown): Fn {
+  if (typeof value !== 'function') invalid(place, 'a function', value);
+  return value as Fn; // what it takes and returns shows when it is called
+}
+
+function namesAt(place: string, value: unknown): string[] {
+  if (!Array.isArray(value) || !value.every(name => typeof name === 'string')) invalid(place, "an array of names, as ['auth']", value);
+  return value as string[]; // seen just now
+}
+
+function invalid(place: string, wanted: string, value?: unknown): never {
+  const got =
+    value === undefined ? '' : `, not ${Array.isArray(value) ? 'an array' : value === null ? 'null' : `a value of type ${typeof value}`}`;
+  throw new SetupError('IO_CONFIG_INVALID', `${place} must be ${wanted}${got}`);
+}
+
+/** The name that a typing mistake most likely meant. */
+function nearest(name: string, names: readonly string[]): string {
+  const scored = names.map(other => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }));
+  return scored.reduce((best, one) => (one.distance < best.distance ? one : best)).other;
+}
+
+/** Levenshtein's. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [i, char] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...b].entries())
+      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (char === other ? 0 : 1)));
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}

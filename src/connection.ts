@@ -1,0 +1,192 @@
+/**
+ * One connection: Receive, Open, Descend, Admit, packets, Leave, Ascend, Settle.
+ * A connection is one client in one namespace.
+ */
+import type { ExtendedError, Socket } from 'socket.io';
+import type { ContextOwner, SocketContext } from './context';
+import { answerTo, type ErrorAnswer, IoError, isFault, refusalFor, toError } from './errors';
+import type { Namespace } from './namespace';
+import { descend } from './onion';
+import { receivePacket, receiveReserved } from './packet';
+import type { ConnectionSession } from './session';
+
+/** Tells Socket.IO whether the client may connect. */
+type Next = (error?: ExtendedError) => void;
+
+/** Receive: the one `nsp.use` hook of a namespace. It never rejects. */
+export async function receiveConnection(namespace: Namespace, socket: Socket, next: Next): Promise<void> {
+  const { server } = namespace;
+  const connection = new Connection(namespace, socket, next);
+  if (!server.arrivals.add(connection)) {
+    connection.refuse({ code: 'ALREADY_CONNECTING', message: `Already connecting to ${namespace.name}` });
+    return;
+  }
+  server.work.begin();
+  let ctx: SocketContext | undefined;
+  try {
+    await connection.open();
+    if (!connection.isConnecting) return;
+    if (namespace.connectionMiddleware.length === 0) {
+      connection.admit();
+      return;
+    }
+    ctx = new server.Context(connection);
+    await server.storage.run(ctx, descend<SocketContext>, namespace.connectionMiddleware, ctx, () => connection.stay());
+    if (connection.isConnecting) throw new IoError('CONNECTION_REFUSED', 'Connection refused', { status: 403 });
+    await connection.session?.save();
+  } catch (thrown) {
+    connection.fail(toError(thrown), ctx);
+  } finally {
+    server.work.end();
+  }
+}
+
+type State = 'connecting' | 'admitted' | 'refused' | 'gone';
+
+export class Connection implements ContextOwner {
+  readonly namespace: Namespace;
+  readonly socket: Socket;
+  session: ConnectionSession | undefined;
+  readonly #next: Next;
+  #state: State = 'connecting';
+  /** Lets the onion ascend. Only there while something waits for it. */
+  #leave: (() => void) | undefined;
+
+  constructor(namespace: Namespace, socket: Socket, next: Next) {
+    this.namespace = namespace;
+    this.socket = socket;
+    this.#next = next;
+  }
+
+  get isConnecting(): boolean {
+    return this.#state === 'connecting';
+  }
+
+  /** Open: all that the connection's contexts share. */
+  async open(): Promise<void> {
+    const { server, router } = this.namespace;
+    server.ids.assign(this.socket);
+    server.deprecations.ofSocket(this.socket);
+    Object.assign(this.socket, {
+      remoteAddress: this.socket.handshake.address,
+      // Socket.IO's own does nothing before the socket is connected
+      disconnect: (close = false) => {
+        this.refuse({ code: 'CONNECTION_REFUSED', message: 'Connection refused' });
+        // after the refusal, which Socket.IO sends in the next tick
+        if (close) process.nextTick(() => this.socket.conn.close());
+        return this.socket;
+      },
+    });
+    this.socket.use((packet, pass) => receivePacket(this, packet, pass));
+    for (const [event, handler] of router.reserved)
+      this.socket.on(event, (...args: unknown[]) => receiveReserved(this, event, args, handler));
+    this.session = await server.sessions?.open(this.socket.request);
+  }
+
+  /** Admit: once, and only if nothing has decided before. */
+  admit(): void {
+    if (this.#state !== 'connecting') return;
+    this.#settle('admitted');
+    this.#next();
+  }
+
+  /** The core of the connection's onion: admits the client and stays until it has gone. */
+  async stay(): Promise<void> {
+    const { work } = this.namespace.server;
+    await this.session?.save();
+    if (this.#state === 'refused') throw new Error('next() was called after the client had been refused');
+    if (this.#state === 'gone') return;
+    const left = new Promise<void>(resolve => {
+      this.#leave = () => {
+        work.begin();
+        resolve();
+      };
+    });
+    this.socket.once('disconnect', () => this.leave());
+    this.admit();
+    work.end(); // to stay is no work in progress
+    await left;
+  }
+
+  /** Leave: the client has gone, or Socket.IO will not have it. */
+  leave(): void {
+    const wasConnecting = this.isConnecting;
+    this.#settle('gone');
+    if (wasConnecting) this.#next(new Error('The client has gone')); // nobody hears it, but Socket.IO drops the socket
+    this.#leave?.();
+    this.#leave = undefined;
+  }
+
+  refuse({ message, ...data }: ErrorAnswer): void {
+    if (this.#state !== 'connecting') return;
+    this.#settle('refused');
+    const error: ExtendedError = new Error(message);
+    // to a client of protocol 3 Socket.IO would send the data in place of the message
+    if (this.socket.conn.protocol !== 3) error.data = data;
+    this.#next(error);
+  }
+
+  /** The onion has thrown: that refuses a client that is still connecting. */
+  fail(error: Error, ctx: SocketContext | undefined): void {
+    const reveal = this.namespace.server.reveal;
+    if (this.#state === 'connecting') {
+      this.log(isFault(error) ? 'error' : 'warn', ctx, 'connection refused', error);
+      this.refuse(ctx ? refusalFor(error, reveal) : answerTo(error, reveal)); // without a context it was not middleware that said no
+    } else {
+      this.log('error', ctx, 'connection middleware failed', error);
+    }
+  }
+
+  /** One line of log for one failure, with where it happened. */
+  log(level: 'warn' | 'error', ctx: SocketContext | undefined, what: string, error: Error): void {
+    const logger = ctx?.logger ?? this.namespace.server.logger;
+    logger[level]('[egg-socket.io] %s, namespace %s, socket %s:', what, this.namespace.name, this.socket.id, error);
+  }
+
+  #settle(state: State): void {
+    this.#state = state;
+    Reflect.deleteProperty(this.socket, 'disconnect');
+    if (state !== 'admitted') this.namespace.server.arrivals.delete(this);
+  }
+}
+
+/**
+ * The clients that are connecting, by namespace. Socket.IO lets a client connect to a namespace again while its middleware runs,
+ * and tells nobody when a client vanishes meanwhile.
+ */
+export class Arrivals {
+  readonly #byClient = new Map<Socket['client'], { byNamespace: Map<Namespace, Connection>; onClose: () => void }>();
+
+  /** False if this client is connecting to this namespace already. */
+  add(connection: Connection): boolean {
+    const { client } = connection.socket;
+    let arriving = this.#byClient.get(client);
+    if (!arriving) {
+      const byNamespace = new Map<Namespace, Connection>();
+      const onClose = (): void => {
+        for (const connection of byNamespace.values()) connection.leave();
+      };
+      arriving = { byNamespace, onClose };
+      this.#byClient.set(client, arriving);
+      client.conn.once('close', onClose);
+    }
+    if (arriving.byNamespace.has(connection.namespace)) return false;
+    arriving.byNamespace.set(connection.namespace, connection);
+    return true;
+  }
+
+  /** The connection of this client that has not come to be connected yet. */
+  get(client: Socket['client'], namespace: Namespace): Connection | undefined {
+    return this.#byClient.get(client)?.byNamespace.get(namespace);
+  }
+
+  delete(connection: Connection): void {
+    const { client } = connection.socket;
+    const arriving = this.#byClient.get(client);
+    if (arriving?.byNamespace.get(connection.namespace) !== connection) return;
+    arriving.byNamespace.delete(connection.namespace);
+    if (arriving.byNamespace.size > 0) return;
+    this.#byClient.delete(client);
+    client.conn.off('close', arriving.onClose);
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * The context of a connection or of one packet: Egg's context, over the handshake's request, with the socket's members at hand.
+ * All contexts of an app share one prototype; what belongs to one packet is made when it is touched.
+ */
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'socket.io';
+import type { EggApplication, EggSession, Logger } from './egg';
+import type { ConnectionSession } from './session';
+import type { Acknowledge } from './types';
+
+/** What contexts need to know of the connection they belong to. */
+export interface ContextOwner {
+  readonly socket: Socket;
+  readonly session: ConnectionSession | undefined;
+}
+
+export interface SocketContext {
+  readonly app: EggApplication;
+  readonly logger: Logger;
+  readonly socket: Socket;
+  readonly req: IncomingMessage;
+  /** `[event, ...args]`, and last the acknowledgement function if the client asked for one. Undefined while connecting. */
+  packet: unknown[] | undefined;
+  args: unknown[];
+  readonly ack: Acknowledge | undefined;
+}
+
+export type SocketContextClass = new (owner: ContextOwner, packet?: unknown[]) => SocketContext;
+
+/** Makes the class of an app's contexts. To be called when Egg has extended its context prototype and before the first connection. */
+export function createContextClass(app: EggApplication): SocketContextClass {
+  class EggSocketContext {
+    declare readonly app: EggApplication;
+    declare readonly logger: Logger;
+    declare readonly socket: Socket;
+    declare packet: unknown[] | undefined;
+    declare readonly starttime: number;
+    readonly #owner: ContextOwner;
+    #args: unknown[] | undefined;
+    #request: object | undefined;
+    #response: object | undefined;
+    #res: ServerResponse | undefined;
+
+    constructor(owner: ContextOwner, packet?: unknown[]) {
+      this.#owner = owner;
+      this.socket = owner.socket;
+      this.packet = packet;
+      this.starttime = Date.now();
+    }
+
+    get args(): unknown[] {
+      return (this.#args ??= this.packet?.slice(1) ?? []);
+    }
+    set args(args: unknown[]) {
+      this.#args = args;
+    }
+
+    get ack(): Acknowledge | undefined {
+      const last = this.packet?.at(-1);
+      return typeof last === 'function' ? (last as Acknowledge) : undefined; // no client can send a function: it is Socket.IO's
+    }
+
+    get req(): IncomingMessage {
+      return this.socket.request;
+    }
+    get res(): ServerResponse {
+      return (this.#res ??= new ServerResponse(this.req));
+    }
+    set res(res: ServerResponse) {
+      this.#res = res;
+    }
+    get originalUrl(): string {
+      return this.req.url ?? '';
+    }
+    get request(): object {
+      return (this.#request ??= new EggSocketRequest(this));
+    }
+    get response(): object {
+      return (this.#response ??= new EggSocketResponse(this));
+    }
+
+    /** Put on the prototype only where Egg has sessions. */
+    static readonly session: PropertyDescriptor & ThisType<EggSocketContext> = {
+      configurable: true,
+      get(): EggSession | null | undefined {
+        return this.#owner.session?.value;
+      },
+      set(session: EggSession | null) {
+        if (this.#owner.session) this.#owner.session.value = session;
+      },
+    };
+  }
+
+  class EggSocketRequest {
+    readonly ctx: EggSocketContext;
+
+    constructor(ctx: EggSocketContext) {
+      this.ctx = ctx;
+      // the TCP connection of a handshake over polling may be gone by now, and its address with it
+      if (!ctx.req.socket.remoteAddress)
+        define(this, { socket: Object.create(ctx.req.socket, { remoteAddress: { value: ctx.socket.handshake.address } }) });
+    }
+
+    get app(): EggApplication {
+      return app;
+    }
+    get req(): IncomingMessage {
+      return this.ctx.req;
+    }
+    get res(): ServerResponse {
+      return this.ctx.res;
+    }
+    get response(): object {
+      return this.ctx.response;
+    }
+    get originalUrl(): string {
+      return this.ctx.originalUrl;
+    }
+  }
+
+  class EggSocketResponse {
+    readonly ctx: EggSocketContext;
+
+    constructor(ctx: EggSocketContext) {
+      this.ctx = ctx;
+    }
+
+    get app(): EggApplication {
+      return app;
+    }
+    get req(): IncomingMessage {
+      return this.ctx.req;
+    }
+    get res(): ServerResponse {
+      return this.ctx.res;
+    }
+    get request(): object {
+      return this.ctx.request;
+    }
+  }
+
+  // of Egg's prototypes nothing is changed: ours stand in front of them
+  Object.setPrototypeOf(EggSocketContext.prototype, app.context);
+  Object.setPrototypeOf(EggSocketRequest.prototype, app.request);
+  Object.setPrototypeOf(EggSocketResponse.prototype, app.response);
+  // a setter that Koa has under one of these names would be called by the assignments of the constructor
+  define(EggSocketContext.prototype, { app, socket: undefined, packet: undefined, starttime: 0 });
+  define(EggSocketRequest.prototype, { ctx: undefined });
+  define(EggSocketResponse.prototype, { ctx: undefined });
+  Object.defineProperties(EggSocketContext.prototype, SHORTHANDS);
+  if ('session' in app.context) Object.defineProperty(EggSocketContext.prototype, 'session', EggSocketContext.session);
+  return EggSocketContext;
+}
+
+const SOCKET_PROPERTIES = [
+  'client',
+  'server',
+  'adapter',
+  'id',
+  'conn',
+  'rooms',
+  'acks',
+  'volatile',
+  'broadcast',
+  'connected',
+  'disconnected',
+  'handshake',
+] as const;
+const SOCKET_METHODS = ['join', 'leave', 'emit', 'to', 'in', 'send', 'write', 'disconnect'] as const;
+
+/** The members of the socket that a context has as its own, as `ctx.emit()` for `ctx.socket.emit()`. */
+const SHORTHANDS: PropertyDescriptorMap & ThisType<SocketContext> = {
+  ...Object.fromEntries(
+    SOCKET_PROPERTIES.map((name): [string, PropertyDescriptor & ThisType<SocketContext>] => [
+      name,
+      {
+        configurable: true,
+        get(): unknown {
+          return Reflect.get(this.socket, name);
+        },
+      },
+    ]),
+  ),
+  ...Object.fromEntries(
+    SOCKET_METHODS.map((name): [string, PropertyDescriptor & ThisType<SocketContext>] => [
+      name,
+      {
+        configurable: true,
+        writable: true,
+        value(...args: unknown[]): unknown {
+          return Reflect.apply(this.socket[name], this.socket, args);
+        },
+      },
+    ]),
+  ),
+  // Socket.IO 4 has no such flag: everything is JSON unless binary
+  json: {
+    configurable: true,
+    get(): Socket {
+      return this.socket;
+    },
+  },
+};
+
+function define(target: object, values: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(values)) Object.defineProperty(target, name, { value, configurable: true, writable: true });
+}

@@ -1,0 +1,63 @@
+/**
+ * The part of Egg that this plugin stands on, and that egg 3, 4 and 4.1 have in common.
+ * Egg's own types differ between these versions, so that the plugin could not be compiled against all of them.
+ */
+import type { AsyncLocalStorage } from 'node:async_hooks';
+import type { EventEmitter } from 'node:events';
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
+
+export interface Logger {
+  debug(message: string, ...args: unknown[]): void;
+  info(message: string, ...args: unknown[]): void;
+  warn(message: string, ...args: unknown[]): void;
+  error(message: string, ...args: unknown[]): void;
+}
+
+export interface EggContext {
+  readonly logger: Logger;
+  /** Absent where the session plugin is off. */
+  session?: EggSession | null;
+  cookies: object;
+  /** Of the security plugin: absent where that is off. */
+  isSafeDomain?(domain: string): boolean;
+}
+
+/** The session object of koa-session, as far as it is used here. */
+export interface EggSession {
+  readonly maxAge?: number | string;
+  /** Saves or removes the session now, whatever `autoCommit` says. */
+  manuallyCommit(): Promise<void>;
+}
+
+export type SessionMiddleware = (ctx: EggContext, next: () => Promise<void>) => Promise<void>;
+
+export interface EggConfig {
+  readonly env: string;
+  /** Whether a proxy in front of the app is trusted. */
+  readonly proxy?: boolean;
+  /** The headers that carry the host name which the client asked for, when `proxy` is on. */
+  readonly hostHeaders?: string;
+  readonly io?: unknown;
+  readonly session?: { readonly store?: unknown; readonly ContextStore?: unknown };
+}
+
+export interface EggApplication extends EventEmitter {
+  readonly baseDir: string;
+  readonly config: EggConfig;
+  readonly coreLogger: Logger;
+  readonly logger: Logger;
+  /** What Egg was started with. */
+  readonly options: { readonly workers?: number; readonly sticky?: boolean };
+  /** The prototypes of every context and request. */
+  readonly context: EggContext;
+  readonly request: object;
+  readonly response: object;
+  readonly ctxStorage: AsyncLocalStorage<unknown>;
+  readonly middlewares: Record<string, unknown>;
+  /** The HTTP server, once there is one. */
+  readonly server?: HttpServer | null;
+  createContext(req: IncomingMessage, res: ServerResponse): EggContext;
+  createAnonymousContext(): EggContext;
+  /** egg 3 only: makes a generator function asynchronous. */
+  toAsyncFunction?(fn: unknown): unknown;
+}

@@ -1,0 +1,30 @@
+/** Which WebSocket implementation Engine.IO uses: `config.io.init.wsEngine`. */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { SetupError } from './errors';
+
+/** The name that Socket.IO 2 had for an engine is that of a fork of it by now. */
+const SUCCESSORS: Readonly<Record<string, string>> = { uws: 'eiows' };
+
+/** The `Server` class of a WebSocket engine, given as itself or by its package's name. Undefined for Engine.IO's own, `ws`. */
+export function findWsEngine(wsEngine: unknown, baseDir: string): unknown {
+  if (typeof wsEngine !== 'string') return wsEngine;
+  if (wsEngine === 'ws') return undefined;
+  const name = SUCCESSORS[wsEngine] ?? wsEngine;
+  let engine: unknown;
+  try {
+    engine = createRequire(join(baseDir, 'package.json'))(name);
+  } catch (cause) {
+    const why = name === wsEngine ? '' : ` ('${wsEngine}' is gone since 2019, ${name} is its maintained fork)`;
+    throw Object.assign(
+      new SetupError('IO_WS_ENGINE_MISSING', `config.io.init.wsEngine is '${wsEngine}'${why}: run \`npm install ${name}\`, or take 'ws'`),
+      { cause },
+    );
+  }
+  const Server: unknown = typeof engine === 'object' && engine !== null ? Reflect.get(engine, 'Server') : engine;
+  if (typeof Server === 'function') return Server;
+  throw new SetupError(
+    'IO_WS_ENGINE_MISSING',
+    `config.io.init.wsEngine is '${wsEngine}', but the package ${name} exports no WebSocket server`,
+  );
+}

@@ -1,0 +1,43 @@
+/** What apps import. The plugin itself is started by Egg, see app.ts. */
+import type { Socket as TcpSocket } from 'node:net';
+import type { Socket as SocketIoSocket } from 'socket.io';
+import type { IoConfig } from './config';
+import type { Server } from './server';
+import type { Acknowledge } from './types';
+
+export type { GenerateId, InitOptions, IoConfig, NamespaceConfig, RedisConfig } from './config';
+export { type ErrorAnswer, IoError, type IoErrorOptions, type SetupCode, SetupError } from './errors';
+export type { Controllers, Middlewares } from './loader';
+export type { RoutedNamespace, Routes, Server } from './server';
+export type { Acknowledge, ClientEvents, EventArgs, Handler, Middleware, PacketContext } from './types';
+
+/** A client in a namespace. */
+export interface Socket extends SocketIoSocket {
+  /** The address of the client as the connection shows it; behind a proxy, `ctx.ip` knows more. */
+  readonly remoteAddress: string;
+}
+
+/** Egg types `ctx.socket` as the TCP socket of an HTTP request, and another type has to fit that. `PacketContext` has the client alone. */
+type ContextSocket = Socket & TcpSocket & { encrypted: boolean };
+
+declare module 'egg' {
+  interface Application {
+    /** Socket.IO's server, with Egg's router, middleware and controllers. */
+    io: Server;
+  }
+
+  interface Context {
+    /** The client. Only in connection middleware, packet middleware and the controllers of `app/io`. */
+    socket: ContextSocket;
+    /** `[event, ...args]` of the packet; a client that asks for an acknowledgement puts its function at the end. */
+    packet: [event: string, ...args: unknown[]];
+    /** The arguments of the packet, made from `packet` when first read. Their types are known to `PacketContext`. */
+    args: unknown[];
+    /** Answers the client; undefined if it did not ask. A controller that returns something need not call it. */
+    ack: Acknowledge | undefined;
+  }
+
+  interface EggAppConfig {
+    io: IoConfig;
+  }
+}

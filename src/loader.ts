@@ -1,0 +1,184 @@
+/**
+ * What `app/io/controller` and `app/io/middleware` export, made into `app.io.controller` and `app.io.middleware`.
+ * Egg's custom loader reads the files early; they are made into handlers when they are first asked for,
+ * so that a factory `app => ...` finds all that other plugins put on the app.
+ */
+import { types } from 'node:util';
+import type { SocketContext } from './context';
+import type { EggApplication } from './egg';
+import { SetupError } from './errors';
+import type { Layer } from './onion';
+import type { Handler, Middleware } from './types';
+
+/** The controllers of the app and its plugins by file and method; folders nest. */
+export interface Controllers {
+  readonly [name: string]: Handler & Controllers;
+}
+
+/** The middleware of the app and its plugins by file; folders nest. */
+export interface Middlewares {
+  readonly [name: string]: Middleware & Middlewares;
+}
+
+/** The names under which Egg's custom loader puts the files on the app, until `LoadedFiles` takes them. */
+export const CONTROLLER_FILES = 'ioControllerFiles';
+export const MIDDLEWARE_FILES = 'ioMiddlewareFiles';
+
+/** One file as Egg loaded it. Its enumerable properties are those that Egg adds: the files of a folder of the same name. */
+class LoadedFile {
+  readonly #exports: unknown;
+  readonly #path: string;
+  readonly #pathName: string;
+
+  constructor(exports: unknown, path: string, pathName: string) {
+    this.#exports = exports;
+    this.#path = path;
+    this.#pathName = pathName;
+  }
+
+  get exports(): unknown {
+    return this.#exports;
+  }
+  get path(): string {
+    return this.#path;
+  }
+  /** As `controller.chat.room`. */
+  get pathName(): string {
+    return this.#pathName;
+  }
+}
+
+/** The `initializer` of Egg's custom loader: keeps a file as it is, for later. */
+export function keepFile(exports: unknown, file: { path: string; pathName: string }): LoadedFile {
+  return new LoadedFile(exports, file.path, file.pathName);
+}
+
+export class LoadedFiles {
+  readonly #app: EggApplication;
+  readonly #controllerFiles: object;
+  readonly #middlewareFiles: object;
+  #controllers: Controllers | undefined;
+  #middlewares: Middlewares | undefined;
+
+  constructor(app: EggApplication) {
+    this.#app = app;
+    this.#controllerFiles = take(app, CONTROLLER_FILES);
+    this.#middlewareFiles = take(app, MIDDLEWARE_FILES);
+  }
+
+  get controllers(): Controllers {
+    return (this.#controllers ??= mapFiles(this.#controllerFiles, file => controllerOf(file, this.#app)) as Controllers); // mapFiles keeps the shape of the tree
+  }
+
+  get middlewares(): Middlewares {
+    return (this.#middlewares ??= mapFiles(this.#middlewareFiles, file => middlewareOf(file, this.#app)) as Middlewares);
+  }
+
+  /** The middleware of a name in the config (`auth`, or `admin.auth` for a file in a folder). */
+  middleware(name: string, place: string): Layer<SocketContext> {
+    const found = name
+      .split('.')
+      .reduce<unknown>((tree, key) => (isTree(tree) && Object.hasOwn(tree, key) ? Reflect.get(tree, key) : undefined), this.middlewares);
+    if (typeof found === 'function') return found as Layer<SocketContext>; // every function in this tree is middleware
+    const names = namesIn(this.middlewares);
+    throw new SetupError(
+      'IO_MIDDLEWARE_UNKNOWN',
+      `${place} names '${name}'; create app/io/middleware/${name.replaceAll('.', '/')}${names.length > 0 ? ` or use one of: ${names.join(', ')}` : ''}`,
+    );
+  }
+}
+
+/** A function that may be a generator, as one that can be awaited: egg 3 runs generators, later versions refuse them. */
+export function toAsync(fn: (...args: never[]) => unknown, place: string, app: EggApplication): Handler {
+  if (!types.isGeneratorFunction(fn)) return fn as Handler; // called with `this` and the context, whatever its parameters are declared as
+  if (app.toAsyncFunction && !types.isAsyncFunction(fn)) return app.toAsyncFunction(fn) as Handler;
+  throw new SetupError(
+    'IO_CONTROLLER_INVALID',
+    `${place} is a generator function, which this version of Egg does not run; make it an async function`,
+  );
+}
+
+function take(app: EggApplication, property: string): object {
+  const files: unknown = Reflect.get(app, property);
+  Reflect.deleteProperty(app, property);
+  return isTree(files) ? files : {};
+}
+
+/** Egg loads `chat.js` and the folder `chat` into one node: what the file is, with the folder's files as properties. */
+function mapFiles(node: object, load: (file: LoadedFile) => object): object {
+  const mapped = node instanceof LoadedFile ? load(node) : {};
+  for (const [name, child] of Object.entries(node)) Object.assign(mapped, { [name]: mapFiles(child as object, load) }); // Egg's loader makes nothing but nodes
+  return mapped;
+}
+
+function middlewareOf(file: LoadedFile, app: EggApplication): Middleware {
+  const { exports } = file;
+  const middleware: unknown = types.isAsyncFunction(exports) || !isFunction(exports) || isClass(exports) ? exports : exports(app);
+  if (isFunction(middleware) && !isClass(middleware) && !types.isGeneratorFunction(middleware)) return middleware as Middleware;
+  throw new SetupError(
+    'IO_MIDDLEWARE_INVALID',
+    `${file.path} must export a function that takes the app and returns an async function (ctx, next)`,
+  );
+}
+
+function controllerOf(file: LoadedFile, app: EggApplication): object {
+  let { exports } = file;
+  if (isFunction(exports) && !isClass(exports) && !types.isAsyncFunction(exports) && !types.isGeneratorFunction(exports))
+    exports = exports(app);
+  if (isClass(exports)) return classHandlers(exports, file, app);
+  if (isFunction(exports)) return toAsync(exports, file.path, app);
+  if (isTree(exports)) return objectHandlers(exports, file.path, app);
+  throw new SetupError(
+    'IO_CONTROLLER_INVALID',
+    `${file.path} must export a class, an object of functions, an async function, or a function that takes the app and returns one of these`,
+  );
+}
+
+type ControllerClass = new (ctx: unknown) => Record<string, (ctx: unknown) => unknown>;
+
+/** One handler a method, inherited ones included: each call has an instance of its own. */
+function classHandlers(Controller: ControllerClass, file: LoadedFile, app: EggApplication): object {
+  Object.assign(Controller.prototype, { pathName: file.pathName, fullPath: file.path }); // as Egg does: its loggers show them
+  const handlers: Record<string, Handler> = {};
+  for (let proto: unknown = Controller.prototype; isTree(proto) && proto !== Object.prototype; proto = Object.getPrototypeOf(proto)) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(proto))) {
+      if (name === 'constructor' || !isFunction(value) || Object.hasOwn(handlers, name)) continue;
+      if (types.isGeneratorFunction(value)) {
+        const method = toAsync(value, `${file.path}#${name}`, app);
+        handlers[name] = ctx => method.call(new Controller(ctx) as never, ctx); // a method's `this` is the instance
+      } else {
+        handlers[name] = ctx => new Controller(ctx)[name]?.(ctx);
+      }
+    }
+  }
+  return handlers;
+}
+
+function objectHandlers(object: object, path: string, app: EggApplication): object {
+  const handlers: Record<string, object> = {};
+  for (const [name, value] of Object.entries(object)) {
+    if (isFunction(value)) handlers[name] = toAsync(value, `${path}#${name}`, app);
+    else if (isTree(value)) handlers[name] = objectHandlers(value, `${path}#${name}`, app);
+  }
+  return handlers;
+}
+
+/** The names of all functions in a tree, as `auth` and `admin.auth`. */
+function namesIn(tree: object, prefix = ''): string[] {
+  return Object.entries(tree).flatMap(([name, node]) => [
+    ...(isFunction(node) ? [prefix + name] : []),
+    ...namesIn(node as object, `${prefix}${name}.`),
+  ]);
+}
+
+function isTree(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}
+
+function isFunction(value: unknown): value is (...args: unknown[]) => unknown {
+  return typeof value === 'function';
+}
+
+function isClass(value: unknown): value is ControllerClass {
+  return isFunction(value) && /^class\b/.test(Function.prototype.toString.call(value));
+}

@@ -1,0 +1,99 @@
+/**
+ * Which web pages may connect. Engine.IO takes its requests before Egg's security plugin sees them,
+ * and CORS does not keep a page from opening a WebSocket, so that every handshake is checked here.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { InitOptions } from './config';
+import type { EggApplication, EggContext } from './egg';
+
+type AllowRequest = NonNullable<InitOptions['allowRequest']>;
+type CorsOptions = Extract<NonNullable<InitOptions['cors']>, { origin?: unknown }>;
+type AllowedOrigin = CorsOptions['origin'];
+
+/** Engine.IO's `allowRequest`: the origin first, then what the app itself has to say. */
+export function checkOrigin(app: EggApplication, { cors, allowRequest }: InitOptions): AllowRequest {
+  const logged = new Set<string>();
+  let securityContext: EggContext | undefined;
+
+  return (request, answer) => {
+    const { origin } = request.headers;
+    const allow = (): void => (allowRequest ? allowRequest(request, answer) : answer(null, true));
+    if (origin === undefined || isSameHost(origin, request)) {
+      allow(); // without an origin it is no web page
+      return;
+    }
+    isAllowed(origin, request).then(
+      allowed => (allowed ? allow() : answer('Origin not allowed', false)),
+      (error: unknown) => {
+        app.logger.error('[egg-socket.io] the check of a handshake failed:', error);
+        answer('Origin not allowed', false);
+      },
+    );
+  };
+
+  async function isAllowed(origin: string, request: IncomingMessage): Promise<boolean> {
+    if (isInWhiteList(origin) || (await isInCors(origin, request))) return true;
+    logRefusal(origin, request);
+    return false;
+  }
+
+  function isSameHost(origin: string, request: IncomingMessage): boolean {
+    const { proxy, hostHeaders = '' } = app.config;
+    const names = proxy ? [...hostHeaders.split(/\s*,\s*/), 'x-forwarded-host', 'host'] : ['host'];
+    const host = names.map(name => request.headers[name.toLowerCase()]).find(value => value !== undefined && value.length > 0);
+    const asked = host === undefined ? undefined : hostname(`http://${String(host).split(',')[0]?.trim()}`);
+    return asked !== undefined && asked === hostname(origin);
+  }
+
+  /** `config.security.domainWhiteList`, read the way Egg's security plugin reads it. */
+  function isInWhiteList(origin: string): boolean {
+    const name = hostname(origin);
+    const ctx = (securityContext ??= app.createAnonymousContext());
+    return name !== undefined && ctx.isSafeDomain !== undefined && (ctx.isSafeDomain(name) || ctx.isSafeDomain(origin));
+  }
+
+  async function isInCors(origin: string, request: IncomingMessage): Promise<boolean> {
+    if (!cors) return false;
+    const options =
+      typeof cors === 'function'
+        ? await new Promise<CorsOptions>((resolve, reject) =>
+            cors(request, (error, options) => (error ? reject(error) : resolve(options ?? {}))),
+          )
+        : cors;
+    return matches(origin, options.origin ?? '*');
+  }
+
+  function logRefusal(origin: string, { headers: { host } }: IncomingMessage): void {
+    if (logged.has(origin)) return;
+    if (logged.size >= 1000) logged.clear(); // a client can make up as many as it likes
+    logged.add(origin);
+    app.logger.warn(
+      '[egg-socket.io] IO_ORIGIN_REFUSED: a page of origin %j may not connect to host %j; to allow it, list it in config.io.init.cors.origin or its host in config.security.domainWhiteList (docs/errors.md#io_origin_refused)',
+      origin.slice(0, 200),
+      host,
+    );
+  }
+}
+
+/** The rules of the `cors` package, but that a wildcard does not stand for pages without an origin of their own. */
+async function matches(origin: string, allowed: NonNullable<AllowedOrigin>): Promise<boolean> {
+  if (typeof allowed === 'function') {
+    const answer = await new Promise<AllowedOrigin>((resolve, reject) =>
+      allowed(origin, (error, answer) => (error ? reject(error) : resolve(answer))),
+    );
+    return answer === undefined ? false : typeof answer === 'function' ? false : matches(origin, answer);
+  }
+  if (Array.isArray(allowed)) return (await Promise.all(allowed.map(one => matches(origin, one)))).includes(true);
+  if (allowed instanceof RegExp) return new RegExp(allowed.source, allowed.flags.replaceAll(/[gy]/g, '')).test(origin);
+  if (allowed === true || allowed === '*') return hostname(origin) !== undefined;
+  return allowed === origin;
+}
+
+/** Undefined for `null`, `file://` and what is no origin. */
+function hostname(origin: string): string | undefined {
+  try {
+    return new URL(origin).hostname || undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * One packet, seven steps: Receive, Open, Descend, Match, Handle, Ascend, Settle.
+ */
+import type { Connection } from './connection';
+import type { SocketContext } from './context';
+import { answerTo, IoError, isUnexpected, toError } from './errors';
+import { descend } from './onion';
+import { isReserved } from './router';
+import type { Acknowledge, Handler } from './types';
+
+/** Hands a packet on to Socket.IO: its own listeners (`socket.on()`) get it. */
+type Pass = () => void;
+
+/** Receive and Open: the one `socket.use` hook of a connection. */
+export function receivePacket(connection: Connection, packet: unknown[], pass: Pass): void {
+  const { packetMiddleware, router, server } = connection.namespace;
+  if (packetMiddleware.length === 0 && !router.match(packet[0]) && !isReserved(packet[0])) {
+    pass();
+    return;
+  }
+  const ctx = new server.Context(connection, packet);
+  void server.storage.run(ctx, live, ctx, connection, pass);
+}
+
+/** An event that the server fires itself: a context and a handler, but no middleware, and nobody to answer. */
+export function receiveReserved(connection: Connection, event: string, args: unknown[], handler: Handler): void {
+  const { server } = connection.namespace;
+  const ctx = new server.Context(connection, [event, ...args]);
+  void server.storage.run(ctx, liveReserved, ctx, connection, handler);
+}
+
+/** Descend to Settle. It never rejects. */
+async function live(ctx: SocketContext, connection: Connection, pass: Pass): Promise<void> {
+  const { packetMiddleware, server } = connection.namespace;
+  const { ack } = ctx;
+  const event = ctx.packet?.[0];
+  server.work.begin();
+  try {
+    let result: unknown;
+    if (packetMiddleware.length === 0) result = await handle(ctx, connection, pass);
+    else await descend(packetMiddleware, ctx, async () => (result = await handle(ctx, connection, pass)));
+    await connection.session?.save();
+    if (ack && result !== undefined) ack(result);
+  } catch (thrown) {
+    const error = toError(thrown);
+    logFailure(ctx, connection, event, error);
+    answer(connection, event, error, ack);
+  } finally {
+    server.work.end();
+  }
+}
+
+/** Match and Handle. A miss goes on to Socket.IO's own listeners, and so does a hit that has such listeners too. */
+function handle(ctx: SocketContext, connection: Connection, pass: Pass): unknown {
+  const event = ctx.packet?.[0];
+  if (isReserved(event)) throw new IoError('RESERVED_EVENT', `'${String(event)}' is an event of the server`);
+  const handler = connection.namespace.router.match(event);
+  if (!handler || connection.socket.listenerCount(event as string) > 0) pass(); // an event that has a number for a name is looked up alike
+  return handler?.call(ctx, ctx);
+}
+
+async function liveReserved(ctx: SocketContext, connection: Connection, handler: Handler): Promise<void> {
+  const { server } = connection.namespace;
+  server.work.begin();
+  try {
+    await handler.call(ctx, ctx);
+    await connection.session?.save();
+  } catch (thrown) {
+    logFailure(ctx, connection, ctx.packet?.[0], toError(thrown));
+  } finally {
+    server.work.end();
+  }
+}
+
+function logFailure(ctx: SocketContext, connection: Connection, event: unknown, error: Error): void {
+  // an event's name comes from the client: short, and on one line
+  connection.log(isUnexpected(error) ? 'error' : 'warn', ctx, `event ${JSON.stringify(String(event).slice(0, 100))} failed`, error);
+}
+
+/** Tells the client of an error, in the acknowledgement that it asked for or as an `error` event. */
+function answer({ namespace, socket }: Connection, event: unknown, error: Error, ack: Acknowledge | undefined): void {
+  const { code, message, details } = answerTo(error, namespace.server.reveal);
+  const send = (error: object): void => {
+    if (ack) ack({ error });
+    else if (socket.connected) socket.emit('error', message, { code, event });
+  };
+  try {
+    send({ code, message, ...(details !== undefined && { details }) });
+  } catch {
+    send({ code, message }); // details that cannot be encoded, as a circular structure: the error is in the log already
+  }
+}

@@ -1,0 +1,203 @@
+/** `app.io`: Socket.IO's server, with Egg's router, middleware and controllers. */
+import type { AsyncLocalStorage } from 'node:async_hooks';
+import type { Server as HttpServer } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Server as EngineServer } from 'engine.io';
+import { Server as SocketIoServer, type Namespace as SocketIoNamespace, type ServerOptions } from 'socket.io';
+import { createAdapterFactory, RedisLink } from './adapter';
+import type { Settings } from './config';
+import { Arrivals } from './connection';
+import { createContextClass, type SocketContextClass } from './context';
+import { Deprecations } from './deprecations';
+import type { EggApplication, Logger } from './egg';
+import { findWsEngine } from './engine';
+import { revealsErrors, SetupError } from './errors';
+import { Ids } from './ids';
+import { type Controllers, LoadedFiles, type Middlewares, toAsync } from './loader';
+import { Namespace } from './namespace';
+import { checkOrigin } from './origin';
+import { SessionStore } from './session';
+import type { Handler } from './types';
+import { Work } from './work';
+
+/** How long a closing server waits for handlers and for peers to say goodbye, in ms. Egg kills a worker after 5000. */
+const CLOSE_PATIENCE = 3000;
+
+export interface Routes {
+  /**
+   * Adds a handler for an event that clients send, usually of `app.io.controller`. An event has one; a second one is warned of and ignored.
+   *
+   * `disconnecting`, `disconnect` (the reason is `ctx.args[0]`) and `error` are fired by the server: packet middleware does not run, and nobody is answered.
+   *
+   * @throws SetupError if the event is no string or the handler no function
+   */
+  route(event: string, handler: Handler): this;
+}
+
+/** A namespace of Socket.IO that has routes. */
+export type RoutedNamespace = SocketIoNamespace & Routes;
+
+export class Server extends SocketIoServer implements Routes {
+  readonly #app: EggApplication;
+  readonly #settings: Settings;
+  readonly #files: LoadedFiles;
+  readonly #adopted = new WeakSet<SocketIoNamespace>();
+  /** Those that wait for their middleware until the app has been loaded. */
+  readonly #waiting = new Set<Namespace>();
+  readonly #redis: RedisLink | undefined;
+  #isReady = false;
+  #Context: SocketContextClass | undefined;
+
+  /** @internal */ readonly arrivals = new Arrivals();
+  /** @internal */ readonly deprecations: Deprecations;
+  /** @internal */ readonly ids: Ids;
+  /** @internal */ readonly logger: Logger;
+  /** @internal */ readonly reveal: boolean;
+  /** @internal */ readonly storage: AsyncLocalStorage<unknown>;
+  /** @internal */ readonly work = new Work();
+  /** @internal */ sessions: SessionStore | undefined;
+
+  /** @internal */
+  constructor(app: EggApplication, settings: Settings) {
+    const { init } = settings;
+    const wsEngine = findWsEngine(init.wsEngine, app.baseDir);
+    const deprecations = new Deprecations(app.logger);
+    const redis = settings.redis && new RedisLink(settings.redis, app.logger);
+    const options: Partial<ServerOptions> = {
+      ...init,
+      allowRequest: checkOrigin(app, init),
+      // Socket.IO types it as a class, but takes a factory as well
+      adapter: createAdapterFactory(init, redis, deprecations) as unknown as NonNullable<ServerOptions['adapter']>,
+    };
+    delete options.wsEngine;
+    super({ ...options, ...(wsEngine !== undefined && { wsEngine: wsEngine as ServerOptions['wsEngine'] }) }); // an engine that is none shows when Engine.IO makes it
+    this.#app = app;
+    this.#settings = settings;
+    this.#redis = redis;
+    this.#files = new LoadedFiles(app);
+    this.deprecations = deprecations;
+    this.ids = new Ids(settings.generateId, app.logger);
+    this.logger = app.logger;
+    this.reveal = revealsErrors(app.config.env);
+    this.storage = app.ctxStorage;
+    this.of('/');
+    for (const name of settings.namespaces.keys()) this.of(name);
+  }
+
+  /** The handlers of `app/io/controller`, by file and method. */
+  get controller(): Controllers {
+    return this.#files.controllers;
+  }
+
+  /** @deprecated use `controller` */
+  get controllers(): Controllers {
+    return this.controller;
+  }
+
+  /** The middleware of `app/io/middleware`, by file. */
+  get middleware(): Middlewares {
+    return this.#files.middlewares;
+  }
+
+  /** @deprecated use `middleware` */
+  get middlewares(): Middlewares {
+    return this.middleware;
+  }
+
+  route(event: string, handler: Handler): this {
+    this.of('/').route(event, handler);
+    return this;
+  }
+
+  /**
+   * The namespace of a name, with or without its leading slash; it is made when it is first asked for.
+   * With a regular expression or a function, those that clients ask for are made as they come: such namespaces can have no routes for now.
+   */
+  override of(...args: Parameters<SocketIoServer['of']>): RoutedNamespace {
+    const nsp = super.of(...args);
+    // the base class calls this from its constructor, when there are no fields yet
+    if (#adopted in this && !this.#adopted.has(nsp)) this.#adopt(nsp, typeof args[0] === 'string');
+    return nsp as RoutedNamespace; // adopted now or before
+  }
+
+  /** Resolves names and joins the others. To be called when the app has been loaded. @internal */
+  async ready(): Promise<void> {
+    this.sessions = SessionStore.of(this.#app);
+    this.#Context = createContextClass(this.#app);
+    this.#isReady = true;
+    void this.controller; // what is wrong there stops the boot, routed or not
+    for (const namespace of this.#waiting) this.#takeMiddleware(namespace);
+    this.#waiting.clear();
+    await this.#redis?.ready();
+  }
+
+  /** @internal */
+  get Context(): SocketContextClass {
+    if (!this.#Context) throw new Error('no client can connect before the app is ready');
+    return this.#Context;
+  }
+
+  /** Takes over the requests of an HTTP server. @internal */
+  listenOn(httpServer: HttpServer): void {
+    this.attach(httpServer);
+    this.ids.attach(this.engine as EngineServer); // declared as any
+  }
+
+  /**
+   * Closes the HTTP server and all connections, as `close()` of Socket.IO does, but lets no peer keep it:
+   * those that do not answer are cut off. Waits for handlers that are still running. @internal
+   */
+  async shutDown(): Promise<void> {
+    const patience = new AbortController();
+    const deadline = wait(CLOSE_PATIENCE, undefined, { signal: patience.signal }).catch(() => undefined);
+    if (this.engine) {
+      const webSockets = openWebSockets(this.engine);
+      await Promise.race([Promise.all([this.close(), this.work.idle()]), deadline]);
+      for (const webSocket of webSockets) webSocket.terminate();
+    }
+    patience.abort();
+    this.#redis?.close();
+  }
+
+  #adopt(nsp: SocketIoNamespace, isStatic: boolean): void {
+    this.#adopted.add(nsp);
+    if (!isStatic) {
+      Object.assign(nsp, {
+        route(event: string): never {
+          throw new SetupError(
+            'IO_ROUTE_DYNAMIC',
+            `route('${event}') of a namespace that is a regular expression or a function: not possible for now; name the namespaces one by one`,
+          );
+        },
+      });
+      return;
+    }
+    const namespace = new Namespace(this, nsp);
+    const route = (event: string, handler: Handler): SocketIoNamespace => {
+      namespace.router.add(event, handler, (fn, place) => toAsync(fn, place, this.#app));
+      return nsp;
+    };
+    Object.assign(nsp, { route });
+    this.deprecations.ofNamespace(nsp);
+    if (this.#isReady) this.#takeMiddleware(namespace);
+    else this.#waiting.add(namespace);
+  }
+
+  #takeMiddleware(namespace: Namespace): void {
+    const settings = this.#settings.namespaces.get(namespace.name);
+    if (!settings) return;
+    const find = (kind: keyof typeof settings) =>
+      settings[kind].map(name => this.#files.middleware(name, `config.io.namespace['${namespace.name}'].${kind}`));
+    namespace.connectionMiddleware = find('connectionMiddleware');
+    namespace.packetMiddleware = find('packetMiddleware');
+  }
+}
+
+/** The WebSockets of all connections, as far as the engine has them: only they can keep a server from closing. */
+function openWebSockets(engine: unknown): { terminate(): void }[] {
+  const connections: Record<string, { transport: { socket?: { terminate?: () => void } } }> =
+    Reflect.get(engine as object, 'clients') ?? {};
+  return Object.values(connections).flatMap(({ transport: { socket } }) =>
+    socket?.terminate ? [{ terminate: () => socket.terminate?.() }] : [],
+  );
+}

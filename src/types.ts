@@ -1,0 +1,58 @@
+/** What users write and what they get: handlers, middleware, contexts. */
+import type { Context } from 'egg';
+
+/**
+ * The events that clients send, by namespace: declare yours and `PacketContext` knows their arguments.
+ *
+ * @example
+ * declare module 'egg-socket.io' {
+ *   interface ClientEvents {
+ *     '/chat': { say: (text: string) => void };
+ *   }
+ * }
+ * // in a controller
+ * async say(ctx: PacketContext<'/chat', 'say'>) {
+ *   const [text] = ctx.args; // string
+ * }
+ */
+// an interface, so that apps can add to it
+// oxlint-disable-next-line typescript/no-empty-interface, typescript/no-empty-object-type
+export interface ClientEvents {}
+
+/** The arguments of a declared event, with the acknowledgement function where the client asked for one; `unknown[]` where nothing is declared. */
+export type EventArgs<Namespace extends string, Event extends string> = Namespace extends keyof ClientEvents
+  ? Event extends keyof ClientEvents[Namespace]
+    ? ClientEvents[Namespace][Event] extends (...args: infer Args) => unknown
+      ? [...Args, ack?: Acknowledge]
+      : unknown[]
+    : unknown[]
+  : unknown[];
+
+/** Answers the client's acknowledgement request. The first answer counts, later ones are ignored. */
+export type Acknowledge = (...answer: unknown[]) => void;
+
+/** The context of one packet; with a namespace and an event of `ClientEvents`, its arguments have their types. */
+export type PacketContext<Namespace extends string = string, Event extends string = string> = Omit<Context, 'args'> & {
+  args: EventArgs<Namespace, Event>;
+};
+
+/**
+ * Handles an event. It is called with `this` and its argument both the packet's context (a class controller's method: `this` is the instance).
+ *
+ * - What it returns or resolves to, if not undefined, is the acknowledgement of a client that asked for one.
+ * - What it throws goes to the client as `{ error: { code, message, details? } }` in the acknowledgement,
+ *   or as an `error` event where none was asked for, and into the log.
+ */
+// `this` and `ctx` are what the handler declares them to be: controllers of every style are handlers
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Handler = (this: any, ctx: any) => unknown;
+
+/**
+ * A function of the onion around a connection or around a packet.
+ *
+ * Around a connection, what stands before `await next()` runs while the client is connecting, what stands after it when the client has gone.
+ * Throwing or returning without `next()` refuses the client.
+ *
+ * Around a packet, without `next()` the packet is dropped. `next()` resolves to what the controller returned.
+ */
+export type Middleware = (ctx: Context, next: () => Promise<unknown>) => unknown;

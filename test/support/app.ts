@@ -1,0 +1,146 @@
+/** Starts a real Egg app from a few files that a test writes down, on the host that EGG_HOST names. */
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import type { TestContext } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import type { Server } from 'egg-socket.io';
+
+export const ROOT = resolve(__dirname, '../../..');
+
+export type HostName = 'egg3' | 'egg4' | 'egg41';
+
+export const HOST = (process.env['EGG_HOST'] ?? 'egg4') as HostName;
+
+/** Where the host's node_modules are; this project's own have egg 4. */
+export function hostFolder(host: HostName = HOST): string {
+  return host === 'egg4' ? ROOT : join(ROOT, 'test/hosts', host);
+}
+
+/** Content by path. */
+export type Files = Record<string, string>;
+
+interface EggApp {
+  readonly io: Server;
+  readonly server: HttpServer;
+  readonly config: Record<string, unknown>;
+  readonly capturedLogs: string[];
+  ready(): Promise<void>;
+  close(): Promise<void>;
+  callback(): unknown;
+  on(event: string, listener: (...args: unknown[]) => void): this;
+  once(event: string, listener: (...args: unknown[]) => void): this;
+  off(event: string, listener: (...args: unknown[]) => void): this;
+  emit(event: string, ...args: unknown[]): boolean;
+  runSchedule(name: string): Promise<void>;
+  createAnonymousContext(): unknown;
+  currentContext: unknown;
+}
+
+interface Mock {
+  app(options: object): EggApp;
+  env(name: string): void;
+  restore(): Promise<void>;
+}
+
+export interface RunningApp {
+  readonly app: EggApp;
+  readonly io: Server;
+  readonly baseDir: string;
+  /** As http://127.0.0.1:12345 */
+  readonly url: string;
+  readonly port: number;
+  /** All that has been logged, a line each: level and message. */
+  readonly logs: readonly string[];
+  /** Resolves with the first line that matches, past or to come. */
+  logged(pattern: RegExp): Promise<string>;
+  close(): Promise<void>;
+}
+
+export interface AppOptions {
+  /** EGG_SERVER_ENV. Default: unittest */
+  env?: string;
+}
+
+/** Writes an app folder. `config/plugin.js` and `config/config.default.js` are added to, where given. */
+export async function writeApp(files: Files, host: HostName = HOST): Promise<string> {
+  const parent = join(hostFolder(host), '.apps');
+  await mkdir(parent, { recursive: true });
+  const baseDir = await mkdtemp(join(parent, 'app-'));
+  const all: Files = {
+    'package.json': JSON.stringify({ name: 'test-app', type: 'commonjs' }),
+    'app/router.js': 'module.exports = () => {};',
+    ...files,
+    'config/plugin.js': `exports.io = { enable: true, package: 'egg-socket.io' };
+exports.development = false; // it watches the folder, and the folder goes
+exports.logCapture = { enable: true, path: ${JSON.stringify(join(ROOT, 'test/support/log-capture'))} };
+${files['config/plugin.js'] ?? ''}`,
+    'config/config.default.js': `exports.keys = 'test-keys';
+exports.logger = { consoleLevel: 'NONE', dir: ${JSON.stringify(join(baseDir, 'logs'))} };
+exports.logrotator = { disableRotateBySize: true };
+${files['config/config.default.js'] ?? ''}`,
+  };
+  for (const [path, content] of Object.entries(all)) {
+    await mkdir(dirname(join(baseDir, path)), { recursive: true });
+    await writeFile(join(baseDir, path), content);
+  }
+  return baseDir;
+}
+
+/** Starts the app and listens on a free port. It is closed and removed when the test ends. Rejects if the boot does. */
+export async function startApp(t: TestContext, files: Files, options: AppOptions = {}): Promise<RunningApp> {
+  const baseDir = await writeApp(files);
+  t.after(() => rm(baseDir, { recursive: true, force: true }));
+  const mock = await loadMock();
+  if (options.env) mock.env(options.env);
+  const app = mock.app({ baseDir, framework: join(hostFolder(), 'node_modules/egg'), cache: false, coverage: false });
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    closing ??= (async () => {
+      await app.close();
+      await mock.restore();
+    })();
+    await closing;
+  };
+  t.after(close);
+  await app.ready();
+  // what egg's cluster worker does, and what egg-mock does not do before the first HTTP test
+  const server = app.server ?? (await createServer(app));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    app,
+    io: app.io,
+    baseDir,
+    url: `http://127.0.0.1:${port}`,
+    port,
+    logs: app.capturedLogs,
+    logged: pattern => logged(app, pattern),
+    close,
+  };
+}
+
+async function createServer(app: EggApp): Promise<HttpServer> {
+  const { createServer } = await import('node:http');
+  const server = createServer(app.callback() as () => void);
+  app.emit('server', server);
+  return server;
+}
+
+async function logged(app: EggApp, pattern: RegExp): Promise<string> {
+  for (;;) {
+    const line = app.capturedLogs.find(one => pattern.test(one));
+    if (line !== undefined) return line;
+    await new Promise<void>(resolve => app.once('captured', () => resolve()));
+  }
+}
+
+async function loadMock(): Promise<Mock> {
+  const modules = join(hostFolder(), 'node_modules');
+  if (HOST === 'egg3') return require(join(modules, 'egg-mock')) as Mock;
+  if (HOST === 'egg4') return (require(join(modules, '@eggjs/mock')) as { default: Mock }).default;
+  return ((await import(pathToFileURL(join(modules, '@eggjs/mock/dist/index.js')).href)) as { default: Mock }).default;
+}
