@@ -25,8 +25,8 @@ export default class IoBoot {
     const { io, server } = this.#app;
     await io?.ready();
     // when tests start an app, there may be a server by now, and the event has passed
-    if (server) io?.listenOn(server);
-    else this.#app.once('server', (server: HttpServer) => io?.listenOn(server));
+    if (server) io?.attach(server);
+    else this.#app.once('server', (server: HttpServer) => io?.attach(server));
   }
 
   async beforeClose(): Promise<void> {

@@ -2,7 +2,7 @@
  * One connection: Receive, Open, Descend, Admit, packets, Leave, Ascend, Settle.
  * A connection is one client in one namespace.
  */
-import type { ExtendedError, Socket } from 'socket.io';
+import { type ExtendedError, Socket } from 'socket.io';
 import type { ContextOwner, SocketContext } from './context';
 import { answerTo, type ErrorAnswer, IoError, isFault, refusalFor, toError } from './errors';
 import type { Namespace } from './namespace';
@@ -21,7 +21,6 @@ export async function receiveConnection(namespace: Namespace, socket: Socket, ne
     connection.refuse({ code: 'ALREADY_CONNECTING', message: `Already connecting to ${namespace.name}` });
     return;
   }
-  server.work.begin();
   let ctx: SocketContext | undefined;
   try {
     await connection.open();
@@ -37,7 +36,7 @@ export async function receiveConnection(namespace: Namespace, socket: Socket, ne
   } catch (thrown) {
     connection.fail(toError(thrown), ctx);
   } finally {
-    server.work.end();
+    connection.settle();
   }
 }
 
@@ -51,6 +50,8 @@ export class Connection implements ContextOwner {
   #state: State = 'connecting';
   /** Lets the onion ascend. Only there while something waits for it. */
   #leave: (() => void) | undefined;
+  #isBusy = false;
+  #hasSettled = false;
 
   constructor(namespace: Namespace, socket: Socket, next: Next) {
     this.namespace = namespace;
@@ -64,19 +65,11 @@ export class Connection implements ContextOwner {
 
   /** Open: all that the connection's contexts share. */
   async open(): Promise<void> {
+    this.#setBusy(true);
     const { server, router } = this.namespace;
     server.ids.assign(this.socket);
     server.deprecations.ofSocket(this.socket);
-    Object.assign(this.socket, {
-      remoteAddress: this.socket.handshake.address,
-      // Socket.IO's own does nothing before the socket is connected
-      disconnect: (close = false) => {
-        this.refuse({ code: 'CONNECTION_REFUSED', message: 'Connection refused' });
-        // after the refusal, which Socket.IO sends in the next tick
-        if (close) process.nextTick(() => this.socket.conn.close());
-        return this.socket;
-      },
-    });
+    Object.assign(this.socket, { remoteAddress: this.socket.handshake.address, disconnect: server.arrivals.disconnect });
     this.socket.use((packet, pass) => receivePacket(this, packet, pass));
     for (const [event, handler] of router.reserved)
       this.socket.on(event, (...args: unknown[]) => receiveReserved(this, event, args, handler));
@@ -86,40 +79,36 @@ export class Connection implements ContextOwner {
   /** Admit: once, and only if nothing has decided before. */
   admit(): void {
     if (this.#state !== 'connecting') return;
-    this.#settle('admitted');
+    this.#decide('admitted');
     this.#next();
   }
 
   /** The core of the connection's onion: admits the client and stays until it has gone. */
   async stay(): Promise<void> {
-    const { work } = this.namespace.server;
     await this.session?.save();
     if (this.#state === 'refused') throw new Error('next() was called after the client had been refused');
     if (this.#state === 'gone') return;
-    const left = new Promise<void>(resolve => {
-      this.#leave = () => {
-        work.begin();
-        resolve();
-      };
-    });
+    const left = new Promise<void>(resolve => (this.#leave = resolve));
     this.socket.once('disconnect', () => this.leave());
     this.admit();
-    work.end(); // to stay is no work in progress
+    this.#setBusy(false);
     await left;
   }
 
   /** Leave: the client has gone, or Socket.IO will not have it. */
   leave(): void {
     const wasConnecting = this.isConnecting;
-    this.#settle('gone');
+    this.#decide('gone');
     if (wasConnecting) this.#next(new Error('The client has gone')); // nobody hears it, but Socket.IO drops the socket
-    this.#leave?.();
+    if (!this.#leave) return;
+    this.#setBusy(true);
+    this.#leave();
     this.#leave = undefined;
   }
 
   refuse({ message, ...data }: ErrorAnswer): void {
     if (this.#state !== 'connecting') return;
-    this.#settle('refused');
+    this.#decide('refused');
     const error: ExtendedError = new Error(message);
     // to a client of protocol 3 Socket.IO would send the data in place of the message
     if (this.socket.conn.protocol !== 3) error.data = data;
@@ -143,26 +132,39 @@ export class Connection implements ContextOwner {
     logger[level]('[egg-socket.io] %s, namespace %s, socket %s:', what, this.namespace.name, this.socket.id, error);
   }
 
-  #settle(state: State): void {
+  /** Settle: nothing of the onion is left to run. */
+  settle(): void {
+    this.#setBusy(false);
+    this.#hasSettled = true;
+  }
+
+  /** Whether a server that closes should wait. To stay is no work in progress. */
+  #setBusy(isBusy: boolean): void {
+    if (isBusy === this.#isBusy || this.#hasSettled) return;
+    this.#isBusy = isBusy;
+    if (isBusy) this.namespace.server.work.begin();
+    else this.namespace.server.work.end();
+  }
+
+  #decide(state: State): void {
     this.#state = state;
-    Reflect.deleteProperty(this.socket, 'disconnect');
     if (state !== 'admitted') this.namespace.server.arrivals.delete(this);
   }
 }
 
 /**
- * The clients that are connecting, by namespace. Socket.IO lets a client connect to a namespace again while its middleware runs,
- * and tells nobody when a client vanishes meanwhile.
+ * The connections that are not complete yet, by client and namespace. Socket.IO lets a client connect to a namespace again
+ * while its middleware runs, and tells nobody when a client vanishes meanwhile.
  */
 export class Arrivals {
-  readonly #byClient = new Map<Socket['client'], { byNamespace: Map<Namespace, Connection>; onClose: () => void }>();
+  readonly #byClient = new Map<Socket['client'], { byNamespace: Map<Socket['nsp'], Connection>; onClose: () => void }>();
 
   /** False if this client is connecting to this namespace already. */
   add(connection: Connection): boolean {
-    const { client } = connection.socket;
+    const { client, nsp } = connection.socket;
     let arriving = this.#byClient.get(client);
     if (!arriving) {
-      const byNamespace = new Map<Namespace, Connection>();
+      const byNamespace = new Map<Socket['nsp'], Connection>();
       const onClose = (): void => {
         for (const connection of byNamespace.values()) connection.leave();
       };
@@ -170,23 +172,38 @@ export class Arrivals {
       this.#byClient.set(client, arriving);
       client.conn.once('close', onClose);
     }
-    if (arriving.byNamespace.has(connection.namespace)) return false;
-    arriving.byNamespace.set(connection.namespace, connection);
+    if (arriving.byNamespace.has(nsp)) return false;
+    arriving.byNamespace.set(nsp, connection);
     return true;
   }
 
-  /** The connection of this client that has not come to be connected yet. */
-  get(client: Socket['client'], namespace: Namespace): Connection | undefined {
-    return this.#byClient.get(client)?.byNamespace.get(namespace);
+  of(socket: Socket): Connection | undefined {
+    const connection = this.#byClient.get(socket.client)?.byNamespace.get(socket.nsp);
+    return connection?.socket === socket ? connection : undefined;
   }
 
-  delete(connection: Connection): void {
-    const { client } = connection.socket;
+  delete({ socket }: Connection): void {
+    const { client, nsp } = socket;
     const arriving = this.#byClient.get(client);
-    if (arriving?.byNamespace.get(connection.namespace) !== connection) return;
-    arriving.byNamespace.delete(connection.namespace);
+    if (!arriving || !this.of(socket)) return;
+    arriving.byNamespace.delete(nsp);
     if (arriving.byNamespace.size > 0) return;
     this.#byClient.delete(client);
     client.conn.off('close', arriving.onClose);
   }
+
+  /** How many there are. */
+  get size(): number {
+    return [...this.#byClient.values()].reduce((sum, { byNamespace }) => sum + byNamespace.size, 0);
+  }
+
+  /** `socket.disconnect()` of all sockets: Socket.IO's own does nothing before a socket is connected, this one refuses it. */
+  readonly disconnect = ((arrivals: Arrivals) =>
+    function (this: Socket, close = false): Socket {
+      const connection = arrivals.of(this);
+      if (!connection?.isConnecting) return Socket.prototype.disconnect.call(this, close);
+      connection.refuse({ code: 'CONNECTION_REFUSED', message: 'Connection refused' });
+      if (close) process.nextTick(() => this.conn.close()); // after the refusal, which Socket.IO sends in the next tick
+      return this;
+    })(this);
 }

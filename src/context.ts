@@ -25,6 +25,9 @@ export interface SocketContext {
   readonly ack: Acknowledge | undefined;
 }
 
+/** A handler as it is called. Users' types know their context as Egg's, of which this is a part. */
+export type SocketHandler = (this: SocketContext, ctx: SocketContext) => unknown;
+
 export type SocketContextClass = new (owner: ContextOwner, packet?: unknown[]) => SocketContext;
 
 /** Makes the class of an app's contexts. To be called when Egg has extended its context prototype and before the first connection. */

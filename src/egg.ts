@@ -17,7 +17,7 @@ export interface EggContext {
   readonly logger: Logger;
   /** Absent where the session plugin is off. */
   session?: EggSession | null;
-  cookies: object;
+  readonly cookies: { get(name: string, options: unknown): unknown };
   /** Of the security plugin: absent where that is off. */
   isSafeDomain?(domain: string): boolean;
 }

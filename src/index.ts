@@ -9,7 +9,7 @@ export type { GenerateId, InitOptions, IoConfig, NamespaceConfig, RedisConfig } 
 export { type ErrorAnswer, IoError, type IoErrorOptions, type SetupCode, SetupError } from './errors';
 export type { Controllers, Middlewares } from './loader';
 export type { RoutedNamespace, Routes, Server } from './server';
-export type { Acknowledge, ClientEvents, EventArgs, Handler, Middleware, PacketContext } from './types';
+export type { Acknowledge, ClientEvents, EventArgs, Handler, Middleware, PacketContext, SpecificHandler } from './types';
 
 /** A client in a namespace. */
 export interface Socket extends SocketIoSocket {

@@ -4,7 +4,7 @@
  * so that a factory `app => ...` finds all that other plugins put on the app.
  */
 import { types } from 'node:util';
-import type { SocketContext } from './context';
+import type { SocketContext, SocketHandler } from './context';
 import type { EggApplication } from './egg';
 import { SetupError } from './errors';
 import type { Layer } from './onion';
@@ -89,9 +89,9 @@ export class LoadedFiles {
 }
 
 /** A function that may be a generator, as one that can be awaited: egg 3 runs generators, later versions refuse them. */
-export function toAsync(fn: (...args: never[]) => unknown, place: string, app: EggApplication): Handler {
-  if (!types.isGeneratorFunction(fn)) return fn as Handler; // called with `this` and the context, whatever its parameters are declared as
-  if (app.toAsyncFunction && !types.isAsyncFunction(fn)) return app.toAsyncFunction(fn) as Handler;
+export function toAsync(fn: (...args: never[]) => unknown, place: string, app: EggApplication): SocketHandler {
+  if (!types.isGeneratorFunction(fn)) return fn as SocketHandler; // called with `this` and the context, whatever its parameters are declared as
+  if (app.toAsyncFunction && !types.isAsyncFunction(fn)) return app.toAsyncFunction(fn) as SocketHandler;
   throw new SetupError(
     'IO_CONTROLLER_INVALID',
     `${place} is a generator function, which this version of Egg does not run; make it an async function`,
@@ -139,7 +139,7 @@ type ControllerClass = new (ctx: unknown) => Record<string, (ctx: unknown) => un
 /** One handler a method, inherited ones included: each call has an instance of its own. */
 function classHandlers(Controller: ControllerClass, file: LoadedFile, app: EggApplication): object {
   Object.assign(Controller.prototype, { pathName: file.pathName, fullPath: file.path }); // as Egg does: its loggers show them
-  const handlers: Record<string, Handler> = {};
+  const handlers: Record<string, SocketHandler> = {};
   for (let proto: unknown = Controller.prototype; isTree(proto) && proto !== Object.prototype; proto = Object.getPrototypeOf(proto)) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(proto))) {
       if (name === 'constructor' || !isFunction(value) || Object.hasOwn(handlers, name)) continue;

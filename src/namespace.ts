@@ -19,8 +19,8 @@ export class Namespace {
     this.router = new Router(nsp.name, message => server.logger.warn(message));
     nsp.use((socket, next) => void receiveConnection(this, socket, next));
     nsp.on('connection', socket => {
-      const connection = server.arrivals.get(socket.client, this);
-      if (connection?.socket === socket) server.arrivals.delete(connection);
+      const connection = server.arrivals.of(socket);
+      if (connection) server.arrivals.delete(connection);
     });
     this.#watchLaterMiddleware(nsp);
   }
@@ -31,7 +31,7 @@ export class Namespace {
     nsp.use = fn =>
       use((socket, next) =>
         fn(socket, error => {
-          if (error) this.server.arrivals.get(socket.client, this)?.leave();
+          if (error) this.server.arrivals.of(socket)?.leave();
           next(error);
         }),
       );

@@ -2,11 +2,11 @@
  * One packet, seven steps: Receive, Open, Descend, Match, Handle, Ascend, Settle.
  */
 import type { Connection } from './connection';
-import type { SocketContext } from './context';
+import type { SocketContext, SocketHandler } from './context';
 import { answerTo, IoError, isUnexpected, toError } from './errors';
 import { descend } from './onion';
 import { isReserved } from './router';
-import type { Acknowledge, Handler } from './types';
+import type { Acknowledge } from './types';
 
 /** Hands a packet on to Socket.IO: its own listeners (`socket.on()`) get it. */
 type Pass = () => void;
@@ -14,6 +14,7 @@ type Pass = () => void;
 /** Receive and Open: the one `socket.use` hook of a connection. */
 export function receivePacket(connection: Connection, packet: unknown[], pass: Pass): void {
   const { packetMiddleware, router, server } = connection.namespace;
+  if (!connection.socket.connected) return; // it was under way when the connection ended: Socket.IO ignores it as well
   if (packetMiddleware.length === 0 && !router.match(packet[0]) && !isReserved(packet[0])) {
     pass();
     return;
@@ -23,7 +24,7 @@ export function receivePacket(connection: Connection, packet: unknown[], pass: P
 }
 
 /** An event that the server fires itself: a context and a handler, but no middleware, and nobody to answer. */
-export function receiveReserved(connection: Connection, event: string, args: unknown[], handler: Handler): void {
+export function receiveReserved(connection: Connection, event: string, args: unknown[], handler: SocketHandler): void {
   const { server } = connection.namespace;
   const ctx = new server.Context(connection, [event, ...args]);
   void server.storage.run(ctx, liveReserved, ctx, connection, handler);
@@ -39,7 +40,8 @@ async function live(ctx: SocketContext, connection: Connection, pass: Pass): Pro
     let result: unknown;
     if (packetMiddleware.length === 0) result = await handle(ctx, connection, pass);
     else await descend(packetMiddleware, ctx, async () => (result = await handle(ctx, connection, pass)));
-    await connection.session?.save();
+    const saving = connection.session?.save();
+    if (saving) await saving;
     if (ack && result !== undefined) ack(result);
   } catch (thrown) {
     const error = toError(thrown);
@@ -59,7 +61,7 @@ function handle(ctx: SocketContext, connection: Connection, pass: Pass): unknown
   return handler?.call(ctx, ctx);
 }
 
-async function liveReserved(ctx: SocketContext, connection: Connection, handler: Handler): Promise<void> {
+async function liveReserved(ctx: SocketContext, connection: Connection, handler: SocketHandler): Promise<void> {
   const { server } = connection.namespace;
   server.work.begin();
   try {

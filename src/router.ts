@@ -1,6 +1,6 @@
 /** Which handler an event of one namespace belongs to. */
+import type { SocketHandler } from './context';
 import { SetupError, setupMessage } from './errors';
-import type { Handler } from './types';
 
 /** Events that the server fires itself when a connection ends or fails. Packet middleware does not run around them. */
 const RESERVED_EVENTS: ReadonlySet<string> = new Set(['disconnecting', 'disconnect', 'error']);
@@ -10,8 +10,8 @@ const UNREACHABLE_EVENTS: ReadonlySet<string> = new Set(['connect', 'connect_err
 
 export class Router {
   readonly #namespace: string;
-  readonly #handlers = new Map<unknown, Handler>();
-  readonly #reserved = new Map<string, Handler>();
+  readonly #handlers = new Map<unknown, SocketHandler>();
+  readonly #reserved = new Map<string, SocketHandler>();
   readonly #warn: (message: string) => void;
 
   constructor(namespace: string, warn: (message: string) => void) {
@@ -20,7 +20,7 @@ export class Router {
   }
 
   /** Adds a route. An event that has one already keeps it, with a warning. */
-  add(event: unknown, handler: unknown, toHandler: (fn: (...args: never[]) => unknown, place: string) => Handler): void {
+  add(event: unknown, handler: unknown, toHandler: (fn: (...args: never[]) => unknown, place: string) => SocketHandler): void {
     const place = `route('${String(event)}') of namespace '${this.#namespace}'`;
     if (typeof event !== 'string' || event === '')
       throw new SetupError('IO_ROUTE_INVALID', `${place}: the event must be a string that is not empty`);
@@ -41,12 +41,12 @@ export class Router {
   }
 
   /** The handler of an event as a client sent it, if there is one. Reserved events cannot be reached this way. */
-  match(event: unknown): Handler | undefined {
+  match(event: unknown): SocketHandler | undefined {
     return this.#handlers.get(event);
   }
 
   /** The routed events that the server fires itself. */
-  get reserved(): ReadonlyMap<string, Handler> {
+  get reserved(): ReadonlyMap<string, SocketHandler> {
     return this.#reserved;
   }
 }

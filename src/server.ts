@@ -1,6 +1,5 @@
 /** `app.io`: Socket.IO's server, with Egg's router, middleware and controllers. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
-import type { Server as HttpServer } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Server as EngineServer } from 'engine.io';
 import { Server as SocketIoServer, type Namespace as SocketIoNamespace, type ServerOptions } from 'socket.io';
@@ -17,7 +16,7 @@ import { type Controllers, LoadedFiles, type Middlewares, toAsync } from './load
 import { Namespace } from './namespace';
 import { checkOrigin } from './origin';
 import { SessionStore } from './session';
-import type { Handler } from './types';
+import type { Handler, SpecificHandler } from './types';
 import { Work } from './work';
 
 /** How long a closing server waits for handlers and for peers to say goodbye, in ms. Egg kills a worker after 5000. */
@@ -32,6 +31,7 @@ export interface Routes {
    * @throws SetupError if the event is no string or the handler no function
    */
   route(event: string, handler: Handler): this;
+  route(event: string, handler: SpecificHandler): this;
 }
 
 /** A namespace of Socket.IO that has routes. */
@@ -104,8 +104,8 @@ export class Server extends SocketIoServer implements Routes {
     return this.middleware;
   }
 
-  route(event: string, handler: Handler): this {
-    this.of('/').route(event, handler);
+  route(event: string, handler: Handler | SpecificHandler): this {
+    this.of('/').route(event, handler as Handler); // either overload
     return this;
   }
 
@@ -137,10 +137,10 @@ export class Server extends SocketIoServer implements Routes {
     return this.#Context;
   }
 
-  /** Takes over the requests of an HTTP server. @internal */
-  listenOn(httpServer: HttpServer): void {
-    this.attach(httpServer);
-    this.ids.attach(this.engine as EngineServer); // declared as any
+  /** Called by Socket.IO for every engine that it is attached to. @internal */
+  override bind(engine: EngineServer): this {
+    this.ids.attach(engine);
+    return super.bind(engine);
   }
 
   /**
@@ -173,7 +173,7 @@ export class Server extends SocketIoServer implements Routes {
       return;
     }
     const namespace = new Namespace(this, nsp);
-    const route = (event: string, handler: Handler): SocketIoNamespace => {
+    const route = (event: string, handler: SpecificHandler): SocketIoNamespace => {
       namespace.router.add(event, handler, (fn, place) => toAsync(fn, place, this.#app));
       return nsp;
     };

@@ -25,55 +25,70 @@ export class SessionStore {
   /** Decodes the session of a handshake. Rejects where an external store fails. */
   async open(request: IncomingMessage): Promise<ConnectionSession> {
     const { store, ContextStore } = this.#app.config.session ?? {};
-    const external = Boolean(store ?? ContextStore);
+    if (!store && !ContextStore)
+      return new ConnectionSession(() => this.#createContext(request), false, request.headers.cookie !== undefined);
+    const ctx = this.#createContext(request);
+    await this.#middleware(ctx, async () => {}); // reads the store, which the getter of ctx.session does not
+    return new ConnectionSession(() => ctx, true, true);
+  }
+
+  /** A context for the session plugin alone: there is no response to put a cookie into. */
+  #createContext(request: IncomingMessage): EggContext {
     const ctx = this.#app.createContext(request, new ServerResponse(request));
-    // there is no response to put a cookie into
-    const cookies = ctx.cookies as { get(name: string, options: unknown): unknown };
-    Object.defineProperty(ctx, 'cookies', { value: { get: (name: string, options: unknown) => cookies.get(name, options), set() {} } });
-    await this.#middleware(ctx, async () => {});
-    return new ConnectionSession(ctx, external);
+    const { cookies } = ctx;
+    Object.defineProperty(ctx, 'cookies', {
+      value: { get: (name: string, options: unknown) => cookies.get(name, options), set() {} },
+    });
+    return ctx;
   }
 }
 
-/** One connection's session. Its context is seen by nobody but the session plugin. */
+/** One connection's session. */
 export class ConnectionSession {
-  readonly #ctx: EggContext;
-  readonly #external: boolean;
+  readonly #createContext: () => EggContext;
+  readonly #isExternal: boolean;
+  #ctx: EggContext | undefined;
   /** The last session object there was: a session set to null is removed through it. */
-  #last: EggSession | null;
-  #saved: string;
+  #last: EggSession | null = null;
+  #saved = '';
   /** Whether anyone has had the session in hand: only then can it have changed. */
-  #touched = false;
+  #isTouched = false;
 
-  constructor(ctx: EggContext, external: boolean) {
-    this.#ctx = ctx;
-    this.#external = external;
-    this.#last = ctx.session ?? null;
-    this.#saved = this.#snapshot();
+  /** @param decode whether to decode now; where the client sent no cookie, that can wait until someone asks */
+  constructor(createContext: () => EggContext, isExternal: boolean, decode: boolean) {
+    this.#createContext = createContext;
+    this.#isExternal = isExternal;
+    if (!decode) return;
+    this.#last = this.#context.session ?? null;
+    this.#saved = snapshotOf(this.#last);
   }
 
   get value(): EggSession | null | undefined {
-    this.#touched = true;
-    return this.#ctx.session;
+    this.#isTouched = true;
+    return this.#context.session;
   }
 
   set value(session: EggSession | null | undefined) {
-    this.#touched = true;
-    this.#ctx.session = session ?? null;
+    this.#isTouched = true;
+    this.#context.session = session ?? null;
   }
 
   /** Saves what has changed to the external store. A cookie store has nowhere to save to: the change lives as long as the connection. */
-  async save(): Promise<void> {
-    if (!this.#external || !this.#touched) return;
-    const snapshot = this.#snapshot();
-    if (snapshot === this.#saved) return;
+  save(): Promise<void> | undefined {
+    if (!this.#isExternal || !this.#isTouched) return undefined;
+    const session = this.#context.session ?? null;
+    const snapshot = snapshotOf(session);
+    if (snapshot === this.#saved) return undefined;
     this.#saved = snapshot; // before the store has answered: packets that settle meanwhile need not save the same again
-    this.#last = this.#ctx.session ?? this.#last;
-    await this.#last?.manuallyCommit();
+    this.#last = session ?? this.#last;
+    return this.#last?.manuallyCommit();
   }
 
-  #snapshot(): string {
-    const session = this.#ctx.session;
-    return session ? `${session.maxAge}${JSON.stringify(session)}` : '';
+  get #context(): EggContext {
+    return (this.#ctx ??= this.#createContext());
   }
+}
+
+function snapshotOf(session: EggSession | null): string {
+  return session ? `${session.maxAge}${JSON.stringify(session)}` : '';
 }

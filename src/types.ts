@@ -32,7 +32,7 @@ export type EventArgs<Namespace extends string, Event extends string> = Namespac
 export type Acknowledge = (...answer: unknown[]) => void;
 
 /** The context of one packet; with a namespace and an event of `ClientEvents`, its arguments have their types. */
-export type PacketContext<Namespace extends string = string, Event extends string = string> = Omit<Context, 'args'> & {
+export type PacketContext<Namespace extends string = string, Event extends string = string> = Context & {
   args: EventArgs<Namespace, Event>;
 };
 
@@ -43,9 +43,10 @@ export type PacketContext<Namespace extends string = string, Event extends strin
  * - What it throws goes to the client as `{ error: { code, message, details? } }` in the acknowledgement,
  *   or as an `error` event where none was asked for, and into the log.
  */
-// `this` and `ctx` are what the handler declares them to be: controllers of every style are handlers
-// oxlint-disable-next-line typescript/no-explicit-any
-export type Handler = (this: any, ctx: any) => unknown;
+export type Handler = (this: Context, ctx: Context) => unknown;
+
+/** A handler that knows more of its context, as one of `PacketContext<'/chat', 'say'>`. */
+export type SpecificHandler = (this: never, ctx: never) => unknown;
 
 /**
  * A function of the onion around a connection or around a packet.
