@@ -17,6 +17,7 @@ export type SetupCode =
   | 'IO_ROUTE_DYNAMIC'
   | 'IO_ROUTE_INVALID'
   | 'IO_ROUTE_UNREACHABLE'
+  | 'IO_STICKY_MISSING'
   | 'IO_WS_ENGINE_MISSING';
 
 /** A mistake in the app's set-up, found while Egg starts: it stops the boot. */

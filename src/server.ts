@@ -10,7 +10,7 @@ import { createContextClass, type SocketContextClass } from './context';
 import { Deprecations } from './deprecations';
 import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './engine';
-import { revealsErrors, SetupError } from './errors';
+import { revealsErrors, SetupError, setupMessage } from './errors';
 import { Ids } from './ids';
 import { type Controllers, LoadedFiles, type Middlewares, toAsync } from './loader';
 import { Namespace } from './namespace';
@@ -128,6 +128,7 @@ export class Server extends SocketIoServer implements Routes {
     void this.controller; // what is wrong there stops the boot, routed or not
     for (const namespace of this.#waiting) this.#takeMiddleware(namespace);
     this.#waiting.clear();
+    this.#warnOfPolling();
     await this.#redis?.ready();
   }
 
@@ -157,6 +158,14 @@ export class Server extends SocketIoServer implements Routes {
     }
     patience.abort();
     this.#redis?.close();
+  }
+
+  #warnOfPolling(): void {
+    const { workers = 1, sticky } = this.#app.options;
+    const { transports = ['polling', 'websocket'] } = this.#settings.init;
+    if (workers <= 1 || sticky || !transports.includes('polling')) return;
+    const problem = `${workers} workers without sticky: requests of clients that poll reach workers that do not know them; start with --sticky, or set config.io.init.transports to ['websocket'] here and in the clients`;
+    this.logger.warn(setupMessage('IO_STICKY_MISSING', problem));
   }
 
   #adopt(nsp: SocketIoNamespace, isStatic: boolean): void {
