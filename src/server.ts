@@ -60,17 +60,15 @@ export class Server extends SocketIoServer implements Routes {
   /** @internal */
   constructor(app: EggApplication, settings: Settings) {
     const { init } = settings;
-    const wsEngine = findWsEngine(init.wsEngine, app.baseDir);
     const deprecations = new Deprecations(app.logger);
     const redis = settings.redis && new RedisLink(settings.redis, app.logger);
-    const options: Partial<ServerOptions> = {
+    super({
       ...init,
+      wsEngine: findWsEngine(init.wsEngine, app.baseDir) as NonNullable<ServerOptions['wsEngine']>, // one that is none shows when Engine.IO makes it
       allowRequest: checkOrigin(app, init),
       // Socket.IO types it as a class, but takes a factory as well
       adapter: createAdapterFactory(init, redis, deprecations) as unknown as NonNullable<ServerOptions['adapter']>,
-    };
-    delete options.wsEngine;
-    super({ ...options, ...(wsEngine !== undefined && { wsEngine: wsEngine as ServerOptions['wsEngine'] }) }); // an engine that is none shows when Engine.IO makes it
+    });
     this.#app = app;
     this.#settings = settings;
     this.#redis = redis;
