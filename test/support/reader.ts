@@ -69,7 +69,7 @@ export class Reader {
       if (host !== undefined && !HOST.startsWith(host.replace(' ', ''))) return;
       await this.#stop();
       this.#files[path] = code.replaceAll(REDIS_PORT, code.includes(REDIS_PORT) ? await this.#startRedis() : '');
-      if (path.startsWith('test/')) await this.#runTest(path);
+      if (path.endsWith('.test.js')) await this.#runTest(path);
     } else if (language === 'nginx') await this.#startNginx(code);
     else if (language === 'json') JSON.parse(code);
     else if (language === 'sh') checkCommands(code);

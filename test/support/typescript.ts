@@ -15,8 +15,8 @@ export async function checkTypes(t: TestContext, files: Files): Promise<void> {
     paths.map(path => join(folder, path)),
     {
       target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.Node16,
-      moduleResolution: ts.ModuleResolutionKind.Node16,
+      module: ts.ModuleKind.ESNext,
+      moduleResolution: ts.ModuleResolutionKind.Bundler,
       lib: ['lib.es2023.d.ts', 'lib.dom.d.ts'],
       types: ['node'],
       typeRoots: [join(ROOT, 'node_modules/@types')],
