@@ -6,7 +6,6 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,7 +15,7 @@ import type { TestContext } from 'node:test';
 import { formatWithOptions } from 'node:util';
 import { compileFunction } from 'node:vm';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
-import { type Files, HOST, hostFolder, ROOT, type RunningApp, startApp, writeApp } from './app';
+import { type Files, HOST, hostFolder, type RunningApp, startApp, writeApp } from './app';
 import type { Page, Sample } from './page';
 import { checkTypes, toJavaScript } from './typescript';
 
@@ -26,6 +25,7 @@ const COMMANDS = [
   /^git clone \S+$/,
   /^cd \S+$/,
   /^npm init egg --type=simple$/,
+  /^npm (start|test|run (lint|types|test:unit -- .*))$/, // of this project
   /^npm run dev$/, // of an app that `npm init egg` has made
   /^npx egg-(bin|scripts) .*$/,
 ];
@@ -251,11 +251,9 @@ function tight(text: string): string {
 }
 
 function checkCommands(code: string): void {
-  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
   for (const line of code.trim().split('\n')) {
     const command = line.replace(/ *#.*$/, '');
-    const script = /^npm (?:run )?([\w:]+)(?: -- .*)?$/.exec(command)?.[1] ?? '';
-    if (command !== '' && !(script in scripts) && !COMMANDS.some(known => known.test(command))) throw new Error(`unknown command: ${command}`);
+    if (command !== '' && !COMMANDS.some(known => known.test(command))) throw new Error(`unknown command: ${command}`);
   }
 }
 
