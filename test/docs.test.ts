@@ -3,7 +3,8 @@ import { readdirSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { test } from 'node:test';
-import { ROOT } from './support/app';
+import { chromium } from 'playwright-core';
+import { type Files, ROOT, startApp } from './support/app';
 import { anchorOf, readPage } from './support/page';
 import { Reader } from './support/reader';
 
@@ -30,9 +31,41 @@ for (const path of PAGES) {
   });
 }
 
+test('two people talk on the web pages of the guides', { timeout: 60_000 }, async t => {
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+  t.after(() => browser.close());
+  for (const path of GUIDES) {
+    const { samples } = await readPage(path);
+    const webPage = samples.find(({ language }) => language === 'html')?.path;
+    if (webPage === undefined) continue;
+    const files: Files = Object.fromEntries(samples.flatMap(({ path, code }) => (path === undefined ? [] : [[path, code]])));
+    const { url } = await startApp(t, files);
+    const open = async (name: string) => {
+      const page = await browser.newPage();
+      page.on('dialog', dialog => void dialog.accept(name));
+      await page.goto(url + webPage.replace(/^app/, ''));
+      return page;
+    };
+    const [alice, bob] = [await open('Alice'), await open('Bob')];
+    await alice.locator('#text').fill('hello');
+    await alice.locator('#text').press('Enter');
+    for (const page of [alice, bob]) await page.getByText('Alice: hello').waitFor();
+    const nobody = await open('');
+    await nobody.getByText('Not connected: Tell us your name').waitFor();
+  }
+});
+
 test('a sample that no test knows, one that states no result and one that states a wrong one are found', async t => {
   const follow = (language: string, ...lines: string[]): Promise<void> => {
-    const sample = { language, title: lines[0]?.slice(3) ?? '', code: lines.join('\n'), place: 'page:1', line: 1 };
+    const sample = {
+      language,
+      title: lines[0]?.slice(3) ?? '',
+      path: undefined,
+      host: undefined,
+      code: lines.join('\n'),
+      place: 'page:1',
+      line: 1,
+    };
     return new Reader(t, { path: 'page', samples: [sample], headings: [], links: [] }).follow();
   };
   await assert.rejects(follow('js', '// a fragment'), /page:1: no test knows/);

@@ -7,8 +7,12 @@ import { ROOT } from './app';
 export interface Sample {
   /** As the fence names it. */
   readonly language: string;
-  /** What the comment on the first line says: for a file of an app, its path. Empty if there is none. */
+  /** What the comment on the first line says, as `client`. Empty if there is none. */
   readonly title: string;
+  /** Of a file of an app. */
+  readonly path: string | undefined;
+  /** The one it is for, where the title has it in brackets, as `test/mock.js (egg 3)`. */
+  readonly host: string | undefined;
   readonly code: string;
   /** As docs/rooms.md:12 */
   readonly place: string;
@@ -55,7 +59,8 @@ export function anchorOf(heading: string): string {
     .replaceAll(/\s/g, '-');
 }
 
-function toSample(path: string, { language, line, code }: { language: string; line: number; code: string[] }): Sample {
+function toSample(page: string, { language, line, code }: { language: string; line: number; code: string[] }): Sample {
   const [, title = ''] = /^(?:\/\/|#|<!--) *(.+?)(?: *-->)?$/.exec(code[0] ?? '') ?? [];
-  return { language, title, code: `${code.join('\n')}\n`, place: `${path}:${line}`, line };
+  const [, path, host] = /^([\w./-]+\.(?:js|ts|html))(?: \((egg \d)\))?$/.exec(title) ?? [];
+  return { language, title, path, host, code: `${code.join('\n')}\n`, place: `${page}:${line}`, line };
 }

@@ -61,11 +61,10 @@ export class Reader {
   }
 
   async #do(sample: Sample): Promise<void> {
-    const { language, title, code } = sample;
-    const [, path = '', host] = /^([\w./-]+\.(?:js|ts|html))(?: \((egg \d)\))?$/.exec(title) ?? [];
+    const { language, title, path, host, code } = sample;
     const isScript = language === 'js' || language === 'ts';
     if (isScript && /^client\b/.test(title)) await this.#runClient(sample);
-    else if (path.endsWith(`.${language}`)) {
+    else if (path?.endsWith(`.${language}`)) {
       if (host !== undefined && !HOST.startsWith(host.replace(' ', ''))) return;
       await this.#stop();
       this.#files[path] = code.replaceAll(REDIS_PORT, code.includes(REDIS_PORT) ? await this.#startRedis() : '');
