@@ -24,7 +24,7 @@ const COMMANDS = [
   /^npm init egg --type=simple$/,
   /^npm (start|test|run (lint|types|test:unit -- .*))$/, // of this project
   /^npm run dev$/, // of an app that `npm init egg` has made
-  /^npx egg-(bin|scripts) .*$/,
+  /^npx (ets|egg-(bin|scripts) .*)$/,
 ];
 
 /** The ports that pages name stand for those that a test gets. */
