@@ -32,7 +32,10 @@ export type EventArgs<Namespace extends string, Event extends string> = Namespac
 export type Acknowledge = (...answer: unknown[]) => void;
 
 /** The context of one packet; with a namespace and an event of `ClientEvents`, its arguments have their types. */
-export type PacketContext<Namespace extends string = string, Event extends string = string> = Omit<Context, 'args'> & {
+export type PacketContext<Namespace extends string = string, Event extends string = string> = {
+  // not `Omit`: Egg 4's context has an index signature, and of such a type `Omit` leaves nothing else
+  [Key in keyof Context as string extends Key ? never : symbol extends Key ? never : Exclude<Key, 'args'>]: Context[Key];
+} & {
   args: EventArgs<Namespace, Event>;
 };
 
