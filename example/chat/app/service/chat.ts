@@ -44,10 +44,6 @@ export default class ChatService extends Service {
     return history;
   }
 
-  async leave(to: Target): Promise<void> {
-    if ('room' in to) await this.ctx.socket.leave(roomOf(to));
-  }
-
   say(to: Target, text: string): Message {
     const { user: me, socket } = this.ctx;
     if ('room' in to && !socket.rooms.has(roomOf(to)))
@@ -74,6 +70,6 @@ export default class ChatService extends Service {
 
   /** A socket has the session that it came with: it has to go when that session ends. */
   disconnect(user: User): void {
-    this.#everybody.in(roomOfUser(user.id)).disconnectSockets(true);
+    this.#everybody.in(roomOfUser(user.id)).disconnectSockets();
   }
 }
