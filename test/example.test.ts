@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
 import { ROOT } from './support/app';
-import { ask, connect, newClient, refusal } from './support/client';
+import { ask, connect, newClient, next, refusal } from './support/client';
 import { freePort, npmStart } from './support/example';
 
 const SCREENSHOT = join(ROOT, 'docs/images/chat.png');
@@ -19,11 +20,11 @@ test('the example chat', async t => {
     ],
   });
   t.after(() => browser.close());
-  const url = await npmStart(t, await freePort()).url;
+  const url = await npmStart(t, await freePort()).listening();
   const pageErrors: Error[] = [];
 
   async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1120, height: 680 }, ...options });
+    const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1120, height: 720 }, ...options });
     context.setDefaultTimeout(10_000);
     const page = await context.newPage();
     page.on('pageerror', error => pageErrors.push(error));
@@ -50,7 +51,7 @@ test('the example chat', async t => {
     await person(ada, '小明').waitFor();
     await ming.getByRole('button', { name: 'Conversations' }).click();
     await person(ming, 'Ada').waitFor();
-    await lobby(ming).click();
+    await room(ming, 'lobby').click();
   });
 
   await t.test('shows why a name is refused', async () => {
@@ -85,7 +86,7 @@ test('the example chat', async t => {
   });
 
   await t.test('brings a private message to one person alone', async t => {
-    const bob = await connect(t, `${url}/chat`, { extraHeaders: { cookie: await cookieOf(url, 'Bob') } });
+    const bob = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, 'Bob') });
     const heard: unknown[] = [];
     bob.onAny((...event) => heard.push(event));
     await ask(bob, 'enter');
@@ -100,15 +101,25 @@ test('the example chat', async t => {
     await say(ming, '好的，七点见');
     await message(ada, '好的，七点见').waitFor();
 
-    await lobby(ada).click();
+    await room(ada, 'lobby').click();
     await say(ada, 'Bob is here as well.');
     while (!JSON.stringify(heard).includes('Bob is here as well.')) await new Promise(resolve => bob.once('message', resolve));
     assert.doesNotMatch(JSON.stringify(heard), /只有你能看到|七点见/);
   });
 
-  await t.test('tells of who has lost the connection, who comes back to what was said meanwhile', async () => {
+  await t.test('opens a room that everybody sees, and shows what has been said there before', async () => {
+    await ada.getByRole('textbox', { name: 'New room' }).fill('egg-5');
+    await ada.getByRole('textbox', { name: 'New room' }).press('Enter');
+    await ada.getByRole('heading', { name: '# egg-5' }).waitFor();
+    await say(ada, 'We moved to egg-socket.io 5 today. 今天升级完了！');
     await ming.getByRole('button', { name: 'Conversations' }).click();
-    await lobby(ming).click();
+    await room(ming, 'egg-5').click();
+    await message(ming, '今天升级完了').waitFor();
+    await say(ming, '这么快？老客户端还能连吗？');
+    await message(ada, '老客户端还能连吗').waitFor();
+  });
+
+  await t.test('tells of who has lost the connection, who comes back to what was said meanwhile', async () => {
     await ming.context().setOffline(true);
     await ming.getByRole('status').getByText('Offline, trying again …').waitFor();
     await ada.getByText('小明 has gone offline').waitFor();
@@ -116,7 +127,7 @@ test('the example chat', async t => {
     await composer(ming).press('Enter');
     await alert(ming, 'You are offline: this was not sent').waitFor();
     await composer(ming).fill('');
-    await say(ada, '小明，你不在的时候我们决定了：七点！');
+    await say(ada, 'They do, 2.x and 3.x alike. 你不在的时候试过了。');
     assert.equal(await message(ming, '你不在的时候').count(), 0);
 
     await ming.context().setOffline(false);
@@ -134,7 +145,22 @@ test('the example chat', async t => {
 
   if (process.env['UPDATE_SCREENSHOT'] === '1') await takeScreenshot(t, url, ada, ming);
 
-  await t.test('ends the connection when the session ends', async () => {
+  await t.test('answers who sends too much with an error', async t => {
+    const mallory = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, 'Mallory') });
+    const answers = await Promise.all(Array.from({ length: 120 }, () => ask(mallory, 'enter'))); // more than twice what is allowed in one go
+    const expected = { error: { code: 'TOO_FAST', message: 'Too many at once: please wait a moment' } };
+    assert.ok(answers.some(answer => isDeepStrictEqual(answer, expected)));
+  });
+
+  await t.test('ends the connection when the session ends', async t => {
+    const headers = await loggedIn(url, 'Eve');
+    const eve = await connect(t, `${url}/chat`, { extraHeaders: headers });
+    const disconnected = next(eve, 'disconnect');
+    assert.equal((await fetch(`${url}/session`, { method: 'DELETE', headers })).status, 200);
+    assert.equal((await disconnected)[0], 'io server disconnect');
+  });
+
+  await t.test('is left by logging out', async () => {
     await ming.getByRole('button', { name: 'Conversations' }).click();
     await ming.getByRole('button', { name: 'Log out' }).click();
     await ming.getByLabel('Your name').waitFor();
@@ -172,42 +198,44 @@ function alert(page: Page, text: string): Locator {
   return page.getByRole('alert').getByText(text);
 }
 
-function lobby(page: Page): Locator {
-  return page.locator('#rooms').getByRole('button', { name: 'lobby' });
+function room(page: Page, name: string): Locator {
+  return page.locator('#rooms').getByRole('button', { name });
 }
 
 function person(page: Page, name: string): Locator {
   return page.locator('#people').getByRole('button', { name });
 }
 
-/** Logs in without a browser. */
-async function cookieOf(url: string, name: string): Promise<string> {
-  const cookies = (response: Response): string =>
-    response.headers
-      .getSetCookie()
-      .map(cookie => cookie.split(';')[0])
-      .join('; ');
-  const csrf = cookies(await fetch(`${url}/session`));
-  const response = await fetch(`${url}/session`, {
-    method: 'POST',
-    headers: { cookie: csrf, 'x-csrf-token': csrf.replace('csrfToken=', '') },
-    body: new URLSearchParams({ name }),
-  });
+/** Logs in without a browser. Returns the headers that say so. */
+async function loggedIn(url: string, name: string): Promise<Record<string, string>> {
+  const before = sessionHeaders(await fetch(`${url}/session`));
+  const response = await fetch(`${url}/session`, { method: 'POST', headers: before, body: new URLSearchParams({ name }) });
   assert.equal(response.status, 200);
-  return cookies(response);
+  return sessionHeaders(response);
+}
+
+function sessionHeaders(response: Response): Record<string, string> {
+  const cookie = response.headers
+    .getSetCookie()
+    .map(line => line.split(';')[0])
+    .join('; ');
+  const [, csrfToken = ''] = /csrfToken=([^;]+)/.exec(cookie) ?? [];
+  return { cookie, 'x-csrf-token': csrfToken };
 }
 
 async function takeScreenshot(t: TestContext, url: string, ada: Page, ming: Page): Promise<void> {
-  const bob = await connect(t, `${url}/chat`, { extraHeaders: { cookie: await cookieOf(url, 'Bob') } });
+  const bob = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, 'Bob') });
   await ask(bob, 'enter');
-  await ask(bob, 'join', { room: 'lobby' });
-  await ask(bob, 'say', { room: 'lobby' }, 'Do old clients still get in? 老客户端还能连吗？');
-  await say(ming, '能，socket.io-client 2.x 和 3.x 都可以。');
+  await ask(bob, 'join', { room: 'egg-5' });
+  await ask(bob, 'say', { room: 'egg-5' }, 'And what a controller returns is the acknowledgement now.');
+  await message(ming, 'what a controller returns').waitFor();
+  await say(ming, '返回值就是 ack，抛出的错误也在同一个 ack 里。漂亮！');
+  await say(ada, 'No more callbacks to carry around. 再也不用传回调了。');
   await ming.getByRole('button', { name: 'Conversations' }).click();
   await person(ming, 'Ada').click();
   await say(ming, '晚上见！');
   await ming.getByRole('button', { name: 'Conversations' }).click();
-  await lobby(ming).click();
+  await room(ming, 'egg-5').click();
   await person(ada, '小明').locator('.unread').waitFor();
   await ada.locator('#title').click(); // the focus is nowhere
   await composer(ming).pressSequentially('好');

@@ -21,7 +21,10 @@ else view.showLogin();
 
 // ---- what the server says -------------------------------------------------------------------------------------------
 
-socket.on('connect', async () => {
+/** For the first time, or again after the connection was lost. */
+socket.on('connect', () => enter().catch(error => view.showError('error', error.message)));
+
+async function enter() {
   const welcome = await ask('enter');
   ({ me, rooms } = welcome);
   meet(welcome.online);
@@ -29,11 +32,11 @@ socket.on('connect', async () => {
   view.showChat(me);
   view.showConnection('online');
   show();
-});
+}
 
 socket.on('disconnect', reason => {
-  if (reason === 'io server disconnect')
-    logOut(); // the session has ended, in this page or in another
+  // the session has ended, in this page or in another
+  if (reason === 'io server disconnect') logOut();
   else view.showConnection('offline');
 });
 
