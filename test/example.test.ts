@@ -9,6 +9,7 @@ import { ROOT } from './support/app';
 import { ask, connect, newClient, next, refusal } from './support/client';
 import { freePort, npmStart } from './support/example';
 
+/** Taken anew with UPDATE_SCREENSHOT=1. */
 const SCREENSHOT = join(ROOT, 'docs/images/chat.png');
 
 test('the example chat', async t => {
