@@ -17,6 +17,10 @@ type Next = (error?: ExtendedError) => void;
 export async function receiveConnection(namespace: Namespace, socket: Socket, next: Next): Promise<void> {
   const { server } = namespace;
   const connection = new Connection(namespace, socket, next);
+  if (socket.conn.readyState === 'closed') {
+    connection.leave(); // it has said so already: over polling, a client can connect and leave in one request
+    return;
+  }
   if (!server.arrivals.add(connection)) {
     connection.refuse({ code: 'ALREADY_CONNECTING', message: `Already connecting to ${namespace.name}` });
     return;
