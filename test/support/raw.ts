@@ -46,6 +46,11 @@ export class RawClient {
     }
   }
 
+  /** Reads no more, and so answers no goodbye either. */
+  freeze(): void {
+    this.#webSocket.pause();
+  }
+
   /** Cuts the TCP connection, with no word of goodbye. */
   vanish(): void {
     this.#webSocket.terminate();
