@@ -110,13 +110,10 @@ export class Connection implements ContextOwner {
     this.#leave = undefined;
   }
 
-  refuse({ message, ...data }: ErrorAnswer): void {
+  refuse(answer: ErrorAnswer): void {
     if (this.#state !== 'connecting') return;
     this.#decide('refused');
-    const error: ExtendedError = new Error(message);
-    // to a client of protocol 3 Socket.IO would send the data in place of the message
-    if (this.socket.conn.protocol !== 3) error.data = data;
-    this.#next(error);
+    this.#next(refusalTo(this.socket, answer));
   }
 
   /** The onion has thrown: that refuses a client that is still connecting. */
@@ -154,6 +151,14 @@ export class Connection implements ContextOwner {
     this.#state = state;
     if (state !== 'admitted') this.namespace.server.arrivals.delete(this);
   }
+}
+
+/** An error that tells a client why it is refused, in Socket.IO's way. */
+export function refusalTo(socket: Socket, { message, ...data }: ErrorAnswer): ExtendedError {
+  const error: ExtendedError = new Error(message);
+  // to a client of protocol 3 Socket.IO would send the data in place of the message
+  if (socket.conn.protocol !== 3) error.data = data;
+  return error;
 }
 
 /**

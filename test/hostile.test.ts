@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ClientRequest, request } from 'node:http';
 import { connect as connectTcp } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { type Files, type RunningApp, startApp } from './support/app';
+import { type AppOptions, type Files, type RunningApp, startApp } from './support/app';
 import { ask, connect, newClient, next, refusal } from './support/client';
 import { openPolling, RawClient } from './support/raw';
 import { type EngineConnection, engineConnections, internals, nothingRemains, remains, watchForCrashes } from './support/remains';
@@ -63,9 +63,9 @@ const FILES: Files = {
     };`,
 };
 
-async function start(t: TestContext, files: Files = {}): Promise<RunningApp & { gate: Gate }> {
+async function start(t: TestContext, files: Files = {}, options: AppOptions = {}): Promise<RunningApp & { gate: Gate }> {
   watchForCrashes(t);
-  const running = await startApp(t, { ...FILES, ...files });
+  const running = await startApp(t, { ...FILES, ...files }, options);
   return { ...running, gate: Reflect.get(running.app, 'gate') as Gate }; // of app.js above
 }
 
@@ -329,6 +329,25 @@ test('a client that says goodbye in the breath in which it connects leaves nothi
   assert.equal(began, 0);
 });
 
+test('a namespace made on demand, for a client that has gone meanwhile, begins no onion', async t => {
+  const { url, io } = await start(t);
+  let decide: (() => void) | undefined;
+  const asked = new Promise<void>(resolve => {
+    io.of((_name, _auth, answer) => {
+      decide = () => answer(null, true);
+      resolve();
+    });
+  });
+  const client = await RawClient.open(t, url);
+  const closed = next(newest(io), 'close');
+  client.send('40/on-demand,');
+  await asked;
+  client.vanish();
+  await closed;
+  decide?.();
+  await nothingRemains(io);
+});
+
 const THROWING: Record<string, string> = {
   'at once, outside any promise': `module.exports = () => () => { throw new Error('no'); };`,
   'before its first await': `module.exports = () => async () => { throw new Error('no'); };`,
@@ -389,6 +408,22 @@ test('middleware of the app’s own io.use() runs after, may refuse, and the oni
   client.disconnect();
   await nothingRemains(io);
   assert.equal(gate.onions, 0);
+});
+
+test('middleware of the app’s own io.use() that throws refuses the client, and says no more than that in prod', async t => {
+  for (const env of ['unittest', 'prod']) {
+    const { url, io, gate, logged, close } = await start(t, {}, env === 'prod' ? { env } : {});
+    io.use(() => {
+      throw new TypeError('a bug of mine');
+    });
+    const client = newClient(t, url);
+    assert.equal((await refusal(client)).message, env === 'prod' ? 'Internal Server Error' : 'a bug of mine');
+    await logged(/ERROR.*a bug of mine/);
+    client.disconnect();
+    await nothingRemains(io);
+    assert.equal(gate.onions, 0);
+    await close();
+  }
 });
 
 test('middleware of the app’s own io.use() that never answers does not outlive the client', async t => {
