@@ -14,7 +14,7 @@ import { revealsErrors, SetupError, setupMessage } from './errors';
 import { Ids } from './ids';
 import { type Controllers, LoadedFiles, type Middlewares, toAsync } from './loader';
 import { Namespace } from './namespace';
-import { checkOrigin } from './origin';
+import { checkOrigin, safeCors } from './origin';
 import { SessionStore } from './session';
 import type { Handler, SpecificHandler } from './types';
 import { Work } from './work';
@@ -66,6 +66,7 @@ export class Server extends SocketIoServer implements Routes {
       ...init,
       wsEngine: findWsEngine(init.wsEngine, app.baseDir) as NonNullable<ServerOptions['wsEngine']>, // one that is none shows when Engine.IO makes it
       allowRequest: checkOrigin(app, init),
+      ...(init.cors && { cors: safeCors(init.cors) }),
       // Socket.IO types it as a class, but takes a factory as well
       adapter: createAdapterFactory(init, redis, deprecations) as unknown as NonNullable<ServerOptions['adapter']>,
     });

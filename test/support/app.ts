@@ -48,6 +48,7 @@ interface Mock {
 export interface RunningApp {
   readonly app: EggApp;
   readonly io: Server;
+  readonly server: HttpServer;
   readonly baseDir: string;
   /** As http://127.0.0.1:12345 */
   readonly url: string;
@@ -74,10 +75,8 @@ export async function writeApp(files: Files, host: HostName = HOST): Promise<str
     'app/router.js': 'module.exports = () => {};',
     ...files,
     'config/plugin.js': `exports.io = { enable: true, package: 'egg-socket.io' };
-exports.development = false; // it watches the folder, and the folder goes
-exports.watcher = false; // this one and the next two have timers that outlive the app
-exports.logrotator = false;
-exports.multipart = false;
+// these have timers that outlive the app, and so would keep the test's process
+exports.development = exports.watcher = exports.logrotator = exports.multipart = false;
 exports.logCapture = { enable: true, path: ${JSON.stringify(join(ROOT, 'test/support/log-capture'))} };
 ${files['config/plugin.js'] ?? ''}`,
     'config/config.default.js': `exports.keys = 'test-keys';
@@ -116,6 +115,7 @@ export async function startApp(t: TestContext, files: Files, options: AppOptions
   return {
     app,
     io: app.io,
+    server,
     baseDir,
     url: `http://127.0.0.1:${port}`,
     port,
