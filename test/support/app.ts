@@ -81,7 +81,7 @@ exports.multipart = false;
 exports.logCapture = { enable: true, path: ${JSON.stringify(join(ROOT, 'test/support/log-capture'))} };
 ${files['config/plugin.js'] ?? ''}`,
     'config/config.default.js': `exports.keys = 'test-keys';
-exports.logger = { consoleLevel: 'NONE', dir: ${JSON.stringify(join(baseDir, 'logs'))} };
+exports.logger = { consoleLevel: 'NONE', buffer: false, dir: ${JSON.stringify(join(baseDir, 'logs'))} };
 ${files['config/config.default.js'] ?? ''}`,
   };
   for (const [path, content] of Object.entries(all)) {
