@@ -102,6 +102,35 @@ test('a route of a namespace that is a pattern or a function stops the boot', as
   }
 });
 
+test('a namespace that is a pattern works with listeners of its own', async t => {
+  const { url } = await startApp(t, {
+    'app/router.js': `
+      module.exports = app => {
+        app.io.of(/^\\/room-\\d+$/).on('connection', socket => socket.on('where', ack => ack(socket.nsp.name)));
+      };`,
+  });
+  assert.equal(await ask(await connect(t, url + '/room-7'), 'where'), '/room-7');
+  assert.equal((await refusal(newClient(t, url + '/room-x'))).message, 'Invalid namespace');
+});
+
+test('an error that middleware of the socket itself passes on reaches a routed error', async t => {
+  const { url, app } = await startApp(t, {
+    ...RESERVED,
+    'app/router.js': `${RESERVED['app/router.js']}
+      const routes = module.exports;
+      module.exports = app => {
+        routes(app);
+        app.io.on('connection', socket => socket.use((packet, next) => next(new Error('not this one'))));
+      };`,
+  });
+  const client = await connect(t, url);
+  const report = next<[ReservedReport]>(app, 'reserved');
+  client.emit('unrouted');
+  const [{ event, args }] = await report;
+  assert.equal(event, 'error');
+  assert.match(String(args[0]), /^Error: not this one/);
+});
+
 test('an event that no client can send is warned of', async t => {
   const { logs } = await startApp(t, { 'app/router.js': `module.exports = app => { app.io.route('connect', async () => {}); };` });
   assert.match(logs.find(line => line.includes('IO_ROUTE_UNREACHABLE')) ?? '', /^WARN .*route\('connect'\) of namespace '\/'/);
