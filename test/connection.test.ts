@@ -1,6 +1,8 @@
 /** One client in one namespace, from the handshake to its end. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { Server as HttpServer } from 'node:http';
+import type { Socket as TcpSocket } from 'node:net';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import { type Files, startApp } from './support/app';
@@ -152,8 +154,6 @@ test('a client that vanishes while it is connecting does not leave its middlewar
   const entered = next(app, 'entered');
   const client = newClient(t, url);
   await entered;
-  const closed = new Promise<void>(resolve => io.engine.once('connection', resolve)).catch(() => undefined);
-  void closed;
   const gone = new Promise<unknown>(resolve => {
     for (const connection of Object.values(
       Reflect.get(io.engine, 'clients') as Record<string, { once(event: string, fn: () => void): void }>,
@@ -216,6 +216,7 @@ test('middleware that the app itself gives to nsp.use() runs after that of the c
     guarded(`app.emit('trace', 'in'); await next(); app.emit('trace', 'out');`, {
       'app/router.js': `
         module.exports = app => {
+          app.io.of('/other');
           app.io.use((socket, next) => { app.emit('trace', 'use'); next(Object.assign(new Error('not here'), { data: { code: 'OWN' } })); });
         };`,
     }),
@@ -227,7 +228,8 @@ test('middleware that the app itself gives to nsp.use() runs after that of the c
       if (step === 'out') resolve();
     }),
   );
-  const { message, data } = await refusal(newClient(t, url));
+  const other = await connect(t, url + '/other'); // keeps the connection open, whose end would let the onion ascend as well
+  const { message, data } = await refusal(other.io.socket('/'));
   assert.deepEqual([message, data], ['not here', { code: 'OWN' }]);
   await out;
   assert.deepEqual(trace, ['in', 'use', 'out']);
@@ -325,8 +327,10 @@ test('a closing app waits for handlers that are still running', async t => {
 
 test('a closing app cuts off a WebSocket peer that never answers the close frame', async t => {
   const { url, close, io } = await startApp(t, {});
+  const accepted = next<[TcpSocket]>(Reflect.get(io, 'httpServer') as HttpServer, 'connection');
   const ws = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
   t.after(() => ws.terminate());
+  const [tcp] = await accepted;
   await once(ws, 'message');
   const connected = next(io, 'connection');
   ws.send('40');
@@ -336,5 +340,6 @@ test('a closing app cuts off a WebSocket peer that never answers the close frame
   const start = performance.now();
   await close();
   const took = performance.now() - start;
+  assert.equal(tcp.destroyed, true);
   assert.ok(took < 4500, `closing took ${Math.round(took)} ms; Egg kills a worker after 5000`);
 });
