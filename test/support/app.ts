@@ -80,7 +80,7 @@ exports.development = exports.watcher = exports.logrotator = exports.multipart =
 exports.logCapture = { enable: true, path: ${JSON.stringify(join(ROOT, 'test/support/log-capture'))} };
 ${files['config/plugin.js'] ?? ''}`,
     'config/config.default.js': `exports.keys = 'test-keys';
-exports.logger = { consoleLevel: 'NONE', dir: ${JSON.stringify(join(baseDir, 'logs'))} };
+exports.logger = { consoleLevel: 'NONE', buffer: false, dir: ${JSON.stringify(join(baseDir, 'logs'))} };
 ${files['config/config.default.js'] ?? ''}`,
   };
   for (const [path, content] of Object.entries(all)) {
@@ -95,7 +95,7 @@ export async function startApp(t: TestContext, files: Files, options: AppOptions
   const baseDir = await writeApp(files);
   t.after(() => rm(baseDir, { recursive: true, force: true }));
   const mock = await loadMock();
-  if (options.env) mock.env(options.env);
+  mock.env(options.env ?? 'unittest'); // egg 4 takes local where nobody says
   const app = mock.app({ baseDir, framework: join(hostFolder(), 'node_modules/egg'), cache: false, coverage: false });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
