@@ -1,0 +1,12 @@
+import { Controller } from 'egg';
+import type ChatService from '../service/chat';
+
+export default class AnnouncementController extends Controller {
+  /** From HTTP to everybody who is online. */
+  create(): void {
+    const { ctx } = this;
+    const chat: ChatService = this.service.chat;
+    chat.announce(ctx.helper.text(ctx.request.body.text, 200));
+    ctx.status = 204;
+  }
+}

@@ -1,0 +1,28 @@
+import { join } from 'node:path';
+import type { EggAppInfo } from 'egg';
+import type { IoConfig } from 'egg-socket.io';
+
+export default ({ baseDir }: EggAppInfo) => {
+  const home = join(baseDir, '..'); // baseDir is dist, which every build makes anew
+
+  const io: IoConfig = {
+    init: {
+      serveClient: true, // the page imports /socket.io/socket.io.esm.min.js
+    },
+    namespace: {
+      '/chat': {
+        connectionMiddleware: ['auth'],
+        packetMiddleware: ['throttle'],
+      },
+    },
+  };
+
+  return {
+    io,
+    keys: process.env.CHAT_KEYS ?? 'keys sign the session cookie: yours are a secret',
+    cluster: { listen: { hostname: '127.0.0.1' } },
+    static: { prefix: '/', dir: join(home, 'public'), alias: { '/': '/index.html' }, maxAge: 0 },
+    logger: { dir: join(home, 'logs'), consoleLevel: 'WARN', disableConsoleAfterReady: false },
+    rundir: join(home, 'run'),
+  };
+};

@@ -1,0 +1,40 @@
+/** Compiles the plugin and the example, whichever is older than its sources. */
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { run } from './run.mjs';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** In this order: the example is compiled against the plugin's types. */
+export async function build() {
+  await compile(ROOT, ['src', 'tsconfig.json']);
+  await compile(join(ROOT, 'example/chat'), ['app', 'config', 'app.ts', 'server.ts', 'types.ts', 'tsconfig.json', 'package.json']);
+}
+
+async function compile(folder, sources) {
+  const dist = join(folder, 'dist');
+  const changed = Math.max(...sources.flatMap(source => times(join(folder, source))));
+  const built = existsSync(dist) ? Math.min(...times(dist)) : 0;
+  if (changed < built) return;
+
+  // Egg loads every file it finds, so that a build must not be laid over an older one with more files;
+  // and one that has failed must not be taken for a build
+  const fresh = `${dist}.${process.pid}`;
+  try {
+    await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder, '--outDir', fresh]);
+    rmSync(dist, { recursive: true, force: true });
+    renameSync(fresh, dist);
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
+}
+
+/** When a file was last changed, or a folder and all that is in it. A folder changes when a file in it is added or removed. */
+function times(path) {
+  const stats = statSync(path);
+  const inside = stats.isDirectory() ? readdirSync(path).flatMap(name => times(join(path, name))) : [];
+  return [stats.mtimeMs, ...inside];
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await build();

@@ -1,0 +1,29 @@
+/** Installs what package-lock.json names and node_modules lacks. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from './run.mjs';
+
+/** Runs npm in a folder, unless everything is there. */
+export async function installMissing(folder) {
+  const missing = missingIn(folder);
+  if (missing.length === 0) return;
+  console.log(`Installing ${missing.length} npm packages ...`);
+  await run('npm', ['install', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
+}
+
+function missingIn(folder) {
+  const wanted = packagesOf(join(folder, 'package-lock.json'));
+  const present = packagesOf(join(folder, 'node_modules/.package-lock.json')); // npm notes here what it has installed
+  return Object.entries(wanted)
+    .filter(([path, { optional, link }]) => path.includes('node_modules/') && !optional && !link)
+    .filter(([path, { version }]) => present[path]?.version !== version);
+}
+
+function packagesOf(lockFile) {
+  try {
+    return JSON.parse(readFileSync(lockFile, 'utf8')).packages;
+  } catch (error) {
+    if (error.code === 'ENOENT') return {};
+    throw error;
+  }
+}
