@@ -75,11 +75,13 @@ export async function writeApp(files: Files, host: HostName = HOST): Promise<str
     ...files,
     'config/plugin.js': `exports.io = { enable: true, package: 'egg-socket.io' };
 exports.development = false; // it watches the folder, and the folder goes
+exports.watcher = false; // this one and the next two have timers that outlive the app
+exports.logrotator = false;
+exports.multipart = false;
 exports.logCapture = { enable: true, path: ${JSON.stringify(join(ROOT, 'test/support/log-capture'))} };
 ${files['config/plugin.js'] ?? ''}`,
     'config/config.default.js': `exports.keys = 'test-keys';
 exports.logger = { consoleLevel: 'NONE', dir: ${JSON.stringify(join(baseDir, 'logs'))} };
-exports.logrotator = { disableRotateBySize: true };
 ${files['config/config.default.js'] ?? ''}`,
   };
   for (const [path, content] of Object.entries(all)) {
@@ -121,6 +123,17 @@ export async function startApp(t: TestContext, files: Files, options: AppOptions
     logged: pattern => logged(app, pattern),
     close,
   };
+}
+
+/** The error that stops the boot of an app. */
+export async function bootError(t: TestContext, files: Files, options: AppOptions = {}): Promise<Error & { code?: string }> {
+  let booted;
+  try {
+    booted = await startApp(t, files, options);
+  } catch (error) {
+    return error as Error; // Egg rejects with nothing else
+  }
+  throw new Error(`the app at ${booted.baseDir} has started`);
 }
 
 async function createServer(app: EggApp): Promise<HttpServer> {
