@@ -114,7 +114,7 @@ function mapFiles(node: object, load: (file: LoadedFile) => object): object {
 function middlewareOf(file: LoadedFile, app: EggApplication): Middleware {
   const { exports } = file;
   const middleware: unknown = types.isAsyncFunction(exports) || !isFunction(exports) || isClass(exports) ? exports : exports(app);
-  if (isFunction(middleware) && !isClass(middleware) && !types.isGeneratorFunction(middleware)) return middleware as Middleware;
+  if (isFunction(middleware) && !isClass(middleware) && !types.isGeneratorFunction(middleware)) return middleware;
   throw new SetupError(
     'IO_MIDDLEWARE_INVALID',
     `${file.path} must export a function that takes the app and returns an async function (ctx, next)`,

@@ -66,11 +66,10 @@ export class Server extends SocketIoServer implements Routes {
     const options: Partial<ServerOptions> = {
       ...init,
       allowRequest: checkOrigin(app, init),
-      // Socket.IO types it as a class, but takes a factory as well
-      adapter: createAdapterFactory(init, redis, deprecations) as unknown as NonNullable<ServerOptions['adapter']>,
+      adapter: createAdapterFactory(init, redis, deprecations),
     };
     delete options.wsEngine;
-    super({ ...options, ...(wsEngine !== undefined && { wsEngine: wsEngine as ServerOptions['wsEngine'] }) }); // an engine that is none shows when Engine.IO makes it
+    super(Object.assign(options, wsEngine !== undefined && { wsEngine })); // an engine that is none shows when Engine.IO makes it
     this.#app = app;
     this.#settings = settings;
     this.#redis = redis;
@@ -204,9 +203,8 @@ export class Server extends SocketIoServer implements Routes {
 
 /** The WebSockets of all connections, as far as the engine has them: only they can keep a server from closing. */
 function openWebSockets(engine: unknown): { terminate(): void }[] {
-  const connections: Record<string, { transport: { socket?: { terminate?: () => void } } }> =
-    Reflect.get(engine as object, 'clients') ?? {};
-  return Object.values(connections).flatMap(({ transport: { socket } }) =>
+  const { clients = {} } = engine as { clients?: Record<string, { transport: { socket?: { terminate?: () => void } } }> };
+  return Object.values(clients).flatMap(({ transport: { socket } }) =>
     socket?.terminate ? [{ terminate: () => socket.terminate?.() }] : [],
   );
 }

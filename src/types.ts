@@ -16,7 +16,6 @@ import type { Context } from 'egg';
  * }
  */
 // an interface, so that apps can add to it
-// oxlint-disable-next-line typescript/no-empty-interface, typescript/no-empty-object-type
 export interface ClientEvents {}
 
 /** The arguments of a declared event, with the acknowledgement function where the client asked for one; `unknown[]` where nothing is declared. */
