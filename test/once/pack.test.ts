@@ -138,11 +138,7 @@ async function freePort(): Promise<number> {
 async function started(app: ChildProcess): Promise<void> {
   let output = '';
   await new Promise<void>((resolve, reject) => {
-    const read = (chunk: Buffer): void => {
-      output += String(chunk);
-    };
-    app.stdout?.on('data', read);
-    app.stderr?.on('data', read);
+    for (const stream of [app.stdout, app.stderr]) stream?.on('data', chunk => (output += String(chunk)));
     app.on('message', (message: { action?: string }) => message.action === 'egg-ready' && resolve());
     app.once('exit', code => reject(new Error(`the app exited with ${code}:\n${output}`)));
   });
