@@ -2,14 +2,15 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { SetupError } from './errors';
+import { CorkedWebSocketServer } from './websocket';
 
 /** The name that Socket.IO 2 had for an engine is that of a fork of it by now. */
 const SUCCESSORS: Readonly<Record<string, string>> = { uws: 'eiows' };
 
-/** The `Server` class of a WebSocket engine, given as itself or by its package's name. Undefined for Engine.IO's own, `ws`. */
+/** The server class of a WebSocket engine, given as itself or by its package's name. */
 export function findWsEngine(wsEngine: unknown, baseDir: string): unknown {
+  if (wsEngine === undefined || wsEngine === null || wsEngine === 'ws') return CorkedWebSocketServer;
   if (typeof wsEngine !== 'string') return wsEngine;
-  if (wsEngine === 'ws') return undefined;
   const name = SUCCESSORS[wsEngine] ?? wsEngine;
   let engine: unknown;
   try {

@@ -7,9 +7,21 @@ import type { Acknowledge } from './types';
 
 export type { GenerateId, InitOptions, IoConfig, NamespaceConfig, RedisConfig } from './config';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type SetupCode, SetupError } from './errors';
-export type { Controllers, Middlewares } from './loader';
 export type { RoutedNamespace, Routes, Server } from './server';
-export type { Acknowledge, ClientEvents, EventArgs, Handler, Middleware, PacketContext, SpecificHandler } from './types';
+export type {
+  Acknowledge,
+  ClientEvents,
+  Controllers,
+  EventArgs,
+  Handler,
+  IoController,
+  IoControllers,
+  IoMiddlewares,
+  Middleware,
+  Middlewares,
+  PacketContext,
+  SpecificHandler,
+} from './types';
 
 /** A client in a namespace. */
 export interface Socket extends SocketIoSocket {

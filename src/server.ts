@@ -12,11 +12,11 @@ import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './engine';
 import { revealsErrors, SetupError, setupMessage } from './errors';
 import { Ids } from './ids';
-import { type Controllers, LoadedFiles, type Middlewares, toAsync } from './loader';
+import { LoadedFiles, toAsync } from './loader';
 import { Namespace } from './namespace';
 import { checkOrigin } from './origin';
 import { SessionStore } from './session';
-import type { Handler, SpecificHandler } from './types';
+import type { Controllers, Handler, Middlewares, SpecificHandler } from './types';
 import { Work } from './work';
 
 /** How long a closing server waits for handlers and for peers to say goodbye, in ms. Egg kills a worker after 5000. */
@@ -60,16 +60,15 @@ export class Server extends SocketIoServer implements Routes {
   /** @internal */
   constructor(app: EggApplication, settings: Settings) {
     const { init } = settings;
-    const wsEngine = findWsEngine(init.wsEngine, app.baseDir);
     const deprecations = new Deprecations(app.logger);
     const redis = settings.redis && new RedisLink(settings.redis, app.logger);
-    const options: Partial<ServerOptions> = {
+    super({
       ...init,
+      // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; an engine that is none shows when Engine.IO makes it
+      wsEngine: findWsEngine(init.wsEngine, app.baseDir) as NonNullable<ServerOptions['wsEngine']>,
       allowRequest: checkOrigin(app, init),
       adapter: createAdapterFactory(init, redis, deprecations),
-    };
-    delete options.wsEngine;
-    super(Object.assign(options, wsEngine !== undefined && { wsEngine })); // an engine that is none shows when Engine.IO makes it
+    });
     this.#app = app;
     this.#settings = settings;
     this.#redis = redis;
