@@ -40,7 +40,7 @@ declare module 'egg' {
 
   interface Context {
     /** The client. Only in connection middleware, packet middleware and the controllers of `app/io`. */
-    socket: ContextSocket;
+    get socket(): ContextSocket; // an accessor, as in Egg 4
     /** `[event, ...args]` of the packet; a client that asks for an acknowledgement puts its function at the end. */
     packet: [event: string, ...args: unknown[]];
     /** The arguments of the packet, made from `packet` when first read. Their types are known to `PacketContext`. */

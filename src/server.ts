@@ -102,8 +102,10 @@ export class Server extends SocketIoServer implements Routes {
     return this.middleware;
   }
 
-  route(event: string, handler: Handler | SpecificHandler): this {
-    this.of('/').route(event, handler as Handler); // either overload
+  route(event: string, handler: Handler): this;
+  route(event: string, handler: SpecificHandler): this;
+  route(event: string, handler: SpecificHandler): this {
+    this.of('/').route(event, handler);
     return this;
   }
 
