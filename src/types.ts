@@ -62,6 +62,8 @@ export type Middleware = (ctx: Context, next: () => Promise<unknown>) => unknown
  * (with the generator that this package's package.json has); you can as well do so by hand.
  *
  * @example
+ * import type { IoController } from 'egg-socket.io';
+ *
  * declare module 'egg-socket.io' {
  *   interface IoControllers {
  *     chat: IoController<typeof ChatController>;
@@ -92,9 +94,9 @@ export type IoController<Exports> = 0 extends Exports & 1
         ? HandlersOf<Exports>
         : SpecificHandler;
 
-/** One handler a method; what is no function is no handler, but the functions in it are. */
+/** One handler a method. What else a class has is left out, and so are members of any name: Egg 4's base class says that it has them. */
 type HandlersOf<Instance> = {
-  readonly [Name in keyof Instance as Instance[Name] extends AnyFunction ? Name : never]: SpecificHandler;
+  readonly [Name in keyof Instance as string extends Name ? never : Instance[Name] extends AnyFunction ? Name : never]: SpecificHandler;
 };
 
 type AnyFunction = (...args: never[]) => unknown;
