@@ -86,7 +86,7 @@ export function readConfig(config: unknown, warn: (message: string) => void): Se
 }
 
 /** `chat` and `/chat` name the same namespace. */
-export function withSlash(name: string): string {
+function withSlash(name: string): string {
   return name.startsWith('/') ? name : `/${name}`;
 }
 
@@ -143,7 +143,7 @@ function readRedis(value: unknown): RedisConfig {
     if (isSet(redis[key]))
       throw new SetupError('IO_CONFIG_REMOVED', `config.io.redis.${key}: give host and port, and the plugin makes its own clients`);
   }
-  return redis as RedisConfig;
+  return redis;
 }
 
 const REDIS_TYPES: Readonly<Record<string, string>> = {
@@ -172,7 +172,7 @@ function functionAt<Fn>(place: string, value: unknown): Fn {
 
 function namesAt(place: string, value: unknown): string[] {
   if (!Array.isArray(value) || !value.every(name => typeof name === 'string')) invalid(place, "an array of names, as ['auth']", value);
-  return value as string[]; // seen just now
+  return value;
 }
 
 function invalid(place: string, wanted: string, value?: unknown): never {

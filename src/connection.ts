@@ -210,7 +210,7 @@ export class Arrivals {
   readonly disconnect = ((arrivals: Arrivals) =>
     function (this: Socket, close = false): Socket {
       const connection = arrivals.of(this);
-      if (!connection?.isConnecting) return Socket.prototype.disconnect.call(this, close);
+      if (!connection?.isConnecting) return Socket.prototype.disconnect.call(this, close) as Socket; // declared with any for its events
       connection.refuse({ code: 'CONNECTION_REFUSED', message: 'Connection refused' });
       if (close) process.nextTick(() => this.conn.close()); // after the refusal, which Socket.IO sends in the next tick
       return this;

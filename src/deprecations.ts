@@ -18,8 +18,8 @@ export class Deprecations {
     this.#logger = logger;
     // shared by all sockets: a connection pays for two references, not for two functions
     this.#socketMethods = {
-      join: this.#withCallback(Socket.prototype.join, 'join'),
-      leave: this.#withCallback(Socket.prototype.leave, 'leave'),
+      join: this.#withCallback('join'),
+      leave: this.#withCallback('leave'),
     };
   }
 
@@ -46,7 +46,7 @@ export class Deprecations {
 
   /** `adapter.clients(rooms, callback)`, and `remoteJoin`, `remoteLeave` and `remoteDisconnect(id, ..., callback)`. */
   ofAdapter(adapter: Adapter): void {
-    const nsp: Namespace = adapter.nsp;
+    const nsp = adapter.nsp as Namespace; // declared as any
     Object.assign(adapter, {
       clients: (rooms: string[] | Callback<string[]>, callback?: Callback<string[]>): void => {
         this.#warn('adapter.clients(rooms, callback)', 'await nsp.in(rooms).fetchSockets()');
@@ -73,13 +73,14 @@ export class Deprecations {
     Object.assign(socket, this.#socketMethods);
   }
 
-  #withCallback(method: (this: Socket, room: string) => Promise<void> | void, name: string): unknown {
-    const deprecations = this;
+  #withCallback(name: 'join' | 'leave'): unknown {
+    const warn = (): void => this.#warn(`socket.${name}(room, callback)`, `await socket.${name}(room)`);
+    const answer = (callback: Callback, done: Promise<void> | void): void => this.#answer(callback, () => done);
     return function (this: Socket, room: string, callback?: Callback): Promise<void> | void {
-      const done = method.call(this, room);
+      const done = Socket.prototype[name].call(this, room);
       if (callback) {
-        deprecations.#warn(`socket.${name}(room, callback)`, `await socket.${name}(room)`);
-        deprecations.#answer(callback, () => done);
+        warn();
+        answer(callback, done);
       }
       return done;
     };

@@ -31,7 +31,7 @@ export interface EggSession {
 
 export type SessionMiddleware = (ctx: EggContext, next: () => Promise<void>) => Promise<void>;
 
-export interface EggConfig {
+interface EggConfig {
   readonly env: string;
   /** Whether a proxy in front of the app is trusted. */
   readonly proxy?: boolean;

@@ -7,9 +7,21 @@ import type { Acknowledge } from './types';
 
 export type { GenerateId, InitOptions, IoConfig, NamespaceConfig, RedisConfig } from './config';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type SetupCode, SetupError } from './errors';
-export type { Controllers, Middlewares } from './loader';
 export type { RoutedNamespace, Routes, Server } from './server';
-export type { Acknowledge, ClientEvents, EventArgs, Handler, Middleware, PacketContext, SpecificHandler } from './types';
+export type {
+  Acknowledge,
+  ClientEvents,
+  Controllers,
+  EventArgs,
+  Handler,
+  IoController,
+  IoControllers,
+  IoMiddlewares,
+  Middleware,
+  Middlewares,
+  PacketContext,
+  SpecificHandler,
+} from './types';
 
 /** A client in a namespace. */
 export interface Socket extends SocketIoSocket {
@@ -33,7 +45,7 @@ declare module 'egg' {
 
   interface Context {
     /** The client. Only in connection middleware, packet middleware and the controllers of `app/io`. */
-    socket: ContextSocket;
+    get socket(): ContextSocket; // an accessor, as in Egg 4
     /** `[event, ...args]` of the packet; a client that asks for an acknowledgement puts its function at the end. */
     packet: [event: string, ...args: unknown[]];
     /** The arguments of the packet, made from `packet` when first read. Their types are known to `PacketContext`. */

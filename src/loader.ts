@@ -8,17 +8,7 @@ import type { SocketContext, SocketHandler } from './context';
 import type { EggApplication } from './egg';
 import { SetupError } from './errors';
 import type { Layer } from './onion';
-import type { Handler, Middleware } from './types';
-
-/** The controllers of the app and its plugins by file and method; folders nest. */
-export interface Controllers {
-  readonly [name: string]: Handler & Controllers;
-}
-
-/** The middleware of the app and its plugins by file; folders nest. */
-export interface Middlewares {
-  readonly [name: string]: Middleware & Middlewares;
-}
+import type { Controllers, Middleware, Middlewares } from './types';
 
 /** The names under which Egg's custom loader puts the files on the app, until `LoadedFiles` takes them. */
 export const CONTROLLER_FILES = 'ioControllerFiles';
@@ -118,7 +108,7 @@ function mapFiles(node: object, load: (file: LoadedFile) => object): object {
 function middlewareOf(file: LoadedFile, app: EggApplication): Middleware {
   const { exports } = file;
   const middleware: unknown = types.isAsyncFunction(exports) || !isFunction(exports) || isClass(exports) ? exports : exports(app);
-  if (isFunction(middleware) && !isClass(middleware) && !types.isGeneratorFunction(middleware)) return middleware as Middleware;
+  if (isFunction(middleware) && !isClass(middleware) && !types.isGeneratorFunction(middleware)) return middleware;
   throw new SetupError(
     'IO_MIDDLEWARE_INVALID',
     `${file.path} must export a function that takes the app and returns an async function (ctx, next)`,

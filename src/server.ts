@@ -12,11 +12,11 @@ import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './engine';
 import { revealsErrors, SetupError, setupMessage } from './errors';
 import { Ids } from './ids';
-import { type Controllers, LoadedFiles, type Middlewares, toAsync } from './loader';
+import { LoadedFiles, toAsync } from './loader';
 import { Namespace } from './namespace';
 import { checkOrigin, safeCors } from './origin';
 import { SessionStore } from './session';
-import type { Handler, SpecificHandler } from './types';
+import type { Controllers, Handler, Middlewares, SpecificHandler } from './types';
 import { Work } from './work';
 
 /** How long a closing server waits for handlers and for peers to say goodbye, in ms. Egg kills a worker after 5000. */
@@ -64,11 +64,11 @@ export class Server extends SocketIoServer implements Routes {
     const redis = settings.redis && new RedisLink(settings.redis, app.logger);
     super({
       ...init,
-      wsEngine: findWsEngine(init.wsEngine, app.baseDir) as NonNullable<ServerOptions['wsEngine']>, // one that is none shows when Engine.IO makes it
+      // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; an engine that is none shows when Engine.IO makes it
+      wsEngine: findWsEngine(init.wsEngine, app.baseDir) as NonNullable<ServerOptions['wsEngine']>,
       allowRequest: checkOrigin(app, init),
       ...(init.cors && { cors: safeCors(init.cors) }),
-      // Socket.IO types it as a class, but takes a factory as well
-      adapter: createAdapterFactory(init, redis, deprecations) as unknown as NonNullable<ServerOptions['adapter']>,
+      adapter: createAdapterFactory(init, redis, deprecations),
     });
     this.#app = app;
     this.#settings = settings;
@@ -103,8 +103,10 @@ export class Server extends SocketIoServer implements Routes {
     return this.middleware;
   }
 
-  route(event: string, handler: Handler | SpecificHandler): this {
-    this.of('/').route(event, handler as Handler); // either overload
+  route(event: string, handler: Handler): this;
+  route(event: string, handler: SpecificHandler): this;
+  route(event: string, handler: SpecificHandler): this {
+    this.of('/').route(event, handler);
     return this;
   }
 
@@ -203,9 +205,8 @@ export class Server extends SocketIoServer implements Routes {
 
 /** The WebSockets of all connections, as far as the engine has them: only they can keep a server from closing. */
 function openWebSockets(engine: unknown): { terminate(): void }[] {
-  const connections: Record<string, { transport: { socket?: { terminate?: () => void } } }> =
-    Reflect.get(engine as object, 'clients') ?? {};
-  return Object.values(connections).flatMap(({ transport: { socket } }) =>
+  const { clients = {} } = engine as { clients?: Record<string, { transport: { socket?: { terminate?: () => void } } }> };
+  return Object.values(clients).flatMap(({ transport: { socket } }) =>
     socket?.terminate ? [{ terminate: () => socket.terminate?.() }] : [],
   );
 }

@@ -16,7 +16,6 @@ import type { Context } from 'egg';
  * }
  */
 // an interface, so that apps can add to it
-// oxlint-disable-next-line typescript/no-empty-interface, typescript/no-empty-object-type
 export interface ClientEvents {}
 
 /** The arguments of a declared event, with the acknowledgement function where the client asked for one; `unknown[]` where nothing is declared. */
@@ -57,3 +56,55 @@ export type SpecificHandler = (this: never, ctx: never) => unknown;
  * Around a packet, without `next()` the packet is dropped. `next()` resolves to what the controller returned.
  */
 export type Middleware = (ctx: Context, next: () => Promise<unknown>) => unknown;
+
+/**
+ * The files of `app/io/controller` by name, folders nested. egg-ts-helper writes them down here for each app
+ * (with the generator that this package's package.json has); you can as well do so by hand.
+ *
+ * @example
+ * import type { IoController } from 'egg-socket.io';
+ *
+ * declare module 'egg-socket.io' {
+ *   interface IoControllers {
+ *     chat: IoController<typeof ChatController>;
+ *   }
+ * }
+ */
+export interface IoControllers {}
+
+/** The files of `app/io/middleware` by name, folders nested; written down by egg-ts-helper as well. */
+export interface IoMiddlewares {}
+
+/** `app.io.controller`: the controllers of the app and its plugins by file and method. Of any name where `IoControllers` says nothing. */
+export type Controllers = keyof IoControllers extends never ? AnyController : IoControllers;
+
+/** `app.io.middleware`: the middleware of the app and its plugins by file. Of any name where `IoMiddlewares` says nothing. */
+export type Middlewares = keyof IoMiddlewares extends never ? AnyMiddleware : IoMiddlewares;
+
+/** The handlers that a file in `app/io/controller` makes of what it exports: a class, an object, a function, or a factory of one of these. */
+export type IoController<Exports> = 0 extends Exports & 1
+  ? AnyController // any: egg-ts-helper cannot import a file that has no default export
+  : Exports extends abstract new (...args: never[]) => infer Instance
+    ? HandlersOf<Instance>
+    : Exports extends (...args: never[]) => infer Made
+      ? Made extends PromiseLike<unknown>
+        ? SpecificHandler
+        : IoController<Made>
+      : Exports extends object
+        ? HandlersOf<Exports>
+        : SpecificHandler;
+
+/** One handler a method. What else a class has is left out, and so are members of any name: Egg 4's base class says that it has them. */
+type HandlersOf<Instance> = {
+  readonly [Name in keyof Instance as string extends Name ? never : Instance[Name] extends AnyFunction ? Name : never]: SpecificHandler;
+};
+
+type AnyFunction = (...args: never[]) => unknown;
+
+interface AnyController {
+  readonly [name: string]: Handler & AnyController;
+}
+
+interface AnyMiddleware {
+  readonly [name: string]: Middleware & AnyMiddleware;
+}

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Socket as TcpSocket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import type { Socket } from 'socket.io';
-import { WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import { type RunningApp, startApp } from './support/app';
 import { connect, next } from './support/client';
 

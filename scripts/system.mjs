@@ -1,0 +1,37 @@
+/** The programs that tests run besides Node, by the Debian packages that have them. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+const PACKAGES = {
+  'redis-server': () => isProgram('redis-server'),
+  nginx: () => isProgram('nginx'),
+  chromium: () => isProgram('chromium'),
+  'fonts-noto-cjk': () => /\bNoto\b.*\bCJK\b/.test(spawnSync('fc-list', [':lang=zh'], { encoding: 'utf8' }).stdout ?? ''),
+};
+
+/** Installs those that are missing. Where that is not possible, it throws what to do. */
+export function installMissingPrograms() {
+  const missing = missingPackages();
+  if (missing.length === 0) return;
+  const mayInstall = process.getuid?.() === 0 && isProgram('apt-get');
+  if (mayInstall) {
+    console.log(`Installing ${missing.join(', ')} ...`);
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    for (const args of [['update'], ['install', '--yes', '--no-install-recommends', ...missing]])
+      spawnSync('apt-get', ['--quiet=2', ...args], { env, stdio: ['ignore', 'inherit', 'inherit'] });
+    if (missingPackages().length === 0) return;
+  }
+  throw new Error(
+    `The tests need programs that are missing here. Install them, on Debian with:\n  sudo apt-get install ${missingPackages().join(' ')}`,
+  );
+}
+
+function missingPackages() {
+  return Object.keys(PACKAGES).filter(name => !PACKAGES[name]());
+}
+
+function isProgram(name) {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']; // not every user's PATH has the latter, where nginx is
+  return folders.some(folder => existsSync(join(folder, name)));
+}

@@ -1,0 +1,118 @@
+/**
+ * Compiles and runs the tests.
+ *
+ * `test/*.test.ts` run on every host. `test/once/*.test.ts` do not depend on one: they run once, on this Node.
+ *
+ * npm run test:unit                              all of them, on every host
+ * npm run test:unit -- packet session            the files whose names contain one of the words
+ * npm run test:unit -- packet --host egg3        on one host: egg3, egg4 or egg41
+ * npm run test:unit -- packet --node 24          on another Node: 22 or 24
+ * npm run test:unit -- --test-name-pattern=ack   what else begins with -- goes to `node --test`
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { heading, runs } from './check.mjs';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const REPORT = join(ROOT, '.build/report.tap');
+
+/** What runs on egg 4.1, a beta: it has to load the plugin and to answer, but is not held to everything yet. */
+const EGG41_FILES = ['packet.test.ts'];
+const EGG41_NODE = 24;
+
+/** Runs the compiled tests and returns how many passed and failed. */
+export function runSuite({ words = [], hosts = ['egg4', 'egg3', 'egg41'], node, options = [] } = {}) {
+  const total = { passed: 0, failed: 0 };
+  const add = (name, files, host, version) => {
+    if (files.length === 0) return;
+    heading(`${name}, Node ${version ?? process.versions.node}`);
+    const { passed, failed } = run(files, host, version, options);
+    total.passed += passed;
+    total.failed += failed;
+  };
+  if (node === undefined) add('tests that need no host', filesIn('test/once', words), 'egg4');
+  for (const host of hosts) {
+    if (host !== 'egg41') add(`tests on ${host}`, filesIn('test', words), host, node);
+    else if (canRunEgg41(node)) {
+      const files = filesIn('test', words).filter(file => hosts.length === 1 || EGG41_FILES.includes(basename(file)));
+      add('tests on egg41', files, host, node ?? EGG41_NODE);
+    }
+  }
+  return total;
+}
+
+function filesIn(folder, words) {
+  return readdirSync(join(ROOT, folder))
+    .filter(name => name.endsWith('.test.ts') && (words.length === 0 || words.some(word => name.includes(word))))
+    .map(name => join(folder, name));
+}
+
+/** Egg 4.1 needs a Node that not everybody has; it runs on the one in test/nodes, where there is one. */
+function canRunEgg41(node) {
+  return (node === undefined || Number(node) === EGG41_NODE) && existsSync(binaryOf(EGG41_NODE));
+}
+
+function binaryOf(version) {
+  return version === undefined ? process.execPath : join(ROOT, `test/nodes/node_modules/node-${version}/bin/node`);
+}
+
+function run(files, host, version, options) {
+  const major = Number(version ?? process.versions.node.split('.')[0]);
+  rmSync(REPORT, { force: true });
+  const { status, error } = spawnSync(
+    binaryOf(version),
+    [
+      '--enable-source-maps',
+      '--test',
+      '--test-concurrency=2',
+      // nothing hangs: Node 20 takes this as the time of a whole file, later versions as that of one test
+      `--test-timeout=${major < 22 ? 300_000 : 60_000}`,
+      // egg 4.1 leaves timers behind when it is closed
+      ...(host === 'egg41' ? ['--test-force-exit'] : []),
+      '--test-reporter=spec',
+      '--test-reporter-destination=stdout',
+      '--test-reporter=tap',
+      `--test-reporter-destination=${REPORT}`,
+      ...options,
+      ...files.map(file => join('.build', file.replace(/\.ts$/, '.js'))),
+    ],
+    { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, EGG_HOST: host } },
+  );
+  if (error) throw error;
+  return count(status);
+}
+
+/** The totals at the end of the report. A runner that did not come to its end has failed, too. */
+function count(status) {
+  const report = existsSync(REPORT) ? readFileSync(REPORT, 'utf8') : '';
+  const total = name => Number(report.match(new RegExp(`^# ${name} (\\d+)$`, 'm'))?.[1] ?? 0);
+  const failed = total('fail') + total('cancelled');
+  return { passed: total('pass'), failed: failed === 0 && status !== 0 ? 1 : failed };
+}
+
+function main(args) {
+  const words = [];
+  const hosts = [];
+  const nodes = [];
+  const options = [];
+  for (let arg = args.shift(); arg !== undefined; arg = args.shift()) {
+    if (arg === '--host') hosts.push(args.shift());
+    else if (arg === '--node') nodes.push(args.shift());
+    else if (arg.startsWith('--')) options.push(arg);
+    else words.push(arg);
+  }
+  if (!runs('npm', ['run', '--silent', 'types'])) return false;
+  let passed = 0;
+  let failed = 0;
+  for (const node of nodes.length > 0 ? nodes : [undefined]) {
+    const result = runSuite({ words, node, options, ...(hosts.length > 0 && { hosts }) });
+    passed += result.passed;
+    failed += result.failed;
+  }
+  console.log(`\n${passed} passed, ${failed} failed`);
+  return passed > 0 && failed === 0;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url) && !main(process.argv.slice(2))) process.exitCode = 1;

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { appendFile, cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ROOT } from '../support/app';
+
+/** What no file may import, by file. */
+const VIOLATIONS: Record<string, string> = {
+  'adapter.ts': "import type { Router } from './router';\nexport type Bad = Router;",
+  'app.ts': "import { Namespace } from './namespace';\nexport const bad = Namespace;",
+  'config.ts': "import type { EggApplication } from './egg';\nexport type Bad = EggApplication;",
+  'connection.ts': "import { Server } from './server';\nexport const bad = Server;",
+  'context.ts': "import { descend } from './onion';\nexport const bad = descend;",
+  'deprecations.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
+  'errors.ts': "import { withSlash } from './config';\nexport const bad = withSlash;",
+  'ids.ts': "import { Server } from 'socket.io';\nexport const bad = Server;",
+  'loader.ts': "import { Connection } from './connection';\nexport const bad = Connection;",
+  'namespace.ts': "import { Server as Bad } from './server';\nexport const bad = Bad;",
+  'onion.ts': "import type { Adapter } from 'socket.io-adapter';\nexport type Bad = Adapter;",
+  'origin.ts': "import { Router } from './router';\nexport const bad = Router;",
+  'packet.ts': "import { Connection as Bad } from './connection';\nexport const bad = Bad;",
+  'router.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
+  'server.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
+  'session.ts': "import type { Socket } from 'socket.io';\nexport type Bad = Socket;",
+  'work.ts': "import type { Server } from './server';\nexport type Bad = Server;",
+};
+
+test('lint finds an import against the layers in every part of src, and only there', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'layers-'));
+  t.after(() => rm(folder, { recursive: true }));
+  for (const path of ['src', '.oxlintrc.json']) await cp(join(ROOT, path), join(folder, path), { recursive: true });
+  assert.deepEqual(await filesWithBadImports(folder), []);
+  for (const [file, code] of Object.entries(VIOLATIONS)) await appendFile(join(folder, 'src', file), code);
+  assert.deepEqual(await filesWithBadImports(folder), Object.keys(VIOLATIONS));
+});
+
+async function filesWithBadImports(folder: string): Promise<string[]> {
+  const args = ['--disable-nested-config', '-A', 'all', '-f', 'json', '-c', '.oxlintrc.json', 'src'];
+  const output = await new Promise<string>(resolve =>
+    execFile(join(ROOT, 'node_modules/.bin/oxlint'), args, { cwd: folder }, (_error, stdout) => resolve(stdout)),
+  );
+  const { diagnostics } = JSON.parse(output) as { diagnostics: { code: string; filename: string }[] };
+  const files = diagnostics
+    .filter(({ code }) => code === 'eslint(no-restricted-imports)')
+    .map(({ filename }) => filename.slice('src/'.length));
+  return [...new Set(files)].sort();
+}

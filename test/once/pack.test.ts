@@ -1,0 +1,151 @@
+/** The package as people get it: packed, installed from the tarball, and loaded by every version of Egg in a process of its own. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, describe, test, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import { type Files, type HostName, hostFolder, ROOT } from '../support/app';
+import { ask, connect } from '../support/client';
+
+const NODE_24 = join(ROOT, 'test/nodes/node_modules/node-24/bin/node');
+const { NODE_V8_COVERAGE, ...env } = process.env; // what runs here is a copy
+void NODE_V8_COVERAGE;
+
+const COMMONJS_APP: Files = {
+  'package.json': JSON.stringify({ name: 'packed', type: 'commonjs' }),
+  'start.js': `
+    const [, , port, framework] = process.argv;
+    require('egg').startCluster({ baseDir: __dirname, framework, port: Number(port), workers: 1 });`,
+  'config/plugin.js': `exports.io = { enable: true, package: 'egg-socket.io' };`,
+  'config/config.default.js': `module.exports = ({ baseDir }) => ({
+    keys: 'test-keys',
+    logger: { dir: baseDir + '/logs', consoleLevel: 'NONE' },
+    rundir: baseDir + '/run',
+    cluster: { listen: { hostname: '127.0.0.1' } },
+    io: { namespace: { '/': { packetMiddleware: [ 'mark' ] } } },
+  });`,
+  'app/io/middleware/mark.js': `module.exports = () => async (ctx, next) => { ctx.mark = 'marked'; await next(); };`,
+  'app/io/controller/chat.js': `
+    const { IoError } = require('egg-socket.io');
+    module.exports = app => class extends app.Controller {
+      async ping() { return [ this.ctx.args[0], this.ctx.mark, app.plugins.io.path ]; }
+      async fail() { throw new IoError('FULL', 'no room'); }
+    };`,
+  'app/router.js': `module.exports = ({ io }) => {
+    io.route('ping', io.controller.chat.ping);
+    io.route('fail', io.controller.chat.fail);
+  };`,
+};
+
+const ESM_APP: Files = {
+  'package.json': JSON.stringify({ name: 'packed', type: 'module' }),
+  'start.js': `
+    import { startCluster } from 'egg';
+    const [, , port, framework] = process.argv;
+    await startCluster({ baseDir: import.meta.dirname, framework, port: Number(port), workers: 1 });`,
+  'config/plugin.js': `export default { io: { enable: true, package: 'egg-socket.io' } };`,
+  'config/config.default.js': asEsm(COMMONJS_APP['config/config.default.js']),
+  'app/io/middleware/mark.js': asEsm(COMMONJS_APP['app/io/middleware/mark.js']),
+  'app/io/controller/chat.js': `
+    import { IoError } from 'egg-socket.io';
+    import { Controller } from 'egg';
+    export default class Chat extends Controller {
+      async ping() { return [ this.ctx.args[0], this.ctx.mark, this.app.plugins.io.path ]; }
+      async fail() { throw new IoError('FULL', 'no room'); }
+    }`,
+  'app/router.js': asEsm(COMMONJS_APP['app/router.js']),
+};
+
+describe('the packed package', { concurrency: 2 }, () => {
+  let folder: string;
+
+  before(async () => {
+    folder = await realpath(await mkdtemp(join(tmpdir(), 'packed-')));
+    const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], ROOT);
+    const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
+    const installed = join(folder, 'installed');
+    await write(installed, { 'package.json': '{ "private": true }' });
+    await run('npm', ['install', join(folder, filename), '--prefer-offline', '--no-audit', '--no-fund'], installed);
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  test('loads in a CommonJS app of egg 3', t => answers(t, 'egg3', COMMONJS_APP));
+  test('loads in a CommonJS app of egg 4', t => answers(t, 'egg4', COMMONJS_APP));
+  test('loads in an ESM app of egg 4', t => answers(t, 'egg4', ESM_APP));
+  test('loads in an ESM app of egg 4.1', { skip: !existsSync(NODE_24) && 'no Node 24 here' }, t => answers(t, 'egg41', ESM_APP, NODE_24));
+
+  test('has the licence and the types of what it exports', async () => {
+    const root = join(folder, 'installed/node_modules/egg-socket.io');
+    assert.match(await readFile(join(root, 'LICENSE'), 'utf8'), /MIT/);
+    assert.match(await readFile(join(root, 'dist/index.d.ts'), 'utf8'), /IoError/);
+  });
+
+  async function answers(t: TestContext, host: HostName, files: Files, execPath = process.execPath): Promise<void> {
+    const baseDir = await mkdtemp(join(folder, `${host}-`));
+    await write(baseDir, files);
+    await cp(join(folder, 'installed/node_modules'), join(baseDir, 'node_modules'), { recursive: true });
+    const framework = await realpath(join(hostFolder(host), 'node_modules/egg'));
+    await symlink(framework, join(baseDir, 'node_modules/egg'));
+    const port = await freePort();
+    const app = fork(join(baseDir, 'start.js'), [String(port), framework], {
+      cwd: baseDir,
+      execPath,
+      execArgv: [],
+      env: { ...env, EGG_SERVER_ENV: 'prod', NODE_ENV: 'production' },
+      silent: true,
+    });
+    t.after(() => stop(app));
+    await started(app);
+    const client = await connect(t, `http://127.0.0.1:${port}`);
+    const [arg, mark, path] = (await ask(client, 'ping', 1)) as [unknown, unknown, string];
+    assert.deepEqual([arg, mark], [1, 'marked']);
+    assert.equal(await realpath(path), join(baseDir, 'node_modules/egg-socket.io'), 'not the one that was installed');
+    assert.deepEqual(await ask(client, 'fail'), { error: { code: 'FULL', message: 'no room' } });
+  }
+});
+
+function asEsm(commonJs = ''): string {
+  return commonJs.replace('module.exports =', 'export default');
+}
+
+async function run(command: string, args: string[], cwd: string): Promise<{ stdout: string }> {
+  return promisify(execFile)(command, args, { cwd, env });
+}
+
+async function write(folder: string, files: Files): Promise<void> {
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Resolves when Egg's master says that its workers listen. */
+async function started(app: ChildProcess): Promise<void> {
+  let output = '';
+  await new Promise<void>((resolve, reject) => {
+    for (const stream of [app.stdout, app.stderr]) stream?.on('data', chunk => (output += String(chunk)));
+    app.on('message', (message: { action?: string }) => message.action === 'egg-ready' && resolve());
+    app.once('exit', code => reject(new Error(`the app exited with ${code}:\n${output}`)));
+  });
+}
+
+async function stop(app: ChildProcess): Promise<void> {
+  if (app.exitCode !== null || app.signalCode !== null) return;
+  app.kill('SIGTERM');
+  await once(app, 'exit');
+}

@@ -1,0 +1,33 @@
+/** `app.io`, without types that egg-ts-helper has made. Compiled, never run. */
+import type { Application } from 'egg';
+import type { Handler, Middleware, RoutedNamespace, Server } from 'egg-socket.io';
+
+export default (app: Application): void => {
+  const io: Server = app.io;
+
+  io.route('ping', io.controller.chat.ping);
+  io.route('kick', io.controller.admin.rooms.kick).route('say', io.controllers.chat.say);
+  io.route('plain', ctx => ctx.args);
+  io.route('context', async function (ctx) {
+    return [this.socket.id, ctx.socket.id];
+  });
+
+  const chat: RoutedNamespace = io.of('/chat').route('ping', io.controller.chat.ping).route('pong', io.controller.chat.pong);
+  chat.to('room').emit('online', 1);
+  chat.on('connection', socket => socket.join('room'));
+  io.of('/chat').use((socket, next) => next(new Error(socket.id)));
+  io.to('room').emit('online');
+  const known: Middleware = io.middleware.auth;
+  const nested: Middleware = io.middlewares.admin.auth;
+  const handler: Handler = io.controller.chat.ping;
+  void [known, nested, handler];
+
+  // @ts-expect-error -- an event is a string
+  io.route(1, io.controller.chat.ping);
+  // @ts-expect-error -- a handler is a function
+  io.route('ping', 'chat.ping');
+  // @ts-expect-error -- and not missing
+  io.of('/chat').route('ping');
+  // @ts-expect-error -- internal parts are not for apps
+  void io.arrivals;
+};

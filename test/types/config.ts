@@ -1,0 +1,41 @@
+/** `config.io`. Compiled, never run. */
+import type { IncomingMessage } from 'node:http';
+import type { EggAppConfig, PowerPartial } from 'egg';
+import type { IoConfig } from 'egg-socket.io';
+
+export const everything: IoConfig = {
+  init: {
+    path: '/socket.io',
+    cors: { origin: ['https://example.com', /\.example\.com$/], credentials: true },
+    allowEIO3: false,
+    connectionStateRecovery: { maxDisconnectionDuration: 60_000 },
+    pingInterval: 10_000,
+    transports: ['websocket', 'polling'],
+    wsEngine: 'uws',
+  },
+  namespace: {
+    '/': { connectionMiddleware: ['auth'], packetMiddleware: ['filter', 'admin.filter'] },
+    chat: {},
+  },
+  redis: { host: '127.0.0.1', port: 6379, auth_pass: 'secret', db: 1, key: 'chat', requestsTimeout: 1000, tls: {} },
+  generateId: async (request: IncomingMessage) => String(request.headers['x-id']),
+};
+
+export default (): PowerPartial<EggAppConfig> => ({ io: { namespace: { '/chat': { packetMiddleware: ['filter'] } } } });
+
+export const wrong: IoConfig[] = [
+  // @ts-expect-error -- an array of names
+  { namespace: { '/': { connectionMiddleware: 'auth' } } },
+  // @ts-expect-error -- no such kind of middleware
+  { namespace: { '/': { middleware: ['auth'] } } },
+  // @ts-expect-error -- an object
+  { namespace: ['/'] },
+  // @ts-expect-error -- a number
+  { redis: { port: '6379' } },
+  // @ts-expect-error -- a string
+  { generateId: () => 1 },
+  // @ts-expect-error -- no such option
+  { nsp: {} },
+  // @ts-expect-error -- of Socket.IO 2
+  { init: { origins: '*:*' } },
+];

@@ -1,0 +1,91 @@
+/** What middleware and controllers see of the context. Compiled, never run. */
+import type { Application, Context } from 'egg';
+import type { Handler, Middleware, PacketContext } from 'egg-socket.io';
+import { IoError } from 'egg-socket.io';
+
+export const auth = (app: Application): Middleware => {
+  return async (ctx, next) => {
+    const id: string = ctx.socket.id;
+    const address: string = ctx.socket.remoteAddress;
+    if (ctx.socket.handshake.query['token'] === undefined) throw new IoError('NO_TOKEN', 'Log in first', { status: 401 });
+    await ctx.socket.join(['room', id]);
+    ctx.socket.emit('welcome', 1, { address });
+    ctx.socket.to('room').emit('online', id);
+    ctx.socket.on('disconnect', reason => {
+      const why: string = reason;
+      app.logger.info(why);
+    });
+    ctx.socket.on('say', (text: string) => text);
+    const rooms: Set<string> = ctx.socket.rooms;
+    const answer: unknown = await ctx.socket.timeout(1000).emitWithAck('sure');
+    ctx.socket.data['user'] = { rooms, answer };
+    const result: unknown = await next();
+    ctx.logger.info('%j', result);
+    ctx.socket.disconnect(true);
+  };
+};
+
+export const filter: Middleware = async (ctx, next) => {
+  const [event, ...args] = ctx.packet;
+  const name: string = event;
+  const first: unknown = args[0];
+  if (name === 'say' && first === undefined) ctx.ack?.({ error: 'nothing to say' });
+  else await next();
+};
+
+export const controller = {
+  async say(ctx: Context) {
+    const [text] = ctx.args;
+    // @ts-expect-error -- unknown, as it comes from a client
+    text.trim();
+    // @ts-expect-error -- and so is every other argument
+    const count: number = ctx.args[1];
+    return { text, count, at: ctx.starttime };
+  },
+  plain(this: Context) {
+    return this.args.length;
+  },
+};
+
+export const handlers: Handler[] = [controller.say, controller.plain, ctx => ctx.socket.id, () => undefined];
+
+declare module 'egg-socket.io' {
+  interface ClientEvents {
+    '/chat': { say: (text: string, to: { room: string }) => void };
+  }
+}
+
+export class ChatController {
+  async say(ctx: PacketContext<'/chat', 'say'>) {
+    const [text, { room }] = ctx.args;
+    const sure: string = text.trim() + room;
+    // @ts-expect-error -- a string
+    const wrong: number = ctx.args[0];
+    await ctx.socket.join(room);
+    ctx.ack?.(sure);
+    return { sure, wrong, id: ctx.socket.id, service: ctx.service, app: ctx.app.config.env };
+  }
+
+  undeclared(ctx: PacketContext<'/chat', 'nope'>) {
+    const first: unknown = ctx.args[0];
+    return first;
+  }
+
+  any(ctx: PacketContext) {
+    const first: unknown = ctx.args[0];
+    return first;
+  }
+}
+
+export const routes = (app: Application): void => {
+  const chat = new ChatController();
+  app.io.of('/chat').route('say', chat.say).route('nope', chat.undeclared).route('any', chat.any);
+};
+
+// what Egg itself types as the TCP connection of a request still is one
+export const port = (ctx: Context): number | undefined => ctx.socket.remotePort;
+
+const error = new IoError('FULL', 'no room', { status: 409, details: { limit: 2 }, cause: new Error('why') });
+export const parts: [string, number, unknown, true] = [error.code, error.status, error.details, error.expose];
+// @ts-expect-error -- a status is a number
+new IoError('FULL', 'no room', { status: '409' });
