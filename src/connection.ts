@@ -13,6 +13,9 @@ import type { ConnectionSession } from './session';
 /** Tells Socket.IO whether the client may connect. */
 type Next = (error?: ExtendedError) => void;
 
+/** What an app gives to `socket.use()`. */
+type Use = Parameters<Socket['use']>[0];
+
 /** Receive: the one `nsp.use` hook of a namespace. It never rejects. */
 export async function receiveConnection(namespace: Namespace, socket: Socket, next: Next): Promise<void> {
   const { server } = namespace;
@@ -50,6 +53,8 @@ export class Connection implements ContextOwner {
   readonly namespace: Namespace;
   readonly socket: Socket;
   session: ConnectionSession | undefined;
+  /** What the app itself has given to `socket.use()`. */
+  uses: Use[] | undefined;
   readonly #next: Next;
   #state: State = 'connecting';
   /** Lets the onion ascend. Only there while something waits for it. */
@@ -73,8 +78,9 @@ export class Connection implements ContextOwner {
     const { server, router } = this.namespace;
     server.ids.assign(this.socket);
     server.deprecations.ofSocket(this.socket);
-    Object.assign(this.socket, { remoteAddress: this.socket.handshake.address, disconnect: server.arrivals.disconnect });
+    Object.assign(this.socket, { [CONNECTION]: this, remoteAddress: this.socket.handshake.address });
     this.socket.use((packet, pass) => receivePacket(this, packet, pass));
+    Object.assign(this.socket, SOCKET_METHODS);
     for (const [event, handler] of router.reserved)
       this.socket.on(event, (...args: unknown[]) => receiveReserved(this, event, args, handler));
     this.session = await server.sessions?.open(this.socket.request);
@@ -127,10 +133,11 @@ export class Connection implements ContextOwner {
     }
   }
 
-  /** One line of log for one failure, with where it happened. */
+  /** One line of log for one failure, with where it happened: what nobody has foreseen with its stack, an answer to a client without. */
   log(level: 'warn' | 'error', ctx: SocketContext | undefined, what: string, error: Error): void {
     const logger = ctx?.logger ?? this.namespace.server.logger;
-    logger[level]('[egg-socket.io] %s, namespace %s, socket %s:', what, this.namespace.name, this.socket.id, error);
+    const shown = level === 'error' ? error : `${error.name}: ${error.message}`;
+    logger[level]('[egg-socket.io] %s, namespace %s, socket %s:', what, this.namespace.name, this.socket.id, shown);
   }
 
   /** Settle: nothing of the onion is left to run. */
@@ -152,6 +159,28 @@ export class Connection implements ContextOwner {
     if (state !== 'admitted') this.namespace.server.arrivals.delete(this);
   }
 }
+
+const CONNECTION = Symbol('connection');
+
+type OwnSocket = Socket & { readonly [CONNECTION]: Connection };
+
+/** Methods of each socket in front of Socket.IO's own; shared, so that a socket costs no functions. */
+const SOCKET_METHODS = {
+  /** Socket.IO's own does nothing before a socket is connected: this one refuses it. */
+  disconnect(this: OwnSocket, close = false): Socket {
+    const connection = this[CONNECTION];
+    if (!connection.isConnecting) return Socket.prototype.disconnect.call(this, close);
+    connection.refuse({ code: 'CONNECTION_REFUSED', message: 'Connection refused' });
+    if (close) process.nextTick(() => this.conn.close()); // after the refusal, which Socket.IO sends in the next tick
+    return this;
+  },
+
+  /** Socket.IO would run it only for events that are not routed. */
+  use(this: OwnSocket, fn: Use): Socket {
+    (this[CONNECTION].uses ??= []).push(fn);
+    return this;
+  },
+};
 
 /** An error that tells a client why it is refused, in Socket.IO's way. */
 export function refusalTo(socket: Socket, { message, ...data }: ErrorAnswer): ExtendedError {
@@ -205,14 +234,4 @@ export class Arrivals {
   get size(): number {
     return [...this.#byClient.values()].reduce((sum, { byNamespace }) => sum + byNamespace.size, 0);
   }
-
-  /** `socket.disconnect()` of all sockets: Socket.IO's own does nothing before a socket is connected, this one refuses it. */
-  readonly disconnect = ((arrivals: Arrivals) =>
-    function (this: Socket, close = false): Socket {
-      const connection = arrivals.of(this);
-      if (!connection?.isConnecting) return Socket.prototype.disconnect.call(this, close) as Socket; // declared with any for its events
-      connection.refuse({ code: 'CONNECTION_REFUSED', message: 'Connection refused' });
-      if (close) process.nextTick(() => this.conn.close()); // after the refusal, which Socket.IO sends in the next tick
-      return this;
-    })(this);
 }

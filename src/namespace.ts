@@ -38,13 +38,13 @@ export class Namespace {
           if (error) arrivals.of(socket)?.leave();
           next(error);
         };
-        try {
-          fn(socket, answer);
-        } catch (thrown) {
+        // Socket.IO would leave the client without an answer
+        const fail = (thrown: unknown): void => {
           const error = toError(thrown);
           arrivals.of(socket)?.log('error', undefined, 'middleware of nsp.use() failed', error);
-          if (!hasAnswered) answer(refusalTo(socket, refusalFor(error, reveal))); // Socket.IO would leave the client without an answer
-        }
+          if (!hasAnswered) answer(refusalTo(socket, refusalFor(error, reveal)));
+        };
+        (async () => fn(socket, answer))().catch(fail);
       });
   }
 }

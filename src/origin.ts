@@ -28,11 +28,8 @@ export function checkOrigin(app: EggApplication, { cors, allowRequest }: InitOpt
         answer(null, true);
         return;
       }
-      try {
-        allowRequest(request, answer);
-      } catch (error) {
-        refuse(error); // Engine.IO would let it end the worker
-      }
+      // Engine.IO would let what it throws end the worker
+      (async () => allowRequest(request, answer))().catch(refuse);
     };
     if (origin === undefined || isSameHost(origin, request)) {
       allow(); // without an origin it is no web page

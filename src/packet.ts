@@ -8,6 +8,9 @@ import { descend } from './onion';
 import { isReserved } from './router';
 import type { Acknowledge } from './types';
 
+/** A packet as Socket.IO types it. */
+type Event = [event: string, ...args: unknown[]];
+
 /** Hands a packet on to Socket.IO: its own listeners (`socket.on()`) get it. */
 type Pass = () => void;
 
@@ -15,7 +18,7 @@ type Pass = () => void;
 export function receivePacket(connection: Connection, packet: unknown[], pass: Pass): void {
   const { packetMiddleware, router, server } = connection.namespace;
   if (!connection.socket.connected) return; // it was under way when the connection ended: Socket.IO ignores it as well
-  if (packetMiddleware.length === 0 && !router.match(packet[0]) && !isReserved(packet[0])) {
+  if (packetMiddleware.length === 0 && !connection.uses && !router.match(packet[0]) && !isReserved(packet[0])) {
     pass();
     return;
   }
@@ -56,6 +59,24 @@ async function live(ctx: SocketContext, connection: Connection, pass: Pass): Pro
 function handle(ctx: SocketContext, connection: Connection, pass: Pass): unknown {
   const event = ctx.packet?.[0];
   if (isReserved(event)) throw new IoError('RESERVED_EVENT', `'${String(event)}' is an event of the server`);
+  if (connection.uses) return handleAfterUses(ctx, connection, pass);
+  return dispatch(ctx, connection, pass);
+}
+
+/** What the app gave to `socket.use()` comes first, one after the other, as in Socket.IO: one that never calls `next` drops the packet. */
+async function handleAfterUses(ctx: SocketContext, connection: Connection, pass: Pass): Promise<unknown> {
+  const { work } = connection.namespace.server;
+  for (const use of connection.uses ?? []) {
+    work.end(); // nobody waits for a packet that is dropped
+    await new Promise<void>((resolve, reject) => use(ctx.packet as Event, error => (error ? reject(error) : resolve()))).finally(() =>
+      work.begin(),
+    );
+  }
+  return dispatch(ctx, connection, pass);
+}
+
+function dispatch(ctx: SocketContext, connection: Connection, pass: Pass): unknown {
+  const event = ctx.packet?.[0];
   const handler = connection.namespace.router.match(event);
   if (!handler || connection.socket.listenerCount(event as string) > 0) pass(); // an event that has a number for a name is looked up alike
   return handler?.call(ctx, ctx);

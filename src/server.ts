@@ -1,6 +1,7 @@
 /** `app.io`: Socket.IO's server, with Egg's router, middleware and controllers. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
-import { setTimeout as wait } from 'node:timers/promises';
+import { EventEmitter, once } from 'node:events';
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Server as EngineServer } from 'engine.io';
 import { Server as SocketIoServer, type Namespace as SocketIoNamespace, type ServerOptions } from 'socket.io';
 import { createAdapterFactory, RedisLink } from './adapter';
@@ -146,18 +147,23 @@ export class Server extends SocketIoServer implements Routes {
   }
 
   /**
-   * Closes the HTTP server and all connections, as `close()` of Socket.IO does, but lets no peer keep it:
-   * those that do not answer are cut off. Waits for handlers that are still running. @internal
+   * Closes the HTTP server and all connections, as `close()` of Socket.IO does, and waits for handlers that are still running.
+   * No peer can keep it waiting: those that do not answer are cut off. @internal
    */
   async shutDown(): Promise<void> {
-    const patience = new AbortController();
-    const deadline = wait(CLOSE_PATIENCE, undefined, { signal: patience.signal }).catch(() => undefined);
     if (this.engine) {
       const webSockets = openWebSockets(this.engine);
-      await Promise.race([Promise.all([this.close(), this.work.idle()]), deadline]);
+      const patience = new AbortController();
+      const deadline = wait(CLOSE_PATIENCE, undefined, { signal: patience.signal }).catch(() => undefined);
+      // the HTTP server itself may take longer: browsers open connections that they do not use
+      this.close().catch((error: unknown) => this.logger.error('[egg-socket.io] closing failed:', error));
+      await Promise.race([
+        Promise.all([nextTurn(), this.work.idle(), ...webSockets.map(async webSocket => once(webSocket, 'close'))]),
+        deadline,
+      ]);
+      patience.abort();
       for (const webSocket of webSockets) webSocket.terminate();
     }
-    patience.abort();
     this.#redis?.close();
   }
 
@@ -203,10 +209,13 @@ export class Server extends SocketIoServer implements Routes {
   }
 }
 
-/** The WebSockets of all connections, as far as the engine has them: only they can keep a server from closing. */
-function openWebSockets(engine: unknown): { terminate(): void }[] {
-  const { clients = {} } = engine as { clients?: Record<string, { transport: { socket?: { terminate?: () => void } } }> };
-  return Object.values(clients).flatMap(({ transport: { socket } }) =>
-    socket?.terminate ? [{ terminate: () => socket.terminate?.() }] : [],
-  );
+type OpenWebSocket = EventEmitter & { terminate(): void };
+
+/** The WebSockets of all connections, where the engine's are like those of ws. */
+function openWebSockets(engine: object): OpenWebSocket[] {
+  // Engine.IO keeps its table to itself
+  const connections: Record<string, { transport: { socket?: unknown } }> = Reflect.get(engine, 'clients') ?? {};
+  return Object.values(connections)
+    .map(({ transport }) => transport.socket)
+    .filter((socket): socket is OpenWebSocket => socket instanceof EventEmitter && 'terminate' in socket);
 }

@@ -22,7 +22,9 @@ export interface ClientEvents {}
 export type EventArgs<Namespace extends string, Event extends string> = Namespace extends keyof ClientEvents
   ? Event extends keyof ClientEvents[Namespace]
     ? ClientEvents[Namespace][Event] extends (...args: infer Args) => unknown
-      ? [...Args, ack?: Acknowledge]
+      ? Args extends [...unknown[], (...answer: never[]) => unknown]
+        ? Args // declared the way the official client is, with the acknowledgement at the end
+        : [...Args, ack?: Acknowledge]
       : unknown[]
     : unknown[]
   : unknown[];

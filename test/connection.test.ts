@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
-import type { Socket as TcpSocket } from 'node:net';
+import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import { type Files, startApp } from './support/app';
@@ -342,4 +342,14 @@ test('a closing app cuts off a WebSocket peer that never answers the close frame
   const took = performance.now() - start;
   assert.equal(tcp.destroyed, true);
   assert.ok(took < 4500, `closing took ${Math.round(took)} ms; Egg kills a worker after 5000`);
+});
+
+test('a closing app does not wait for a connection that a browser has opened and never used', async t => {
+  const { port, close } = await startApp(t, {});
+  const idle = connectTcp(port, '127.0.0.1');
+  t.after(() => idle.destroy());
+  await once(idle, 'connect');
+  const start = performance.now();
+  await close();
+  assert.ok(performance.now() - start < 2000);
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startApp } from './support/app';
 import { ask, type ClientVersion, connect, next } from './support/client';
+import { internals } from './support/remains';
 
 test('the value that a controller returns is the acknowledgement', async t => {
   const { url } = await startApp(t, {
@@ -207,4 +208,39 @@ test('binary arguments and answers arrive whole, whatever the client', async t =
     const data = Buffer.from([0, 1, 2, 255]);
     assert.deepEqual(await ask(client, 'echo', { data }), { isBuffer: true, data });
   }
+});
+
+test('what the app gives to socket.use() runs between packet middleware and controller, and may refuse or drop the packet', async t => {
+  const { url, io, logs } = await startApp(t, {
+    'app/io/middleware/outer.js': `
+      module.exports = () => async (ctx, next) => { ctx.app.io.emit('step', 'outer'); await next(); };`,
+    'app/io/controller/chat.js': `
+      exports.say = async ctx => { ctx.app.io.emit('step', 'controller'); return 'said'; };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('say', app.io.controller.chat.say);
+        app.io.on('connection', socket => {
+          socket.use(([event, word], next) => {
+            socket.emit('step', 'use');
+            if (word === 'bad') next(new Error('bad word'));
+            else if (word !== 'lost') next();
+          });
+          socket.on('heard', ack => ack('heard'));
+        });
+      };`,
+    'config/config.default.js': `exports.io = { namespace: { '/': { packetMiddleware: ['outer'] } } };`,
+  });
+  const client = await connect(t, url);
+  const steps: unknown[] = [];
+  client.on('step', (step: unknown) => steps.push(step));
+  assert.equal(await ask(client, 'say', 'good'), 'said');
+  assert.deepEqual(steps, ['outer', 'use', 'controller']);
+  assert.equal(await ask(client, 'heard'), 'heard');
+  assert.deepEqual(await ask(client, 'say', 'bad'), { error: { code: 'INTERNAL_SERVER_ERROR', message: 'bad word' } });
+  assert.equal(logs.filter(line => line.includes('bad word')).length, 1);
+  steps.length = 0;
+  client.emit('say', 'lost', () => steps.push('answered'));
+  await ask(client, 'heard');
+  assert.deepEqual(steps, ['outer', 'use', 'outer', 'use']);
+  await internals(io).work.idle(); // nobody waits for the packet that was dropped
 });
