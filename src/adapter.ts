@@ -6,7 +6,7 @@ import { Adapter, type BroadcastOptions, type Room, SessionAwareAdapter } from '
 import type { InitOptions, RedisConfig } from './config';
 import type { Deprecations } from './deprecations';
 import type { Logger } from './egg';
-import { SetupError } from './errors';
+import { messageOf, SetupError } from './errors';
 
 /** Makes the adapter of a namespace. Socket.IO calls it with `new`. */
 export type AdapterFactory = (this: void, nsp: Namespace) => Adapter;
@@ -83,11 +83,8 @@ export class RedisLink {
   #goDown(error: Error): void {
     if (this.#isDown) return;
     this.#isDown = true;
-    this.#logger.error(
-      '[egg-socket.io] IO_REDIS_DOWN: no Redis at %s; clients of this server are served, those of other servers are not reached until it is back (docs/errors.md#io_redis_down):',
-      this.#address,
-      error,
-    );
+    const problem = `no Redis at ${this.#address}; clients of this server are served, those of other servers are not reached until it is back`;
+    this.#logger.error(messageOf('IO_REDIS_DOWN', problem), error);
   }
 
   #comeUp(): void {

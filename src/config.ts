@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { RedisOptions as ClientOptions } from 'ioredis';
 import type { ServerOptions } from 'socket.io';
-import { SetupError, setupMessage } from './errors';
+import { SetupError, messageOf } from './errors';
 
 /** `config.io` */
 export interface IoConfig {
@@ -74,8 +74,7 @@ const KEYS = ['init', 'namespace', 'redis', 'generateId'];
 export function readConfig(config: unknown, warn: (message: string) => void): Settings {
   const io = objectAt('config.io', config ?? {});
   for (const key of Object.keys(io)) {
-    if (!KEYS.includes(key))
-      warn(setupMessage('IO_CONFIG_UNKNOWN_KEY', `config.io.${key} is no option; did you mean ${nearest(key, KEYS)}?`));
+    if (!KEYS.includes(key)) warn(messageOf('IO_CONFIG_UNKNOWN_KEY', `config.io.${key} is no option; did you mean ${nearest(key, KEYS)}?`));
   }
   return {
     init: readInit(io['init'] ?? {}),

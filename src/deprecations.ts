@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Namespace, Socket } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import type { Logger } from './egg';
+import { messageOf } from './errors';
 
 type Callback<Result = void> = (error: unknown, result?: Result) => void;
 
@@ -89,7 +90,7 @@ export class Deprecations {
   #warn(old: string, use: string): void {
     if (this.#warned.has(old)) return;
     this.#warned.add(old);
-    this.#logger.warn(`[egg-socket.io] IO_DEPRECATED: ${old} is of Socket.IO 2; use ${use} (docs/errors.md#io_deprecated)`);
+    this.#logger.warn(messageOf('IO_DEPRECATED', `${old} is of Socket.IO 2; use ${use}`));
   }
 
   #answer<Result>(callback: Callback<Result> | undefined, work: () => Promise<Result> | Result): void {

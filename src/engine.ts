@@ -17,12 +17,10 @@ export function findWsEngine(wsEngine: unknown, baseDir: string): unknown {
     engine = createRequire(join(baseDir, 'package.json'))(name);
   } catch (cause) {
     const why = name === wsEngine ? '' : ` ('${wsEngine}' is gone since 2019, ${name} is its maintained fork)`;
-    throw Object.assign(
-      new SetupError('IO_WS_ENGINE_MISSING', `config.io.init.wsEngine is '${wsEngine}'${why}: run \`npm install ${name}\`, or take 'ws'`),
-      { cause },
-    );
+    const problem = `config.io.init.wsEngine is '${wsEngine}'${why}: run \`npm install ${name}\`, or take 'ws'`;
+    throw new SetupError('IO_WS_ENGINE_MISSING', problem, { cause });
   }
-  const Server: unknown = typeof engine === 'object' && engine !== null ? Reflect.get(engine, 'Server') : engine;
+  const { Server = engine } = (engine ?? {}) as { Server?: unknown }; // of whatever the package exports
   if (typeof Server === 'function') return Server;
   throw new SetupError(
     'IO_WS_ENGINE_MISSING',

@@ -20,6 +20,9 @@ export type SetupCode =
   | 'IO_STICKY_MISSING'
   | 'IO_WS_ENGINE_MISSING';
 
+/** Codes of what goes wrong while the app runs; only ever logged. */
+type RuntimeCode = 'IO_DEPRECATED' | 'IO_ID_INVALID' | 'IO_ORIGIN_REFUSED' | 'IO_REDIS_DOWN';
+
 /** A mistake in the app's set-up, found while Egg starts: it stops the boot. */
 export class SetupError extends Error {
   override readonly name = 'SetupError';
@@ -27,14 +30,15 @@ export class SetupError extends Error {
   constructor(
     readonly code: SetupCode,
     problem: string,
+    options?: ErrorOptions,
   ) {
-    super(setupMessage(code, problem));
+    super(messageOf(code, problem), options);
   }
 }
 
-/** What a set-up problem looks like in a log, thrown or only warned of. */
-export function setupMessage(code: SetupCode, problem: string): string {
-  return `[egg-socket.io] ${code}: ${problem} (docs/errors.md#${code.toLowerCase()})`;
+/** How a problem reads, thrown or logged; the page comes with the package. */
+export function messageOf(code: SetupCode | RuntimeCode, problem: string): string {
+  return `[egg-socket.io] ${code}: ${problem} (egg-socket.io/docs/errors.md#${code.toLowerCase()})`;
 }
 
 export interface IoErrorOptions extends ErrorOptions {

@@ -4,6 +4,7 @@ import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { Socket } from 'socket.io';
 import type { GenerateId } from './config';
 import type { Logger } from './egg';
+import { messageOf } from './errors';
 
 const MAX_LENGTH = 200;
 
@@ -64,7 +65,7 @@ export class Ids {
       this.#byRequest.set(request, id);
       return id;
     } catch (error) {
-      this.#logger.error('[egg-socket.io] IO_ID_INVALID: connection refused (docs/errors.md#io_id_invalid):', error);
+      this.#logger.error(messageOf('IO_ID_INVALID', 'connection refused'), error);
       throw error; // Engine.IO refuses the handshake
     }
   }

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { InitOptions } from './config';
 import type { EggApplication, EggContext } from './egg';
+import { messageOf } from './errors';
 
 type AllowRequest = NonNullable<InitOptions['allowRequest']>;
 type CorsOption = NonNullable<InitOptions['cors']>;
@@ -69,11 +70,8 @@ export function checkOrigin(app: EggApplication, { cors, allowRequest }: InitOpt
     if (logged.has(origin)) return;
     if (logged.size >= 1000) logged.clear(); // a client can make up as many as it likes
     logged.add(origin);
-    app.logger.warn(
-      '[egg-socket.io] IO_ORIGIN_REFUSED: a page of origin %j may not connect to host %j; to allow it, list it in config.io.init.cors.origin or its host in config.security.domainWhiteList (docs/errors.md#io_origin_refused)',
-      origin.slice(0, 200),
-      host,
-    );
+    const problem = `a page of origin ${JSON.stringify(origin.slice(0, 200))} may not connect to host ${JSON.stringify(host)}; to allow it, list it in config.io.init.cors.origin or its host in config.security.domainWhiteList`;
+    app.logger.warn(messageOf('IO_ORIGIN_REFUSED', problem));
   }
 }
 

@@ -1,6 +1,6 @@
 /** Which handler an event of one namespace belongs to. */
 import type { SocketHandler } from './context';
-import { SetupError, setupMessage } from './errors';
+import { SetupError, messageOf } from './errors';
 
 /** Events that the server fires itself when a connection ends or fails. Packet middleware does not run around them. */
 const RESERVED_EVENTS: ReadonlySet<string> = new Set(['disconnecting', 'disconnect', 'error']);
@@ -32,11 +32,11 @@ export class Router {
     }
     const routes = RESERVED_EVENTS.has(event) ? this.#reserved : this.#handlers;
     if (routes.has(event)) {
-      this.#warn(setupMessage('IO_ROUTE_DUPLICATE', `${place} is there already; the first one stays`));
+      this.#warn(messageOf('IO_ROUTE_DUPLICATE', `${place} is there already; the first one stays`));
       return;
     }
     if (UNREACHABLE_EVENTS.has(event))
-      this.#warn(setupMessage('IO_ROUTE_UNREACHABLE', `${place}: Socket.IO keeps this event to itself, no client can send it`));
+      this.#warn(messageOf('IO_ROUTE_UNREACHABLE', `${place}: Socket.IO keeps this event to itself, no client can send it`));
     routes.set(event, toHandler(handler as (...args: never[]) => unknown, place));
   }
 

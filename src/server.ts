@@ -11,7 +11,7 @@ import { createContextClass, type SocketContextClass } from './context';
 import { Deprecations } from './deprecations';
 import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './engine';
-import { revealsErrors, SetupError, setupMessage } from './errors';
+import { revealsErrors, SetupError, messageOf } from './errors';
 import { Ids } from './ids';
 import { LoadedFiles, toAsync } from './loader';
 import { Namespace } from './namespace';
@@ -172,7 +172,7 @@ export class Server extends SocketIoServer implements Routes {
     const { transports = ['polling', 'websocket'] } = this.#settings.init;
     if (workers <= 1 || sticky || !transports.includes('polling')) return;
     const problem = `${workers} workers without sticky: requests of clients that poll reach workers that do not know them; start with --sticky, or set config.io.init.transports to ['websocket'] here and in the clients`;
-    this.logger.warn(setupMessage('IO_STICKY_MISSING', problem));
+    this.logger.warn(messageOf('IO_STICKY_MISSING', problem));
   }
 
   #adopt(nsp: SocketIoNamespace, isStatic: boolean): void {

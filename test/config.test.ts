@@ -72,7 +72,7 @@ test('a wrong type or value stops the boot and says what it must be', async t =>
     const error = await bootError(t, configOf(io));
     assert.equal(error.code, 'IO_CONFIG_INVALID', io);
     assert.match(error.message, message);
-    assert.match(error.message, /\(docs\/errors\.md#io_config_invalid\)$/);
+    assert.match(error.message, /\(egg-socket\.io\/docs\/errors\.md#io_config_invalid\)$/);
   }
 });
 
