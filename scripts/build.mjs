@@ -12,7 +12,8 @@ export async function build() {
   await compile(join(ROOT, 'example/chat'), ['app', 'config', 'app.ts', 'server.ts', 'types.ts', 'tsconfig.json', 'package.json']);
 }
 
-async function compile(folder, sources) {
+/** Compiles a folder into its dist, if that is older than the sources. */
+export async function compile(folder, sources) {
   const dist = join(folder, 'dist');
   const changed = Math.max(...sources.flatMap(source => times(join(folder, source))));
   const built = existsSync(dist) ? Math.min(...times(dist)) : 0;

@@ -1,8 +1,8 @@
 /** How broadcasts reach their sockets: within the process, or through Redis across servers. */
-import { createAdapter as createRedisAdapter } from '@socket.io/redis-adapter';
+import { RedisAdapter } from '@socket.io/redis-adapter';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Namespace } from 'socket.io';
-import { Adapter, SessionAwareAdapter } from 'socket.io-adapter';
+import { Adapter, type BroadcastOptions, type Room, SessionAwareAdapter } from 'socket.io-adapter';
 import type { InitOptions, RedisConfig } from './config';
 import type { Deprecations } from './deprecations';
 import type { Logger } from './egg';
@@ -45,7 +45,10 @@ export class RedisLink {
     this.#publisher = this.#connect({ ...common, enableOfflineQueue: false, autoResendUnfulfilledCommands: false });
     // but a subscription has to survive
     this.#subscriber = this.#connect({ ...common, maxRetriesPerRequest: null });
-    this.createAdapter = createRedisAdapter(this.#publisher, this.#subscriber, { key: db > 0 ? `${key}-db${db}` : key, requestsTimeout });
+    const [publisher, subscriber] = [this.#publisher, this.#subscriber];
+    this.createAdapter = function (nsp) {
+      return new LocalFirstAdapter(nsp, publisher, subscriber, { key: db > 0 ? `${key}-db${db}` : key, requestsTimeout });
+    };
   }
 
   /** Resolves when Redis is there, or when the boot should not wait any longer. */
@@ -97,6 +100,31 @@ export class RedisLink {
     );
     this.#unpublished = 0;
   }
+}
+
+/**
+ * The official adapter reaches sockets of its own server by way of Redis when they are to join, leave or disconnect.
+ * Here they do so at once, with Redis or without; what comes back from Redis changes nothing then.
+ */
+class LocalFirstAdapter extends RedisAdapter {
+  override addSockets(opts: BroadcastOptions, rooms: Room[]): void {
+    super.addSockets(locally(opts), rooms);
+    if (!opts.flags?.local) super.addSockets(opts, rooms);
+  }
+
+  override delSockets(opts: BroadcastOptions, rooms: Room[]): void {
+    super.delSockets(locally(opts), rooms);
+    if (!opts.flags?.local) super.delSockets(opts, rooms);
+  }
+
+  override disconnectSockets(opts: BroadcastOptions, close: boolean): void {
+    super.disconnectSockets(locally(opts), close);
+    if (!opts.flags?.local) super.disconnectSockets(opts, close);
+  }
+}
+
+function locally(opts: BroadcastOptions): BroadcastOptions {
+  return { ...opts, flags: { ...opts.flags, local: true } };
 }
 
 /** A Redis client whose failed commands reject for those who wait for them, and are counted rather than lost for those who do not. */

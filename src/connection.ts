@@ -17,6 +17,10 @@ type Next = (error?: ExtendedError) => void;
 export async function receiveConnection(namespace: Namespace, socket: Socket, next: Next): Promise<void> {
   const { server } = namespace;
   const connection = new Connection(namespace, socket, next);
+  if (socket.conn.readyState === 'closed') {
+    connection.leave(); // it has said so already: over polling, a client can connect and leave in one request
+    return;
+  }
   if (!server.arrivals.add(connection)) {
     connection.refuse({ code: 'ALREADY_CONNECTING', message: `Already connecting to ${namespace.name}` });
     return;
@@ -106,13 +110,10 @@ export class Connection implements ContextOwner {
     this.#leave = undefined;
   }
 
-  refuse({ message, ...data }: ErrorAnswer): void {
+  refuse(answer: ErrorAnswer): void {
     if (this.#state !== 'connecting') return;
     this.#decide('refused');
-    const error: ExtendedError = new Error(message);
-    // to a client of protocol 3 Socket.IO would send the data in place of the message
-    if (this.socket.conn.protocol !== 3) error.data = data;
-    this.#next(error);
+    this.#next(refusalTo(this.socket, answer));
   }
 
   /** The onion has thrown: that refuses a client that is still connecting. */
@@ -150,6 +151,14 @@ export class Connection implements ContextOwner {
     this.#state = state;
     if (state !== 'admitted') this.namespace.server.arrivals.delete(this);
   }
+}
+
+/** An error that tells a client why it is refused, in Socket.IO's way. */
+export function refusalTo(socket: Socket, { message, ...data }: ErrorAnswer): ExtendedError {
+  const error: ExtendedError = new Error(message);
+  // to a client of protocol 3 Socket.IO would send the data in place of the message
+  if (socket.conn.protocol !== 3) error.data = data;
+  return error;
 }
 
 /**

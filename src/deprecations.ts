@@ -2,6 +2,7 @@
  * The calls of Socket.IO 2 that its official guides taught and that are gone from Socket.IO 4. Each still works,
  * and warns once with the call to use instead. They are put on the objects that this plugin sets up; no prototype is changed.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Namespace, Socket } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import type { Logger } from './egg';
@@ -29,7 +30,7 @@ export class Deprecations {
         configurable: true,
         value: (callback: Callback<string[]>): Namespace => {
           this.#warn('nsp.clients(callback)', 'await nsp.fetchSockets()');
-          this.#answer(callback, async () => (await nsp.fetchSockets()).map(socket => socket.id));
+          this.#answer(callback, () => idsOf(() => nsp.fetchSockets()));
           return nsp;
         },
       },
@@ -50,7 +51,7 @@ export class Deprecations {
       clients: (rooms: string[] | Callback<string[]>, callback?: Callback<string[]>): void => {
         this.#warn('adapter.clients(rooms, callback)', 'await nsp.in(rooms).fetchSockets()');
         const [wanted, answered] = typeof rooms === 'function' ? [[], rooms] : [rooms, callback];
-        this.#answer(answered, async () => (await nsp.in(wanted).fetchSockets()).map(socket => socket.id));
+        this.#answer(answered, () => idsOf(() => nsp.in(wanted).fetchSockets()));
       },
       remoteJoin: (id: string, room: string, callback?: Callback): void => {
         this.#warn('adapter.remoteJoin(id, room, callback)', 'nsp.in(id).socketsJoin(room)');
@@ -106,4 +107,10 @@ export class Deprecations {
     };
     answer().catch((error: unknown) => this.#logger.error('[egg-socket.io] the callback of a deprecated call failed:', error));
   }
+}
+
+/** As then, not before the next turn: a socket that joins a room in connection middleware and asks who is there has connected by then. */
+async function idsOf(fetchSockets: () => Promise<{ readonly id: string }[]>): Promise<string[]> {
+  await nextTurn();
+  return (await fetchSockets()).map(({ id }) => id);
 }

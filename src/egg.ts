@@ -58,6 +58,6 @@ export interface EggApplication extends EventEmitter {
   readonly server?: HttpServer | null;
   createContext(req: IncomingMessage, res: ServerResponse): EggContext;
   createAnonymousContext(): EggContext;
-  /** egg 3 only: makes a generator function asynchronous. */
+  /** Makes a generator function asynchronous in egg 3, and throws in egg 4. */
   toAsyncFunction?(fn: unknown): unknown;
 }

@@ -101,16 +101,17 @@ export function isUnexpected(error: Error): boolean {
   return !isShown(error) || (describe(error).status ?? 400) >= 500;
 }
 
-/** Whether an error is a bug or a failing system: never meant for a client, not even as a refusal. */
+/** Whether an error is a bug, a failing system or says of itself that it is not to be shown: never meant for a client, not even as a refusal. */
 export function isFault(error: Error): boolean {
   const { errno, syscall } = error as NodeJS.ErrnoException;
-  return FAULTS.has(error.name) || errno !== undefined || syscall !== undefined;
+  return FAULTS.has(error.name) || errno !== undefined || syscall !== undefined || describe(error).expose === false;
 }
 
 /** What was thrown, as an Error: user code may throw anything. */
 export function toError(thrown: unknown): Error {
   if (thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]') return thrown as Error; // second test: an Error of another realm
-  return new Error(typeof thrown === 'string' ? thrown : `a value that is no Error was thrown: ${inspect(thrown)}`);
+  if (typeof thrown === 'string') return new Error(thrown);
+  return new TypeError(`a value that is no Error was thrown: ${inspect(thrown)}`); // a fault: nobody has decided that clients may see that value
 }
 
 const FAULTS = new Set(['AggregateError', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError']);

@@ -38,6 +38,11 @@ declare module 'egg' {
     io: Server;
   }
 
+  /** What `this.app` of controllers and services is in egg 4. In egg 3 nothing has this name. */
+  interface EggApplicationCore {
+    io: Server;
+  }
+
   interface Context {
     /** The client. Only in connection middleware, packet middleware and the controllers of `app/io`. */
     get socket(): ContextSocket; // an accessor, as in Egg 4

@@ -81,7 +81,11 @@ export class LoadedFiles {
 /** A function that may be a generator, as one that can be awaited: egg 3 runs generators, later versions refuse them. */
 export function toAsync(fn: (...args: never[]) => unknown, place: string, app: EggApplication): SocketHandler {
   if (!types.isGeneratorFunction(fn)) return fn as SocketHandler; // called with `this` and the context, whatever its parameters are declared as
-  if (app.toAsyncFunction && !types.isAsyncFunction(fn)) return app.toAsyncFunction(fn) as SocketHandler;
+  try {
+    if (app.toAsyncFunction && !types.isAsyncFunction(fn)) return app.toAsyncFunction(fn) as SocketHandler;
+  } catch {
+    // egg 4 has the method still, but only to say no
+  }
   throw new SetupError(
     'IO_CONTROLLER_INVALID',
     `${place} is a generator function, which this version of Egg does not run; make it an async function`,

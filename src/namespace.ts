@@ -1,7 +1,8 @@
 /** What the plugin knows of one namespace: its routes and its middleware. */
 import type { Namespace as SocketIoNamespace } from 'socket.io';
-import { receiveConnection } from './connection';
+import { receiveConnection, refusalTo } from './connection';
 import type { SocketContext } from './context';
+import { refusalFor, toError } from './errors';
 import type { Layer } from './onion';
 import { Router } from './router';
 import type { Server } from './server';
@@ -27,13 +28,23 @@ export class Namespace {
 
   /** What the app itself gives to `nsp.use()` runs after the connection's onion has admitted a client, and may still refuse it. */
   #watchLaterMiddleware(nsp: SocketIoNamespace): void {
+    const { arrivals, reveal } = this.server;
     const use = nsp.use.bind(nsp);
     nsp.use = fn =>
-      use((socket, next) =>
-        fn(socket, error => {
-          if (error) this.server.arrivals.of(socket)?.leave();
+      use((socket, next) => {
+        let hasAnswered = false;
+        const answer: typeof next = error => {
+          hasAnswered = true;
+          if (error) arrivals.of(socket)?.leave();
           next(error);
-        }),
-      );
+        };
+        try {
+          fn(socket, answer);
+        } catch (thrown) {
+          const error = toError(thrown);
+          arrivals.of(socket)?.log('error', undefined, 'middleware of nsp.use() failed', error);
+          if (!hasAnswered) answer(refusalTo(socket, refusalFor(error, reveal))); // Socket.IO would leave the client without an answer
+        }
+      });
   }
 }

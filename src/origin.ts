@@ -7,8 +7,10 @@ import type { InitOptions } from './config';
 import type { EggApplication, EggContext } from './egg';
 
 type AllowRequest = NonNullable<InitOptions['allowRequest']>;
+type CorsOption = NonNullable<InitOptions['cors']>;
 type CorsOptions = Extract<NonNullable<InitOptions['cors']>, { origin?: unknown }>;
 type AllowedOrigin = CorsOptions['origin'];
+type ListedOrigin = Exclude<AllowedOrigin, (...args: never[]) => unknown>;
 
 /** Engine.IO's `allowRequest`: the origin first, then what the app itself has to say. */
 export function checkOrigin(app: EggApplication, { cors, allowRequest }: InitOptions): AllowRequest {
@@ -17,18 +19,26 @@ export function checkOrigin(app: EggApplication, { cors, allowRequest }: InitOpt
 
   return (request, answer) => {
     const { origin } = request.headers;
-    const allow = (): void => (allowRequest ? allowRequest(request, answer) : answer(null, true));
+    const refuse = (error: unknown): void => {
+      app.logger.error('[egg-socket.io] the check of a handshake failed:', error);
+      answer('Origin not allowed', false);
+    };
+    const allow = (): void => {
+      if (!allowRequest) {
+        answer(null, true);
+        return;
+      }
+      try {
+        allowRequest(request, answer);
+      } catch (error) {
+        refuse(error); // Engine.IO would let it end the worker
+      }
+    };
     if (origin === undefined || isSameHost(origin, request)) {
       allow(); // without an origin it is no web page
       return;
     }
-    isAllowed(origin, request).then(
-      allowed => (allowed ? allow() : answer('Origin not allowed', false)),
-      (error: unknown) => {
-        app.logger.error('[egg-socket.io] the check of a handshake failed:', error);
-        answer('Origin not allowed', false);
-      },
-    );
+    isAllowed(origin, request).then(allowed => (allowed ? allow() : answer('Origin not allowed', false)), refuse);
   };
 
   async function isAllowed(origin: string, request: IncomingMessage): Promise<boolean> {
@@ -54,13 +64,8 @@ export function checkOrigin(app: EggApplication, { cors, allowRequest }: InitOpt
 
   async function isInCors(origin: string, request: IncomingMessage): Promise<boolean> {
     if (!cors) return false;
-    const options =
-      typeof cors === 'function'
-        ? await new Promise<CorsOptions>((resolve, reject) =>
-            cors(request, (error, options) => (error ? reject(error) : resolve(options ?? {}))),
-          )
-        : cors;
-    return matches(origin, options.origin ?? '*');
+    const options = typeof cors === 'function' ? await ask<CorsOptions>(done => cors(request, done)) : cors;
+    return matches(origin, options?.origin ?? '*');
   }
 
   function logRefusal(origin: string, { headers: { host } }: IncomingMessage): void {
@@ -75,13 +80,47 @@ export function checkOrigin(app: EggApplication, { cors, allowRequest }: InitOpt
   }
 }
 
+/**
+ * The `cors` option for Engine.IO, which makes response headers of it before the check, for requests without an origin as well.
+ * It would let a function of the app that throws end the worker; here such a function grants nothing.
+ */
+export function safeCors(cors: CorsOption): CorsOption {
+  if (typeof cors === 'function') {
+    return (request, answer) => {
+      const options = ask<CorsOptions>(done => cors(request, done));
+      options.then(
+        options => answer(null, safeOptions(options ?? {})),
+        () => answer(null, { origin: false }),
+      );
+    };
+  }
+  return safeOptions(cors);
+}
+
+function safeOptions(options: CorsOptions): CorsOptions {
+  const { origin: decide } = options;
+  if (typeof decide !== 'function') return options;
+  return {
+    ...options,
+    origin: (origin, answer) => {
+      ask<ListedOrigin>(done => decide(origin, done)).then(
+        allowed => answer(null, allowed),
+        () => answer(null, false),
+      );
+    },
+  };
+}
+
+/** What a function answers to its callback. Rejects with what it throws as well. */
+async function ask<Answer>(call: (done: (error: Error | null, answer?: Answer) => void) => void): Promise<Answer | undefined> {
+  return new Promise((resolve, reject) => call((error, answer) => (error ? reject(error) : resolve(answer))));
+}
+
 /** The rules of the `cors` package, but that a wildcard does not stand for pages without an origin of their own. */
 async function matches(origin: string, allowed: NonNullable<AllowedOrigin>): Promise<boolean> {
   if (typeof allowed === 'function') {
-    const answer = await new Promise<AllowedOrigin>((resolve, reject) =>
-      allowed(origin, (error, answer) => (error ? reject(error) : resolve(answer))),
-    );
-    return answer === undefined ? false : typeof answer === 'function' ? false : matches(origin, answer);
+    const answer = await ask<ListedOrigin>(done => allowed(origin, done));
+    return answer !== undefined && matches(origin, answer);
   }
   if (Array.isArray(allowed)) return (await Promise.all(allowed.map(one => matches(origin, one)))).includes(true);
   if (allowed instanceof RegExp) return new RegExp(allowed.source, allowed.flags.replaceAll(/[gy]/g, '')).test(origin);

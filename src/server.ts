@@ -14,7 +14,7 @@ import { revealsErrors, SetupError, setupMessage } from './errors';
 import { Ids } from './ids';
 import { LoadedFiles, toAsync } from './loader';
 import { Namespace } from './namespace';
-import { checkOrigin } from './origin';
+import { checkOrigin, safeCors } from './origin';
 import { SessionStore } from './session';
 import type { Controllers, Handler, Middlewares, SpecificHandler } from './types';
 import { Work } from './work';
@@ -67,6 +67,7 @@ export class Server extends SocketIoServer implements Routes {
       // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; an engine that is none shows when Engine.IO makes it
       wsEngine: findWsEngine(init.wsEngine, app.baseDir) as NonNullable<ServerOptions['wsEngine']>,
       allowRequest: checkOrigin(app, init),
+      ...(init.cors && { cors: safeCors(init.cors) }),
       adapter: createAdapterFactory(init, redis, deprecations),
     });
     this.#app = app;

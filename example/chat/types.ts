@@ -25,7 +25,6 @@ declare module 'egg-socket.io' {
     '/chat': {
       enter: () => void;
       join: (to: Target) => void;
-      leave: (to: Target) => void;
       say: (to: Target, text: string) => void;
       typing: (to: Target) => void;
       disconnect: (reason: string) => void;

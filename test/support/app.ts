@@ -48,6 +48,7 @@ interface Mock {
 export interface RunningApp {
   readonly app: EggApp;
   readonly io: Server;
+  readonly server: HttpServer;
   readonly baseDir: string;
   /** As http://127.0.0.1:12345 */
   readonly url: string;
@@ -74,14 +75,12 @@ export async function writeApp(files: Files, host: HostName = HOST): Promise<str
     'app/router.js': 'module.exports = () => {};',
     ...files,
     'config/plugin.js': `exports.io = { enable: true, package: 'egg-socket.io' };
-exports.development = false; // it watches the folder, and the folder goes
-exports.watcher = false; // this one and the next two have timers that outlive the app
-exports.logrotator = false;
-exports.multipart = false;
+// these have timers that outlive the app, and so would keep the test's process
+exports.development = exports.watcher = exports.logrotator = exports.multipart = false;
 exports.logCapture = { enable: true, path: ${JSON.stringify(join(ROOT, 'test/support/log-capture'))} };
 ${files['config/plugin.js'] ?? ''}`,
     'config/config.default.js': `exports.keys = 'test-keys';
-exports.logger = { consoleLevel: 'NONE', dir: ${JSON.stringify(join(baseDir, 'logs'))} };
+exports.logger = { consoleLevel: 'NONE', buffer: false, dir: ${JSON.stringify(join(baseDir, 'logs'))} };
 ${files['config/config.default.js'] ?? ''}`,
   };
   for (const [path, content] of Object.entries(all)) {
@@ -96,7 +95,7 @@ export async function startApp(t: TestContext, files: Files, options: AppOptions
   const baseDir = await writeApp(files);
   t.after(() => rm(baseDir, { recursive: true, force: true }));
   const mock = await loadMock();
-  if (options.env) mock.env(options.env);
+  mock.env(options.env ?? 'unittest'); // egg 4 takes local where nobody says
   const app = mock.app({ baseDir, framework: join(hostFolder(), 'node_modules/egg'), cache: false, coverage: false });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
@@ -116,6 +115,7 @@ export async function startApp(t: TestContext, files: Files, options: AppOptions
   return {
     app,
     io: app.io,
+    server,
     baseDir,
     url: `http://127.0.0.1:${port}`,
     port,

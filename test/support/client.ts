@@ -39,7 +39,7 @@ export async function refusal(client: Client): Promise<Error & { data?: unknown 
 
 /** The arguments of the next event of this name. */
 export async function next<Args extends unknown[] = unknown[]>(
-  emitter: { once(event: string, listener: (...args: never[]) => void): unknown },
+  emitter: { once(event: string, listener: (...args: unknown[]) => void): unknown },
   event: string,
 ): Promise<Args> {
   return new Promise(resolve => emitter.once(event, (...args: unknown[]) => resolve(args as Args)));

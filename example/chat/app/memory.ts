@@ -2,7 +2,7 @@
 import type { Message, Target, User } from '../types';
 
 const MESSAGES_KEPT = 50;
-const CONVERSATIONS_KEPT = 1000;
+const CONVERSATIONS_KEPT = 200;
 
 export class ChatMemory {
   readonly #rooms = new Map<string, Message[]>();

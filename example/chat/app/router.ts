@@ -9,7 +9,6 @@ export default ({ router, controller, io }: Application) => {
   io.of('/chat')
     .route('enter', io.controller.chat.enter)
     .route('join', io.controller.chat.join)
-    .route('leave', io.controller.chat.leave)
     .route('say', io.controller.chat.say)
     .route('typing', io.controller.chat.typing)
     .route('disconnect', io.controller.chat.disconnect);

@@ -27,7 +27,7 @@ export default class SessionController extends Controller {
 
   destroy(): void {
     const { ctx } = this;
-    this.#chat.disconnect(ctx.user);
+    this.#chat.closeConnectionsOf(ctx.user);
     ctx.session = null;
     ctx.body = { user: null };
   }

@@ -14,9 +14,8 @@ const ChatHelper = {
 
   target(value: unknown): Target {
     const { room, user } = Object(value) as Record<string, unknown>;
-    if (typeof room === 'string') return { room };
-    if (typeof user === 'string') return { user };
-    throw new IoError('NO_TARGET', 'A message is for a room or for a person');
+    if (user === undefined) return { room: this.text(room, 20) };
+    return { user: this.text(user, 36) };
   },
 };
 

@@ -44,23 +44,18 @@ export default class ChatService extends Service {
     return history;
   }
 
-  async leave(to: Target): Promise<void> {
-    if ('room' in to) await this.ctx.socket.leave(roomOf(to));
-  }
-
   say(to: Target, text: string): Message {
-    const { user: me, socket } = this.ctx;
-    if ('room' in to && !socket.rooms.has(roomOf(to)))
-      throw new IoError('NOT_IN_ROOM', `Join ${to.room} before you write there`, { status: 403 });
-    if ('user' in to && !this.#memory.isOnline(to.user)) throw new IoError('OFFLINE', 'This person has gone offline', { status: 404 });
+    const { user: me } = this.ctx;
+    this.#checkThatReached(to);
     const message = this.#memory.keep(me, to, text);
-    // the writer may have other pages open; who is in both rooms gets it once
+    // the writer sees it as well, in all pages that are open; who is in both rooms gets it once
     this.#everybody.to('room' in to ? roomOf(to) : [roomOf(to), roomOfUser(me.id)]).emit('message', message);
     return message;
   }
 
   typing(to: Target): void {
     const { user, socket } = this.ctx;
+    this.#checkThatReached(to);
     socket.to(roomOf(to)).emit('typing', user, to);
   }
 
@@ -72,8 +67,14 @@ export default class ChatService extends Service {
     return this.#memory.online.some(user => user.name === name);
   }
 
-  /** A socket has the session that it came with: it has to go when that session ends. */
-  disconnect(user: User): void {
-    this.#everybody.in(roomOfUser(user.id)).disconnectSockets(true);
+  /** A connection keeps the session that it came with: it has to end when that session does. */
+  closeConnectionsOf(user: User): void {
+    this.#everybody.in(roomOfUser(user.id)).disconnectSockets();
+  }
+
+  #checkThatReached(to: Target): void {
+    if ('room' in to && !this.ctx.socket.rooms.has(roomOf(to)))
+      throw new IoError('NOT_IN_ROOM', `Join ${to.room} before you write there`, { status: 403 });
+    if ('user' in to && !this.#memory.isOnline(to.user)) throw new IoError('OFFLINE', 'This person has gone offline', { status: 404 });
   }
 }

@@ -21,12 +21,6 @@ export default class ChatController extends Controller {
     return await this.#chat.join(ctx.helper.target(to));
   }
 
-  async leave(ctx: PacketContext<'/chat', 'leave'>): Promise<boolean> {
-    const [to] = ctx.args;
-    await this.#chat.leave(ctx.helper.target(to));
-    return true;
-  }
-
   say(ctx: PacketContext<'/chat', 'say'>): Message {
     const [to, text] = ctx.args;
     return this.#chat.say(ctx.helper.target(to), ctx.helper.text(text, MAX_LENGTH));

@@ -1,6 +1,6 @@
 import { IoError, type Middleware } from 'egg-socket.io';
 
-const EVENTS = 20;
+const EVENTS = 50;
 const SECONDS = 5;
 
 /** Lets a client send so many events in so many seconds. */

@@ -1,0 +1,197 @@
+/** `config.io`: what a mistake in it gets, and the options that are this plugin's own. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bootError, type Files, startApp } from './support/app';
+import { ask, connect } from './support/client';
+
+function configOf(io: string, more: Files = {}): Files {
+  return { 'config/config.default.js': `exports.io = ${io};`, ...more };
+}
+
+const MIDDLEWARE: Files = {
+  'app/io/middleware/auth.js': `module.exports = () => async (ctx, next) => { await next(); };`,
+  'app/io/middleware/admin/log.js': `module.exports = () => async (ctx, next) => { await next(); };`,
+};
+
+test('a name that no middleware file has stops the boot, and names the place, the file to create and those there are', async t => {
+  for (const kind of ['connectionMiddleware', 'packetMiddleware']) {
+    const error = await bootError(t, configOf(`{ namespace: { '/chat': { ${kind}: ['auth', 'auht'] } } }`, MIDDLEWARE));
+    assert.equal(error.code, 'IO_MIDDLEWARE_UNKNOWN');
+    assert.ok(
+      error.message.includes(
+        `config.io.namespace['/chat'].${kind} names 'auht'; create app/io/middleware/auht or use one of: auth, admin.log`,
+      ),
+      error.message,
+    );
+  }
+  const none = await bootError(t, configOf(`{ namespace: { '/': { packetMiddleware: ['admin.auth'] } } }`));
+  assert.match(none.message, /names 'admin\.auth'; create app\/io\/middleware\/admin\/auth \(/);
+});
+
+test('middleware is not looked up among the members of Object', async t => {
+  for (const name of ['constructor', 'toString', '__proto__', 'auth.call', '']) {
+    const error = await bootError(t, configOf(`{ namespace: { '/': { packetMiddleware: ['${name}'] } } }`, MIDDLEWARE));
+    assert.equal(error.code, 'IO_MIDDLEWARE_UNKNOWN', name);
+  }
+});
+
+test('a middleware file that exports no function stops the boot and is named', async t => {
+  for (const exported of [`{}`, `'a string'`, '() => 1', '() => undefined', 'class {}', '() => function* () {}']) {
+    const error = await bootError(
+      t,
+      configOf(`{ namespace: { '/': { packetMiddleware: ['wrong'] } } }`, {
+        'app/io/middleware/wrong.js': `module.exports = ${exported};`,
+      }),
+    );
+    assert.equal(error.code, 'IO_MIDDLEWARE_INVALID', exported);
+    assert.match(error.message, /app\/io\/middleware\/wrong\.js must export a function that takes the app/);
+  }
+});
+
+test('a wrong type or value stops the boot and says what it must be', async t => {
+  for (const [io, message] of [
+    [`'on'`, /config\.io must be an object, not a value of type string/],
+    [`[]`, /config\.io must be an object, not an array/],
+    [`{ init: [] }`, /config\.io\.init must be an object, not an array/],
+    [`{ init: { allowRequest: true } }`, /config\.io\.init\.allowRequest must be a function/],
+    [`{ init: { wsEngine: 1 } }`, /config\.io\.init\.wsEngine must be the name of a package/],
+    [`{ init: { connectionStateRecovery: 1 } }`, /config\.io\.init\.connectionStateRecovery must be an object/],
+    [`{ namespace: ['/'] }`, /config\.io\.namespace must be an object, not an array/],
+    [`{ namespace: { '/chat': 'auth' } }`, /config\.io\.namespace\['\/chat'\] must be an object, not a value of type string/],
+    [`{ namespace: { '/chat': { packetMiddleware: 'auth' } } }`, /\['\/chat'\]\.packetMiddleware must be an array of names, as \['auth'\]/],
+    [`{ namespace: { '/chat': { connectionMiddleware: [() => {}] } } }`, /\['\/chat'\]\.connectionMiddleware must be an array of names/],
+    [`{ namespace: { '/chat': { packetMidleware: [] } } }`, /it has packetMidleware, did you mean packetMiddleware\?/],
+    [`{ namespace: { chat: {}, '/chat': {} } }`, /config\.io\.namespace\['\/chat'\] is there twice, with and without its leading slash/],
+    [`{ generateId: 'uuid' }`, /config\.io\.generateId must be a function, not a value of type string/],
+    [`{ redis: 'redis://127.0.0.1' }`, /config\.io\.redis must be an object/],
+    [`{ redis: { port: '6379' } }`, /config\.io\.redis\.port must be a number/],
+    [`{ redis: { port: 70000 } }`, /config\.io\.redis\.port must be a whole number from 1 to 65535/],
+    [`{ redis: { host: 1 } }`, /config\.io\.redis\.host must be a string/],
+    [`{ redis: { db: -1 } }`, /config\.io\.redis\.db must be a whole number from 0 on/],
+  ] as const) {
+    const error = await bootError(t, configOf(io));
+    assert.equal(error.code, 'IO_CONFIG_INVALID', io);
+    assert.match(error.message, message);
+    assert.match(error.message, /\(docs\/errors\.md#io_config_invalid\)$/);
+  }
+});
+
+test('what is gone with Socket.IO 2 stops the boot with what to write instead', async t => {
+  for (const [io, message] of [
+    [`{ init: { origins: '*:*' } }`, /config\.io\.init\.origins is of Socket\.IO 2; list the origins in config\.io\.init\.cors\.origin/],
+    [`{ redis: { pubClient: {} } }`, /config\.io\.redis\.pubClient: give host and port/],
+  ] as const) {
+    const error = await bootError(t, configOf(io));
+    assert.equal(error.code, 'IO_CONFIG_REMOVED', io);
+    assert.match(error.message, message);
+  }
+});
+
+test('an unknown key of config.io warns with the nearest known one, and the app starts', async t => {
+  const { url, logs } = await startApp(t, configOf(`{ namespaces: {}, generateID: () => 'x' }`));
+  await connect(t, url);
+  const warnings = logs.filter(line => line.includes('IO_CONFIG_UNKNOWN_KEY'));
+  assert.equal(warnings.length, 2);
+  assert.match(warnings[0] ?? '', /^WARN .*config\.io\.namespaces is no option; did you mean namespace\?/);
+  assert.match(warnings[1] ?? '', /config\.io\.generateID is no option; did you mean generateId\?/);
+});
+
+test('options that are null or undefined are options that are not there', async t => {
+  const { url } = await startApp(t, configOf(`{ init: undefined, redis: null, generateId: undefined, namespace: { '/chat': null } }`));
+  await connect(t, url + '/chat');
+});
+
+test('a namespace may be written without its leading slash, in the config and in of()', async t => {
+  const { io, url } = await startApp(t, {
+    ...configOf(`{ namespace: { chat: { packetMiddleware: ['mark'] }, '/news': { packetMiddleware: ['mark'] } } }`),
+    'app/io/middleware/mark.js': `module.exports = () => async (ctx, next) => { ctx.marked = true; await next(); };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.io.of('/chat').route('marked', async ctx => ctx.marked);
+        app.io.of('news').route('marked', async ctx => ctx.marked);
+      };`,
+  });
+  assert.equal(io.of('chat'), io.of('/chat'));
+  assert.equal(await ask(await connect(t, url + '/chat'), 'marked'), true);
+  assert.equal(await ask(await connect(t, url + '/news'), 'marked'), true);
+});
+
+test('init goes to Socket.IO and Engine.IO', async t => {
+  const { io, url } = await startApp(
+    t,
+    configOf(`{ init: { path: '/live', pingInterval: 12345, maxHttpBufferSize: 777, serveClient: true } }`),
+  );
+  const client = await connect(t, url, { path: '/live' });
+  assert.equal(Reflect.get(io.engine.opts as object, 'pingInterval'), 12345);
+  assert.equal(Reflect.get(io.engine.opts as object, 'maxHttpBufferSize'), 777);
+  assert.ok(client.connected);
+  const bundle = await fetch(`${url}/live/socket.io.js`);
+  assert.equal(bundle.status, 200);
+  await bundle.body?.cancel();
+});
+
+test('the client bundle is not served unless asked', async t => {
+  const { url } = await startApp(t, {});
+  const response = await fetch(`${url}/socket.io/socket.io.js`);
+  assert.notEqual(response.status, 200);
+  await response.body?.cancel();
+});
+
+test('clients of protocol 3 can connect unless allowEIO3 is turned off', async t => {
+  const { url } = await startApp(t, configOf(`{ init: { allowEIO3: false } }`));
+  await connect(t, url);
+  await assert.rejects(connect(t, url, { transports: ['polling'] }, 2));
+});
+
+/** A package that says it is a WebSocket engine, and is ws. */
+function enginePackage(name: string, exported: string): Files {
+  return {
+    [`node_modules/${name}/package.json`]: JSON.stringify({ name, version: '1.0.0', main: 'index.js' }),
+    [`node_modules/${name}/index.js`]: `const ws = require('ws');\nclass Server extends ws.WebSocketServer {}\nmodule.exports = ${exported};`,
+  };
+}
+
+test('wsEngine may name another package that the app has installed', async t => {
+  for (const exported of ['{ Server }', 'Server']) {
+    const { url } = await startApp(t, {
+      ...configOf(`{ init: { wsEngine: 'my-engine' } }`, enginePackage('my-engine', exported)),
+      'app/router.js': `
+        module.exports = app => {
+          const engine = require('my-engine');
+          app.io.route('engine', async () => app.io.engine.ws instanceof (engine.Server || engine));
+        };`,
+    });
+    assert.equal(await ask(await connect(t, url), 'engine'), true);
+  }
+});
+
+test('wsEngine may be a class', async t => {
+  const { url } = await startApp(t, {
+    ...configOf(`{ init: { wsEngine: require('my-engine').Server } }`, enginePackage('my-engine', '{ Server }')),
+    'app/router.js': `
+      module.exports = app => { app.io.route('engine', async () => app.io.engine.ws instanceof require('my-engine').Server); };`,
+  });
+  assert.equal(await ask(await connect(t, url), 'engine'), true);
+});
+
+// eiows itself is compiled from sources that it loads while it is installed; a package of its name stands in
+test("wsEngine 'uws' means its fork eiows", async t => {
+  const { url } = await startApp(t, {
+    ...configOf(`{ init: { wsEngine: 'uws' } }`, enginePackage('eiows', '{ Server }')),
+    'app/router.js': `
+      module.exports = app => { app.io.route('engine', async () => app.io.engine.ws instanceof require('eiows').Server); };`,
+  });
+  assert.equal(await ask(await connect(t, url), 'engine'), true);
+});
+
+test('a WebSocket engine that is not installed, or is none, stops the boot with what to install', async t => {
+  for (const [name, message] of [
+    ['uws', /wsEngine is 'uws' \('uws' is gone since 2019, eiows is its maintained fork\): run `npm install eiows`, or take 'ws'/],
+    ['no-such-engine', /wsEngine is 'no-such-engine': run `npm install no-such-engine`, or take 'ws'/],
+    ['my-engine', /wsEngine is 'my-engine', but the package my-engine exports no WebSocket server/],
+  ] as const) {
+    const error = await bootError(t, configOf(`{ init: { wsEngine: '${name}' } }`, enginePackage('my-engine', '{ name: 1 }')));
+    assert.equal(error.code, 'IO_WS_ENGINE_MISSING', name);
+    assert.match(error.message, message);
+  }
+});

@@ -1,0 +1,345 @@
+/** One client in one namespace, from the handshake to its end. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Server as HttpServer } from 'node:http';
+import type { Socket as TcpSocket } from 'node:net';
+import { test } from 'node:test';
+import { WebSocket } from 'ws';
+import { type Files, startApp } from './support/app';
+import { ask, connect, newClient, next, refusal } from './support/client';
+
+/** An app whose one connection middleware has this body. */
+function guarded(body: string, more: Files = {}): Files {
+  return {
+    'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['guard'] } } };`,
+    'app/io/middleware/guard.js': `
+      const { IoError } = require('egg-socket.io');
+      module.exports = app => async (ctx, next) => { ${body} };`,
+    'app/router.js': `module.exports = app => { app.io.route('say', async () => 'said'); };`,
+    ...more,
+  };
+}
+
+/** How a client of protocol 3 is refused. */
+async function refusalOfOld(t: Parameters<typeof newClient>[0], url: string, version: 2 | 3, path = ''): Promise<unknown[]> {
+  const client = newClient(t, url + path, {}, version);
+  if (version === 3) return next(client, 'connect_error');
+  return next(client, 'error');
+}
+
+test('an error thrown before next() refuses the client with its message and a code', async t => {
+  const { url, app } = await startApp(t, guarded(`throw new Error('you are not invited');`));
+  let connected = false;
+  Reflect.get(app, 'io').on('connection', () => (connected = true));
+  const { message, data } = await refusal(newClient(t, url));
+  assert.deepEqual([message, data], ['you are not invited', { code: 'CONNECTION_REFUSED' }]);
+  assert.equal(connected, false);
+});
+
+test('a client of protocol 3 is refused with the message as a string, whatever data there is', async t => {
+  const { url } = await startApp(t, guarded(`throw new IoError('NO', 'you are not invited', { details: { a: 1 } });`));
+  assert.deepEqual(await refusalOfOld(t, url, 2), ['you are not invited']);
+});
+
+test('what a refusal shows, in production and while developing', async t => {
+  const cases = `
+    const { thrown } = ctx.handshake.query;
+    if (thrown === 'plain') throw new Error('not you');
+    if (thrown === 'string') throw 'not even an Error';
+    if (thrown === 'object') throw { password: 'secret' };
+    if (thrown === 'coded') throw Object.assign(new Error('banned'), { code: 'BANNED' });
+    if (thrown === 'io') throw new IoError('FULL', 'the room is full', { status: 409, details: { seats: 2 } });
+    if (thrown === 'hidden') throw Object.assign(new Error('a secret'), { expose: false });
+    if (thrown === 'koa') ctx.throw(401, 'log in first');
+    if (thrown === 'koa500') ctx.throw(500, 'a secret');
+    if (thrown === 'type') null.secret;
+    if (thrown === 'reference') secret;
+    if (thrown === 'range') new Array(-1);
+    if (thrown === 'syntax') JSON.parse('{secret');
+    if (thrown === 'system') await require('node:fs/promises').readFile('/no/such/secret');
+    if (thrown === 'assertion') require('node:assert')(false, 'please log in');
+    await next();`;
+  const refusalsOf = async (env: string): Promise<Record<string, unknown>> => {
+    const { url, close } = await startApp(t, guarded(cases), { env });
+    const refusals: Record<string, unknown> = {};
+    for (const thrown of [
+      ...['plain', 'string', 'object', 'coded', 'io', 'hidden', 'koa', 'koa500'],
+      ...['type', 'reference', 'range', 'syntax', 'system', 'assertion'],
+    ]) {
+      const { message, data } = await refusal(newClient(t, url, { query: { thrown } }));
+      refusals[thrown] = [message, data];
+    }
+    await close();
+    return refusals;
+  };
+  const shown = {
+    plain: ['not you', { code: 'CONNECTION_REFUSED' }],
+    string: ['not even an Error', { code: 'CONNECTION_REFUSED' }],
+    coded: ['banned', { code: 'BANNED' }],
+    io: ['the room is full', { code: 'FULL', details: { seats: 2 } }],
+    koa: ['log in first', { code: 'UNAUTHORIZED' }],
+    assertion: ['please log in', { code: 'ERR_ASSERTION' }],
+  };
+  const hidden = ['Internal Server Error', { code: 'INTERNAL_SERVER_ERROR' }];
+  const prod = await refusalsOf('prod');
+  assert.deepEqual(prod, {
+    ...shown,
+    ...{ hidden, koa500: hidden, object: hidden, type: hidden, reference: hidden, range: hidden, syntax: hidden, system: hidden },
+  });
+  assert.doesNotMatch(JSON.stringify([prod['type'], prod['reference'], prod['syntax'], prod['system']]), /secret/);
+  const unittest = await refusalsOf('unittest');
+  for (const [thrown, message] of [
+    ['type', /of null/],
+    ['reference', /secret is not defined/],
+    ['range', /Invalid array length/],
+    ['system', /no such file/],
+  ] as const)
+    assert.match(String((unittest[thrown] as unknown[])[0]), message);
+  assert.deepEqual(unittest['hidden'], ['a secret', { code: 'INTERNAL_SERVER_ERROR' }]);
+});
+
+test('a refusal is logged once: a bug as an error, the rest as a warning', async t => {
+  const { url, logs } = await startApp(t, guarded(`if (ctx.handshake.query.bug) null.x; throw new Error('not you');`));
+  await refusal(newClient(t, url));
+  await refusal(newClient(t, url, { query: { bug: '1' } }));
+  const lines = logs.filter(line => line.includes('connection refused'));
+  assert.equal(lines.length, 2, lines.join('\n'));
+  assert.match(lines[0] ?? '', /^WARN \[egg-socket\.io\] connection refused, namespace \/, socket \S+: Error: not you/);
+  assert.match(lines[1] ?? '', /^ERROR \[egg-socket\.io\] connection refused, namespace \/, socket \S+: TypeError: /);
+});
+
+test('ctx.socket.disconnect() while connecting refuses the client, and nothing after it can admit it', async t => {
+  const { url, app } = await startApp(t, guarded(`ctx.socket.disconnect(); app.emit('disconnected', ctx.connected); await next();`));
+  const disconnected = next(app, 'disconnected');
+  const { message, data } = await refusal(newClient(t, url));
+  assert.deepEqual([message, data], ['Connection refused', { code: 'CONNECTION_REFUSED' }]);
+  assert.deepEqual(await disconnected, [false]);
+});
+
+test('ctx.disconnect(true) while connecting refuses the client and closes its connection', async t => {
+  const { url } = await startApp(t, guarded(`ctx.disconnect(true);`));
+  const client = newClient(t, url);
+  const closed = next(client.io.engine, 'close');
+  assert.equal((await refusal(client)).message, 'Connection refused');
+  await closed;
+});
+
+test('ctx.socket.disconnect() after next() and in controllers is that of Socket.IO', async t => {
+  const { url } = await startApp(t, {
+    'app/router.js': `module.exports = app => { app.io.route('leave', async ctx => { ctx.disconnect(); }); };`,
+  });
+  const client = await connect(t, url);
+  const gone = next(client, 'disconnect');
+  client.emit('leave');
+  assert.equal((await gone)[0], 'io server disconnect');
+});
+
+test('an error after next() is logged, and the client has long been in', async t => {
+  const { url, logged, logs } = await startApp(t, guarded(`await next(); throw new Error('too late');`));
+  const client = await connect(t, url);
+  client.disconnect();
+  await logged(/^ERROR \[egg-socket\.io\] connection middleware failed, namespace \/, socket \S+: Error: too late/);
+  assert.equal(logs.filter(line => line.includes('too late')).length, 1);
+});
+
+test('a client that vanishes while it is connecting does not leave its middleware hanging', async t => {
+  const { url, app, io, logs } = await startApp(
+    t,
+    guarded(`
+      app.emit('entered');
+      await new Promise(resolve => app.once('go', resolve));
+      await next();
+      app.emit('left');`),
+  );
+  const entered = next(app, 'entered');
+  const client = newClient(t, url);
+  await entered;
+  const gone = new Promise<unknown>(resolve => {
+    for (const connection of Object.values(
+      Reflect.get(io.engine, 'clients') as Record<string, { once(event: string, fn: () => void): void }>,
+    ))
+      connection.once('close', () => resolve(undefined));
+  });
+  client.io.engine.close();
+  await gone;
+  const left = next(app, 'left');
+  app.emit('go');
+  await left;
+  assert.equal(io.sockets.sockets.size, 0);
+  assert.equal((Reflect.get(io.sockets, '_preConnectSockets') as Map<string, unknown>).size, 0);
+  assert.deepEqual(
+    logs.filter(line => /^(ERROR|WARN)/.test(line)),
+    [],
+  );
+});
+
+test('a second CONNECT while the first one is connecting is refused and makes no second socket', async t => {
+  const { url, app, io } = await startApp(
+    t,
+    guarded(`
+      app.emit('entered');
+      await new Promise(resolve => app.once('go', resolve));
+      await next();`),
+  );
+  const ws = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+  t.after(() => ws.terminate());
+  const messages: string[] = [];
+  let onMessage = (): void => {};
+  ws.on('message', data => {
+    messages.push(String(data as Buffer));
+    onMessage();
+  });
+  const until = async (start: string): Promise<string> => {
+    for (;;) {
+      const found = messages.find(message => message.startsWith(start));
+      if (found !== undefined) return found;
+      await new Promise<void>(resolve => (onMessage = resolve));
+    }
+  };
+  let entries = 0;
+  app.on('entered', () => entries++);
+  await until('0');
+  const entered = next(app, 'entered');
+  ws.send('40');
+  await entered;
+  ws.send('40');
+  assert.equal(await until('44'), '44{"message":"Already connecting to /","data":{"code":"ALREADY_CONNECTING"}}');
+  app.emit('go');
+  await until('40');
+  assert.equal(entries, 1);
+  assert.equal(io.sockets.sockets.size, 1);
+});
+
+test('middleware that the app itself gives to nsp.use() runs after that of the config, and its refusal lets the onion ascend', async t => {
+  const { url, app } = await startApp(
+    t,
+    guarded(`app.emit('trace', 'in'); await next(); app.emit('trace', 'out');`, {
+      'app/router.js': `
+        module.exports = app => {
+          app.io.of('/other');
+          app.io.use((socket, next) => { app.emit('trace', 'use'); next(Object.assign(new Error('not here'), { data: { code: 'OWN' } })); });
+        };`,
+    }),
+  );
+  const trace: unknown[] = [];
+  const out = new Promise<void>(resolve =>
+    app.on('trace', step => {
+      trace.push(step);
+      if (step === 'out') resolve();
+    }),
+  );
+  const other = await connect(t, url + '/other'); // keeps the connection open, whose end would let the onion ascend as well
+  const { message, data } = await refusal(other.io.socket('/'));
+  assert.deepEqual([message, data], ['not here', { code: 'OWN' }]);
+  await out;
+  assert.deepEqual(trace, ['in', 'use', 'out']);
+});
+
+test('a client that is refused in one namespace stays connected in another', async t => {
+  const { url } = await startApp(
+    t,
+    guarded('await next();', {
+      'config/config.default.js': `exports.io = { namespace: { 'closed': { connectionMiddleware: ['no'] } } };`,
+      'app/io/middleware/no.js': `module.exports = () => async () => { throw new Error('closed'); };`,
+    }),
+  );
+  const main = await connect(t, url);
+  const closed = main.io.socket('/closed');
+  assert.equal((await refusal(closed)).message, 'closed');
+  assert.equal(await ask(main, 'say'), 'said');
+});
+
+test('a recovered connection runs the middleware again, and the after-part runs at each disconnect', async t => {
+  const { url, app } = await startApp(
+    t,
+    guarded(`app.emit('in', ctx.socket.recovered); await next(); app.emit('out');`, {
+      'config/config.default.js': `
+        exports.io = { init: { connectionStateRecovery: {} }, namespace: { '/': { connectionMiddleware: ['guard'] } } };`,
+    }),
+  );
+  const entries: unknown[] = [];
+  app.on('in', recovered => entries.push(recovered));
+  const client = newClient(t, url, { reconnection: true, reconnectionDelay: 1, reconnectionDelayMax: 1, randomizationFactor: 0 });
+  await next(client, 'connect');
+  const { id } = client;
+  // a recovery needs an offset, which comes with the first event
+  const heard = next(client, 'news');
+  app.io.emit('news');
+  await heard;
+  const [out, again] = [next(app, 'out'), next(client, 'connect')];
+  client.io.engine.close();
+  await out;
+  await again;
+  assert.equal(client.id, id);
+  assert.equal(client.recovered, true);
+  assert.deepEqual(entries, [false, true]);
+});
+
+test('closing the app runs the after-part of connection middleware and waits for disconnect handlers', async t => {
+  const { url, app, close } = await startApp(
+    t,
+    guarded(`await next(); await new Promise(resolve => setImmediate(resolve)); app.emit('trace', 'out');`, {
+      'app/router.js': `
+        module.exports = app => {
+          app.io.route('disconnect', async ctx => {
+            await new Promise(resolve => setImmediate(resolve));
+            app.emit('trace', 'disconnect ' + ctx.args[0]);
+          });
+        };`,
+    }),
+  );
+  const trace: unknown[] = [];
+  app.on('trace', step => trace.push(step));
+  const client = await connect(t, url);
+  const gone = next(client, 'disconnect');
+  await close();
+  trace.push('closed');
+  assert.deepEqual(trace.slice(0, 2).sort(), ['disconnect server shutting down', 'out']);
+  assert.deepEqual(trace.slice(2), ['closed']);
+  assert.equal((await gone)[0], 'transport close');
+});
+
+test('a closing app waits for handlers that are still running', async t => {
+  const { url, app, close } = await startApp(t, {
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('slow', async () => {
+          app.emit('begun');
+          await new Promise(resolve => app.once('go', resolve));
+          app.emit('ended');
+        });
+      };`,
+  });
+  let ended = false;
+  app.on('ended', () => (ended = true));
+  const client = await connect(t, url);
+  const begun = next(app, 'begun');
+  client.emit('slow');
+  await begun;
+  const gone = next(client, 'disconnect');
+  const closing = close();
+  await gone;
+  assert.equal(ended, false);
+  app.emit('go');
+  await closing;
+  assert.equal(ended, true);
+});
+
+test('a closing app cuts off a WebSocket peer that never answers the close frame', async t => {
+  const { url, close, io } = await startApp(t, {});
+  const accepted = next<[TcpSocket]>(Reflect.get(io, 'httpServer') as HttpServer, 'connection');
+  const ws = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+  t.after(() => ws.terminate());
+  const [tcp] = await accepted;
+  await once(ws, 'message');
+  const connected = next(io, 'connection');
+  ws.send('40');
+  await connected;
+  // from here on the peer is deaf: it reads nothing, and so never answers
+  ws.pause();
+  const start = performance.now();
+  await close();
+  const took = performance.now() - start;
+  assert.equal(tcp.destroyed, true);
+  assert.ok(took < 4500, `closing took ${Math.round(took)} ms; Egg kills a worker after 5000`);
+});

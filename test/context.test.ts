@@ -1,0 +1,255 @@
+/** What a handler has at hand, and that it is its own. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startApp } from './support/app';
+import { ask, type ClientVersion, connect, next } from './support/client';
+
+test('a controller has service, helper, logger, app, session and what the app adds to its contexts', async t => {
+  const { url, logged } = await startApp(t, {
+    'app/service/greeter.js': `
+      module.exports = app => class extends app.Service {
+        async greet(name) { await null; return 'hello ' + name + ' on ' + this.ctx.socket.id; }
+      };`,
+    'app/extend/helper.js': `exports.shout = function(text) { return text.toUpperCase() + this.ctx.args[0]; };`,
+    'app/extend/context.js': `
+      const KEY = Symbol('user');
+      module.exports = {
+        get user() { return (this[KEY] ??= { name: this.args[0], socket: this.socket.id }); },
+        rename(name) { this.user.name = name; return this; },
+      };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('all', async ctx => {
+          ctx.logger.info('logged by %s', ctx.args[0]);
+          return {
+            service: await ctx.service.greeter.greet('you'),
+            helper: ctx.helper.shout('hey'),
+            user: ctx.rename('renamed').user,
+            app: ctx.app === app,
+            session: typeof ctx.session,
+            keys: ctx.app.config.keys,
+          };
+        });
+      };`,
+  });
+  const client = await connect(t, url);
+  assert.deepEqual(await ask(client, 'all', 'me'), {
+    service: `hello you on ${client.id}`,
+    helper: 'HEYme',
+    user: { name: 'renamed', socket: client.id },
+    app: true,
+    session: 'object',
+    keys: 'test-keys',
+  });
+  await logged(/^INFO logged by me/);
+});
+
+test('ctx.request and ctx.response are the packet’s own, over the request of the handshake', async t => {
+  const { url } = await startApp(t, {
+    'app/extend/request.js': `module.exports = { get shopping() { return this.get('x-shopping') + this.ctx.args[0]; } };`,
+    'app/router.js': `
+      module.exports = app => {
+        const seen = new Set();
+        app.io.route('request', async ctx => {
+          const { request, response } = ctx;
+          const isNew = !seen.has(request) && !seen.has(response);
+          seen.add(request).add(response);
+          response.status = 201;
+          return {
+            isNew, ctx: request.ctx === ctx && response.ctx === ctx, same: ctx.request === request && ctx.response === response,
+            req: request.req === ctx.req && ctx.req === ctx.socket.request, res: request.res === ctx.res && response.res === ctx.res,
+            each: request.response === response && response.request === request, app: request.app === app && response.app === app,
+            header: ctx.get('x-shopping'), extension: request.shopping, query: ctx.query.from, path: ctx.path, method: ctx.method,
+            ip: ctx.ip, host: ctx.host.split(':')[0], status: ctx.status, cookie: ctx.cookies.get('plain', { signed: false }),
+          };
+        });
+      };`,
+  });
+  const client = await connect(t, url, { extraHeaders: { 'x-shopping': 'bag', cookie: 'plain=biscuit' }, query: { from: 'here' } });
+  const expected = {
+    ...{ isNew: true, ctx: true, same: true, req: true, res: true, each: true, app: true },
+    ...{
+      header: 'bag',
+      query: 'here',
+      path: '/socket.io/',
+      method: 'GET',
+      ip: '127.0.0.1',
+      host: '127.0.0.1',
+      status: 201,
+      cookie: 'biscuit',
+    },
+  };
+  assert.deepEqual(await ask(client, 'request', 1), { ...expected, extension: 'bag1' });
+  assert.deepEqual(await ask(client, 'request', 2), { ...expected, extension: 'bag2' });
+});
+
+test('the shorthands of a context are those of its socket, and live on a shared prototype', async t => {
+  const { url } = await startApp(t, {
+    'app/router.js': `
+      const PROPERTIES = ['client', 'server', 'adapter', 'id', 'conn', 'rooms', 'acks', 'connected', 'disconnected', 'handshake'];
+      const METHODS = ['join', 'leave', 'emit', 'to', 'in', 'send', 'write', 'disconnect'];
+      const FLAGS = ['json', 'volatile', 'broadcast'];
+      module.exports = app => {
+        app.io.route('properties', async ctx => PROPERTIES.filter(name => ctx[name] !== ctx.socket[name] || ctx[name] === undefined));
+        app.io.route('methods', async ctx => METHODS.filter(name => typeof ctx[name] !== 'function'));
+        app.io.route('own', async ctx => [...PROPERTIES, ...METHODS, ...FLAGS].filter(name => Object.hasOwn(ctx, name)));
+        app.io.route('flags', async ctx => FLAGS.filter(name => typeof ctx[name].emit !== 'function'));
+        app.io.route('address', async ctx => [ctx.socket.remoteAddress, ctx.socket.handshake.address]);
+        app.io.route('join', async ctx => { await ctx.join('room'); return [...ctx.rooms]; });
+        app.io.route('leave', async ctx => { await ctx.leave('room'); return [...ctx.rooms]; });
+        app.io.route('say', async ctx => {
+          ctx.emit('heard', 'emit');
+          ctx.send('send');
+          ctx.write('write');
+          ctx.json.emit('heard', 'json');
+          ctx.broadcast.emit('heard', 'broadcast');
+          ctx.to('room').emit('heard', 'to');
+          ctx.in('room').emit('heard', 'in');
+          ctx.to('nowhere').emit('heard', 'nowhere');
+        });
+        app.io.route('volatile', async ctx => { ctx.volatile.emit('volatile'); });
+        app.io.route('disconnect me', async ctx => { ctx.disconnect(); });
+      };`,
+  });
+  const [client, other] = [await connect(t, url), await connect(t, url)];
+  for (const check of ['properties', 'methods', 'own', 'flags']) assert.deepEqual(await ask(client, check), [], check);
+  const [address, handshakeAddress] = (await ask(client, 'address')) as string[];
+  assert.match(address ?? '', /127\.0\.0\.1$/);
+  assert.equal(address, handshakeAddress);
+  assert.deepEqual(await ask(client, 'join'), [client.id, 'room']);
+  assert.deepEqual(await ask(client, 'leave'), [client.id]);
+  await ask(other, 'join');
+  const heard: Record<'client' | 'other', unknown[]> = { client: [], other: [] };
+  for (const event of ['heard', 'message']) {
+    client.on(event, what => heard.client.push(what));
+    other.on(event, what => heard.other.push(what));
+  }
+  client.emit('say');
+  await ask(client, 'own');
+  await ask(other, 'own');
+  assert.deepEqual(heard, { client: ['emit', 'send', 'write', 'json'], other: ['broadcast', 'to', 'in'] });
+  const volatile = next(client, 'volatile');
+  client.emit('volatile');
+  await volatile;
+  const gone = next(client, 'disconnect');
+  client.emit('disconnect me');
+  await gone;
+});
+
+test('contexts of concurrent packets never see each other’s state, service, helper, logger, session setter or arguments', async t => {
+  const { url, logs } = await startApp(t, {
+    'config/config.default.js': `exports.io = { namespace: { '/': { packetMiddleware: ['mark'], connectionMiddleware: ['touch'] } } };`,
+    // the connection's own context is touched in every lazy part first
+    'app/io/middleware/touch.js': `
+      module.exports = app => async (ctx, next) => {
+        ctx.state.n = 'connection'; ctx.body = 'connection'; ctx.service.who.is(); ctx.helper.who(); ctx.logger; ctx.cookies; ctx.request; ctx.response; ctx.own = 'connection';
+        await next();
+      };`,
+    'app/io/middleware/mark.js': `
+      module.exports = app => {
+        const waiting = [];
+        return async (ctx, next) => {
+          const before = [ctx.state.n, ctx.own, ctx.body];
+          ctx.state.n = ctx.own = ctx.args[0];
+          ctx.state.before = before;
+          ctx.service; ctx.helper;
+          await new Promise(resolve => { waiting.unshift(resolve); if (waiting.length === 10) for (const free of waiting) free(); });
+          await next();
+        };
+      };`,
+    'app/service/who.js': `module.exports = app => class extends app.Service { is() { return this.ctx.args[0]; } };`,
+    'app/extend/helper.js': `exports.who = function() { return this.ctx.args[0]; };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('who', async ctx => {
+          const [n] = ctx.args;
+          ctx.logger.info('I am %d', n);
+          await new Promise(resolve => setImmediate(resolve));
+          return [ctx.state.n, ctx.own, ctx.service.who.is(), ctx.helper.who(), ctx.args[0], ctx.request.ctx.args[0], app.currentContext.args[0], ctx.state.before];
+        });
+      };`,
+  });
+  const clients = [await connect(t, url), await connect(t, url)];
+  const numbers = Array.from({ length: 10 }, (_, n) => n);
+  assert.deepEqual(
+    await Promise.all(numbers.map(n => ask(clients[n % 2] as (typeof clients)[0], 'who', n))),
+    numbers.map(n => [n, n, n, n, n, n, n, [null, null, null]]),
+  );
+  assert.deepEqual(
+    logs
+      .filter(line => line.includes('I am'))
+      .map(line => line.at(-1))
+      .sort(),
+    numbers.map(String),
+  );
+});
+
+test('app.currentContext is the packet’s in middleware, controllers and services, across awaits, and the connection’s in its middleware', async t => {
+  const { url, app } = await startApp(t, {
+    'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['around'], packetMiddleware: ['mark'] } } };`,
+    'app/io/middleware/around.js': `
+      module.exports = app => async (ctx, next) => {
+        const trace = [app.currentContext === ctx];
+        await null;
+        trace.push(app.currentContext === ctx);
+        await next();
+        trace.push(app.currentContext === ctx);
+        app.emit('around', trace);
+      };`,
+    'app/io/middleware/mark.js': `
+      module.exports = app => async (ctx, next) => {
+        await null;
+        ctx.trace = [app.currentContext === ctx];
+        await next();
+        ctx.trace.push(app.currentContext === ctx);
+        ctx.ack(ctx.trace);
+      };`,
+    'app/service/current.js': `
+      module.exports = app => class extends app.Service {
+        async get() { await new Promise(resolve => setImmediate(resolve)); return this.app.currentContext === this.ctx; }
+      };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('current', async ctx => {
+          ctx.trace.push(app.currentContext === ctx);
+          await new Promise(resolve => setImmediate(resolve));
+          ctx.trace.push(app.currentContext === ctx, await ctx.service.current.get());
+        });
+      };`,
+  });
+  const client = await connect(t, url);
+  assert.deepEqual(await ask(client, 'current'), [true, true, true, true, true]);
+  const around = next(app, 'around');
+  client.disconnect();
+  assert.deepEqual(await around, [[true, true, true]]);
+});
+
+test('ctx.args ends with the acknowledgement function where the client asked for one, and only there', async t => {
+  const { url } = await startApp(t, {
+    'app/router.js': `
+      module.exports = app => { app.io.route('args', async ctx => { ctx.emit('args', ctx.args.map(one => typeof one)); }); };`,
+  });
+  for (const version of [2, 3, 4] satisfies ClientVersion[]) {
+    const client = await connect(t, url, {}, version);
+    const first = next(client, 'args');
+    client.emit('args', 1, 'two');
+    assert.deepEqual(await first, [['number', 'string']]);
+    const second = next(client, 'args');
+    client.emit('args', 1, 'two', () => {});
+    assert.deepEqual(await second, [['number', 'string', 'function']]);
+  }
+});
+
+test('the contexts of HTTP requests are untouched', async t => {
+  const { url } = await startApp(t, {
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('touch', async ctx => { ctx.request.x = ctx.response.x = ctx.x = 1; return Object.keys(ctx.request).length > 0; });
+        app.router.get('/', async ctx => {
+          ctx.body = ['emit', 'join', 'rooms', 'packet', 'args', 'ack', 'id', 'x'].filter(name => name in ctx || name in ctx.request);
+        });
+      };`,
+  });
+  await ask(await connect(t, url), 'touch');
+  assert.deepEqual(await (await fetch(url)).json(), []);
+});

@@ -1,0 +1,136 @@
+/** What clients and logs get of the errors in controllers and packet middleware. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { IoError } from 'egg-socket.io';
+import { type Files, startApp } from './support/app';
+import { ask, type ClientVersion, connect, next } from './support/client';
+
+const APP: Files = {
+  'config/config.default.js': `exports.io = { namespace: { '/': { packetMiddleware: ['guard'] } } };`,
+  'app/io/middleware/guard.js': `
+    module.exports = () => async (ctx, next) => {
+      if (ctx.packet[1] === 'middleware') throw new Error('a secret of the middleware');
+      await next();
+    };`,
+  'app/router.js': `
+    const { IoError } = require('egg-socket.io');
+    const throwers = {
+      plain() { throw new Error('a secret'); },
+      type(ctx) { null.secret; },
+      coded() { throw Object.assign(new Error('a secret'), { code: 'ECODE' }); },
+      string() { throw 'a secret'; },
+      object() { throw { secret: true }; },
+      nothing() { throw undefined; },
+      ioError() { throw new IoError('FULL', 'the room is full'); },
+      ioDetails() { throw new IoError('FULL', 'the room is full', { status: 503, details: ['x'] }); },
+      status() { throw Object.assign(new Error('gone for good'), { status: 410 }); },
+      exposed() { throw Object.assign(new Error('shown on purpose'), { expose: true, code: 'SHOWN' }); },
+      koa404(ctx) { ctx.throw(404, 'no such room'); },
+      koa500(ctx) { ctx.throw(500, 'a secret'); },
+      validation() { throw Object.assign(new Error('Validation Failed'), { status: 422, code: 'invalid_param', errors: [{ field: 'name' }] }); },
+    };
+    module.exports = app => {
+      app.io.route('fail', async ctx => throwers[ctx.args[0]](ctx));
+      app.io.route('hello', async () => 'pong');
+    };`,
+};
+
+const SHOWN = {
+  ioError: { code: 'FULL', message: 'the room is full' },
+  ioDetails: { code: 'FULL', message: 'the room is full', details: ['x'] },
+  status: { code: 'GONE', message: 'gone for good' },
+  exposed: { code: 'SHOWN', message: 'shown on purpose' },
+  koa404: { code: 'NOT_FOUND', message: 'no such room' },
+  validation: { code: 'invalid_param', message: 'Validation Failed', details: [{ field: 'name' }] },
+};
+
+test('in production a client gets a code for an unexpected error, and those made to be shown whole', async t => {
+  const { url } = await startApp(t, APP, { env: 'prod' });
+  const client = await connect(t, url);
+  for (const [thrown, error] of Object.entries(SHOWN)) assert.deepEqual(await ask(client, 'fail', thrown), { error }, thrown);
+  const error = { code: 'INTERNAL_SERVER_ERROR', message: 'Internal Server Error' };
+  for (const thrown of ['plain', 'type', 'coded', 'string', 'object', 'nothing', 'koa500', 'middleware'])
+    assert.deepEqual(await ask(client, 'fail', thrown), { error }, thrown);
+});
+
+test('while developing and testing a client gets the message of every error', async t => {
+  for (const env of ['unittest', 'local']) {
+    const { url, close } = await startApp(t, APP, { env });
+    const client = await connect(t, url);
+    for (const [thrown, error] of Object.entries(SHOWN)) assert.deepEqual(await ask(client, 'fail', thrown), { error }, thrown);
+    for (const [thrown, message] of [
+      ['plain', 'a secret'],
+      ['string', 'a secret'],
+      ['koa500', 'a secret'],
+      ['middleware', 'a secret of the middleware'],
+    ] as const)
+      assert.deepEqual(await ask(client, 'fail', thrown), { error: { code: 'INTERNAL_SERVER_ERROR', message } }, thrown);
+    await close();
+  }
+});
+
+test('an error of an event without an acknowledgement reaches the client as an error event: message, then code and event', async t => {
+  const { url } = await startApp(t, APP);
+  for (const version of [2, 3, 4] satisfies ClientVersion[]) {
+    const client = await connect(t, url, {}, version);
+    const heard = next(client, 'error');
+    client.emit('fail', 'ioDetails');
+    assert.deepEqual(await heard, ['the room is full', { code: 'FULL', event: 'fail' }]);
+    assert.equal(await ask(client, 'hello'), 'pong');
+  }
+});
+
+test('in production the error event of an unexpected error says nothing of it', async t => {
+  const { url } = await startApp(t, APP, { env: 'prod' });
+  const client = await connect(t, url);
+  const heard = next(client, 'error');
+  client.emit('fail', 'plain');
+  assert.deepEqual(await heard, ['Internal Server Error', { code: 'INTERNAL_SERVER_ERROR', event: 'fail' }]);
+});
+
+test('an error is logged in one line, once, with namespace, event and socket id, and without the payload', async t => {
+  const { url, logs } = await startApp(t, {
+    ...APP,
+    'config/config.default.js': `exports.io = { namespace: { '/chat': { packetMiddleware: ['guard'] } } };`,
+    'app/router.js': `
+      const { IoError } = require('egg-socket.io');
+      module.exports = app => {
+        app.io.of('/chat').route('fail', async ctx => { throw ctx.args[0].shown ? new IoError('NO', 'shown') : new Error('a mishap'); });
+      };`,
+  });
+  const client = await connect(t, url + '/chat');
+  await ask(client, 'fail', { password: 'payload-1' });
+  await ask(client, 'fail', { password: 'payload-2', shown: true });
+  const lines = logs.filter(line => /^(WARN|ERROR)/.test(line));
+  assert.equal(lines.length, 2, lines.join('\n'));
+  assert.ok(
+    lines[0]?.startsWith(`ERROR [egg-socket.io] event "fail" failed, namespace /chat, socket ${client.id}: Error: a mishap`),
+    lines[0],
+  );
+  assert.ok(lines[1]?.startsWith(`WARN [egg-socket.io] event "fail" failed, namespace /chat, socket ${client.id}: `), lines[1]);
+  assert.doesNotMatch(logs.join('\n'), /payload/);
+});
+
+test('the name of an event cannot forge a line of the log, nor fill it', async t => {
+  const { url, logged } = await startApp(t, {
+    ...APP,
+    'app/io/middleware/guard.js': `module.exports = () => async () => { throw new Error('a mishap'); };`,
+  });
+  const client = await connect(t, url);
+  client.emit(`x\nERROR forged ${'y'.repeat(1000)}`);
+  const line = await logged(/a mishap/);
+  assert.match(line, /^ERROR \[egg-socket\.io\] event "x\\nERROR forged y{1,100}" failed/);
+});
+
+test('an IoError carries code, message, status and details, and is an Error', () => {
+  const cause = new Error('below');
+  const error = new IoError('ROOM_FULL', 'the room is full', { status: 409, details: { seats: 2 }, cause });
+  assert.ok(error instanceof Error);
+  const { name, code, message, status, details, expose } = error as IoError & { expose?: boolean };
+  assert.deepEqual(
+    { name, code, message, status, details, cause: error.cause },
+    { name: 'IoError', code: 'ROOM_FULL', message: 'the room is full', status: 409, details: { seats: 2 }, cause },
+  );
+  assert.notEqual(expose, false);
+  assert.equal(new IoError('X', 'x').status, 400);
+});

@@ -1,0 +1,246 @@
+/** The example as people use it: started by the script of `npm start`, in a real browser. The steps share their pages and follow one another. */
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import { type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
+import { ROOT } from './support/app';
+import { ask, connect, newClient, next, refusal } from './support/client';
+import { freePort, npmStart } from './support/example';
+
+/** Taken anew with UPDATE_SCREENSHOT=1. */
+const SCREENSHOT = join(ROOT, 'docs/images/chat.png');
+
+test('the example chat', async t => {
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: [
+      ...['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--no-first-run'],
+      ...['--disable-background-networking', '--disable-component-update', '--disable-sync'], // it talks to nobody but the example
+    ],
+  });
+  t.after(() => browser.close());
+  const url = await npmStart(t, await freePort()).listening();
+  const pageErrors: Error[] = [];
+
+  async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
+    const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1120, height: 720 }, ...options });
+    context.setDefaultTimeout(10_000);
+    const page = await context.newPage();
+    page.on('pageerror', error => pageErrors.push(error));
+    await page.goto(url);
+    return page;
+  }
+
+  const ada = await openPage({ deviceScaleFactor: 1.5 });
+  const ming = await openPage({ viewport: { width: 390, height: 780 } });
+
+  await t.test('refuses who is not logged in, with a code', async t => {
+    const error = await refusal(newClient(t, `${url}/chat`));
+    assert.deepEqual([error.message, error.data], ['Please log in first', { code: 'NOT_LOGGED_IN' }]);
+  });
+
+  await t.test('does not log in a form without the token against forgery', async () => {
+    const { status } = await fetch(`${url}/session`, { method: 'POST', body: new URLSearchParams({ name: 'Eve' }) });
+    assert.equal(status, 403);
+  });
+
+  await t.test('lets in who says a name, and shows who is there', async () => {
+    await logIn(ada, 'Ada');
+    await logIn(ming, '小明');
+    await person(ada, '小明').waitFor();
+    await ming.getByRole('button', { name: 'Conversations' }).click();
+    await person(ming, 'Ada').waitFor();
+    await room(ming, 'lobby').click();
+  });
+
+  await t.test('shows why a name is refused', async () => {
+    const other = await openPage();
+    await other.getByLabel('Your name').fill('Ada');
+    await other.getByRole('button', { name: 'Come in' }).click();
+    await alert(other, 'Ada is online already: choose another name').waitFor();
+    await other.context().close();
+  });
+
+  await t.test('carries what people say, and that they are about to', async () => {
+    await say(ada, 'Hello! How do rooms work in version 5?');
+    await message(ming, 'Hello! How do rooms work in version 5?').waitFor();
+    await composer(ming).pressSequentially('你好！');
+    await ada.getByText('小明 is typing …').waitFor();
+    await say(ming, '你好！跟以前一样，在控制器里 ctx.socket.join(room) 就行了。');
+    await message(ada, '跟以前一样').waitFor();
+    await ada.getByText('小明 is typing …').waitFor({ state: 'hidden' });
+    await say(ming, '返回值就是 ack，抛出的错误也会回到同一个 ack 里。');
+    await say(ada, 'Nice, 谢谢！ No more callbacks to carry around.');
+    await message(ming, '谢谢！').waitFor();
+  });
+
+  await t.test('shows the error of an acknowledgement, and keeps the text', async () => {
+    const text = '长'.repeat(501);
+    await composer(ada).fill(text);
+    await composer(ada).press('Enter');
+    await alert(ada, 'That is too long: 501 characters, and 500 are allowed').waitFor();
+    assert.equal(await composer(ada).inputValue(), text);
+    await composer(ada).fill('');
+    await alert(ada, 'That is too long').waitFor({ state: 'hidden' });
+  });
+
+  await t.test('brings a private message to one person alone', async t => {
+    const bob = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, 'Bob') });
+    const heard: unknown[] = [];
+    bob.onAny((...event) => heard.push(event));
+    await ask(bob, 'enter');
+    await ask(bob, 'join', { room: 'lobby' });
+
+    await person(ada, '小明').click();
+    await say(ada, '只有你能看到：晚上一起吃饭？');
+    await ming.getByRole('button', { name: 'Conversations' }).click();
+    assert.equal(await person(ming, 'Ada').locator('.unread').textContent(), '1');
+    await person(ming, 'Ada').click();
+    await message(ming, '只有你能看到').waitFor();
+    await say(ming, '好的，七点见');
+    await message(ada, '好的，七点见').waitFor();
+
+    await room(ada, 'lobby').click();
+    await say(ada, 'Bob is here as well.');
+    while (!JSON.stringify(heard).includes('Bob is here as well.')) await new Promise(resolve => bob.once('message', resolve));
+    assert.doesNotMatch(JSON.stringify(heard), /只有你能看到|七点见/);
+  });
+
+  await t.test('opens a room that everybody sees, and shows what has been said there before', async () => {
+    await ada.getByRole('textbox', { name: 'New room' }).fill('egg-5');
+    await ada.getByRole('textbox', { name: 'New room' }).press('Enter');
+    await ada.getByRole('heading', { name: '# egg-5' }).waitFor();
+    await say(ada, 'We moved to egg-socket.io 5 today. 今天升级完了！');
+    await ming.getByRole('button', { name: 'Conversations' }).click();
+    await room(ming, 'egg-5').click();
+    await message(ming, '今天升级完了').waitFor();
+    await say(ming, '这么快？老客户端还能连吗？');
+    await message(ada, '老客户端还能连吗').waitFor();
+  });
+
+  await t.test('tells of who has lost the connection, who comes back to what was said meanwhile', async () => {
+    await ming.context().setOffline(true);
+    await ming.getByRole('status').getByText('Offline, trying again …').waitFor();
+    await ada.getByText('小明 has gone offline').waitFor();
+    await composer(ming).fill('到不了');
+    await composer(ming).press('Enter');
+    await alert(ming, 'You are offline: this was not sent').waitFor();
+    await composer(ming).fill('');
+    await say(ada, 'They do, 2.x and 3.x alike. 你不在的时候试过了。');
+    assert.equal(await message(ming, '你不在的时候').count(), 0);
+
+    await ming.context().setOffline(false);
+    await online(ming).waitFor();
+    await message(ming, '你不在的时候').waitFor();
+    await person(ada, '小明').locator('.is-online').waitFor();
+  });
+
+  await t.test('shows everybody an announcement that came by HTTP', async () => {
+    await ada.getByRole('button', { name: 'Announce' }).click();
+    await ada.getByLabel('Announcement').fill('今晚八点升级服务器，大约五分钟。');
+    await ada.getByLabel('Announcement').press('Enter');
+    for (const page of [ada, ming]) await page.getByRole('status').getByText('今晚八点升级服务器').waitFor();
+  });
+
+  if (process.env['UPDATE_SCREENSHOT'] === '1') await takeScreenshot(t, url, ada, ming);
+
+  await t.test('answers who sends too much with an error', async t => {
+    const mallory = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, 'Mallory') });
+    const answers = await Promise.all(Array.from({ length: 120 }, () => ask(mallory, 'enter'))); // more than twice what is allowed in one go
+    const expected = { error: { code: 'TOO_FAST', message: 'Too many at once: please wait a moment' } };
+    assert.ok(answers.some(answer => isDeepStrictEqual(answer, expected)));
+  });
+
+  await t.test('ends the connection when the session ends', async t => {
+    const headers = await loggedIn(url, 'Eve');
+    const eve = await connect(t, `${url}/chat`, { extraHeaders: headers });
+    const disconnected = next(eve, 'disconnect');
+    assert.equal((await fetch(`${url}/session`, { method: 'DELETE', headers })).status, 200);
+    assert.equal((await disconnected)[0], 'io server disconnect');
+  });
+
+  await t.test('is left by logging out', async () => {
+    await ming.getByRole('button', { name: 'Conversations' }).click();
+    await ming.getByRole('button', { name: 'Log out' }).click();
+    await ming.getByLabel('Your name').waitFor();
+    await person(ada, '小明').locator('.is-offline').waitFor();
+  });
+
+  assert.deepEqual(pageErrors, []);
+});
+
+async function logIn(page: Page, name: string): Promise<void> {
+  await page.getByLabel('Your name').fill(name);
+  await page.getByRole('button', { name: 'Come in' }).click();
+  await online(page).waitFor();
+}
+
+async function say(page: Page, text: string): Promise<void> {
+  await composer(page).fill(text);
+  await composer(page).press('Enter');
+  await message(page, text).waitFor();
+}
+
+function online(page: Page): Locator {
+  return page.getByRole('status').getByText('Online', { exact: true });
+}
+
+function composer(page: Page): Locator {
+  return page.getByRole('textbox', { name: 'Message' });
+}
+
+function message(page: Page, text: string): Locator {
+  return page.locator('#messages').getByText(text);
+}
+
+function alert(page: Page, text: string): Locator {
+  return page.getByRole('alert').getByText(text);
+}
+
+function room(page: Page, name: string): Locator {
+  return page.locator('#rooms').getByRole('button', { name });
+}
+
+function person(page: Page, name: string): Locator {
+  return page.locator('#people').getByRole('button', { name });
+}
+
+/** Logs in without a browser. Returns the headers that say so. */
+async function loggedIn(url: string, name: string): Promise<Record<string, string>> {
+  const before = sessionHeaders(await fetch(`${url}/session`));
+  const response = await fetch(`${url}/session`, { method: 'POST', headers: before, body: new URLSearchParams({ name }) });
+  assert.equal(response.status, 200);
+  return sessionHeaders(response);
+}
+
+function sessionHeaders(response: Response): Record<string, string> {
+  const cookie = response.headers
+    .getSetCookie()
+    .map(line => line.split(';')[0])
+    .join('; ');
+  const [, csrfToken = ''] = /csrfToken=([^;]+)/.exec(cookie) ?? [];
+  return { cookie, 'x-csrf-token': csrfToken };
+}
+
+async function takeScreenshot(t: TestContext, url: string, ada: Page, ming: Page): Promise<void> {
+  const bob = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, 'Bob') });
+  await ask(bob, 'enter');
+  await ask(bob, 'join', { room: 'egg-5' });
+  await ask(bob, 'say', { room: 'egg-5' }, 'And what a controller returns is the acknowledgement now.');
+  await message(ming, 'what a controller returns').waitFor();
+  await say(ming, '返回值就是 ack，抛出的错误也在同一个 ack 里。漂亮！');
+  await say(ada, 'No more callbacks to carry around. 再也不用传回调了。');
+  await ming.getByRole('button', { name: 'Conversations' }).click();
+  await person(ming, 'Ada').click();
+  await say(ming, '晚上见！');
+  await ming.getByRole('button', { name: 'Conversations' }).click();
+  await room(ming, 'egg-5').click();
+  await person(ada, '小明').locator('.unread').waitFor();
+  await ada.locator('#title').click(); // the focus is nowhere
+  await composer(ming).pressSequentially('好');
+  await ada.getByText('小明 is typing …').waitFor();
+  await mkdir(dirname(SCREENSHOT), { recursive: true });
+  await ada.screenshot({ path: SCREENSHOT });
+}

@@ -1,0 +1,477 @@
+import assert from 'node:assert/strict';
+import { type ClientRequest, request } from 'node:http';
+import { connect as connectTcp } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { type AppOptions, type Files, type RunningApp, startApp } from './support/app';
+import { ask, connect, newClient, next, refusal } from './support/client';
+import { openPolling, RawClient } from './support/raw';
+import { type EngineConnection, engineConnections, internals, nothingRemains, remains, watchForCrashes } from './support/remains';
+
+/** What the fixtures keep on the app, for tests to hold and to look at. */
+interface Gate {
+  /** Onions that have begun and not ended. */
+  onions: number;
+  /** What middleware and sessions wait for, where they say so. */
+  open: () => void;
+}
+
+const FILES: Files = {
+  'app.js': `
+    module.exports = class {
+      constructor(app) { this.app = app; }
+      configDidLoad() {
+        const gate = this.app.gate = { onions: 0 };
+        gate.opened = new Promise(resolve => { gate.open = resolve; });
+      }
+    };`,
+  'app/io/middleware/counted.js': `
+    module.exports = app => async (ctx, next) => {
+      app.gate.onions++;
+      try { await next(); } finally { app.gate.onions--; app.emit('ended'); }
+    };`,
+  'app/io/middleware/held.js': `
+    module.exports = app => async (ctx, next) => {
+      app.emit('held', ctx.socket);
+      await app.gate.opened;
+      await next();
+      app.emit('ascended');
+    };`,
+  'app/io/middleware/heldAfter.js': `
+    module.exports = app => async (ctx, next) => {
+      await next();
+      app.emit('heldAfter');
+      await app.gate.opened;
+    };`,
+  'app/io/middleware/around.js': `
+    module.exports = app => async (ctx, next) => { await next(); };`,
+  'app/io/controller/home.js': `
+    exports.echo = async ctx => ctx.args[0];`,
+  'app/router.js': `
+    module.exports = app => {
+      for (const nsp of ['/', '/around', '/held', '/after']) {
+        for (const event of ['echo', '__proto__', 'constructor', 'toString']) app.io.of(nsp).route(event, app.io.controller.home.echo);
+      }
+    };`,
+  'config/config.default.js': `
+    exports.io = {
+      namespace: {
+        '/': { connectionMiddleware: ['counted'] },
+        '/around': { connectionMiddleware: ['counted'], packetMiddleware: ['around'] },
+        '/held': { connectionMiddleware: ['counted', 'held'] },
+        '/after': { connectionMiddleware: ['counted', 'heldAfter'] },
+      },
+    };`,
+};
+
+async function start(t: TestContext, files: Files = {}, options: AppOptions = {}): Promise<RunningApp & { gate: Gate }> {
+  watchForCrashes(t);
+  const running = await startApp(t, { ...FILES, ...files }, options);
+  return { ...running, gate: Reflect.get(running.app, 'gate') as Gate }; // of app.js above
+}
+
+function newest(io: RunningApp['io']): EngineConnection {
+  const connection = engineConnections(io).at(-1);
+  assert.ok(connection);
+  return connection;
+}
+
+/** The app goes on for others. */
+async function serves(t: TestContext, { url }: RunningApp): Promise<void> {
+  const client = await connect(t, url);
+  assert.equal(await ask(client, 'echo', 'alive'), 'alive');
+  client.disconnect();
+}
+
+test('a namespace that nobody made is refused by name, and the connection goes on', async t => {
+  const running = await start(t);
+  const client = await RawClient.open(t, running.url);
+  for (const name of ['/nobody', '/__proto__', '/constructor', `/${'x'.repeat(100_000)}`]) {
+    client.frames.length = 0;
+    client.send(`40${name},`);
+    assert.equal(await client.frame(/^44/), `44${name},{"message":"Invalid namespace"}`);
+  }
+  client.send('40');
+  await client.frame(/^40\{"sid"/);
+  client.vanish();
+  await nothingRemains(running.io);
+  assert.equal(running.gate.onions, 0);
+});
+
+const MALFORMED: Record<string, (string | Buffer)[]> = {
+  'a frame of no type': ['9'],
+  'an empty frame': [''],
+  'a packet of no type': ['49'],
+  'an empty packet': ['4'],
+  'an event that is no JSON': ['42["echo"'],
+  'an event that is no array': ['42{"echo":1}'],
+  'an event without a name': ['42[]'],
+  'an event whose name is null': ['42[null]'],
+  'an event whose name is an object': ['42[{"toString":1}]'],
+  'an event named connect': ['42["connect"]'],
+  'an event named connect_error': ['42["connect_error"]'],
+  'an event named disconnect': ['42["disconnect"]'],
+  'an event named disconnecting': ['42["disconnecting"]'],
+  'an event named newListener': ['42["newListener"]'],
+  'an event named removeListener': ['42["removeListener"]'],
+  'a connect packet of the server': ['44{"message":"no"}'],
+  'an event of a namespace that is not connected': ['42/around,["echo"]'],
+  'an acknowledgement that is no array': ['431{"a":1}'],
+  'binary data that was not announced': [Buffer.from([1, 2, 3])],
+  'binary data that misses': ['451-["echo",{"_placeholder":true,"num":0}]', '42["echo"]'],
+  'binary data of an impossible number': ['451-["echo",{"_placeholder":true,"num":"constructor"}]', Buffer.from([1])],
+  'a number of attachments that is none': ['45x-["echo"]'],
+  'a million attachments': ['451000000-["echo"]'],
+};
+
+for (const [what, frames] of Object.entries(MALFORMED)) {
+  test(`${what} ends the connection, and only that one`, async t => {
+    const running = await start(t);
+    const client = await RawClient.open(t, running.url);
+    client.send('40');
+    await client.frame(/^40/);
+    client.send(...frames);
+    await client.closed;
+    await nothingRemains(running.io);
+    assert.equal(running.gate.onions, 0);
+    await serves(t, running);
+  });
+}
+
+test('events that have nothing but an acknowledgement, or nothing at all, are nobody’s and harm nobody', async t => {
+  const running = await start(t);
+  for (const nsp of ['', '/around,']) {
+    const client = await RawClient.open(t, running.url);
+    client.send(`40${nsp}`);
+    await client.frame(/^40/);
+    client.send(`42${nsp}`, `42${nsp}1`, `43${nsp}1`, `43${nsp}7["what"]`, `42${nsp}[5]`, `42${nsp}3[5,"a"]`, `42${nsp}[""]`);
+    client.send(`42${nsp}9["echo","alive"]`);
+    assert.equal(await client.frame(/^43/), `43${nsp}9["alive"]`);
+    client.vanish();
+  }
+  await nothingRemains(running.io);
+});
+
+test('an event is known by its own name only: names of JavaScript’s own are like any other', async t => {
+  const running = await start(t);
+  for (const nsp of ['', '/around,']) {
+    const client = await RawClient.open(t, running.url);
+    client.send(`40${nsp}`);
+    await client.frame(/^40/);
+    let id = 0;
+    for (const name of ['hasOwnProperty', 'valueOf', '__defineGetter__', 'prototype']) client.send(`42${nsp}${id++}["${name}","x"]`); // not routed
+    for (const name of ['__proto__', 'constructor', 'toString']) {
+      client.send(`42${nsp}${id}["${name}","${name}!"]`);
+      assert.equal(await client.frame(new RegExp(`^43${nsp}${id++}\\[`)), `43${nsp}${id - 1}["${name}!"]`);
+    }
+    assert.deepEqual(client.frames.filter(frame => frame.startsWith('43')).length, 3, 'nobody answers for an event that is not routed');
+    client.vanish();
+  }
+  await nothingRemains(running.io);
+});
+
+test('an event named error does not fire the server’s own, and is answered with a code', async t => {
+  const running = await start(t, {
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('error', async ctx => { app.emit('routedError', ctx.args[0]); });
+        app.io.on('connection', socket => socket.on('error', error => app.emit('routedError', error)));
+      };`,
+  });
+  let fired = 0;
+  running.app.on('routedError', () => fired++);
+  const client = await RawClient.open(t, running.url);
+  client.send('40');
+  await client.frame(/^40/);
+  client.send('421["error","mine"]');
+  assert.match(await client.frame(/^431/), /"code":"RESERVED_EVENT"/);
+  client.send('42["error","mine"]');
+  assert.match(await client.frame(/^42\["error"/), /"code":"RESERVED_EVENT"/);
+  assert.equal(fired, 0);
+  client.vanish();
+  await nothingRemains(running.io);
+});
+
+test('a second CONNECT while the first is under way is refused, and the first goes on', async t => {
+  const { url, io, app, gate } = await start(t);
+  const client = await RawClient.open(t, url);
+  const held = next(app, 'held');
+  client.send('40/held,');
+  await held;
+  for (let round = 0; round < 50; round++) client.send('40/held,');
+  client.send('40');
+  await client.frame(/^40\{"sid"/); // all those before have been answered
+  const refusals = client.frames.filter(frame => frame.startsWith('44/held,'));
+  assert.equal(refusals.length, 50);
+  assert.deepEqual(JSON.parse(refusals[0]?.slice('44/held,'.length) ?? ''), {
+    message: 'Already connecting to /held',
+    data: { code: 'ALREADY_CONNECTING' },
+  });
+  assert.equal(gate.onions, 2);
+  assert.equal(remains(io).preConnectSockets, 1);
+  gate.open();
+  await client.frame(/^40\/held/);
+  assert.equal(io.of('/held').sockets.size, 1);
+  client.vanish();
+  await nothingRemains(io);
+  assert.equal(gate.onions, 0);
+});
+
+test('a second CONNECT to a namespace that is connected ends the connection', async t => {
+  const { url, io, gate } = await start(t);
+  const client = await RawClient.open(t, url);
+  client.send('40');
+  await client.frame(/^40/);
+  client.send('40');
+  await client.closed;
+  await nothingRemains(io);
+  assert.equal(gate.onions, 0);
+});
+
+for (const [what, frame] of [
+  ['an event', '42/held,["echo","early"]'],
+  ['a DISCONNECT', '41/held,'],
+] as const) {
+  test(`${what} before the namespace is connected ends the connection, and its onion`, async t => {
+    const { url, io, app, gate } = await start(t);
+    const client = await RawClient.open(t, url);
+    const held = next(app, 'held');
+    client.send('40/held,');
+    await held;
+    client.send(frame);
+    await client.closed;
+    gate.open();
+    await nothingRemains(io);
+    assert.equal(gate.onions, 0);
+  });
+}
+
+test('a client that vanishes inside a connection middleware leaves nothing', async t => {
+  const { url, io, app, gate } = await start(t);
+  let connected = 0;
+  io.of('/held').on('connection', () => connected++);
+  for (const protocol of [3, 4] as const) {
+    const client = await RawClient.open(t, url, { protocol });
+    const held = next(app, 'held');
+    client.send('40/held,');
+    await held;
+    const closed = next(newest(io), 'close');
+    client.vanish();
+    await closed;
+  }
+  assert.equal(gate.onions, 2);
+  gate.open();
+  await nothingRemains(io);
+  assert.equal(gate.onions, 0);
+  assert.equal(connected, 0);
+});
+
+test('a client that vanishes while the last part of its middleware runs leaves nothing', async t => {
+  const { url, io, app, gate } = await start(t);
+  const client = await RawClient.open(t, url);
+  client.send('40/after,');
+  await client.frame(/^40\/after/);
+  const heldAfter = next(app, 'heldAfter');
+  client.send('41/after,');
+  await heldAfter;
+  client.vanish();
+  gate.open();
+  await nothingRemains(io);
+  assert.equal(gate.onions, 0);
+});
+
+test('a client that vanishes while its session is read leaves nothing, and no middleware runs', async t => {
+  const { url, io, app, gate } = await start(t, {
+    'app.js': `
+      module.exports = class {
+        constructor(app) { this.app = app; }
+        configDidLoad() {
+          const { app } = this;
+          const gate = app.gate = { onions: 0 };
+          gate.opened = new Promise(resolve => { gate.open = resolve; });
+          app.sessionStore = {
+            async get() { app.emit('reading'); await gate.opened; return { user: 'x' }; },
+            async set() {},
+            async destroy() {},
+          };
+        }
+      };`,
+    'config/config.default.js': `${FILES['config/config.default.js']}
+      exports.session = { encrypt: false, signed: false };`,
+  });
+  const reading = next(app, 'reading');
+  const client = await RawClient.open(t, url, { headers: { cookie: 'EGG_SESS=abc' } });
+  let began = 0;
+  app.on('held', () => began++);
+  const connection = newest(io);
+  const closed = next(connection, 'close');
+  client.send('40/held,');
+  await reading;
+  client.vanish();
+  await closed;
+  gate.open();
+  await nothingRemains(io);
+  assert.equal(began, 0);
+});
+
+test('a client that says goodbye in the breath in which it connects leaves nothing', async t => {
+  const { url, io, app, gate } = await start(t);
+  const address = await openPolling(url);
+  const connection = newest(io);
+  const closed = next(connection, 'close');
+  let began = 0;
+  app.on('held', () => began++);
+  const answer = await fetch(address, { method: 'POST', body: ['40/held,', '40', '1'].join('\x1e') });
+  assert.equal(answer.status, 200);
+  await closed;
+  gate.open();
+  await nothingRemains(io);
+  assert.equal(gate.onions, 0);
+  assert.equal(began, 0);
+});
+
+test('a namespace made on demand, for a client that has gone meanwhile, begins no onion', async t => {
+  const { url, io } = await start(t);
+  let decide: (() => void) | undefined;
+  const asked = new Promise<void>(resolve => {
+    io.of((_name, _auth, answer) => {
+      decide = () => answer(null, true);
+      resolve();
+    });
+  });
+  const client = await RawClient.open(t, url);
+  const closed = next(newest(io), 'close');
+  client.send('40/on-demand,');
+  await asked;
+  client.vanish();
+  await closed;
+  decide?.();
+  await nothingRemains(io);
+});
+
+const THROWING: Record<string, string> = {
+  'at once, outside any promise': `module.exports = () => () => { throw new Error('no'); };`,
+  'before its first await': `module.exports = () => async () => { throw new Error('no'); };`,
+  'after an await': `module.exports = () => async () => { await null; throw new Error('no'); };`,
+  'what is no error': `module.exports = () => async () => { throw 'no'; };`,
+};
+
+for (const [when, middleware] of Object.entries(THROWING)) {
+  test(`a middleware that throws ${when} refuses the client, which may try again on the same connection`, async t => {
+    const { url, io, gate } = await start(t, {
+      'app/io/middleware/throwing.js': middleware,
+      'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['counted', 'throwing'] } } };`,
+    });
+    const client = await RawClient.open(t, url);
+    for (let round = 1; round <= 3; round++) {
+      client.frames.length = 0;
+      client.send('40');
+      assert.equal(await client.frame(/^4/), '44{"message":"no","data":{"code":"CONNECTION_REFUSED"}}');
+      assert.equal(gate.onions, 0);
+    }
+    client.vanish();
+    await nothingRemains(io);
+  });
+}
+
+test('a middleware that throws when the client has gone is logged, once', async t => {
+  const running = await start(t, {
+    'app/io/middleware/throwing.js': `
+      module.exports = () => async (ctx, next) => { await next(); throw new Error('too late'); };`,
+    'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['counted', 'throwing'] } } };`,
+  });
+  const client = await RawClient.open(t, running.url);
+  client.send('40');
+  await client.frame(/^40/);
+  client.vanish();
+  await running.logged(/too late/);
+  await nothingRemains(running.io);
+  assert.equal(running.gate.onions, 0);
+  assert.equal(running.logs.filter(line => line.includes('too late')).length, 1);
+});
+
+test('middleware of the app’s own io.use() runs after, may refuse, and the onion ascends', async t => {
+  const { url, io, gate } = await start(t);
+  let refuses = true;
+  io.use((_socket, next) => next(refuses ? new Error('not by me') : undefined));
+  const client = newClient(t, url);
+  assert.equal((await refusal(client)).message, 'not by me');
+  await internals(io).work.idle();
+  assert.equal(gate.onions, 0);
+  assert.equal(remains(io).arrivals, 0);
+
+  refuses = false;
+  const connected = next(client, 'connect');
+  client.connect();
+  await connected;
+  assert.equal(await ask(client, 'echo', 'in'), 'in');
+  assert.equal(gate.onions, 1);
+  client.disconnect();
+  await nothingRemains(io);
+  assert.equal(gate.onions, 0);
+});
+
+test('middleware of the app’s own io.use() that throws refuses the client, and says no more than that in prod', async t => {
+  for (const env of ['unittest', 'prod']) {
+    const { url, io, gate, logged, close } = await start(t, {}, env === 'prod' ? { env } : {});
+    io.use(() => {
+      throw new TypeError('a bug of mine');
+    });
+    const client = newClient(t, url);
+    assert.equal((await refusal(client)).message, env === 'prod' ? 'Internal Server Error' : 'a bug of mine');
+    await logged(/ERROR.*a bug of mine/);
+    client.disconnect();
+    await nothingRemains(io);
+    assert.equal(gate.onions, 0);
+    await close();
+  }
+});
+
+test('middleware of the app’s own io.use() that never answers does not outlive the client', async t => {
+  const { url, io, app, gate } = await start(t);
+  io.use(socket => app.emit('asked', socket));
+  const client = await RawClient.open(t, url);
+  const asked = next(app, 'asked');
+  client.send('40');
+  await asked;
+  assert.equal(gate.onions, 1);
+  const ended = next(app, 'ended');
+  client.vanish();
+  await ended;
+  assert.equal(gate.onions, 0);
+  assert.equal(remains(io).arrivals, 0);
+});
+
+test('a polling client that polls twice at a time, or aborts its poll or its POST, leaves nothing', async t => {
+  const running = await start(t);
+  const { url, io, port, gate, server } = running;
+  const connectAndPoll = async (): Promise<{ address: string; poll: ClientRequest }> => {
+    const address = await openPolling(url);
+    await fetch(address, { method: 'POST', body: '40' });
+    assert.match(await (await fetch(address)).text(), /^40/);
+    const arrived = next(server, 'request');
+    const poll = request(address).on('error', () => {}); // it is meant to fail
+    poll.end();
+    await arrived;
+    return { address, poll };
+  };
+
+  const twice = await connectAndPoll();
+  assert.equal((await fetch(twice.address)).status, 400);
+  await nothingRemains(io);
+
+  const aborted = await connectAndPoll();
+  const closed = next(newest(io), 'close');
+  aborted.poll.destroy();
+  await closed;
+  await nothingRemains(io);
+
+  const posting = await connectAndPoll();
+  const { pathname, search } = new URL(posting.address);
+  const broken = next(newest(io), 'close');
+  const tcp = connectTcp(port, '127.0.0.1');
+  tcp.write(`POST ${pathname}${search} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n42["echo"`, () => tcp.destroy());
+  await broken;
+  await nothingRemains(io);
+  assert.equal(gate.onions, 0);
+  await serves(t, running);
+});

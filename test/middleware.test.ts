@@ -1,0 +1,222 @@
+/** The onions around a connection and around a packet. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startApp } from './support/app';
+import { ask, connect, newClient, next, refusal } from './support/client';
+
+/** A config with middleware of the main namespace. */
+function configOf(connectionMiddleware: string[], packetMiddleware: string[] = []): string {
+  return `exports.io = { namespace: { '/': ${JSON.stringify({ connectionMiddleware, packetMiddleware })} } };`;
+}
+
+const TRACING = (name: string): string => `
+  module.exports = app => async (ctx, next) => {
+    app.emit('trace', '${name} in');
+    await next();
+    app.emit('trace', '${name} out');
+  };`;
+
+test('connection middleware runs in order while the client is connecting, and in reverse when it has gone', async t => {
+  const { url, app } = await startApp(t, {
+    'config/config.default.js': configOf(['outer', 'inner']),
+    'app/io/middleware/outer.js': TRACING('outer'),
+    'app/io/middleware/inner.js': TRACING('inner'),
+    'app/router.js': `
+      module.exports = app => {
+        app.io.on('connection', () => app.emit('trace', 'connection'));
+        app.io.route('disconnect', async () => app.emit('trace', 'disconnect'));
+        app.io.route('say', async () => 'said');
+      };`,
+  });
+  const trace: unknown[] = [];
+  const done = new Promise<void>(resolve =>
+    app.on('trace', step => {
+      trace.push(step);
+      if (step === 'outer out') resolve();
+    }),
+  );
+  const client = await connect(t, url);
+  assert.equal(await ask(client, 'say'), 'said');
+  assert.deepEqual(trace, ['outer in', 'inner in', 'connection']);
+  client.disconnect();
+  await done;
+  assert.deepEqual(trace, ['outer in', 'inner in', 'connection', 'disconnect', 'inner out', 'outer out']);
+});
+
+test('packet middleware runs in order around the controller, and next() resolves to what it returned', async t => {
+  const { url } = await startApp(t, {
+    'config/config.default.js': configOf([], ['outer', 'inner']),
+    'app/io/middleware/outer.js': `
+      module.exports = () => async (ctx, next) => {
+        ctx.trace = ['outer in'];
+        const result = await next();
+        ctx.trace.push('outer out', result);
+        ctx.ack(ctx.trace);
+      };`,
+    'app/io/middleware/inner.js': `
+      module.exports = () => async (ctx, next) => {
+        ctx.trace.push('inner in');
+        const result = await next();
+        ctx.trace.push('inner out');
+        return result;
+      };`,
+    'app/router.js': `
+      module.exports = app => { app.io.route('say', async ctx => { ctx.trace.push('controller'); return 'said'; }); };`,
+  });
+  assert.deepEqual(await ask(await connect(t, url), 'say'), ['outer in', 'inner in', 'controller', 'inner out', 'outer out', 'said']);
+});
+
+test('a packet that middleware drops reaches no controller and is not answered, and the outer ones resume', async t => {
+  const { url, app } = await startApp(t, {
+    'config/config.default.js': configOf([], ['outer', 'filter']),
+    'app/io/middleware/outer.js': `
+      module.exports = app => async (ctx, next) => { await next(); app.emit('resumed', ctx.packet[1]); };`,
+    'app/io/middleware/filter.js': `
+      module.exports = () => async (ctx, next) => {
+        if (ctx.packet[1] === 'drop') return;
+        if (ctx.packet[1] === 'answer') { ctx.ack('dropped'); return; }
+        await next();
+      };`,
+    'app/router.js': `
+      module.exports = app => { app.io.route('say', async ctx => { app.emit('handled', ctx.args[0]); return 'said'; }); };`,
+  });
+  const [handled, resumed]: unknown[][] = [[], []];
+  app.on('handled', what => handled?.push(what));
+  app.on('resumed', what => resumed?.push(what));
+  const client = await connect(t, url);
+  let answered = false;
+  client.emit('say', 'drop', () => (answered = true));
+  assert.equal(await ask(client, 'say', 'answer'), 'dropped');
+  assert.equal(await ask(client, 'say', 'keep'), 'said');
+  assert.equal(answered, false);
+  assert.deepEqual(handled, ['keep']);
+  assert.deepEqual(resumed, ['drop', 'answer', 'keep']);
+});
+
+test('what middleware returns without next() is no acknowledgement', async t => {
+  const { url } = await startApp(t, {
+    'config/config.default.js': configOf([], ['filter']),
+    'app/io/middleware/filter.js': `
+      module.exports = () => async (ctx, next) => ctx.packet[1] === 'drop' ? 'a value' : next();`,
+    'app/router.js': `module.exports = app => { app.io.route('say', async () => 'said'); };`,
+  });
+  const client = await connect(t, url);
+  let answered = false;
+  client.emit('say', 'drop', () => (answered = true));
+  assert.equal(await ask(client, 'say', 'keep'), 'said');
+  assert.equal(answered, false);
+});
+
+test('events that are not routed but listened to run through packet middleware', async t => {
+  const { url } = await startApp(t, {
+    'config/config.default.js': configOf([], ['filter']),
+    'app/io/middleware/filter.js': `
+      module.exports = () => async (ctx, next) => {
+        if (ctx.packet[1] === 'drop') return;
+        ctx.packet[1] += ', seen';
+        await next();
+      };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.io.on('connection', socket => socket.on('listened', (text, ack) => ack(text)));
+      };`,
+  });
+  const client = await connect(t, url);
+  let answered = false;
+  client.emit('listened', 'drop', () => (answered = true));
+  assert.equal(await ask(client, 'listened', 'keep'), 'keep, seen');
+  assert.equal(answered, false);
+});
+
+test('ctx.packet is [event, ...args]; what middleware changes in it or puts in its place is what controllers get', async t => {
+  const { url } = await startApp(t, {
+    'config/config.default.js': configOf([], ['change']),
+    'app/io/middleware/change.js': `
+      module.exports = () => async (ctx, next) => {
+        const packet = ctx.packet.map(one => typeof one === 'function' ? 'ack' : one);
+        ctx.seen = packet;
+        if (ctx.packet[1] === 'in place') ctx.packet[2] = 'changed';
+        if (ctx.packet[1] === 'replaced') ctx.packet = ['say', 'another'];
+        if (ctx.packet[1] === 'redirected') ctx.packet[0] = 'other';
+        if (ctx.packet[1] === 'args') ctx.args = ['own'];
+        await next();
+      };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('say', async ctx => ({ packet: ctx.seen, args: ctx.args.filter(one => typeof one !== 'function') }));
+        app.io.route('other', async ctx => 'other ' + ctx.args[1]);
+      };`,
+  });
+  const client = await connect(t, url);
+  assert.deepEqual(await ask(client, 'say', 1, 2), { packet: ['say', 1, 2, 'ack'], args: [1, 2] });
+  assert.deepEqual(await ask(client, 'say', 'in place', 2), { packet: ['say', 'in place', 2, 'ack'], args: ['in place', 'changed'] });
+  assert.deepEqual(await ask(client, 'say', 'replaced'), { packet: ['say', 'replaced', 'ack'], args: ['another'] });
+  assert.deepEqual(await ask(client, 'say', 'args'), { packet: ['say', 'args', 'ack'], args: ['own'] });
+  assert.equal(await ask(client, 'say', 'redirected', 7), 'other 7');
+});
+
+test('a middleware that calls next() twice fails, whichever the onion', async t => {
+  const { url, logged } = await startApp(t, {
+    'config/config.default.js': configOf(['twiceAround'], ['twice']),
+    'app/io/middleware/twice_around.js': `
+      module.exports = () => async (ctx, next) => { if (!ctx.handshake.query.twice) return next(); await Promise.all([next(), next()]); };`,
+    'app/io/middleware/twice.js': `module.exports = () => async (ctx, next) => { await next(); await next(); };`,
+    'app/router.js': `module.exports = app => { app.io.route('say', async () => 'said'); };`,
+  });
+  const message = 'next() was called twice in one middleware';
+  assert.deepEqual(await ask(await connect(t, url), 'say'), { error: { code: 'INTERNAL_SERVER_ERROR', message } });
+  newClient(t, url, { query: { twice: '1' } });
+  await logged(/connection middleware failed.*next\(\) was called twice/);
+});
+
+test('middleware of files in folders and of plugins is named with dots', async t => {
+  const { url } = await startApp(t, {
+    'config/config.default.js': configOf(['admin.isAllowed']),
+    'app/io/middleware/admin/is_allowed.js': `module.exports = () => async () => { throw new Error('not you'); };`,
+  });
+  assert.equal((await refusal(newClient(t, url))).message, 'not you');
+});
+
+test('a middleware file may export the middleware itself, and may be synchronous', async t => {
+  const { url } = await startApp(t, {
+    'config/config.default.js': configOf([], ['plain', 'sync']),
+    'app/io/middleware/plain.js': `module.exports = async (ctx, next) => { ctx.trace = ['plain']; await next(); };`,
+    'app/io/middleware/sync.js': `module.exports = () => (ctx, next) => { ctx.trace.push('sync'); return next(); };`,
+    'app/router.js': `module.exports = app => { app.io.route('say', async ctx => ctx.trace); };`,
+  });
+  assert.deepEqual(await ask(await connect(t, url), 'say'), ['plain', 'sync']);
+});
+
+test('a connection middleware that returns without next() refuses the client', async t => {
+  const { url, logged } = await startApp(t, {
+    'config/config.default.js': configOf(['guard']),
+    'app/io/middleware/guard.js': `module.exports = () => async () => {};`,
+  });
+  const { message, data } = await refusal(newClient(t, url));
+  assert.deepEqual([message, data], ['Connection refused', { code: 'CONNECTION_REFUSED' }]);
+  await logged(/^WARN .*connection refused/);
+});
+
+test('ctx.emit() before next() does not reach a client that is refused', async t => {
+  const { url, app } = await startApp(t, {
+    'config/config.default.js': configOf(['guard']),
+    'app/io/middleware/guard.js': `
+      module.exports = app => async ctx => { ctx.emit('reason', 'not you'); app.emit('emitted'); };`,
+  });
+  const emitted = next(app, 'emitted');
+  const client = newClient(t, url);
+  let heard = false;
+  client.on('reason', () => (heard = true));
+  await refusal(client);
+  await emitted;
+  assert.equal(heard, false);
+});
+
+test('ctx.emit() before next() reaches a client that is admitted', async t => {
+  const { url } = await startApp(t, {
+    'config/config.default.js': configOf(['hello']),
+    'app/io/middleware/hello.js': `module.exports = () => async (ctx, next) => { ctx.emit('hello', 1); await next(); };`,
+  });
+  const client = newClient(t, url);
+  assert.deepEqual(await next(client, 'hello'), [1]);
+});

@@ -1,0 +1,216 @@
+/** The HTTP session of the cookie in a handshake. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Files, type RunningApp, startApp } from './support/app';
+import { ask, connect, newClient, next, refusal } from './support/client';
+import { startRedis } from './support/redis';
+
+const APP: Files = {
+  'config/config.default.js': `
+    exports.io = { namespace: { '/': { connectionMiddleware: ['remember'], packetMiddleware: ['watch'] } } };`,
+  'app/io/middleware/remember.js': `
+    module.exports = app => async (ctx, next) => {
+      if (ctx.handshake.query.greet) ctx.session.greeted = ctx.handshake.query.greet;
+      if (ctx.handshake.query.guard && !ctx.session.user) throw new Error('log in first');
+      await next();
+      if (ctx.handshake.query.watch) app.emit('gone', ctx.session.user);
+    };`,
+  'app/io/middleware/watch.js': `module.exports = () => async (ctx, next) => { await next(); };`,
+  'app/router.js': `
+    module.exports = app => {
+      app.router.get('/login', async ctx => { ctx.session = { user: ctx.query.user }; ctx.body = 'in'; });
+      app.router.get('/logout', async ctx => { ctx.session = null; ctx.body = 'out'; });
+      app.router.get('/session', async ctx => { ctx.body = { ...ctx.session.toJSON() }; });
+      app.io.route('who', async ctx => ctx.session?.user ?? null);
+      app.io.route('get', async ctx => ctx.session?.[ctx.args[0]] ?? null);
+      app.io.route('set', async ctx => { ctx.session[ctx.args[0]] = ctx.args[1]; return 'set'; });
+      app.io.route('set and fail', async ctx => { ctx.session.failed = true; throw new Error('a mishap'); });
+      app.io.route('replace', async ctx => { ctx.session = { user: ctx.args[0] }; return 'replaced'; });
+      app.io.route('remove', async ctx => { ctx.session = null; return 'removed'; });
+      app.io.route('untouched', async () => 'untouched');
+      app.io.route('disconnect', async ctx => {
+        if (ctx.handshake.query.last) { ctx.session.last = ctx.args[0]; }
+      });
+    };`,
+};
+
+/** Logs in over HTTP; gives the headers that a browser would send from then on. */
+async function logIn({ url }: RunningApp, user: string): Promise<{ cookie: string }> {
+  const response = await fetch(`${url}/login?user=${user}`);
+  assert.equal(await response.text(), 'in');
+  return {
+    cookie: response.headers
+      .getSetCookie()
+      .map(cookie => cookie.split(';')[0])
+      .join('; '),
+  };
+}
+
+async function httpSession({ url }: RunningApp, headers: { cookie: string }): Promise<Record<string, unknown>> {
+  const { _expire, _maxAge, ...session } = (await (await fetch(`${url}/session`, { headers })).json()) as Record<string, unknown>;
+  return session;
+}
+
+test('the session of an HTTP login is there in connection middleware, controllers and after the end', async t => {
+  const running = await startApp(t, APP);
+  const extraHeaders = await logIn(running, 'anna');
+  for (const transports of [['websocket'], ['polling']]) {
+    const client = await connect(t, running.url, { transports, extraHeaders, query: { guard: '1', watch: '1' } });
+    assert.equal(await ask(client, 'who'), 'anna');
+    const gone = next(running.app, 'gone');
+    client.disconnect();
+    assert.deepEqual(await gone, ['anna']);
+  }
+  assert.equal((await refusal(newClient(t, running.url, { query: { guard: '1' } }))).message, 'log in first');
+});
+
+test('a cookie that is not ours is no session', async t => {
+  const { url } = await startApp(t, APP);
+  const client = await connect(t, url, { extraHeaders: { cookie: 'EGG_SESS=forged; EGG_SESS.sig=forged' } });
+  assert.equal(await ask(client, 'who'), null);
+});
+
+test('packets of one connection share the session, and those of another do not', async t => {
+  const running = await startApp(t, APP);
+  const extraHeaders = await logIn(running, 'anna');
+  const [client, other] = [await connect(t, running.url, { extraHeaders }), await connect(t, running.url, { extraHeaders })];
+  assert.equal(await ask(client, 'set', 'color', 'red'), 'set');
+  assert.equal(await ask(client, 'get', 'color'), 'red');
+  assert.equal(await ask(client, 'who'), 'anna');
+  assert.equal(await ask(other, 'get', 'color'), null);
+  assert.equal(await ask(client, 'remove'), 'removed');
+  assert.equal(await ask(client, 'who'), null);
+});
+
+test('a session in a cookie is changed for the connection only', async t => {
+  const running = await startApp(t, APP);
+  const extraHeaders = await logIn(running, 'anna');
+  await ask(await connect(t, running.url, { extraHeaders }), 'set', 'color', 'red');
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna' });
+});
+
+test('without a cookie there is an empty session, which its connection can use', async t => {
+  const { url } = await startApp(t, APP);
+  const client = await connect(t, url);
+  assert.equal(await ask(client, 'who'), null);
+  assert.equal(await ask(client, 'set', 'user', 'bert'), 'set');
+  assert.equal(await ask(client, 'who'), 'bert');
+});
+
+test('with the session plugin off there is no ctx.session, and all else works', async t => {
+  const { url, app } = await startApp(t, {
+    'config/plugin.js': `exports.session = false;`,
+    'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['around'], packetMiddleware: ['mark'] } } };`,
+    'app/io/middleware/around.js': `module.exports = app => async (ctx, next) => { await next(); app.emit('gone', 'session' in ctx); };`,
+    'app/io/middleware/mark.js': `module.exports = () => async (ctx, next) => { await next(); };`,
+    'app/router.js': `module.exports = app => { app.io.route('has', async ctx => ['session' in ctx, ctx.session === undefined]); };`,
+  });
+  const client = await connect(t, url);
+  assert.deepEqual(await ask(client, 'has'), [false, true]);
+  const gone = next(app, 'gone');
+  client.disconnect();
+  assert.deepEqual(await gone, [false]);
+});
+
+/** The app with its sessions in a real Redis, where each read and write is counted. */
+async function startStored(t: Parameters<typeof startApp>[0]): Promise<RunningApp & { counts: Record<'get' | 'set' | 'destroy', number> }> {
+  const redis = await startRedis(t);
+  const running = await startApp(t, {
+    ...APP,
+    'app.js': `
+      const Redis = require('ioredis');
+      module.exports = class {
+        constructor(app) { this.app = app; }
+        async didLoad() {
+          const { app } = this;
+          const redis = (this.redis = new Redis(${redis.port}, '127.0.0.1'));
+          app.counts = { get: 0, set: 0, destroy: 0 };
+          app.sessionStore = {
+            async get(key) { app.counts.get++; if (app.storeFails) throw new Error('the store is down'); return JSON.parse(await redis.get(key)); },
+            async set(key, value) { app.counts.set++; await redis.set(key, JSON.stringify(value)); },
+            async destroy(key) { app.counts.destroy++; await redis.del(key); },
+          };
+        }
+        async beforeClose() { await this.redis.quit(); }
+      };`,
+  });
+  return { ...running, counts: Reflect.get(running.app, 'counts') as Record<'get' | 'set' | 'destroy', number> };
+}
+
+test('what a handler changes in a session of an external store is saved when it answers', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  assert.equal(await ask(client, 'who'), 'anna');
+  assert.equal(await ask(client, 'set', 'color', 'red'), 'set');
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', color: 'red' });
+  assert.equal(await ask(client, 'replace', 'bert'), 'replaced');
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'bert' });
+  assert.equal(await ask(client, 'set', 'color', 'blue'), 'set');
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'bert', color: 'blue' });
+});
+
+test('what connection middleware and a disconnect handler change is saved as well', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders, query: { greet: 'hello', last: '1', watch: '1' } });
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', greeted: 'hello' });
+  const gone = next(running.app, 'gone');
+  client.disconnect();
+  await gone;
+  for (;;) {
+    const session = await httpSession(running, extraHeaders);
+    if (session['last'] === undefined) continue;
+    assert.deepEqual(session, { user: 'anna', greeted: 'hello', last: 'client namespace disconnect' });
+    break;
+  }
+});
+
+test('a session that is set to null is removed from the store', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  assert.equal(await ask(client, 'remove'), 'removed');
+  assert.equal(running.counts.destroy, 1);
+  assert.deepEqual(await httpSession(running, extraHeaders), {});
+  assert.equal(await ask(client, 'who'), null);
+  assert.equal(running.counts.destroy, 1);
+});
+
+test('a session is read once for a connection, and not written where nothing has changed', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const before = { ...running.counts };
+  const client = await connect(t, running.url, { extraHeaders });
+  for (const event of ['who', 'who', 'untouched', 'untouched']) await ask(client, event);
+  await ask(client, 'get', 'user');
+  assert.deepEqual(running.counts, { ...before, get: before.get + 1 });
+  assert.equal(await ask(client, 'set', 'user', 'anna'), 'set');
+  assert.equal(running.counts.set, before.set);
+});
+
+test('a logout over HTTP is seen at the next connection', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  assert.equal(await (await fetch(`${running.url}/logout`, { headers: extraHeaders })).text(), 'out');
+  assert.equal(await ask(client, 'who'), 'anna');
+  assert.equal(await ask(await connect(t, running.url, { extraHeaders }), 'who'), null);
+});
+
+test('a store that fails refuses the connection, and is logged', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  Reflect.set(running.app, 'storeFails', true);
+  const { message, data } = await refusal(newClient(t, running.url, { extraHeaders }));
+  assert.deepEqual([message, data], ['the store is down', { code: 'INTERNAL_SERVER_ERROR' }]);
+  await running.logged(/connection refused.*the store is down/);
+});
+
+test('what a handler changed before it threw is not saved with it', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  await ask(client, 'set and fail');
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna' });
+});

@@ -1,0 +1,65 @@
+/** Clients by hand: they speak Engine.IO frame by frame, and may say what no proper client says. */
+import { once } from 'node:events';
+import type { TestContext } from 'node:test';
+import WebSocket from 'ws';
+
+export interface RawOptions {
+  /** The version of the Engine.IO protocol. Default: 4 */
+  protocol?: 3 | 4;
+  headers?: Record<string, string>;
+}
+
+/** A WebSocket that has shaken hands with Engine.IO, and not connected to any namespace. */
+export class RawClient {
+  /** All frames so far, the one of the handshake first; binary ones in hexadecimal digits. */
+  readonly frames: string[] = [];
+  readonly closed: Promise<void>;
+  readonly #webSocket: WebSocket;
+
+  private constructor(webSocket: WebSocket) {
+    this.#webSocket = webSocket;
+    this.closed = new Promise(resolve => webSocket.once('close', () => resolve()));
+    webSocket.on('error', () => {}); // 'close' follows
+    webSocket.on('message', (data: Buffer, isBinary: boolean) => this.frames.push(isBinary ? data.toString('hex') : data.toString()));
+  }
+
+  static async open(t: TestContext, url: string, { protocol = 4, headers = {} }: RawOptions = {}): Promise<RawClient> {
+    const webSocket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=${protocol}&transport=websocket`, { headers });
+    const client = new RawClient(webSocket);
+    t.after(() => client.vanish());
+    await client.frame(/^0\{/);
+    return client;
+  }
+
+  send(...frames: (string | Buffer)[]): this {
+    for (const frame of frames) this.#webSocket.send(frame);
+    return this;
+  }
+
+  /** The first frame that matches, past or to come. Rejects if the connection ends before. */
+  async frame(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const frame = this.frames.find(one => pattern.test(one));
+      if (frame !== undefined) return frame;
+      if (this.#webSocket.readyState >= WebSocket.CLOSING) throw new Error(`closed before ${pattern}, after ${this.frames.join(' ')}`);
+      await Promise.race([once(this.#webSocket, 'message'), this.closed]);
+    }
+  }
+
+  /** Reads no more, and so answers no goodbye either. */
+  freeze(): void {
+    this.#webSocket.pause();
+  }
+
+  /** Cuts the TCP connection, with no word of goodbye. */
+  vanish(): void {
+    this.#webSocket.terminate();
+  }
+}
+
+/** Opens a connection over polling: the address of its further requests. */
+export async function openPolling(url: string): Promise<string> {
+  const address = `${url}/socket.io/?EIO=4&transport=polling`;
+  const { sid } = JSON.parse((await (await fetch(address)).text()).slice(1)) as { sid: string };
+  return `${address}&sid=${sid}`;
+}

@@ -1,0 +1,124 @@
+/**
+ * Follows a page of the documentation from top to bottom, as a reader would who does all that it says:
+ * a sample that begins with a path is written to that file of an app, and takes the place of an earlier one;
+ * a sample that begins with `// client` is run, against the app as the page has it so far.
+ * What such a sample prints has to be what it says it prints: `console.log(answer); // => { ok: true }`.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { type Files, HOST, hostFolder, type RunningApp, startApp, writeApp } from './app';
+import { type RunningNginx, startNginx } from './nginx';
+import type { Page, Sample } from './page';
+import { startRedis } from './redis';
+import { runScript } from './script';
+import { checkTypes, toJavaScript } from './typescript';
+
+/** What readers type into a shell is not run, but has to be of a kind that is known to work. */
+const COMMANDS = [
+  /^npm i( --save-dir)?( -D)?( [@a-z][\w@/.-]*)+$/,
+  /^git clone \S+$/,
+  /^cd \S+$/,
+  /^npm init egg --type=simple$/,
+  /^npm (start|test|run (lint|types|test:unit -- .*))$/, // of this project
+  /^npm run dev$/, // of an app that `npm init egg` has made
+  /^npx (ets|egg-(bin|scripts) .*)$/,
+];
+
+/** The ports that pages name stand for those that a test gets. */
+const APP_PORT = '7001';
+const REDIS_PORT = '6379';
+
+export class Reader {
+  readonly #t: TestContext;
+  readonly #page: Page;
+  readonly #files: Files = {};
+  #app: RunningApp | undefined;
+  /** Where clients connect, if not to the app itself. */
+  #front: RunningNginx | undefined;
+  #redis: { readonly port: number } | undefined;
+
+  constructor(t: TestContext, page: Page) {
+    this.#t = t;
+    this.#page = page;
+  }
+
+  async follow(): Promise<void> {
+    for (const sample of this.#page.samples) {
+      try {
+        await this.#do(sample);
+      } catch (cause) {
+        throw new Error(`${sample.place}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      }
+    }
+    if (Object.keys(this.#files).length > 0) await this.#start(); // the last files may have no client
+    await this.#stop();
+  }
+
+  async #do(sample: Sample): Promise<void> {
+    const { language, title, path, host, code } = sample;
+    const isScript = language === 'js' || language === 'ts';
+    if (isScript && /^client\b/.test(title)) await this.#runClient(sample);
+    else if (path?.endsWith(`.${language}`)) {
+      if (host !== undefined && !HOST.startsWith(host.replace(' ', ''))) return;
+      await this.#stop();
+      this.#files[path] = code.includes(REDIS_PORT) ? code.replaceAll(REDIS_PORT, await this.#startRedis()) : code;
+      if (path.endsWith('.test.js')) await this.#runTest(path);
+    } else if (language === 'nginx') await this.#startNginx(code);
+    else if (language === 'json') JSON.parse(code);
+    else if (language === 'sh') checkCommands(code);
+    else if (language !== 'text') throw new Error(`no test knows what to do with this sample (${language || 'no language'}, '${title}')`);
+  }
+
+  async #start(): Promise<RunningApp> {
+    if (this.#app) return this.#app;
+    await checkTypes(this.#t, this.#files);
+    return (this.#app = await startApp(this.#t, toJavaScript(this.#files)));
+  }
+
+  async #stop(): Promise<void> {
+    await this.#front?.stop();
+    await this.#app?.close();
+    this.#app = this.#front = undefined;
+  }
+
+  async #runClient({ language, title, code, line, place }: Sample): Promise<void> {
+    const { url } = this.#front ?? (await this.#start());
+    const path = `client.m${language}`;
+    await checkTypes(this.#t, path.endsWith('ts') ? { ...this.#files, [path]: code } : {});
+    const { 'client.mjs': script = '' } = toJavaScript({ [path]: code });
+    await runScript(url, { code: script, line, place, origin: /^client on (\S+)$/.exec(title)?.[1] });
+  }
+
+  async #startNginx(config: string): Promise<void> {
+    const { port } = await this.#start();
+    this.#front = await startNginx(this.#t, config.replaceAll(APP_PORT, String(port)));
+  }
+
+  async #startRedis(): Promise<string> {
+    this.#redis ??= await startRedis(this.#t);
+    return String(this.#redis.port);
+  }
+
+  /** A test of the app's own. */
+  async #runTest(path: string): Promise<void> {
+    const baseDir = await writeApp(toJavaScript(this.#files));
+    this.#t.after(() => rm(baseDir, { recursive: true, force: true }));
+    await symlink(join(hostFolder(), 'node_modules'), join(baseDir, 'node_modules'));
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env; // a run of its own, not a part of this one
+    const child = spawn(process.execPath, ['--test', '--test-reporter=tap', path], { cwd: baseDir, env });
+    const output: string[] = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => output.push(data.toString()));
+    const [code] = (await once(child, 'close')) as [number | null];
+    if (code !== 0 || !/^# pass [1-9]/m.test(output.join(''))) throw new Error(`the test has failed:\n${output.join('')}`);
+  }
+}
+
+function checkCommands(code: string): void {
+  for (const line of code.trim().split('\n')) {
+    const command = line.replace(/ *#.*$/, '');
+    if (command !== '' && !COMMANDS.some(known => known.test(command))) throw new Error(`unknown command: ${command}`);
+  }
+}

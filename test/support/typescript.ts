@@ -1,0 +1,38 @@
+/** TypeScript in the files of an app: checked against the types of this package and of Egg, and made into what Egg loads. */
+import { execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import ts from 'typescript-5.9'; // the newest version has no interface to its parts
+import { type Files, HOST, ROOT, writeApp } from './app';
+
+const OPTIONS =
+  '--ignoreConfig --noEmit --strict --skipLibCheck --target es2022 --module esnext --moduleResolution bundler --lib es2023,dom --types node';
+
+/** Throws what the compiler finds. The types that it checks against are those of egg 4, the project's own. */
+export async function checkTypes(t: TestContext, files: Files): Promise<void> {
+  const paths = Object.keys(files).filter(path => /\.m?ts$/.test(path));
+  if (paths.length === 0 || HOST !== 'egg4') return;
+  const cwd = await writeApp(files);
+  t.after(() => rm(cwd, { recursive: true, force: true }));
+  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
+  await new Promise<void>((resolve, reject) => {
+    execFile(process.execPath, [compiler, ...OPTIONS.split(' '), ...paths], { cwd }, (error, output) =>
+      error ? reject(new Error(output || error.message)) : resolve(),
+    );
+  });
+}
+
+/** The same files, with JavaScript in place of TypeScript. */
+export function toJavaScript(files: Files): Files {
+  return Object.fromEntries(
+    Object.entries(files).map(([path, code]) => {
+      if (!/\.m?ts$/.test(path)) return [path, code];
+      const module = path.endsWith('.mts') ? ts.ModuleKind.ESNext : ts.ModuleKind.CommonJS;
+      const { outputText } = ts.transpileModule(code, {
+        compilerOptions: { target: ts.ScriptTarget.ES2022, module, esModuleInterop: true },
+      });
+      return [path.replace(/ts$/, 'js'), outputText];
+    }),
+  );
+}
