@@ -8,7 +8,7 @@ export async function installMissing(folder) {
   const missing = missingIn(folder);
   if (missing.length === 0) return;
   console.log(`Installing ${missing.length} npm packages ...`);
-  await run('npm', ['install', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
+  await run('npm', ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
 }
 
 function missingIn(folder) {

@@ -69,8 +69,6 @@ function run(files, host, version, options) {
       '--test-concurrency=2',
       // nothing hangs: Node 20 takes this as the time of a whole file, later versions as that of one test
       `--test-timeout=${major < 22 ? 300_000 : 60_000}`,
-      // egg 4.1 leaves timers behind when it is closed
-      ...(host === 'egg41' ? ['--test-force-exit'] : []),
       '--test-reporter=spec',
       '--test-reporter-destination=stdout',
       '--test-reporter=tap',

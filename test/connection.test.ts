@@ -186,7 +186,7 @@ test('a second CONNECT while the first one is connecting is refused and makes no
   const messages: string[] = [];
   let onMessage = (): void => {};
   ws.on('message', data => {
-    messages.push(String(data as Buffer));
+    messages.push((data as Buffer).toString());
     onMessage();
   });
   const until = async (start: string): Promise<string> => {

@@ -236,7 +236,7 @@ async function subscribed(port: number, servers: number): Promise<void> {
   try {
     for (;;) {
       const [, number] = (await redis.pubsub('NUMSUB', 'socket.io-request#/#')) as [string, number];
-      if (Number(number) >= servers) return;
+      if (number >= servers) return;
     }
   } finally {
     redis.disconnect();

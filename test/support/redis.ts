@@ -37,7 +37,7 @@ export async function newRedis(t: TestContext, { password }: { password?: string
   let server: ChildProcess | undefined;
 
   const kill = async (): Promise<void> => {
-    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    if (server?.exitCode !== null || server.signalCode !== null) return;
     const exit = once(server, 'exit');
     server.kill('SIGKILL');
     await exit;

@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
-import { ROOT } from './support/app';
-import { ask, connect, newClient, next, refusal } from './support/client';
-import { freePort, npmStart } from './support/example';
+import { ROOT } from '../support/app';
+import { ask, connect, newClient, next, refusal } from '../support/client';
+import { freePort, npmStart } from '../support/example';
 
 /** Taken anew with UPDATE_SCREENSHOT=1. */
 const SCREENSHOT = join(ROOT, 'docs/images/chat.png');

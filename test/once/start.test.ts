@@ -8,8 +8,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { ROOT } from './support/app';
-import { freePort, npmStart } from './support/example';
+import { ROOT } from '../support/app';
+import { freePort, npmStart } from '../support/example';
 
 test('a busy port ends npm start with a message that says how to choose another', async t => {
   const port = await freePort();
