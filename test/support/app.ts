@@ -79,6 +79,8 @@ export async function writeApp(files: Files, host: HostName = HOST): Promise<str
 exports.development = exports.watcher = exports.logrotator = exports.multipart = false;
 exports.logCapture = { enable: true, path: ${JSON.stringify(join(ROOT, 'test/support/log-capture'))} };
 ${files['config/plugin.js'] ?? ''}`,
+    // egg's own of this env would have it write to the console
+    'config/config.unittest.js': "exports.logger = { consoleLevel: 'NONE' };",
     'config/config.default.js': `exports.keys = 'test-keys';
 exports.logger = { consoleLevel: 'NONE', buffer: false, dir: ${JSON.stringify(join(baseDir, 'logs'))} };
 ${files['config/config.default.js'] ?? ''}`,
