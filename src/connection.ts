@@ -42,6 +42,7 @@ export async function receiveConnection(namespace: Namespace, socket: Socket, ne
     await connection.session?.save();
   } catch (thrown) {
     connection.fail(toError(thrown), ctx);
+    await connection.saveAfterFailure(ctx);
   } finally {
     connection.settle();
   }
@@ -133,6 +134,15 @@ export class Connection implements ContextOwner {
     }
   }
 
+  /** What a handler changed in the session before it failed is saved all the same, as Egg does over HTTP. It never rejects. */
+  async saveAfterFailure(ctx: SocketContext | undefined): Promise<void> {
+    try {
+      await this.session?.save();
+    } catch (thrown) {
+      this.log('error', ctx, 'saving the session failed', toError(thrown));
+    }
+  }
+
   /** One line of log for one failure, with where it happened: what nobody has foreseen with its stack, an answer to a client without. */
   log(level: 'warn' | 'error', ctx: SocketContext | undefined, what: string, error: Error): void {
     const logger = ctx?.logger ?? this.namespace.server.logger;
@@ -169,7 +179,10 @@ const SOCKET_METHODS = {
   /** Socket.IO's own does nothing before a socket is connected: this one refuses it. */
   disconnect(this: OwnSocket, close = false): Socket {
     const connection = this[CONNECTION];
-    if (!connection.isConnecting) return Socket.prototype.disconnect.call(this, close);
+    if (!connection.isConnecting) {
+      Socket.prototype.disconnect.call(this, close);
+      return this;
+    }
     connection.refuse({ code: 'CONNECTION_REFUSED', message: 'Connection refused' });
     if (close) process.nextTick(() => this.conn.close()); // after the refusal, which Socket.IO sends in the next tick
     return this;

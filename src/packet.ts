@@ -12,7 +12,7 @@ import type { Acknowledge } from './types';
 type Event = [event: string, ...args: unknown[]];
 
 /** Hands a packet on to Socket.IO: its own listeners (`socket.on()`) get it. */
-type Pass = () => void;
+type Pass = (error?: Error) => void;
 
 /** Receive and Open: the one `socket.use` hook of a connection. */
 export function receivePacket(connection: Connection, packet: unknown[], pass: Pass): void {
@@ -49,6 +49,7 @@ async function live(ctx: SocketContext, connection: Connection, pass: Pass): Pro
   } catch (thrown) {
     const error = toError(thrown);
     logFailure(ctx, connection, event, error);
+    await connection.saveAfterFailure(ctx);
     answer(connection, event, error, ack);
   } finally {
     server.work.end();
@@ -68,9 +69,15 @@ async function handleAfterUses(ctx: SocketContext, connection: Connection, pass:
   const { work } = connection.namespace.server;
   for (const use of connection.uses ?? []) {
     work.end(); // nobody waits for a packet that is dropped
-    await new Promise<void>((resolve, reject) => use(ctx.packet as Event, error => (error ? reject(error) : resolve()))).finally(() =>
-      work.begin(),
-    );
+    let error: Error | undefined;
+    try {
+      error = await new Promise(resolve => use(ctx.packet as Event, resolve));
+    } finally {
+      work.begin();
+    }
+    if (!error) continue;
+    pass(error); // fires the server's own 'error' event
+    throw error;
   }
   return dispatch(ctx, connection, pass);
 }
@@ -90,6 +97,7 @@ async function liveReserved(ctx: SocketContext, connection: Connection, handler:
     await connection.session?.save();
   } catch (thrown) {
     logFailure(ctx, connection, ctx.packet?.[0], toError(thrown));
+    await connection.saveAfterFailure(ctx);
   } finally {
     server.work.end();
   }

@@ -214,7 +214,7 @@ type OpenWebSocket = EventEmitter & { terminate(): void };
 /** The WebSockets of all connections, where the engine's are like those of ws. */
 function openWebSockets(engine: object): OpenWebSocket[] {
   // Engine.IO keeps its table to itself
-  const connections: Record<string, { transport: { socket?: unknown } }> = Reflect.get(engine, 'clients') ?? {};
+  const connections = (Reflect.get(engine, 'clients') ?? {}) as Record<string, { transport: { socket?: unknown } }>;
   return Object.values(connections)
     .map(({ transport }) => transport.socket)
     .filter((socket): socket is OpenWebSocket => socket instanceof EventEmitter && 'terminate' in socket);
