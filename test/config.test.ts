@@ -137,10 +137,18 @@ test('the client bundle is not served unless asked', async t => {
   await response.body?.cancel();
 });
 
-test('clients of protocol 3 can connect unless allowEIO3 is turned off', async t => {
-  const { url } = await startApp(t, configOf(`{ init: { allowEIO3: false } }`));
-  await connect(t, url);
-  await assert.rejects(connect(t, url, { transports: ['polling'] }, 2));
+test('clients of Socket.IO 2 can connect unless allowEIO3 is turned off; those of 3 that speak protocol 4 can either way', async t => {
+  const unsaid = await startApp(t, {});
+  for (const transports of [['polling'], ['websocket']]) await connect(t, unsaid.url, { transports }, 2);
+  await unsaid.close();
+
+  const { url, io } = await startApp(t, configOf(`{ init: { allowEIO3: false } }`));
+  const reasons: unknown[] = [];
+  io.engine.on('connection_error', ({ code, message }: { code: number; message: string }) => reasons.push([code, message]));
+  await assert.rejects(connect(t, url, { transports: ['polling'] }, 2), /xhr poll error/);
+  await assert.rejects(connect(t, url, {}, 2), /websocket error/);
+  assert.deepEqual(reasons, Array(2).fill([5, 'Unsupported protocol version']));
+  for (const version of [3, 4] as const) await connect(t, url, {}, version);
 });
 
 /** A package that says it is a WebSocket engine, and is ws. */
