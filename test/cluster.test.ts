@@ -38,7 +38,7 @@ for (const options of [{ workers: 1 }, { workers: 2, sticky: true }]) {
     assert.ok(!pids.has(cluster.master.pid ?? 0), 'a worker answers');
     const told = Promise.all(clients.map(client => next(client, 'disconnect')));
     assert.equal(await cluster.terminate(), 0);
-    assert.deepEqual(workerExits(cluster), Array(options.workers).fill('0'));
+    assert.deepEqual(workerExits(cluster), Array(options.workers).fill('success 0'));
     for (const [reason] of await told) assert.equal(reason, 'transport close');
     const log = await cluster.log();
     const gone = log.split('\n').filter(line => line.includes('the client has gone'));
@@ -55,7 +55,7 @@ test('a client that does not answer the goodbye keeps no worker: it ends by itse
   await client.frame(/^40/);
   client.freeze();
   assert.equal(await cluster.terminate(), 0);
-  assert.deepEqual(workerExits(cluster), ['0']);
+  assert.deepEqual(workerExits(cluster), ['success 0']);
   assert.match(await cluster.log(), /the client has gone/);
 });
 
@@ -72,7 +72,9 @@ test('two workers without sticky warn that polling will fail, unless only WebSoc
   assert.doesNotMatch(await webSocketOnly.log(), STICKY_MISSING);
 });
 
-/** The exit codes of the workers, as the master prints them: null is one that Egg has killed. */
+/** Of each worker: whether the app closed, and its exit code, which is null if Egg has killed it. From what these and the master print. */
 function workerExits({ printed }: Cluster): string[] {
-  return [...printed().matchAll(/worker:\d+ exit \(code: (\w+),/g)].map(([, code = '']) => code);
+  const closed = [...printed().matchAll(/\[app_worker\] beforeExit (success)/g)].map(([, result = '']) => result);
+  const codes = [...printed().matchAll(/worker:\d+ exit \(code: (\w+),/g)].map(([, code = '']) => code);
+  return codes.map((code, index) => `${closed[index]} ${code}`);
 }

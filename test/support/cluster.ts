@@ -7,7 +7,10 @@ import type { TestContext } from 'node:test';
 import { type Files, hostFolder, writeApp } from './app';
 import { freePort } from './redis';
 
-/** How long Egg waits for a worker before it kills it, in ms: long enough on a slow machine too, but less than the 30 s in which ws gives up by itself. */
+/**
+ * How long Egg waits for a worker that closes before it ends it by force, in ms. Not its 5 s, which a loaded machine may miss, but less than
+ * the 30 s after which ws gives up by itself.
+ */
 const PATIENCE = '20000';
 
 export interface Cluster {
@@ -32,7 +35,11 @@ export async function startCluster(t: TestContext, files: Files, options: { work
   await writeFile(join(baseDir, 'config/config.prod.js'), 'exports.cluster = { listen: { hostname: "127.0.0.1" } };');
   const master = fork(join(baseDir, 'start.js'), {
     cwd: baseDir,
-    env: { ...process.env, EGG_SERVER_ENV: 'prod', NODE_ENV: 'production', HOME: baseDir, EGG_MASTER_CLOSE_TIMEOUT: PATIENCE },
+    env: {
+      ...process.env,
+      ...{ EGG_SERVER_ENV: 'prod', NODE_ENV: 'production', HOME: baseDir },
+      ...{ EGG_MASTER_CLOSE_TIMEOUT: PATIENCE, GRACEFUL_TIMEOUT: PATIENCE },
+    },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
   let output = '';
