@@ -5,7 +5,7 @@ import type { Server as HttpServer } from 'node:http';
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
-import { type Files, startApp } from './support/app';
+import { bootError, type Files, startApp } from './support/app';
 import { ask, connect, newClient, next, refusal } from './support/client';
 
 /** An app whose one connection middleware has this body. */
@@ -352,4 +352,35 @@ test('a closing app does not wait for a connection that a browser has opened and
   const start = performance.now();
   await close();
   assert.ok(performance.now() - start < 2000);
+});
+
+test('a client that is dismissed between its admission and its connection is disconnected', async t => {
+  const { url, io } = await startApp(t, {});
+  io.use((socket, go) => {
+    socket.disconnect();
+    go();
+  });
+  const [reason] = await next(newClient(t, url), 'disconnect');
+  assert.equal(reason, 'io server disconnect');
+});
+
+test('middleware of use() that fails refuses the client, on namespaces by pattern too, and is logged even when it is late', async t => {
+  const { url, io, logged } = await startApp(t, {});
+  io.of(/^\/room-\d$/).use(async () => {
+    throw new Error('no rooms today');
+  });
+  assert.equal((await refusal(newClient(t, `${url}/room-1`))).message, 'no rooms today');
+  io.use(async (socket, go) => {
+    go();
+    await next(socket, 'later');
+    throw new Error('too late');
+  });
+  (await connect(t, url)).emit('later');
+  await logged(/use\(\) failed.*too late/);
+});
+
+test('recovery cannot be told to skip the middleware', async t => {
+  const recovery = `exports.io = { init: { connectionStateRecovery: { skipMiddlewares: true } } };`;
+  const error = await bootError(t, { 'config/config.default.js': recovery });
+  assert.match(error.message, /skipMiddlewares must be false/);
 });
