@@ -86,8 +86,10 @@ test('the example chat', async t => {
     await alert(ada, 'That is too long').waitFor({ state: 'hidden' });
   });
 
+  const bobsSession = await loggedIn(url, 'Bob');
+
   await t.test('brings a private message to one person alone', async t => {
-    const bob = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, 'Bob') });
+    const bob = await connect(t, `${url}/chat`, { extraHeaders: bobsSession });
     const heard: unknown[] = [];
     bob.onAny((...event) => heard.push(event));
     await ask(bob, 'enter');
@@ -166,6 +168,13 @@ test('the example chat', async t => {
     await ming.getByRole('button', { name: 'Log out' }).click();
     await ming.getByLabel('Your name').waitFor();
     await person(ada, '小明').locator('.is-offline').waitFor();
+  });
+
+  await t.test('knows no session of another start', async t => {
+    const other = await npmStart(t, await freePort()).listening();
+    const headers = bobsSession;
+    assert.equal(((await (await fetch(`${url}/session`, { headers })).json()) as { user: { name: string } }).user.name, 'Bob');
+    assert.deepEqual(await (await fetch(`${other}/session`, { headers })).json(), { user: null });
   });
 
   assert.deepEqual(pageErrors, []);
