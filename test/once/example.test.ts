@@ -148,6 +148,17 @@ test('the example chat', async t => {
 
   if (process.env['UPDATE_SCREENSHOT'] === '1') await takeScreenshot(t, url, ada, ming);
 
+  await t.test('shows the error of a server in between that answers with a page', async () => {
+    const announcements = `${url}/announcements`;
+    await ada.route(announcements, async route => route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>Bad Gateway</h1>' }));
+    await ada.getByRole('button', { name: 'Announce' }).click();
+    await ada.getByLabel('Announcement').fill('不会到');
+    await ada.getByLabel('Announcement').press('Enter');
+    await alert(ada, 'The server has answered with an error: 502').waitFor();
+    await ada.getByRole('button', { name: 'Cancel' }).click();
+    await ada.unroute(announcements);
+  });
+
   await t.test('answers who sends too much with an error', async t => {
     const mallory = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, 'Mallory') });
     const answers = await Promise.all(Array.from({ length: 120 }, () => ask(mallory, 'enter'))); // more than twice what is allowed in one go
