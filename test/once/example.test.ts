@@ -21,6 +21,8 @@ interface ChatMemory {
   claim(user: User): unknown;
   arrive(user: User, socketId: string): boolean;
   leave(user: User, socketId: string): boolean;
+  history(me: User, to: { user: string }): readonly unknown[];
+  keep(from: User, to: { user: string }, text: string): unknown;
 }
 
 /** Taken anew with UPDATE_SCREENSHOT=1. */
@@ -171,6 +173,12 @@ test('the example chat', async t => {
     await alert(ada, 'The server has answered with an error: 502').waitFor();
     await ada.getByRole('button', { name: 'Cancel' }).click();
     await ada.unroute(announcements);
+
+    const other = await openPage();
+    await other.route(`${url}/session`, async route => route.fulfill({ status: 502, contentType: 'text/html', body: '' }));
+    await other.reload();
+    await alert(other, 'The server has answered with an error: 502').waitFor();
+    await other.context().close();
   });
 
   await t.test('answers who sends too much with an error, from however many pages', async t => {
@@ -303,7 +311,22 @@ test('the example chat keeps a name for a minute without a connection', t => {
   assert.throws(() => memory.arrive(first, 'socket'), { code: 'NAME_TAKEN' });
 });
 
-/** By itself, where only the clock matters. */
+test('the example chat forgets the private conversation that has been quiet for longest, and none for being looked up', () => {
+  const memory = newMemory();
+  const ada = { id: 'ada', name: 'Ada' };
+  const saidTo = (user: string): number => memory.history(ada, { user }).length;
+
+  memory.keep(ada, { user: 'early' }, 'Hello');
+  memory.keep(ada, { user: 'quiet' }, 'Hello');
+  for (let index = 0; index < 500; index++) memory.history(ada, { user: `looked up ${index}` });
+  for (let index = 0; index < 198; index++) memory.keep(ada, { user: `other ${index}` }, 'Hello'); // 200 are kept
+  assert.deepEqual([saidTo('early'), saidTo('quiet')], [1, 1]);
+  memory.keep(ada, { user: 'early' }, 'Are you there?');
+  memory.keep(ada, { user: 'one more' }, 'Hello');
+  assert.deepEqual([saidTo('early'), saidTo('quiet')], [2, 0]);
+});
+
+/** By itself, where neither page nor server matters. */
 function newMemory(): ChatMemory {
   const { ChatMemory } = require(join(ROOT, 'example/chat/dist/app/memory')) as { ChatMemory: new () => ChatMemory };
   return new ChatMemory();
