@@ -7,7 +7,7 @@ import ts from 'typescript-5.9'; // the newest version has no interface to its p
 import { type Files, HOST, ROOT, writeApp } from './app';
 
 const OPTIONS =
-  '--ignoreConfig --noEmit --strict --skipLibCheck --target es2022 --module esnext --moduleResolution bundler --lib es2023,dom --types node';
+  '--ignoreConfig --noEmit --strict --skipLibCheck --target es2022 --module nodenext --lib es2023,dom --types node';
 
 /** Throws what the compiler finds. The types that it checks against are those of egg 4, the project's own. */
 export async function checkTypes(t: TestContext, files: Files): Promise<void> {
