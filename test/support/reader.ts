@@ -69,7 +69,8 @@ export class Reader {
     else if (language === 'json') JSON.parse(code);
     else if (language === 'diff') this.#change(code);
     else if (language === 'sh') for (const line of code.trim().split('\n')) await this.#type(line);
-    else if (language !== 'text') throw new Error(`no test knows what to do with this sample (${language || 'no language'}, '${title}')`);
+    else if (language === 'text') this.#compareLog(code);
+    else throw new Error(`no test knows what to do with this sample (${language || 'no language'}, '${title}')`);
   }
 
   async #start(): Promise<RunningApp> {
@@ -90,6 +91,13 @@ export class Reader {
     await checkTypes(this.#t, path.endsWith('ts') ? { ...this.#files, [path]: code } : {});
     const { 'client.mjs': script = '' } = toJavaScript({ [path]: code });
     await runScript(url, { code: script, line, place, origin: /^client on (\S+)$/.exec(title)?.[1] });
+  }
+
+  /** A line of log is one that the app has logged. Other texts are drawings. */
+  #compareLog(text: string): void {
+    if (!text.startsWith('[egg-socket.io] ')) return;
+    const line = text.trim().replaceAll(`localhost:${APP_PORT}`, `127.0.0.1:${this.#app?.port}`);
+    if (!this.#app?.logs.some(logged => logged.endsWith(line))) throw new Error(`not in the log:\n${this.#app?.logs.join('\n')}`);
   }
 
   async #startNginx(config: string): Promise<void> {
