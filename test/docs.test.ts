@@ -23,6 +23,7 @@ for (const path of PAGES) {
     for (const link of links.filter(link => !/^(https?|mailto):/.test(link))) {
       const [file = '', anchor] = link.split('#');
       const target = file === '' ? path : posix.join(posix.dirname(path), file);
+      if (path.startsWith('docs/')) assert.match(target, /^docs\//, `${link} of ${path}: only docs/ is in the package`);
       await assert.doesNotReject(stat(join(ROOT, target)), `${link} of ${path}: there is no ${target}`);
       if (anchor === undefined) continue;
       const anchors = (await readPage(target)).headings.map(anchorOf);
