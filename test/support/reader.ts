@@ -97,7 +97,8 @@ export class Reader {
   #compareLog(text: string): void {
     if (!text.startsWith('[egg-socket.io] ')) return;
     const line = text.trim().replaceAll(`localhost:${APP_PORT}`, `127.0.0.1:${this.#app?.port}`);
-    if (!this.#app?.logs.some(logged => logged.endsWith(line))) throw new Error(`not in the log:\n${this.#app?.logs.join('\n')}`);
+    const logs = this.#app?.logs ?? [];
+    if (!logs.some(logged => logged.endsWith(line))) throw new Error(`not in the log:\n${logs.join('\n')}`);
   }
 
   async #startNginx(config: string): Promise<void> {
