@@ -114,6 +114,16 @@ class LocalFirstAdapter extends RedisAdapter {
     if (!opts.flags?.local) super.delSockets(opts, rooms);
   }
 
+  /** Asked before every question to the other servers. */
+  override async serverCount(): Promise<number> {
+    try {
+      return await super.serverCount();
+    } catch (cause) {
+      const error = new Error(messageOf('IO_REDIS_DOWN', 'the other servers cannot be asked; `local` asks this one alone'), { cause });
+      throw Object.assign(error, { code: 'IO_REDIS_DOWN' });
+    }
+  }
+
   override disconnectSockets(opts: BroadcastOptions, close: boolean): void {
     super.disconnectSockets(locally(opts), close);
     if (!opts.flags?.local) super.disconnectSockets(opts, close);

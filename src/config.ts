@@ -8,7 +8,7 @@ import { SetupError, messageOf } from './errors';
 export interface IoConfig {
   /**
    * Options of Socket.IO and Engine.IO, as documented there. Different defaults here: `allowEIO3: true`, so that clients
-   * of Socket.IO 2 and 3 can connect, `serveClient: false`, and `connectionStateRecovery.skipMiddlewares: false`.
+   * of Socket.IO 2 can connect, `serveClient: false`, and `connectionStateRecovery.skipMiddlewares: false`.
    */
   init?: InitOptions;
 
@@ -68,16 +68,44 @@ export interface Settings {
   readonly generateId: GenerateId | undefined;
 }
 
+/** The types of Socket.IO's and Engine.IO's options; what else they have to be shows there. */
+const INIT_TYPES = {
+  adapter: ['function'],
+  addTrailingSlash: ['boolean'],
+  allowEIO3: ['boolean'],
+  allowRequest: ['function'],
+  allowUpgrades: ['boolean'],
+  cleanupEmptyChildNamespaces: ['boolean'],
+  connectionStateRecovery: ['object'],
+  connectTimeout: ['number'],
+  cookie: ['object', 'boolean', 'string'],
+  cors: ['object', 'function'],
+  destroyUpgrade: ['boolean'],
+  destroyUpgradeTimeout: ['number'],
+  httpCompression: ['object', 'boolean'],
+  initialPacket: ['object', 'string'],
+  maxHttpBufferSize: ['number'],
+  parser: ['object', 'function'],
+  path: ['string'],
+  perMessageDeflate: ['object', 'boolean'],
+  pingInterval: ['number'],
+  pingTimeout: ['number'],
+  serveClient: ['boolean'],
+  transports: ['array'],
+  upgradeTimeout: ['number'],
+  wsEngine: ['string', 'function'],
+} satisfies Record<keyof InitOptions, readonly string[]>;
+
 const KEYS = ['init', 'namespace', 'redis', 'generateId'];
 
 /** Reads `config.io`. What is wrong throws; what is only unknown goes to `warn`. */
 export function readConfig(config: unknown, warn: (message: string) => void): Settings {
   const io = objectAt('config.io', config ?? {});
   for (const key of Object.keys(io)) {
-    if (!KEYS.includes(key)) warn(messageOf('IO_CONFIG_UNKNOWN_KEY', `config.io.${key} is no option; did you mean ${nearest(key, KEYS)}?`));
+    if (!KEYS.includes(key)) warn(unknownKey(`config.io.${key}`, key, KEYS));
   }
   return {
-    init: readInit(io['init'] ?? {}),
+    init: readInit(io['init'] ?? {}, warn),
     namespaces: readNamespaces(io['namespace'] ?? {}),
     redis: isSet(io['redis']) ? readRedis(io['redis']) : undefined,
     generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
@@ -89,7 +117,7 @@ function withSlash(name: string): string {
   return name.startsWith('/') ? name : `/${name}`;
 }
 
-function readInit(value: unknown): InitOptions {
+function readInit(value: unknown, warn: (message: string) => void): InitOptions {
   const init: InitOptions = { ...objectAt('config.io.init', value) }; // Socket.IO writes into its options
   if ('origins' in init) {
     throw new SetupError(
@@ -97,15 +125,15 @@ function readInit(value: unknown): InitOptions {
       "config.io.init.origins is of Socket.IO 2; list the origins in config.io.init.cors.origin, as { cors: { origin: ['https://example.com'] } }",
     );
   }
-  if (isSet(init.allowRequest)) functionAt('config.io.init.allowRequest', init.allowRequest);
-  const { wsEngine, connectionStateRecovery } = init;
-  if (isSet(wsEngine) && !['string', 'function'].includes(typeof wsEngine))
-    invalid('config.io.init.wsEngine', "the name of a package, as 'ws', or a class", wsEngine);
-  if (connectionStateRecovery)
-    init.connectionStateRecovery = {
-      skipMiddlewares: false,
-      ...objectAt('config.io.init.connectionStateRecovery', connectionStateRecovery),
-    };
+  for (const [key, value] of Object.entries(init)) {
+    const types = INIT_TYPES[key as keyof InitOptions] as readonly string[] | undefined;
+    if (!types) warn(unknownKey(`config.io.init.${key}`, key, Object.keys(INIT_TYPES)));
+    else if (isSet(value) && value !== false && !types.includes(typeOf(value))) {
+      invalid(`config.io.init.${key}`, types.map(withArticle).join(' or '), value); // to switch off what has no switch is no mistake
+    }
+  }
+  if (typeof init.cookie === 'string') init.cookie = { name: init.cookie }; // as Socket.IO 2 took it
+  if (init.connectionStateRecovery) init.connectionStateRecovery = { skipMiddlewares: false, ...init.connectionStateRecovery };
   return init;
 }
 
@@ -175,9 +203,20 @@ function namesAt(place: string, value: unknown): string[] {
 }
 
 function invalid(place: string, wanted: string, value?: unknown): never {
-  const got =
-    value === undefined ? '' : `, not ${Array.isArray(value) ? 'an array' : value === null ? 'null' : `a value of type ${typeof value}`}`;
+  const got = value === undefined ? '' : `, not ${typeof value === 'number' ? String(value) : withArticle(typeOf(value))}`;
   throw new SetupError('IO_CONFIG_INVALID', `${place} must be ${wanted}${got}`);
+}
+
+function unknownKey(place: string, key: string, known: readonly string[]): string {
+  return messageOf('IO_CONFIG_UNKNOWN_KEY', `${place} is no option; did you mean ${nearest(key, known)}?`);
+}
+
+function typeOf(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value;
+}
+
+function withArticle(type: string): string {
+  return type === 'null' ? type : `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
 }
 
 /** The name that a typing mistake most likely meant. */

@@ -42,7 +42,7 @@ export async function receiveConnection(namespace: Namespace, socket: Socket, ne
     await connection.session?.save();
   } catch (thrown) {
     connection.fail(toError(thrown), ctx);
-    await connection.saveAfterFailure(ctx);
+    await connection.saveAfterFailure();
   } finally {
     connection.settle();
   }
@@ -127,27 +127,29 @@ export class Connection implements ContextOwner {
   fail(error: Error, ctx: SocketContext | undefined): void {
     const reveal = this.namespace.server.reveal;
     if (this.#state === 'connecting') {
-      this.log(isFault(error) ? 'error' : 'warn', ctx, 'connection refused', error);
+      this.log(isFault(error) ? 'error' : 'warn', 'connection refused', error);
       this.refuse(ctx ? refusalFor(error, reveal) : answerTo(error, reveal)); // without a context it was not middleware that said no
     } else {
-      this.log('error', ctx, 'connection middleware failed', error);
+      this.log('error', 'connection middleware failed', error);
     }
   }
 
   /** What a handler changed in the session before it failed is saved all the same, as Egg does over HTTP. It never rejects. */
-  async saveAfterFailure(ctx: SocketContext | undefined): Promise<void> {
+  async saveAfterFailure(): Promise<void> {
     try {
       await this.session?.save();
     } catch (thrown) {
-      this.log('error', ctx, 'saving the session failed', toError(thrown));
+      this.log('error', 'saving the session failed', toError(thrown));
     }
   }
 
-  /** One line of log for one failure, with where it happened: what nobody has foreseen with its stack, an answer to a client without. */
-  log(level: 'warn' | 'error', ctx: SocketContext | undefined, what: string, error: Error): void {
-    const logger = ctx?.logger ?? this.namespace.server.logger;
+  /**
+   * One line of log for one failure, with where it happened: what nobody has foreseen with its stack, an answer to a client without.
+   * Not through the context's logger: that shows the URL of the handshake, in which a client of protocol 3 sends its token.
+   */
+  log(level: 'warn' | 'error', what: string, error: Error): void {
     const shown = level === 'error' ? error : `${error.name}: ${error.message}`;
-    logger[level]('[egg-socket.io] %s, namespace %s, socket %s:', what, this.namespace.name, this.socket.id, shown);
+    this.namespace.server.logger[level]('[egg-socket.io] %s, namespace %s, socket %s:', what, this.namespace.name, this.socket.id, shown);
   }
 
   /** Settle: nothing of the onion is left to run. */

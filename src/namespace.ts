@@ -41,7 +41,7 @@ export class Namespace {
         // Socket.IO would leave the client without an answer
         const fail = (thrown: unknown): void => {
           const error = toError(thrown);
-          arrivals.of(socket)?.log('error', undefined, 'middleware of nsp.use() failed', error);
+          arrivals.of(socket)?.log('error', 'middleware of nsp.use() failed', error);
           if (!hasAnswered) answer(refusalTo(socket, refusalFor(error, reveal)));
         };
         (async () => fn(socket, answer))().catch(fail);

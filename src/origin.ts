@@ -63,7 +63,7 @@ export function checkOrigin(app: EggApplication, { cors, allowRequest }: InitOpt
   async function isInCors(origin: string, request: IncomingMessage): Promise<boolean> {
     if (!cors) return false;
     const options = typeof cors === 'function' ? await ask<CorsOptions>(done => cors(request, done)) : cors;
-    return matches(origin, options?.origin ?? '*');
+    return options?.origin !== undefined && matches(origin, options.origin);
   }
 
   function logRefusal(origin: string, { headers: { host } }: IncomingMessage): void {

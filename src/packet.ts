@@ -48,8 +48,8 @@ async function live(ctx: SocketContext, connection: Connection, pass: Pass): Pro
     if (ack && result !== undefined) ack(result);
   } catch (thrown) {
     const error = toError(thrown);
-    logFailure(ctx, connection, event, error);
-    await connection.saveAfterFailure(ctx);
+    logFailure(connection, event, error);
+    await connection.saveAfterFailure();
     answer(connection, event, error, ack);
   } finally {
     server.work.end();
@@ -71,7 +71,9 @@ async function handleAfterUses(ctx: SocketContext, connection: Connection, pass:
     work.end(); // nobody waits for a packet that is dropped
     let error: Error | undefined;
     try {
-      error = await new Promise(resolve => use(ctx.packet as Event, resolve));
+      error = await new Promise((resolve, reject) => {
+        (async () => use(ctx.packet as Event, resolve))().catch(reject); // whatever it throws, now or later
+      });
     } finally {
       work.begin();
     }
@@ -96,16 +98,16 @@ async function liveReserved(ctx: SocketContext, connection: Connection, handler:
     await handler.call(ctx, ctx);
     await connection.session?.save();
   } catch (thrown) {
-    logFailure(ctx, connection, ctx.packet?.[0], toError(thrown));
-    await connection.saveAfterFailure(ctx);
+    logFailure(connection, ctx.packet?.[0], toError(thrown));
+    await connection.saveAfterFailure();
   } finally {
     server.work.end();
   }
 }
 
-function logFailure(ctx: SocketContext, connection: Connection, event: unknown, error: Error): void {
+function logFailure(connection: Connection, event: unknown, error: Error): void {
   // an event's name comes from the client: short, and on one line
-  connection.log(isUnexpected(error) ? 'error' : 'warn', ctx, `event ${JSON.stringify(String(event).slice(0, 100))} failed`, error);
+  connection.log(isUnexpected(error) ? 'error' : 'warn', `event ${JSON.stringify(String(event).slice(0, 100))} failed`, error);
 }
 
 /** Tells the client of an error, in the acknowledgement that it asked for or as an `error` event. */

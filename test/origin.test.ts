@@ -117,7 +117,7 @@ const CORS: Record<string, { cors: string; yes: string[]; no: string[] }> = {
   },
   true: { cors: `{ origin: true }`, yes: ['https://a.example'], no: [] },
   '*': { cors: `{ origin: '*' }`, yes: ['https://a.example'], no: [] },
-  'no origin at all': { cors: `{ credentials: true }`, yes: ['https://a.example'], no: [] },
+  'no origin at all': { cors: `{ credentials: true }`, yes: [], no: ['https://a.example'] },
   false: { cors: `{ origin: false }`, yes: [], no: ['https://a.example'] },
 };
 
