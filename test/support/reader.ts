@@ -11,7 +11,7 @@ import type { TestContext } from 'node:test';
 import { type Files, HOST, hostFolder, type RunningApp, startApp, writeApp } from './app';
 import { type RunningNginx, startNginx } from './nginx';
 import type { Page, Sample } from './page';
-import { startRedis } from './redis';
+import { type RedisServer, startRedis } from './redis';
 import { runScript } from './script';
 import { checkTypes, toJavaScript } from './typescript';
 
@@ -38,7 +38,7 @@ export class Reader {
   #app: RunningApp | undefined;
   /** Where clients connect, if not to the app itself. */
   #front: RunningNginx | undefined;
-  #redis: { readonly port: number } | undefined;
+  #redis: RedisServer | undefined;
 
   constructor(t: TestContext, page: Page) {
     this.#t = t;
@@ -86,11 +86,18 @@ export class Reader {
   }
 
   async #runClient({ language, title, code, line, place }: Sample): Promise<void> {
-    const { url } = this.#front ?? (await this.#start());
+    const app = await this.#start();
+    const { url } = this.#front ?? app;
     const path = `client.m${language}`;
     await checkTypes(this.#t, path.endsWith('ts') ? { ...this.#files, [path]: code } : {});
     const { 'client.mjs': script = '' } = toJavaScript({ [path]: code });
+    const isRedisDown = title.endsWith('while Redis is down');
+    if (isRedisDown) {
+      await this.#redis?.kill();
+      await app.logged(/IO_REDIS_DOWN/);
+    }
     await runScript(url, { code: script, line, place, origin: /^client on (\S+)$/.exec(title)?.[1] });
+    if (isRedisDown) await this.#redis?.start();
   }
 
   /** A line of log is one that the app has logged. Other texts are drawings. */
