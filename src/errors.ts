@@ -110,13 +110,7 @@ export function isUnexpected(error: Error): boolean {
  */
 export function isFault(error: Error): boolean {
   const { errno, syscall } = error as NodeJS.ErrnoException;
-  return (
-    error.name !== 'Error' ||
-    !PLAIN.has(error.constructor.name) ||
-    errno !== undefined ||
-    syscall !== undefined ||
-    describe(error).expose === false
-  );
+  return !PLAIN.has(error.constructor.name) || errno !== undefined || syscall !== undefined || describe(error).expose === false;
 }
 
 /** A text that may come from a client, for the log: short, and on one line. */
