@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { heading, runs } from './check.mjs';
 import { installMissing } from './install.mjs';
 import { installMissingPrograms } from './system.mjs';
-import { runSuite } from './unit.mjs';
+import { runSuite, summary } from './unit.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COVERAGE = join(ROOT, 'coverage');
@@ -17,7 +17,7 @@ const CHECKS = ['format', 'types', 'lint', 'test:types', 'dead-code', 'package']
 /** There are other versions of Node for this platform only. */
 const HAS_NODES = process.platform === 'linux' && process.arch === 'x64';
 
-const total = { passed: 0, failed: 0 };
+const total = { passed: 0, failed: 0, skipped: 0 };
 try {
   await install();
   for (const name of CHECKS) check(name);
@@ -32,7 +32,7 @@ try {
   add({ passed: 0, failed: 1 });
 }
 if (total.failed > 0) process.exitCode = 1;
-console.log(`\n${total.passed} passed, ${total.failed} failed`);
+console.log(summary(total));
 
 async function install() {
   heading('install what is missing');
@@ -46,7 +46,8 @@ function check(name) {
   add(runs('npm', ['run', '--silent', name]) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
 }
 
-function add({ passed, failed }) {
+function add({ passed, failed, skipped = 0 }) {
   total.passed += passed;
   total.failed += failed;
+  total.skipped += skipped;
 }

@@ -22,22 +22,23 @@ const REPORT = join(ROOT, '.build/report.tap');
 const EGG41_FILES = ['packet.test.ts'];
 const EGG41_NODE = 24;
 
-/** Runs the compiled tests and returns how many passed and failed. */
+/** Runs the compiled tests and returns how many passed, failed and were skipped. */
 export function runSuite({ words = [], hosts = ['egg4', 'egg3', 'egg41'], node, options = [] } = {}) {
-  const total = { passed: 0, failed: 0 };
+  const total = { passed: 0, failed: 0, skipped: 0 };
   const add = (name, files, host, version) => {
     if (files.length === 0) return;
     heading(`${name}, Node ${version ?? process.versions.node}`);
-    const { passed, failed } = run(files, host, version, options);
-    total.passed += passed;
-    total.failed += failed;
+    const result = run(files, host, version, options);
+    for (const what of Object.keys(total)) total[what] += result[what];
   };
   if (node === undefined) add('tests that need no host', filesIn('test/once', words), 'egg4');
   for (const host of hosts) {
     if (host !== 'egg41') add(`tests on ${host}`, filesIn('test', words), host, node);
-    else if (canRunEgg41(node)) {
+    else {
       const files = filesIn('test', words).filter(file => hosts.length === 1 || EGG41_FILES.includes(basename(file)));
-      add('tests on egg41', files, host, node ?? EGG41_NODE);
+      const problem = whyNotEgg41(node);
+      if (!problem) add('tests on egg41', files, host, node ?? EGG41_NODE);
+      else if (files.length > 0) heading(`tests on egg41 are skipped (${files.map(file => basename(file)).join(', ')}): ${problem}`);
     }
   }
   return total;
@@ -50,8 +51,15 @@ function filesIn(folder, words) {
 }
 
 /** Egg 4.1 needs a Node that not everybody has; it runs on the one in test/nodes, where there is one. */
-function canRunEgg41(node) {
-  return (node === undefined || Number(node) === EGG41_NODE) && existsSync(binaryOf(EGG41_NODE));
+function whyNotEgg41(node) {
+  if (node !== undefined && Number(node) !== EGG41_NODE) return `they run on Node ${EGG41_NODE}`;
+  if (existsSync(binaryOf(EGG41_NODE))) return undefined;
+  return `test/nodes has no Node ${EGG41_NODE} for ${process.platform} on ${process.arch}`;
+}
+
+/** The last line: `N passed, N failed`, and what was skipped if anything was. */
+export function summary({ passed, failed, skipped }) {
+  return `\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }
 
 function binaryOf(version) {
@@ -87,7 +95,7 @@ function count(status) {
   const report = existsSync(REPORT) ? readFileSync(REPORT, 'utf8') : '';
   const total = name => Number(report.match(new RegExp(`^# ${name} (\\d+)$`, 'm'))?.[1] ?? 0);
   const failed = total('fail') + total('cancelled');
-  return { passed: total('pass'), failed: failed === 0 && status !== 0 ? 1 : failed };
+  return { passed: total('pass'), failed: failed === 0 && status !== 0 ? 1 : failed, skipped: total('skipped') };
 }
 
 function main(args) {
@@ -102,15 +110,13 @@ function main(args) {
     else words.push(arg);
   }
   if (!runs('npm', ['run', '--silent', 'types'])) return false;
-  let passed = 0;
-  let failed = 0;
+  const total = { passed: 0, failed: 0, skipped: 0 };
   for (const node of nodes.length > 0 ? nodes : [undefined]) {
     const result = runSuite({ words, node, options, ...(hosts.length > 0 && { hosts }) });
-    passed += result.passed;
-    failed += result.failed;
+    for (const what of Object.keys(total)) total[what] += result[what];
   }
-  console.log(`\n${passed} passed, ${failed} failed`);
-  return passed > 0 && failed === 0;
+  console.log(summary(total));
+  return total.passed > 0 && total.failed === 0;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url) && !main(process.argv.slice(2))) process.exitCode = 1;

@@ -146,11 +146,14 @@ export class Connection implements ContextOwner {
 
   /**
    * One line of log for one failure, with where it happened: what nobody has foreseen with its stack, an answer to a client without.
-   * Not through the context's logger: that shows the URL of the handshake, in which a client of protocol 3 sends its token.
+   * Outside the context, in which every logger shows the URL of the handshake: a client of protocol 3 sends its token there.
    */
   log(level: 'warn' | 'error', what: string, error: Error): void {
     const shown = level === 'error' ? error : oneLine(`${error.name}: ${error.message}`);
-    this.namespace.server.logger[level]('[egg-socket.io] %s, namespace %s, socket %s:', what, this.namespace.name, this.socket.id, shown);
+    const { logger, storage } = this.namespace.server;
+    storage.run(undefined, () =>
+      logger[level]('[egg-socket.io] %s, namespace %s, socket %s:', what, this.namespace.name, this.socket.id, shown),
+    );
   }
 
   /** Settle: nothing of the onion is left to run. */

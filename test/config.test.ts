@@ -59,6 +59,7 @@ test('a wrong type or value stops the boot and says what it must be', async t =>
     [`{ init: { cors: true } }`, /config\.io\.init\.cors must be an object or a function, not a boolean/],
     [`{ init: { pingTimeout: 'soon' } }`, /config\.io\.init\.pingTimeout must be a number, not a string/],
     [`{ init: { transports: 'websocket' } }`, /config\.io\.init\.transports must be an array, not a string/],
+    [`{ init: { maxHttpBufferSize: '1mb' } }`, /config\.io\.init\.maxHttpBufferSize must be a number, not a string/],
     [`{ init: { allowEIO3: 'no' } }`, /config\.io\.init\.allowEIO3 must be a boolean, not a string/],
     [`{ init: { connectionStateRecovery: 1 } }`, /config\.io\.init\.connectionStateRecovery must be an object/],
     [`{ namespace: ['/'] }`, /config\.io\.namespace must be an object, not an array/],
@@ -92,13 +93,20 @@ test('what is gone with Socket.IO 2 stops the boot with what to write instead', 
   }
 });
 
-test('an unknown key of config.io warns with the nearest known one, and the app starts', async t => {
-  const { url, logs } = await startApp(t, configOf(`{ namespaces: {}, generateID: () => 'x' }`));
+test('an unknown key of config.io or config.io.init warns with the nearest known one, and the app starts', async t => {
+  const { url, logs } = await startApp(t, configOf(`{ namespaces: {}, generateID: () => 'x', init: { pingTimeOut: 1000 } }`));
   await connect(t, url);
   const warnings = logs.filter(line => line.includes('IO_CONFIG_UNKNOWN_KEY'));
-  assert.equal(warnings.length, 2);
-  assert.match(warnings[0] ?? '', /^WARN .*config\.io\.namespaces is no option; did you mean namespace\?/);
-  assert.match(warnings[1] ?? '', /config\.io\.generateID is no option; did you mean generateId\?/);
+  for (const [unknown, known] of [
+    ['config.io.namespaces', 'namespace'],
+    ['config.io.generateID', 'generateId'],
+    ['config.io.init.pingTimeOut', 'pingTimeout'],
+  ] as const)
+    assert.ok(
+      warnings.some(line => line.startsWith('WARN ') && line.includes(`${unknown} is no option; did you mean ${known}?`)),
+      warnings.join('\n'),
+    );
+  assert.equal(warnings.length, 3);
 });
 
 test('options that are null or undefined are options that are not there', async t => {
@@ -142,10 +150,18 @@ test('the client bundle is not served unless asked', async t => {
   await response.body?.cancel();
 });
 
-test('clients of protocol 3 can connect unless allowEIO3 is turned off', async t => {
-  const { url } = await startApp(t, configOf(`{ init: { allowEIO3: false } }`));
-  await connect(t, url);
-  await assert.rejects(connect(t, url, { transports: ['polling'] }, 2));
+test('clients of Socket.IO 2 can connect unless allowEIO3 is turned off; those of 3 that speak protocol 4 can either way', async t => {
+  const unsaid = await startApp(t, {});
+  for (const transports of [['polling'], ['websocket']]) await connect(t, unsaid.url, { transports }, 2);
+  await unsaid.close();
+
+  const { url, io } = await startApp(t, configOf(`{ init: { allowEIO3: false } }`));
+  const reasons: unknown[] = [];
+  io.engine.on('connection_error', ({ code, message }: { code: number; message: string }) => reasons.push([code, message]));
+  await assert.rejects(connect(t, url, { transports: ['polling'] }, 2), /xhr poll error/);
+  await assert.rejects(connect(t, url, {}, 2), /websocket error/);
+  assert.deepEqual(reasons, Array(2).fill([5, 'Unsupported protocol version']));
+  for (const version of [3, 4] as const) await connect(t, url, {}, version);
 });
 
 /** A package that says it is a WebSocket engine, and is ws. */

@@ -111,6 +111,53 @@ test('an error is logged in one line, once, with namespace, event and socket id,
   assert.doesNotMatch(logs.join('\n'), /payload/);
 });
 
+for (const version of [2, 4] as const) {
+  test(`no line of the plugin’s shows what a client of version ${version} has in its URL, whatever fails`, async t => {
+    const { url, logs, logged } = await startApp(t, {
+      'app/io/middleware/guard.js': `
+        module.exports = () => async (ctx, next) => {
+          if (ctx.handshake.query.refused) throw new Error('not with me');
+          await next();
+          throw new Error('a mishap on leaving');
+        };`,
+      'config/config.default.js': `
+        const lines = global.linesWithUrlByTest = [];
+        // called for a line that has a context, whose URL Egg puts in front of it
+        exports.logger.contextFormatter = ({ paddingMessage, message }) => { lines.push(paddingMessage + message); return message; };
+        exports.io = {
+          generateId: request => (request.url.includes('anonymous') ? '' : Math.random().toString(36)),
+          namespace: { '/': { connectionMiddleware: ['guard'] } },
+        };`,
+      'app/router.js': `
+        module.exports = app => {
+          app.io.route('fail', async ctx => {
+            ctx.logger.warn("the app's own");
+            throw new Error('a mishap in the controller');
+          });
+          app.io.route('disconnect', async () => { throw new Error('a mishap in disconnect'); });
+        };`,
+    });
+    const query = { token: 'secret' };
+    await assert.rejects(connect(t, url, { query: { ...query, refused: '1' } }, version));
+    await assert.rejects(connect(t, url, { query: { ...query, anonymous: '1' } }, version));
+    await assert.rejects(connect(t, url, { query, extraHeaders: { origin: 'http://evil.example' } }, version));
+    const client = await connect(t, url, { query }, version);
+    await ask(client, 'fail');
+    client.disconnect();
+    for (const what of [/not with me/, /IO_ID_INVALID/, /IO_ORIGIN_REFUSED/, /in the controller/, /on leaving/, /in disconnect/])
+      await logged(what);
+    const lines = Reflect.get(globalThis, 'linesWithUrlByTest') as string[];
+    assert.ok(
+      lines.some(line => /token=secret.*the app's own/.test(line)),
+      'what the app logs by itself has the URL, as over HTTP',
+    );
+    assert.deepEqual(
+      [...lines, ...logs].filter(line => line.includes('secret') && !line.includes("the app's own")),
+      [],
+    );
+  });
+}
+
 test('the name of an event cannot forge a line of the log, nor fill it', async t => {
   const { url, logged } = await startApp(t, {
     ...APP,

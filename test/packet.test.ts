@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startApp } from './support/app';
 import { ask, type ClientVersion, connect, next } from './support/client';
-import { internals } from './support/remains';
+import { internals, watchForCrashes } from './support/remains';
 
 test('the value that a controller returns is the acknowledgement', async t => {
   const { url } = await startApp(t, {
@@ -243,4 +243,34 @@ test('what the app gives to socket.use() runs between packet middleware and cont
   await ask(client, 'heard');
   assert.deepEqual(steps, ['outer', 'use', 'outer', 'use']);
   await internals(io).work.idle(); // nobody waits for the packet that was dropped
+});
+
+test('a function of socket.use() that throws, now or later, answers with the error, which is logged once', async t => {
+  watchForCrashes(t);
+  const { url, io, logs } = await startApp(t, {
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('say', async () => 'said');
+        app.io.on('connection', socket => {
+          socket.use(([, word], next) => {
+            if (word === 'now') throw new Error('failed now');
+            next();
+          });
+          socket.use(async ([, word], next) => {
+            await new Promise(resolve => setImmediate(resolve));
+            if (word === 'later') throw new Error('failed later');
+            next();
+            if (word === 'too late') throw new Error('failed too late');
+          });
+        });
+      };`,
+  });
+  const client = await connect(t, url);
+  for (const word of ['now', 'later']) {
+    assert.deepEqual(await ask(client, 'say', word), { error: { code: 'INTERNAL_SERVER_ERROR', message: `failed ${word}` } });
+    assert.equal(logs.filter(line => line.includes(`failed ${word}`)).length, 1);
+  }
+  assert.equal(await ask(client, 'say', 'too late'), 'said');
+  assert.equal(await ask(client, 'say', 'well'), 'said');
+  await internals(io).work.idle();
 });

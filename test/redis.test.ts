@@ -196,6 +196,25 @@ test('when Redis dies, local clients are served on; each outage and each recover
   }
 });
 
+test('fetchSockets() rejects with IO_REDIS_DOWN while Redis is down, and local.fetchSockets() answers', async t => {
+  watchForCrashes(t);
+  const redis = await startRedis(t);
+  const { url, io, logged } = await start(t, { port: redis.port });
+  const alice = await connect(t, url);
+  await redis.kill();
+  await logged(DOWN);
+  await assert.rejects(io.fetchSockets(), (error: Error & { code?: string }) => {
+    assert.ok(error instanceof Error);
+    assert.equal(error.code, 'IO_REDIS_DOWN');
+    assert.match(error.message, /IO_REDIS_DOWN: the other servers cannot be asked; `local` asks this one alone/);
+    return true;
+  });
+  assert.deepEqual(
+    (await io.local.fetchSockets()).map(({ id }) => id),
+    [alice.id],
+  );
+});
+
 test('a client is joined, moved and disconnected by its id while Redis is down', async t => {
   watchForCrashes(t);
   const redis = await startRedis(t);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Files, startApp } from './support/app';
 import { ask, type Client, connect, next } from './support/client';
+import { openPolling } from './support/raw';
 
 /** All that a client hears under `news`, in order. */
 function newsOf(client: Client): unknown[] {
@@ -94,6 +95,14 @@ test('volatile events reach a client that is ready, and are not kept for one tha
   const heard = next(client, 'news');
   io.volatile.emit('news', 'volatile');
   assert.deepEqual(await heard, ['volatile']);
+
+  const polling = await openPolling(url);
+  await (await fetch(polling, { method: 'POST', body: '40' })).text();
+  assert.match(await (await fetch(polling)).text(), /^40\{/);
+  // between two polls there is nothing to send it with
+  io.volatile.emit('news', 'volatile');
+  io.emit('news', 'kept');
+  assert.equal(await (await fetch(polling)).text(), '42["news","kept"]');
 });
 
 test('fetchSockets, socketsJoin, socketsLeave and disconnectSockets', async t => {
