@@ -282,7 +282,7 @@ test('what this server asks for itself is done once: its echo from Redis finds n
   const gone = next(old, 'disconnect');
   here.io.except(socket.id).disconnectSockets();
   here.io.in(socket.id).socketsJoin('a');
-  socket.leave('a');
+  await socket.leave('a');
   await gone;
   await there.io.fetchSockets(); // an answer through Redis: what was sent before it has come by
   assert.equal(client.connected, true);
