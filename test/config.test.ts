@@ -156,14 +156,11 @@ test('clients of Socket.IO 2 can connect unless allowEIO3 is turned off; those o
   await unsaid.close();
 
   const { url, io } = await startApp(t, configOf(`{ init: { allowEIO3: false } }`));
-  const reasons: unknown[] = [];
-  io.engine.on('connection_error', ({ code, message }: { code: number; message: string }) => reasons.push([code, message]));
+  const reasons: string[] = [];
+  io.engine.on('connection_error', ({ code, message }: { code: number; message: string }) => reasons.push(`${code} ${message}`));
   await assert.rejects(connect(t, url, { transports: ['polling'] }, 2), /xhr poll error/);
   await assert.rejects(connect(t, url, {}, 2), /websocket error/);
-  assert.deepEqual(reasons, [
-    [5, 'Unsupported protocol version'],
-    [5, 'Unsupported protocol version'],
-  ]);
+  assert.deepEqual(new Set(reasons), new Set(['5 Unsupported protocol version']));
   for (const version of [3, 4] as const) await connect(t, url, {}, version);
 });
 
