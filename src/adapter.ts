@@ -1,12 +1,13 @@
 /** How broadcasts reach their sockets: within the process, or through Redis across servers. */
 import { RedisAdapter } from '@socket.io/redis-adapter';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Namespace } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Room, SessionAwareAdapter } from 'socket.io-adapter';
 import type { InitOptions, RedisConfig } from './config';
 import type { Deprecations } from './deprecations';
 import type { Logger } from './egg';
-import { messageOf, SetupError } from './errors';
+import { messageOf } from './errors';
 
 /** Makes the adapter of a namespace. Socket.IO calls it with `new`. */
 export type AdapterFactory = (this: void, nsp: Namespace) => Adapter;
@@ -16,7 +17,6 @@ const BOOT_PATIENCE = 2000;
 
 /** What the config asks for; with the old calls of adapters put on. */
 export function createAdapterFactory(init: InitOptions, redis: RedisLink | undefined, deprecations: Deprecations): AdapterFactory {
-  if (redis && init.adapter) throw new SetupError('IO_CONFIG_INVALID', 'config.io.redis and config.io.init.adapter are both set; keep one');
   const inMemory = init.connectionStateRecovery ? SessionAwareAdapter : Adapter;
   // Socket.IO types it as a class only, but takes a factory as well
   const Base = (redis?.createAdapter ?? init.adapter ?? inMemory) as new (nsp: Namespace) => Adapter;
@@ -34,13 +34,16 @@ export class RedisLink {
   readonly #subscriber: Redis;
   readonly #logger: Logger;
   readonly #address: string;
+  /** Aborted when nothing is waited for any more. */
+  readonly #closing = new AbortController();
   #isDown = false;
   #unpublished = 0;
 
   constructor({ auth_pass, key = 'socket.io', db = 0, requestsTimeout = 5000, ...options }: RedisConfig, logger: Logger) {
     this.#logger = logger;
     this.#address = `${options.host ?? '127.0.0.1'}:${options.port ?? 6379}`;
-    const common: RedisOptions = { connectTimeout: BOOT_PATIENCE, ...(auth_pass !== undefined && { password: auth_pass }), ...options };
+    const password = options.password ?? auth_pass;
+    const common: RedisOptions = { connectTimeout: BOOT_PATIENCE, ...options, ...(password !== undefined && { password }) };
     // a broadcast that waited for Redis would arrive when nobody expects it any more
     this.#publisher = this.#connect({ ...common, enableOfflineQueue: false, autoResendUnfulfilledCommands: false });
     // but a subscription has to survive
@@ -53,18 +56,14 @@ export class RedisLink {
 
   /** Resolves when Redis is there, or when the boot should not wait any longer. */
   async ready(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>(resolve => {
-      timer = setTimeout(() => {
-        this.#goDown(new Error(`no answer in ${BOOT_PATIENCE} ms`));
-        resolve();
-      }, BOOT_PATIENCE);
-    });
-    await Promise.race([patience, Promise.all([becomesReady(this.#publisher), becomesReady(this.#subscriber)])]);
-    clearTimeout(timer);
+    const patience = wait(BOOT_PATIENCE, 'late', { signal: this.#closing.signal }).catch(() => 'closed');
+    const link = Promise.all([becomesReady(this.#publisher), becomesReady(this.#subscriber)]);
+    if ((await Promise.race([patience, link])) === 'late') this.#goDown(new Error(`no answer in ${BOOT_PATIENCE} ms`));
+    else this.#closing.abort();
   }
 
   close(): void {
+    this.#closing.abort();
     for (const client of [this.#publisher, this.#subscriber]) {
       client.removeAllListeners('close');
       client.disconnect();
@@ -101,9 +100,27 @@ export class RedisLink {
 
 /**
  * The official adapter reaches sockets of its own server by way of Redis when they are to join, leave or disconnect.
- * Here they do so at once, with Redis or without; what comes back from Redis changes nothing then.
+ * Here they do so at once, with Redis or without, and what comes back from Redis is not done again: it might be out of date by then.
  */
 class LocalFirstAdapter extends RedisAdapter {
+  static {
+    const onrequest: unknown = Reflect.get(RedisAdapter.prototype, 'onrequest'); // declared as private
+    if (typeof onrequest !== 'function') throw new Error('@socket.io/redis-adapter has changed');
+    Reflect.set(this.prototype, 'onrequest', function (this: LocalFirstAdapter, channel: string, message: Buffer | string): unknown {
+      return this.#isOwnEcho(message) ? undefined : (Reflect.apply(onrequest, this, [channel, message]) as unknown);
+    });
+  }
+
+  #isOwnEcho(message: Buffer | string): boolean {
+    if (message[0] !== 0x7b && message[0] !== '{') return false; // only such requests are JSON
+    try {
+      const { uid, type } = JSON.parse(message.toString()) as { uid?: unknown; type?: unknown };
+      return uid === this.uid && LOCAL_FIRST.has(type);
+    } catch {
+      return false; // the adapter says what it thinks of it
+    }
+  }
+
   override addSockets(opts: BroadcastOptions, rooms: Room[]): void {
     super.addSockets(locally(opts), rooms);
     if (!opts.flags?.local) super.addSockets(opts, rooms);
@@ -114,10 +131,19 @@ class LocalFirstAdapter extends RedisAdapter {
     if (!opts.flags?.local) super.delSockets(opts, rooms);
   }
 
-  /** Asked before every question to the other servers. */
+  override async fetchSockets(opts: BroadcastOptions): ReturnType<RedisAdapter['fetchSockets']> {
+    if (!opts.flags?.local) await this.#othersCanBeAsked();
+    return super.fetchSockets(opts);
+  }
+
+  /** Socket.IO does not catch a rejection here. With Redis down nobody knows: a broadcast with acknowledgement waits for its timeout. */
   override async serverCount(): Promise<number> {
+    return super.serverCount().catch(() => Number.POSITIVE_INFINITY);
+  }
+
+  async #othersCanBeAsked(): Promise<void> {
     try {
-      return await super.serverCount();
+      await super.serverCount();
     } catch (cause) {
       const error = new Error(messageOf('IO_REDIS_DOWN', 'the other servers cannot be asked; `local` asks this one alone'), { cause });
       throw Object.assign(error, { code: 'IO_REDIS_DOWN' });
@@ -129,6 +155,9 @@ class LocalFirstAdapter extends RedisAdapter {
     if (!opts.flags?.local) super.disconnectSockets(opts, close);
   }
 }
+
+/** The adapter's numbers for join, leave and disconnect. */
+const LOCAL_FIRST: ReadonlySet<unknown> = new Set([2, 3, 4]);
 
 function locally(opts: BroadcastOptions): BroadcastOptions {
   return { ...opts, flags: { ...opts.flags, local: true } };

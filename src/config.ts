@@ -96,6 +96,8 @@ const INIT_TYPES = {
   wsEngine: ['string', 'function'],
 } satisfies Record<keyof InitOptions, readonly string[]>;
 
+const TRANSPORTS = ['polling', 'websocket', 'webtransport'];
+
 const KEYS = ['init', 'namespace', 'redis', 'generateId'];
 
 /** Reads `config.io`. What is wrong throws; what is only unknown goes to `warn`. */
@@ -103,6 +105,9 @@ export function readConfig(config: unknown, warn: (message: string) => void): Se
   const io = objectAt('config.io', config ?? {});
   for (const key of Object.keys(io)) {
     if (!KEYS.includes(key)) warn(unknownKey(`config.io.${key}`, key, KEYS));
+  }
+  if (isSet(io['redis']) && isSet((io['init'] as InitOptions | undefined)?.adapter)) {
+    throw new SetupError('IO_CONFIG_INVALID', 'config.io.redis and config.io.init.adapter are both set; keep one');
   }
   return {
     init: readInit(io['init'] ?? {}, warn),
@@ -133,7 +138,19 @@ function readInit(value: unknown, warn: (message: string) => void): InitOptions 
     }
   }
   if (typeof init.cookie === 'string') init.cookie = { name: init.cookie }; // as Socket.IO 2 took it
-  if (init.connectionStateRecovery) init.connectionStateRecovery = { skipMiddlewares: false, ...init.connectionStateRecovery };
+  for (const transport of init.transports ?? []) {
+    if (typeof transport !== 'string' || !TRANSPORTS.includes(transport))
+      invalid('config.io.init.transports', `an array of ${TRANSPORTS.join(', ')}`);
+  }
+  if (init.connectionStateRecovery) {
+    const { skipMiddlewares = false } = init.connectionStateRecovery;
+    if (skipMiddlewares)
+      invalid(
+        'config.io.init.connectionStateRecovery.skipMiddlewares',
+        'false: routes, session and guards of a recovered client depend on it',
+      );
+    init.connectionStateRecovery = { ...init.connectionStateRecovery, skipMiddlewares };
+  }
   return init;
 }
 
@@ -158,13 +175,16 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
 }
 
 function readRedis(value: unknown): RedisConfig {
-  const redis = objectAt('config.io.redis', value);
+  const redis = { ...objectAt('config.io.redis', value) };
+  for (const key of ['port', 'db']) if (typeof redis[key] === 'string' && /^\d+$/.test(redis[key])) redis[key] = Number(redis[key]); // of process.env
   for (const [key, type] of Object.entries(REDIS_TYPES)) {
-    if (isSet(redis[key]) && typeof redis[key] !== type) invalid(`config.io.redis.${key}`, `a ${type}`, redis[key]);
+    if (!isSet(redis[key])) delete redis[key];
+    else if (typeof redis[key] !== type) invalid(`config.io.redis.${key}`, `a ${type}`, redis[key]);
   }
   const { port, db } = redis as RedisConfig; // the types of these two have just been seen
-  if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536))
+  if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536)) {
     invalid('config.io.redis.port', 'a whole number from 1 to 65535', port);
+  }
   if (db !== undefined && !(Number.isInteger(db) && db >= 0)) invalid('config.io.redis.db', 'a whole number from 0 on', db);
   for (const key of ['pubClient', 'subClient']) {
     if (isSet(redis[key]))

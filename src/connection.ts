@@ -4,7 +4,7 @@
  */
 import { type ExtendedError, Socket } from 'socket.io';
 import type { ContextOwner, SocketContext } from './context';
-import { answerTo, type ErrorAnswer, IoError, isFault, refusalFor, toError } from './errors';
+import { answerTo, type ErrorAnswer, IoError, isFault, oneLine, refusalFor, toError } from './errors';
 import type { Namespace } from './namespace';
 import { descend } from './onion';
 import { receivePacket, receiveReserved } from './packet';
@@ -56,6 +56,8 @@ export class Connection implements ContextOwner {
   session: ConnectionSession | undefined;
   /** What the app itself has given to `socket.use()`. */
   uses: Use[] | undefined;
+  /** Whether it is to end as soon as it is connected. */
+  isDismissed = false;
   readonly #next: Next;
   #state: State = 'connecting';
   /** Lets the onion ascend. Only there while something waits for it. */
@@ -83,7 +85,7 @@ export class Connection implements ContextOwner {
     this.socket.use((packet, pass) => receivePacket(this, packet, pass));
     Object.assign(this.socket, SOCKET_METHODS);
     for (const [event, handler] of router.reserved)
-      this.socket.on(event, (...args: unknown[]) => receiveReserved(this, event, args, handler));
+      this.socket.on(event, (...args: unknown[]) => receiveReserved(this, event, definedOf(args), handler));
     this.session = await server.sessions?.open(this.socket.request);
   }
 
@@ -97,8 +99,7 @@ export class Connection implements ContextOwner {
   /** The core of the connection's onion: admits the client and stays until it has gone. */
   async stay(): Promise<void> {
     await this.session?.save();
-    if (this.#state === 'refused') throw new Error('next() was called after the client had been refused');
-    if (this.#state === 'gone') return;
+    if (!this.isConnecting) return; // refused or gone: nothing to wait for
     const left = new Promise<void>(resolve => (this.#leave = resolve));
     this.socket.once('disconnect', () => this.leave());
     this.admit();
@@ -148,7 +149,7 @@ export class Connection implements ContextOwner {
    * Outside the context, in which every logger shows the URL of the handshake: a client of protocol 3 sends its token there.
    */
   log(level: 'warn' | 'error', what: string, error: Error): void {
-    const shown = level === 'error' ? error : `${error.name}: ${error.message}`;
+    const shown = level === 'error' ? error : oneLine(`${error.name}: ${error.message}`);
     const { logger, storage } = this.namespace.server;
     storage.run(undefined, () =>
       logger[level]('[egg-socket.io] %s, namespace %s, socket %s:', what, this.namespace.name, this.socket.id, shown),
@@ -175,6 +176,11 @@ export class Connection implements ContextOwner {
   }
 }
 
+/** Socket.IO fires its events with arguments that are not there. */
+function definedOf(args: unknown[]): unknown[] {
+  return args.filter(arg => arg !== undefined);
+}
+
 const CONNECTION = Symbol('connection');
 
 type OwnSocket = Socket & { readonly [CONNECTION]: Connection };
@@ -185,6 +191,7 @@ const SOCKET_METHODS = {
   disconnect(this: OwnSocket, close = false): Socket {
     const connection = this[CONNECTION];
     if (!connection.isConnecting) {
+      if (!this.connected) connection.isDismissed = true; // admitted just now
       Socket.prototype.disconnect.call(this, close);
       return this;
     }

@@ -30,6 +30,14 @@ export type SocketHandler = (this: SocketContext, ctx: SocketContext) => unknown
 
 export type SocketContextClass = new (owner: ContextOwner, packet?: unknown[]) => SocketContext;
 
+const OWNER = Symbol('owner');
+const ACK = Symbol('ack');
+const ARGS = Symbol('args');
+const REQ = Symbol('req');
+const RES = Symbol('res');
+const REQUEST = Symbol('request');
+const RESPONSE = Symbol('response');
+
 /** Makes the class of an app's contexts. To be called when Egg has extended its context prototype and before the first connection. */
 export function createContextClass(app: EggApplication): SocketContextClass {
   class EggSocketContext {
@@ -38,58 +46,63 @@ export function createContextClass(app: EggApplication): SocketContextClass {
     declare readonly socket: Socket;
     declare packet: unknown[] | undefined;
     declare readonly starttime: number;
-    readonly #owner: ContextOwner;
-    #args: unknown[] | undefined;
-    #request: object | undefined;
-    #response: object | undefined;
-    #res: ServerResponse | undefined;
+    // keyed by symbols rather than private: what stands in for a context, as a proxy, has to work as well
+    declare readonly [OWNER]: ContextOwner;
+    declare [ACK]: Acknowledge | undefined;
+    declare [ARGS]: unknown[] | undefined;
+    declare [REQ]: IncomingMessage | undefined;
+    declare [RES]: ServerResponse | undefined;
+    declare [REQUEST]: object | undefined;
+    declare [RESPONSE]: object | undefined;
 
     constructor(owner: ContextOwner, packet?: unknown[]) {
-      this.#owner = owner;
+      this[OWNER] = owner;
       this.socket = owner.socket;
       this.packet = packet;
       this.starttime = Date.now();
+      const last = packet?.at(-1);
+      this[ACK] = typeof last === 'function' ? (last as Acknowledge) : undefined; // no client can send a function: it is Socket.IO's
     }
 
     get args(): unknown[] {
-      return (this.#args ??= this.packet?.slice(1) ?? []);
+      return (this[ARGS] ??= this.packet?.slice(1) ?? []);
     }
     set args(args: unknown[]) {
-      this.#args = args;
+      this[ARGS] = args;
     }
 
     get ack(): Acknowledge | undefined {
-      const last = this.packet?.at(-1);
-      return typeof last === 'function' ? (last as Acknowledge) : undefined; // no client can send a function: it is Socket.IO's
+      return this[ACK];
     }
 
+    /** The handshake's request; what is written to it, as a URL by `ctx.query = ...`, is this context's alone. */
     get req(): IncomingMessage {
-      return this.socket.request;
+      return (this[REQ] ??= Object.create(this.socket.request) as IncomingMessage); // typed as any
     }
     get res(): ServerResponse {
-      return (this.#res ??= new ServerResponse(this.req));
+      return (this[RES] ??= new ServerResponse(this.req));
     }
     set res(res: ServerResponse) {
-      this.#res = res;
+      this[RES] = res;
     }
     get originalUrl(): string {
-      return this.req.url ?? '';
+      return this.socket.request.url ?? '';
     }
     get request(): object {
-      return (this.#request ??= new EggSocketRequest(this));
+      return (this[REQUEST] ??= new EggSocketRequest(this));
     }
     get response(): object {
-      return (this.#response ??= new EggSocketResponse(this));
+      return (this[RESPONSE] ??= new EggSocketResponse(this));
     }
 
     /** Put on the prototype only where Egg has sessions. */
     static readonly session: PropertyDescriptor & ThisType<EggSocketContext> = {
       configurable: true,
       get(): EggSession | null | undefined {
-        return this.#owner.session?.value;
+        return this[OWNER].session?.value;
       },
       set(session: EggSession | null) {
-        if (this.#owner.session) this.#owner.session.value = session;
+        if (this[OWNER].session) this[OWNER].session.value = session;
       },
     };
   }
@@ -155,7 +168,7 @@ export function createContextClass(app: EggApplication): SocketContextClass {
   return EggSocketContext;
 }
 
-const SOCKET_PROPERTIES = [
+const DELEGATED_PROPERTIES = [
   'client',
   'server',
   'adapter',
@@ -169,12 +182,12 @@ const SOCKET_PROPERTIES = [
   'disconnected',
   'handshake',
 ] as const;
-const SOCKET_METHODS = ['join', 'leave', 'emit', 'to', 'in', 'send', 'write', 'disconnect'] as const;
+const DELEGATED_METHODS = ['join', 'leave', 'emit', 'to', 'in', 'send', 'write', 'disconnect'] as const;
 
 /** The members of the socket that a context has as its own, as `ctx.emit()` for `ctx.socket.emit()`. */
 const SHORTHANDS: PropertyDescriptorMap & ThisType<SocketContext> = {
   ...Object.fromEntries(
-    SOCKET_PROPERTIES.map((name): [string, PropertyDescriptor & ThisType<SocketContext>] => [
+    DELEGATED_PROPERTIES.map((name): [string, PropertyDescriptor & ThisType<SocketContext>] => [
       name,
       {
         configurable: true,
@@ -185,7 +198,7 @@ const SHORTHANDS: PropertyDescriptorMap & ThisType<SocketContext> = {
     ]),
   ),
   ...Object.fromEntries(
-    SOCKET_METHODS.map((name): [string, PropertyDescriptor & ThisType<SocketContext>] => [
+    DELEGATED_METHODS.map((name): [string, PropertyDescriptor & ThisType<SocketContext>] => [
       name,
       {
         configurable: true,

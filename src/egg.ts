@@ -24,9 +24,9 @@ export interface EggContext {
 
 /** The session object of koa-session, as far as it is used here. */
 export interface EggSession {
-  readonly maxAge?: number | string;
-  /** Saves or removes the session now, whatever `autoCommit` says. */
-  manuallyCommit(): Promise<void>;
+  /** Whether it was made for want of one: no cookie names it. */
+  readonly isNew?: boolean;
+  toJSON(): Record<string, unknown>;
 }
 
 export type SessionMiddleware = (ctx: EggContext, next: () => Promise<void>) => Promise<void>;

@@ -3,7 +3,6 @@
  * The codes are explained one by one in docs/errors.md.
  */
 import { STATUS_CODES } from 'node:http';
-import { inspect } from 'node:util';
 
 /** Codes of mistakes in the app's set-up. They stop the boot, or are logged where docs/errors.md says so. */
 export type SetupCode =
@@ -93,7 +92,7 @@ export function answerTo(error: Error, reveal: boolean): ErrorAnswer {
 
 /**
  * The answer to a client whose connection is refused. A plain Error thrown there is the way to say no,
- * so its message is shown; that of a bug or of a failing system is not.
+ * so its message is shown; those of bugs, systems and libraries are not.
  */
 export function refusalFor(error: Error, reveal: boolean): ErrorAnswer {
   if (isShown(error) || isFault(error)) return answerTo(error, reveal);
@@ -105,20 +104,31 @@ export function isUnexpected(error: Error): boolean {
   return !isShown(error) || (describe(error).status ?? 400) >= 500;
 }
 
-/** Whether an error is a bug, a failing system or says of itself that it is not to be shown: never meant for a client, not even as a refusal. */
+/**
+ * Whether an error is a bug, one of a system or library, or says of itself that it is not to be shown:
+ * never meant for a client, not even as a refusal. What is left are plain Errors, and those of `assert(user, 'please log in')`.
+ */
 export function isFault(error: Error): boolean {
   const { errno, syscall } = error as NodeJS.ErrnoException;
-  return FAULTS.has(error.name) || errno !== undefined || syscall !== undefined || describe(error).expose === false;
+  return !PLAIN.has(error.constructor.name) || errno !== undefined || syscall !== undefined || describe(error).expose === false;
+}
+
+/** A text that may come from a client, for the log: short, and on one line. */
+export function oneLine(text: string): string {
+  return text.slice(0, 500).replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');
 }
 
 /** What was thrown, as an Error: user code may throw anything. */
 export function toError(thrown: unknown): Error {
   if (thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]') return thrown as Error; // second test: an Error of another realm
   if (typeof thrown === 'string') return new Error(thrown);
-  return new TypeError(`a value that is no Error was thrown: ${inspect(thrown)}`); // a fault: nobody has decided that clients may see that value
+  // a fault: nobody has decided that clients, or the log, may see that value
+  return new TypeError(
+    `a value that is no Error was thrown: ${thrown !== null && typeof thrown === 'object' ? `an object with ${Object.keys(thrown).join(', ') || 'no keys'}` : typeof thrown}`,
+  );
 }
 
-const FAULTS = new Set(['AggregateError', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError']);
+const PLAIN: ReadonlySet<string> = new Set(['Error', 'AssertionError']);
 
 /** Errors made to be shown: IoError, and those of http-errors (`ctx.throw`), egg-validate and the like. */
 function isShown(error: Error): boolean {

@@ -43,8 +43,12 @@ export class Ids {
   /** Gives a socket that is connecting its id: on `/` the app's, on other namespaces with the namespace before it. */
   assign(socket: Socket): void {
     const id = this.#byRequest.get(socket.request);
-    if (id === undefined || socket.recovered || socket.conn.protocol === 3) return; // a client of protocol 3 has it from Engine.IO
+    if (id === undefined || socket.conn.protocol === 3) return; // a client of protocol 3 has it from Engine.IO
     const { nsp } = socket;
+    if (socket.recovered) {
+      this.#keep(socket.request, id, nsp.name === '/' ? socket.id : socket.id.slice(nsp.name.length + 1));
+      return;
+    }
     // Socket.IO has noted the socket under the id that it made up, and would never forget that one
     const preConnectSockets: unknown = Reflect.get(nsp, '_preConnectSockets');
     if (preConnectSockets instanceof Map) preConnectSockets.delete(socket.id);
@@ -52,22 +56,40 @@ export class Ids {
     if (preConnectSockets instanceof Map) preConnectSockets.set(socket.id, socket);
   }
 
+  /** A recovered socket keeps the id that it had, which was free for others meanwhile. */
+  #keep(request: IncomingMessage, id: string, former: string): void {
+    if (id === former) return;
+    if (this.#taken.has(former)) throw new Error(messageOf('IO_ID_INVALID', 'a recovered connection has the id of another one'));
+    this.#taken.delete(id);
+    this.#taken.add(former);
+    this.#byRequest.set(request, former);
+  }
+
   async #reserve(request: IncomingMessage): Promise<string> {
+    let id: unknown;
     try {
-      const id: unknown = await this.#generateId?.(request);
-      if (typeof id !== 'string')
-        throw new Error(`config.io.generateId returned ${id === null ? 'null' : `a value of type ${typeof id}`}, not a string`);
-      if (id === '') throw new Error('config.io.generateId returned an empty string');
-      if (id.length > MAX_LENGTH)
-        throw new Error(`config.io.generateId returned ${id.length} characters; at most ${MAX_LENGTH} are allowed`);
-      if (this.#taken.has(id)) throw new Error('config.io.generateId returned the id of another connection');
+      id = await this.#generateId?.(request);
+    } catch (error) {
+      this.#logger.error(messageOf('IO_ID_INVALID', 'connection refused, config.io.generateId failed'), error);
+      throw error; // Engine.IO refuses the handshake
+    }
+    const problem = this.#problemOf(id);
+    if (problem === undefined && typeof id === 'string') {
       this.#taken.add(id);
       this.#byRequest.set(request, id);
       return id;
-    } catch (error) {
-      this.#logger.error(messageOf('IO_ID_INVALID', 'connection refused'), error);
-      throw error; // Engine.IO refuses the handshake
     }
+    const message = messageOf('IO_ID_INVALID', `connection refused, config.io.generateId returned ${problem}`);
+    this.#logger.warn(message);
+    throw new Error(message);
+  }
+
+  #problemOf(id: unknown): string | undefined {
+    if (typeof id !== 'string') return id === null ? 'null' : `a value of type ${typeof id}`;
+    if (id === '') return 'an empty string';
+    if (id.length > MAX_LENGTH) return `${id.length} characters; at most ${MAX_LENGTH} are allowed`;
+    if (/[\p{Cc}\u2028\u2029]/u.test(id)) return 'control characters';
+    return this.#taken.has(id) ? 'the id of another connection' : undefined;
   }
 
   #release(request: IncomingMessage): void {

@@ -101,7 +101,8 @@ function take(app: EggApplication, property: string): object {
 /** Egg loads `chat.js` and the folder `chat` into one node: what the file is, with the folder's files as properties. */
 function mapFiles(node: object, load: (file: LoadedFile) => object): object {
   const mapped = node instanceof LoadedFile ? load(node) : {};
-  for (const [name, child] of Object.entries(node)) Object.assign(mapped, { [name]: mapFiles(child as object, load) }); // Egg's loader makes nothing but nodes
+  for (const [name, child] of Object.entries(node))
+    Object.defineProperty(mapped, name, { value: mapFiles(child as object, load), enumerable: true, configurable: true, writable: true }); // Egg's loader makes nothing but nodes
   return mapped;
 }
 

@@ -22,29 +22,31 @@ export class Namespace {
     nsp.on('connection', socket => {
       const connection = server.arrivals.of(socket);
       if (connection) server.arrivals.delete(connection);
+      if (connection?.isDismissed) socket.disconnect();
     });
-    this.#watchLaterMiddleware(nsp);
+    guardUse(nsp, server);
   }
+}
 
-  /** What the app itself gives to `nsp.use()` runs after the connection's onion has admitted a client, and may still refuse it. */
-  #watchLaterMiddleware(nsp: SocketIoNamespace): void {
-    const { arrivals, reveal } = this.server;
-    const use = nsp.use.bind(nsp);
-    nsp.use = fn =>
-      use((socket, next) => {
-        let hasAnswered = false;
-        const answer: typeof next = error => {
-          hasAnswered = true;
-          if (error) arrivals.of(socket)?.leave();
-          next(error);
-        };
-        // Socket.IO would leave the client without an answer
-        const fail = (thrown: unknown): void => {
-          const error = toError(thrown);
-          arrivals.of(socket)?.log('error', 'middleware of nsp.use() failed', error);
-          if (!hasAnswered) answer(refusalTo(socket, refusalFor(error, reveal)));
-        };
-        (async () => fn(socket, answer))().catch(fail);
-      });
-  }
+/**
+ * What the app itself gives to `nsp.use()` runs after the connection's onion has admitted a client, and may still refuse it.
+ * Where it fails, Socket.IO would leave the client without an answer.
+ */
+export function guardUse(nsp: SocketIoNamespace, server: Server): void {
+  const use = nsp.use.bind(nsp);
+  nsp.use = fn =>
+    use((socket, next) => {
+      let hasAnswered = false;
+      const answer: typeof next = error => {
+        hasAnswered = true;
+        if (error) server.arrivals.of(socket)?.leave();
+        next(error);
+      };
+      const fail = (thrown: unknown): void => {
+        const error = toError(thrown);
+        server.logger.error('[egg-socket.io] middleware of use() failed, namespace %s, socket %s:', nsp.name, socket.id, error);
+        if (!hasAnswered) answer(refusalTo(socket, refusalFor(error, server.reveal)));
+      };
+      (async () => fn(socket, answer))().catch(fail);
+    });
 }

@@ -20,23 +20,25 @@ export function checkOrigin(app: EggApplication, { cors, allowRequest }: InitOpt
 
   return (request, answer) => {
     const { origin } = request.headers;
-    const refuse = (error: unknown): void => {
+    let hasAnswered = false;
+    const decide: typeof answer = (message, success) => {
+      if (!hasAnswered) answer(message, success); // Engine.IO would act on a second answer as well
+      hasAnswered = true;
+    };
+    const fail = (error: unknown): void => {
       app.logger.error('[egg-socket.io] the check of a handshake failed:', error);
-      answer('Origin not allowed', false);
+      decide('Forbidden', false);
     };
     const allow = (): void => {
-      if (!allowRequest) {
-        answer(null, true);
-        return;
-      }
+      if (!allowRequest) decide(null, true);
       // Engine.IO would let what it throws end the worker
-      (async () => allowRequest(request, answer))().catch(refuse);
+      else (async () => allowRequest(request, decide))().catch(fail);
     };
     if (origin === undefined || isSameHost(origin, request)) {
       allow(); // without an origin it is no web page
       return;
     }
-    isAllowed(origin, request).then(allowed => (allowed ? allow() : answer('Origin not allowed', false)), refuse);
+    isAllowed(origin, request).then(allowed => (allowed ? allow() : decide('Origin not allowed', false)), fail);
   };
 
   async function isAllowed(origin: string, request: IncomingMessage): Promise<boolean> {

@@ -3,7 +3,7 @@
  */
 import type { Connection } from './connection';
 import type { SocketContext, SocketHandler } from './context';
-import { answerTo, IoError, isUnexpected, toError } from './errors';
+import { answerTo, IoError, isUnexpected, oneLine, toError } from './errors';
 import { descend } from './onion';
 import { isReserved } from './router';
 import type { Acknowledge } from './types';
@@ -107,7 +107,7 @@ async function liveReserved(ctx: SocketContext, connection: Connection, handler:
 
 function logFailure(connection: Connection, event: unknown, error: Error): void {
   // an event's name comes from the client: short, and on one line
-  connection.log(isUnexpected(error) ? 'error' : 'warn', `event ${JSON.stringify(String(event).slice(0, 100))} failed`, error);
+  connection.log(isUnexpected(error) ? 'error' : 'warn', `event ${JSON.stringify(oneLine(String(event).slice(0, 100)))} failed`, error);
 }
 
 /** Tells the client of an error, in the acknowledgement that it asked for or as an `error` event. */

@@ -14,7 +14,7 @@ import { findWsEngine } from './engine';
 import { revealsErrors, SetupError, messageOf } from './errors';
 import { Ids } from './ids';
 import { LoadedFiles, toAsync } from './loader';
-import { Namespace } from './namespace';
+import { guardUse, Namespace } from './namespace';
 import { checkOrigin, safeCors } from './origin';
 import { SessionStore } from './session';
 import type { Controllers, Handler, Middlewares, SpecificHandler } from './types';
@@ -62,11 +62,12 @@ export class Server extends SocketIoServer implements Routes {
   constructor(app: EggApplication, settings: Settings) {
     const { init } = settings;
     const deprecations = new Deprecations(app.logger);
-    const redis = settings.redis && new RedisLink(settings.redis, app.logger);
+    const wsEngine = findWsEngine(init.wsEngine, app.baseDir);
+    const redis = settings.redis && new RedisLink(settings.redis, app.logger); // last: what throws before it leaves nothing open
     super({
       ...init,
       // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; an engine that is none shows when Engine.IO makes it
-      wsEngine: findWsEngine(init.wsEngine, app.baseDir) as NonNullable<ServerOptions['wsEngine']>,
+      wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
       allowRequest: checkOrigin(app, init),
       ...(init.cors && { cors: safeCors(init.cors) }),
       adapter: createAdapterFactory(init, redis, deprecations),
@@ -128,6 +129,7 @@ export class Server extends SocketIoServer implements Routes {
     this.#Context = createContextClass(this.#app);
     this.#isReady = true;
     void this.controller; // what is wrong there stops the boot, routed or not
+    void this.middleware;
     for (const namespace of this.#waiting) this.#takeMiddleware(namespace);
     this.#waiting.clear();
     this.#warnOfPolling();
@@ -178,6 +180,7 @@ export class Server extends SocketIoServer implements Routes {
   #adopt(nsp: SocketIoNamespace, isStatic: boolean): void {
     this.#adopted.add(nsp);
     if (!isStatic) {
+      guardUse(nsp, this);
       Object.assign(nsp, {
         route(event: string): never {
           throw new SetupError(

@@ -25,11 +25,13 @@ export class SessionStore {
   /** Decodes the session of a handshake. Rejects where an external store fails. */
   async open(request: IncomingMessage): Promise<ConnectionSession> {
     const { store, ContextStore } = this.#app.config.session ?? {};
-    if (!store && !ContextStore)
-      return new ConnectionSession(() => this.#createContext(request), false, request.headers.cookie !== undefined);
-    const ctx = this.#createContext(request);
-    await this.#middleware(ctx, async () => {}); // reads the store, which the getter of ctx.session does not
-    return new ConnectionSession(() => ctx, true, true);
+    if (!store && !ContextStore) return new CookieSession(() => this.#createContext(request), request.headers.cookie !== undefined);
+    const run = async (work: (ctx: EggContext) => void): Promise<EggContext> => {
+      const ctx = this.#createContext(request);
+      await this.#middleware(ctx, async () => work(ctx));
+      return ctx;
+    };
+    return new StoredSession(await run(() => {}), run);
   }
 
   /** A context for the session plugin alone: there is no response to put a cookie into. */
@@ -44,44 +46,34 @@ export class SessionStore {
 }
 
 /** One connection's session. */
-export class ConnectionSession {
+export interface ConnectionSession {
+  /** Null where there is none any more. */
+  value: EggSession | null | undefined;
+  /** Saves what has changed since it was opened or last saved. Undefined where there is nothing to do. */
+  save(): Promise<void> | undefined;
+}
+
+/** A session that is in the cookie. There is nowhere to save it to: a change lives as long as the connection. */
+class CookieSession implements ConnectionSession {
   readonly #createContext: () => EggContext;
-  readonly #isExternal: boolean;
   #ctx: EggContext | undefined;
-  /** The last session object there was: a session set to null is removed through it. */
-  #last: EggSession | null = null;
-  #saved = '';
-  /** Whether anyone has had the session in hand: only then can it have changed. */
-  #isTouched = false;
 
   /** @param decode whether to decode now; where the client sent no cookie, that can wait until someone asks */
-  constructor(createContext: () => EggContext, isExternal: boolean, decode: boolean) {
+  constructor(createContext: () => EggContext, decode: boolean) {
     this.#createContext = createContext;
-    this.#isExternal = isExternal;
-    if (!decode) return;
-    this.#last = this.#context.session ?? null;
-    this.#saved = snapshotOf(this.#last);
+    if (decode) void this.value;
   }
 
   get value(): EggSession | null | undefined {
-    this.#isTouched = true;
     return this.#context.session;
   }
 
   set value(session: EggSession | null | undefined) {
-    this.#isTouched = true;
     this.#context.session = session ?? null;
   }
 
-  /** Saves what has changed to the external store. A cookie store has nowhere to save to: the change lives as long as the connection. */
-  save(): Promise<void> | undefined {
-    if (!this.#isExternal || !this.#isTouched) return undefined;
-    const session = this.#context.session ?? null;
-    const snapshot = snapshotOf(session);
-    if (snapshot === this.#saved) return undefined;
-    this.#saved = snapshot; // before the store has answered: packets that settle meanwhile need not save the same again
-    this.#last = session ?? this.#last;
-    return this.#last?.manuallyCommit();
+  save(): undefined {
+    return undefined;
   }
 
   get #context(): EggContext {
@@ -89,6 +81,76 @@ export class ConnectionSession {
   }
 }
 
-function snapshotOf(session: EggSession | null): string {
-  return session ? `${session.maxAge}${JSON.stringify(session)}` : '';
+/** A session that is in an external store. Others may write to it meanwhile: HTTP requests, or the user's other connections. */
+class StoredSession implements ConnectionSession {
+  readonly #ctx: EggContext;
+  readonly #run: (work: (ctx: EggContext) => void) => Promise<EggContext>;
+  /** What the store has, as far as this connection knows: each value as JSON. Undefined where no cookie names a session. */
+  #saved: Fields | undefined;
+  /** Whether anyone has had the session in hand: only then can it have changed. */
+  #isTouched = false;
+
+  /** @param run runs the session plugin as for an HTTP request: it reads the store before the work, and saves after it what has changed */
+  constructor(ctx: EggContext, run: (work: (ctx: EggContext) => void) => Promise<EggContext>) {
+    this.#ctx = ctx;
+    this.#run = run;
+    this.#saved = ctx.session && !ctx.session.isNew ? fieldsOf(ctx.session) : undefined;
+  }
+
+  get value(): EggSession | null | undefined {
+    this.#isTouched = true;
+    return this.#ctx.session;
+  }
+
+  set value(session: EggSession | null | undefined) {
+    this.#isTouched = true;
+    this.#ctx.session = session ?? null;
+  }
+
+  save(): Promise<void> | undefined {
+    if (!this.#isTouched || !this.#saved) return undefined;
+    const { session } = this.#ctx;
+    const [before, now] = [this.#saved, session ? fieldsOf(session) : undefined];
+    if (now && changes(before, now).length === 0) return undefined;
+    this.#saved = now; // before the store has answered: packets that settle meanwhile need not save the same again
+    return this.#write(before, now);
+  }
+
+  #forget(): void {
+    this.#ctx.session = null;
+    this.#saved = undefined;
+  }
+
+  /** Writes what this connection has changed, and nothing else. A session that has been removed by others is not brought back. */
+  async #write(before: Fields, now: Fields | undefined): Promise<void> {
+    try {
+      await this.#run(ctx => {
+        if (!now) ctx.session = null;
+        else if (ctx.session?.isNew ?? true) this.#forget();
+        else for (const [key, json] of changes(before, now)) change(ctx, key, json);
+      });
+    } catch (error) {
+      this.#saved = before; // so that it is tried again
+      throw error;
+    }
+  }
+}
+
+function change({ session }: EggContext, key: string, json: string | undefined): void {
+  if (!session) return;
+  if (json === undefined) Reflect.deleteProperty(session, key);
+  else Reflect.set(session, key, JSON.parse(json));
+}
+
+type Fields = Readonly<Record<string, string | undefined>>;
+
+function fieldsOf(session: EggSession): Fields {
+  const plain: Record<string, unknown> = session.toJSON();
+  return Object.fromEntries(Object.entries(plain).map(([key, value]) => [key, JSON.stringify(value)]));
+}
+
+function changes(before: Fields, now: Fields): [key: string, json: string | undefined][] {
+  return Object.keys({ ...before, ...now })
+    .filter(key => before[key] !== now[key])
+    .map(key => [key, now[key]]);
 }

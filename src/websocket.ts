@@ -6,6 +6,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 
+/** ws's own part that writes frames, for its `send()` and for the frames that Socket.IO has made for a broadcast. */
+interface Sender {
+  sendFrame(...args: unknown[]): void;
+}
+
 class CorkedWebSocket extends WebSocket {
   #connection: Duplex | undefined;
   #isCorked = false;
@@ -13,24 +18,35 @@ class CorkedWebSocket extends WebSocket {
   /** From here on frames are held back until the tick ends. */
   corkOn(connection: Duplex): void {
     this.#connection = connection;
+    const sender: unknown = Reflect.get(this, '_sender'); // Engine.IO writes through it as well
+    if (typeof sender !== 'object' || sender === null || !('sendFrame' in sender)) return;
+    Object.assign(sender, { [OWNER]: this, sendFrame: sendCorkedFrame });
   }
 
-  override send(...args: unknown[]): void {
-    if (this.#connection && !this.#isCorked) {
-      this.#isCorked = true;
-      this.#connection.cork();
-      process.nextTick(uncork, this);
-    }
-    Reflect.apply(super.send, this, args);
+  cork(): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    this.#connection?.cork();
+    process.nextTick(uncork, this);
   }
 
-  static uncork(webSocket: CorkedWebSocket): void {
-    webSocket.#isCorked = false;
-    webSocket.#connection?.uncork();
+  uncork(): void {
+    this.#isCorked = false;
+    this.#connection?.uncork();
   }
 }
 
-const { uncork } = CorkedWebSocket;
+const OWNER = Symbol('owner');
+
+function sendCorkedFrame(this: Sender & { readonly [OWNER]: CorkedWebSocket }, ...args: unknown[]): void {
+  this[OWNER].cork();
+  const { sendFrame } = Object.getPrototypeOf(this) as Sender; // ws's own
+  Reflect.apply(sendFrame, this, args);
+}
+
+function uncork(webSocket: CorkedWebSocket): void {
+  webSocket.uncork();
+}
 
 type Upgraded = (client: CorkedWebSocket, request: IncomingMessage) => void;
 

@@ -70,7 +70,7 @@ test('a wrong type or value stops the boot and says what it must be', async t =>
     [`{ namespace: { chat: {}, '/chat': {} } }`, /config\.io\.namespace\['\/chat'\] is there twice, with and without its leading slash/],
     [`{ generateId: 'uuid' }`, /config\.io\.generateId must be a function, not a string/],
     [`{ redis: 'redis://127.0.0.1' }`, /config\.io\.redis must be an object/],
-    [`{ redis: { port: '6379' } }`, /config\.io\.redis\.port must be a number/],
+    [`{ redis: { port: 'first' } }`, /config\.io\.redis\.port must be a number/],
     [`{ redis: { port: 70000 } }`, /config\.io\.redis\.port must be a whole number from 1 to 65535, not 70000/],
     [`{ redis: { host: 1 } }`, /config\.io\.redis\.host must be a string/],
     [`{ redis: { db: -1 } }`, /config\.io\.redis\.db must be a whole number from 0 on/],

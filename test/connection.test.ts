@@ -6,7 +6,7 @@ import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { test } from 'node:test';
 import type { Socket } from 'socket.io';
 import { WebSocket } from 'ws';
-import { type Files, startApp } from './support/app';
+import { bootError, type Files, startApp } from './support/app';
 import { ask, connect, newClient, next, refusal } from './support/client';
 
 /** An app whose one connection middleware has this body. */
@@ -359,4 +359,36 @@ test('a closing app does not wait for a connection that a browser has opened and
   await close();
   assert.equal(server.listening, false);
   assert.equal(tcp.destroyed, false, 'it is still open when the app has closed');
+});
+
+test('a client that is dismissed between its admission and its connection is disconnected', async t => {
+  const { url, io } = await startApp(t, {});
+  io.use((socket, go) => {
+    socket.disconnect();
+    go();
+  });
+  const [reason] = await next(newClient(t, url), 'disconnect');
+  assert.equal(reason, 'io server disconnect');
+});
+
+test('middleware of use() that fails refuses the client, on namespaces by pattern too, and is logged even when it is late', async t => {
+  const { url, io, logged } = await startApp(t, {});
+  // users write async functions here, although Socket.IO does not wait for them
+  io.of(/^\/room-\d$/).use((async () => {
+    throw new Error('no rooms today');
+  }) as () => void);
+  assert.equal((await refusal(newClient(t, `${url}/room-1`))).message, 'no rooms today');
+  io.use((async (socket: Socket, go: () => void) => {
+    go();
+    await next(socket, 'later');
+    throw new Error('too late');
+  }) as (socket: Socket, go: () => void) => void);
+  (await connect(t, url)).emit('later');
+  await logged(/use\(\) failed.*too late/);
+});
+
+test('recovery cannot be told to skip the middleware', async t => {
+  const recovery = `exports.io = { init: { connectionStateRecovery: { skipMiddlewares: true } } };`;
+  const error = await bootError(t, { 'config/config.default.js': recovery });
+  assert.match(error.message, /skipMiddlewares must be false/);
 });

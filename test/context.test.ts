@@ -57,7 +57,7 @@ test('ctx.request and ctx.response are the packet’s own, over the request of t
           response.status = 201;
           return {
             isNew, ctx: request.ctx === ctx && response.ctx === ctx, same: ctx.request === request && ctx.response === response,
-            req: request.req === ctx.req && ctx.req === ctx.socket.request, res: request.res === ctx.res && response.res === ctx.res,
+            req: request.req === ctx.req && Object.getPrototypeOf(ctx.req) === ctx.socket.request, res: request.res === ctx.res && response.res === ctx.res,
             each: request.response === response && response.request === request, app: request.app === app && response.app === app,
             header: ctx.get('x-shopping'), extension: request.shopping, query: ctx.query.from, path: ctx.path, method: ctx.method,
             ip: ctx.ip, host: ctx.host.split(':')[0], status: ctx.status, cookie: ctx.cookies.get('plain', { signed: false }),
@@ -252,4 +252,17 @@ test('the contexts of HTTP requests are untouched', async t => {
   });
   await ask(await connect(t, url), 'touch');
   assert.deepEqual(await (await fetch(url)).json(), []);
+});
+
+test('what one packet writes to its request is not seen by the next, and a proxy of a context works', async t => {
+  const { url } = await startApp(t, {
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('spoil', async ctx => { ctx.query = { spoilt: 'yes' }; ctx.url = '/else'; return ctx.url; });
+        app.io.route('look', async ctx => [ctx.url === ctx.originalUrl, ctx.query.spoilt ?? null, new Proxy(ctx, {}).args[0], Object.create(ctx).args[0]]);
+      };`,
+  });
+  const client = await connect(t, url);
+  assert.equal(await ask(client, 'spoil'), '/else');
+  assert.deepEqual(await ask(client, 'look', 1), [true, null, 1, 1]);
 });

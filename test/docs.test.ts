@@ -23,6 +23,7 @@ for (const path of PAGES) {
     for (const link of links.filter(link => !/^(https?|mailto):/.test(link))) {
       const [file = '', anchor] = link.split('#');
       const target = file === '' ? path : posix.join(posix.dirname(path), file);
+      if (path.startsWith('docs/')) assert.match(target, /^docs\//, `${link} of ${path}: only docs/ is in the package`);
       await assert.doesNotReject(stat(join(ROOT, target)), `${link} of ${path}: there is no ${target}`);
       if (anchor === undefined) continue;
       const anchors = (await readPage(target)).headings.map(anchorOf);
@@ -70,6 +71,9 @@ test('a sample that no test knows, one that states no result and one that states
   };
   await assert.rejects(follow('js', '// a fragment'), /page:1: no test knows/);
   await assert.rejects(follow('sh', 'rm -rf node_modules'), /unknown command/);
+  await assert.rejects(follow('sh', 'node --test test/*.test.js # => 1 tests pass'), /not 1 tests pass/);
+  await assert.rejects(follow('diff', '-one line', '+another'), /no file of this page/);
+  await assert.rejects(follow('text', '[egg-socket.io] nobody says this'), /not in the log/);
   await assert.rejects(follow('json', '{ a: 1 }'), isOfSyntax);
   await assert.rejects(follow('js', '// client', 'io();'), /states no result/);
   await assert.rejects(follow('js', '// client', "console.log('yes'); // => no"), /it prints yes, but says no/);

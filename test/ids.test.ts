@@ -92,7 +92,7 @@ test('an id that is none refuses the connection and is logged', async t => {
       await next(client, 'connect_error');
     }
     await running.logged(/IO_ID_INVALID/);
-    const lines = running.logs.filter(line => line.startsWith('ERROR'));
+    const lines = running.logs.filter(line => line.includes('IO_ID_INVALID'));
     assert.equal(lines.length, 2, lines.join('\n'));
     for (const line of lines) assert.match(line, reason);
     assert.equal(preConnectSockets(running), 0);

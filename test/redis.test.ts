@@ -5,6 +5,7 @@ import { ask, type Client, connect, next } from './support/client';
 import { newRedis, startRedis } from './support/redis';
 import { internals, watchForCrashes } from './support/remains';
 import { Redis } from 'ioredis';
+import type { Socket } from 'socket.io';
 
 const DOWN = /ERROR.*IO_REDIS_DOWN/;
 const BACK = /INFO.*Redis at .* is back/;
@@ -270,3 +271,20 @@ async function until(
 ): Promise<void> {
   while (!condition()) await next(emitter, event);
 }
+
+test('what this server asks for itself is done once: its echo from Redis finds nothing to do', async t => {
+  const { port } = await startRedis(t);
+  const [here, there] = [await start(t, { port }), await start(t, { port })];
+  const old = await connect(t, here.url);
+  const arrived = next<[Socket]>(here.io, 'connection');
+  const client = await connect(t, here.url);
+  const [socket] = await arrived;
+  const gone = next(old, 'disconnect');
+  here.io.except(socket.id).disconnectSockets();
+  here.io.in(socket.id).socketsJoin('a');
+  await socket.leave('a');
+  await gone;
+  await there.io.fetchSockets(); // an answer through Redis: what was sent before it has come by
+  assert.equal(client.connected, true);
+  assert.equal(socket.rooms.has('a'), false);
+});

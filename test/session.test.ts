@@ -214,3 +214,32 @@ test('what a handler changed before it threw is saved all the same, as over HTTP
   await ask(client, 'set and fail');
   assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', failed: true });
 });
+
+test('a session that HTTP has removed is not brought back by a packet', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  await (await fetch(`${running.url}/logout`, { headers: extraHeaders })).text();
+  assert.equal(await ask(client, 'set', 'user', 'anna again'), 'set');
+  assert.equal(await ask(await connect(t, running.url, { extraHeaders }), 'who'), null);
+});
+
+test('a packet saves what it has changed and leaves alone what others have', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const [first, second] = [await connect(t, running.url, { extraHeaders }), await connect(t, running.url, { extraHeaders })];
+  await ask(first, 'set', 'a', 1);
+  await ask(second, 'set', 'b', 2);
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', a: 1, b: 2 });
+});
+
+test('a change that could not be saved is saved with the next', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  Reflect.set(running.app, 'storeFails', true);
+  assert.deepEqual(await ask(client, 'set', 'a', 1), { error: { code: 'INTERNAL_SERVER_ERROR', message: 'the store is down' } });
+  Reflect.set(running.app, 'storeFails', false);
+  assert.equal(await ask(client, 'set', 'b', 2), 'set');
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', a: 1, b: 2 });
+});

@@ -81,3 +81,14 @@ test('compressed and large frames keep their order', async t => {
   await last;
   assert.deepEqual(received, sizes);
 });
+
+test('broadcasts of one tick leave together as well', async t => {
+  const app = await startApp(t, {});
+  const { client, tcp } = await connected(t, app);
+  const writes = countWrites(tcp);
+  const last = next(client, 'last');
+  for (let n = 0; n < 100; n++) app.io.emit('n', n);
+  app.io.emit('last');
+  await last;
+  assert.ok(writes.count <= 3, `${writes.count} writes`);
+});

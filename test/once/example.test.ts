@@ -9,6 +9,22 @@ import { ROOT } from '../support/app';
 import { ask, connect, newClient, next, refusal } from '../support/client';
 import { freePort, npmStart } from '../support/example';
 
+type Headers = Record<string, string>;
+
+interface User {
+  id: string;
+  name: string;
+}
+
+/** What is tested of example/chat/app/memory.ts, which is compiled with the example and not with the tests. */
+interface ChatMemory {
+  claim(user: User): unknown;
+  arrive(user: User, socketId: string): boolean;
+  leave(user: User, socketId: string): boolean;
+  history(me: User, to: { user: string }): readonly unknown[];
+  keep(from: User, to: { user: string }, text: string): unknown;
+}
+
 /** Taken anew with UPDATE_SCREENSHOT=1. */
 const SCREENSHOT = join(ROOT, 'docs/images/chat.png');
 
@@ -59,7 +75,7 @@ test('the example chat', async t => {
     const other = await openPage();
     await other.getByLabel('Your name').fill('Ada');
     await other.getByRole('button', { name: 'Come in' }).click();
-    await alert(other, 'Ada is online already: choose another name').waitFor();
+    await alert(other, 'Ada is taken: choose another name').waitFor();
     await other.context().close();
   });
 
@@ -86,8 +102,10 @@ test('the example chat', async t => {
     await alert(ada, 'That is too long').waitFor({ state: 'hidden' });
   });
 
+  const bobsSession = await loggedIn(url, 'Bob');
+
   await t.test('brings a private message to one person alone', async t => {
-    const bob = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, 'Bob') });
+    const bob = await connect(t, `${url}/chat`, { extraHeaders: bobsSession });
     const heard: unknown[] = [];
     bob.onAny((...event) => heard.push(event));
     await ask(bob, 'enter');
@@ -144,21 +162,116 @@ test('the example chat', async t => {
     for (const page of [ada, ming]) await page.getByRole('status').getByText('今晚八点升级服务器').waitFor();
   });
 
-  if (process.env['UPDATE_SCREENSHOT'] === '1') await takeScreenshot(t, url, ada, ming);
+  if (process.env['UPDATE_SCREENSHOT'] === '1') await takeScreenshot(t, url, bobsSession, ada, ming);
 
-  await t.test('answers who sends too much with an error', async t => {
-    const mallory = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, 'Mallory') });
-    const answers = await Promise.all(Array.from({ length: 120 }, () => ask(mallory, 'enter'))); // more than twice what is allowed in one go
+  await t.test('shows the error of a server in between that answers with a page', async () => {
+    const announcements = `${url}/announcements`;
+    await ada.route(announcements, async route => route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>Bad Gateway</h1>' }));
+    await ada.getByRole('button', { name: 'Announce' }).click();
+    await ada.getByLabel('Announcement').fill('不会到');
+    await ada.getByLabel('Announcement').press('Enter');
+    await alert(ada, 'The server has answered with an error: 502').waitFor();
+    await ada.getByRole('button', { name: 'Cancel' }).click();
+    await ada.unroute(announcements);
+
+    const other = await openPage();
+    await other.route(`${url}/session`, async route => route.fulfill({ status: 502, contentType: 'text/html', body: '' }));
+    await other.reload();
+    await alert(other, 'The server has answered with an error: 502').waitFor();
+    await other.context().close();
+  });
+
+  await t.test('answers who sends too much with an error, from however many pages', async t => {
+    const extraHeaders = await loggedIn(url, 'Mallory');
+    const pages = await Promise.all([1, 2, 3].map(async () => connect(t, `${url}/chat`, { extraHeaders })));
+    // together more than twice what is allowed in one go, and less than that from each
+    const answers = await Promise.all(pages.flatMap(page => Array.from({ length: 40 }, () => ask(page, 'enter'))));
     const expected = { error: { code: 'TOO_FAST', message: 'Too many at once: please wait a moment' } };
     assert.ok(answers.some(answer => isDeepStrictEqual(answer, expected)));
   });
 
-  await t.test('ends the connection when the session ends', async t => {
-    const headers = await loggedIn(url, 'Eve');
-    const eve = await connect(t, `${url}/chat`, { extraHeaders: headers });
-    const disconnected = next(eve, 'disconnect');
-    assert.equal((await fetch(`${url}/session`, { method: 'DELETE', headers })).status, 200);
-    assert.equal((await disconnected)[0], 'io server disconnect');
+  await t.test('answers who announces too much with the same error', async () => {
+    const headers = await loggedIn(url, 'Trudy');
+    const announce = async (): Promise<number> =>
+      (await fetch(`${url}/announcements`, { method: 'POST', headers, body: new URLSearchParams({ text: 'Buy!' }) })).status;
+    const answers = await Promise.all(Array.from({ length: 120 }, announce));
+    assert.deepEqual([...new Set(answers)].sort(), [204, 429]);
+  });
+
+  await t.test('gives a name to one login alone, until that one logs out', async t => {
+    const first = await loggedIn(url, 'Twin'); // connected by nobody yet
+    assert.equal((await tryToLogIn(url, 'Twin')).status, 409);
+    const twin = await connect(t, `${url}/chat`, { extraHeaders: first });
+    assert.equal((await tryToLogIn(url, 'Twin')).status, 409);
+
+    const disconnected = next(twin, 'disconnect');
+    assert.equal((await fetch(`${url}/session`, { method: 'DELETE', headers: first })).status, 200);
+    assert.equal((await disconnected)[0], 'io server disconnect'); // the connection ends with the session
+    await loggedIn(url, 'Twin');
+
+    // a copy of the first cookie is no way back to the name
+    const error = await refusal(newClient(t, `${url}/chat`, { extraHeaders: first }));
+    assert.deepEqual(error.data, { code: 'NAME_TAKEN' });
+    assert.equal(
+      (await fetch(`${url}/announcements`, { method: 'POST', headers: first, body: new URLSearchParams({ text: 'It is me' }) })).status,
+      409,
+    );
+    const page = await openPage();
+    await page.context().addCookies(cookiesOf(url, first));
+    await page.reload();
+    await alert(page, 'Twin is taken: choose another name').waitFor();
+    await page.getByLabel('Your name').waitFor();
+    await page.context().close();
+  });
+
+  await t.test('comes back online although somebody it was talking to has gone for good', async t => {
+    const headers = await loggedIn(url, 'Guest');
+    const guest = await connect(t, `${url}/chat`, { extraHeaders: headers });
+    await person(ada, 'Guest').click();
+    await ada.getByRole('heading', { name: 'Guest' }).waitFor();
+    const disconnected = next(guest, 'disconnect');
+    await fetch(`${url}/session`, { method: 'DELETE', headers });
+    await disconnected;
+
+    await ada.context().setOffline(true);
+    await ada.getByRole('status').getByText('Offline, trying again …').waitFor();
+    await ada.context().setOffline(false);
+    await online(ada).waitFor();
+    await alert(ada, 'There is no such person here').waitFor();
+    await room(ada, 'lobby').click();
+    await message(ada, 'Bob is here as well.').waitFor();
+  });
+
+  await t.test('does not end what there is, whatever somebody joins', async t => {
+    const eve = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, 'Eve') });
+    assert.deepEqual(await ask(eve, 'join', { user: 'nobody' }), {
+      error: { code: 'NO_SUCH_USER', message: 'There is no such person here' },
+    });
+    const names = Array.from({ length: 40 }, (_, index) => `eve-${index}`);
+    const answers = await Promise.all(names.map(async room => ask(eve, 'join', { room })));
+    assert.deepEqual(answers.at(-1), { error: { code: 'TOO_MANY_ROOMS', message: 'There are too many rooms already' } });
+    const opened = names.filter((_, index) => Array.isArray(answers[index]));
+    const { rooms } = (await ask(eve, 'enter')) as { rooms: string[] };
+    assert.deepEqual(rooms, ['lobby', '闲聊', 'egg-5', ...opened]);
+    await room(ada, opened.at(-1) ?? '').waitFor();
+    assert.match(JSON.stringify(await ask(eve, 'join', { room: 'lobby' })), /Bob is here as well/);
+
+    await ming.getByRole('button', { name: 'Conversations' }).click();
+    await person(ming, 'Ada').click();
+    await message(ming, '只有你能看到').waitFor();
+  });
+
+  await t.test('is left even if the session has ended before', async () => {
+    const zoe = await openPage();
+    await logIn(zoe, 'Zoe');
+    const cookies = await zoe.context().cookies();
+    await zoe.context().clearCookies(); // with the token against forgery, so that Egg refuses
+    await zoe.getByRole('button', { name: 'Log out' }).click();
+    await alert(zoe, /csrf/).waitFor();
+    await zoe.context().addCookies(cookies.filter(({ name }) => name === 'csrfToken'));
+    await zoe.getByRole('button', { name: 'Log out' }).click();
+    await zoe.getByLabel('Your name').waitFor();
+    await zoe.context().close();
   });
 
   await t.test('is left by logging out', async () => {
@@ -168,8 +281,56 @@ test('the example chat', async t => {
     await person(ada, '小明').locator('.is-offline').waitFor();
   });
 
+  await t.test('knows no session of another start', async t => {
+    const other = await npmStart(t, await freePort()).listening();
+    const headers = bobsSession;
+    assert.equal(((await (await fetch(`${url}/session`, { headers })).json()) as { user: User }).user.name, 'Bob');
+    assert.deepEqual(await (await fetch(`${other}/session`, { headers })).json(), { user: null });
+  });
+
   assert.deepEqual(pageErrors, []);
 });
+
+test('the example chat keeps a name for a minute without a connection', t => {
+  t.mock.timers.enable({ apis: ['Date'] });
+  const memory = newMemory();
+  const [first, second] = ['1', '2'].map(id => ({ id, name: 'Twin' })) as [User, User]; // two ids, two users
+  const minute = 60_000;
+
+  memory.claim(first);
+  t.mock.timers.tick(minute);
+  assert.throws(() => memory.claim(second), { code: 'NAME_TAKEN' });
+  memory.arrive(first, 'socket');
+  t.mock.timers.tick(60 * minute);
+  assert.throws(() => memory.claim(second), { code: 'NAME_TAKEN' });
+  memory.leave(first, 'socket');
+  t.mock.timers.tick(minute);
+  assert.throws(() => memory.claim(second), { code: 'NAME_TAKEN' });
+  t.mock.timers.tick(1);
+  memory.claim(second);
+  assert.throws(() => memory.arrive(first, 'socket'), { code: 'NAME_TAKEN' });
+});
+
+test('the example chat forgets the private conversation that has been quiet for longest, and none for being looked up', () => {
+  const memory = newMemory();
+  const ada = { id: 'ada', name: 'Ada' };
+  const saidTo = (user: string): number => memory.history(ada, { user }).length;
+
+  memory.keep(ada, { user: 'early' }, 'Hello');
+  memory.keep(ada, { user: 'quiet' }, 'Hello');
+  for (let index = 0; index < 500; index++) memory.history(ada, { user: `looked up ${index}` });
+  for (let index = 0; index < 198; index++) memory.keep(ada, { user: `other ${index}` }, 'Hello'); // 200 are kept
+  assert.deepEqual([saidTo('early'), saidTo('quiet')], [1, 1]);
+  memory.keep(ada, { user: 'early' }, 'Are you there?');
+  memory.keep(ada, { user: 'one more' }, 'Hello');
+  assert.deepEqual([saidTo('early'), saidTo('quiet')], [2, 0]);
+});
+
+/** By itself, where neither page nor server matters. */
+function newMemory(): ChatMemory {
+  const { ChatMemory } = require(join(ROOT, 'example/chat/dist/app/memory')) as { ChatMemory: new () => ChatMemory };
+  return new ChatMemory();
+}
 
 async function logIn(page: Page, name: string): Promise<void> {
   await page.getByLabel('Your name').fill(name);
@@ -195,7 +356,7 @@ function message(page: Page, text: string): Locator {
   return page.locator('#messages').getByText(text);
 }
 
-function alert(page: Page, text: string): Locator {
+function alert(page: Page, text: string | RegExp): Locator {
   return page.getByRole('alert').getByText(text);
 }
 
@@ -208,14 +369,18 @@ function person(page: Page, name: string): Locator {
 }
 
 /** Logs in without a browser. Returns the headers that say so. */
-async function loggedIn(url: string, name: string): Promise<Record<string, string>> {
-  const before = sessionHeaders(await fetch(`${url}/session`));
-  const response = await fetch(`${url}/session`, { method: 'POST', headers: before, body: new URLSearchParams({ name }) });
+async function loggedIn(url: string, name: string): Promise<Headers> {
+  const response = await tryToLogIn(url, name);
   assert.equal(response.status, 200);
   return sessionHeaders(response);
 }
 
-function sessionHeaders(response: Response): Record<string, string> {
+async function tryToLogIn(url: string, name: string): Promise<Response> {
+  const headers = sessionHeaders(await fetch(`${url}/session`));
+  return fetch(`${url}/session`, { method: 'POST', headers, body: new URLSearchParams({ name }) });
+}
+
+function sessionHeaders(response: Response): Headers {
   const cookie = response.headers
     .getSetCookie()
     .map(line => line.split(';')[0])
@@ -224,8 +389,16 @@ function sessionHeaders(response: Response): Record<string, string> {
   return { cookie, 'x-csrf-token': csrfToken };
 }
 
-async function takeScreenshot(t: TestContext, url: string, ada: Page, ming: Page): Promise<void> {
-  const bob = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, 'Bob') });
+/** For a browser. */
+function cookiesOf(url: string, { cookie = '' }: Headers): { name: string; value: string; url: string }[] {
+  return cookie.split('; ').map(pair => {
+    const [name = '', ...value] = pair.split('=');
+    return { name, value: value.join('='), url };
+  });
+}
+
+async function takeScreenshot(t: TestContext, url: string, extraHeaders: Headers, ada: Page, ming: Page): Promise<void> {
+  const bob = await connect(t, `${url}/chat`, { extraHeaders });
   await ask(bob, 'enter');
   await ask(bob, 'join', { room: 'egg-5' });
   await ask(bob, 'say', { room: 'egg-5' }, 'And what a controller returns is the acknowledgement now.');

@@ -4,19 +4,18 @@
  * a sample that begins with `// client` is run, against the app as the page has it so far.
  * What such a sample prints has to be what it says it prints: `console.log(answer); // => { ok: true }`.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { rm, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Files, HOST, hostFolder, type RunningApp, startApp, writeApp } from './app';
 import { type RunningNginx, startNginx } from './nginx';
 import type { Page, Sample } from './page';
-import { startRedis } from './redis';
+import { type RedisServer, startRedis } from './redis';
 import { runScript } from './script';
 import { checkTypes, toJavaScript } from './typescript';
 
-/** What readers type into a shell is not run, but has to be of a kind that is known to work. */
+/** What readers type into a shell is not run (but for tests of an app), but has to be of a kind that is known to work. */
 const COMMANDS = [
   /^npm i( --save-dir)?( -D)?( [@a-z][\w@/.-]*)+$/,
   /^git clone \S+$/,
@@ -24,7 +23,8 @@ const COMMANDS = [
   /^npm init egg --type=simple$/,
   /^npm (start|test|run (lint|types|test:unit -- .*))$/, // of this project
   /^npm run dev$/, // of an app that `npm init egg` has made
-  /^npx (ets|egg-(bin|scripts) .*)$/,
+  /^npx (ets|egg-scripts .*)$/,
+  /^(node --test|npx mocha)( --[\w-]+( \d+)?)* test\/\*\.test\.js$/,
 ];
 
 /** The ports that pages name stand for those that a test gets. */
@@ -38,7 +38,7 @@ export class Reader {
   #app: RunningApp | undefined;
   /** Where clients connect, if not to the app itself. */
   #front: RunningNginx | undefined;
-  #redis: { readonly port: number } | undefined;
+  #redis: RedisServer | undefined;
 
   constructor(t: TestContext, page: Page) {
     this.#t = t;
@@ -65,11 +65,12 @@ export class Reader {
       if (host !== undefined && !HOST.startsWith(host.replace(' ', ''))) return;
       await this.#stop();
       this.#files[path] = code.includes(REDIS_PORT) ? code.replaceAll(REDIS_PORT, await this.#startRedis()) : code;
-      if (path.endsWith('.test.js')) await this.#runTest(path);
     } else if (language === 'nginx') await this.#startNginx(code);
     else if (language === 'json') JSON.parse(code);
-    else if (language === 'sh') checkCommands(code);
-    else if (language !== 'text') throw new Error(`no test knows what to do with this sample (${language || 'no language'}, '${title}')`);
+    else if (language === 'diff') this.#change(code);
+    else if (language === 'sh') for (const line of code.trim().split('\n')) await this.#type(line);
+    else if (language === 'text') this.#compareLog(code);
+    else throw new Error(`no test knows what to do with this sample (${language || 'no language'}, '${title}')`);
   }
 
   async #start(): Promise<RunningApp> {
@@ -85,11 +86,26 @@ export class Reader {
   }
 
   async #runClient({ language, title, code, line, place }: Sample): Promise<void> {
-    const { url } = this.#front ?? (await this.#start());
+    const app = await this.#start();
+    const { url } = this.#front ?? app;
     const path = `client.m${language}`;
     await checkTypes(this.#t, path.endsWith('ts') ? { ...this.#files, [path]: code } : {});
     const { 'client.mjs': script = '' } = toJavaScript({ [path]: code });
+    const isRedisDown = title.endsWith('while Redis is down');
+    if (isRedisDown) {
+      await this.#redis?.kill();
+      await app.logged(/IO_REDIS_DOWN/);
+    }
     await runScript(url, { code: script, line, place, origin: /^client on (\S+)$/.exec(title)?.[1] });
+    if (isRedisDown) await this.#redis?.start();
+  }
+
+  /** A line of log is one that the app has logged. Other texts are drawings. */
+  #compareLog(text: string): void {
+    if (!text.startsWith('[egg-socket.io] ')) return;
+    const line = text.trim().replaceAll(`localhost:${APP_PORT}`, `127.0.0.1:${this.#app?.port}`);
+    const logs = this.#app?.logs ?? [];
+    if (!logs.some(logged => logged.endsWith(line))) throw new Error(`not in the log:\n${logs.join('\n')}`);
   }
 
   async #startNginx(config: string): Promise<void> {
@@ -102,23 +118,36 @@ export class Reader {
     return String(this.#redis.port);
   }
 
-  /** A test of the app's own. */
-  async #runTest(path: string): Promise<void> {
-    const baseDir = await writeApp(toJavaScript(this.#files));
-    this.#t.after(() => rm(baseDir, { recursive: true, force: true }));
-    await symlink(join(hostFolder(), 'node_modules'), join(baseDir, 'node_modules'));
-    const { NODE_TEST_CONTEXT: _, ...env } = process.env; // a run of its own, not a part of this one
-    const child = spawn(process.execPath, ['--test', '--test-reporter=tap', path], { cwd: baseDir, env });
-    const output: string[] = [];
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => output.push(data.toString()));
-    const [code] = (await once(child, 'close')) as [number | null];
-    if (code !== 0 || !/^# pass [1-9]/m.test(output.join(''))) throw new Error(`the test has failed:\n${output.join('')}`);
+  /** Lines of a file of the app give way to others. */
+  #change(diff: string): void {
+    const side = (sign: string): string =>
+      diff
+        .split('\n')
+        .flatMap(line => (line.startsWith(sign) ? [line.slice(1)] : []))
+        .join('\n');
+    const [path, code] = Object.entries(this.#files).find(([, code]) => code.includes(side('-'))) ?? [];
+    if (path === undefined || code === undefined) throw new Error('no file of this page has these lines');
+    this.#files[path] = code.replace(side('-'), () => side('+'));
   }
-}
 
-function checkCommands(code: string): void {
-  for (const line of code.trim().split('\n')) {
-    const command = line.replace(/ *#.*$/, '');
+  /** One line of a shell. Where it says how many tests pass, it is run. */
+  async #type(line: string): Promise<void> {
+    const [, command = '', tests] = /^(.*?)(?: *# (?:=> (\d+) tests pass|.*))?$/.exec(line) ?? [];
     if (command !== '' && !COMMANDS.some(known => known.test(command))) throw new Error(`unknown command: ${command}`);
+    if (tests !== undefined) await this.#runTests(command, tests);
+  }
+
+  /** Tests of the app's own. */
+  async #runTests(command: string, expected: string): Promise<void> {
+    const cwd = await writeApp(toJavaScript(this.#files));
+    this.#t.after(() => rm(cwd, { recursive: true, force: true }));
+    await symlink(join(hostFolder(), 'node_modules'), join(cwd, 'node_modules'));
+    const { NODE_TEST_CONTEXT: _, PATH = '', ...env } = process.env; // a run of its own, not a part of this one
+    const options = { cwd, env: { ...env, PATH: dirname(process.execPath) + delimiter + PATH } };
+    const { error, output } = await new Promise<{ error: Error | null; output: string }>(resolve => {
+      execFile('sh', ['-c', command], options, (error, stdout, stderr) => resolve({ error, output: stdout + stderr }));
+    });
+    const [, ofNode, ofMocha] = /^\W*(?:pass (\d+)|(\d+) passing\b.*)$/m.exec(output) ?? [];
+    if (error || (ofNode ?? ofMocha) !== expected) throw new Error(`not ${expected} tests pass:\n${output}`);
   }
 }

@@ -6,8 +6,7 @@ import type { TestContext } from 'node:test';
 import ts from 'typescript-5.9'; // the newest version has no interface to its parts
 import { type Files, HOST, ROOT, writeApp } from './app';
 
-const OPTIONS =
-  '--ignoreConfig --noEmit --strict --skipLibCheck --target es2022 --module esnext --moduleResolution bundler --lib es2023,dom --types node';
+const OPTIONS = '--ignoreConfig --noEmit --strict --skipLibCheck --target es2022 --module nodenext --lib es2023,dom --types node';
 
 /** Throws what the compiler finds. The types that it checks against are those of egg 4, the project's own. */
 export async function checkTypes(t: TestContext, files: Files): Promise<void> {
@@ -23,11 +22,14 @@ export async function checkTypes(t: TestContext, files: Files): Promise<void> {
   });
 }
 
-/** The same files, with JavaScript in place of TypeScript. */
+/**
+ * The same files, as the CommonJS that the apps of the tests are in: JavaScript in place of TypeScript, and in place of ESM.
+ * (A whole ESM app is in the test of the packed package.)
+ */
 export function toJavaScript(files: Files): Files {
   return Object.fromEntries(
     Object.entries(files).map(([path, code]) => {
-      if (!/\.m?ts$/.test(path)) return [path, code];
+      if (!/\.m?ts$/.test(path) && !(path.endsWith('.js') && /^export default /m.test(code))) return [path, code];
       const module = path.endsWith('.mts') ? ts.ModuleKind.ESNext : ts.ModuleKind.CommonJS;
       const { outputText } = ts.transpileModule(code, {
         compilerOptions: { target: ts.ScriptTarget.ES2022, module, esModuleInterop: true },

@@ -7,7 +7,10 @@ const LOBBY = { room: 'lobby' };
 /** It brings the session's cookie along, and comes back by itself when the connection is lost. */
 const socket = io('/chat', { autoConnect: false });
 
-let me = (await http('GET', '/session')).user;
+let me = await http('GET', '/session').then(
+  ({ user }) => user,
+  error => view.showError('login-error', error.message),
+);
 let rooms = [];
 let online = [];
 /** What this page has open, by key: { to, messages, unread } */
@@ -28,10 +31,16 @@ async function enter() {
   const welcome = await ask('enter');
   ({ me, rooms } = welcome);
   meet(welcome.online);
-  for (const { to } of conversations.values()) await refresh(to); // with what was missed while offline
+  for (const { to } of conversations.values()) await refresh(to).catch(keepWhatIsShown); // with what was missed while offline
   view.showChat(me);
   view.showConnection('online');
   show();
+}
+
+/** A conversation may be gone on the server, which is no reason to lose the others. */
+function keepWhatIsShown(error) {
+  if (!socket.connected) throw error;
+  view.showError('error', error.message);
 }
 
 socket.on('disconnect', reason => {
@@ -40,10 +49,14 @@ socket.on('disconnect', reason => {
   else view.showConnection('offline');
 });
 
-/** Refused by the server, or the server cannot be reached. */
+/** The server cannot be reached, and the socket goes on trying; or it has said no. */
 socket.on('connect_error', error => {
-  if (error.data?.code === 'NOT_LOGGED_IN') logOut();
-  else view.showConnection('offline');
+  if (socket.active) {
+    view.showConnection('offline');
+  } else {
+    logOut();
+    view.showError('login-error', error.message);
+  }
 });
 
 socket.on('message', message => {
@@ -136,8 +149,9 @@ async function http(method, path, body) {
   const [, csrfToken = ''] = document.cookie.match(/csrfToken=([^;]*)/) ?? [];
   const headers = { accept: 'application/json', 'content-type': 'application/json', 'x-csrf-token': csrfToken };
   const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
-  const answer = response.status === 204 ? {} : await response.json();
-  if (!response.ok) throw new Error(answer.message);
+  const isJson = response.headers.get('content-type')?.startsWith('application/json'); // not if it comes from a proxy in between
+  const answer = isJson ? await response.json() : {};
+  if (!response.ok) throw new Error(answer.message ?? `The server has answered with an error: ${response.status}`);
   return answer;
 }
 

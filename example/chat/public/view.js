@@ -71,22 +71,27 @@ export function showError(id, message) {
   $(id).textContent = message;
 }
 
+async function attempt(errorId, action) {
+  showError(errorId, '');
+  try {
+    await action();
+  } catch (error) {
+    showError(errorId, error.message);
+  }
+}
+
 /** Calls back with the form's fields, and shows what is thrown. */
 export function onSubmit(formId, errorId, callback) {
   $(formId).addEventListener('submit', async event => {
     event.preventDefault();
-    showError(errorId, '');
-    try {
-      await callback($(formId).elements);
-    } catch (error) {
-      showError(errorId, error.message);
-    }
+    await attempt(errorId, () => callback($(formId).elements));
   });
   $(formId).addEventListener('input', () => showError(errorId, ''));
 }
 
+/** Calls back, and shows what is thrown above the composer. */
 export function onClick(id, callback) {
-  $(id).addEventListener('click', callback);
+  $(id).addEventListener('click', () => attempt('error', callback));
 }
 
 export function onInput(id, callback) {
@@ -107,8 +112,7 @@ function entry({ title, isCurrent, unread, open }, icon) {
   if (unread) button.append(element('span', 'unread', unread));
   button.addEventListener('click', async () => {
     toggleMenu(false);
-    showError('error', '');
-    await open().catch(error => showError('error', error.message));
+    await attempt('error', open);
     $('text').focus();
   });
   return element('li', '', button);

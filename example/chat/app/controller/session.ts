@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Controller } from 'egg';
-import { IoError } from 'egg-socket.io';
 import type { User } from '../../types';
 import type ChatService from '../service/chat';
 
 /** Who is logged in: the cookie of this session comes with the handshake of Socket.IO too. */
 export default class SessionController extends Controller {
   get #chat(): ChatService {
-    return this.service.chat;
+    return this.service.chat; // Egg types every service as any
   }
 
   show(): void {
@@ -17,17 +16,20 @@ export default class SessionController extends Controller {
 
   create(): void {
     const { ctx } = this;
-    const name = ctx.helper.text(ctx.request.body.name, 20);
-    if (this.#chat.isTaken(name)) throw new IoError('NAME_TAKEN', `${name} is online already: choose another name`, { status: 409 });
-    const user: User = { id: randomUUID(), name };
+    const { user: former } = ctx.session;
+    const user: User = { id: randomUUID(), name: ctx.helper.text(ctx.request.body.name, 20) };
+    ctx.app.chatMemory.claim(user);
+    if (former) this.#chat.logOut(former);
     ctx.session.user = user;
     ctx.rotateCsrfSecret();
     ctx.body = { user };
   }
 
+  /** Whoever asks is logged out afterwards, even if the session has ended before. */
   destroy(): void {
     const { ctx } = this;
-    this.#chat.closeConnectionsOf(ctx.user);
+    const { user } = ctx.session;
+    if (user) this.#chat.logOut(user);
     ctx.session = null;
     ctx.body = { user: null };
   }

@@ -3,10 +3,13 @@ import { IoError } from 'egg-socket.io';
 import type { User } from '../../types';
 
 export default {
-  /** Who is logged in, over HTTP and over Socket.IO alike: the session is the same. Throws if nobody is. */
+  /**
+   * Who is logged in, over HTTP and over Socket.IO alike. Throws if nobody is.
+   * A connection belongs to whom the guard has let in (app/io/middleware/auth), whatever becomes of the session.
+   */
   get user(): User {
-    const { session } = this as unknown as Context; // Egg copies these properties into its context
-    if (!session.user) throw new IoError('NOT_LOGGED_IN', 'Please log in first', { status: 401 });
-    return session.user;
+    const user = this.socket.data?.user ?? this.session.user; // over HTTP the socket is one of TCP, which has no data
+    if (!user) throw new IoError('NOT_LOGGED_IN', 'Please log in first', { status: 401 });
+    return user;
   },
-};
+} satisfies { user: User } & ThisType<Context>; // Egg copies these properties into its context

@@ -22,25 +22,40 @@ export default class ChatService extends Service {
     return this.ctx.app.io.of('/chat');
   }
 
-  enter(): { me: User; rooms: string[]; online: User[] } {
-    const { user: me, socket } = this.ctx;
-    if (this.#memory.arrive(me, socket.id)) this.#everybody.emit('online', this.#memory.online);
-    return { me, rooms: this.#memory.rooms, online: this.#memory.online };
+  /** A connection begins. */
+  arrive(): void {
+    const { user, socket } = this.ctx;
+    if (this.#memory.arrive(user, socket.id)) this.#everybody.emit('online', this.#memory.online);
   }
 
-  exit(): void {
+  /** A connection has ended. */
+  leave(): void {
     const { user, socket } = this.ctx;
-    if (!this.#memory.leave(user, socket.id)) return;
-    this.#everybody.emit('online', this.#memory.online);
-    this.#everybody.emit('gone', user);
+    if (this.#memory.leave(user, socket.id)) this.#tellThatGone(user);
+  }
+
+  /** A connection keeps the session that it came with: it has to end when that session does. */
+  logOut(user: User): void {
+    this.#everybody.in(roomOfUser(user.id)).disconnectSockets();
+    if (this.#memory.forget(user)) this.#tellThatGone(user);
+  }
+
+  enter(): { me: User; rooms: string[]; online: User[] } {
+    const { rooms, online } = this.#memory;
+    return { me: this.ctx.user, rooms, online };
   }
 
   /** Joins a room, or begins to talk with one person. Returns what has been said before. */
-  async join(to: Target): Promise<Message[]> {
-    const before = this.#memory.rooms.length;
-    const history = this.#memory.history(this.ctx.user, to);
-    if ('room' in to) await this.ctx.socket.join(roomOf(to));
-    if (this.#memory.rooms.length !== before) this.#everybody.emit('rooms', this.#memory.rooms);
+  async join(to: Target): Promise<readonly Message[]> {
+    const { user: me, socket } = this.ctx;
+    if ('room' in to) {
+      if (this.#memory.openRoom(to.room)) this.#everybody.emit('rooms', this.#memory.rooms);
+      await socket.join(roomOf(to));
+    }
+    const history = this.#memory.history(me, to);
+    if ('user' in to && history.length === 0 && !this.#memory.isKnown(to.user)) {
+      throw new IoError('NO_SUCH_USER', 'There is no such person here', { status: 404 });
+    }
     return history;
   }
 
@@ -63,13 +78,9 @@ export default class ChatService extends Service {
     this.#everybody.emit('announcement', { from: this.ctx.user, text, at: Date.now() });
   }
 
-  isTaken(name: string): boolean {
-    return this.#memory.online.some(user => user.name === name);
-  }
-
-  /** A connection keeps the session that it came with: it has to end when that session does. */
-  closeConnectionsOf(user: User): void {
-    this.#everybody.in(roomOfUser(user.id)).disconnectSockets();
+  #tellThatGone(user: User): void {
+    this.#everybody.emit('online', this.#memory.online);
+    this.#everybody.emit('gone', user);
   }
 
   #checkThatReached(to: Target): void {

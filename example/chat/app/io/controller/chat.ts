@@ -8,7 +8,7 @@ const MAX_LENGTH = 500;
 
 export default class ChatController extends Controller {
   get #chat(): ChatService {
-    return this.service.chat;
+    return this.service.chat; // Egg types every service as any
   }
 
   /** The first thing a page sends, and sends again whenever it has been offline. */
@@ -16,7 +16,7 @@ export default class ChatController extends Controller {
     return this.#chat.enter();
   }
 
-  async join(ctx: PacketContext<'/chat', 'join'>): Promise<Message[]> {
+  async join(ctx: PacketContext<'/chat', 'join'>): Promise<readonly Message[]> {
     const [to] = ctx.args;
     return await this.#chat.join(ctx.helper.target(to));
   }
@@ -35,6 +35,5 @@ export default class ChatController extends Controller {
   disconnect(ctx: PacketContext<'/chat', 'disconnect'>): void {
     const [reason] = ctx.args;
     ctx.logger.info('%s has gone: %s', ctx.user.name, reason);
-    this.#chat.exit();
   }
 }
