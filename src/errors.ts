@@ -95,7 +95,7 @@ export function answerTo(error: Error, reveal: boolean): ErrorAnswer {
  * so its message is shown; those of bugs, systems and libraries are not.
  */
 export function refusalFor(error: Error, reveal: boolean): ErrorAnswer {
-  if (isShown(error) || isFault(error)) return answerTo(error, reveal);
+  if (isShown(error) || isFault(error)) return answerTo(error, reveal); // in full, or as little as for a packet
   return { code: describe(error).code ?? 'CONNECTION_REFUSED', message: error.message };
 }
 
@@ -109,6 +109,7 @@ export function isUnexpected(error: Error): boolean {
  * never meant for a client, not even as a refusal. What is left are plain Errors, and those of `assert(user, 'please log in')`.
  */
 export function isFault(error: Error): boolean {
+  if (isShown(error)) return false;
   const { errno, syscall } = error as NodeJS.ErrnoException;
   return !PLAIN.has(error.constructor.name) || errno !== undefined || syscall !== undefined || describe(error).expose === false;
 }

@@ -85,7 +85,7 @@ export class Ids {
   }
 
   #problemOf(id: unknown): string | undefined {
-    if (typeof id !== 'string') return id === null ? 'null' : `a value of type ${typeof id}`;
+    if (typeof id !== 'string') return `${id === null ? 'null' : `a value of type ${typeof id}`}, not a string`;
     if (id === '') return 'an empty string';
     if (id.length > MAX_LENGTH) return `${id.length} characters; at most ${MAX_LENGTH} are allowed`;
     if (/[\p{Cc}\u2028\u2029]/u.test(id)) return 'control characters';
