@@ -45,7 +45,7 @@ export class RedisLink {
     const password = options.password ?? auth_pass;
     const common: RedisOptions = { connectTimeout: BOOT_PATIENCE, ...options, ...(password !== undefined && { password }) };
     // a broadcast that waited for Redis would arrive when nobody expects it any more
-    this.#publisher = this.#connect({ ...common, enableOfflineQueue: false, autoResendUnfulfilledCommands: false });
+    this.#publisher = this.#connect({ ...common, enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: requestsTimeout });
     // but a subscription has to survive
     this.#subscriber = this.#connect({ ...common, maxRetriesPerRequest: null });
     const [publisher, subscriber] = [this.#publisher, this.#subscriber];

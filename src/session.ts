@@ -94,7 +94,7 @@ class StoredSession implements ConnectionSession {
   constructor(ctx: EggContext, run: (work: (ctx: EggContext) => void) => Promise<EggContext>) {
     this.#ctx = ctx;
     this.#run = run;
-    this.#saved = ctx.session && !ctx.session.isNew ? fieldsOf(ctx.session) : undefined;
+    this.#saved = isStored(ctx.session) ? fieldsOf(ctx.session) : undefined;
   }
 
   get value(): EggSession | null | undefined {
@@ -126,7 +126,7 @@ class StoredSession implements ConnectionSession {
     try {
       await this.#run(ctx => {
         if (!now) ctx.session = null;
-        else if (ctx.session?.isNew ?? true) this.#forget();
+        else if (!isStored(ctx.session)) this.#forget();
         else for (const [key, json] of changes(before, now)) change(ctx, key, json);
       });
     } catch (error) {
@@ -134,6 +134,11 @@ class StoredSession implements ConnectionSession {
       throw error;
     }
   }
+}
+
+/** Whether it is one that a cookie names, rather than one made for want of it. */
+function isStored(session: EggSession | null | undefined): session is EggSession {
+  return session ? !session.isNew : false;
 }
 
 function change({ session }: EggContext, key: string, json: string | undefined): void {

@@ -206,8 +206,8 @@ test('disconnecting and disconnect have a whole context with the reason, and run
   };
   const reason = 'client namespace disconnect';
   assert.deepEqual(reports, [
-    { ...rest, event: 'disconnecting', args: [reason, undefined], packet: ['disconnecting', reason, undefined], rooms: [id] },
-    { ...rest, event: 'disconnect', args: [reason, undefined], packet: ['disconnect', reason, undefined], rooms: [] },
+    { ...rest, event: 'disconnecting', args: [reason], packet: ['disconnecting', reason], rooms: [id] },
+    { ...rest, event: 'disconnect', args: [reason], packet: ['disconnect', reason], rooms: [] },
   ]);
   assert.deepEqual(marked, []);
 });
