@@ -7,7 +7,7 @@ import { internals, watchForCrashes } from './support/remains';
 import { Redis } from 'ioredis';
 import type { Socket } from 'socket.io';
 
-const DOWN = /ERROR.*IO_REDIS_DOWN/;
+const DOWN = /^ERROR .*IO_REDIS_DOWN: no Redis/;
 const BACK = /INFO.*Redis at .* is back/;
 
 async function start(t: TestContext, redis: object): Promise<RunningApp> {
