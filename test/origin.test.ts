@@ -59,7 +59,8 @@ test('pages of the same host may connect, of whatever port and scheme', async t 
 
 test('pages of another host may not, with one line of log that says how to allow it', async t => {
   const app = await start(t);
-  for (const version of [2, 4] as const) assert.equal(await allows(t, app, { origin: 'http://evil.example' }, version), false);
+  // not client 2: its WebSockets are those of Node from version 22 on, which take no headers
+  for (const version of [3, 4] as const) assert.equal(await allows(t, app, { origin: 'http://evil.example' }, version), false);
   const [line = ''] = refusals(app);
   assert.equal(refusals(app).length, 1, 'for six handshakes');
   assert.match(line, /^WARN /);
