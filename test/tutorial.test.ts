@@ -144,10 +144,15 @@ interface Online {
 
 /** Resolves when someone joins or leaves, with the list of who is there. */
 async function online(client: Client, action: Online['action'], userId: string): Promise<string[]> {
-  for (;;) {
-    const [message] = await next<[Online]>(client, 'online');
-    if (message.action === action && message.userId === userId) return message.clients.toSorted();
-  }
+  // one listener for all: two messages may come in one turn
+  return new Promise(resolve => {
+    const listener = (message: Online): void => {
+      if (message.action !== action || message.userId !== userId) return;
+      client.off('online', listener);
+      resolve(message.clients.toSorted());
+    };
+    client.on('online', listener);
+  });
 }
 
 for (const version of [2, 4] as const satisfies ClientVersion[]) {
