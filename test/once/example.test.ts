@@ -7,7 +7,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
 import { ROOT } from '../support/app';
 import { ask, connect, newClient, next, refusal } from '../support/client';
-import { freePort, npmStart } from '../support/example';
+import { npmStart } from '../support/example';
+import { freePort } from '../support/port';
 
 type Headers = Record<string, string>;
 

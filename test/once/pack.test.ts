@@ -4,14 +4,13 @@ import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { type Files, type HostName, hostFolder, ROOT } from '../support/app';
 import { ask, connect } from '../support/client';
+import { freePort } from '../support/port';
 
 const NODE_24 = join(ROOT, 'test/nodes/node_modules/node-24/bin/node');
 const { NODE_V8_COVERAGE, ...env } = process.env; // what runs here is a copy
@@ -123,15 +122,6 @@ async function write(folder: string, files: Files): Promise<void> {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), content);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Resolves when Egg's master says that its workers listen. */

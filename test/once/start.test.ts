@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ROOT } from '../support/app';
-import { freePort, npmStart } from '../support/example';
+import { npmStart } from '../support/example';
+import { freePort } from '../support/port';
 
 test('a busy port ends npm start with a message that says how to choose another', async t => {
   const port = await freePort();

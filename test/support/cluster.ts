@@ -5,7 +5,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Files, hostFolder, writeApp } from './app';
-import { freePort } from './redis';
+import { freePort } from './port';
 
 /**
  * How long Egg waits for a worker that closes before it ends it by force, in ms. Not its 5 s, which a loaded machine may miss, but less than

@@ -1,8 +1,6 @@
 /** Starts the example as people do: by the script of `npm start`, in a process of its own. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { ROOT } from './app';
 
@@ -40,14 +38,4 @@ export function npmStart(t: TestContext, port: number): StartProcess {
       }
     },
   };
-}
-
-/** A port that nothing listened on a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo; // it listens on TCP
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
-import { freePort } from './redis';
+import { freePort } from './port';
 
 export interface RunningNginx {
   readonly url: string;

@@ -1,9 +1,9 @@
 /** A real redis-server on a free port of its own, which keeps nothing on disk and ends with the test. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import type { TestContext } from 'node:test';
+import { freePort } from './port';
 
 export interface RedisServer {
   readonly port: number;
@@ -11,16 +11,6 @@ export interface RedisServer {
   kill(): Promise<void>;
   /** Starts it, or starts it again, on the same port. */
   start(): Promise<void>;
-}
-
-/** Resolves to a port that was free just now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo; // it listens on TCP
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export async function startRedis(t: TestContext, options: { password?: string } = {}): Promise<RedisServer> {
