@@ -5,6 +5,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'socket.io';
 import type { EggApplication, EggSession, Logger } from './egg';
+import { createServicesClass } from './service';
 import type { ConnectionSession } from './session';
 import type { Acknowledge } from './types';
 
@@ -37,6 +38,7 @@ const REQ = Symbol('req');
 const RES = Symbol('res');
 const REQUEST = Symbol('request');
 const RESPONSE = Symbol('response');
+const SERVICE = Symbol('service');
 
 /** Makes the class of an app's contexts. To be called when Egg has extended its context prototype and before the first connection. */
 export function createContextClass(app: EggApplication): SocketContextClass {
@@ -54,6 +56,7 @@ export function createContextClass(app: EggApplication): SocketContextClass {
     declare [RES]: ServerResponse | undefined;
     declare [REQUEST]: object | undefined;
     declare [RESPONSE]: object | undefined;
+    declare [SERVICE]: object | undefined;
 
     constructor(owner: ContextOwner, packet?: unknown[]) {
       this[OWNER] = owner;
@@ -153,6 +156,16 @@ export function createContextClass(app: EggApplication): SocketContextClass {
     get request(): object {
       return this.ctx.request;
     }
+  }
+
+  const Services = createServicesClass(app);
+  if (Services) {
+    Object.defineProperty(EggSocketContext.prototype, 'service', {
+      configurable: true,
+      get(this: EggSocketContext): object {
+        return (this[SERVICE] ??= new Services(this));
+      },
+    });
   }
 
   // of Egg's prototypes nothing is changed: ours stand in front of them

@@ -52,6 +52,8 @@ export interface EggApplication extends EventEmitter {
   readonly context: EggContext;
   readonly request: object;
   readonly response: object;
+  /** What `app/service` exports, by file and folder. */
+  readonly serviceClasses?: Record<string, unknown>;
   readonly ctxStorage: AsyncLocalStorage<unknown>;
   readonly middlewares: Record<string, unknown>;
   /** The HTTP server, once there is one. */
@@ -60,4 +62,9 @@ export interface EggApplication extends EventEmitter {
   createAnonymousContext(): EggContext;
   /** Makes a generator function asynchronous in egg 3, and throws in egg 4. */
   toAsyncFunction?(fn: unknown): unknown;
+}
+
+/** Whether it is a class, rather than a function that Egg would call with the app. */
+export function isClass(value: unknown): value is new (ctx: object) => object {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
 }

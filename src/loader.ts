@@ -5,7 +5,7 @@
  */
 import { types } from 'node:util';
 import type { SocketContext, SocketHandler } from './context';
-import type { EggApplication } from './egg';
+import { type EggApplication, isClass } from './egg';
 import { SetupError } from './errors';
 import type { Layer } from './onion';
 import type { Controllers, Middleware, Middlewares } from './types';
@@ -120,7 +120,7 @@ function controllerOf(file: LoadedFile, app: EggApplication): object {
   let { exports } = file;
   if (isFunction(exports) && !isClass(exports) && !types.isAsyncFunction(exports) && !types.isGeneratorFunction(exports))
     exports = exports(app);
-  if (isClass(exports)) return classHandlers(exports, file, app);
+  if (isClass(exports)) return classHandlers(exports as ControllerClass, file, app); // only what is a function there is called
   if (isFunction(exports)) return toAsync(exports, file.path, app);
   if (isTree(exports)) return objectHandlers(exports, file.path, app);
   throw new SetupError(
@@ -129,7 +129,7 @@ function controllerOf(file: LoadedFile, app: EggApplication): object {
   );
 }
 
-type ControllerClass = new (ctx: unknown) => Record<string, (ctx: unknown) => unknown>;
+type ControllerClass = new (ctx: object) => Record<string, (ctx: unknown) => unknown>;
 
 /** One handler a method, inherited ones included: each call has an instance of its own. */
 function classHandlers(Controller: ControllerClass, file: LoadedFile, app: EggApplication): object {
@@ -172,8 +172,4 @@ function isTree(value: unknown): value is object {
 
 function isFunction(value: unknown): value is (...args: unknown[]) => unknown {
   return typeof value === 'function';
-}
-
-function isClass(value: unknown): value is ControllerClass {
-  return isFunction(value) && /^class\b/.test(Function.prototype.toString.call(value));
 }

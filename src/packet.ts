@@ -33,7 +33,7 @@ export function receiveReserved(connection: Connection, event: string, args: unk
   void server.storage.run(ctx, liveReserved, ctx, connection, handler);
 }
 
-/** Descend to Settle. It never rejects. */
+/** Descend to Settle. It never rejects. Mind the promises here: under Egg each costs as much as a small handler. */
 async function live(ctx: SocketContext, connection: Connection, pass: Pass): Promise<void> {
   const { packetMiddleware, server } = connection.namespace;
   const { ack } = ctx;
@@ -41,8 +41,10 @@ async function live(ctx: SocketContext, connection: Connection, pass: Pass): Pro
   server.work.begin();
   try {
     let result: unknown;
-    if (packetMiddleware.length === 0) result = await handle(ctx, connection, pass);
-    else await descend(packetMiddleware, ctx, async () => (result = await handle(ctx, connection, pass)));
+    const core = (): unknown => handle(ctx, connection, pass);
+    const keep = (value: unknown): unknown => (result = value); // middleware may return anything
+    if (packetMiddleware.length === 0) result = await core();
+    else await descend(packetMiddleware, ctx, ack ? () => Promise.resolve(core()).then(keep) : core);
     const saving = connection.session?.save();
     if (saving) await saving;
     if (ack && result !== undefined) ack(result);

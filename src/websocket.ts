@@ -6,9 +6,15 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 
+/** Told when a frame has been sent. Engine.IO sends no further ones until then. */
+type Sent = (error?: Error | null) => void;
+
+/** A frame: its head, and what is in it. */
+type Frame = readonly [head: Buffer, data?: Buffer | string];
+
 /** ws's own part that writes frames, for its `send()` and for the frames that Socket.IO has made for a broadcast. */
 interface Sender {
-  sendFrame(...args: unknown[]): void;
+  sendFrame(frame: Frame, sent?: Sent): void;
 }
 
 class CorkedWebSocket extends WebSocket {
@@ -34,14 +40,27 @@ class CorkedWebSocket extends WebSocket {
     this.#isCorked = false;
     this.#connection?.uncork();
   }
+
+  /** Whether the client keeps up. */
+  get hasRoom(): boolean {
+    return this.#connection !== undefined && this.#connection.writable && !this.#connection.writableNeedDrain;
+  }
 }
 
 const OWNER = Symbol('owner');
+const CLOSE_FRAME = 8; // https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 
-function sendCorkedFrame(this: Sender & { readonly [OWNER]: CorkedWebSocket }, ...args: unknown[]): void {
-  this[OWNER].cork();
+/**
+ * While there is room, a frame counts as sent when it is handed over: waiting for the kernel would split what one tick sends into
+ * two system calls. A write that fails ends the connection, which Engine.IO hears anyway.
+ */
+function sendCorkedFrame(this: Sender & { readonly [OWNER]: CorkedWebSocket }, frame: Frame, sent?: Sent): void {
   const { sendFrame } = Object.getPrototypeOf(this) as Sender; // ws's own
-  Reflect.apply(sendFrame, this, args);
+  const { [OWNER]: owner } = this;
+  owner.cork();
+  const isSent = sent && owner.hasRoom && (frame[0][0] ?? 0) % 16 !== CLOSE_FRAME;
+  sendFrame.call(this, frame, isSent ? undefined : sent);
+  if (isSent) sent();
 }
 
 function uncork(webSocket: CorkedWebSocket): void {

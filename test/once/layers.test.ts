@@ -23,6 +23,7 @@ const VIOLATIONS: Record<string, string> = {
   'packet.ts': "import { Connection as Bad } from './connection';\nexport const bad = Bad;",
   'router.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
   'server.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
+  'service.ts': "import { Connection } from './connection';\nexport const bad = Connection;",
   'session.ts': "import type { Socket } from 'socket.io';\nexport type Bad = Socket;",
   'work.ts': "import type { Server } from './server';\nexport type Bad = Server;",
 };

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startApp } from './support/app';
+import { connect } from './support/client';
+
+const SERVICES = {
+  'app/service/one.js': `module.exports = app => class extends app.Service { who() { return this.ctx.args[0]; } two() { return this.service.two.who(); } };`,
+  'app/service/two.js': `module.exports = app => class extends app.Service { who() { return 'two of ' + this.ctx.service.one.who(); } };`,
+  'app/service/admin/user.js': `module.exports = app => class extends app.Service { who() { return 'admin ' + this.ctx.args[0]; } };`,
+  'app/service/plain.js': `module.exports = { kind: 'object' };`,
+};
+const ROUTER = `module.exports = app => app.io.route('ask', app.io.controller.ask);`;
+
+test('ctx.service has what app/service has: classes, folders, objects; each made once for a context', async t => {
+  const { url } = await startApp(t, {
+    ...SERVICES,
+    'app/io/controller/ask.js': `
+      const seen = new Set();
+      module.exports = async ctx => {
+        const { service } = ctx;
+        const same = service === ctx.service && service.one === ctx.service.one && service.admin.user === ctx.service.admin.user;
+        const isNew = ![service, service.one, service.admin, service.admin.user].some(made => seen.has(made));
+        for (const made of [service, service.one, service.admin, service.admin.user]) seen.add(made);
+        await null;
+        return [same, isNew, service.one.ctx === ctx, service.one.two(), service.admin.user.who(), service.plain.kind, service.none === undefined, 'one' in service, 'none' in service];
+      };`,
+    'app/router.js': ROUTER,
+  });
+  const client = await connect(t, url);
+  const answer = (n: number): unknown[] => [true, true, true, `two of ${n}`, `admin ${n}`, 'object', true, true, false];
+  assert.deepEqual(await Promise.all([1, 2].map(n => client.emitWithAck('ask', n) as Promise<unknown>)), [answer(1), answer(2)]);
+});
+
+test('a method that a test replaces on a service’s class is the one that handlers call', async t => {
+  const { app, url } = await startApp(t, {
+    ...SERVICES,
+    'app/io/controller/ask.js': `module.exports = async ctx => ctx.service.one.who();`,
+    'app/router.js': ROUTER,
+  });
+  const client = await connect(t, url);
+  assert.equal(await client.emitWithAck('ask', 1), 1);
+  app.mockService('one', 'who', () => 'replaced');
+  assert.equal(await client.emitWithAck('ask', 1), 'replaced');
+});
+
+test('an app without services has an empty ctx.service', async t => {
+  const { url } = await startApp(t, {
+    'app/io/controller/ask.js': `module.exports = async ctx => Object.keys(ctx.service).filter(name => !name.startsWith('_'));`,
+    'app/router.js': ROUTER,
+  });
+  const client = await connect(t, url);
+  assert.deepEqual(await client.emitWithAck('ask'), []);
+});
