@@ -1,13 +1,16 @@
 /**
  * The HTTP session of the cookie in a handshake: decoded once when the client connects, shared by all its packets.
  */
-import { type IncomingMessage, ServerResponse } from 'node:http';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import type { EggApplication, EggContext, EggSession, SessionMiddleware } from './egg';
 
 /** Makes the sessions of connections. Absent where Egg's session plugin is off. */
 export class SessionStore {
   readonly #app: EggApplication;
   readonly #middleware: SessionMiddleware;
+  /** What Egg makes a context of, next to the request. It is never sent, and nothing is put into it. */
+  readonly #response = new ServerResponse(new IncomingMessage(new Socket()));
 
   private constructor(app: EggApplication, middleware: SessionMiddleware) {
     this.#app = app;
@@ -34,9 +37,9 @@ export class SessionStore {
     return new StoredSession(await run(() => {}), run);
   }
 
-  /** A context for the session plugin alone: there is no response to put a cookie into. */
+  /** A context for the session plugin alone: there is no client to send a cookie to. */
   #createContext(request: IncomingMessage): EggContext {
-    const ctx = this.#app.createContext(request, new ServerResponse(request));
+    const ctx = this.#app.createContext(request, this.#response);
     const { cookies } = ctx;
     Object.defineProperty(ctx, 'cookies', {
       value: { get: (name: string, options: unknown) => cookies.get(name, options), set() {} },
