@@ -1,6 +1,6 @@
 /** The process of the app that `npm run soak` loads: starts it, and counts what it still holds whenever it is asked. */
 import { once } from 'node:events';
-import { createServer, IncomingMessage } from 'node:http';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url';
 import { queryObjects } from 'node:v8';
 import { Socket as EngineSocket } from 'engine.io';
 import { Socket } from 'socket.io';
-import { WebSocket } from 'ws';
 import connection from '../dist/connection.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -63,14 +62,7 @@ function tables() {
 
 /** Objects of packets and connections that the garbage collector could not take. It takes seconds to count them. */
 function alive() {
-  const classes = {
-    context: app.io.Context,
-    connection: connection.Connection,
-    socket: Socket,
-    engineSocket: EngineSocket,
-    WebSocket,
-    IncomingMessage,
-  };
+  const classes = { context: app.io.Context, connection: connection.Connection, socket: Socket, 'engine socket': EngineSocket };
   return Object.fromEntries(Object.entries(classes).map(([name, of]) => [name, queryObjects(of, { format: 'count' })]));
 }
 
