@@ -30,7 +30,9 @@ const GROWTH = 1024 * 1024;
 const STRAGGLERS = 5;
 /** How long a phase may take, in ms. */
 const PATIENCE = 300_000;
+/** The part of all packets and connections that comes before the heap is first measured. */
 const WARM_UP = 0.1;
+/** Clients at a time, and packets that one sends before it waits until they have been handled. */
 const CLIENTS = 20;
 const BURST = 50;
 
@@ -69,7 +71,7 @@ const { values: options } = parseArgs({
 const folder = await mkdtemp(join(tmpdir(), 'soak-'));
 const { NODE_V8_COVERAGE: _, ...env } = process.env; // it would keep what it counts
 const server = fork(fileURLToPath(new URL('soak-server.mjs', import.meta.url)), [options.host, ...(options.leak ? ['leak'] : [])], {
-  execArgv: ['--expose-gc', '--disable-warning=ExperimentalWarning'], // to count objects is an experiment of Node's,
+  execArgv: ['--expose-gc', '--disable-warning=ExperimentalWarning'], // to count objects is an experiment of Node's
   env: { ...env, EGG_SERVER_ENV: 'prod', NODE_ENV: 'production', SOAK_DIR: folder },
   stdio: ['ignore', 'ignore', 'inherit', 'ipc'], // egg says on the console that it starts
 });
