@@ -65,6 +65,11 @@ export class Ids {
     this.#byRequest.set(request, former);
   }
 
+  /** How many are in use. */
+  get size(): number {
+    return this.#taken.size;
+  }
+
   async #reserve(request: IncomingMessage): Promise<string> {
     let id: unknown;
     try {

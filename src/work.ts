@@ -12,6 +12,11 @@ export class Work {
     if (this.#count === 0) this.#idle?.();
   }
 
+  /** How many things are going on. */
+  get size(): number {
+    return this.#count;
+  }
+
   /** Resolves when nothing is going on. */
   async idle(): Promise<void> {
     if (this.#count > 0) await new Promise<void>(resolve => (this.#idle = resolve));

@@ -1,5 +1,6 @@
 /** Clients by hand: they speak Engine.IO frame by frame, and may say what no proper client says. */
 import { once } from 'node:events';
+import type { Socket as TcpSocket } from 'node:net';
 import type { TestContext } from 'node:test';
 import WebSocket from 'ws';
 
@@ -33,6 +34,15 @@ export class RawClient {
 
   send(...frames: (string | Buffer)[]): this {
     for (const frame of frames) this.#webSocket.send(frame);
+    return this;
+  }
+
+  /** Sends all frames in one piece, so that the server receives them at once. */
+  burst(...frames: string[]): this {
+    const tcp = Reflect.get(this.#webSocket, '_socket') as TcpSocket; // of ws, which has no other way to it
+    tcp.cork();
+    this.send(...frames);
+    tcp.uncork();
     return this;
   }
 

@@ -9,13 +9,14 @@ import type { Namespace } from 'socket.io';
 /** What the plugin's types keep from its users. */
 interface Internals {
   readonly arrivals: { readonly size: number };
-  readonly work: { idle(): Promise<void> };
+  readonly ids: { readonly size: number };
+  readonly work: { readonly size: number; idle(): Promise<void> };
 }
 
 /** A connection of Engine.IO, on the server's side. */
 export type EngineConnection = EventEmitter & { readonly id: string };
 
-const NOTHING = { arrivals: 0, preConnectSockets: 0, sockets: 0, sids: 0, rooms: 0, connections: 0 };
+const NOTHING = { arrivals: 0, ids: 0, work: 0, preConnectSockets: 0, sockets: 0, sids: 0, rooms: 0, connections: 0 };
 
 export function internals(io: Server): Internals {
   return io as unknown as Internals; // marked @internal, and there
@@ -29,8 +30,11 @@ export function engineConnections(io: Server): EngineConnection[] {
 /** Entries in Socket.IO's tables and in the plugin's, of all namespaces. */
 export function remains(io: Server): typeof NOTHING {
   const sum = (count: (nsp: Namespace) => number): number => [...io._nsps.values()].reduce((total, nsp) => total + count(nsp), 0);
+  const { arrivals, ids, work } = internals(io);
   return {
-    arrivals: internals(io).arrivals.size,
+    arrivals: arrivals.size,
+    ids: ids.size,
+    work: work.size,
     preConnectSockets: sum(nsp => (Reflect.get(nsp, '_preConnectSockets') as Map<string, unknown>).size), // private
     sockets: sum(nsp => nsp.sockets.size),
     sids: sum(nsp => nsp.adapter.sids.size),

@@ -1,0 +1,89 @@
+/** The process of the app that `npm run soak` loads: starts it, and counts what it still holds whenever it is asked. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { queryObjects } from 'node:v8';
+import { Socket as EngineSocket } from 'engine.io';
+import { Socket } from 'socket.io';
+import connection from '../dist/connection.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+/** How long what is under way may take to end, in ms: far more than it takes. */
+const PATIENCE = 10_000;
+/** What may be under way at any time: a line of log on its way to the disk, and what ends in this turn. */
+const PASSING = new Set(['FSReqCallback', 'Immediate', 'TickObject']);
+
+const [host, leak] = process.argv.slice(2);
+const require = createRequire(import.meta.url);
+const framework = join(ROOT, host === 'egg4' ? '.' : `test/hosts/${host}`, 'node_modules/egg');
+const app = await require(framework).start({ baseDir: join(ROOT, 'benchmark/soak-app'), framework });
+if (leak) app.kept = [];
+
+const tcpConnections = new Set();
+const server = createServer(app.callback());
+server.on('connection', tcp => {
+  tcpConnections.add(tcp);
+  tcp.once('close', () => tcpConnections.delete(tcp));
+});
+app.emit('server', server); // as Egg does in a cluster
+server.listen(0, '127.0.0.1');
+await once(server, 'listening');
+
+process.on('message', async message => process.send(message === 'alive' ? alive() : await census()));
+process.on('disconnect', () => process.exit());
+process.send({ port: server.address().port, version: require(join(framework, 'package.json')).version });
+
+/** What there is when all clients have gone. */
+async function census() {
+  const deadline = Date.now() + PATIENCE;
+  while (Object.values(tables()).some(count => count !== 0) && Date.now() < deadline) await wait(10);
+  const heap = await collectGarbage();
+  return { tables: tables(), open: open(), heap };
+}
+
+/** Entries in every table of connections: Node's, Engine.IO's, Socket.IO's and the plugin's. All are to be empty. */
+function tables() {
+  const { io } = app;
+  const sum = count => [...io._nsps.values()].reduce((total, nsp) => total + count(nsp), 0);
+  return {
+    'TCP connections': tcpConnections.size,
+    'clients of the engine': Object.keys(io.engine.clients).length,
+    'client count of the engine': io.engine.clientsCount,
+    'sockets of namespaces': sum(nsp => nsp.sockets.size),
+    'sockets that are connecting': sum(nsp => nsp._preConnectSockets.size),
+    'sockets of adapters': sum(nsp => nsp.adapter.sids.size),
+    'rooms of adapters': sum(nsp => nsp.adapter.rooms.size),
+    arrivals: io.arrivals.size,
+    ids: io.ids.size,
+    'handlers at work': io.work.size,
+  };
+}
+
+/** Objects of packets and connections that the garbage collector could not take. It takes seconds to count them. */
+function alive() {
+  const classes = { context: app.io.Context, connection: connection.Connection, socket: Socket, 'engine socket': EngineSocket };
+  return Object.fromEntries(Object.entries(classes).map(([name, of]) => [name, queryObjects(of, { format: 'count' })]));
+}
+
+/** What else could pile up: listeners of what outlives connections, and whatever keeps a process running. */
+function open() {
+  const emitters = { process, app, server, engine: app.io.engine, 'the adapter of /': app.io.of('/').adapter };
+  const counts = {};
+  for (const [name, emitter] of Object.entries(emitters))
+    counts[`listeners of ${name}`] = emitter.eventNames().reduce((sum, event) => sum + emitter.listenerCount(event), 0);
+  for (const resource of process.getActiveResourcesInfo()) if (!PASSING.has(resource)) counts[resource] = (counts[resource] ?? 0) + 1;
+  return counts;
+}
+
+/** Returns the size of the heap and of the buffers outside of it, in bytes. */
+async function collectGarbage() {
+  for (let round = 0; round < 4; round++) {
+    await nextTurn(); // what has been collected may let go of more
+    gc();
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}

@@ -1,0 +1,22 @@
+/** `npm run soak` in small: packets and connections of every kind leave nothing behind. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import { HOST, ROOT } from './support/app';
+
+function soak(...options: string[]) {
+  const args = ['benchmark/soak.mjs', '--host', HOST, ...options];
+  return spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8', timeout: 60_000 });
+}
+
+test('nothing is left of packets and connections that have ended', () => {
+  const { status, stdout, stderr } = soak('--packets', '10000', '--cycles', '500');
+  assert.equal(status, 0, stdout + stderr);
+  assert.match(stdout, /^Nothing is left\./m);
+});
+
+test('a leak is found, and said in one sentence', () => {
+  const { status, stderr } = soak('--packets', '1000', '--cycles', '100', '--leak');
+  assert.match(stderr, /^The heap has grown by \d+\.\d+ MB since the warm-up\. Alive: \d+ context, /m);
+  assert.equal(status, 1);
+});

@@ -1,0 +1,58 @@
+/** A server in a process of its own, with meters: what a packet costs it in promises, garbage, writes and memory. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { type Files, hostFolder, writeApp } from './app';
+
+/** All since the server has started. */
+export interface Reading {
+  /** Promises made; they are counted from the first reading on that asks for it. */
+  readonly promises: number;
+  /** Times that Node has handed something to the system, to send it to a client. */
+  readonly writes: number;
+  /** Bytes in use. Nothing is collected between two readings, so that they differ by all that was made meanwhile. */
+  readonly heap: number;
+}
+
+export class MeteredServer {
+  readonly url: string;
+  readonly #process: ChildProcess;
+
+  private constructor(process: ChildProcess, url: string) {
+    this.#process = process;
+    this.url = url;
+  }
+
+  /** An app, in production; or, without files, Socket.IO alone, with the events `note`, which it ignores, and `echo`. */
+  static async start(t: TestContext, files?: Files): Promise<MeteredServer> {
+    const baseDir = files && (await writeApp(files));
+    const { NODE_V8_COVERAGE: _, ...env } = process.env; // coverage would cost, too
+    const child = fork(join(__dirname, 'metered-server.js'), baseDir ? [baseDir, join(hostFolder(), 'node_modules/egg')] : [], {
+      // room for all that is made between two readings
+      execArgv: ['--expose-gc', '--min-semi-space-size=128', '--max-semi-space-size=128'],
+      env: { ...env, EGG_SERVER_ENV: 'prod', NODE_ENV: 'production' },
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'], // egg says on the console that it starts
+    });
+    const ended = once(child, 'exit');
+    t.after(async () => {
+      child.kill();
+      await ended;
+      if (baseDir) await rm(baseDir, { recursive: true, force: true });
+    });
+    const [url] = (await Promise.race([
+      once(child, 'message'),
+      ended.then(() => {
+        throw new Error('the server has not started');
+      }),
+    ])) as [string]; // what it sends first
+    return new MeteredServer(child, url);
+  }
+
+  async read(...options: ('collect garbage' | 'count promises')[]): Promise<Reading> {
+    this.#process.send(options);
+    const [reading] = (await once(this.#process, 'message')) as [Reading]; // its answer
+    return reading;
+  }
+}
