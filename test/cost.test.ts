@@ -11,19 +11,19 @@ import { RawClient } from './support/raw';
 /** Promises that one packet makes. These limits are exact. */
 const PROMISES = {
   '/bare': { note: 3, echo: 3 },
-  '/layer': { note: 7, echo: 7 },
-  '/five': { note: 15, echo: 15 },
-  '/': { note: 9, echo: 9 },
+  '/layer': { note: 5, echo: 6 },
+  '/five': { note: 13, echo: 14 },
+  '/': { note: 7, echo: 8 },
 };
 
 /** Bytes that one packet allocates, as a multiple of what bare Socket.IO does for it. Today: see the second number. */
 const GARBAGE = {
   '/bare': { note: [2, 1.5], echo: [1.5, 1.1] },
-  '/': { note: [3.6, 2.5], echo: [2.2, 1.6] },
+  '/': { note: [3, 2.1], echo: [2, 1.5] },
 } as const;
 
-/** Writes to the system in which 50 acknowledgements leave that were made in one tick. The first frame may go alone. */
-const WRITES = 3;
+/** Writes to the system in which 50 acknowledgements leave that were made in one tick. */
+const WRITES = 1;
 
 /** Bytes of heap that an idle connection occupies, as a multiple of one to bare Socket.IO. Today: see the second number. */
 const IDLE = { '/bare': [1.6, 1.1], '/': [2.2, 1.4] } as const;
