@@ -1,0 +1,3 @@
+import { serveApp } from '../../app/serve.mjs';
+
+await serveApp(import.meta.url);
