@@ -107,11 +107,9 @@ export class Client {
       case EVENT:
         return this.onEvent(text);
       case BINARY_ACK:
-        this.#onAttachment = () => this.onAck(text);
-        return undefined;
+        return this.#await(text(), this.onAck);
       case BINARY_EVENT:
-        this.#onAttachment = () => this.onEvent(text);
-        return undefined;
+        return this.#await(text(), this.onEvent);
       case CONNECT:
         return text().startsWith(`0${this.#namespace}`) && this.#onConnect();
       case DISCONNECT:
@@ -120,5 +118,10 @@ export class Client {
       default:
         return this.onFailure(new Error(`the server sends ${text()}`));
     }
+  }
+
+  /** The attachment comes in a frame of its own. */
+  #await(text, onComplete) {
+    this.#onAttachment = () => onComplete(() => text);
   }
 }

@@ -22,19 +22,15 @@ const PAYLOADS = {
 const groups = new Map();
 
 answer({
-  /** Opens clients and says how many were opened a second. */
-  async open(id, { count, ...options }) {
+  /** Opens clients, and keeps them as a group. */
+  open(id, { count, ...options }) {
     const clients = [];
-    const before = performance.now();
-    const open = async () => {
-      while (clients.length < count) {
-        const place = clients.push(undefined) - 1;
-        clients[place] = await Client.open(options);
-      }
-    };
-    const { busy } = await observe(() => Promise.all(Array.from({ length: OPENING }, open)));
     groups.set(id, { clients, ...options });
-    return { count, busy, perSecond: (count / (performance.now() - before)) * 1000 };
+    let opening = 0;
+    const open = async () => {
+      while (opening++ < count) clients.push(await Client.open(options));
+    };
+    return observe(() => Promise.all(Array.from({ length: OPENING }, open)));
   },
 
   async close(id) {
@@ -43,26 +39,29 @@ answer({
     await Promise.all(clients.map(client => client.close()));
   },
 
-  /** The text of an acknowledgement, to see that the server does what it is measured for. */
-  async probe(id, load) {
+  /** Sees that the server does what it is measured for: one that answers with an error would be fast. */
+  async probe(id, { burst, ...load }) {
     const { clients, ...options } = groups.get(id);
-    const [{ data }] = framesOf({ ...options, ...load, burst: 0 });
+    const [{ data }] = framesOf({ ...options, ...load, ...(burst && { event: 'echo' }) });
     const [client] = clients;
-    return await new Promise((resolve, reject) => {
+    const text = await new Promise((resolve, reject) => {
       client.onAck = text => resolve(text());
       client.onFailure = reject;
       client.send(data);
     });
+    if (!text.endsWith(JSON.stringify([contentOf(load)]))) throw new Error(`the server answers ${text}`);
   },
 
   /**
-   * Has the clients send for some time. A client sends a unit, and the next one when that has been answered: one message that asks
-   * for an acknowledgement, or a burst of messages that do not with one at its end that does.
+   * Has the clients send for some time. A client sends a unit, and the next one when that has been answered: one message
+   * that asks for an acknowledgement, or a burst of messages that do not, with one at its end that does.
+   *
+   * @param inFlight units of each client; or
+   * @param atOnce units of all clients: the next one is sent by the next client
    */
-  messages(id, { ms, inFlight = 1, atOnce, ...load }) {
+  messages(id, { ms, inFlight, atOnce, ...load }) {
     const { clients, ...options } = groups.get(id);
     const frames = framesOf({ ...options, ...load });
-    const walks = atOnce !== undefined; // from client to client, rather than all at a time
     const latencies = inFlight === 1 ? [] : undefined;
     return observe(
       () =>
@@ -79,12 +78,12 @@ answer({
             client.onAck = () => {
               answered++;
               latencies?.push(performance.now() - client.sentAt);
-              if (!isOver) send(walks ? clients[sent % clients.length] : client);
+              if (!isOver) send(atOnce === undefined ? client : clients[sent % clients.length]);
               else if (answered === sent) resolve({ messages: sent * frames[0].messages, ...(latencies && percentiles(latencies)) });
             };
           }
           setTimeout(() => (isOver = true), ms);
-          for (let i = 0; i < (walks ? atOnce : clients.length * inFlight); i++) send(clients[i % clients.length]);
+          for (let i = 0; i < (atOnce ?? clients.length * (inFlight ?? 1)); i++) send(clients[i % clients.length]);
         }),
     );
   },
@@ -93,7 +92,7 @@ answer({
   broadcasts(id, { ms, event }) {
     const { clients, ...options } = groups.get(id);
     const [first] = clients;
-    const shout = frame(packet({ ...options, event, payload: 'small' }));
+    const shout = frame(packet({ ...options, event }));
     return observe(
       () =>
         new Promise((resolve, reject) => {
@@ -114,25 +113,28 @@ answer({
 });
 
 /** Frames to be sent one after the other, each with the number of its messages. */
-function framesOf({ burst = 0, event, barrier = 'echo', ...options }) {
+function framesOf({ burst = 0, event, ...options }) {
   return Array.from({ length: IDS }, (_, ackId) => {
     if (burst === 0) return { data: framesOfPacket({ ...options, event, ackId }), messages: 1 };
     const messages = Array.from({ length: burst }, () => framesOfPacket({ ...options, event }));
-    return { data: Buffer.concat([...messages, framesOfPacket({ ...options, event: barrier, ackId })]), messages: burst };
+    return { data: Buffer.concat([...messages, framesOfPacket({ ...options, event: 'echo', ackId })]), messages: burst };
   });
 }
 
-function framesOfPacket({ payload = 'small', protocol, ...options }) {
-  const text = frame(packet({ ...options, payload }));
-  if (payload !== 'binary') return text;
+function framesOfPacket({ protocol, ...options }) {
+  const text = frame(packet(options));
+  if (options.payload !== 'binary') return text;
   const attachment = protocol === 3 ? Buffer.concat([Buffer.from([4]), PAYLOADS.binary]) : PAYLOADS.binary; // 4: a message
   return Buffer.concat([text, frame(attachment)]);
 }
 
 function packet({ namespace = '/', event, ackId = '', payload }) {
-  const type = payload === 'binary' ? '45' : '42';
-  const content = payload === 'binary' ? { _placeholder: true, num: 0 } : PAYLOADS[payload];
-  return `${type}${payload === 'binary' ? '1-' : ''}${namespace === '/' ? '' : `${namespace},`}${ackId}${JSON.stringify([event, content])}`;
+  const type = payload === 'binary' ? '451-' : '42';
+  return `${type}${namespace === '/' ? '' : `${namespace},`}${ackId}${JSON.stringify([event, contentOf({ payload })])}`;
+}
+
+function contentOf({ payload = 'small' }) {
+  return payload === 'binary' ? { _placeholder: true, num: 0 } : PAYLOADS[payload];
 }
 
 /** Adds what of its core this process has used meanwhile. */

@@ -11,22 +11,27 @@ export const ROOT = join(import.meta.dirname, '..');
 const FOLDER = join(import.meta.dirname, 'peers');
 
 /**
- * - title: for the tables
+ * - title: for tables
  * - folder: below peers/, if it is not the name
  * - plugin: the folder into which this plugin is installed for it, as packed
- * - protocol: Engine.IO's, 4 if nothing is said
- * - lacks: what scenarios may need and it has no equivalent of, with the reason
+ * - protocol: Engine.IO's, if it is not 4
+ * - session: whether it decodes sessions
+ * - lacks: what a scenario may need and it has no equivalent of, and why
  */
 export const PEERS = {
   raw: { title: 'Socket.IO', lacks: { logger: 'no logger' } },
   'raw-corked': {
-    title: 'Socket.IO, writes coalesced',
+    title: "Socket.IO with this plugin's WebSocket engine",
     folder: 'raw',
-    plugin: 'egg4', // has the class that does it
+    plugin: 'egg4', // has the engine
     lacks: { logger: 'no logger' },
   },
-  egg4: { title: 'egg-socket.io 5 on egg 4', plugin: 'egg4' },
-  egg3: { title: 'egg-socket.io 5 on egg 3', plugin: 'egg3' },
+  egg4: { title: 'egg-socket.io 5 on egg 4', plugin: 'egg4', session: true },
+  egg3: { title: 'egg-socket.io 5 on egg 3', plugin: 'egg3', session: true },
+  'egg-socket.io-4.1.6': { title: 'egg-socket.io 4.1.6 on egg 3', protocol: 3, session: true },
+  nest: { title: 'NestJS', lacks: { session: 'no sessions of sockets', logger: 'its logger writes to the console' } },
+  midway: { title: 'Midway', lacks: { session: 'no sessions of sockets' } },
+  'socket-controllers': { title: 'socket-controllers', lacks: { session: 'no sessions of sockets', logger: 'no logger' } },
 };
 
 /** Installs what the peers need: from npm what their package-lock.json names, and this plugin as `npm pack` makes it. */
@@ -67,7 +72,8 @@ export async function startServer(name, { here, node, env }) {
       ...process.env,
       NODE_ENV: 'production',
       EGG_SERVER_ENV: 'prod',
-      EGG_LOG: 'WARN',
+      EGG_LOG: 'ERROR',
+      NO_DEPRECATION: 'egg-logger', // egg 3 writes that its own logger is deprecated
       ...(plugin && { BENCH_PLUGIN: here ? ROOT : join(FOLDER, plugin, 'node_modules/egg-socket.io') }),
       ...env,
     },

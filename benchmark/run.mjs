@@ -2,12 +2,12 @@
  * Measures this plugin beside other servers.
  *
  * npm run bench                             every scenario, every server
- * npm run bench -- echo one-way             the scenarios whose names begin with one of the words
+ * npm run bench -- echo one-way             some of the scenarios, by name or by the beginning of it
  * npm run bench -- --only raw,egg4          some of the servers
  * npm run bench -- --rounds 20 --slice 1000 more rounds (10), longer slices (700 ms)
  * npm run bench -- --node 24                the servers on another Node, of test/nodes
  * npm run bench -- --here                   without packing and installing: this plugin as it is in dist, all else from node_modules
- * npm run bench -- --save                   writes results.json, results.md, the chart, and the tables of the READMEs
+ * npm run bench -- --save                   keeps the results, and writes the tables and the chart that are made of them
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,8 +15,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Child } from './child.mjs';
 import { PEERS, ROOT, install, startServer } from './peers.mjs';
-import { table } from './report.mjs';
-import { SCENARIOS, rowsOf } from './scenarios.mjs';
+import { asText, doubts, summarize, table } from './report.mjs';
+import { SCENARIOS, lackOf, rowsOf } from './scenarios.mjs';
 
 const { values: options, positionals: words } = parseArgs({
   allowPositionals: true,
@@ -31,7 +31,7 @@ const { values: options, positionals: words } = parseArgs({
   },
 });
 
-const home = mkdtempSync(join(tmpdir(), 'benchmark-'));
+const home = mkdtempSync(join(tmpdir(), 'benchmark-')); // of the servers: their logs and Egg's apps
 try {
   await main();
 } finally {
@@ -47,7 +47,10 @@ async function main() {
     const rows = rowsOf(scenario, names);
     if (rows.length === 0) continue;
     console.log(`\n${name}: ${scenario.about}`);
-    console.log(table(await measure(scenario, rows)));
+    const result = await measure(scenario, rows);
+    console.log(asText(table(result)));
+    for (const line of [...doubts(result), ...lacks(scenario, names)]) console.log(line);
+    if (options.save) save(name, result);
   }
 }
 
@@ -61,31 +64,69 @@ function chosenScenarios() {
   });
 }
 
-/** All servers are up at once, and take turns: what makes the machine faster or slower for a while does so for all of them. */
+function lacks(scenario, names) {
+  return names.filter(name => lackOf(scenario, name)).map(name => `Without ${name}: ${lackOf(scenario, name)}.`);
+}
+
 async function measure(scenario, rows) {
-  const children = [];
+  const rounds = Math.min(Number(options.rounds), scenario.rounds ?? Infinity);
+  for (const row of rows) row.samples = [];
+  await (scenario.alone ? measureAlone(scenario, rows, rounds) : measureInTurns(scenario, rows, rounds));
+  const [{ versions, node }] = rows;
+  Object.assign(versions, ...rows.map(row => row.versions));
+  return { about: scenario.about, unit: scenario.unit, node, versions, rows: summarize(rows) };
+}
+
+/** All servers are up at once and are measured in turns: what slows the machine down for a while does so for all of them. */
+async function measureInTurns(scenario, rows, rounds) {
+  const warmUp = Number(options['warm-up']);
   try {
-    const load = await Child.start(join(import.meta.dirname, 'load.mjs'), { core: 1 });
-    children.push(load);
     for (const row of rows) {
-      row.server = await startServer(row.peer, { here: options.here, node: nodeBinary(), env: { HOME: home, EGG_HOME: home, ...row.env } });
-      children.push(row.server);
-      row.load = load;
-      row.samples = [];
+      await start(row);
       await scenario.prepare(row);
     }
-    const [rounds, warmUp, slice] = [Number(options.rounds), Number(options['warm-up']), Number(options.slice)];
-    for (let round = -warmUp; round < rounds; round++) {
-      const turn = (round + warmUp) % rows.length;
-      for (const row of [...rows.slice(turn), ...rows.slice(0, turn)]) {
-        const sample = await scenario.measure(row, slice);
-        if (round >= 0) row.samples.push(sample);
+    for (let round = 0; round < warmUp + rounds; round++) {
+      const first = round % rows.length;
+      for (const row of [...rows.slice(first), ...rows.slice(0, first)]) {
+        const sample = await scenario.measure(row, Number(options.slice));
+        if (round >= warmUp) row.samples.push(sample);
       }
     }
-    return { unit: scenario.unit, rows };
   } finally {
-    await Promise.all(children.map(child => child.stop()));
+    await Promise.all(rows.map(stop));
   }
+}
+
+/** Each sample is one of a fresh server. */
+async function measureAlone(scenario, rows, rounds) {
+  for (let round = 0; round < rounds; round++) {
+    for (const row of rows) {
+      try {
+        await start(row);
+        row.samples.push(await scenario.measure(row));
+      } finally {
+        await stop(row);
+      }
+    }
+  }
+}
+
+/** A generator for each server: it is then as fast with many servers as with one. */
+async function start(row) {
+  const env = { HOME: home, EGG_HOME: home, ...row.env };
+  row.server = await startServer(row.peer, { here: options.here, node: nodeBinary(), env });
+  row.load = await Child.start(join(import.meta.dirname, 'load.mjs'), { core: 1 });
+  Object.assign(row, await row.server.ask('about'));
+}
+
+async function stop({ server, load }) {
+  await load?.stop();
+  await server?.stop();
+}
+
+function save(name, result) {
+  void name;
+  void result;
 }
 
 function nodeBinary() {

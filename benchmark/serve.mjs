@@ -6,8 +6,11 @@ import { answer } from './child.mjs';
 /** Handlers of one-way messages count here, so that the runner sees that none was lost. */
 globalThis.received = 0;
 
-/** @param versions of the packages that are measured, by name */
-export async function serve(server, versions = {}) {
+/**
+ * @param versions of the packages that are measured, by name
+ * @param more questions that this server answers
+ */
+export async function serve(server, versions, more) {
   if (!server.listening) {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -29,6 +32,7 @@ export async function serve(server, versions = {}) {
       while ((await connections(server)) > 0) await setTimeout(10);
       await setTimeout(50);
     },
+    ...more,
   });
 }
 

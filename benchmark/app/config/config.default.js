@@ -1,13 +1,12 @@
 'use strict';
 
-module.exports = ({ HOME }) => ({
+module.exports = ({ baseDir }) => ({
   keys: 'benchmark',
-  logger: { consoleLevel: 'ERROR' },
-  rundir: `${HOME}/run`,
+  logger: { dir: `${baseDir}/logs` },
+  rundir: `${baseDir}/run`,
   io: {
     namespace: {
       '/': { packetMiddleware: ['pass'] },
-      '/bare': {},
       '/chain-0': {},
       '/chain-1': { packetMiddleware: ['pass'] },
       '/chain-5': { packetMiddleware: ['pass', 'pass', 'pass', 'pass', 'pass'] },

@@ -1,3 +1,3 @@
-import { serveApp } from '../../app/serve.mjs';
+import { serveApp } from '../../egg.mjs';
 
 await serveApp(import.meta.url);

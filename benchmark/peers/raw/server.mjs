@@ -13,13 +13,12 @@ const io = new Server(server, {
   ...(plugin !== undefined && { wsEngine: require(`${plugin}/dist/websocket.js`).CorkedWebSocketServer }),
 });
 
-for (const [namespace, middleware] of Object.entries({ '/': 0, '/bare': 0, '/chain-0': 0, '/chain-1': 1, '/chain-5': 5 }))
+for (const [namespace, middleware] of Object.entries({ '/': 0, '/chain-0': 0, '/chain-1': 1, '/chain-5': 5 }))
   io.of(namespace).on('connection', socket => {
     for (let i = 0; i < middleware; i++) socket.use((packet, next) => next());
     socket.on('echo', (message, ack) => ack(message));
     socket.on('one-way', () => void globalThis.received++);
     socket.on('shout', message => io.of(namespace).emit('news', message));
-    for (let i = 1; i < Number(process.env.BENCH_ROUTES ?? 1); i++) socket.on(`event-${i}`, (message, ack) => ack(message));
   });
 
 await serve(server, { 'socket.io': require('socket.io/package.json').version });
