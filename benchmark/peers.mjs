@@ -11,7 +11,7 @@ export const ROOT = join(import.meta.dirname, '..');
 const FOLDER = join(import.meta.dirname, 'peers');
 
 /**
- * - title: for tables
+ * - title: for the chart and the READMEs; with versionOf: and the version of that package
  * - folder: below peers/, if it is not the name
  * - plugin: the folder into which this plugin is installed for it, as packed
  * - protocol: Engine.IO's, if it is not 4
@@ -19,19 +19,27 @@ const FOLDER = join(import.meta.dirname, 'peers');
  * - lacks: what a scenario may need and it has no equivalent of, and why
  */
 export const PEERS = {
-  raw: { title: 'Socket.IO', lacks: { logger: 'no logger' } },
+  raw: { title: 'Socket.IO', versionOf: 'socket.io', lacks: { logger: 'no logger' } },
   'raw-corked': {
-    title: "Socket.IO with this plugin's WebSocket engine",
+    title: "Socket.IO with this plugin's engine",
     folder: 'raw',
     plugin: 'egg4', // has the engine
     lacks: { logger: 'no logger' },
   },
-  egg4: { title: 'egg-socket.io 5 on egg 4', plugin: 'egg4', session: true },
-  egg3: { title: 'egg-socket.io 5 on egg 3', plugin: 'egg3', session: true },
-  'egg-socket.io-4.1.6': { title: 'egg-socket.io 4.1.6 on egg 3', protocol: 3, session: true },
-  nest: { title: 'NestJS', lacks: { session: 'no sessions of sockets', logger: 'its logger writes to the console' } },
-  midway: { title: 'Midway', lacks: { session: 'no sessions of sockets' } },
-  'socket-controllers': { title: 'socket-controllers', lacks: { session: 'no sessions of sockets', logger: 'no logger' } },
+  egg4: { title: 'egg-socket.io 5, egg 4', plugin: 'egg4', session: true },
+  egg3: { title: 'egg-socket.io 5, egg 3', plugin: 'egg3', session: true },
+  'egg-socket.io-4.1.6': { title: 'egg-socket.io 4.1.6', protocol: 3, session: true },
+  nest: {
+    title: 'NestJS',
+    versionOf: '@nestjs/core',
+    lacks: { session: 'no sessions of sockets', logger: 'its logger writes to the console' },
+  },
+  midway: { title: 'Midway', versionOf: '@midwayjs/core', lacks: { session: 'no sessions of sockets' } },
+  'socket-controllers': {
+    title: 'socket-controllers',
+    versionOf: 'socket-controllers',
+    lacks: { session: 'no sessions of sockets', logger: 'no logger' },
+  },
 };
 
 /** Installs what the peers need: from npm what their package-lock.json names, and this plugin as `npm pack` makes it. */

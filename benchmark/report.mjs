@@ -5,11 +5,12 @@ const BUSY = 0.85;
 
 /** Minimum, median and maximum of each number. Ratios are taken to the base's sample of the same round. */
 export function summarize(rows) {
-  return rows.map(({ label, base, samples }) => {
+  return rows.map(({ label, base, samples, versions }) => {
     const bases = (rows.find(row => row.label === base) ?? rows[0]).samples;
     const of = pick => (pick(samples[0]) === undefined ? undefined : spread(samples.map(pick)));
     return {
       label,
+      versions,
       value: of(({ value }) => value),
       ratio: spread(samples.map(({ value }, round) => value / bases[round].value)),
       perSecond: of(({ perSecond }) => perSecond),
@@ -53,7 +54,9 @@ export function asMarkdown([head, ...lines]) {
 
 function spread(numbers) {
   const sorted = numbers.toSorted((a, b) => a - b);
-  return [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)].map(number => Number(number.toPrecision(4)));
+  const middle = (sorted.length - 1) / 2;
+  const median = (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
+  return [sorted[0], median, sorted.at(-1)].map(number => Number(number.toPrecision(4)));
 }
 
 function range([min, median, max]) {

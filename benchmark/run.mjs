@@ -10,12 +10,14 @@
  * npm run bench -- --save                   keeps the results, and writes the tables and the chart that are made of them
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Child } from './child.mjs';
+import { cpuOfAll } from './machine.mjs';
 import { PEERS, ROOT, install, startServer } from './peers.mjs';
 import { asText, doubts, summarize, table } from './report.mjs';
+import { save } from './save.mjs';
 import { SCENARIOS, lackOf, rowsOf } from './scenarios.mjs';
 
 const { values: options, positionals: words } = parseArgs({
@@ -30,6 +32,9 @@ const { values: options, positionals: words } = parseArgs({
     save: { type: 'boolean', default: false },
   },
 });
+
+/** A share of a core, or of all, that does not matter. */
+const NOTHING = 0.03;
 
 const home = mkdtempSync(join(tmpdir(), 'benchmark-')); // of the servers: their logs and Egg's apps
 try {
@@ -49,8 +54,9 @@ async function main() {
     console.log(`\n${name}: ${scenario.about}`);
     const result = await measure(scenario, rows);
     console.log(asText(table(result)));
-    for (const line of [...doubts(result), ...lacks(scenario, names)]) console.log(line);
-    if (options.save) save(name, result);
+    result.notes.push(...doubts(result), ...lacks(scenario, names));
+    for (const note of result.notes) console.log(note);
+    if (options.save) await save(name, result);
   }
 }
 
@@ -70,11 +76,9 @@ function lacks(scenario, names) {
 
 async function measure(scenario, rows) {
   const rounds = Math.min(Number(options.rounds), scenario.rounds ?? Infinity);
-  for (const row of rows) row.samples = [];
-  await (scenario.alone ? measureAlone(scenario, rows, rounds) : measureInTurns(scenario, rows, rounds));
-  const [{ versions, node }] = rows;
-  Object.assign(versions, ...rows.map(row => row.versions));
-  return { about: scenario.about, unit: scenario.unit, node, versions, rows: summarize(rows) };
+  const notes = await (scenario.alone ? measureAlone(scenario, rows, rounds) : measureInTurns(scenario, rows, rounds));
+  const versions = [...new Set(rows.flatMap(row => Object.entries(row.versions).map(([name, version]) => `${name} ${version}`)))];
+  return { about: scenario.about, unit: scenario.unit, node: rows[0].node, versions, rows: summarize(rows), notes: notes ?? [] };
 }
 
 /** All servers are up at once and are measured in turns: what slows the machine down for a while does so for all of them. */
@@ -85,6 +89,7 @@ async function measureInTurns(scenario, rows, rounds) {
       await start(row);
       await scenario.prepare(row);
     }
+    const check = await watch(rows);
     for (let round = 0; round < warmUp + rounds; round++) {
       const first = round % rows.length;
       for (const row of [...rows.slice(first), ...rows.slice(0, first)]) {
@@ -92,9 +97,30 @@ async function measureInTurns(scenario, rows, rounds) {
         if (round >= warmUp) row.samples.push(sample);
       }
     }
+    return await check();
   } finally {
     await Promise.all(rows.map(stop));
   }
+}
+
+/** Notes what has used the machine beside the server that was measured and its generator. */
+async function watch(rows) {
+  const cpu = async () => {
+    const [servers, generators] = await Promise.all(['server', 'load'].map(name => Promise.all(rows.map(row => row[name].ask('cpu')))));
+    return { at: performance.now(), all: cpuOfAll(), servers, ours: [...servers, ...generators].reduce((sum, one) => sum + one, 0) };
+  };
+  for (const row of rows) row.observed = 0;
+  const before = await cpu();
+  return async () => {
+    const after = await cpu();
+    const time = (after.at - before.at) * 1000;
+    const notes = rows.flatMap(({ label, observed }, i) => {
+      const idle = (after.servers[i] - before.servers[i] - observed) / time;
+      return idle > NOTHING ? [`While others were measured, ${label} used ${Math.round(idle * 100)} % of the core.`] : [];
+    });
+    const foreign = (after.all - before.all - (after.ours - before.ours)) / time / availableParallelism();
+    return foreign > NOTHING ? [...notes, `Other programs used ${Math.round(foreign * 100)} % of the machine.`] : notes;
+  };
 }
 
 /** Each sample is one of a fresh server. */
@@ -122,11 +148,6 @@ async function start(row) {
 async function stop({ server, load }) {
   await load?.stop();
   await server?.stop();
-}
-
-function save(name, result) {
-  void name;
-  void result;
 }
 
 function nodeBinary() {

@@ -58,7 +58,7 @@ export const SCENARIOS = {
 export function rowsOf({ rows, needs }, names) {
   return (rows ?? names.map(peer => ({ peer, label: peer, base: names[0] })))
     .filter(({ peer }) => names.includes(peer) && !lackOf({ needs }, peer))
-    .map(row => ({ ...row }));
+    .map(row => ({ ...row, samples: [] }));
 }
 
 /** Why a peer cannot do a scenario. */
@@ -115,7 +115,7 @@ function connects(about, optionsOf) {
     },
     async measure(row) {
       const { cpu, busy, ms } = await observe(row, () => openClients(row, row.options));
-      await closeClients(row);
+      await observe(row, () => closeClients(row));
       return { value: cpu / count, perSecond: (count / ms) * 1000, serverBusy: cpu / 1000 / ms, generatorBusy: busy };
     },
   };
@@ -155,8 +155,10 @@ async function closeClients({ load, server, id }) {
 }
 
 /** Adds what the server has used of its core meanwhile, in microseconds. */
-async function observe({ server }, work) {
-  const before = await server.ask('cpu');
+async function observe(row, work) {
+  const before = await row.server.ask('cpu');
   const result = await work();
-  return { ...result, cpu: (await server.ask('cpu')) - before };
+  const cpu = (await row.server.ask('cpu')) - before;
+  row.observed = (row.observed ?? 0) + cpu;
+  return { ...result, cpu };
 }

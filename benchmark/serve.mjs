@@ -17,11 +17,6 @@ export async function serve(server, versions, more) {
   }
   answer({
     about: () => ({ port: server.address().port, versions, node: process.versions.node }),
-    /** CPU time in microseconds, user and system, of all threads. */
-    cpu() {
-      const { user, system } = process.cpuUsage();
-      return user + system;
-    },
     received: () => globalThis.received,
     memory() {
       for (let i = 0; i < 3; i++) globalThis.gc();
