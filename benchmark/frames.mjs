@@ -14,7 +14,6 @@ export function frame(content) {
 
 export const TEXT = 1;
 export const BINARY = 2;
-export const CLOSE = 8;
 
 /** Finds the frames of a server in what comes from it. */
 export class FrameReader {

@@ -36,11 +36,16 @@ const { values: options, positionals: words } = parseArgs({
 /** A share of a core, or of all, that does not matter. */
 const NOTHING = 0.03;
 
-const home = mkdtempSync(join(tmpdir(), 'benchmark-')); // of the servers: their logs and Egg's apps
+/** Of the servers: their logs, and the apps of Egg. */
+const home = mkdtempSync(join(tmpdir(), 'benchmark-'));
+process.on('exit', () => rmSync(home, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1)); // the servers and generators end with it
+
 try {
   await main();
-} finally {
-  rmSync(home, { recursive: true, force: true });
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
 }
 
 async function main() {

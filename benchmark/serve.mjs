@@ -1,6 +1,7 @@
 /** What every server does: it listens, and answers the runner's questions. */
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { answer } from './child.mjs';
 
 /** Handlers of one-way messages count here, so that the runner sees that none was lost. */
@@ -15,6 +16,7 @@ export async function serve(server, versions, more) {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
   }
+  const connections = promisify(server.getConnections).bind(server);
   answer({
     about: () => ({ port: server.address().port, versions, node: process.versions.node }),
     received: () => globalThis.received,
@@ -24,13 +26,9 @@ export async function serve(server, versions, more) {
     },
     /** Resolves when no client is connected and what their leaving has caused is done. */
     async left() {
-      while ((await connections(server)) > 0) await setTimeout(10);
+      while ((await connections()) > 0) await setTimeout(10);
       await setTimeout(50);
     },
     ...more,
   });
-}
-
-function connections(server) {
-  return new Promise((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count))));
 }

@@ -10,6 +10,7 @@ const require = createRequire(import.meta.url);
 
 const server = createServer();
 const io = new Server(server, { serveClient: false });
+// oxlint-disable-next-line no-new -- this is how it is used
 new SocketControllers({ io, container: Container, controllers });
 await serve(server, {
   'socket-controllers': require('socket-controllers/package.json').version,
