@@ -10,10 +10,11 @@ const PANEL_HEAD = 34;
 const STYLE = `
   text { font: 13px system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif; fill: #1f2328 }
   .name { text-anchor: end } .head { font-weight: 600 } .small { font-size: 11px; fill: #59636e }
-  .bar { fill: #afb8c1 } .ours { fill: #2da44e } .line { stroke: #d1242f; stroke-dasharray: 4 3 } .base { fill: #d1242f; font-size: 11px }
+  .ratio { paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
+  .bar { fill: #afb8c1 } .ours { fill: #2da44e } .line { stroke: #d1242f; stroke-dasharray: 4 3 }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 } .small { fill: #9198a1 }
-    .bar { fill: #59636e } .ours { fill: #3fb950 } .line { stroke: #ff7b72 } .base { fill: #ff7b72 }
+    .bar { fill: #59636e } .ours { fill: #3fb950 } .line { stroke: #ff7b72 } .ratio { stroke: #0d1117 }
   }`;
 
 /**
@@ -22,7 +23,7 @@ const STYLE = `
  */
 export function chart({ titles, bars, source }) {
   const panelHeight = PANEL_HEAD + bars.length * ROW + 22;
-  const height = titles.length * panelHeight + 30;
+  const height = titles.length * panelHeight + 40;
   const panels = titles.map((title, i) =>
     panel(
       title,
@@ -35,7 +36,8 @@ export function chart({ titles, bars, source }) {
 <style>${STYLE}
 </style>
 ${panels.join('\n')}
-<text class="small" x="${LEFT}" y="${height - 10}">CPU time of the server per message, Socket.IO = 1. ${escape(source)}</text>
+<text class="small" x="${LEFT}" y="${height - 28}">CPU time of the server per message, Socket.IO = 1</text>
+<text class="small" x="${LEFT}" y="${height - 12}">${escape(source)}</text>
 </svg>
 `;
 }
@@ -43,17 +45,20 @@ ${panels.join('\n')}
 function panel(title, bars, top) {
   const scale = (WIDTH - LEFT - RIGHT) / Math.max(...bars.map(({ ratio }) => ratio));
   const first = top + PANEL_HEAD;
+  const x = (LEFT + scale).toFixed(1);
   const lines = bars.map(({ name, title, ratio }, i) => {
     const y = first + i * ROW;
     const width = ratio * scale;
-    return `<text class="name" x="${LEFT - 10}" y="${y + 14}">${escape(title)}</text>
-<rect class="${/^egg\d/.test(name) ? 'ours' : 'bar'}" x="${LEFT}" y="${y}" width="${width.toFixed(1)}" height="${BAR}" rx="3"/>
-<text x="${(LEFT + width + 8).toFixed(1)}" y="${y + 14}">${ratio.toFixed(2)}</text>`;
+    return {
+      bar: `<rect class="${/^egg\d/.test(name) ? 'ours' : 'bar'}" x="${LEFT}" y="${y}" width="${width.toFixed(1)}" height="${BAR}" rx="3"/>`,
+      text: `<text class="name" x="${LEFT - 10}" y="${y + 14}">${escape(title)}</text>
+<text class="ratio" x="${(LEFT + width + 8).toFixed(1)}" y="${y + 14}">${ratio.toFixed(2)}</text>`,
+    };
   });
-  const x = (LEFT + scale).toFixed(1);
   return `<text class="head" x="${LEFT}" y="${top + 20}">${escape(title)}</text>
-${lines.join('\n')}
-<line class="line" x1="${x}" x2="${x}" y1="${first - 6}" y2="${first + bars.length * ROW}"/>`;
+${lines.map(({ bar }) => bar).join('\n')}
+<line class="line" x1="${x}" x2="${x}" y1="${first - 6}" y2="${first + bars.length * ROW}"/>
+${lines.map(({ text }) => text).join('\n')}`;
 }
 
 function escape(text) {

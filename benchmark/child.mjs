@@ -6,6 +6,9 @@ import { availableParallelism } from 'node:os';
 /** Servers have one core and the generator another, so that neither takes time from the other. */
 const CAN_PIN = process.platform === 'linux' && availableParallelism() > 1;
 
+/** Far more than any question takes. */
+const PATIENCE = 120_000;
+
 /** The runner's side. */
 export class Child {
   #process;
@@ -37,10 +40,12 @@ export class Child {
 
   ask(name, ...args) {
     const id = ++this.#lastId;
-    return new Promise((resolve, reject) => {
+    const late = setTimeout(() => this.#questions.get(id).reject(new Error(`no answer to ${name} in ${PATIENCE} ms`)), PATIENCE);
+    const answer = new Promise((resolve, reject) => {
       this.#questions.set(id, { resolve, reject });
       this.#process.send([id, name, args]);
     });
+    return answer.finally(() => clearTimeout(late));
   }
 
   async stop() {

@@ -16,13 +16,13 @@ const PING_FRAME = frame('2');
 const PONG_FRAME = frame('3');
 const PING_INTERVAL = 10_000;
 
+const MERGES = process.argv.includes('--merge');
+
 export class Client {
   /** Called for each acknowledgement, its attachment included. */
   onAck = () => {};
   /** Called for each event. */
   onEvent = () => {};
-  /** Called when the connection has failed. */
-  onFailure;
 
   #socket;
   #reader = new FrameReader((opcode, data, start, end) => this.#read(opcode, data, start, end));
@@ -32,6 +32,8 @@ export class Client {
   #onConnect;
   #onAttachment;
   #pings;
+  #onFailure = () => {};
+  #failure;
 
   /** Resolves when the namespace has been joined. */
   static async open(options) {
@@ -45,12 +47,12 @@ export class Client {
     this.#namespace = namespace === '/' ? '' : `${namespace},`;
     const connected = new Promise((resolve, reject) => {
       this.#onConnect = resolve;
-      this.onFailure = reject;
+      this.watch(reject);
     });
     const onread = { buffer: BUFFER, callback: length => this.#receive(BUFFER.subarray(0, length)) };
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread });
-    this.#socket.once('error', error => this.onFailure(error));
-    this.#socket.once('close', () => this.onFailure(new Error('the server has closed the connection')));
+    this.#socket.on('error', error => this.#fail(error));
+    this.#socket.once('close', () => this.#fail(new Error('the server has closed the connection')));
     const head = [
       `GET /socket.io/?EIO=${protocol}&transport=websocket HTTP/1.1`,
       `Host: 127.0.0.1:${port}`,
@@ -65,16 +67,31 @@ export class Client {
     await connected;
   }
 
-  /** Each call is a write of its own, as a client's `emit()` is. */
+  /** Each call is a write of its own, as a client's `emit()` is. With --merge, those of one tick are one. */
   send(data) {
+    if (MERGES && this.#socket.writableCorked === 0) {
+      this.#socket.cork();
+      process.nextTick(() => this.#socket.uncork());
+    }
     this.#socket.write(data);
   }
 
+  /** Calls back when the connection fails, or if it has failed. */
+  watch(onFailure) {
+    this.#onFailure = onFailure;
+    if (this.#failure) onFailure(this.#failure);
+  }
+
   async close() {
-    this.onFailure = () => {};
+    this.watch(() => {});
     clearInterval(this.#pings);
     this.#socket.destroy();
     if (!this.#socket.closed) await once(this.#socket, 'close');
+  }
+
+  #fail(error) {
+    this.#failure ??= error;
+    this.#onFailure(error);
   }
 
   #receive(chunk) {
@@ -85,7 +102,7 @@ export class Client {
 
   #upgrade(chunk) {
     const end = chunk.indexOf('\r\n\r\n');
-    if (end < 0 || !chunk.toString('latin1', 0, end).startsWith('HTTP/1.1 101 ')) return this.onFailure(new Error(`no upgrade: ${chunk}`));
+    if (end < 0 || !chunk.toString('latin1', 0, end).startsWith('HTTP/1.1 101 ')) return this.#fail(new Error(`no upgrade: ${chunk}`));
     this.#isUpgraded = true;
     return this.#reader.read(chunk.subarray(end + 4));
   }
@@ -114,9 +131,9 @@ export class Client {
         return text().startsWith(`0${this.#namespace}`) && this.#onConnect();
       case DISCONNECT:
       case CONNECT_ERROR:
-        return this.onFailure(new Error(`the server says ${text()}`));
+        return this.#fail(new Error(`the server says ${text()}`));
       default:
-        return this.onFailure(new Error(`the server sends ${text()}`));
+        return this.#fail(new Error(`the server sends ${text()}`));
     }
   }
 

@@ -46,7 +46,7 @@ answer({
     const [client] = clients;
     const text = await new Promise((resolve, reject) => {
       client.onAck = text => resolve(text());
-      client.onFailure = reject;
+      client.watch(reject);
       client.send(data);
     });
     if (!text.endsWith(JSON.stringify([contentOf(load)]))) throw new Error(`the server answers ${text}`);
@@ -74,7 +74,7 @@ answer({
             client.send(frames[sent++ % frames.length].data);
           };
           for (const client of clients) {
-            client.onFailure = reject;
+            client.watch(reject);
             client.onAck = () => {
               answered++;
               latencies?.push(performance.now() - client.sentAt);
@@ -99,7 +99,7 @@ answer({
           const until = performance.now() + ms;
           let arrived = 0;
           for (const client of clients) {
-            client.onFailure = reject;
+            client.watch(reject);
             client.onEvent = () => {
               if (++arrived % clients.length > 0) return;
               if (performance.now() < until) first.send(shout);

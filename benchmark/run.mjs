@@ -6,6 +6,7 @@
  * npm run bench -- --only raw,egg4          some of the servers
  * npm run bench -- --rounds 20 --slice 1000 more rounds (10), longer slices (700 ms)
  * npm run bench -- --node 24                the servers on another Node, of test/nodes
+ * npm run bench -- --merge                  what a client sends in one tick is one write
  * npm run bench -- --here                   without packing and installing: this plugin as it is in dist, all else from node_modules
  * npm run bench -- --save                   keeps the results, and writes the tables and the chart that are made of them
  */
@@ -29,6 +30,7 @@ const { values: options, positionals: words } = parseArgs({
     slice: { type: 'string', default: '700' },
     node: { type: 'string' },
     here: { type: 'boolean', default: false },
+    merge: { type: 'boolean', default: false },
     save: { type: 'boolean', default: false },
   },
 });
@@ -52,6 +54,7 @@ async function main() {
   const names = options.only?.split(',') ?? Object.keys(PEERS);
   for (const name of names) if (!PEERS[name]) throw new Error(`There is no server ${name}. There are ${Object.keys(PEERS).join(', ')}.`);
   const scenarios = chosenScenarios();
+  if (options.save && (options.only || options.here)) throw new Error('What is saved is measured with all servers and the packed plugin.');
   if (!options.here) await install(names);
   for (const [name, scenario] of scenarios) {
     const rows = rowsOf(scenario, names);
@@ -146,7 +149,7 @@ async function measureAlone(scenario, rows, rounds) {
 async function start(row) {
   const env = { HOME: home, EGG_HOME: home, ...row.env };
   row.server = await startServer(row.peer, { here: options.here, node: nodeBinary(), env });
-  row.load = await Child.start(join(import.meta.dirname, 'load.mjs'), { core: 1 });
+  row.load = await Child.start(join(import.meta.dirname, 'load.mjs'), { core: 1, args: options.merge ? ['--merge'] : [] });
   Object.assign(row, await row.server.ask('about'));
 }
 

@@ -1,6 +1,7 @@
-/** Keeps results, in results/node-<major>.json, and writes the pages and the chart that are made of them. */
+/** Keeps results, in results/node-<major>.json, and writes the pages and the chart that are made of them; run as a program, it does the latter only. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { chart } from './chart.mjs';
 import { machine } from './machine.mjs';
@@ -106,3 +107,5 @@ function fileOf(major) {
 function sentence(text) {
   return text[0].toUpperCase() + text.slice(1);
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await write();

@@ -10,7 +10,7 @@ import { ROOT } from '../support/app';
 
 const SHORT = ['--here', '--rounds', '1', '--warm-up', '0', '--slice', '20'];
 
-test('a scenario runs on raw Socket.IO and on this plugin, and says what each message costs', { timeout: 30_000 }, async t => {
+test('a scenario runs on raw Socket.IO and on this plugin, and says what each message costs', { timeout: 60_000 }, async t => {
   const { code, stdout, stderr } = await bench(t, 'echo', 'one-way', '--only', 'raw,egg4', ...SHORT);
   assert.equal(code, 0, stderr);
   for (const scenario of ['echo', 'one-way']) {
