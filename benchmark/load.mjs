@@ -58,9 +58,11 @@ answer({
    *
    * @param inFlight units of each client; or
    * @param atOnce units of all clients: the next one is sent by the next client
+   * @param talking how many clients send, if not all
    */
-  messages(id, { ms, inFlight, atOnce, ...load }) {
-    const { clients, ...options } = groups.get(id);
+  messages(id, { ms, inFlight, atOnce, talking, ...load }) {
+    const { clients: all, ...options } = groups.get(id);
+    const clients = all.slice(0, talking);
     const frames = framesOf({ ...options, ...load });
     const latencies = inFlight === 1 ? [] : undefined;
     return observe(
