@@ -1,0 +1,5 @@
+'use strict';
+
+module.exports = () => async (ctx, next) => {
+  await next();
+};

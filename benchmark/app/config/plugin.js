@@ -1,0 +1,3 @@
+'use strict';
+
+exports.io = { enable: true, path: process.env.BENCH_PLUGIN };

@@ -1,0 +1,144 @@
+/** A Socket.IO client that costs next to nothing: it sends frames made beforehand, and looks at two bytes of what comes. */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { BINARY, FrameReader, TEXT, frame } from './frames.mjs';
+
+/** All clients read into this, one at a time. */
+const BUFFER = Buffer.allocUnsafe(256 * 1024);
+
+/** The types of packets, as they stand at the beginning of a frame: Engine.IO's, and Socket.IO's in its messages. */
+const [OPEN, PING, MESSAGE] = Buffer.from('024');
+const [CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK] = Buffer.from('0123456');
+
+/** A client of Engine.IO 3 pings, or is ended after 30 s; of Engine.IO 4 it is pinged. */
+const PING_FRAME = frame('2');
+const PONG_FRAME = frame('3');
+const PING_INTERVAL = 10_000;
+
+const MERGES = process.argv.includes('--merge');
+
+export class Client {
+  /** Called for each acknowledgement, its attachment included. */
+  onAck = () => {};
+  /** Called for each event. */
+  onEvent = () => {};
+
+  #socket;
+  #reader = new FrameReader((opcode, data, start, end) => this.#read(opcode, data, start, end));
+  #isUpgraded = false;
+  #namespace;
+  #protocol;
+  #onConnect;
+  #onAttachment;
+  #pings;
+  #onFailure = () => {};
+  #failure;
+
+  /** Resolves when the namespace has been joined. */
+  static async open(options) {
+    const client = new Client();
+    await client.#open(options);
+    return client;
+  }
+
+  async #open({ port, protocol = 4, namespace = '/', cookie }) {
+    this.#protocol = protocol;
+    this.#namespace = namespace === '/' ? '' : `${namespace},`;
+    const connected = new Promise((resolve, reject) => {
+      this.#onConnect = resolve;
+      this.watch(reject);
+    });
+    const onread = { buffer: BUFFER, callback: length => this.#receive(BUFFER.subarray(0, length)) };
+    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread });
+    this.#socket.on('error', error => this.#fail(error));
+    this.#socket.once('close', () => this.#fail(new Error('the server has closed the connection')));
+    const head = [
+      `GET /socket.io/?EIO=${protocol}&transport=websocket HTTP/1.1`,
+      `Host: 127.0.0.1:${port}`,
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      'Sec-WebSocket-Version: 13',
+      `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
+      ...(cookie === undefined ? [] : [`Cookie: ${cookie}`]),
+    ];
+    this.#socket.write(`${head.join('\r\n')}\r\n\r\n`);
+    if (protocol === 3) this.#pings = setInterval(() => this.send(PING_FRAME), PING_INTERVAL);
+    await connected;
+  }
+
+  /** Each call is a write of its own, as a client's `emit()` is. With --merge, those of one tick are one. */
+  send(data) {
+    if (MERGES && this.#socket.writableCorked === 0) {
+      this.#socket.cork();
+      process.nextTick(() => this.#socket.uncork());
+    }
+    this.#socket.write(data);
+  }
+
+  /** Calls back when the connection fails, or if it has failed. */
+  watch(onFailure) {
+    this.#onFailure = onFailure;
+    if (this.#failure) onFailure(this.#failure);
+  }
+
+  async close() {
+    this.watch(() => {});
+    clearInterval(this.#pings);
+    this.#socket.destroy();
+    if (!this.#socket.closed) await once(this.#socket, 'close');
+  }
+
+  #fail(error) {
+    this.#failure ??= error;
+    this.#onFailure(error);
+  }
+
+  #receive(chunk) {
+    if (this.#isUpgraded) this.#reader.read(chunk);
+    else this.#upgrade(chunk);
+    return true; // go on reading
+  }
+
+  #upgrade(chunk) {
+    const end = chunk.indexOf('\r\n\r\n');
+    if (end < 0 || !chunk.toString('latin1', 0, end).startsWith('HTTP/1.1 101 ')) return this.#fail(new Error(`no upgrade: ${chunk}`));
+    this.#isUpgraded = true;
+    return this.#reader.read(chunk.subarray(end + 4));
+  }
+
+  #read(opcode, data, start, end) {
+    if (opcode === BINARY) return this.#onAttachment();
+    if (opcode === TEXT && data[start] === MESSAGE) return this.#message(data, start + 1, end);
+    if (opcode === TEXT && data[start] === PING) return this.send(PONG_FRAME);
+    if (opcode === TEXT && data[start] === OPEN && (this.#protocol === 4 || this.#namespace !== ''))
+      return this.send(frame(`40${this.#namespace}`));
+    return undefined;
+  }
+
+  #message(data, start, end) {
+    const text = () => data.toString('utf8', start, end);
+    switch (data[start]) {
+      case ACK:
+        return this.onAck(text);
+      case EVENT:
+        return this.onEvent(text);
+      case BINARY_ACK:
+        return this.#await(text(), this.onAck);
+      case BINARY_EVENT:
+        return this.#await(text(), this.onEvent);
+      case CONNECT:
+        return text().startsWith(`0${this.#namespace}`) && this.#onConnect();
+      case DISCONNECT:
+      case CONNECT_ERROR:
+        return this.#fail(new Error(`the server says ${text()}`));
+      default:
+        return this.#fail(new Error(`the server sends ${text()}`));
+    }
+  }
+
+  /** The attachment comes in a frame of its own. */
+  #await(text, onComplete) {
+    this.#onAttachment = () => onComplete(() => text);
+  }
+}

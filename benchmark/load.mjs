@@ -1,0 +1,154 @@
+/**
+ * The load generator: a process of its own that opens clients and has them send. For each slice it says what it has
+ * used of its core, so that the runner sees whether it was fast enough.
+ */
+import { answer } from './child.mjs';
+import { Client } from './client.mjs';
+import { frame } from './frames.mjs';
+
+/** At most so many connections are being opened at a time. */
+const OPENING = 20;
+
+/** Frames with so many different ids of acknowledgements are made beforehand. */
+const IDS = 500;
+
+const PAYLOADS = {
+  small: { a: 1, text: 'hello world' },
+  text: 'x'.repeat(10_000),
+  binary: Buffer.alloc(10_000, 'x'),
+};
+
+/** Groups of clients of one server, by id. */
+const groups = new Map();
+
+answer({
+  /** Opens clients, and keeps them as a group. */
+  open(id, { count, ...options }) {
+    const clients = [];
+    groups.set(id, { clients, ...options });
+    let opening = 0;
+    const open = async () => {
+      while (opening++ < count) clients.push(await Client.open(options));
+    };
+    return observe(() => Promise.all(Array.from({ length: OPENING }, open)));
+  },
+
+  async close(id) {
+    const { clients } = groups.get(id);
+    groups.delete(id);
+    await Promise.all(clients.map(client => client.close()));
+  },
+
+  /** Sees that the server does what it is measured for: one that answers with an error would be fast. */
+  async probe(id, { burst, ...load }) {
+    const { clients, ...options } = groups.get(id);
+    const [{ data }] = framesOf({ ...options, ...load, ...(burst && { event: 'echo' }) });
+    const [client] = clients;
+    const text = await new Promise((resolve, reject) => {
+      client.onAck = text => resolve(text());
+      client.watch(reject);
+      client.send(data);
+    });
+    if (!text.endsWith(JSON.stringify([contentOf(load)]))) throw new Error(`the server answers ${text}`);
+  },
+
+  /**
+   * Has the clients send for some time. A client sends a unit, and the next one when that has been answered: one message
+   * that asks for an acknowledgement, or a burst of messages that do not, with one at its end that does.
+   *
+   * @param inFlight units of each client; or
+   * @param atOnce units of all clients: the next one is sent by the next client
+   * @param talking how many clients send, if not all
+   */
+  messages(id, { ms, inFlight, atOnce, talking, ...load }) {
+    const { clients: all, ...options } = groups.get(id);
+    const clients = all.slice(0, talking);
+    const frames = framesOf({ ...options, ...load });
+    const latencies = inFlight === 1 ? [] : undefined;
+    return observe(
+      () =>
+        new Promise((resolve, reject) => {
+          let isOver = false;
+          let sent = 0;
+          let answered = 0;
+          const send = client => {
+            client.sentAt = performance.now();
+            client.send(frames[sent++ % frames.length].data);
+          };
+          for (const client of clients) {
+            client.watch(reject);
+            client.onAck = () => {
+              answered++;
+              latencies?.push(performance.now() - client.sentAt);
+              if (!isOver) send(atOnce === undefined ? client : clients[sent % clients.length]);
+              else if (answered === sent) resolve({ messages: sent * frames[0].messages, ...(latencies && percentiles(latencies)) });
+            };
+          }
+          setTimeout(() => (isOver = true), ms);
+          for (let i = 0; i < (atOnce ?? clients.length * (inFlight ?? 1)); i++) send(clients[i % clients.length]);
+        }),
+    );
+  },
+
+  /** Has one client ask for broadcasts, one after the other, and counts what arrives at all of them. */
+  broadcasts(id, { ms, event }) {
+    const { clients, ...options } = groups.get(id);
+    const [first] = clients;
+    const shout = frame(packet({ ...options, event }));
+    return observe(
+      () =>
+        new Promise((resolve, reject) => {
+          const until = performance.now() + ms;
+          let arrived = 0;
+          for (const client of clients) {
+            client.watch(reject);
+            client.onEvent = () => {
+              if (++arrived % clients.length > 0) return;
+              if (performance.now() < until) first.send(shout);
+              else resolve({ messages: arrived });
+            };
+          }
+          first.send(shout);
+        }),
+    );
+  },
+});
+
+/** Frames to be sent one after the other, each with the number of its messages. */
+function framesOf({ burst = 0, event, ...options }) {
+  return Array.from({ length: IDS }, (_, ackId) => {
+    if (burst === 0) return { data: framesOfPacket({ ...options, event, ackId }), messages: 1 };
+    const messages = Array.from({ length: burst }, () => framesOfPacket({ ...options, event }));
+    return { data: Buffer.concat([...messages, framesOfPacket({ ...options, event: 'echo', ackId })]), messages: burst };
+  });
+}
+
+function framesOfPacket({ protocol, ...options }) {
+  const text = frame(packet(options));
+  if (options.payload !== 'binary') return text;
+  const attachment = protocol === 3 ? Buffer.concat([Buffer.from([4]), PAYLOADS.binary]) : PAYLOADS.binary; // 4: a message
+  return Buffer.concat([text, frame(attachment)]);
+}
+
+function packet({ namespace = '/', event, ackId = '', payload }) {
+  const type = payload === 'binary' ? '451-' : '42';
+  return `${type}${namespace === '/' ? '' : `${namespace},`}${ackId}${JSON.stringify([event, contentOf({ payload })])}`;
+}
+
+function contentOf({ payload = 'small' }) {
+  return payload === 'binary' ? { _placeholder: true, num: 0 } : PAYLOADS[payload];
+}
+
+/** Adds what of its core this process has used meanwhile. */
+async function observe(work) {
+  const before = { at: performance.now(), cpu: process.cpuUsage() };
+  const result = await work();
+  const { user, system } = process.cpuUsage(before.cpu);
+  const ms = performance.now() - before.at;
+  return { ...result, ms, busy: (user + system) / 1000 / ms };
+}
+
+function percentiles(latencies) {
+  const sorted = Float64Array.from(latencies).sort();
+  return { p50: sorted[Math.floor(sorted.length * 0.5)], p99: sorted[Math.floor(sorted.length * 0.99)] };
+}

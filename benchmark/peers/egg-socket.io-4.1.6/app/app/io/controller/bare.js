@@ -1,0 +1,13 @@
+'use strict';
+
+module.exports = app =>
+  class BareController extends app.Controller {
+    async echo() {
+      const [message, ack] = this.ctx.args;
+      ack(message);
+    }
+
+    async receive() {
+      globalThis.received++;
+    }
+  };

@@ -1,0 +1,3 @@
+import { serveApp } from '../../egg.mjs';
+
+await serveApp(import.meta.url);

@@ -1,0 +1,166 @@
+/**
+ * Measures this plugin beside other servers.
+ *
+ * npm run bench                             every scenario, every server
+ * npm run bench -- echo one-way             some of the scenarios, by name or by the beginning of it
+ * npm run bench -- --only raw,egg4          some of the servers
+ * npm run bench -- --rounds 20 --slice 1000 more rounds (10), longer slices (700 ms)
+ * npm run bench -- --node 24                the servers on another Node, of test/nodes
+ * npm run bench -- --merge                  what a client sends in one tick is one write
+ * npm run bench -- --here                   without packing and installing: this plugin as it is in dist, all else from node_modules
+ * npm run bench -- --save                   keeps the results, and writes the tables and the chart that are made of them
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Child } from './child.mjs';
+import { cpuOfAll } from './machine.mjs';
+import { PEERS, ROOT, install, startServer } from './peers.mjs';
+import { asText, doubts, summarize, table } from './report.mjs';
+import { save } from './save.mjs';
+import { SCENARIOS, lackOf, rowsOf } from './scenarios.mjs';
+
+const { values: options, positionals: words } = parseArgs({
+  allowPositionals: true,
+  options: {
+    only: { type: 'string' },
+    rounds: { type: 'string', default: '10' },
+    'warm-up': { type: 'string', default: '3' },
+    slice: { type: 'string', default: '700' },
+    node: { type: 'string' },
+    here: { type: 'boolean', default: false },
+    merge: { type: 'boolean', default: false },
+    save: { type: 'boolean', default: false },
+  },
+});
+
+/** A share of a core, or of all, that does not matter. */
+const NOTHING = 0.03;
+
+/** Of the servers: their logs, and the apps of Egg. */
+const home = mkdtempSync(join(tmpdir(), 'benchmark-'));
+process.on('exit', () => rmSync(home, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1)); // the servers and generators end with it
+
+try {
+  await main();
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}
+
+async function main() {
+  const names = options.only?.split(',') ?? Object.keys(PEERS);
+  for (const name of names) if (!PEERS[name]) throw new Error(`There is no server ${name}. There are ${Object.keys(PEERS).join(', ')}.`);
+  const scenarios = chosenScenarios();
+  if (options.save && (options.only || options.here)) throw new Error('What is saved is measured with all servers and the packed plugin.');
+  if (!options.here) await install(names);
+  for (const [name, scenario] of scenarios) {
+    const rows = rowsOf(scenario, names);
+    if (rows.length === 0) continue;
+    console.log(`\n${name}: ${scenario.about}`);
+    const result = await measure(scenario, rows);
+    console.log(asText(table(result)));
+    result.notes.push(...doubts(result), ...lacks(scenario, names));
+    for (const note of result.notes) console.log(note);
+    if (options.save) await save(name, result);
+  }
+}
+
+/** A word is a scenario's name, or the beginning of some. */
+function chosenScenarios() {
+  if (words.length === 0) return Object.entries(SCENARIOS);
+  return words.flatMap(word => {
+    const found = Object.entries(SCENARIOS).filter(([name]) => (SCENARIOS[word] ? name === word : name.startsWith(word)));
+    if (found.length === 0) throw new Error(`There is no scenario ${word}. There are ${Object.keys(SCENARIOS).join(', ')}.`);
+    return found;
+  });
+}
+
+function lacks(scenario, names) {
+  return names.filter(name => lackOf(scenario, name)).map(name => `Without ${name}: ${lackOf(scenario, name)}.`);
+}
+
+async function measure(scenario, rows) {
+  const rounds = Math.min(Number(options.rounds), scenario.rounds ?? Infinity);
+  const notes = await (scenario.alone ? measureAlone(scenario, rows, rounds) : measureInTurns(scenario, rows, rounds));
+  const versions = [...new Set(rows.flatMap(row => Object.entries(row.versions).map(([name, version]) => `${name} ${version}`)))];
+  return { about: scenario.about, unit: scenario.unit, node: rows[0].node, versions, rows: summarize(rows), notes: notes ?? [] };
+}
+
+/** All servers are up at once and are measured in turns: what slows the machine down for a while does so for all of them. */
+async function measureInTurns(scenario, rows, rounds) {
+  const warmUp = Number(options['warm-up']);
+  try {
+    for (const row of rows) {
+      await start(row);
+      await scenario.prepare(row);
+    }
+    const check = await watch(rows);
+    for (let round = 0; round < warmUp + rounds; round++) {
+      const first = round % rows.length;
+      for (const row of [...rows.slice(first), ...rows.slice(0, first)]) {
+        const sample = await scenario.measure(row, Number(options.slice));
+        if (round >= warmUp) row.samples.push(sample);
+      }
+    }
+    return await check();
+  } finally {
+    await Promise.all(rows.map(stop));
+  }
+}
+
+/** Notes what has used the machine beside the server that was measured and its generator. */
+async function watch(rows) {
+  const cpu = async () => {
+    const [servers, generators] = await Promise.all(['server', 'load'].map(name => Promise.all(rows.map(row => row[name].ask('cpu')))));
+    return { at: performance.now(), all: cpuOfAll(), servers, ours: [...servers, ...generators].reduce((sum, one) => sum + one, 0) };
+  };
+  for (const row of rows) row.observed = 0;
+  const before = await cpu();
+  return async () => {
+    const after = await cpu();
+    const time = (after.at - before.at) * 1000;
+    const notes = rows.flatMap(({ label, observed }, i) => {
+      const idle = (after.servers[i] - before.servers[i] - observed) / time;
+      return idle > NOTHING ? [`While others were measured, ${label} used ${Math.round(idle * 100)} % of the core.`] : [];
+    });
+    const foreign = (after.all - before.all - (after.ours - before.ours)) / time / availableParallelism();
+    return foreign > NOTHING ? [...notes, `Other programs used ${Math.round(foreign * 100)} % of the machine.`] : notes;
+  };
+}
+
+/** Each sample is one of a fresh server. */
+async function measureAlone(scenario, rows, rounds) {
+  for (let round = 0; round < rounds; round++) {
+    for (const row of rows) {
+      try {
+        await start(row);
+        row.samples.push(await scenario.measure(row));
+      } finally {
+        await stop(row);
+      }
+    }
+  }
+}
+
+/** A generator for each server: it is then as fast with many servers as with one. */
+async function start(row) {
+  const env = { HOME: home, EGG_HOME: home, ...row.env };
+  row.server = await startServer(row.peer, { here: options.here, node: nodeBinary(), env });
+  row.load = await Child.start(join(import.meta.dirname, 'load.mjs'), { core: 1, args: options.merge ? ['--merge'] : [] });
+  Object.assign(row, await row.server.ask('about'));
+}
+
+async function stop({ server, load }) {
+  await load?.stop();
+  await server?.stop();
+}
+
+function nodeBinary() {
+  if (options.node === undefined) return process.execPath;
+  const binary = join(ROOT, `test/nodes/node_modules/node-${options.node}/bin/node`);
+  if (!existsSync(binary)) throw new Error(`There is no ${binary}. Run npm install in test/nodes, which has Node 22 and 24.`);
+  return binary;
+}

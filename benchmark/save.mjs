@@ -1,0 +1,111 @@
+/** Keeps results, in results/node-<major>.json, and writes the pages and the chart that are made of them; run as a program, it does the latter only. */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+import { chart } from './chart.mjs';
+import { machine } from './machine.mjs';
+import { PEERS, ROOT } from './peers.mjs';
+import { asMarkdown, table } from './report.mjs';
+import { SCENARIOS } from './scenarios.mjs';
+
+const FOLDER = join(import.meta.dirname, 'results');
+
+/** The chart and the READMEs have the oldest Node: what Egg switches on costs most there. */
+const CHART_NODE = '20';
+const CHART_SCENARIOS = ['echo', 'one-way'];
+/** Not a framework: it shows what this plugin's part in a result is. */
+const NOT_IN_CHART = ['raw-corked'];
+
+const README_WORDS = {
+  'README.md': { head: ['', 'echo', 'one-way'], alt: 'CPU time per message, compared with Socket.IO' },
+  'README.zh-CN.md': { head: ['', '有 ack 的消息', '单向消息'], alt: '每条消息的 CPU 耗时，与 Socket.IO 相比' },
+};
+
+/** A scenario that is measured again takes the place of what was there; others stay, each with its own date. */
+export async function save(name, { node, ...result }) {
+  const [major] = node.split('.');
+  const results = read(major);
+  results[name] = { date: new Date().toISOString().slice(0, 10), machine: machine(), node, ...result };
+  const ordered = Object.fromEntries(Object.keys(SCENARIOS).flatMap(name => (results[name] ? [[name, results[name]]] : [])));
+  mkdirSync(FOLDER, { recursive: true });
+  const lines = Object.entries(ordered).map(([name, result]) => `  ${JSON.stringify(name)}: ${JSON.stringify(result)}`);
+  await writePage(fileOf(major), `{\n${lines.join(',\n')}\n}\n`);
+  await write();
+}
+
+/** From all that is kept. */
+async function write() {
+  const majors = readdirSync(FOLDER).flatMap(name => /^node-(\d+)\.json$/.exec(name)?.[1] ?? []);
+  await writePage(join(FOLDER, 'README.md'), resultsPage(majors.toSorted()));
+  const results = read(CHART_NODE);
+  const measured = CHART_SCENARIOS.map(name => results[name]);
+  if (measured.includes(undefined)) return;
+  const bars = Object.keys(PEERS)
+    .filter(name => !NOT_IN_CHART.includes(name))
+    .flatMap(name => {
+      const ratios = measured.map(({ rows }) => rows.find(({ label }) => label === name)?.ratio);
+      return ratios.includes(undefined) ? [] : [{ name, title: titleOf(name, measured[0]), ratios }];
+    });
+  const [{ date, machine, node }] = measured;
+  const svg = chart({ bars, titles: measured.map(({ about }) => sentence(about)), source: `${date}, Node ${node}, ${machine}` });
+  writeFileSync(join(ROOT, 'docs/images/benchmark.svg'), svg);
+  for (const [file, words] of Object.entries(README_WORDS)) await writeReadme(file, words, bars, measured[0]);
+}
+
+function resultsPage(majors) {
+  const parts = majors.flatMap(major =>
+    Object.entries(read(major)).flatMap(([name, result]) => [
+      `## ${name}, Node ${major}`,
+      `${sentence(result.about)}. ${sourceOf(result)}.`,
+      asMarkdown(table(result)),
+      ...(result.notes.length > 0 ? [result.notes.join(' ')] : []),
+    ]),
+  );
+  const head = [
+    '# Results',
+    'Written by `npm run bench -- --save`. [How to read them](../README.md). Each number is the median, with minimum and maximum in brackets.',
+  ];
+  return `${[...head, ...parts].join('\n\n')}\n`;
+}
+
+async function writeReadme(file, { head, alt }, bars, result) {
+  const path = join(ROOT, file);
+  const [before, rest] = readFileSync(path, 'utf8').split('<!-- benchmark -->');
+  const [, after] = rest.split('<!-- /benchmark -->');
+  const lines = bars.map(({ title, ratios }) => [title, ...ratios.map(([, median]) => `${median.toFixed(2)}×`)]);
+  const content = [`![${alt}](docs/images/benchmark.svg)`, asMarkdown([head, ...lines]), `<sub>${sourceOf(result)}</sub>`];
+  await writePage(path, `${before}<!-- benchmark -->\n\n${content.join('\n\n')}\n\n<!-- /benchmark -->${after}`);
+}
+
+function titleOf(name, { rows }) {
+  const { title, versionOf } = PEERS[name];
+  return versionOf ? `${title} ${rows.find(({ label }) => label === name).versions[versionOf]}` : title;
+}
+
+function sourceOf({ date, machine, node, versions }) {
+  return `${date}, Node ${node}, ${machine}, ${versions.join(', ')}`;
+}
+
+async function writePage(path, text) {
+  writeFileSync(path, await format(text, { ...(await resolveConfig(path)), filepath: path }));
+}
+
+function read(major) {
+  try {
+    return JSON.parse(readFileSync(fileOf(major), 'utf8'));
+  } catch (error) {
+    if (error.code === 'ENOENT') return {};
+    throw error;
+  }
+}
+
+function fileOf(major) {
+  return join(FOLDER, `node-${major}.json`);
+}
+
+function sentence(text) {
+  return text[0].toUpperCase() + text.slice(1);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await write();

@@ -1,0 +1,173 @@
+/** What is measured: each scenario measures one server at a time and gives the numbers of that slice. */
+import { PEERS } from './peers.mjs';
+
+const CONNECTIONS = 100;
+const BURST = 40;
+const BARE = { namespace: '/chain-0' };
+
+/** In the order of the tables. What a scenario needs, a peer may lack. */
+export const SCENARIOS = {
+  echo: messages('echo with an acknowledgement, 10 in flight per connection', { event: 'echo', inFlight: 10 }),
+  'echo-1': messages('echo with an acknowledgement, 1 in flight per connection', { event: 'echo', inFlight: 1 }),
+  latency: messages('echo, one client alone, 1 in flight', { event: 'echo', inFlight: 1 }, { count: 1 }),
+  'one-way': messages(`one-way messages, in bursts of ${BURST}`, { event: 'one-way', burst: BURST }),
+  'bare-echo': messages('echo, 10 in flight, without packet middleware and service', { event: 'echo', inFlight: 10 }, BARE),
+  'bare-one-way': messages('one-way, without packet middleware and service', { event: 'one-way', burst: BURST }, BARE),
+  'chain-1': messages('one-way, 1 packet middleware, no service', { event: 'one-way', burst: BURST }, { namespace: '/chain-1' }),
+  'chain-5': messages('one-way, 5 packet middleware, no service', { event: 'one-way', burst: BURST }, { namespace: '/chain-5' }),
+  'service-logger': {
+    ...messages('echo, 10 in flight, with a service and a line of the logger', { event: 'echo-and-log', inFlight: 10 }),
+    needs: 'logger',
+  },
+  'payload-text': messages('echo of 10 kB of text, 2 in flight', { event: 'echo', payload: 'text', inFlight: 2 }),
+  'payload-binary': messages('echo of 10 kB of bytes, 2 in flight', { event: 'echo', payload: 'binary', inFlight: 2 }),
+  broadcast: {
+    about: 'broadcast to 1,000 clients, per client',
+    unit: 'us',
+    prepare: row => openClients(row, { count: 1000 }),
+    measure: (row, ms) => measureSending(row, 'broadcasts', { ms, event: 'shout' }),
+  },
+  connect: connects('connect', () => ({})),
+  'connect-session': { ...connects('connect with a cookie that has a session (raw does not look at it)', loggedIn), needs: 'session' },
+  idle: {
+    about: 'heap per idle connection, after a forced gc, 2,000 connections',
+    unit: 'kB',
+    alone: true,
+    rounds: 3,
+    measure: measureMemory,
+  },
+  'growth-connections': {
+    ...messages('echo, 100 in flight, from one connection to the next', { event: 'echo', atOnce: 100 }),
+    rows: ['raw', 'egg4'].flatMap(peer => [
+      { peer, label: `${peer}, 100 connections`, base: `${peer}, 100 connections` },
+      {
+        peer,
+        label: `${peer}, 10,000, of which 100 talk`,
+        base: `${peer}, 100 connections`,
+        clients: { count: 10_000 },
+        sends: { talking: 100 },
+      },
+      { peer, label: `${peer}, 10,000 that talk`, base: `${peer}, 100 connections`, clients: { count: 10_000 } },
+    ]),
+  },
+  'growth-routes': {
+    ...messages('one-way, by the number of routes', { event: 'one-way', burst: BURST }),
+    rows: byRoutes('routes'),
+  },
+  'growth-boot': {
+    about: 'boot, by the number of controllers and routes',
+    unit: 'ms',
+    alone: true,
+    rounds: 5,
+    rows: byRoutes('controllers'),
+    measure: async ({ server }) => ({ value: await server.ask('boot'), extras: { 'CPU ms': (await server.ask('cpu')) / 1000 } }),
+  },
+};
+
+/** The rows of a scenario: one for each peer, unless it has its own. */
+export function rowsOf({ rows, needs }, names) {
+  return (rows ?? names.map(peer => ({ peer, label: peer, base: names[0] })))
+    .filter(({ peer }) => names.includes(peer) && !lackOf({ needs }, peer))
+    .map(row => ({ ...row, samples: [] }));
+}
+
+/** Why a peer cannot do a scenario. */
+export function lackOf({ needs }, peer) {
+  return PEERS[peer].lacks?.[needs];
+}
+
+function byRoutes(noun) {
+  const label = count => `egg4, ${count} more ${noun}`;
+  return [0, 500].map(count => ({ peer: 'egg4', label: label(count), base: label(0), env: { BENCH_ROUTES: String(count) } }));
+}
+
+/** CPU time of the server per message. */
+function messages(about, load, clients) {
+  return {
+    about,
+    unit: 'us',
+    async prepare(row) {
+      await openClients(row, { count: CONNECTIONS, ...clients, ...row.clients });
+      await row.load.ask('probe', row.id, load);
+    },
+    async measure(row, ms) {
+      const before = await row.server.ask('received');
+      const sample = await measureSending(row, 'messages', { ms, ...load, ...row.sends });
+      const received = (await row.server.ask('received')) - before;
+      if (load.event === 'one-way' && received !== sample.messages)
+        throw new Error(`${row.label} has received ${received} of ${sample.messages} messages`);
+      return sample;
+    },
+  };
+}
+
+async function measureSending(row, question, load) {
+  const { cpu, busy, messages, ms, p50, p99 } = await observe(row, () => row.load.ask(question, row.id, load));
+  return {
+    value: cpu / messages,
+    messages,
+    perSecond: (messages / ms) * 1000,
+    serverBusy: cpu / 1000 / ms,
+    generatorBusy: busy,
+    ...(p50 !== undefined && { extras: { 'p50 ms': p50, 'p99 ms': p99 } }),
+  };
+}
+
+/** CPU time of the server per connection. They are closed after it has been taken. */
+function connects(about, optionsOf) {
+  const count = 400;
+  return {
+    about,
+    unit: 'us',
+    async prepare(row) {
+      row.options = { count, ...(await optionsOf(row)) };
+    },
+    async measure(row) {
+      const { cpu, busy, ms } = await observe(row, () => openClients(row, row.options));
+      await observe(row, () => closeClients(row));
+      return { value: cpu / count, perSecond: (count / ms) * 1000, serverBusy: cpu / 1000 / ms, generatorBusy: busy };
+    },
+  };
+}
+
+/** The cookie of a session, or for who has no sessions one that looks the same. */
+async function loggedIn({ peer, server }) {
+  if (!PEERS[peer].session) return { cookie: `EGG_SESS=${'x'.repeat(76)}; EGG_SESS.sig=${'x'.repeat(43)}` };
+  const { port } = await server.ask('about');
+  const { headers } = await fetch(`http://127.0.0.1:${port}/login`);
+  const cookies = headers.getSetCookie().map(cookie => cookie.split(';')[0]);
+  return { cookie: cookies.join('; ') };
+}
+
+async function measureMemory(row) {
+  const count = 2000;
+  await openClients(row, { count: 200 }); // so that all code is there
+  await closeClients(row);
+  const before = await row.server.ask('memory');
+  await openClients(row, { count });
+  const after = await row.server.ask('memory');
+  const each = name => (after[name] - before[name]) / count / 1000;
+  return { value: each('heapUsed'), extras: { 'RSS kB': each('rss') } };
+}
+
+let lastId = 0;
+
+async function openClients(row, options) {
+  const { port } = await row.server.ask('about');
+  row.id = ++lastId;
+  return await row.load.ask('open', row.id, { port, protocol: PEERS[row.peer].protocol, ...options });
+}
+
+async function closeClients({ load, server, id }) {
+  await load.ask('close', id);
+  await server.ask('left');
+}
+
+/** Adds what the server has used of its core meanwhile, in microseconds. */
+async function observe(row, work) {
+  const before = await row.server.ask('cpu');
+  const result = await work();
+  const cpu = (await row.server.ask('cpu')) - before;
+  row.observed = (row.observed ?? 0) + cpu;
+  return { ...result, cpu };
+}

@@ -1,0 +1,48 @@
+/** The benchmark's programs, so that they go on running: how fast anything is here nobody looks at. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { ROOT } from '../support/app';
+
+const SHORT = ['--here', '--rounds', '1', '--warm-up', '0', '--slice', '20'];
+
+test('a scenario runs on raw Socket.IO and on this plugin, and says what each message costs', { timeout: 60_000 }, async t => {
+  const { code, stdout, stderr } = await bench(t, 'echo', 'one-way', '--only', 'raw,egg4', ...SHORT);
+  assert.equal(code, 0, stderr);
+  for (const scenario of ['echo', 'one-way']) {
+    const [, ...rows] = (stdout.split(`\n${scenario}: `)[1] ?? '').split('\n').slice(1, 4);
+    assert.deepEqual(
+      rows.map(row => row.split(' ')[0]),
+      ['raw', 'egg4'],
+    );
+    for (const row of rows)
+      assert.match(row, /^\w+ +[1-9][\d.]* \(.+\) +[\d.]+ \(.+\) +[1-9][\d,]* +\d+ % +\d+ %$/, 'cost, ratio, rate, shares');
+  }
+});
+
+test('a scenario or a server that does not exist ends it with the names of those that do', async t => {
+  const scenario = await bench(t, 'ecco', ...SHORT);
+  assert.equal(scenario.code, 1);
+  assert.match(scenario.stderr, /^There is no scenario ecco\. There are echo, /);
+  const server = await bench(t, 'echo', '--only', 'row', ...SHORT);
+  assert.equal(server.code, 1);
+  assert.match(server.stderr, /^There is no server row\. There are raw, /);
+});
+
+/** Runs it in a temporary folder of its own, and sees that nothing is left there. */
+async function bench(t: TestContext, ...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'bench-test-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const result = await new Promise<{ code: unknown; stdout: string; stderr: string }>(resolve => {
+    const options = { cwd: ROOT, env: { ...process.env, TMPDIR: folder } };
+    execFile(process.execPath, ['benchmark/run.mjs', ...args], options, (error, stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, stdout, stderr }),
+    );
+  });
+  assert.deepEqual(readdirSync(folder), [], 'left behind');
+  return result;
+}
