@@ -23,7 +23,7 @@ export function receivePacket(connection: Connection, packet: unknown[], pass: P
     return;
   }
   const ctx = new server.Context(connection, packet);
-  void server.storage.run(ctx, live, ctx, connection, pass);
+  server.storage.run(ctx, live, ctx, connection, pass);
 }
 
 /** An event that the server fires itself: a context and a handler, but no middleware, and nobody to answer. */
@@ -33,29 +33,48 @@ export function receiveReserved(connection: Connection, event: string, args: unk
   void server.storage.run(ctx, liveReserved, ctx, connection, handler);
 }
 
-/** Descend to Settle. It never rejects. Mind the promises here: under Egg each costs as much as a small handler. */
-async function live(ctx: SocketContext, connection: Connection, pass: Pass): Promise<void> {
+/**
+ * Descend to Settle. It never throws. With callbacks rather than `await`, which would make two promises more:
+ * under Egg, which follows them all for `app.currentContext`, one costs as much as a small handler.
+ */
+function live(ctx: SocketContext, connection: Connection, pass: Pass): void {
   const { packetMiddleware, server } = connection.namespace;
   const { ack } = ctx;
   const event = ctx.packet?.[0];
-  server.work.begin();
-  try {
-    let result: unknown;
-    const core = (): unknown => handle(ctx, connection, pass);
-    const keep = (value: unknown): unknown => (result = value); // middleware may return anything
-    if (packetMiddleware.length === 0) result = await core();
-    else await descend(packetMiddleware, ctx, ack ? () => Promise.resolve(core()).then(keep) : core);
-    const saving = connection.session?.save();
-    if (saving) await saving;
+  const isWrapped = packetMiddleware.length > 0;
+  let result: unknown;
+
+  const core = (): unknown => {
+    const handled = handle(ctx, connection, pass);
+    return ack && isWrapped ? Promise.resolve(handled).then(value => (result = value)) : handled; // middleware may return anything
+  };
+  const settle = (value: unknown): unknown => {
+    try {
+      if (!isWrapped) result = value;
+      const saving = connection.session?.save();
+      if (saving) return saving.then(succeed).catch(fail);
+      return succeed();
+    } catch (thrown) {
+      return fail(thrown);
+    }
+  };
+  const succeed = (): void => {
     if (ack && result !== undefined) ack(result);
-  } catch (thrown) {
-    const error = toError(thrown);
-    logFailure(connection, event, error);
-    await connection.saveAfterFailure();
-    answer(connection, event, error, ack);
-  } finally {
     server.work.end();
-  }
+  };
+  const fail = async (thrown: unknown): Promise<void> => {
+    try {
+      const error = toError(thrown);
+      logFailure(connection, event, error);
+      await connection.saveAfterFailure();
+      answer(connection, event, error, ack);
+    } finally {
+      server.work.end();
+    }
+  };
+
+  server.work.begin();
+  descend(packetMiddleware, ctx, core).then(settle, fail);
 }
 
 /** Match and Handle. A miss goes on to Socket.IO's own listeners, and so does a hit that has such listeners too. */
