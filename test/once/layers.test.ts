@@ -24,7 +24,7 @@ const VIOLATIONS: Record<string, string> = {
   'router.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
   'server.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
   'service.ts': "import { Connection } from './connection';\nexport const bad = Connection;",
-  'session.ts': "import type { Socket } from 'socket.io';\nexport type Bad = Socket;",
+  'session.ts': "import type { Server } from 'socket.io';\nexport type Bad = Server;",
   'work.ts': "import type { Server } from './server';\nexport type Bad = Server;",
 };
 
