@@ -28,7 +28,14 @@ export const SCENARIOS = {
     measure: (row, ms) => measureSending(row, 'broadcasts', { ms, event: 'shout' }),
   },
   connect: connects('connect', () => ({})),
-  'connect-session': { ...connects('connect with a cookie that has a session (raw does not look at it)', loggedIn), needs: 'session' },
+  'connect-session': { ...connects('connect with the cookie of a session, which nothing reads', loggedIn), needs: 'session' },
+  'connect-guard': {
+    ...connects('connect with the cookie of a session, which connection middleware reads (raw has none)', async row => ({
+      ...(await loggedIn(row)),
+      namespace: '/guarded',
+    })),
+    needs: 'session',
+  },
   idle: {
     about: 'heap per idle connection, after a forced gc, 2,000 connections',
     unit: 'kB',

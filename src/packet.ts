@@ -34,7 +34,7 @@ export function receiveReserved(connection: Connection, event: string, args: unk
 }
 
 /**
- * Descend to Settle. It never throws. With callbacks rather than `await`, which would make two promises more:
+ * Descend to Settle. With callbacks rather than `await`, which would make two promises more:
  * under Egg, which follows them all for `app.currentContext`, one costs as much as a small handler.
  */
 function live(ctx: SocketContext, connection: Connection, pass: Pass): void {
@@ -46,9 +46,9 @@ function live(ctx: SocketContext, connection: Connection, pass: Pass): void {
 
   const core = (): unknown => {
     const handled = handle(ctx, connection, pass);
-    return ack && isWrapped ? Promise.resolve(handled).then(value => (result = value)) : handled; // middleware may return anything
+    return ack && isWrapped ? Promise.resolve(handled).then(value => (result = value)) : handled; // caught here: middleware need not return what `next()` gave it
   };
-  const settle = (value: unknown): unknown => {
+  const settle = (value: unknown): Promise<void> | void => {
     try {
       if (!isWrapped) result = value;
       const saving = connection.session?.save();

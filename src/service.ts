@@ -11,10 +11,11 @@ interface Services {
 }
 
 type ServicesClass = new (ctx: object) => Services;
+type ServiceClass = new (ctx: object) => object;
 
 /** The class of an app's `ctx.service`. Undefined where Egg's own works in another way than in the versions known here. */
 export function createServicesClass(app: EggApplication): ServicesClass | undefined {
-  const eggs: unknown = Reflect.get(app.context, 'service', { app });
+  const eggs: unknown = Reflect.get(app.createAnonymousContext(), 'service');
   if (!isServices(eggs)) return undefined;
   class SharedServices implements Services {
     readonly _ctx: object;
@@ -25,18 +26,22 @@ export function createServicesClass(app: EggApplication): ServicesClass | undefi
     }
   }
   Object.setPrototypeOf(SharedServices.prototype, eggs);
-  for (const [name, Service] of Object.entries(app.serviceClasses ?? {})) {
-    if (isClass(Service)) Object.defineProperty(SharedServices.prototype, name, serviceOf(name, Service)); // folders and all else stay Egg's
+  const classes = app.serviceClasses ?? {};
+  for (const name of Object.keys(classes)) {
+    if (isClass(classes[name])) Object.defineProperty(SharedServices.prototype, name, serviceOf(name, classes)); // folders and all else stay Egg's
   }
   return SharedServices;
 }
 
 /** As Egg's own getter, which asks each time whether it is a class. */
-function serviceOf(name: string, Service: new (ctx: object) => unknown): PropertyDescriptor & ThisType<Services> {
+function serviceOf(name: string, classes: Record<string, unknown>): PropertyDescriptor & ThisType<Services> {
   return {
     get() {
       let service = this._cache.get(name);
-      if (!service) this._cache.set(name, (service = new Service(this._ctx)));
+      if (!service) {
+        const Service = classes[name] as ServiceClass; // it was one at boot; what a test puts in its place is one as well
+        this._cache.set(name, (service = new Service(this._ctx)));
+      }
       return service;
     },
   };

@@ -1,5 +1,5 @@
 /**
- * The HTTP session of the cookie in a handshake: decoded once when the client connects, shared by all its packets.
+ * The HTTP session of the cookie in a handshake: decoded once for a connection, shared by all its packets.
  */
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
@@ -9,8 +9,8 @@ import type { EggApplication, EggContext, EggSession, SessionMiddleware } from '
 export class SessionStore {
   readonly #app: EggApplication;
   readonly #middleware: SessionMiddleware;
-  /** What Egg makes a context of, next to the request. It is never sent, and nothing is put into it. */
-  readonly #response = new ServerResponse(new IncomingMessage(new Socket()));
+  /** For contexts that are there to decode a cookie and for nothing else. */
+  readonly #noResponse = new ServerResponse(new IncomingMessage(new Socket()));
 
   private constructor(app: EggApplication, middleware: SessionMiddleware) {
     this.#app = app;
@@ -25,12 +25,12 @@ export class SessionStore {
     return new SessionStore(app, factory(app.config.session, app));
   }
 
-  /** Decodes the session of a handshake. Rejects where an external store fails. */
+  /** The session of a handshake. Rejects where an external store fails. */
   async open(request: IncomingMessage): Promise<ConnectionSession> {
     const { store, ContextStore } = this.#app.config.session ?? {};
-    if (!store && !ContextStore) return new CookieSession(() => this.#createContext(request), request.headers.cookie !== undefined);
+    if (!store && !ContextStore) return new CookieSession(() => this.#createContext(request, this.#noResponse));
     const run = async (work: (ctx: EggContext) => void): Promise<EggContext> => {
-      const ctx = this.#createContext(request);
+      const ctx = this.#createContext(request, new ServerResponse(request)); // a store of the app's own may put something into it
       await this.#middleware(ctx, async () => work(ctx));
       return ctx;
     };
@@ -38,8 +38,8 @@ export class SessionStore {
   }
 
   /** A context for the session plugin alone: there is no client to send a cookie to. */
-  #createContext(request: IncomingMessage): EggContext {
-    const ctx = this.#app.createContext(request, this.#response);
+  #createContext(request: IncomingMessage, response: ServerResponse): EggContext {
+    const ctx = this.#app.createContext(request, response);
     const { cookies } = ctx;
     Object.defineProperty(ctx, 'cookies', {
       value: { get: (name: string, options: unknown) => cookies.get(name, options), set() {} },
@@ -56,15 +56,16 @@ export interface ConnectionSession {
   save(): Promise<void> | undefined;
 }
 
-/** A session that is in the cookie. There is nowhere to save it to: a change lives as long as the connection. */
+/**
+ * A session that is in the cookie, decoded when somebody asks for it: to check the signature costs as much as half a handshake.
+ * There is nowhere to save it to: a change lives as long as the connection.
+ */
 class CookieSession implements ConnectionSession {
   readonly #createContext: () => EggContext;
   #ctx: EggContext | undefined;
 
-  /** @param decode whether to decode now; where the client sent no cookie, that can wait until someone asks */
-  constructor(createContext: () => EggContext, decode: boolean) {
+  constructor(createContext: () => EggContext) {
     this.#createContext = createContext;
-    if (decode) void this.value;
   }
 
   get value(): EggSession | null | undefined {

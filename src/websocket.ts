@@ -20,47 +20,61 @@ interface Sender {
 class CorkedWebSocket extends WebSocket {
   #connection: Duplex | undefined;
   #isCorked = false;
+  /** Those that wait to be told that their frames have been sent. */
+  #waiting: Sent[] = [];
 
   /** From here on frames are held back until the tick ends. */
   corkOn(connection: Duplex): void {
     this.#connection = connection;
     const sender: unknown = Reflect.get(this, '_sender'); // Engine.IO writes through it as well
-    if (typeof sender !== 'object' || sender === null || !('sendFrame' in sender)) return;
-    Object.assign(sender, { [OWNER]: this, sendFrame: sendCorkedFrame });
+    if (!isSender(sender)) return; // a ws that has none: each frame goes alone
+    const sendFrame = sender.sendFrame.bind(sender);
+    sender.sendFrame = (frame, sent) => {
+      this.#cork();
+      if (sent === undefined || !this.#hasRoom || opcodeOf(frame) === CLOSE) sendFrame(frame, sent);
+      else {
+        this.#waiting.push(sent);
+        sendFrame(frame);
+      }
+    };
   }
 
-  cork(): void {
+  #cork(): void {
     if (this.#isCorked) return;
     this.#isCorked = true;
     this.#connection?.cork();
     process.nextTick(uncork, this);
   }
 
+  /**
+   * While the client keeps up, a frame counts as sent when its tick ends. Engine.IO, which sends nothing more before it is told, hands over
+   * what it has kept: that leaves in the same system call. A write that fails ends the connection, which Engine.IO hears anyway.
+   */
   uncork(): void {
-    this.#isCorked = false;
-    this.#connection?.uncork();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    try {
+      if (this.#connection?.writable) for (const sent of waiting) sent();
+    } finally {
+      this.#isCorked = false;
+      this.#connection?.uncork();
+      if (this.#waiting.length > 0) this.#cork(); // they will be told when the next tick ends
+    }
   }
 
-  /** Whether the client keeps up. */
-  get hasRoom(): boolean {
-    return this.#connection !== undefined && this.#connection.writable && !this.#connection.writableNeedDrain;
+  get #hasRoom(): boolean {
+    return this.#connection !== undefined && !this.#connection.writableNeedDrain;
   }
 }
 
-const OWNER = Symbol('owner');
-const CLOSE_FRAME = 8; // https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+const CLOSE = 8; // https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 
-/**
- * While there is room, a frame counts as sent when it is handed over: waiting for the kernel would split what one tick sends into
- * two system calls. A write that fails ends the connection, which Engine.IO hears anyway.
- */
-function sendCorkedFrame(this: Sender & { readonly [OWNER]: CorkedWebSocket }, frame: Frame, sent?: Sent): void {
-  const { sendFrame } = Object.getPrototypeOf(this) as Sender; // ws's own
-  const { [OWNER]: owner } = this;
-  owner.cork();
-  const isSent = sent && owner.hasRoom && (frame[0][0] ?? 0) % 16 !== CLOSE_FRAME;
-  sendFrame.call(this, frame, isSent ? undefined : sent);
-  if (isSent) sent();
+function opcodeOf([head]: Frame): number {
+  return (head[0] ?? 0) % 16;
+}
+
+function isSender(value: unknown): value is Sender {
+  return typeof value === 'object' && value !== null && 'sendFrame' in value && typeof value.sendFrame === 'function';
 }
 
 function uncork(webSocket: CorkedWebSocket): void {

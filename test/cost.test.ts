@@ -26,7 +26,7 @@ const GARBAGE = {
 const WRITES = 1;
 
 /** Bytes of heap that an idle connection occupies, as a multiple of one to bare Socket.IO. Today: see the second number. */
-const IDLE = { '/bare': [1.6, 1.1], '/': [2.2, 1.4] } as const;
+const IDLE = { '/bare': [1.6, 1.1], '/': [1.9, 1.4] } as const;
 
 /** Namespaces by what their packets meet; on '/' it is one middleware and a service, and connections have middleware, too. */
 const FILES = {
@@ -70,7 +70,7 @@ test('a packet makes no promise too many', async t => {
       const between = await server.read();
       await send(client, event, 100);
       const after = await server.read();
-      const made = (after.promises - between.promises - (between.promises - before.promises)) / 100;
+      const made = Math.round((after.promises - between.promises - (between.promises - before.promises)) / 100); // a timer may make one, too
       t.diagnostic(`${event} to ${namespace}: ${made} promises`);
       assert.ok(made > 0 && made <= limit, `${event} to ${namespace}: ${made} promises`);
     }

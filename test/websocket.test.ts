@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket as TcpSocket } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Socket } from 'socket.io';
 import type { WebSocket } from 'ws';
 import { type RunningApp, startApp } from './support/app';
-import { connect, next } from './support/client';
+import { type ClientOptions, type ClientVersion, connect, next } from './support/client';
 
 /** A connected client, its socket on the server, and the TCP connection that the server writes to. */
 async function connected(t: TestContext, { url, io, app }: RunningApp) {
@@ -49,22 +50,52 @@ test('frames sent in one tick leave together, in the order in which they were se
 });
 
 test('acknowledgements of one tick leave together', async t => {
-  const { client, tcp } = await connected(
-    t,
-    await startApp(t, {
-      'app/io/controller/chat.js': `module.exports = app => class extends app.Controller { async echo() { return this.ctx.args[0]; } };`,
-      'app/router.js': `module.exports = app => app.io.route('echo', app.io.controller.chat.echo);`,
-    }),
-  );
+  const app = await startApp(t, {
+    'app/io/controller/chat.js': `
+      const waiting = [];
+      exports.echo = async ctx => {
+        await new Promise(resolve => {
+          waiting.push(resolve);
+          if (waiting.length === 50) for (const go of waiting) go();
+        });
+        return ctx.args[0];
+      };`,
+    'app/router.js': `module.exports = app => app.io.route('echo', app.io.controller.chat.echo);`,
+  });
+  const { client, tcp } = await connected(t, app);
   const writes = countWrites(tcp);
-  (client.io.engine.transport as unknown as { ws: { _socket: TcpSocket } }).ws._socket.cork(); // so that they arrive in one piece
-  const answers = Array.from({ length: 50 }, (_, n) => client.emitWithAck('echo', n) as Promise<unknown>);
-  process.nextTick(() => (client.io.engine.transport as unknown as { ws: { _socket: TcpSocket } }).ws._socket.uncork());
-  assert.deepEqual(
-    await Promise.all(answers),
-    Array.from({ length: 50 }, (_, n) => n),
-  );
-  assert.ok(writes.count <= 5, `${writes.count} writes`);
+  const numbers = Array.from({ length: 50 }, (_, n) => n);
+  assert.deepEqual(await Promise.all(numbers.map(n => client.emitWithAck('echo', n) as Promise<unknown>)), numbers);
+  assert.equal(writes.count, 1);
+});
+
+test('of volatile events of one tick the first is sent, as without the plugin', async t => {
+  const { client, socket } = await connected(t, await startApp(t, {}));
+  const received: unknown[] = [];
+  client.on('n', (n: unknown) => received.push(n));
+  const last = next(client, 'last');
+  for (let n = 0; n < 3; n++) socket.volatile.emit('n', n);
+  socket.emit('last');
+  await last;
+  assert.deepEqual(received, [0]);
+});
+
+test('who sends on when he is told that the last frame has been sent is told at the end of a tick, however often', async t => {
+  const { client, socket } = await connected(t, await startApp(t, {}));
+  const last = next(client, 'last');
+  let isSending = false;
+  await new Promise<void>(resolve => {
+    const send = (left: number): void => {
+      assert.equal(isSending, false, 'told before the call has returned');
+      if (left === 0) return resolve();
+      isSending = true;
+      socket.conn.send('2["n"]', undefined, () => send(left - 1));
+      isSending = false;
+    };
+    send(20_000);
+  });
+  socket.emit('last');
+  await last;
 });
 
 test('a client that does not read holds its frames back in Engine.IO, loses volatile ones only, and gets all others in order', async t => {
@@ -75,14 +106,15 @@ test('a client that does not read holds its frames back in Engine.IO, loses vola
   const last = next(client, 'last');
   wire.pause();
   let sent = 0;
-  while (!tcp.writableNeedDrain) socket.emit('n', sent++, 'x'.repeat(10_000));
-  assert.equal(socket.conn.transport.writable, true, 'the last one had room');
-  socket.emit('n', sent++);
-  assert.equal(socket.conn.transport.writable, false);
+  while (!tcp.writableNeedDrain || socket.conn.transport.writable) {
+    socket.emit('n', sent++, 'x'.repeat(10_000));
+    await new Promise(resolve => process.nextTick(resolve));
+  }
   socket.volatile.emit('n', 'lost');
+  const kept = (Reflect.get(socket.conn, 'writeBuffer') as unknown[]).length;
   for (let n = 0; n < 10; n++) socket.emit('n', sent++);
   socket.emit('last');
-  assert.equal(Reflect.get(socket.conn, 'writeBuffer').length, 11);
+  assert.equal((Reflect.get(socket.conn, 'writeBuffer') as unknown[]).length, kept + 11);
   wire.resume();
   await last;
   assert.deepEqual(
@@ -126,20 +158,30 @@ test('a connection that breaks with frames under way ends as any other', async t
   assert.match(String((await left)[0]), /^transport (close|error)$/);
 });
 
-test('compressed and large frames keep their order', async t => {
-  const { client, socket } = await connected(
-    t,
-    await startApp(t, { 'config/config.default.js': `exports.io = { init: { perMessageDeflate: { threshold: 100 } } };` }),
-  );
-  const sizes = [1, 300_000, 10, 70_000, 5];
-  const received: number[] = [];
-  client.on('data', (data: string) => received.push(data.length));
-  const last = next(client, 'last');
-  for (const size of sizes) socket.emit('data', 'x'.repeat(size));
-  socket.emit('last');
-  await last;
-  assert.deepEqual(received, sizes);
-});
+for (const [name, init, options, version] of [
+  ['of the usual kind', {}, {}, 4],
+  ['compressed', { perMessageDeflate: { threshold: 100 } }, {}, 4],
+  ['of an upgraded connection', {}, { transports: ['polling', 'websocket'] }, 4],
+  ['of protocol 3', {}, {}, 2],
+] as [string, object, ClientOptions, ClientVersion][]) {
+  test(`frames ${name}, small and large, text and bytes, of many ticks, keep their order`, async t => {
+    const { io, url } = await startApp(t, { 'config/config.default.js': `exports.io = { init: ${JSON.stringify(init)} };` });
+    const arrived = next<[Socket]>(io, 'connection');
+    const client = await connect(t, url, options, version);
+    const [socket] = await arrived;
+    const sizes = Array.from({ length: 60 }, (_, n) => [1, 300_000, 10, 70_000, 5, 2000][n % 6] ?? 0);
+    const received: number[] = [];
+    const last = next(client, 'last');
+    client.on('data', (data: string | ArrayBuffer) => received.push(typeof data === 'string' ? data.length : data.byteLength));
+    for (const [n, size] of sizes.entries()) {
+      socket.emit('data', n % 7 === 0 ? Buffer.alloc(size) : 'x'.repeat(size));
+      if (n % 10 === 9) await nextTurn();
+    }
+    socket.emit('last');
+    await last;
+    assert.deepEqual(received, sizes);
+  });
+}
 
 test('broadcasts of one tick leave together as well', async t => {
   const app = await startApp(t, {});

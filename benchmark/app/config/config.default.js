@@ -7,6 +7,7 @@ module.exports = ({ baseDir }) => ({
   io: {
     namespace: {
       '/': { packetMiddleware: ['pass'] },
+      '/guarded': { connectionMiddleware: ['guard'] },
       '/chain-0': {},
       '/chain-1': { packetMiddleware: ['pass'] },
       '/chain-5': { packetMiddleware: ['pass', 'pass', 'pass', 'pass', 'pass'] },
