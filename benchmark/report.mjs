@@ -37,9 +37,15 @@ export function table({ unit, rows }) {
 
 /** What to know about the result before it is believed. */
 export function doubts({ rows }) {
-  return rows
-    .filter(({ serverBusy, generatorBusy }) => serverBusy && generatorBusy[1] > BUSY && serverBusy[1] < BUSY)
-    .map(({ label }) => `The generator was too busy to keep ${label} busy.`);
+  const idle = rows.filter(({ serverBusy }) => serverBusy && serverBusy[1] < BUSY);
+  const limited = idle.filter(({ generatorBusy }) => generatorBusy[1] > BUSY);
+  const starved = idle.filter(row => !limited.includes(row));
+  return [
+    ...limited.map(({ label }) => `The generator was too busy to keep ${label} busy.`),
+    ...(starved.length > 0
+      ? [`Something else than the generator kept these from being busy: ${starved.map(({ label }) => label).join(', ')}.`]
+      : []),
+  ];
 }
 
 export function asText(lines) {

@@ -73,7 +73,8 @@ async function writeReadme(file, { head, alt }, bars, result) {
   const path = join(ROOT, file);
   const [before, rest] = readFileSync(path, 'utf8').split('<!-- benchmark -->');
   const [, after] = rest.split('<!-- /benchmark -->');
-  const lines = bars.map(({ title, ratios }) => [title, ...ratios.map(([, median]) => `${median.toFixed(2)}×`)]);
+  const cell = ([min, median, max]) => `${median.toFixed(2)}× (${min.toFixed(2)} - ${max.toFixed(2)})`;
+  const lines = bars.map(({ title, ratios }) => [title, ...ratios.map(cell)]);
   const content = [`![${alt}](docs/images/benchmark.svg)`, asMarkdown([head, ...lines]), `<sub>${sourceOf(result)}</sub>`];
   await writePage(path, `${before}<!-- benchmark -->\n\n${content.join('\n\n')}\n\n<!-- /benchmark -->${after}`);
 }
