@@ -21,7 +21,7 @@ const COMMANDS = [
   /^git clone \S+$/,
   /^cd \S+$/,
   /^npm init egg --type=simple$/,
-  /^npm (start|test|run (lint|types|(test:unit|bench) -- .*|bench))$/, // of this project
+  /^npm (start|test|run (lint|types|(test:unit|bench) -- .*|bench|soak))$/, // of this project
   /^npm run dev$/, // of an app that `npm init egg` has made
   /^npx (ets|egg-scripts .*)$/,
   /^(node --test|npx mocha)( --[\w-]+( \d+)?)* test\/\*\.test\.js$/,
