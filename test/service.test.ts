@@ -31,7 +31,7 @@ test('ctx.service has what app/service has: classes, folders, objects; each made
   assert.deepEqual(await Promise.all([1, 2].map(n => client.emitWithAck('ask', n) as Promise<unknown>)), [answer(1), answer(2)]);
 });
 
-test('a method that a test replaces on a service’s class is the one that handlers call', async t => {
+test('a method or a class that a test puts in the place of a service’s is the one that handlers get', async t => {
   const { app, url } = await startApp(t, {
     ...SERVICES,
     'app/io/controller/ask.js': `module.exports = async ctx => ctx.service.one.who();`,
@@ -41,6 +41,12 @@ test('a method that a test replaces on a service’s class is the one that handl
   assert.equal(await client.emitWithAck('ask', 1), 1);
   app.mockService('one', 'who', () => 'replaced');
   assert.equal(await client.emitWithAck('ask', 1), 'replaced');
+  app.serviceClasses['one'] = class {
+    who(): string {
+      return 'of another class';
+    }
+  };
+  assert.equal(await client.emitWithAck('ask', 1), 'of another class');
 });
 
 test('an app without services has an empty ctx.service', async t => {

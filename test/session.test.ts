@@ -64,6 +64,29 @@ test('the session of an HTTP login is there in connection middleware, controller
   assert.equal((await refusal(newClient(t, running.url, { query: { guard: '1' } }))).message, 'log in first');
 });
 
+test('the session in a cookie is decoded once for a connection, when something asks for it', async t => {
+  const running = await startApp(t, {
+    'config/config.default.js': `
+      exports.session = {
+        decode(text) { globalThis.decoded = (globalThis.decoded ?? 0) + 1; return JSON.parse(Buffer.from(text, 'base64')); },
+        encode(session) { return Buffer.from(JSON.stringify(session)).toString('base64'); },
+      };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.router.get('/login', async ctx => { ctx.session = { user: ctx.query.user }; ctx.body = 'in'; });
+        app.io.route('decoded', async () => globalThis.decoded);
+        app.io.route('who', async ctx => ctx.session.user);
+      };`,
+  });
+  const extraHeaders = await logIn(running, 'anna');
+  Reflect.set(globalThis, 'decoded', 0);
+  const client = await connect(t, running.url, { extraHeaders });
+  assert.equal(await ask(client, 'decoded'), 0);
+  assert.deepEqual([await ask(client, 'who'), await ask(client, 'who')], ['anna', 'anna']);
+  assert.equal(await ask(client, 'decoded'), 1);
+  Reflect.deleteProperty(globalThis, 'decoded');
+});
+
 test('a cookie that is not ours is no session', async t => {
   const { url } = await startApp(t, APP);
   const client = await connect(t, url, { extraHeaders: { cookie: 'EGG_SESS=forged; EGG_SESS.sig=forged' } });

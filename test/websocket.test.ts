@@ -49,6 +49,17 @@ test('frames sent in one tick leave together, in the order in which they were se
   assert.equal(writes.count, 1);
 });
 
+test('with the class of ws itself in the config, each frame leaves alone', async t => {
+  const files = { 'config/config.default.js': `exports.io = { init: { wsEngine: require('ws').WebSocketServer } };` };
+  const { client, tcp, socket } = await connected(t, await startApp(t, files));
+  const writes = countWrites(tcp);
+  const last = next(client, 'last');
+  for (let n = 0; n < 5; n++) socket.emit('n', n);
+  socket.emit('last');
+  await last;
+  assert.equal(writes.count, 6);
+});
+
 test('acknowledgements of one tick leave together', async t => {
   const app = await startApp(t, {
     'app/io/controller/chat.js': `

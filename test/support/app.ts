@@ -35,6 +35,7 @@ interface EggApp {
   off(event: string, listener: (...args: unknown[]) => void): this;
   emit(event: string, ...args: unknown[]): boolean;
   runSchedule(name: string): Promise<void>;
+  readonly serviceClasses: Record<string, unknown>;
   mockService(name: string, method: string, fn: (...args: unknown[]) => unknown): void;
   createAnonymousContext(): unknown;
   currentContext: unknown;

@@ -6,8 +6,4 @@ module.exports = app =>
       const [message] = this.ctx.args;
       return message;
     }
-
-    async receive() {
-      globalThis.received++;
-    }
   };

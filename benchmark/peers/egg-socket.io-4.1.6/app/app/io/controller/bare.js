@@ -6,8 +6,4 @@ module.exports = app =>
       const [message, ack] = this.ctx.args;
       ack(message);
     }
-
-    async receive() {
-      globalThis.received++;
-    }
   };

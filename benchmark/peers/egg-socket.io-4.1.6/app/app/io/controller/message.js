@@ -12,14 +12,4 @@ module.exports = app =>
       this.ctx.logger.info('%j', message);
       ack(this.ctx.service.message.answer(message));
     }
-
-    async receive() {
-      const [message] = this.ctx.args;
-      this.ctx.service.message.receive(message);
-    }
-
-    async shout() {
-      const [message] = this.ctx.args;
-      app.io.emit('news', message);
-    }
   };

@@ -1,0 +1,19 @@
+'use strict';
+
+/** Messages that want no answer: the same in every version of this plugin. */
+module.exports = app =>
+  class SilentController extends app.Controller {
+    async receive() {
+      const [message] = this.ctx.args;
+      this.ctx.service.message.receive(message);
+    }
+
+    async shout() {
+      const [message] = this.ctx.args;
+      app.io.emit('news', message);
+    }
+
+    async receiveBare() {
+      globalThis.received++;
+    }
+  };
