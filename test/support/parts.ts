@@ -1,0 +1,14 @@
+/** Parts of the plugin that apps do not import. */
+import { join } from 'node:path';
+import type * as adapter from '../../dist/adapter';
+import type * as hub from '../../dist/hub';
+import type * as hubLink from '../../dist/hub-link';
+
+const DIST = join(__dirname, '../../../dist');
+
+export type Hub = hub.Hub;
+export type HubLink = hubLink.HubLink;
+
+export const { Hub } = require(join(DIST, 'hub')) as typeof hub;
+export const { HubLink } = require(join(DIST, 'hub-link')) as typeof hubLink;
+export const { RedisLink } = require(join(DIST, 'adapter')) as typeof adapter;
