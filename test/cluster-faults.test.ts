@@ -1,0 +1,253 @@
+/** What happens to clients when a process of the cluster dies, hangs or is replaced. */
+import assert from 'node:assert/strict';
+import { readdirSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import type { Files } from './support/app';
+import { ask, type Client, connect, next } from './support/client';
+import { type Cluster, startCluster } from './support/cluster';
+import { processesOf, residentMemory } from './support/processes';
+
+const FILES: Files = {
+  'app/io/controller/home.js': `
+    exports.who = async ctx => {
+      const carrier = ctx.socket.conn.transport.socket?._socket;
+      const isPiped = carrier?._handle?.constructor.name === 'Pipe';
+      ctx.socket.data.isDirect = carrier !== undefined && !isPiped;
+      return { pid: process.pid, isPiped };
+    };
+    exports.count = async ctx => {
+      try {
+        return (await ctx.app.io.fetchSockets()).length;
+      } catch ({ code }) {
+        return { error: { code } };
+      }
+    };
+    exports.countWebSockets = async ctx => (await ctx.app.io.fetchSockets()).filter(({ data }) => data.isDirect).length;
+    exports.tellAll = async ctx => { ctx.app.io.emit('told', ctx.args[0]); };
+    exports.flood = async ctx => {
+      const [count, length] = ctx.args;
+      const text = 'x'.repeat(length);
+      for (let n = 0; n < count; n++) {
+        ctx.app.io.emit('flood', n, text);
+        if (n % 50 === 49) await new Promise(resolve => setImmediate(resolve));
+      }
+      ctx.app.io.emit('flooded');
+    };
+    exports.reload = async () => { process.send({ to: 'master', action: 'reload-worker' }); };`,
+  'app/router.js': `
+    module.exports = app => {
+      const { home } = app.io.controller;
+      for (const event of ['who', 'count', 'countWebSockets', 'tellAll', 'flood', 'reload']) app.io.route(event, home[event]);
+    };`,
+};
+
+interface Who {
+  pid: number;
+  isPiped: boolean;
+}
+
+const WORKERS = 3;
+
+/** Clients of every kind, some of them on each worker. They connect again by themselves, with the delays of the official client. */
+async function start(t: TestContext, { reconnection = true } = {}): Promise<{ cluster: Cluster; clients: Client[]; master: number }> {
+  const cluster = await startCluster(t, FILES, { workers: WORKERS });
+  const kinds = [['websocket'], ['polling'], ['polling', 'websocket']];
+  const clients: Client[] = [];
+  for (const transports of kinds) {
+    for (let n = 0; n < 6; n++) clients.push(await connect(t, cluster.url, { transports, reconnection }));
+  }
+  return { cluster, clients, master: cluster.master.pid ?? assert.fail('it has no pid') };
+}
+
+async function who(client: Client): Promise<Who> {
+  return (await ask(client, 'who')) as Who;
+}
+
+/** Asks until the answer is as expected; resolves to how long that took, in ms. */
+async function until(client: Client, event: string, expected: unknown): Promise<number> {
+  const since = performance.now();
+  while (JSON.stringify(await ask(client, event)) !== JSON.stringify(expected));
+  return performance.now() - since;
+}
+
+/** Every client hears what any of them tells. */
+async function hearEachOther(clients: readonly Client[]): Promise<void> {
+  for (const [index, teller] of clients.entries()) {
+    const heard = clients.map(client => next(client, 'told'));
+    teller.emit('tellAll', index);
+    assert.deepEqual(
+      await Promise.all(heard),
+      clients.map(() => [index]),
+    );
+  }
+}
+
+test('the clients of a worker that is killed come back at their first attempt, and nobody else notices', async t => {
+  const { cluster, clients } = await start(t);
+  const held = new Map<Client, Who>();
+  for (const client of clients) held.set(client, await who(client));
+  const victim = held.get(at(clients, -1))?.pid ?? 0;
+  const lost = clients.filter(client => held.get(client)?.pid === victim);
+  // whoever has come by way of another worker may have come by way of that one
+  const unharmed = clients.filter(client => held.get(client)?.pid !== victim && isWebSocket(client) && !held.get(client)?.isPiped);
+  assert.ok(lost.length > 2 && unharmed.length > 2);
+  const disturbed = new Set<Client>();
+  let attempts = 0;
+  for (const client of clients) client.once('disconnect', () => disturbed.add(client));
+  for (const client of lost) client.io.on('reconnect_attempt', () => attempts++);
+  const back = Promise.all(lost.map(client => next(client, 'connect')));
+  const printed = cluster.printed().length;
+
+  process.kill(victim, 'SIGKILL');
+  await back;
+  assert.equal(attempts, lost.length);
+  for (const client of unharmed) assert.ok(!disturbed.has(client));
+  for (const client of lost) assert.notEqual((await who(client)).pid, victim);
+  await cluster.prints(/app_worker#\d+:\d+ started at/, printed); // Egg has started another
+  await until(at(unharmed, 0), 'count', clients.length);
+  await hearEachOther(clients);
+});
+
+test('the sockets of a worker that is killed are gone within 0.2 s', async t => {
+  const { cluster, clients } = await start(t, { reconnection: false });
+  const times = [];
+  for (let n = 0; n < 2; n++) {
+    const connected = clients.filter(client => client.connected);
+    const owners = await Promise.all(connected.map(who));
+    const victim = owners[0]?.pid ?? 0;
+    const observer = connected.find((client, index) => owners[index]?.pid !== victim && isWebSocket(client) && !owners[index]?.isPiped);
+    assert.ok(observer);
+    const left = owners.filter(({ pid, isPiped }, index) => pid !== victim && !isPiped && isWebSocket(at(connected, index))).length;
+    const printed = cluster.printed().length;
+    process.kill(victim, 'SIGKILL');
+    times.push(await until(observer, 'countWebSockets', left));
+    await cluster.prints(/app_worker#\d+:\d+ started at/, printed);
+  }
+  assert.ok(Math.min(...times) < 200, `${times.join(' and ')} ms`); // of two: the machine may be busy
+});
+
+test('while there is no agent, workers go on alone, and they find each other again when Egg has started another', async t => {
+  const { cluster, clients, master } = await start(t);
+  const neighbours = await neighboursOf(at(clients, 0), clients);
+  const { agent } = processesOf(master);
+  assert.ok(agent);
+  await until(at(clients, 0), 'count', clients.length);
+  const printed = cluster.printed().length;
+
+  process.kill(agent, 'SIGKILL');
+  while ((await askFast(at(clients, 0), 'count')) === clients.length);
+  assert.deepEqual(await askFast(at(clients, 0), 'count'), { error: { code: 'IO_HUB_DOWN' } });
+  const heard = Promise.all(neighbours.map(client => next(client, 'told')));
+  at(clients, 0).emit('tellAll', 'alone');
+  assert.deepEqual(
+    await heard,
+    neighbours.map(() => ['alone']),
+  );
+
+  await cluster.prints(/agent_worker#2:\d+ started/, printed);
+  assert.ok((await until(at(clients, 0), 'count', clients.length)) < 2000);
+  await hearEachOther(clients);
+  const log = await cluster.log();
+  assert.equal([...log.matchAll(/IO_HUB_DOWN: /g)].length, WORKERS, 'one line a worker');
+  for (const client of clients) assert.ok(client.connected);
+});
+
+test('workers that are replaced one after the other, as while developing, take over from those before', async t => {
+  const { cluster, clients } = await start(t);
+  const before = new Set((await Promise.all(clients.map(who))).map(({ pid }) => pid));
+  const back = Promise.all(clients.map(client => next(client, 'connect')));
+  at(clients, 0).emit('reload');
+  await back;
+  for (const client of clients) {
+    while (before.has((await whenConnected(client)).pid));
+  }
+  await until(at(clients, 0), 'count', clients.length);
+  await hearEachOther(clients);
+  assert.equal(await cluster.terminate(), 0);
+  assert.deepEqual(foldersOf(cluster), []);
+});
+
+test('an app that is killed and started again does not mind what the former has left, and takes it away when it stops', async t => {
+  const first = await startCluster(t, FILES, { workers: WORKERS });
+  const { workers, agent } = processesOf(first.master.pid ?? 0);
+  for (const pid of [first.master.pid ?? 0, agent ?? 0, ...workers]) process.kill(pid, 'SIGKILL');
+  await first.terminate();
+  const left = foldersOf(first);
+  assert.equal(left.length, 1);
+  for (const name of left) utimesSync(join(first.baseDir, 'run', name), 0, 0); // as if that were some time ago
+  const second = await startCluster(t, FILES, { workers: WORKERS, baseDir: first.baseDir });
+  const client = await connect(t, second.url, { transports: ['polling'] });
+  assert.equal(await ask(client, 'count'), 1);
+  assert.equal(await second.terminate(), 0);
+  assert.deepEqual(foldersOf(second), []);
+});
+
+test('a worker that hangs keeps nobody waiting, and the memory of the others stays where it is', async t => {
+  const { clients, master } = await start(t, { reconnection: false });
+  const owners = await Promise.all(clients.map(who));
+  const stopped = owners[0]?.pid ?? 0;
+  const sender = clients.find((client, index) => owners[index]?.pid !== stopped && isWebSocket(client) && !owners[index]?.isPiped);
+  const listener = clients.find(
+    (client, index) =>
+      client !== sender &&
+      ![stopped, owners[clients.indexOf(sender as Client)]?.pid].includes(owners[index]?.pid) &&
+      isWebSocket(client) &&
+      !owners[index]?.isPiped,
+  );
+  assert.ok(sender && listener);
+  const { agent = 0, workers } = processesOf(master);
+  const others = [agent, ...workers.filter(pid => pid !== stopped)];
+  await flood(sender, listener, 2000, 10_000); // what a process takes once, it keeps
+  const before = others.map(residentMemory);
+  process.kill(stopped, 'SIGSTOP');
+  t.after(() => process.kill(stopped, 'SIGCONT'));
+  await flood(sender, listener, 20_000, 10_000); // 200 MB
+  const growth = others.map((pid, index) => residentMemory(pid) - (before[index] ?? 0));
+  assert.ok(Math.max(...growth) < 64, `${growth.map(Math.round).join(', ')} MB`);
+  process.kill(stopped, 'SIGCONT');
+});
+
+/** Sends broadcasts through one client, which another one, of another worker, has to hear all in order. */
+async function flood(sender: Client, listener: Client, count: number, length: number): Promise<void> {
+  let expected = 0;
+  const onFlood = (n: number): void => assert.equal(n, expected++);
+  listener.on('flood', onFlood);
+  const done = next(listener, 'flooded');
+  sender.emit('flood', count, length);
+  await done;
+  listener.off('flood', onFlood);
+  assert.equal(expected, count);
+}
+
+function at(clients: readonly Client[], index: number): Client {
+  return clients.at(index) ?? assert.fail('there is no such client');
+}
+
+function isWebSocket(client: Client): boolean {
+  return client.io.engine.transport.name === 'websocket';
+}
+
+function foldersOf({ baseDir }: Cluster): string[] {
+  return readdirSync(join(baseDir, 'run')).filter(name => name.startsWith('io-'));
+}
+
+/** Those of the same worker. */
+async function neighboursOf(client: Client, clients: readonly Client[]): Promise<Client[]> {
+  const { pid } = await who(client);
+  const owners = await Promise.all(clients.map(who));
+  return clients.filter((_, index) => owners[index]?.pid === pid);
+}
+
+/** Asks what has to be answered at once, one way or another. */
+async function askFast(client: Client, event: string): Promise<unknown> {
+  const since = performance.now();
+  const answer: unknown = await ask(client, event);
+  if (typeof answer === 'object') assert.ok(performance.now() - since < 100, `${performance.now() - since} ms`);
+  return answer;
+}
+
+async function whenConnected(client: Client): Promise<Who> {
+  if (!client.connected) await next(client, 'connect');
+  return who(client);
+}
