@@ -23,23 +23,23 @@ export interface Teamwork {
 
 export function teamworkOf(start: Start, settings: Settings): Teamwork {
   const { workers = 1, sticky = false } = start;
-  const { cluster: isWanted, redis, init } = settings;
+  const { redis, init } = settings;
   const adapter = redis ? 'Redis' : init.adapter && 'config.io.init.adapter';
-  if (workers <= 1) return alone(adapter);
-  const obstacle = isWanted ? (process.platform === 'win32' ? 'on Windows' : undefined) : 'with config.io.cluster false';
+  const through = adapter && `broadcasts go through ${adapter}`;
+  if (workers <= 1) {
+    const description = `one worker takes all requests; ${through ?? 'broadcasts stay in the process'}`;
+    return { routesSessions: false, usesHub: false, description, warning: undefined };
+  }
+  const obstacle = settings.cluster ? (process.platform === 'win32' ? 'this is Windows' : undefined) : 'config.io.cluster is false';
   const routesSessions = !obstacle && !sticky;
-  const usesHub = !obstacle && !adapter;
+  const requests = routesSessions
+    ? 'any worker takes the requests of any client'
+    : `a client's requests have to reach the same worker, ${sticky ? 'as they do with sticky' : `and ${obstacle}`}`;
+  const broadcasts = obstacle ? `broadcasts stay in the process, since ${obstacle}` : 'broadcasts go through the hub in the agent';
   return {
     routesSessions,
-    usesHub,
-    description: [
-      routesSessions
-        ? 'any worker takes the requests of any client'
-        : `a client's requests have to reach the same worker, ${sticky ? 'as they do with sticky' : obstacle}`,
-      usesHub
-        ? 'broadcasts go through the hub in the agent'
-        : `broadcasts ${adapter ? `go through ${adapter}` : `stay in the process ${obstacle}`}`,
-    ].join('; '),
+    usesHub: !obstacle && !through,
+    description: `worker ${ownWorkerId()}: ${requests}; ${through ?? broadcasts}`,
     warning: sticky || routesSessions || !polls(init.transports) ? undefined : stickyMissing(workers),
   };
 }
@@ -47,11 +47,6 @@ export function teamworkOf(start: Start, settings: Settings): Teamwork {
 /** A name that no other worker of this start has, nor one that takes this one's place: digits. */
 export function ownWorkerId(): string {
   return String(isMainThread ? (cluster.worker?.id ?? process.pid) : threadId);
-}
-
-function alone(adapter: string | undefined): Teamwork {
-  const description = `one worker takes all requests; broadcasts ${adapter ? `go through ${adapter}` : 'stay in the process'}`;
-  return { routesSessions: false, usesHub: false, description, warning: undefined };
 }
 
 function polls(transports: readonly string[] = ['polling', 'websocket']): boolean {

@@ -47,7 +47,9 @@ export async function startCluster(t: TestContext, files: Files, { baseDir: form
   const framework = join(hostFolder(), 'node_modules/egg');
   await writeFile(
     join(baseDir, 'start.js'),
-    `require(${JSON.stringify(framework)}).startCluster(${JSON.stringify({ ...options, baseDir, port, framework })});`,
+    // a test that is cut off, as by the runner's time limit, leaves no master behind
+    `process.once('disconnect', () => process.kill(process.pid));
+    require(${JSON.stringify(framework)}).startCluster(${JSON.stringify({ ...options, baseDir, port, framework })});`,
   );
   await writeFile(join(baseDir, 'config/config.prod.js'), 'exports.cluster = { listen: { hostname: "127.0.0.1" } };');
   const master = fork(join(baseDir, 'start.js'), {
