@@ -13,9 +13,6 @@ import type { Logger } from './egg';
 import { SetupError } from './errors';
 import type { RunFolder } from './run-folder';
 
-/** How Engine.IO declares what Node's HTTP server gives it. */
-type EngineRequest = Parameters<EngineServer['handleRequest']>[0];
-
 /** Headers as Node has them raw: name, value, name, value. */
 type RawHeaders = readonly string[];
 
@@ -96,10 +93,10 @@ export class SessionRouting {
     };
 
     this.#private.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      if (this.#receive(request)) handleRequest(request as EngineRequest, response); // as Engine.IO gets it from any server
+      if (this.#receive(request)) handleRequest(request, response);
     });
     this.#private.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (this.#receive(request)) handleUpgrade(request as EngineRequest, socket, head);
+      if (this.#receive(request)) handleUpgrade(request, socket, head);
     });
   }
 
@@ -213,7 +210,9 @@ function nameIn(engine: EngineServer, prefix: string): void {
   };
   Object.defineProperty(engine, 'generateId', {
     get: () => generatePrefixedId,
-    set: (fn: typeof generateId) => (generateId = fn.bind(engine)),
+    set(fn: typeof generateId) {
+      generateId = fn.bind(engine);
+    },
   });
 }
 
