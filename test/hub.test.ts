@@ -46,6 +46,9 @@ test('a namespace that only one worker has is not waited for', async t => {
   assert.deepEqual(await nsp.serverSideEmitWithAck('event'), []);
   assert.deepEqual(await nsp.timeout(60_000).emitWithAck('ask'), ['alice']);
   assert.deepEqual(ids(await other.io.of('/late').fetchSockets()), [alice.id]);
+  const bob = await enter(t, other, '/late');
+  bob.client.on('ask', (answer: (value: string) => void) => answer('bob'));
+  assert.deepEqual(await nsp.local.timeout(5000).emitWithAck('ask'), ['alice']);
 });
 
 test('namespaces of a regular expression come and go, each worker having its own', async t => {
@@ -64,6 +67,7 @@ test('namespaces of a regular expression come and go, each worker having its own
     await gone;
     assert.equal(other.io._nsps.has('/room-1'), false);
     assert.deepEqual(ids(await one.io.of('/room-1').fetchSockets()), [alice.id]);
+    assert.deepEqual(await one.io.of('/room-1').serverSideEmitWithAck('event'), []); // the other has no such namespace any more
     const left = next(alice.socket, 'disconnect');
     alice.client.disconnect();
     await left;
