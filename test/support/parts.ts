@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type * as adapter from '../../dist/adapter';
 import type * as hub from '../../dist/hub';
+import type * as hubFrames from '../../dist/hub-frames';
 import type * as hubLink from '../../dist/hub-link';
 
 const DIST = join(__dirname, '../../../dist');
@@ -10,5 +11,6 @@ export type Hub = hub.Hub;
 export type HubLink = hubLink.HubLink;
 
 export const { Hub } = require(join(DIST, 'hub')) as typeof hub;
+export const { controlFrame, eachFrame, FrameReader } = require(join(DIST, 'hub-frames')) as typeof hubFrames;
 export const { HubLink } = require(join(DIST, 'hub-link')) as typeof hubLink;
 export const { RedisLink } = require(join(DIST, 'adapter')) as typeof adapter;
