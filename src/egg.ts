@@ -44,7 +44,7 @@ interface EggConfig {
 }
 
 /** What Egg was started with. */
-export interface StartOptions {
+interface StartOptions {
   /** Absent where there is one process for all. */
   readonly workers?: number;
   readonly sticky?: boolean;

@@ -115,8 +115,9 @@ export class Reader {
   /** A line of log is one that the app has logged. Other texts are drawings. */
   async #compareLog(text: string): Promise<void> {
     if (!text.startsWith('[egg-socket.io] ')) return;
-    const line = text.trim().replaceAll(`localhost:${APP_PORT}`, `127.0.0.1:${this.#app?.port}`);
-    const logs = (await this.#app?.logs) ?? [];
+    const app = await this.#start();
+    const line = text.trim().replaceAll(`localhost:${APP_PORT}`, `127.0.0.1:${app.port}`);
+    const logs = await app.logs;
     if (!logs.some(logged => logged.endsWith(line))) throw new Error(`not in the log:\n${logs.join('\n')}`);
   }
 
