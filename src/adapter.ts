@@ -12,14 +12,22 @@ import { messageOf } from './errors';
 /** Makes the adapter of a namespace. Socket.IO calls it with `new`. */
 export type AdapterFactory = (this: void, nsp: Namespace) => Adapter;
 
+/** What carries broadcasts to other processes. */
+export interface Link {
+  readonly createAdapter: (nsp: Namespace) => Adapter;
+  /** Resolves when it is there, or when the boot should not wait any longer. */
+  ready(): Promise<void>;
+  close(): void;
+}
+
 /** How long the boot waits for Redis, in ms. Without it the app starts all the same, and joins the others later. */
 const BOOT_PATIENCE = 2000;
 
 /** What the config asks for; with the old calls of adapters put on. */
-export function createAdapterFactory(init: InitOptions, redis: RedisLink | undefined, deprecations: Deprecations): AdapterFactory {
+export function createAdapterFactory(init: InitOptions, link: Link | undefined, deprecations: Deprecations): AdapterFactory {
   const inMemory = init.connectionStateRecovery ? SessionAwareAdapter : Adapter;
   // Socket.IO types it as a class only, but takes a factory as well
-  const Base = (redis?.createAdapter ?? init.adapter ?? inMemory) as new (nsp: Namespace) => Adapter;
+  const Base = (link?.createAdapter ?? init.adapter ?? inMemory) as new (nsp: Namespace) => Adapter;
   return function (nsp) {
     const adapter = new Base(nsp);
     deprecations.ofAdapter(adapter);
@@ -28,7 +36,7 @@ export function createAdapterFactory(init: InitOptions, redis: RedisLink | undef
 }
 
 /** The two connections to Redis that all namespaces share. What Redis does never reaches local clients: it is only logged. */
-export class RedisLink {
+export class RedisLink implements Link {
   readonly createAdapter: (nsp: Namespace) => Adapter;
   readonly #publisher: Redis;
   readonly #subscriber: Redis;

@@ -22,6 +22,12 @@ export interface IoConfig {
   redis?: RedisConfig;
 
   /**
+   * Whether several workers of one machine work together without sticky sessions and without Redis. `false` leaves each on its own, for
+   * apps that take care of that otherwise. Default: `true`; it costs a single worker nothing.
+   */
+  cluster?: boolean;
+
+  /**
    * Makes the id of a connection, once for each, from its handshake request. Its result is the `socket.id` on `/` and `<namespace>#<id>`
    * on others. What it throws or rejects with refuses the connection, as does anything but a string of 1 to 200 characters that no other
    * connection has. Clients of Socket.IO 2 show this id in their requests: for them it has to be unguessable.
@@ -65,6 +71,7 @@ export interface Settings {
   /** By name with its leading slash. */
   readonly namespaces: ReadonlyMap<string, Required<NamespaceConfig>>;
   readonly redis: RedisConfig | undefined;
+  readonly cluster: boolean;
   readonly generateId: GenerateId | undefined;
 }
 
@@ -98,7 +105,7 @@ const INIT_TYPES = {
 
 const TRANSPORTS = ['polling', 'websocket', 'webtransport'];
 
-const KEYS = ['init', 'namespace', 'redis', 'generateId'];
+const KEYS = ['init', 'namespace', 'redis', 'cluster', 'generateId'];
 
 /** Reads `config.io`. What is wrong throws; what is only unknown goes to `warn`. */
 export function readConfig(config: unknown, warn: (message: string) => void): Settings {
@@ -113,6 +120,7 @@ export function readConfig(config: unknown, warn: (message: string) => void): Se
     init: readInit(io['init'] ?? {}, warn),
     namespaces: readNamespaces(io['namespace'] ?? {}),
     redis: isSet(io['redis']) ? readRedis(io['redis']) : undefined,
+    cluster: isSet(io['cluster']) ? booleanAt('config.io.cluster', io['cluster']) : true,
     generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
   };
 }
@@ -210,6 +218,11 @@ function isSet(value: unknown): boolean {
 function objectAt(place: string, value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) invalid(place, 'an object', value);
   return value as Record<string, unknown>; // seen just now
+}
+
+function booleanAt(place: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') invalid(place, 'true or false', value);
+  return value;
 }
 
 function functionAt<Fn>(place: string, value: unknown): Fn {

@@ -37,8 +37,27 @@ interface EggConfig {
   readonly proxy?: boolean;
   /** The headers that carry the host name which the client asked for, when `proxy` is on. */
   readonly hostHeaders?: string;
+  /** The folder for what exists while the app runs. */
+  readonly rundir: string;
   readonly io?: unknown;
   readonly session?: { readonly store?: unknown; readonly ContextStore?: unknown };
+}
+
+/** What Egg was started with. */
+interface StartOptions {
+  /** Absent where there is one process for all. */
+  readonly workers?: number;
+  readonly sticky?: boolean;
+  /** A port that the master has found free, for clients of egg-cluster-client: another one at each start. */
+  readonly clusterPort?: number;
+}
+
+/** The process beside the workers. */
+export interface EggAgent {
+  readonly config: EggConfig;
+  readonly coreLogger: Logger;
+  readonly logger: Logger;
+  readonly options: StartOptions;
 }
 
 export interface EggApplication extends EventEmitter {
@@ -46,8 +65,7 @@ export interface EggApplication extends EventEmitter {
   readonly config: EggConfig;
   readonly coreLogger: Logger;
   readonly logger: Logger;
-  /** What Egg was started with. */
-  readonly options: { readonly workers?: number; readonly sticky?: boolean };
+  readonly options: StartOptions;
   /** The prototypes of every context and request. */
   readonly context: EggContext;
   readonly request: object;

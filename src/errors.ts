@@ -16,11 +16,12 @@ export type SetupCode =
   | 'IO_ROUTE_DYNAMIC'
   | 'IO_ROUTE_INVALID'
   | 'IO_ROUTE_UNREACHABLE'
+  | 'IO_RUN_FOLDER_UNUSABLE'
   | 'IO_STICKY_MISSING'
   | 'IO_WS_ENGINE_MISSING';
 
 /** Codes of what goes wrong while the app runs; only ever logged. */
-type RuntimeCode = 'IO_DEPRECATED' | 'IO_ID_INVALID' | 'IO_ORIGIN_REFUSED' | 'IO_REDIS_DOWN';
+type RuntimeCode = 'IO_DEPRECATED' | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW' | 'IO_ID_INVALID' | 'IO_ORIGIN_REFUSED' | 'IO_REDIS_DOWN';
 
 /** A mistake in the app's set-up, found while Egg starts: it stops the boot. */
 export class SetupError extends Error {

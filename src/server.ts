@@ -4,21 +4,25 @@ import { EventEmitter, once } from 'node:events';
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Server as EngineServer } from 'engine.io';
 import { Server as SocketIoServer, type Namespace as SocketIoNamespace, type ServerOptions } from 'socket.io';
-import { createAdapterFactory, RedisLink } from './adapter';
+import { createAdapterFactory, type Link, RedisLink } from './adapter';
 import type { Settings } from './config';
 import { Arrivals } from './connection';
 import { createContextClass, type SocketContextClass } from './context';
 import { Deprecations } from './deprecations';
 import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './engine';
-import { revealsErrors, SetupError, messageOf } from './errors';
+import { revealsErrors, SetupError } from './errors';
+import { HubLink } from './hub-link';
 import { Ids } from './ids';
 import { LoadedFiles, toAsync } from './loader';
 import { guardUse, Namespace } from './namespace';
 import { checkOrigin, safeCors } from './origin';
+import { RunFolder } from './run-folder';
 import { SessionStore } from './session';
+import { SessionRouting } from './session-routing';
 import type { Controllers, Handler, Middlewares, SpecificHandler } from './types';
 import { Work } from './work';
+import { ownWorkerId, type Teamwork, teamworkOf } from './workers';
 
 /** How long a closing server waits for handlers and for peers to say goodbye, in ms. Egg kills a worker after 5000. */
 const CLOSE_PATIENCE = 3000;
@@ -45,7 +49,9 @@ export class Server extends SocketIoServer implements Routes {
   readonly #adopted = new WeakSet<SocketIoNamespace>();
   /** Those that wait for their middleware until the app has been loaded. */
   readonly #waiting = new Set<Namespace>();
-  readonly #redis: RedisLink | undefined;
+  readonly #teamwork: Teamwork;
+  readonly #link: Link | undefined;
+  readonly #sessionRouting: SessionRouting | undefined;
   #isReady = false;
   #Context: SocketContextClass | undefined;
 
@@ -63,18 +69,25 @@ export class Server extends SocketIoServer implements Routes {
     const { init } = settings;
     const deprecations = new Deprecations(app.logger);
     const wsEngine = findWsEngine(init.wsEngine, app.baseDir);
-    const redis = settings.redis && new RedisLink(settings.redis, app.logger); // last: what throws before it leaves nothing open
+    const teamwork = teamworkOf(app.options, settings);
+    const folder =
+      teamwork.routesSessions || teamwork.usesHub
+        ? RunFolder.open(app.config.rundir, RunFolder.startOf(app.options.clusterPort))
+        : undefined;
+    const link = linkOf(app, settings, teamwork.usesHub ? folder : undefined); // last: what throws before it leaves nothing open
     super({
       ...init,
       // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; an engine that is none shows when Engine.IO makes it
       wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
       allowRequest: checkOrigin(app, init),
       ...(init.cors && { cors: safeCors(init.cors) }),
-      adapter: createAdapterFactory(init, redis, deprecations),
+      adapter: createAdapterFactory(init, link, deprecations),
     });
     this.#app = app;
     this.#settings = settings;
-    this.#redis = redis;
+    this.#teamwork = teamwork;
+    this.#link = link;
+    if (teamwork.routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, app.logger);
     this.#files = new LoadedFiles(app);
     this.deprecations = deprecations;
     this.ids = new Ids(settings.generateId, app.logger);
@@ -132,8 +145,10 @@ export class Server extends SocketIoServer implements Routes {
     void this.middleware;
     for (const namespace of this.#waiting) this.#takeMiddleware(namespace);
     this.#waiting.clear();
-    this.#warnOfPolling();
-    await this.#redis?.ready();
+    this.logger.info('[egg-socket.io] %s', this.#teamwork.description);
+    if (this.#teamwork.warning) this.logger.warn(this.#teamwork.warning);
+    await this.#sessionRouting?.listen();
+    await this.#link?.ready();
   }
 
   /** @internal */
@@ -145,6 +160,7 @@ export class Server extends SocketIoServer implements Routes {
   /** Called by Socket.IO for every engine that it is attached to. @internal */
   override bind(engine: EngineServer): this {
     this.ids.attach(engine);
+    this.#sessionRouting?.attach(engine);
     return super.bind(engine);
   }
 
@@ -153,6 +169,7 @@ export class Server extends SocketIoServer implements Routes {
    * No peer can keep it waiting: those that do not answer are cut off. @internal
    */
   async shutDown(): Promise<void> {
+    this.#sessionRouting?.release();
     if (this.engine) {
       const webSockets = openWebSockets(this.engine);
       const patience = new AbortController();
@@ -166,15 +183,8 @@ export class Server extends SocketIoServer implements Routes {
       patience.abort();
       for (const webSocket of webSockets) webSocket.terminate();
     }
-    this.#redis?.close();
-  }
-
-  #warnOfPolling(): void {
-    const { workers = 1, sticky } = this.#app.options;
-    const { transports = ['polling', 'websocket'] } = this.#settings.init;
-    if (workers <= 1 || sticky || !transports.includes('polling')) return;
-    const problem = `${workers} workers without sticky: requests of clients that poll reach workers that do not know them; start with --sticky, or set config.io.init.transports to ['websocket'] here and in the clients`;
-    this.logger.warn(messageOf('IO_STICKY_MISSING', problem));
+    this.#sessionRouting?.close();
+    this.#link?.close();
   }
 
   #adopt(nsp: SocketIoNamespace, isStatic: boolean): void {
@@ -210,6 +220,12 @@ export class Server extends SocketIoServer implements Routes {
     namespace.connectionMiddleware = find('connectionMiddleware');
     namespace.packetMiddleware = find('packetMiddleware');
   }
+}
+
+/** What carries broadcasts to other processes, if anything of ours does. */
+function linkOf({ logger }: EggApplication, { redis }: Settings, folder: RunFolder | undefined): Link | undefined {
+  if (redis) return new RedisLink(redis, logger);
+  return folder && new HubLink(folder.hub, ownWorkerId(), logger);
 }
 
 type OpenWebSocket = EventEmitter & { terminate(): void };

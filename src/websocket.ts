@@ -43,7 +43,7 @@ class CorkedWebSocket extends WebSocket {
     if (this.#isCorked) return;
     this.#isCorked = true;
     this.#connection?.cork();
-    process.nextTick(uncork, this);
+    if (corked.push(this) === 1) process.nextTick(uncorkAll);
   }
 
   /**
@@ -77,8 +77,21 @@ function isSender(value: unknown): value is Sender {
   return typeof value === 'object' && value !== null && 'sendFrame' in value && typeof value.sendFrame === 'function';
 }
 
-function uncork(webSocket: CorkedWebSocket): void {
-  webSocket.uncork();
+/** Those that have frames of this tick: a broadcast can reach thousands, and ends in one callback for all. */
+let corked: CorkedWebSocket[] = [];
+
+function uncorkAll(): void {
+  const batch = corked;
+  corked = [];
+  for (const webSocket of batch) {
+    try {
+      webSocket.uncork();
+    } catch (error) {
+      process.nextTick(() => {
+        throw error; // as if it stood alone: the others are uncorked all the same
+      });
+    }
+  }
 }
 
 type Upgraded = (client: CorkedWebSocket, request: IncomingMessage) => void;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Files } from './support/app';
-import { ask, connect, next } from './support/client';
-import { type Cluster, startCluster } from './support/cluster';
+import { ask, type Client, connect, newClient, next, refusal } from './support/client';
+import { type Cluster, type ClusterOptions, startCluster } from './support/cluster';
 import { RawClient } from './support/raw';
+import { startRedis } from './support/redis';
 
 const FILES: Files = {
   'app/io/middleware/noted.js': `
@@ -12,17 +13,19 @@ const FILES: Files = {
       app.logger.warn('the client has gone');
     };`,
   'app/io/controller/home.js': `
-    exports.echo = async ctx => ({ said: ctx.args[0], pid: process.pid });`,
+    exports.echo = async ctx => ({ said: ctx.args[0], pid: process.pid });
+    exports.tell = async ctx => { ctx.app.io.emit('told'); };`,
   'app/router.js': `
-    module.exports = app => { app.io.route('echo', app.io.controller.home.echo); };`,
+    module.exports = app => {
+      app.io.route('echo', app.io.controller.home.echo);
+      app.io.route('tell', app.io.controller.home.tell);
+    };`,
   'config/config.default.js': `
     exports.io = { namespace: { '/': { connectionMiddleware: ['noted'] } } };`,
 };
 
-const STICKY_MISSING = / WARN .*IO_STICKY_MISSING: 2 workers without sticky: .*start with --sticky, or set config\.io\.init\.transports/;
-
-for (const options of [{ workers: 1 }, { workers: 2, sticky: true }]) {
-  const what = options.workers === 1 ? 'one worker' : 'two workers and sticky';
+for (const options of [{ workers: 1 }, { workers: 2 }, { workers: 2, sticky: true }]) {
+  const what = `${options.workers} worker${options.workers > 1 ? 's' : ''}${'sticky' in options ? ' and sticky' : ''}`;
 
   test(`with ${what}, default clients connect and are answered, and SIGTERM ends all in good order`, async t => {
     const cluster = await startCluster(t, FILES, options);
@@ -44,7 +47,6 @@ for (const options of [{ workers: 1 }, { workers: 2, sticky: true }]) {
     const gone = log.split('\n').filter(line => line.includes('the client has gone'));
     assert.equal(gone.length, clients.length, 'the last part of the connection middleware has run');
     for (const pid of pids) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
-    assert.doesNotMatch(log, STICKY_MISSING);
   });
 }
 
@@ -59,18 +61,129 @@ test('a client that does not answer the goodbye keeps no worker: it ends by itse
   assert.match(await cluster.log(), /the client has gone/);
 });
 
-test('two workers without sticky warn that polling will fail, unless only WebSocket is allowed', async t => {
-  const mixed = await startCluster(t, FILES, { workers: 2 });
-  await mixed.terminate();
-  assert.match(await mixed.log(), STICKY_MISSING);
+interface Mode {
+  readonly options: ClusterOptions;
+  readonly config?: string;
+  readonly log: RegExp;
+  /** Whether a client of any worker can poll. */
+  readonly polls: boolean;
+  /** Whether a broadcast reaches the clients of all workers. */
+  readonly broadcasts: boolean;
+}
 
-  const config = `exports.io = { init: { transports: ['websocket'] } };`;
-  const webSocketOnly = await startCluster(t, { ...FILES, 'config/config.default.js': config }, { workers: 2 });
-  const clients = await Promise.all(Array.from({ length: 4 }, () => connect(t, webSocketOnly.url)));
-  for (const client of clients) assert.equal(((await ask(client, 'echo', 'hello')) as { said: string }).said, 'hello');
-  await webSocketOnly.terminate();
-  assert.doesNotMatch(await webSocketOnly.log(), STICKY_MISSING);
+const ALONE = "a client's requests have to reach the same worker";
+
+/** Every combination of what decides how workers work together. */
+const MODES: Record<string, Mode> = {
+  'one worker': {
+    options: { workers: 1 },
+    log: /\[egg-socket\.io\] one worker takes all requests; broadcasts stay in the process$/m,
+    polls: true,
+    broadcasts: true,
+  },
+  'one worker and Redis': {
+    options: { workers: 1 },
+    config: 'redis: { port: 6379 }',
+    log: /\[egg-socket\.io\] one worker takes all requests; broadcasts go through Redis$/m,
+    polls: true,
+    broadcasts: true,
+  },
+  'two workers': {
+    options: { workers: 2 },
+    log: /worker 2: any worker takes the requests of any client; broadcasts go through the hub in the agent$/m,
+    polls: true,
+    broadcasts: true,
+  },
+  'two workers and Redis': {
+    options: { workers: 2 },
+    config: 'redis: { port: 6379 }',
+    log: /worker 2: any worker takes the requests of any client; broadcasts go through Redis$/m,
+    polls: true,
+    broadcasts: true,
+  },
+  'two workers, sticky': {
+    options: { workers: 2, sticky: true },
+    log: new RegExp(`worker 2: ${ALONE}, as they do with sticky; broadcasts go through the hub in the agent$`, 'm'),
+    polls: true,
+    broadcasts: true,
+  },
+  'two workers, sticky, and Redis': {
+    options: { workers: 2, sticky: true },
+    config: 'redis: { port: 6379 }',
+    log: new RegExp(`worker 2: ${ALONE}, as they do with sticky; broadcasts go through Redis$`, 'm'),
+    polls: true,
+    broadcasts: true,
+  },
+  'two workers, with cluster off': {
+    options: { workers: 2 },
+    config: 'cluster: false',
+    log: new RegExp(
+      `worker 2: ${ALONE}, and config.io.cluster is false; broadcasts stay in the process, since config.io.cluster is false$`,
+      'm',
+    ),
+    polls: false,
+    broadcasts: false,
+  },
+  'two workers, with cluster off and Redis': {
+    options: { workers: 2 },
+    config: 'cluster: false, redis: { port: 6379 }',
+    log: new RegExp(`worker 2: ${ALONE}, and config.io.cluster is false; broadcasts go through Redis$`, 'm'),
+    polls: false,
+    broadcasts: true,
+  },
+  'two workers, sticky, with cluster off': {
+    options: { workers: 2, sticky: true },
+    config: 'cluster: false',
+    log: new RegExp(`worker 2: ${ALONE}, as they do with sticky; broadcasts stay in the process, since config.io.cluster is false$`, 'm'),
+    polls: true,
+    broadcasts: false,
+  },
+};
+
+for (const [name, { options, config = '', log, polls, broadcasts }] of Object.entries(MODES)) {
+  test(`${name}: who can connect, who hears a broadcast, and what the log says`, async t => {
+    const redis = config.includes('redis') ? await startRedis(t) : undefined;
+    const files = { ...FILES, 'config/config.default.js': `exports.io = { ${config.replace('6379', String(redis?.port))} };` };
+    const cluster = await startCluster(t, files, options);
+    const clients: Client[] = [];
+    const pids: number[] = [];
+    const owners = options.workers > 1 && !options.sticky ? 2 : 1;
+    while (clients.length < 4 || new Set(pids).size < owners) {
+      const transports = [polls && clients.length % 2 === 0 ? 'polling' : 'websocket'];
+      const client = await connect(t, cluster.url, { transports });
+      clients.push(client);
+      pids.push(((await ask(client, 'echo')) as { pid: number }).pid);
+    }
+    assert.equal(new Set(pids).size, owners);
+    if (!polls) await refusal(newClient(t, cluster.url, { transports: ['polling'] }));
+
+    const heard = new Set<number>();
+    const isHeard = clients.map(async (client, index) => next(client, 'told').then(() => heard.add(index)));
+    at(clients, 0).emit('tell');
+    await Promise.all(isHeard.filter((_, index) => broadcasts || pids[index] === pids[0]));
+    for (const client of clients) await ask(client, 'echo'); // what is on its way to them has come
+    assert.equal(heard.size, broadcasts ? clients.length : pids.filter(pid => pid === pids[0]).length);
+
+    assert.equal(await cluster.terminate(), 0);
+    const lines = await cluster.log();
+    assert.match(lines, log);
+    assert.equal(
+      / WARN .*IO_STICKY_MISSING: 2 workers without sticky: .*start with --sticky, or set config\.io\.init\.transports/.test(lines),
+      !polls,
+    );
+  });
+}
+
+test('workers that take WebSockets only are not told to be sticky', async t => {
+  const config = `exports.io = { cluster: false, init: { transports: ['websocket'] } };`;
+  const cluster = await startCluster(t, { ...FILES, 'config/config.default.js': config }, { workers: 2 });
+  await cluster.terminate();
+  assert.doesNotMatch(await cluster.log(), /IO_STICKY_MISSING/);
 });
+
+function at(clients: readonly Client[], index: number): Client {
+  return clients[index] ?? assert.fail('there is no such client');
+}
 
 /** Of each worker: whether the app closed, and its exit code, which is null if Egg has killed it. From what these and the master print. */
 function workerExits({ printed }: Cluster): string[] {

@@ -14,7 +14,7 @@ const GUIDES = readdirSync(join(ROOT, 'docs'))
 const PAGES = ['README.md', 'README.zh-CN.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'benchmark/README.md', ...GUIDES];
 
 for (const path of PAGES) {
-  test(`every sample of ${path} runs and does what the page says`, { timeout: 60_000 }, async t => {
+  test(`every sample of ${path} runs and does what the page says`, { timeout: 240_000 }, async t => {
     await new Reader(t, await readPage(path)).follow();
   });
 

@@ -9,12 +9,18 @@ import { ROOT } from '../support/app';
 /** What no file may import, by file. */
 const VIOLATIONS: Record<string, string> = {
   'adapter.ts': "import type { Router } from './router';\nexport type Bad = Router;",
+  'agent.ts': "import { Server } from './server';\nexport const bad = Server;",
   'app.ts': "import { Namespace } from './namespace';\nexport const bad = Namespace;",
   'config.ts': "import type { EggApplication } from './egg';\nexport type Bad = EggApplication;",
   'connection.ts': "import { Server } from './server';\nexport const bad = Server;",
   'context.ts': "import { descend } from './onion';\nexport const bad = descend;",
   'deprecations.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
   'errors.ts': "import { withSlash } from './config';\nexport const bad = withSlash;",
+  'hub-adapter.ts': "import { Server } from './server';\nexport const bad = Server;",
+  'hub-frames.ts': "import { Server } from 'socket.io';\nexport const bad = Server;",
+  'hub-link.ts': "import { Adapter as Bad } from 'socket.io-adapter';\nexport const bad = Bad;",
+  'hub-message.ts': "import type { EggApplication } from './egg';\nexport type Bad = EggApplication;",
+  'hub.ts': "import type { Router } from './router';\nexport type Bad = Router;",
   'ids.ts': "import { Server } from 'socket.io';\nexport const bad = Server;",
   'loader.ts': "import { Connection } from './connection';\nexport const bad = Connection;",
   'namespace.ts': "import { Server as Bad } from './server';\nexport const bad = Bad;",
@@ -22,10 +28,13 @@ const VIOLATIONS: Record<string, string> = {
   'origin.ts': "import { Router } from './router';\nexport const bad = Router;",
   'packet.ts': "import { Connection as Bad } from './connection';\nexport const bad = Bad;",
   'router.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
+  'run-folder.ts': "import { Hub } from './server';\nexport const bad = Hub;",
   'server.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
   'service.ts': "import { Connection } from './connection';\nexport const bad = Connection;",
+  'session-routing.ts': "import { Server } from 'socket.io';\nexport const bad = Server;",
   'session.ts': "import type { Server } from 'socket.io';\nexport type Bad = Server;",
   'work.ts': "import type { Server } from './server';\nexport type Bad = Server;",
+  'workers.ts': "import type { EggApplication } from './egg';\nexport type Bad = EggApplication;",
 };
 
 test('lint finds an import against the layers in every part of src, and only there', async t => {

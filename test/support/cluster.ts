@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { type Files, hostFolder, writeApp } from './app';
 import { freePort } from './port';
@@ -13,28 +14,47 @@ import { freePort } from './port';
  */
 const PATIENCE = '20000';
 
+export interface ClusterOptions {
+  workers: number;
+  sticky?: boolean;
+  startMode?: 'process' | 'worker_threads';
+  /** For worker_threads, where each worker listens on its own. */
+  ports?: number[];
+  https?: { key: string; cert: string };
+  /** Of an app that has been started before; what is given as files is not written then. */
+  baseDir?: string;
+}
+
 export interface Cluster {
   readonly url: string;
+  readonly baseDir: string;
   readonly master: ChildProcess;
   /** Sends SIGTERM to the master; resolves to its exit code when it has ended. */
   terminate(): Promise<number | null>;
   /** What the master has printed, which says how its workers have ended. */
   printed(): string;
+  /** Resolves with the first match in what the master has printed, or prints later, from an index on. */
+  prints(pattern: RegExp, from?: number): Promise<string>;
   /** What the workers have logged. */
   log(): Promise<string>;
+  /** What the agent has logged. */
+  agentLog(): Promise<string>;
 }
 
-export async function startCluster(t: TestContext, files: Files, options: { workers: number; sticky?: boolean }): Promise<Cluster> {
+export async function startCluster(t: TestContext, files: Files, { baseDir: former, ...options }: ClusterOptions): Promise<Cluster> {
   const port = await freePort();
-  const baseDir = await writeApp({
-    ...files,
-    'start.js': `
-      const { startCluster } = require(${JSON.stringify(join(hostFolder(), 'node_modules/egg'))});
-      startCluster(${JSON.stringify({ ...options, port, framework: join(hostFolder(), 'node_modules/egg') }).replace('{', '{ baseDir: __dirname, ')});`,
-  });
+  const baseDir = former ?? (await writeApp(files));
+  const framework = join(hostFolder(), 'node_modules/egg');
+  await writeFile(
+    join(baseDir, 'start.js'),
+    // a test that is cut off, as by the runner's time limit, leaves no master behind
+    `process.once('disconnect', () => process.kill(process.pid));
+    require(${JSON.stringify(framework)}).startCluster(${JSON.stringify({ ...options, baseDir, port, framework })});`,
+  );
   await writeFile(join(baseDir, 'config/config.prod.js'), 'exports.cluster = { listen: { hostname: "127.0.0.1" } };');
   const master = fork(join(baseDir, 'start.js'), {
     cwd: baseDir,
+    execArgv: [], // the test runner of newer Nodes has --inspect-port there, which Egg takes for debugging: a killed worker would end its master
     env: {
       ...process.env,
       ...{ EGG_SERVER_ENV: 'prod', NODE_ENV: 'production', HOME: baseDir },
@@ -44,6 +64,14 @@ export async function startCluster(t: TestContext, files: Files, options: { work
   });
   let output = '';
   master.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const prints = async (pattern: RegExp, from = 0): Promise<string> => {
+    for (;;) {
+      const [match] = pattern.exec(output.slice(from)) ?? [];
+      if (match !== undefined) return match;
+      if (master.exitCode !== null) throw new Error(`the master has ended before ${pattern}: ${output}`);
+      await Promise.race([once(master.stdout as Readable, 'data'), exit]);
+    }
+  };
   const exit = once(master, 'close') as Promise<[number | null]>;
   const terminate = async (): Promise<number | null> => {
     if (master.exitCode === null && master.signalCode === null) master.kill('SIGTERM');
@@ -60,11 +88,14 @@ export async function startCluster(t: TestContext, files: Files, options: { work
     }),
   ]);
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `${options.https ? 'https' : 'http'}://127.0.0.1:${port}`,
+    baseDir,
     master,
     terminate,
     printed: () => output,
+    prints,
     log: () => readFile(join(baseDir, 'logs/test-app-web.log'), 'utf8'),
+    agentLog: () => readFile(join(baseDir, 'logs/egg-agent.log'), 'utf8'),
   };
 }
 

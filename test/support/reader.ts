@@ -9,6 +9,7 @@ import { rm, symlink } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Files, HOST, hostFolder, type RunningApp, startApp, writeApp } from './app';
+import { type Cluster, startCluster } from './cluster';
 import { type RunningNginx, startNginx } from './nginx';
 import type { Page, Sample } from './page';
 import { type RedisServer, startRedis } from './redis';
@@ -27,15 +28,24 @@ const COMMANDS = [
   /^(node --test|npx mocha)( --[\w-]+( \d+)?)* test\/\*\.test\.js$/,
 ];
 
+/** How a page starts its app: from here on with so many workers. */
+const START = /^npx egg-scripts start --workers (\d+)( --sticky)?$/;
+
 /** The ports that pages name stand for those that a test gets. */
 const APP_PORT = '7001';
 const REDIS_PORT = '6379';
+
+/** What a page needs of its app, in one process or in many. */
+interface ReadersApp extends Pick<RunningApp, 'url' | 'port' | 'close' | 'logged'> {
+  readonly logs: readonly string[] | Promise<readonly string[]>;
+}
 
 export class Reader {
   readonly #t: TestContext;
   readonly #page: Page;
   readonly #files: Files = {};
-  #app: RunningApp | undefined;
+  #app: ReadersApp | undefined;
+  #workers = { workers: 1, sticky: false };
   /** Where clients connect, if not to the app itself. */
   #front: RunningNginx | undefined;
   #redis: RedisServer | undefined;
@@ -69,14 +79,16 @@ export class Reader {
     else if (language === 'json') JSON.parse(code);
     else if (language === 'diff') this.#change(code);
     else if (language === 'sh') for (const line of code.trim().split('\n')) await this.#type(line);
-    else if (language === 'text') this.#compareLog(code);
+    else if (language === 'text') await this.#compareLog(code);
     else throw new Error(`no test knows what to do with this sample (${language || 'no language'}, '${title}')`);
   }
 
-  async #start(): Promise<RunningApp> {
+  async #start(): Promise<ReadersApp> {
     if (this.#app) return this.#app;
     await checkTypes(this.#t, this.#files);
-    return (this.#app = await startApp(this.#t, toJavaScript(this.#files)));
+    const files = toJavaScript(this.#files);
+    return (this.#app =
+      this.#workers.workers > 1 ? appOf(await startCluster(this.#t, files, this.#workers)) : await startApp(this.#t, files));
   }
 
   async #stop(): Promise<void> {
@@ -101,10 +113,11 @@ export class Reader {
   }
 
   /** A line of log is one that the app has logged. Other texts are drawings. */
-  #compareLog(text: string): void {
+  async #compareLog(text: string): Promise<void> {
     if (!text.startsWith('[egg-socket.io] ')) return;
-    const line = text.trim().replaceAll(`localhost:${APP_PORT}`, `127.0.0.1:${this.#app?.port}`);
-    const logs = this.#app?.logs ?? [];
+    const app = await this.#start();
+    const line = text.trim().replaceAll(`localhost:${APP_PORT}`, `127.0.0.1:${app.port}`);
+    const logs = await app.logs;
     if (!logs.some(logged => logged.endsWith(line))) throw new Error(`not in the log:\n${logs.join('\n')}`);
   }
 
@@ -134,6 +147,11 @@ export class Reader {
   async #type(line: string): Promise<void> {
     const [, command = '', tests] = /^(.*?)(?: *# (?:=> (\d+) tests pass|.*))?$/.exec(line) ?? [];
     if (command !== '' && !COMMANDS.some(known => known.test(command))) throw new Error(`unknown command: ${command}`);
+    const [isStart, workers, sticky] = START.exec(command) ?? [];
+    if (isStart !== undefined) {
+      await this.#stop();
+      this.#workers = { workers: Number(workers), sticky: sticky !== undefined };
+    }
     if (tests !== undefined) await this.#runTests(command, tests);
   }
 
@@ -150,4 +168,25 @@ export class Reader {
     const [, ofNode, ofMocha] = /^\W*(?:pass (\d+)|(\d+) passing\b.*)$/m.exec(output) ?? [];
     if (error || (ofNode ?? ofMocha) !== expected) throw new Error(`not ${expected} tests pass:\n${output}`);
   }
+}
+
+/** An app in processes of its own. What it logs is in its file. */
+function appOf(cluster: Cluster): ReadersApp {
+  const lines = async (): Promise<string[]> => (await cluster.log()).split('\n');
+  return {
+    url: cluster.url,
+    port: Number(new URL(cluster.url).port),
+    get logs() {
+      return lines();
+    },
+    async logged(pattern) {
+      for (;;) {
+        const line = (await lines()).find(one => pattern.test(one));
+        if (line !== undefined) return line;
+      }
+    },
+    async close() {
+      await cluster.terminate();
+    },
+  };
 }

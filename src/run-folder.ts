@@ -1,0 +1,132 @@
+/**
+ * The folder in which the processes of an app meet: a socket for each worker, one for the hub, and the secret that its workers share.
+ * Nobody but the user who runs the app can enter it.
+ */
+import { randomBytes } from 'node:crypto';
+import { linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
+import { SetupError } from './errors';
+
+/** A socket's path may have 103 bytes on macOS, 107 on Linux; what is longer is cut off without a word. */
+const MAX_PATH_LENGTH = 103;
+const PREFIX = 'io-';
+const NAME = /^io-\d+-\d+$/;
+const LONGEST_NAME = 'worker-999999999.sock';
+
+export class RunFolder {
+  readonly path: string;
+  /** Known to the processes of this start of the app, and to nobody else. */
+  readonly secret: string;
+
+  private constructor(path: string, secret: string) {
+    this.path = path;
+    this.secret = secret;
+  }
+
+  /**
+   * Opens the folder of this start of the app, and makes it where it is missing: whichever process comes first.
+   *
+   * @param rundir Egg's own folder for what exists while an app runs. Where it is of no use, the system's for temporary files is taken.
+   * @param start what all processes of this start have in common and no other app has
+   * @throws SetupError where neither can be used
+   */
+  static open(rundir: string, start: string): RunFolder {
+    const problems: string[] = [];
+    for (const parent of [rundir, tmpdir()]) {
+      const path = join(parent, PREFIX + start);
+      try {
+        if (Buffer.byteLength(join(path, LONGEST_NAME)) > MAX_PATH_LENGTH) throw new Error('the path is too long for a socket');
+        makePrivateFolder(parent, path);
+        return new RunFolder(path, openSecret(path));
+      } catch (error) {
+        problems.push(`${path}: ${(error as Error).message}`); // of this try, or of Node
+      }
+    }
+    throw new SetupError(
+      'IO_RUN_FOLDER_UNUSABLE',
+      `the workers find no folder to meet in (${problems.join('; ')}); make one of them usable, or set config.io.cluster to false and start with --sticky`,
+    );
+  }
+
+  /** The name that all processes of one start of an app derive alike: those of the same master. */
+  static startOf(clusterPort: number | undefined): string {
+    return `${isMainThread ? process.ppid : process.pid}-${clusterPort ?? 0}`; // threads share the master's process
+  }
+
+  get hub(): string {
+    return join(this.path, 'hub.sock');
+  }
+
+  /** @param id digits only: it may come from a client */
+  workerSocket(id: string): string {
+    return join(this.path, `worker-${id}.sock`);
+  }
+
+  /** Removes it once nobody uses it any more, and with it what starts of the app that were killed have left beside it. */
+  async sweep(): Promise<void> {
+    const parent = join(this.path, '..');
+    for (const name of readdirSync(parent)) {
+      const path = join(parent, name);
+      if (!NAME.test(name) || !isPrivate(path) || (path !== this.path && isYoung(path))) continue;
+      if (!(await isInUse(path))) await rm(path, { recursive: true, force: true });
+    }
+  }
+}
+
+function makePrivateFolder(parent: string, path: string): void {
+  mkdirSync(parent, { recursive: true });
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  if (!isPrivate(path)) throw new Error('it is open to other users, or belongs to one');
+}
+
+/** Where anybody may make a folder, somebody may have made this one before us. */
+function isPrivate(path: string): boolean {
+  const stats = lstatSync(path);
+  return stats.isDirectory() && stats.uid === process.getuid?.() && (stats.mode & 0o077) === 0;
+}
+
+/** It may be one of an app that is just starting, whose sockets are not open yet. */
+function isYoung(path: string): boolean {
+  return Date.now() - lstatSync(path).mtimeMs < 60_000;
+}
+
+function openSecret(folder: string): string {
+  const file = join(folder, 'secret');
+  // written whole or not at all: another process may look while this one writes
+  const own = join(folder, `secret-${randomBytes(6).toString('hex')}`);
+  writeFileSync(own, randomBytes(32).toString('hex'), { mode: 0o600 });
+  try {
+    linkSync(own, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(own);
+  }
+  return readFileSync(file, 'utf8');
+}
+
+/** Whether any process listens there. */
+async function isInUse(folder: string): Promise<boolean> {
+  const sockets = readdirSync(folder).filter(name => name.endsWith('.sock'));
+  const answers = await Promise.all(sockets.map(name => accepts(join(folder, name))));
+  return answers.includes(true);
+}
+
+async function accepts(path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

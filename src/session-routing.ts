@@ -1,0 +1,231 @@
+/**
+ * Session routing: any worker takes any request. A session's id names its owner, the worker that holds it; a request that reaches another
+ * worker is piped to the owner's private socket, so that nothing in front of the workers need know which client belongs where.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { Agent, createServer, type IncomingMessage, request as sendRequest, type ServerResponse } from 'node:http';
+import { connect, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Server as EngineServer } from 'engine.io';
+import type { Logger } from './egg';
+import { SetupError } from './errors';
+import type { RunFolder } from './run-folder';
+
+/** Headers as Node has them raw: name, value, name, value. */
+type RawHeaders = readonly string[];
+
+/** Digits and nothing else: a client can say it. */
+const OWNER = /[?&]sid=([1-9]\d{0,8})\./;
+
+/** Carries the secret, and what the connection between workers does not show of the client, to the owner. From outside it is dropped. */
+const PEER = 'x-egg-socket.io-peer';
+
+/** Of a connection, not of the request that comes over it: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
+const OF_CONNECTION = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade', 'expect'];
+
+/** Headers have been measured when they came in from outside, and here there is one more. */
+const MAX_HEADER_SIZE = 1024 * 1024;
+
+/** How long a client may take for the last that its owner has sent, in ms: as long as ws waits for a goodbye. */
+const LAST_WORDS = 30_000;
+
+export class SessionRouting {
+  readonly #worker: string;
+  readonly #folder: RunFolder;
+  readonly #logger: Logger;
+  /** Connections to other owners, kept for the next request. */
+  readonly #agent = new Agent({ keepAlive: true });
+  /** Where other workers hand over what belongs to this one. Time limits are for the servers in front. */
+  readonly #private = createServer({
+    keepAliveTimeout: 0,
+    requestTimeout: 0,
+    headersTimeout: 0,
+    maxHeaderSize: MAX_HEADER_SIZE,
+    requireHostHeader: false,
+  });
+  /** What is being piped to other owners. */
+  readonly #piped = new Set<{ destroy(): unknown }>();
+  #engine: EngineServer | undefined;
+
+  /** @param worker digits, and unlike those of all other workers of this start of the app */
+  constructor(worker: string, folder: RunFolder, logger: Logger) {
+    this.#worker = worker;
+    this.#folder = folder;
+    this.#logger = logger;
+  }
+
+  /** Opens the private socket. To be called before the first session. */
+  async listen(): Promise<void> {
+    const path = this.#folder.workerSocket(this.#worker);
+    rmSync(path, { force: true });
+    try {
+      await once(this.#private.listen(path), 'listening');
+    } catch (cause) {
+      const { message } = cause as Error; // Node's
+      throw new SetupError('IO_RUN_FOLDER_UNUSABLE', `no socket can be opened (${message}); is it a file system that has sockets?`, {
+        cause,
+      });
+    }
+    this.#private.on('error', error => this.#logger.error('[egg-socket.io] a request of another worker was not accepted:', error));
+  }
+
+  /** From here on the engine's ids name this worker, and requests for the sessions of others go there. */
+  attach(engine: EngineServer): void {
+    if (this.#engine) return; // one of a second HTTP server, which no other worker has: what it takes stays there
+    this.#engine = engine;
+    nameIn(engine, `${this.#worker}.`);
+    const handleRequest = engine.handleRequest.bind(engine);
+    const handleUpgrade = engine.handleUpgrade.bind(engine);
+
+    engine.handleRequest = (request, response) => {
+      const owner = this.#otherOwnerOf(request);
+      const handleHere = (): void => handleRequest(request, response);
+      if (owner === undefined) handleHere();
+      else this.#pipeRequest(owner, request, response, handleHere);
+    };
+    engine.handleUpgrade = (request, socket, head) => {
+      const owner = this.#otherOwnerOf(request);
+      const handleHere = (): void => handleUpgrade(request, socket, head);
+      if (owner === undefined || !(socket instanceof Socket)) handleHere();
+      else this.#pipeUpgrade(owner, request, socket, head, handleHere);
+    };
+
+    this.#private.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      if (this.#receive(request)) handleRequest(request, response);
+    });
+    this.#private.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (this.#receive(request)) handleUpgrade(request, socket, head);
+    });
+  }
+
+  /** Lets go of the clients that belong to others: they connect again, to a worker that stays. */
+  release(): void {
+    for (const pipe of this.#piped) pipe.destroy();
+    this.#agent.destroy();
+  }
+
+  close(): void {
+    this.release();
+    this.#private.close();
+    this.#private.closeAllConnections();
+  }
+
+  /** The worker that holds a request's session, if it is another one. */
+  #otherOwnerOf({ url = '' }: IncomingMessage): string | undefined {
+    const owner = OWNER.exec(url)?.[1];
+    return owner === this.#worker ? undefined : owner;
+  }
+
+  /** @param handleHere where there is no such worker: the engine has its answer to an id that it does not know */
+  #pipeRequest(owner: string, request: IncomingMessage, response: ServerResponse, handleHere: () => void): void {
+    const onward = sendRequest({
+      socketPath: this.#folder.workerSocket(owner),
+      agent: this.#agent,
+      method: request.method,
+      path: request.url,
+      headers: [PEER, this.#describePeer(request), ...without(OF_CONNECTION, request.rawHeaders)],
+    });
+    this.#piped.add(onward);
+    onward.once('response', answer => {
+      const { statusCode = 502, statusMessage, rawHeaders } = answer;
+      response.writeHead(statusCode, statusMessage, without([...OF_CONNECTION, 'transfer-encoding'], rawHeaders));
+      answer.once('error', () => response.destroy()); // the owner has died while it answered
+      answer.pipe(response);
+    });
+    onward.once('error', () => {
+      if (!response.headersSent && !response.destroyed) handleHere();
+    });
+    onward.once('close', () => {
+      this.#piped.delete(onward);
+      request.unpipe(onward);
+      request.resume(); // the owner may have answered before it had read everything
+    });
+    response.once('close', () => onward.destroy());
+    request.pipe(onward);
+  }
+
+  /** @param handleHere where there is no such worker */
+  #pipeUpgrade(owner: string, request: IncomingMessage, client: Socket, head: Buffer, handleHere: () => void): void {
+    const onward = connect(this.#folder.workerSocket(owner));
+    const pipe = {
+      destroy: () => {
+        client.destroy();
+        onward.destroy();
+      },
+    };
+    this.#piped.add(pipe);
+    client.on('error', () => {}); // 'close' follows
+    client.once('close', () => onward.destroySoon());
+    onward.once('error', handleHere);
+    onward.once('close', () => this.#piped.delete(pipe));
+    onward.once('connect', () => {
+      onward.off('error', handleHere).on('error', () => {}); // 'close' follows
+      client.setTimeout(0);
+      client.setNoDelay(true);
+      const headers = [PEER, this.#describePeer(request), ...without([], request.rawHeaders)];
+      onward.write(headOf(request, headers), 'latin1');
+      if (head.length > 0) onward.write(head);
+      onward.once('close', () => {
+        client.setTimeout(LAST_WORDS, () => client.destroy());
+        client.destroySoon();
+      });
+      onward.pipe(client);
+      client.pipe(onward);
+    });
+  }
+
+  #describePeer({ socket }: IncomingMessage): string {
+    const isSecure = 'encrypted' in socket && socket.encrypted === true;
+    return [this.#folder.secret, isSecure ? 'tls' : 'tcp', socket.remotePort, socket.remoteAddress].join(' ');
+  }
+
+  /** Whether a request comes from a worker. It then looks like one that the client itself has sent here. */
+  #receive(request: IncomingMessage): boolean {
+    const { headers, rawHeaders, socket } = request;
+    const [secret = '', protocol, port, address] = String(headers[PEER]).split(' ');
+    if (!isSame(secret, this.#folder.secret)) {
+      socket.destroy();
+      return false;
+    }
+    delete headers[PEER];
+    rawHeaders.splice(0, 2);
+    // the socket is one between workers, which shows the peer of one request after the other
+    Object.defineProperties(socket, {
+      remoteAddress: { configurable: true, value: address },
+      remotePort: { configurable: true, value: Number(port) },
+      encrypted: { configurable: true, value: protocol === 'tls' },
+    });
+    return true;
+  }
+}
+
+/** Has the engine's ids begin with a prefix: its own, and those of the function that an app may set, as Engine.IO documents it. */
+function nameIn(engine: EngineServer, prefix: string): void {
+  let generateId = engine.generateId.bind(engine);
+  const generatePrefixedId: typeof generateId = request => {
+    const id: string | PromiseLike<string> = generateId(request);
+    return typeof id === 'string' ? prefix + id : Promise.resolve(id).then(id => prefix + id); // an app's may be anything that can be awaited
+  };
+  Object.defineProperty(engine, 'generateId', {
+    get: () => generatePrefixedId,
+    set(fn: typeof generateId) {
+      generateId = fn.bind(engine);
+    },
+  });
+}
+
+function without(names: readonly string[], headers: RawHeaders): string[] {
+  const dropped = new Set([...names, PEER]);
+  return headers.filter((_, index) => !dropped.has((headers[index - (index % 2)] ?? '').toLowerCase()));
+}
+
+function headOf({ method, url }: IncomingMessage, headers: RawHeaders): string {
+  const lines = headers.flatMap((name, index) => (index % 2 === 0 ? `${name}: ${headers[index + 1]}` : []));
+  return [`${method} ${url} HTTP/1.1`, ...lines, '', ''].join('\r\n');
+}
+
+function isSame(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a, 'latin1'), Buffer.from(b, 'latin1')); // as headers are decoded
+}

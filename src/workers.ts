@@ -1,0 +1,59 @@
+/** How the workers of one machine work together: decided once, from how Egg was started and from the config. */
+import cluster from 'node:cluster';
+import { isMainThread, threadId } from 'node:worker_threads';
+import type { Settings } from './config';
+import { messageOf } from './errors';
+
+/** What Egg was started with, as far as it matters here. */
+interface Start {
+  readonly workers?: number;
+  readonly sticky?: boolean;
+}
+
+export interface Teamwork {
+  /** Whether any worker takes the requests of any client. */
+  readonly routesSessions: boolean;
+  /** Whether broadcasts reach the other workers by way of the agent. */
+  readonly usesHub: boolean;
+  /** Which it is and why, for the log. */
+  readonly description: string;
+  /** What is not going to work, and what to do. */
+  readonly warning: string | undefined;
+}
+
+export function teamworkOf(start: Start, settings: Settings): Teamwork {
+  const { workers = 1, sticky = false } = start;
+  const { redis, init } = settings;
+  const adapter = redis ? 'Redis' : init.adapter && 'config.io.init.adapter';
+  const through = adapter && `broadcasts go through ${adapter}`;
+  if (workers <= 1) {
+    const description = `one worker takes all requests; ${through ?? 'broadcasts stay in the process'}`;
+    return { routesSessions: false, usesHub: false, description, warning: undefined };
+  }
+  const obstacle = settings.cluster ? (process.platform === 'win32' ? 'this is Windows' : undefined) : 'config.io.cluster is false';
+  const routesSessions = !obstacle && !sticky;
+  const requests = routesSessions
+    ? 'any worker takes the requests of any client'
+    : `a client's requests have to reach the same worker, ${sticky ? 'as they do with sticky' : `and ${obstacle}`}`;
+  const broadcasts = obstacle ? `broadcasts stay in the process, since ${obstacle}` : 'broadcasts go through the hub in the agent';
+  return {
+    routesSessions,
+    usesHub: !obstacle && !through,
+    description: `worker ${ownWorkerId()}: ${requests}; ${through ?? broadcasts}`,
+    warning: sticky || routesSessions || !polls(init.transports) ? undefined : stickyMissing(workers),
+  };
+}
+
+/** A name that no other worker of this start has, nor one that takes this one's place: digits. */
+export function ownWorkerId(): string {
+  return String(isMainThread ? (cluster.worker?.id ?? process.pid) : threadId);
+}
+
+function polls(transports: readonly string[] = ['polling', 'websocket']): boolean {
+  return transports.includes('polling');
+}
+
+function stickyMissing(workers: number): string {
+  const problem = `${workers} workers without sticky: requests of clients that poll reach workers that do not know them; start with --sticky, or set config.io.init.transports to ['websocket'] here and in the clients`;
+  return messageOf('IO_STICKY_MISSING', problem);
+}

@@ -1,0 +1,254 @@
+/** What happens to clients when a process of the cluster dies, hangs or is replaced. */
+import assert from 'node:assert/strict';
+import { readdirSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import type { Files } from './support/app';
+import { ask, type Client, connect, next } from './support/client';
+import { type Cluster, startCluster } from './support/cluster';
+import { processesOf, residentMemory } from './support/processes';
+
+const FILES: Files = {
+  'app/io/controller/home.js': `
+    exports.who = async ctx => {
+      const carrier = ctx.socket.conn.transport.socket?._socket;
+      const isDirect = carrier !== undefined && carrier._handle?.constructor.name !== 'Pipe';
+      ctx.socket.data.isDirect = isDirect;
+      return { pid: process.pid, isDirect };
+    };
+    exports.count = async ctx => {
+      const since = performance.now();
+      try {
+        return (await ctx.app.io.fetchSockets()).length;
+      } catch ({ code }) {
+        return { code, ms: performance.now() - since };
+      }
+    };
+    exports.countDirect = async ctx => (await ctx.app.io.fetchSockets()).filter(({ data }) => data.isDirect).length;
+    exports.tellAll = async ctx => { ctx.app.io.emit('told', ctx.args[0]); };
+    exports.flood = async ctx => {
+      const [count, length] = ctx.args;
+      const text = 'x'.repeat(length);
+      for (let n = 0; n < count; n++) {
+        ctx.app.io.to('flood').emit('flood', n, text);
+        if (n % 100 === 99) await new Promise(resolve => ctx.app.io.once('taken', resolve)); // no faster than a client of another worker takes it
+      }
+    };
+    exports.join = async ctx => { await ctx.socket.join('flood'); return true; };
+    exports.take = async ctx => { ctx.app.io.serverSideEmit('taken'); };
+    exports.reload = async () => { process.send({ to: 'master', action: 'reload-worker' }); };`,
+  'app/router.js': `
+    module.exports = app => {
+      const { home } = app.io.controller;
+      for (const event of ['who', 'count', 'countDirect', 'tellAll', 'flood', 'join', 'take', 'reload']) app.io.route(event, home[event]);
+    };`,
+};
+
+interface Who {
+  pid: number;
+  /** Whether it has a WebSocket, and this comes from the client itself rather than from another worker. */
+  isDirect: boolean;
+}
+
+const WORKERS = 3;
+
+/** Clients of every kind, some of them on each worker. They connect again by themselves, with the delays of the official client. */
+async function start(t: TestContext, { reconnection = true } = {}): Promise<{ cluster: Cluster; clients: Client[]; master: number }> {
+  const cluster = await startCluster(t, FILES, { workers: WORKERS });
+  const kinds = [['websocket'], ['polling'], ['polling', 'websocket']];
+  const clients: Client[] = [];
+  for (const transports of kinds) {
+    for (let n = 0; n < 6; n++) clients.push(await connect(t, cluster.url, { transports, reconnection }));
+  }
+  return { cluster, clients, master: cluster.master.pid ?? assert.fail('it has no pid') };
+}
+
+async function who(client: Client): Promise<Who> {
+  return (await ask(client, 'who')) as Who;
+}
+
+/** Asks until the answer is as expected; resolves to how long that took, in ms. */
+async function until(client: Client, event: string, expected: unknown): Promise<number> {
+  const since = performance.now();
+  while (JSON.stringify(await ask(client, event)) !== JSON.stringify(expected));
+  return performance.now() - since;
+}
+
+/** Every client hears what any of them tells. */
+async function hearEachOther(clients: readonly Client[]): Promise<void> {
+  for (const [index, teller] of clients.entries()) {
+    const heard = clients.map(client => next(client, 'told'));
+    teller.emit('tellAll', index);
+    assert.deepEqual(
+      await Promise.all(heard),
+      clients.map(() => [index]),
+    );
+  }
+}
+
+test('the clients of a worker that is killed come back at their first attempt, and nobody else notices', async t => {
+  const { cluster, clients } = await start(t);
+  const held = new Map<Client, Who>();
+  for (const client of clients) held.set(client, await who(client));
+  const victim = held.get(at(clients, -1))?.pid ?? 0;
+  const lost = clients.filter(client => held.get(client)?.pid === victim);
+  // whoever has come by way of another worker may have come by way of that one
+  const unharmed = clients.filter(client => held.get(client)?.pid !== victim && held.get(client)?.isDirect);
+  assert.ok(lost.length > 2 && unharmed.length > 2);
+  const disturbed = new Set<Client>();
+  let attempts = 0;
+  for (const client of clients) client.once('disconnect', () => disturbed.add(client));
+  for (const client of lost) client.io.on('reconnect_attempt', () => attempts++);
+  const back = Promise.all(lost.map(client => next(client, 'connect')));
+  const printed = cluster.printed().length;
+
+  process.kill(victim, 'SIGKILL');
+  await back;
+  assert.equal(attempts, lost.length);
+  for (const client of unharmed) assert.ok(!disturbed.has(client));
+  for (const client of lost) assert.notEqual((await who(client)).pid, victim);
+  await cluster.prints(/app_worker#\d+:\d+ started at/, printed); // Egg has started another
+  await until(at(unharmed, 0), 'count', clients.length);
+  await hearEachOther(clients);
+});
+
+test('the sockets of a worker that is killed are gone within 0.2 s', async t => {
+  const { cluster, clients } = await start(t, { reconnection: false });
+  const times = [];
+  for (let n = 0; n < 2; n++) {
+    const connected = clients.filter(client => client.connected);
+    const owners = await Promise.all(connected.map(who));
+    const victim = owners[0]?.pid ?? 0;
+    const observer = connected.find((_, index) => owners[index]?.pid !== victim && owners[index]?.isDirect);
+    assert.ok(observer);
+    const left = owners.filter(({ pid, isDirect }) => pid !== victim && isDirect).length;
+    const printed = cluster.printed().length;
+    process.kill(victim, 'SIGKILL');
+    times.push(await until(observer, 'countDirect', left));
+    await cluster.prints(/app_worker#\d+:\d+ started at/, printed);
+  }
+  assert.ok(Math.min(...times) < 200, `${times.join(' and ')} ms`); // of two: the machine may be busy
+});
+
+test('while there is no agent, workers go on alone, and they find each other again when Egg has started another', async t => {
+  const { cluster, clients, master } = await start(t);
+  const neighbours = await neighboursOf(at(clients, 0), clients);
+  const { agent } = processesOf(master);
+  assert.ok(agent);
+  await until(at(clients, 0), 'count', clients.length);
+  const printed = cluster.printed().length;
+
+  process.kill(agent, 'SIGKILL');
+  let failure: { code: string; ms: number } | number;
+  do failure = (await ask(at(clients, 0), 'count')) as typeof failure;
+  while (typeof failure === 'number');
+  assert.equal(failure.code, 'IO_HUB_DOWN');
+  assert.ok(failure.ms < 100, `${failure.ms} ms`);
+  const heard = Promise.all(neighbours.map(client => next(client, 'told')));
+  at(clients, 0).emit('tellAll', 'alone');
+  assert.deepEqual(
+    await heard,
+    neighbours.map(() => ['alone']),
+  );
+
+  await cluster.prints(/agent_worker#2:\d+ started/, printed);
+  assert.ok((await until(at(clients, 0), 'count', clients.length)) < 2000);
+  await hearEachOther(clients);
+  const log = await cluster.log();
+  assert.equal([...log.matchAll(/IO_HUB_DOWN: /g)].length, WORKERS, 'one line a worker');
+  for (const client of clients) assert.ok(client.connected);
+});
+
+test('workers that are replaced one after the other, as while developing, take over from those before', async t => {
+  const { cluster, clients } = await start(t);
+  const before = new Set((await Promise.all(clients.map(who))).map(({ pid }) => pid));
+  const back = Promise.all(clients.map(client => next(client, 'connect')));
+  at(clients, 0).emit('reload');
+  await back;
+  for (const client of clients) {
+    while (before.has((await whenConnected(client)).pid));
+  }
+  await until(at(clients, 0), 'count', clients.length);
+  await hearEachOther(clients);
+  assert.equal(await cluster.terminate(), 0);
+  assert.deepEqual(foldersOf(cluster), []);
+});
+
+test('an app that is killed and started again does not mind what the former has left, and takes it away when it stops', async t => {
+  const first = await startCluster(t, FILES, { workers: WORKERS });
+  const { workers, agent } = processesOf(first.master.pid ?? 0);
+  for (const pid of [first.master.pid ?? 0, agent ?? 0, ...workers]) process.kill(pid, 'SIGKILL');
+  await first.terminate();
+  const left = foldersOf(first);
+  assert.equal(left.length, 1);
+  for (const name of left) utimesSync(join(first.baseDir, 'run', name), 0, 0); // as if that were some time ago
+  const second = await startCluster(t, FILES, { workers: WORKERS, baseDir: first.baseDir });
+  const client = await connect(t, second.url, { transports: ['polling'] });
+  assert.equal(await ask(client, 'count'), 1);
+  assert.equal(await second.terminate(), 0);
+  assert.deepEqual(foldersOf(second), []);
+});
+
+test('a worker that hangs keeps nobody waiting, and the memory of the others stays where it is', async t => {
+  let stopped: number | undefined;
+  const goOn = (): void => {
+    if (stopped !== undefined) process.kill(stopped, 'SIGCONT');
+    stopped = undefined;
+  };
+  t.after(goOn); // before the cluster is told to end
+  const { cluster, clients, master } = await start(t, { reconnection: false });
+  const owners = await Promise.all(clients.map(who));
+  const direct = clients.filter((_, index) => owners[index]?.isDirect);
+  const ownerOf = (client: Client): number => owners[clients.indexOf(client)]?.pid ?? 0;
+  const sender = at(direct, 0);
+  const listener = direct.find(client => ownerOf(client) !== ownerOf(sender)) ?? assert.fail('they are all of one worker');
+  const { agent = 0, workers } = processesOf(master);
+  const victim = workers.find(pid => ![sender, listener].map(ownerOf).includes(pid)) ?? assert.fail('nobody is left');
+  const others = [agent, ...workers.filter(pid => pid !== victim)];
+  await ask(listener, 'join'); // and nobody else: what waits for slow clients is another matter
+  await flood(sender, listener, 2_000, 10_000); // what a process has taken from the system once, it keeps
+  const before = others.map(residentMemory);
+
+  process.kill(victim, 'SIGSTOP');
+  stopped = victim;
+  await flood(sender, listener, 20_000, 10_000); // 200 MB
+  const growth = others.map((pid, index) => residentMemory(pid) - (before[index] ?? 0));
+  assert.ok(Math.max(...growth) < 64, `${growth.map(Math.round).join(', ')} MB`);
+  assert.equal([...(await cluster.agentLog()).matchAll(/IO_HUB_OVERFLOW: worker \d+ takes no messages/g)].length, 1);
+  goOn();
+  while ((await ask(sender, 'count')) !== clients.filter(({ connected }) => connected).length);
+});
+
+/** Sends broadcasts through one client, all of which another one, of another worker, has to hear in order. */
+async function flood(sender: Client, listener: Client, count: number, length: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    let expected = 0;
+    listener.on('flood', (n: number) => {
+      if (n !== expected++) reject(new Error(`${n} has come, ${expected - 1} was expected`));
+      if (expected % 100 === 0) listener.emit('take');
+      if (expected === count) resolve();
+    });
+    sender.emit('flood', count, length);
+  });
+  listener.off('flood');
+}
+
+function at(clients: readonly Client[], index: number): Client {
+  return clients.at(index) ?? assert.fail('there is no such client');
+}
+
+function foldersOf({ baseDir }: Cluster): string[] {
+  return readdirSync(join(baseDir, 'run')).filter(name => name.startsWith('io-'));
+}
+
+/** Those of the same worker. */
+async function neighboursOf(client: Client, clients: readonly Client[]): Promise<Client[]> {
+  const { pid } = await who(client);
+  const owners = await Promise.all(clients.map(who));
+  return clients.filter((_, index) => owners[index]?.pid === pid);
+}
+
+async function whenConnected(client: Client): Promise<Who> {
+  if (!client.connected) await next(client, 'connect');
+  return who(client);
+}

@@ -1,0 +1,543 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createConnection, createServer, type Socket as Connection } from 'node:net';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { deserialize, serialize } from 'node:v8';
+import { Adapter } from 'socket.io-adapter';
+import { allHeard, allKnown, conformance, enter } from './support/adapters';
+import { ROOT } from './support/app';
+import { next } from './support/client';
+import { Forked } from './support/forked';
+import { hubPath, joinByHub, startHub, startWorker, type Worker } from './support/hub';
+import { Logs } from './support/logs';
+import { controlFrame, eachFrame, FrameReader, Hub } from './support/parts';
+import { watchForCrashes } from './support/remains';
+
+const DOWN = /^ERROR .*IO_HUB_DOWN: no hub at/;
+const BACK = /^INFO .*the hub is back/;
+const OVERFLOW = /^ERROR .*IO_HUB_OVERFLOW/;
+
+conformance('the hub', joinByHub);
+
+async function startTwo(t: TestContext, path: string): Promise<[Worker, Worker]> {
+  const workers = await Promise.all([startWorker(t, path, 'one'), startWorker(t, path, 'other')]);
+  await allKnown(workers);
+  return workers;
+}
+
+function ids(sockets: readonly { readonly id: string }[]): string[] {
+  return sockets.map(({ id }) => id).sort();
+}
+
+// Namespaces
+
+test('a namespace that only one worker has is not waited for', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const [one, other] = await startTwo(t, path);
+  const alice = await enter(t, one, '/late');
+  alice.client.on('ask', (answer: (value: string) => void) => answer('alice'));
+  const nsp = one.io.of('/late');
+  assert.deepEqual(ids(await nsp.fetchSockets()), [alice.id]);
+  assert.deepEqual(await nsp.serverSideEmitWithAck('event'), []);
+  assert.deepEqual(await nsp.timeout(60_000).emitWithAck('ask'), ['alice']);
+  assert.deepEqual(ids(await other.io.of('/late').fetchSockets()), [alice.id]);
+  const bob = await enter(t, other, '/late');
+  bob.client.on('ask', (answer: (value: string) => void) => answer('bob'));
+  assert.deepEqual(await nsp.local.timeout(5000).emitWithAck('ask'), ['alice']);
+});
+
+test('namespaces of a regular expression come and go, each worker having its own', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const workers = await Promise.all(['one', 'other'].map(name => startWorker(t, path, name, { cleanupEmptyChildNamespaces: true })));
+  await allKnown(workers);
+  const [one, other] = workers as [Worker, Worker];
+  for (const { io } of workers) io.of(/^\/room-\d$/);
+  for (let round = 0; round < 2; round++) {
+    const [alice, bob] = [await enter(t, one, '/room-1'), await enter(t, other, '/room-1')];
+    one.io.of('/room-1').emit('said', round);
+    assert.deepEqual(await allHeard(one.io.of('/room-1'), [alice, bob]), [[['said', round]], [['said', round]]]);
+    const gone = next(bob.socket, 'disconnect');
+    bob.client.disconnect();
+    await gone;
+    assert.equal(other.io._nsps.has('/room-1'), false);
+    assert.deepEqual(ids(await one.io.of('/room-1').fetchSockets()), [alice.id]);
+    assert.deepEqual(await one.io.of('/room-1').serverSideEmitWithAck('event'), []); // the other has no such namespace any more
+    const left = next(alice.socket, 'disconnect');
+    alice.client.disconnect();
+    await left;
+  }
+});
+
+test('a namespace that gets another adapter is heard once, and with one of another kind no more', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const [one, other] = await startTwo(t, path);
+  other.io.adapter(other.io.adapter() as never); // the same factory once more
+  let bob = await enter(t, other);
+  one.io.emit('said', 'once');
+  assert.deepEqual(await allHeard(one.io.of('/'), [bob]), [[['said', 'once']]]);
+  assert.deepEqual(ids(await one.io.fetchSockets()), [bob.id]);
+  other.io.adapter(Adapter);
+  bob = await enter(t, other);
+  one.io.emit('said', 'to nobody');
+  assert.deepEqual(await one.io.fetchSockets(), []);
+  assert.deepEqual(await allHeard(other.io.of('/'), [bob]), [[]]);
+});
+
+// What travels
+
+/** A parser that keeps what JSON does not: dates, maps, bytes. */
+const parser = {
+  Encoder: class {
+    encode(packet: unknown): unknown[] {
+      return [serialize(packet)];
+    }
+  },
+  Decoder: class extends EventEmitter {
+    add(bytes: Buffer): void {
+      this.emit('decoded', deserialize(bytes));
+    }
+
+    destroy(): void {}
+  },
+};
+
+test('what a parser of the app keeps, the hub keeps', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const workers = await Promise.all(['one', 'other'].map(name => startWorker(t, path, name, { parser })));
+  await allKnown(workers);
+  const [one, other] = workers as [Worker, Worker];
+  const people = [await enter(t, one, '/', { parser }), await enter(t, other, '/', { parser })] as const;
+  const values = [new Date(0), new Map([['a', { deep: new Set([1n]) }]]), Buffer.from([0, 255]), undefined];
+  one.io.emit('values', ...values);
+  assert.deepEqual(await allHeard(one.io.of('/'), people), [[['values', ...values]], [['values', ...values]]]);
+  for (const { client } of people) client.on('ask', (value: unknown, answer: (value: unknown) => void) => answer([value, new Date(1)]));
+  const answer = [values[1], new Date(1)];
+  assert.deepEqual(await one.io.timeout(5000).emitWithAck('ask', values[1]), [answer, answer]);
+});
+
+test('bytes reach other workers as they were when they were sent', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const [one, other] = await startTwo(t, path);
+  const bob = await enter(t, other);
+  const [small, large] = [Buffer.from('then'), Buffer.alloc(100_000, 1)];
+  one.io.emit('bytes', small, large);
+  small.write('late');
+  large.fill(2);
+  assert.deepEqual(await allHeard(one.io.of('/'), [bob]), [[['bytes', Buffer.from('then'), Buffer.alloc(100_000, 1)]]]);
+});
+
+test('more attachments than a server takes of a client go out to clients', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const [one, other] = await startTwo(t, path);
+  const bob = await enter(t, other);
+  const seen = next(bob.socket, 'seen');
+  bob.socket.onAnyOutgoing((...args: unknown[]) => bob.socket.listeners('seen')[0]?.(...args));
+  one.io.emit('many', Array(11).fill(Buffer.from('x')));
+  assert.equal(((await seen)[1] as unknown[]).length, 11);
+});
+
+test('a Blob is refused where it is sent', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const [one] = await startTwo(t, path);
+  assert.throws(() => one.io.emit('blob', new Blob(['x'])), /a Blob cannot be sent to other workers/);
+});
+
+test('data that cannot be sent is an error where it is asked for, at once', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const [one, other] = await startTwo(t, path);
+  const bob = await enter(t, other);
+  bob.socket.data = { count: 1n };
+  await assert.rejects(one.io.fetchSockets(), /another worker cannot send its answer: TypeError: .*BigInt/);
+  bob.socket.data = { count: 1 };
+  assert.deepEqual((await one.io.fetchSockets())[0]?.data, { count: 1 });
+});
+
+test('what fails in one message is logged, and those after it are heard', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const [one, other] = await startTwo(t, path);
+  other.io.on('bad', () => {
+    throw new Error('of the app');
+  });
+  const good = next(other.io, 'good');
+  one.io.serverSideEmit('bad');
+  one.io.serverSideEmit('good');
+  await good;
+  assert.match(other.logs.lines.join('\n'), /^ERROR .*a message of another worker has failed: Error: of the app/);
+});
+
+test('a client that does not acknowledge leaves nothing behind at the other worker', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const [one, other] = await startTwo(t, path);
+  const bob = await enter(t, other);
+  const asked = next(bob.client, 'ask');
+  const failed = assert.rejects(one.io.timeout(200).emitWithAck('ask'), /timed out/);
+  await asked;
+  const acks = Reflect.get(bob.socket, 'acks') as Map<unknown, unknown>; // private
+  assert.equal(acks.size, 1);
+  await failed;
+  while (acks.size > 0) await nextTurn();
+});
+
+// Workers that go or hang
+
+/** A worker that says hello and nothing more. */
+async function enterMute(t: TestContext, path: string): Promise<Connection> {
+  const connection = createConnection(path);
+  t.after(() => connection.destroy());
+  for (const bytes of controlFrame(0, { name: 'mute' }).bytes) connection.write(bytes);
+  await once(connection, 'data'); // welcome
+  return connection;
+}
+
+test('a worker that does not answer is waited for until the time is over, or until it goes', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const worker = await startWorker(t, path, 'one');
+  const alice = await enter(t, worker);
+  const mute = await enterMute(t, path);
+  while ((await worker.io.of('/').adapter.serverCount()) !== 2) await nextTurn();
+  await assert.rejects(worker.io.timeout(100).fetchSockets(), /timeout reached: 1 of 1 other workers have not answered in 100 ms/);
+  const pending = [
+    worker.io.fetchSockets(),
+    worker.io.serverSideEmitWithAck('event'),
+    worker.io.timeout(60_000).emitWithAck('ask'),
+  ] as const;
+  alice.client.on('ask', (answer: (value: string) => void) => answer('alice'));
+  mute.destroy();
+  const [sockets, answers, acknowledgements] = await Promise.all(pending);
+  assert.deepEqual(ids(sockets), [alice.id]);
+  assert.deepEqual(answers, []);
+  assert.deepEqual(acknowledgements, ['alice']);
+});
+
+test('a worker that is killed is not waited for any more', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const worker = await startWorker(t, path, 'one');
+  const doomed = await Forked.worker(t, path, 'doomed');
+  while ((await worker.io.of('/').adapter.serverCount()) !== 2) await nextTurn();
+  doomed.freeze();
+  const sockets = worker.io.fetchSockets();
+  const killed = performance.now();
+  const dead = doomed.kill();
+  assert.deepEqual(await sockets, []);
+  const time = performance.now() - killed;
+  await dead;
+  assert.ok(time < 200, `${time} ms`);
+});
+
+test('what a worker says before it closes is heard', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const [one, other] = await startTwo(t, path);
+  const bob = await enter(t, other);
+  const said = next(bob.client, 'said');
+  one.io.emit('said', 'last');
+  one.link.close();
+  assert.deepEqual(await said, ['last']);
+});
+
+// A hub that goes
+
+async function isDown(promise: Promise<unknown>): Promise<void> {
+  await assert.rejects(promise, (error: Error & { code?: string }) => {
+    assert.ok(error instanceof Error);
+    assert.equal(error.code, 'IO_HUB_DOWN');
+    assert.match(error.message, /IO_HUB_DOWN: the other workers cannot be asked; `local` asks this one alone/);
+    return true;
+  });
+}
+
+test('without the hub a worker serves its own clients, and calls that need the others fail at once; then all is as before', async t => {
+  watchForCrashes(t);
+  const path = await hubPath(t);
+  let hub = await startHub(t, path);
+  const [one, other] = await startTwo(t, path);
+  const people = [await enter(t, one), await enter(t, one), await enter(t, other)] as const;
+  const [alice, carol, bob] = people;
+  for (const { client } of people) client.on('ask', (answer: (value: string) => void) => answer('here'));
+  for (let outage = 1; outage <= 2; outage++) {
+    await hub.close();
+    await one.logs.logged(DOWN);
+    await other.logs.logged(DOWN);
+    const start = performance.now();
+    await isDown(one.io.fetchSockets());
+    await isDown(one.io.serverSideEmitWithAck('event'));
+    await isDown(one.io.timeout(1000).emitWithAck('ask'));
+    assert.throws(() => one.io.timeout(10).emit('ask', () => {}), { code: 'IO_HUB_DOWN' });
+    const time = performance.now() - start;
+    assert.ok(time < 100, `${time} ms`);
+    assert.deepEqual(ids(await one.io.local.fetchSockets()), ids([alice, carol]));
+    assert.deepEqual(await one.io.local.timeout(5000).emitWithAck('ask'), ['here', 'here']);
+    one.io.socketsJoin('a');
+    for (let n = 0; n < 100; n++) one.io.to('a').emit('n', n);
+    one.io.serverSideEmit('event');
+    const expected = [['ask'], ...[...Array(100).keys()].map(n => ['n', n])];
+    assert.deepEqual(
+      (await allHeard(one.io.of('/'), [alice, carol])).map(heard => heard.map(args => args.filter(arg => typeof arg !== 'function'))),
+      [expected, expected],
+    );
+
+    hub = await startHub(t, path);
+    while (one.logs.count(BACK) < outage || other.logs.count(BACK) < outage) await nextTurn();
+    one.io.emit('said', 'again');
+    assert.deepEqual((await allHeard(one.io.of('/'), people))[2], [['said', 'again']]);
+    assert.deepEqual(ids(await other.io.fetchSockets()), ids(people));
+    assert.deepEqual(bob.heard, []);
+    for (const { logs } of [one, other]) assert.deepEqual([logs.count(DOWN), logs.count(BACK)], [outage, outage]);
+    assert.match(one.logs.lines.at(-1) ?? '', /the hub is back; 103 messages to other workers were lost meanwhile/);
+    for (const { heard } of people) heard.length = 0;
+  }
+});
+
+test('what waits for others fails at once when the hub goes, and acknowledgements by their timeout', async t => {
+  watchForCrashes(t);
+  const path = await hubPath(t);
+  const hub = await startHub(t, path);
+  const worker = await startWorker(t, path, 'one');
+  await enterMute(t, path);
+  while ((await worker.io.of('/').adapter.serverCount()) !== 2) await nextTurn();
+  const acknowledged = assert.rejects(worker.io.timeout(300).emitWithAck('ask'), /operation has timed out/);
+  const failed = [isDown(worker.io.timeout(60_000).fetchSockets()), isDown(worker.io.serverSideEmitWithAck('event'))];
+  await hub.close();
+  await Promise.all(failed);
+  await acknowledged;
+});
+
+test('what waits for others fails when its own worker closes', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const worker = await startWorker(t, path, 'one');
+  await enterMute(t, path);
+  while ((await worker.io.of('/').adapter.serverCount()) !== 2) await nextTurn();
+  const failed = isDown(worker.io.fetchSockets());
+  await worker.leave();
+  await failed;
+});
+
+test('a hub that is killed under load, and comes back: within 2 s all find each other, in order and with no line too many', async t => {
+  watchForCrashes(t);
+  const path = await hubPath(t);
+  let hub = await Forked.hub(t, path);
+  const [one, other] = await startTwo(t, path);
+  const people = [await enter(t, one), await enter(t, other)] as const;
+  const load = new AbortController();
+  const loaded = (async () => {
+    for (let n = 0; !load.signal.aborted; n++) {
+      one.io.emit('n', n, 'x'.repeat(1000));
+      other.io.emit('m', n);
+      await nextTurn();
+    }
+  })();
+  for (let outage = 1; outage <= 2; outage++) {
+    await hub.kill();
+    while (one.logs.count(DOWN) < outage || other.logs.count(DOWN) < outage) await nextTurn();
+    hub = await Forked.hub(t, path);
+    const start = performance.now();
+    // the first answer is a whole one
+    let sockets;
+    while (!sockets) {
+      sockets = await one.io.fetchSockets().catch(() => undefined);
+      await nextTurn();
+    }
+    assert.deepEqual(ids(sockets), ids(people));
+    while (one.logs.count(BACK) < outage || other.logs.count(BACK) < outage) await nextTurn();
+    const time = performance.now() - start;
+    assert.ok(time < 2000, `${time} ms`);
+  }
+  load.abort();
+  await loaded;
+  const [, heard] = [await allHeard(one.io.of('/'), people), await allHeard(other.io.of('/'), people)];
+  assert.ok(heard);
+  for (const { logs } of [one, other]) assert.deepEqual([logs.count(DOWN), logs.count(BACK), logs.lines.length], [2, 2, 4]);
+});
+
+test('a worker starts without the hub, says so once, and joins the others when it comes', async t => {
+  watchForCrashes(t);
+  const path = await hubPath(t);
+  const workers = await Promise.all([startWorker(t, path, 'one'), startWorker(t, path, 'other')]);
+  for (const { logs } of workers)
+    assert.deepEqual(
+      logs.lines.map(line => DOWN.test(line)),
+      [true],
+    );
+  const people = [await enter(t, workers[0]), await enter(t, workers[1])];
+  await startHub(t, path);
+  await Promise.all(workers.map(({ logs }) => logs.logged(BACK)));
+  assert.deepEqual(ids(await workers[0].io.fetchSockets()), ids(people));
+});
+
+// The hub by itself
+
+test('frames are found however they are cut', () => {
+  const sent = [1, 1, 7, 1, 0, 7].map((to, index) => ({ to, name: 'x'.repeat(index * 20) }));
+  const bytes = Buffer.concat(sent.flatMap(({ to, name }) => controlFrame(to, { name }).bytes));
+  for (let size = 1; size <= bytes.length; size++) {
+    const reader = new FrameReader();
+    const found: unknown[] = [];
+    for (let start = 0; start < bytes.length; start += size) {
+      for (const run of reader.read(bytes.subarray(start, start + size))) {
+        let frames = 0;
+        eachFrame(run, (_from, content) => {
+          frames++;
+          found.push({ to: run.to, ...(JSON.parse(content.toString()) as object) });
+        });
+        assert.equal(run.frames, frames);
+        assert.equal(run.size, Buffer.concat(run.bytes).length);
+      }
+    }
+    assert.deepEqual(found, sent);
+  }
+});
+
+test('a hub listens where another was killed, and nowhere else', async t => {
+  const path = await hubPath(t);
+  const killed = await Forked.hub(t, path);
+  await killed.kill();
+  const hub = new Hub(new Logs());
+  await hub.listen(path);
+  await hub.close();
+  await hub.close();
+  await writeFile(path, 'a file that was left');
+  await startHub(t, path);
+  await assert.rejects(new Hub(new Logs()).listen(join(path, 'below/a/file')), /ENOTDIR|ENOENT/);
+});
+
+test('whoever does not speak as a worker does is cut off, and the others are served', async t => {
+  const path = await hubPath(t);
+  const logs = new Logs();
+  await startHub(t, path, logs);
+  const [one, other] = await startTwo(t, path);
+  for (const nonsense of ['GET / HTTP/1.1\r\nHost: hub\r\n\r\n', '\x04\0\0\0\0\0\0\0\0\0\0\0nope', '\x01\0\0\0\x05\0\0\0\0\0\0\0x']) {
+    const stranger = createConnection(path);
+    stranger.on('data', () => {});
+    stranger.write(nonsense);
+    await once(stranger, 'close');
+  }
+  assert.equal(logs.count(/the hub cannot read what a worker says/), 3);
+  const bob = await enter(t, other);
+  one.io.emit('said');
+  assert.deepEqual(await allHeard(one.io.of('/'), [bob]), [[['said']]]);
+});
+
+test('a link keeps no process: neither one without a hub, nor one that has been closed, even if the hub hangs', async t => {
+  const path = await hubPath(t);
+  const run = async (code: string): Promise<void> => {
+    const script = `const { HubLink } = require(${JSON.stringify(join(ROOT, 'dist/hub-link'))});
+      const link = new HubLink(${JSON.stringify(path)}, 'one', console);
+      ${code}`;
+    await new Promise<void>((resolve, reject) => {
+      execFile(process.execPath, ['-e', script], { timeout: 20_000 }, (error: Error | null) => (error ? reject(error) : resolve()));
+    });
+  };
+  await run('');
+  await run('link.close();');
+  await run('link.ready();');
+  const hub = await Forked.hub(t, path);
+  await run('link.ready().then(() => link.close());');
+  await run(`
+    const nsp = { name: '/', server: { encoder: {} } };
+    nsp.adapter = new link.createAdapter(nsp);
+    link.ready().then(() => {
+      process.kill(${hub.pid}, 'SIGSTOP');
+      for (let n = 0; n < 30; n++) nsp.adapter.serverSideEmit(['event', 'x'.repeat(1_000_000)]);
+      link.close();
+    });`);
+});
+
+// Load
+
+for (const [what, count, size] of [
+  ['200 B', 50_000, 200],
+  ['10 kB', 5000, 10_000],
+  ['1 MB', 100, 1_000_000],
+] as const) {
+  test(`between workers that live nothing is lost and all is in order, at full speed, with messages of ${what}`, async t => {
+    const path = await hubPath(t);
+    const hub = await Forked.hub(t, path);
+    const names = ['one', 'two', 'three'];
+    const workers = await Promise.all(names.map(name => Forked.worker(t, path, name)));
+    for (const worker of workers) while ((await worker.count()) !== 3);
+    await Promise.all(workers.map(worker => worker.flood(0, count, size)));
+    for (const [index, worker] of workers.entries()) {
+      for (const from of names.filter(name => name !== names[index])) {
+        assert.deepEqual(await worker.heard(from, count), { count, bytes: count * size, last: count - 1, isInOrder: true });
+      }
+    }
+    for (const { logs } of [hub, ...workers]) assert.deepEqual(logs.lines, []);
+  });
+}
+
+test('a worker that hangs costs the hub and the others no more than 64 MB, and stops nobody; when it goes on, it hears again', async t => {
+  const path = await hubPath(t);
+  const hub = await Forked.hub(t, path);
+  const [sender, receiver, hanging] = await Promise.all(['sender', 'receiver', 'hanging'].map(name => Forked.worker(t, path, name)));
+  assert.ok(sender && receiver && hanging);
+  for (const worker of [sender, receiver, hanging]) while ((await worker.count()) !== 3);
+  await sender.flood(0, 20_000, 10_000); // as much memory as full speed alone takes, garbage included
+  for (const worker of [receiver, hanging]) await worker.heard('sender', 20_000);
+  const before = await Promise.all([hub, sender, receiver].map(one => one.peak()));
+  hanging.freeze();
+  await sender.flood(20_000, 10_000, 10_000);
+  const heard = await receiver.heard('sender', 30_000);
+  assert.deepEqual(heard, { count: 30_000, bytes: 300_000_000, last: 29_999, isInOrder: true });
+  const after = await Promise.all([hub, sender, receiver].map(one => one.peak()));
+  const growth = after.reduce((sum, peak, index) => sum + peak - (before[index] ?? 0), 0);
+  assert.ok(growth < 64, `${growth} MB: from ${before.join(', ')} to ${after.join(', ')}`);
+  assert.match(
+    hub.logs.lines.join('\n'),
+    /^ERROR .*IO_HUB_OVERFLOW: worker hanging takes no messages off; what is more than 8 MB is lost.*$/,
+  );
+  hanging.wake();
+  const line = await hub.logs.logged(/worker hanging takes messages again/);
+  const lost = Number(/(\d+) were lost/.exec(line)?.[1]);
+  assert.ok(lost > 5000 && lost < 10_000, line);
+  await sender.flood(30_000, 1, 10_000);
+  const count = 30_001 - lost;
+  assert.deepEqual(await hanging.heard('sender', count), { count, bytes: count * 10_000, last: 30_000, isInOrder: true });
+  assert.equal(hub.logs.count(OVERFLOW), 1);
+  for (const { logs } of [sender, receiver, hanging]) assert.deepEqual(logs.lines, []);
+});
+
+test('while the hub hangs no more than 32 MB wait for it; what is more is lost, with a line at the beginning and at the end', async t => {
+  const path = await hubPath(t);
+  const connections: Connection[] = [];
+  const hanging = createServer(connection => {
+    connections.push(connection);
+    connection.pause();
+    for (const bytes of controlFrame(1, { type: 'welcome', number: 1, age: 1000, peers: [[2, 'other']] }).bytes) connection.write(bytes);
+  });
+  hanging.listen(path);
+  await once(hanging, 'listening');
+  t.after(() => {
+    hanging.close();
+    for (const connection of connections) connection.destroy();
+  });
+  const worker = await startWorker(t, path, 'one');
+  const alice = await enter(t, worker);
+  const bytes = Buffer.alloc(1024 * 1024);
+  for (let n = 0; n < 40; n++) worker.io.emit('bytes', bytes);
+  const [heard] = await allHeard(worker.io.of('/'), [alice]);
+  assert.equal(heard?.length, 40);
+  assert.ok(worker.link.backlog <= 32 * 1024 * 1024);
+  assert.match(worker.logs.lines.join('\n'), /^ERROR .*IO_HUB_OVERFLOW: more than 32 MB wait for the hub.*$/);
+  for (let n = 0; n < 20_000; n++) worker.io.serverSideEmit(''); // less than a question, so that there is no room for one
+  await assert.rejects(worker.io.fetchSockets(), { code: 'IO_HUB_OVERFLOW' });
+  for (const connection of connections) connection.resume();
+  assert.match(await worker.logs.logged(/INFO/), /the hub takes messages again; \d+ did not reach other workers/);
+  assert.equal(worker.logs.count(OVERFLOW), 1);
+});

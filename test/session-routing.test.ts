@@ -1,0 +1,352 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readdirSync, statSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
+import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import type { Files } from './support/app';
+import { ask, type Client, type ClientOptions, type ClientVersion, connect, next } from './support/client';
+import { type Cluster, type ClusterOptions, startCluster } from './support/cluster';
+import { openPolling } from './support/raw';
+import { newCertificate } from './support/tls';
+
+const FILES: Files = {
+  'app.js': `
+    module.exports = class {
+      constructor(app) { this.app = app; }
+      willReady() {
+        const { io } = this.app;
+        const bind = io.bind.bind(io);
+        io.bind = engine => {
+          engine.on('headers', (headers, request) => {
+            const { remoteAddress, remotePort, encrypted = false } = request.socket;
+            headers['x-peer'] = [remoteAddress, remotePort, encrypted, Object.keys(request.headers).filter(name => /peer/.test(name)).length, request.rawHeaders.length / 2].join(' ');
+          });
+          return bind(engine);
+        };
+      }
+    };`,
+  'app/io/controller/home.js': `
+    exports.echo = async ctx => ctx.args[0];
+    exports.who = async ctx => {
+      const { socket } = ctx;
+      const { address, secure, headers } = socket.handshake;
+      const carrier = socket.conn.transport.socket?._socket;
+      return {
+        worker: String(require('node:cluster').worker.id), transport: socket.conn.transport.name, isPiped: carrier?._handle?.constructor.name === 'Pipe',
+        address, secure, cookie: headers.cookie, host: headers.host, ip: ctx.ip, session: ctx.session.user,
+      };
+    };
+    exports.held = async ctx => ({ connections: ctx.app.io.engine.clientsCount });`,
+  'app/router.js': `
+    module.exports = app => {
+      const { echo, who, held } = app.io.controller.home;
+      app.router.get('/login', async ctx => { ctx.session = { user: 'anna' }; ctx.body = 'in'; });
+      app.io.route('echo', echo);
+      app.io.route('who', who);
+      app.io.route('held', held);
+    };`,
+};
+
+interface Who {
+  worker: string;
+  transport: string;
+  isPiped: boolean;
+  address: string;
+  secure: boolean;
+  cookie?: string;
+  host: string;
+  ip: string;
+  session?: string;
+}
+
+/** As many as make it improbable that each request reaches its owner by chance; egg gives connections to workers in turn. */
+const WORKERS = 3;
+
+async function start(t: TestContext, options: Partial<ClusterOptions> = {}, files: Files = {}): Promise<Cluster> {
+  return startCluster(t, { ...FILES, ...files }, { workers: WORKERS, ...options });
+}
+
+async function upgraded(client: Client): Promise<void> {
+  const { engine } = client.io;
+  if (engine.transport.name !== 'websocket') await next(engine as unknown as NodeJS.EventEmitter, 'upgrade'); // its own emitter, of the same shape
+}
+
+async function connectAll(t: TestContext, url: string, count: number, options: ClientOptions, version?: ClientVersion): Promise<Client[]> {
+  return Promise.all(Array.from({ length: count }, () => connect(t, url, options, version)));
+}
+
+function sidOf(client: Client): string {
+  return client.io.engine.id ?? assert.fail('it has not connected');
+}
+
+interface Answer {
+  status: number | undefined;
+  headers: IncomingMessage['headers'];
+  text: string;
+}
+
+/** One request over a TCP connection of its own: the next worker gets it. */
+async function send(
+  address: string,
+  { method = 'GET', headers = {}, body = '' }: { method?: string; headers?: Record<string, string>; body?: string } = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(address, { method, headers: { 'content-type': 'text/plain;charset=UTF-8', ...headers }, agent: false });
+    outgoing.once('error', reject);
+    outgoing.once('response', answer => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (part: string) => (text += part));
+      answer.once('end', () => resolve({ status: answer.statusCode, headers: answer.headers, text }));
+      answer.once('error', reject);
+    });
+    outgoing.end(body);
+  });
+}
+
+for (const version of [2, 3, 4] as const) {
+  test(`any worker serves client ${version}, and its session stays with one`, async t => {
+    const { url } = await start(t);
+    for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']]) {
+      const clients = await connectAll(t, url, 6, { transports }, version);
+      const owners = new Set<string>();
+      let piped = 0;
+      for (const client of clients) {
+        if (transports.length > 1) await upgraded(client);
+        const who = (await ask(client, 'who')) as Who;
+        assert.equal(who.transport, transports.at(-1));
+        assert.equal(sidOf(client).split('.')[0], who.worker);
+        assert.deepEqual([who.address, who.secure], ['127.0.0.1', false]);
+        if (version === 2) assert.equal(client.id, sidOf(client)); // the one id that its protocol has, the same at both ends
+        owners.add(who.worker);
+        if (who.isPiped) piped++;
+        for (const length of [10, 200_000]) assert.equal(await ask(client, 'echo', 'x'.repeat(length)), 'x'.repeat(length));
+        assert.deepEqual(await ask(client, 'echo', Buffer.from([1, 2, 3])), Buffer.from([1, 2, 3]));
+      }
+      assert.equal(owners.size, WORKERS, 'all have a share');
+      if (transports.length > 1) assert.ok(piped > 0, 'some upgrades have come by way of another worker');
+      else if (transports[0] === 'websocket') assert.equal(piped, 0, 'what begins as a WebSocket is at its owner');
+    }
+  });
+}
+
+test('messages of a session that is piped keep their order, both ways', async t => {
+  const { url } = await start(t);
+  const clients = await connectAll(t, url, 4, { transports: ['polling', 'websocket'] });
+  for (const client of clients) {
+    const numbers = Array.from({ length: 500 }, (_, n) => n); // while it upgrades, and after
+    assert.deepEqual(await Promise.all(numbers.map(n => ask(client, 'echo', n))), numbers);
+  }
+});
+
+test('over HTTPS it is the same, and the owner knows that the client’s connection is secure', async t => {
+  const { url } = await start(t, { https: await newCertificate(t) });
+  for (const transports of [['polling'], ['polling', 'websocket']]) {
+    const clients = await connectAll(t, url, 4, { transports, rejectUnauthorized: false });
+    for (const client of clients) {
+      if (transports.length > 1) await upgraded(client);
+      const who = (await ask(client, 'who')) as Who;
+      assert.deepEqual([who.worker, who.secure, who.address], [sidOf(client).split('.')[0], true, '127.0.0.1']);
+    }
+  }
+});
+
+test('the session of a login is there, whichever workers the login, the handshake and the packets come to', async t => {
+  const { url } = await start(t);
+  const { headers } = await send(`${url}/login`);
+  const cookie = (headers['set-cookie'] ?? []).map(one => one.split(';')[0]).join('; ');
+  for (const client of await connectAll(t, url, 3, { transports: ['polling'], extraHeaders: { cookie } })) {
+    const who = (await ask(client, 'who')) as Who;
+    assert.deepEqual([who.session, who.cookie], ['anna', cookie]);
+  }
+});
+
+test('at the owner each request looks like the client’s own, and nobody can say otherwise', async t => {
+  const { url } = await start(t);
+  const polling = await openPolling(url);
+  const forged = { 'x-egg-socket.io-peer': `${'0'.repeat(64)} tls 1 6.6.6.6` };
+  const peers = [];
+  for (let n = 0; n < WORKERS; n++) {
+    const { status, headers } = await send(polling, { method: 'POST', body: n === 0 ? '40' : '42["echo"]', headers: forged });
+    assert.equal(status, 200);
+    const [address, port, isSecure, peerHeaders] = String(headers['x-peer']).split(' ');
+    assert.ok(Number(port) > 1024);
+    peers.push([address, isSecure, peerHeaders].join(' '));
+  }
+  // the owner itself gets the forged header, and makes nothing of it; from the others it does not come
+  assert.deepEqual(peers.sort(), ['127.0.0.1 false 0', '127.0.0.1 false 0', '127.0.0.1 false 1']);
+});
+
+test('a body that comes slowly, in one piece or in chunks, arrives whole', async t => {
+  const { url } = await start(t);
+  const polling = await openPolling(url);
+  assert.equal((await send(polling, { method: 'POST', body: '40' })).text, 'ok');
+  await send(polling); // the answer to that
+  const packets = ['42["echo",1]', '421["echo","slow"]'].join('\x1e');
+  const { host, hostname, port, pathname, search } = new URL(polling);
+  for (const head of ['transfer-encoding: chunked', `content-length: ${packets.length}`]) {
+    for (let n = 0; n < WORKERS; n++) {
+      const socket = connectTcp(Number(port), hostname);
+      await once(socket, 'connect');
+      socket.write(
+        `POST ${pathname}${search} HTTP/1.1\r\nhost: ${host}\r\ncontent-type: text/plain\r\nconnection: close\r\n${head}\r\n\r\n`,
+      );
+      for (const char of packets) {
+        socket.write(head.startsWith('t') ? `1\r\n${char}\r\n` : char);
+        await new Promise(resolve => setImmediate(resolve)); // so that it is not one write
+      }
+      if (head.startsWith('t')) socket.write('0\r\n\r\n');
+      assert.match(await textOf(socket), /^HTTP\/1\.1 200 OK\r\n[\s\S]*ok/);
+      assert.match((await send(polling)).text, /431\["slow"\]/);
+    }
+  }
+});
+
+test('a body that is too long gets the answer of Socket.IO, whichever worker it comes to', async t => {
+  const { url } = await start(t, {}, { 'config/config.default.js': 'exports.io = { init: { maxHttpBufferSize: 1000 } };' });
+  for (let n = 0; n < WORKERS; n++) {
+    const polling = await openPolling(url);
+    for (let skipped = 0; skipped < n; skipped++) await send(`${url}/nowhere`); // another worker's turn
+    const { status } = await send(polling, { method: 'POST', body: 'x'.repeat(100_000) });
+    assert.equal(status, 413);
+  }
+});
+
+test('a request that the client gives up ends at the owner, too: its session closes and nothing stays', async t => {
+  const { url } = await start(t);
+  const observers = await connectAll(t, url, WORKERS, { transports: ['websocket'] });
+  for (let n = 0; n < WORKERS; n++) {
+    const polling = await openPolling(url);
+    const owner = new URL(polling).searchParams.get('sid')?.split('.')[0];
+    const observer = observers.find(one => sidOf(one).split('.')[0] === owner);
+    assert.ok(observer);
+    for (let skipped = 0; skipped < n; skipped++) await send(`${url}/nowhere`);
+    const { host, hostname, port, pathname, search } = new URL(polling);
+    const socket = connectTcp(Number(port), hostname);
+    await once(socket, 'connect');
+    socket.write(`GET ${pathname}${search} HTTP/1.1\r\nhost: ${host}\r\n\r\n`); // there is nothing to answer yet
+    while (((await ask(observer, 'held')) as { connections: number }).connections !== 2);
+    socket.destroy();
+    while (((await ask(observer, 'held')) as { connections: number }).connections !== 1);
+  }
+});
+
+const UNKNOWN = '{"code":1,"message":"Session ID unknown"}';
+
+test('an id that no worker has given is answered as Socket.IO does, wherever it points to', async t => {
+  const { url, baseDir } = await start(t);
+  const polling = await openPolling(url);
+  const owner = new URL(polling).searchParams.get('sid')?.split('.')[0] ?? '';
+  const ids = [
+    ...['999.abc', '999999999.abc', '9999999999999999999999.abc', '0.abc', '-1.abc', '1', '.', '1.', `${owner}.`, `${owner}.abc`],
+    ...['../hub.abc', '..%2Fhub.abc', '1/../hub.abc', 'hub.abc', '1%00.abc', '١.abc', '0x1.abc', '1e0.abc', '__proto__', 'x'.repeat(5000)],
+  ];
+  for (const id of ids) {
+    for (let n = 0; n < WORKERS; n++) {
+      for (const method of ['GET', 'POST']) {
+        const { status, text } = await send(`${url}/socket.io/?EIO=4&transport=polling&sid=${encodeURI(id).replaceAll('%25', '%')}`, {
+          method,
+          body: method === 'GET' ? '' : '40',
+        });
+        assert.deepEqual([id, status, text], [id, 400, UNKNOWN]);
+      }
+      assert.match(
+        await upgrade(`${url}/socket.io/?EIO=4&transport=websocket&sid=${encodeURI(id).replaceAll('%25', '%')}`),
+        /^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*Session ID unknown$/,
+      );
+    }
+  }
+  const twice = await send(`${polling}&sid=${owner === '1' ? 2 : 1}.abc`);
+  assert.deepEqual([twice.status, twice.text], [400, UNKNOWN], 'of two ids the engine takes the last');
+  assert.equal((await send(polling, { method: 'POST', body: '40' })).text, 'ok', 'the session that is there has not been touched');
+  assert.ok(readdirSync(join(baseDir, 'run')).some(name => name.startsWith('io-')));
+});
+
+test('the private sockets are for the user who runs the app, and answer nobody who does not know the secret', async t => {
+  const { url, baseDir } = await start(t);
+  const folder = readdirSync(join(baseDir, 'run')).find(name => name.startsWith('io-')) ?? assert.fail('there is no folder');
+  const path = join(baseDir, 'run', folder);
+  assert.equal(statSync(path).mode & 0o777, 0o700);
+  assert.equal(statSync(join(path, 'secret')).mode & 0o777, 0o600);
+  const polling = await openPolling(url);
+  const worker = new URL(polling).searchParams.get('sid')?.split('.')[0];
+  for (const header of ['', 'x-egg-socket.io-peer: \r\n', `x-egg-socket.io-peer: ${'é'.repeat(64)} tcp 1 127.0.0.1\r\n`]) {
+    for (const upgrade of ['', 'connection: upgrade\r\nupgrade: websocket\r\n']) {
+      const socket = connectTcp(join(path, `worker-${worker}.sock`));
+      await once(socket, 'connect');
+      socket.write(`GET /socket.io/?EIO=4&transport=polling&sid=${worker}.x HTTP/1.1\r\nhost: a\r\n${header}${upgrade}\r\n`, 'latin1');
+      assert.equal(await textOf(socket), '');
+    }
+  }
+});
+
+test('an id of the app’s own has its worker before it where it is the key to the session', async t => {
+  const { url } = await start(
+    t,
+    {},
+    { 'config/config.default.js': `let n = 0; exports.io = { generateId: async () => \`\${process.pid}/\${++n}\` };` },
+  );
+  for (const version of [2, 4] as const) {
+    for (const client of await connectAll(t, url, WORKERS, { transports: ['polling'] }, version)) {
+      const { worker } = (await ask(client, 'who')) as Who;
+      if (version === 4) assert.match(client.id ?? '', /^\d+\/\d+$/);
+      else assert.match(client.id ?? '', new RegExp(`^${worker}\\.\\d+/\\d+$`));
+      assert.equal(sidOf(client).split('.')[0], worker);
+    }
+  }
+});
+
+test('a function that the app gives to the engine, as Engine.IO documents it, makes the part after the worker’s name', async t => {
+  const { url } = await start(
+    t,
+    {},
+    {
+      'app.js': `
+      module.exports = class {
+        constructor(app) { this.app = app; }
+        serverDidReady() { let n = 0; this.app.io.engine.generateId = () => 'own-' + ++n; }
+      };`,
+    },
+  );
+  for (const client of await connectAll(t, url, WORKERS, { transports: ['polling'] })) {
+    const { worker } = (await ask(client, 'who')) as Who;
+    assert.match(sidOf(client), new RegExp(`^${worker}\\.own-\\d$`));
+  }
+});
+
+test('when the app stops, all clients are told, and nothing stays in its run folder', async t => {
+  const cluster = await start(t);
+  const clients = (
+    await Promise.all(
+      [['polling'], ['websocket'], ['polling', 'websocket']].map(transports => connectAll(t, cluster.url, 3, { transports })),
+    )
+  ).flat();
+  const told = Promise.all(clients.map(client => next(client, 'disconnect')));
+  assert.equal(await cluster.terminate(), 0);
+  for (const [reason] of await told) assert.match(String(reason), /^transport (close|error)$/);
+  assert.deepEqual(
+    readdirSync(join(cluster.baseDir, 'run')).filter(name => name.startsWith('io-')),
+    [],
+  );
+});
+
+/** All that a server sends until it closes the connection. */
+async function textOf(socket: TcpSocket): Promise<string> {
+  let text = '';
+  socket.setEncoding('latin1').on('data', (part: string) => (text += part));
+  socket.on('error', () => {}); // 'close' follows
+  await once(socket, 'close');
+  return text;
+}
+
+/** What a server answers to an upgrade that it refuses. */
+async function upgrade(address: string): Promise<string> {
+  const { host, hostname, port, pathname, search } = new URL(address);
+  const socket = connectTcp(Number(port), hostname);
+  await once(socket, 'connect');
+  socket.write(
+    `GET ${pathname}${search} HTTP/1.1\r\nhost: ${host}\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`,
+  );
+  return textOf(socket);
+}

@@ -1,0 +1,47 @@
+/** A hub, and servers that are joined by it, as if each was a worker. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { ServerOptions } from 'socket.io';
+import { type AdapterServer, type Join, startServer } from './adapters';
+import { Logs } from './logs';
+import { Hub, HubLink } from './parts';
+
+export interface Worker extends AdapterServer {
+  readonly link: HubLink;
+  readonly logs: Logs;
+}
+
+/** A path that no hub listens at yet. */
+export async function hubPath(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'hub-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return join(folder, 'hub.sock');
+}
+
+/** In this process. It is closed when the test ends. */
+export async function startHub(t: TestContext, path: string, logs = new Logs()): Promise<Hub> {
+  const hub = new Hub(logs);
+  await hub.listen(path);
+  t.after(() => hub.close());
+  return hub;
+}
+
+export async function startWorker(t: TestContext, path: string, name: string, options: Partial<ServerOptions> = {}): Promise<Worker> {
+  const logs = new Logs();
+  const link = new HubLink(path, name, logs);
+  // Socket.IO types it as a class only, but takes a factory as well
+  const adapter = link.createAdapter as unknown as NonNullable<ServerOptions['adapter']>;
+  const server = await startServer(t, { adapter, ...options }, () => link.close());
+  await link.ready();
+  return { ...server, link, logs };
+}
+
+/** For the cases that every adapter has to meet. */
+export async function joinByHub(t: TestContext): Promise<Join> {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  let number = 0;
+  return () => startWorker(t, path, `worker ${++number}`);
+}
