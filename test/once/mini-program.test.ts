@@ -1,0 +1,329 @@
+/** The client for mini programs, as it is built, on each platform, against the real plugin. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { io as Io, MiniProgramError, Options, Socket } from 'egg-socket.io-mini-program';
+import { type Files, startApp } from '../support/app';
+import { next } from '../support/client';
+import type { HideOptions } from '../support/mini-program';
+import { PLATFORMS, type PlatformName, simulate, type Simulation, type SimulationOptions } from '../support/platforms';
+
+const FILES: Files = {
+  'config/config.default.js': `exports.io = {
+    init: { maxHttpBufferSize: 20000 },
+    namespace: { '/guarded': { connectionMiddleware: ['guard'] } },
+  };`,
+  'app/io/middleware/guard.js': `module.exports = () => async ctx => { throw new Error('Nobody gets in'); };`,
+  'app/io/controller/chat.js': `
+    exports.echo = async ctx => ctx.args[0];
+    exports.reverse = async ctx => Buffer.from(ctx.args[0]).reverse();
+    exports.note = async ctx => { ctx.socket.emit('noted', ctx.args[0]); };
+    exports.headers = async ctx => ctx.socket.handshake.headers;
+    exports.drop = async ctx => { ctx.socket.conn.close(); };`,
+  'app/router.js': `module.exports = ({ io }) => {
+    for (const name of ['echo', 'reverse', 'note', 'headers', 'drop']) io.route(name, io.controller.chat[name]);
+    io.of('/other').route('echo', io.controller.chat.echo);
+    io.of('/guarded').route('echo', io.controller.chat.echo);
+  };`,
+};
+
+const ONE_SOCKET: PlatformName = 'my before 2.3.1';
+/** Far longer than any test: who connects sooner has not waited for it. */
+const NEVER = 600_000;
+
+for (const name of PLATFORMS) {
+  test(`on ${name}`, { timeout: 60_000 }, async t => {
+    const app = await startApp(t, FILES);
+    const on = (behaviour: string, run: (phone: Phone, t: TestContext) => Promise<void>): Promise<void> =>
+      t.test(behaviour, async t => run(new Phone(t, name, app.url), t));
+
+    await on('events, acknowledgements and their errors come and go', async phone => {
+      const socket = await phone.connect();
+      assert.equal(await socket.emitWithAck('echo', 'hello · 你好 · 😀'), 'hello · 你好 · 😀');
+      const noted = next(socket, 'noted');
+      socket.emit('note', { text: 'to all' });
+      assert.deepEqual(plain(await noted), [{ text: 'to all' }]);
+      assert.equal(socket.io.engine.transport.name, 'websocket');
+    });
+
+    await on('binary data of any length comes and goes as an ArrayBuffer', async phone => {
+      const socket = await phone.connect();
+      for (const length of [0, 1, 2, 3, 4, 255, 10_000]) {
+        const bytes = phone.evaluate(`Uint8Array.from({ length: ${length} }, (_, at) => at * 7)`) as Uint8Array;
+        const answer = await socket.emitWithAck('reverse', bytes);
+        assert.ok(phone.isArrayBuffer(answer), 'not an ArrayBuffer of the program');
+        assert.deepEqual([...new Uint8Array(answer)], [...bytes].toReversed());
+        const part = phone.evaluate(`new Uint8Array([1, 2, 3, 4, 5]).subarray(1, 4)`);
+        assert.deepEqual([...new Uint8Array(await socket.emitWithAck('reverse', part))], [4, 3, 2]);
+      }
+    });
+
+    await on('a thousand messages each way arrive in their order', async phone => {
+      const socket = await phone.connect();
+      const arrived: number[] = [];
+      const all = new Promise<void>(resolve => {
+        socket.on('noted', (number: number) => {
+          if (arrived.push(number) === 1000) resolve();
+        });
+      });
+      const numbers = Array.from({ length: 1000 }, (_, number) => number);
+      for (const number of numbers) socket.emit('note', number);
+      await all;
+      assert.deepEqual(arrived, numbers);
+    });
+
+    await on('namespaces share one socket', async phone => {
+      const [main, other] = [await phone.connect(), await phone.connect('/other')];
+      assert.equal(await main.emitWithAck('echo', 1), 1);
+      assert.equal(await other.emitWithAck('echo', 2), 2);
+      assert.equal(phone.sockets(), 1);
+      main.disconnect();
+      assert.equal(await other.emitWithAck('echo', 3), 3);
+    });
+
+    await on('a guard refuses with its message', async phone => {
+      const socket = phone.io('/guarded');
+      const [error] = await next<[Error]>(socket, 'connect_error');
+      assert.equal(error.message, 'Nobody gets in');
+      assert.equal(socket.active, false);
+    });
+
+    await on('a server that is not there is a clear error', async (phone, t) => {
+      const absent = new Phone(t, name, 'http://127.0.0.1:1');
+      const error = await absent.problem(absent.io());
+      assert.equal(error.code, 'CONNECT_FAILED');
+      void phone;
+    });
+
+    await on('headers arrive, but for the Referer, which nobody may set', async phone => {
+      const socket = await phone.connect('', { extraHeaders: { cookie: 'a=1', 'x-token': 'secret' } });
+      const headers = (await socket.emitWithAck('headers')) as Record<string, string>;
+      assert.equal(headers['cookie'], 'a=1');
+      assert.equal(headers['x-token'], 'secret');
+      assert.equal(headers['referer'], phone.handshake()['referer']);
+      const error = await phone.problem(phone.io('', { forceNew: true, extraHeaders: { referer: 'https://example.com' } }));
+      assert.equal(error.code, 'REFERER_FORBIDDEN');
+    });
+
+    await on('a socket that is closed before it is open does not stay', async phone => {
+      const socket = phone.io();
+      await phone.began();
+      socket.disconnect();
+      await phone.hasSockets(0);
+      socket.connect();
+      await next(socket, 'connect');
+      assert.equal(await socket.emitWithAck('echo', 1), 1);
+      assert.equal(phone.sockets(), 1);
+    });
+
+    await on('who disconnects and connects at once hears nothing of the first connection', async phone => {
+      const socket = await phone.connect();
+      for (let round = 0; round < 3; round++) {
+        const [former, reasons] = [socket.id, [] as string[]];
+        socket.disconnect();
+        const listen = (reason: string): void => void reasons.push(reason);
+        socket.on('disconnect', listen);
+        socket.connect();
+        await next(socket, 'connect');
+        assert.notEqual(socket.id, former);
+        await phone.lateEvents();
+        assert.equal(await socket.emitWithAck('echo', round), round);
+        assert.deepEqual(reasons, []);
+        socket.off('disconnect', listen);
+      }
+      assert.equal(phone.sockets(), 1);
+      socket.disconnect();
+      await phone.hasSockets(0);
+      await phone.lateEvents();
+      assert.equal(phone.listeners(), 0, 'listeners are left behind');
+    });
+
+    await on('a connection that the server ends says so, and comes again', async phone => {
+      const socket = await phone.connect('', { reconnectionDelay: 1 });
+      socket.emit('drop');
+      const [reason, details] = await next<[string, { context?: object }]>(socket, 'disconnect');
+      assert.equal(reason, 'transport close');
+      assert.ok(details.context, 'the event of the platform');
+      await next(socket, 'connect');
+      assert.equal(await socket.emitWithAck('echo', 1), 1);
+    });
+
+    await on('a frame that is longer than the server takes is a clear error, and is not sent', async phone => {
+      const socket = await phone.connect('', { reconnectionDelay: 1 });
+      assert.equal(await socket.emitWithAck('echo', '你'.repeat(6600)), '你'.repeat(6600));
+      for (const long of ['a'.repeat(20_000), '你'.repeat(6700), phone.evaluate('new ArrayBuffer(20001)')]) {
+        const end = next<[string, { message: string; description: MiniProgramError }]>(socket, 'disconnect');
+        socket.emit('echo', long);
+        const [reason, details] = await end;
+        assert.equal(reason, 'transport error');
+        assert.equal(details.description.code, 'FRAME_TOO_LONG');
+        assert.match(details.message, /^FRAME_TOO_LONG: it has \d+ bytes, the server takes 20000; /);
+        await next(socket, 'connect');
+      }
+    });
+
+    for (const hidden of [
+      { sockets: 'end' },
+      { sockets: 'end', first: 'events' },
+      { sockets: 'end untold' },
+      { sockets: 'end untold', first: 'events' },
+    ] satisfies HideOptions[]) {
+      await on(`after the background it connects at once (${hidden.sockets}, ${hidden.first ?? 'shown'} first)`, async phone => {
+        const options = { reconnectionDelay: NEVER, reconnectionDelayMax: NEVER };
+        const [socket, other] = [await phone.connect('', options), await phone.connect('/other', options)];
+        phone.hide(hidden);
+        await phone.hasSockets(0);
+        phone.show();
+        await Promise.all([next(socket, 'connect'), next(other, 'connect')]);
+        assert.equal(await socket.emitWithAck('echo', 1), 1);
+        assert.equal(await other.emitWithAck('echo', 2), 2);
+        await phone.lateEvents();
+        assert.equal(phone.sockets(), 1);
+      });
+    }
+
+    await on('what is still connected after the background stays so', async phone => {
+      const socket = await phone.connect();
+      const { id } = socket;
+      phone.hide({ sockets: 'stay' });
+      phone.show();
+      assert.equal(await socket.emitWithAck('echo', 1), 1);
+      assert.equal(socket.id, id);
+    });
+
+    await on('an attempt that was begun in the background is begun again', async phone => {
+      const socket = await phone.connect('', { reconnectionDelay: NEVER, reconnectionDelayMax: NEVER });
+      socket.emit('drop');
+      await next(socket, 'disconnect');
+      phone.hide({ sockets: 'end' });
+      phone.show();
+      await next(socket, 'connect');
+    });
+
+    await on('who has disconnected stays so after the background', async phone => {
+      const socket = await phone.connect();
+      socket.disconnect();
+      phone.hide({ sockets: 'end' });
+      phone.show();
+      await phone.hasSockets(0);
+      assert.equal(socket.active, false);
+    });
+
+    if (name === ONE_SOCKET) {
+      await on('a second connection is a clear error, until the first has ended', async phone => {
+        const first = await phone.connect();
+        const second = phone.io('', { forceNew: true, reconnectionDelay: 1, reconnectionDelayMax: 1 });
+        const error = await phone.problem(second);
+        assert.match(error.message, /^ONE_SOCKET_ONLY: the only one is in use; let namespaces share one, or disconnect\(\) one$/);
+        first.disconnect();
+        await next(second, 'connect');
+        assert.equal(await second.emitWithAck('echo', 1), 1);
+      });
+    } else {
+      await on('a sixth socket is a clear error, until one of the others has gone', async phone => {
+        const options = { forceNew: true, reconnectionDelay: 1, reconnectionDelayMax: 1 };
+        const [first] = await Promise.all(Array.from({ length: 5 }, () => phone.connect('', options)));
+        const sixth = phone.io('', options);
+        const error = await phone.problem(sixth);
+        assert.match(error.message, /^CONNECT_FAILED: .*; there may be 5: let namespaces share one, or disconnect\(\) one$/);
+        first?.disconnect();
+        await next(sixth, 'connect');
+        assert.equal(await sixth.emitWithAck('echo', 1), 1);
+      });
+    }
+
+    if (name !== 'uni on my') {
+      await on('a subprotocol is agreed on', async phone => {
+        const socket = await phone.connect('', { protocols: ['chat.v1', 'chat.v2'] });
+        const headers = (await socket.emitWithAck('headers')) as Record<string, string>;
+        assert.equal(headers['sec-websocket-protocol'], 'chat.v1,chat.v2');
+      });
+    }
+
+    await t.test('it comes back after the server has been restarted', async t => {
+      const first = await startApp(t, FILES);
+      const phone = new Phone(t, name, first.url);
+      const socket = await phone.connect('', { reconnectionDelay: 10, reconnectionDelayMax: 10 });
+      const gone = next(socket, 'disconnect');
+      await first.close();
+      await gone;
+      await next(socket.io, 'reconnect_error'); // at least one attempt in vain
+      const back = next(socket, 'connect');
+      await startApp(t, FILES, { port: first.port });
+      await back;
+      assert.equal(await socket.emitWithAck('echo', 1), 1);
+      await phone.lateEvents();
+      assert.equal(socket.connected, true);
+    });
+  });
+}
+
+/** A program on a platform, with the built package in it. */
+class Phone {
+  readonly #simulation: Simulation;
+  readonly #io: typeof Io;
+  readonly #sockets: Socket[] = [];
+
+  constructor(t: TestContext, name: PlatformName, url: string, options: SimulationOptions = {}) {
+    this.#simulation = simulate(t, name, url, options);
+    ({ io: this.#io } = this.#simulation.program.requirePackage('egg-socket.io-mini-program') as { io: typeof Io });
+    t.after(() => this.#sockets.forEach(socket => socket.disconnect()));
+  }
+
+  io(namespace = '', options: Options = {}): Socket {
+    const { platform } = this.#simulation;
+    const given = platform ? { platform: platform as NonNullable<Options['platform']> } : {}; // it has connectSocket()
+    const socket = this.#io(`wss://example.com${namespace}`, { ...given, ...options });
+    this.#sockets.push(socket);
+    return socket;
+  }
+
+  async connect(namespace = '', options: Options = {}): Promise<Socket> {
+    const socket = this.io(namespace, options);
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('connect_error', reject);
+    });
+    socket.off('connect_error');
+    return socket;
+  }
+
+  /** Why the next attempt of a socket fails. */
+  async problem(socket: Socket): Promise<MiniProgramError> {
+    const [error] = await next<[Error & { description: MiniProgramError }]>(socket, 'connect_error');
+    assert.equal(error.message, error.description.message);
+    assert.ok(error.message.startsWith(`${error.description.code}: `));
+    return error.description;
+  }
+
+  /** Resolves when the platform has been asked for a socket. */
+  async began(): Promise<void> {
+    while (this.sockets() === 0) await turn();
+  }
+
+  async hasSockets(count: number): Promise<void> {
+    while (this.sockets() !== count) await turn();
+  }
+
+  /** Resolves when the events of a socket of before have come, which a platform may tell late. */
+  async lateEvents(): Promise<void> {
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+
+  sockets = (): number => this.#simulation.sockets();
+  listeners = (): number => this.#simulation.listeners();
+  handshake = (): Record<string, string> => this.#simulation.handshake();
+  choices = (): Record<string, unknown> => this.#simulation.choices();
+  evaluate = (expression: string): unknown => this.#simulation.program.evaluate(expression);
+  isArrayBuffer = (value: unknown): value is ArrayBuffer => this.#simulation.program.isArrayBuffer(value);
+  hide = (options: HideOptions): void => this.#simulation.program.hide(options);
+  show = (): void => this.#simulation.program.show();
+}
+
+/** Of this realm. */
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
+}
+
+async function turn(): Promise<void> {
+  await new Promise(resolve => setImmediate(resolve));
+}
