@@ -27,7 +27,8 @@ export class MiniProgram {
   readonly #context: Context;
   readonly #onHide: (() => void)[] = [];
   readonly #onShow: (() => void)[] = [];
-  readonly #onEnd: ((isTold: boolean) => void)[] = [];
+  readonly #onTakeAway: ((isTold: boolean) => void)[] = [];
+  readonly #timers = new Set<number>();
   /** What happens while the program stands still. */
   #held: (() => void)[] | undefined;
   #hiding: HideOptions | undefined;
@@ -35,12 +36,11 @@ export class MiniProgram {
   constructor(t: TestContext, apis: (program: MiniProgram) => Record<string, unknown>) {
     this.#context = createContext(Object.create(null), { codeGeneration: { strings: false, wasm: false } });
     runInContext(MISSING.map(name => `delete this.${name};`).join(''), this.#context);
-    const timers = new Set<number>();
     const given: Record<string, unknown> = {
       console: Object.freeze({ log() {}, warn() {}, error() {} }),
       setTimeout: (callback: () => void, delay?: number) => {
         const timer = Number(setTimeout(() => this.deliver(callback), delay));
-        timers.add(timer);
+        this.#timers.add(timer);
         return timer;
       },
       clearTimeout: (timer?: number) => clearTimeout(timer),
@@ -49,12 +49,7 @@ export class MiniProgram {
     const global = runInContext('this', this.#context) as object;
     for (const [name, value] of Object.entries(given)) Object.defineProperty(global, name, { value, writable: false, configurable: false });
     this.globals = Object.getOwnPropertyNames(global);
-    t.after(() => {
-      for (const timer of timers) clearTimeout(timer);
-      const added = Object.getOwnPropertyNames(global).filter(name => !this.globals.includes(name));
-      if (added.length > 0) this.violations.push(`adds to the globals: ${added.join(', ')}`);
-      if (this.violations.length > 0) throw new Error(`the program breaks the rules of its platform:\n${this.violations.join('\n')}`);
-    });
+    t.after(() => this.end());
   }
 
   /** Runs a CommonJS module, with the given modules to require, and returns its exports. */
@@ -112,9 +107,9 @@ export class MiniProgram {
     this.#onShow.push(listener);
   }
 
-  /** For the platform: the sockets are to end, and the program is to be told of it or not. */
-  onEnd(listener: (isTold: boolean) => void): void {
-    this.#onEnd.push(listener);
+  /** For the platform: the sockets are to be taken away, and the program is to be told of it or not. */
+  onTakeAway(listener: (isTold: boolean) => void): void {
+    this.#onTakeAway.push(listener);
   }
 
   /** The start, which is a show as well. */
@@ -127,7 +122,7 @@ export class MiniProgram {
     for (const listener of this.#onHide) listener();
     this.#hiding = options;
     this.#held = [];
-    if (options.sockets !== 'stay') for (const end of this.#onEnd) end(options.sockets === 'end');
+    if (options.sockets !== 'stay') this.#takeAway(options.sockets === 'end');
   }
 
   /** Back to the foreground. */
@@ -138,5 +133,19 @@ export class MiniProgram {
     const events = (): void => held.forEach(callback => callback());
     const shown = (): void => this.#onShow.forEach(listener => listener());
     for (const step of first === 'shown' ? [shown, events] : [events, shown]) step();
+  }
+
+  /** Throws if the program has broken a rule. Nothing of it runs afterwards. */
+  end(): void {
+    this.#held = [];
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#takeAway(false);
+    const added = Object.getOwnPropertyNames(this.evaluate('this')).filter(name => !this.globals.includes(name));
+    if (added.length > 0) this.violations.push(`adds to the globals: ${added.join(', ')}`);
+    if (this.violations.length > 0) throw new Error(`the program breaks the rules of its platform:\n${this.violations.join('\n')}`);
+  }
+
+  #takeAway(isTold: boolean): void {
+    for (const listener of this.#onTakeAway) listener(isTold);
   }
 }

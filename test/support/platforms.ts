@@ -47,7 +47,6 @@ export function simulate(t: TestContext, name: PlatformName, url: string, option
   const { handshakes } = device;
   const sockets = device.sockets;
   const globalListeners = device.globalListeners;
-  t.after(() => sockets.forEach(socket => socket.webSocket.terminate()));
   program.launch();
   return {
     program,
@@ -190,7 +189,7 @@ class Device {
     readonly server: string,
     readonly options: SimulationOptions,
   ) {
-    program.onEnd(isTold => {
+    program.onTakeAway(isTold => {
       for (const socket of this.sockets) socket.takeAway(isTold);
     });
   }
