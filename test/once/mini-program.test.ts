@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import type { io as Io, MiniProgramError, Options, Socket } from 'egg-socket.io-mini-program';
 import { type Files, startApp } from '../support/app';
 import { next } from '../support/client';
-import type { HideOptions } from '../support/mini-program';
+import { type HideOptions, MiniProgram } from '../support/mini-program';
 import { PLATFORMS, type PlatformName, simulate, type Simulation, type SimulationOptions } from '../support/platforms';
 
 const FILES: Files = {
@@ -170,9 +170,15 @@ for (const name of PLATFORMS) {
       await on(`after the background it connects at once (${hidden.sockets}, ${hidden.first ?? 'shown'} first)`, async phone => {
         const options = { reconnectionDelay: NEVER, reconnectionDelayMax: NEVER };
         const [socket, other] = [await phone.connect('', options), await phone.connect('/other', options)];
+        const end = next<[string, { description: MiniProgramError | string; context?: object }]>(socket, 'disconnect');
         phone.hide(hidden);
         await phone.hasSockets(0);
         phone.show();
+        const [, details] = await end;
+        // what comes first when it is shown: that the platform says so, or that it cannot send
+        if (typeof details.description !== 'string') assert.equal(details.description.code, 'SEND_FAILED');
+        else assert.deepEqual(plain(details.context), { code: 1000, reason: 'interrupted' });
+        if (hidden.sockets === 'end untold') assert.ok(typeof details.description !== 'string', 'nobody has asked the platform');
         await Promise.all([next(socket, 'connect'), next(other, 'connect')]);
         assert.equal(await socket.emitWithAck('echo', 1), 1);
         assert.equal(await other.emitWithAck('echo', 2), 2);
@@ -257,6 +263,78 @@ for (const name of PLATFORMS) {
   });
 }
 
+test('it takes http for ws, and what WeChat alone can do', async t => {
+  const app = await startApp(t, FILES);
+  const phone = new Phone(t, 'wx', app.url);
+  await phone.connect('', { tcpNoDelay: true, perMessageDeflate: true });
+  assert.deepEqual(phone.choices(), { tcpNoDelay: true, perMessageDeflate: true });
+  assert.match(phone.address(), /^wss:\/\/example\.com\/socket\.io\//);
+  for (const [given, asked] of [
+    ['https://example.com:8443', 'wss://example.com:8443/'],
+    ['http://example.com', 'ws://example.com/'],
+    ['ws://[::1]:7001/chat', 'ws://[::1]:7001/'],
+  ]) {
+    const socket = phone.io('', { forceNew: true }, given);
+    await next(socket.io, 'open');
+    assert.ok(phone.address().startsWith(asked ?? ''), `${given} became ${phone.address()}`);
+    assert.deepEqual(phone.choices(), {});
+  }
+});
+
+test('an address that names no server is a clear error', t => {
+  const phone = new Phone(t, 'wx', 'http://127.0.0.1:1');
+  for (const address of ['', '/chat', 'example.com', '//example.com', 'ftp://example.com', 'wss://', 'wss:///chat', null, {}])
+    assert.throws(() => phone.io('', {}, address as string), {
+      code: 'URL_INCOMPLETE',
+      message: /^URL_INCOMPLETE: io\(.*\) names no server/,
+    });
+});
+
+test('where there is no platform, or another is given, the error says what to give', t => {
+  const phone = new Phone(t, 'wx', 'http://127.0.0.1:1');
+  for (const platform of [{}, 1, null, { connectSocket: true }])
+    assert.throws(() => phone.io('', { platform: platform as NonNullable<Options['platform']> }), {
+      code: 'NO_PLATFORM',
+      message: 'NO_PLATFORM: there is no connectSocket() in what is given; give yours, as in { platform: wx }',
+    });
+  const bare = new MiniProgram(t, () => ({}));
+  const { io } = bare.requirePackage('egg-socket.io-mini-program') as { io: typeof Io };
+  assert.throws(() => io('wss://example.com'), {
+    code: 'NO_PLATFORM',
+    message: 'NO_PLATFORM: there is no connectSocket() in wx, my, tt, swan, qq, ks or uni; give yours, as in { platform: wx }',
+  });
+});
+
+test('binary data of another realm, as developer tools have it, arrives', async t => {
+  const app = await startApp(t, FILES);
+  const phone = new Phone(t, 'wx', app.url, { hasForeignBuffers: true });
+  const socket = await phone.connect();
+  const answer = await socket.emitWithAck('reverse', phone.evaluate('new Uint8Array([1, 2, 3])'));
+  assert.ok(phone.isArrayBuffer(answer));
+  assert.deepEqual([...new Uint8Array(answer)], [3, 2, 1]);
+});
+
+test('a game comes back from the background as well', async t => {
+  const app = await startApp(t, FILES);
+  const phone = new Phone(t, 'wx', app.url, { isGame: true });
+  const socket = await phone.connect('', { reconnectionDelay: NEVER, reconnectionDelayMax: NEVER });
+  phone.hide({ sockets: 'end untold' });
+  await phone.hasSockets(0);
+  phone.show();
+  await next(socket, 'connect');
+});
+
+test('who wants no reconnection is not connected again after the background', async t => {
+  const app = await startApp(t, FILES);
+  const phone = new Phone(t, 'wx', app.url);
+  const socket = await phone.connect('', { reconnection: false });
+  phone.hide({ sockets: 'end' });
+  phone.show();
+  await next(socket, 'disconnect');
+  await phone.lateEvents();
+  assert.equal(phone.sockets(), 0);
+});
+
 /** A program on a platform, with the built package in it. */
 class Phone {
   readonly #simulation: Simulation;
@@ -269,10 +347,10 @@ class Phone {
     t.after(() => this.#sockets.forEach(socket => socket.disconnect()));
   }
 
-  io(namespace = '', options: Options = {}): Socket {
+  io(namespace = '', options: Options = {}, address = `wss://example.com${namespace}`): Socket {
     const { platform } = this.#simulation;
     const given = platform ? { platform: platform as NonNullable<Options['platform']> } : {}; // it has connectSocket()
-    const socket = this.#io(`wss://example.com${namespace}`, { ...given, ...options });
+    const socket = this.#io(address, { ...given, ...options });
     this.#sockets.push(socket);
     return socket;
   }
@@ -311,6 +389,7 @@ class Phone {
 
   sockets = (): number => this.#simulation.sockets();
   listeners = (): number => this.#simulation.listeners();
+  address = (): string => this.#simulation.address();
   handshake = (): Record<string, string> => this.#simulation.handshake();
   choices = (): Record<string, unknown> => this.#simulation.choices();
   evaluate = (expression: string): unknown => this.#simulation.program.evaluate(expression);

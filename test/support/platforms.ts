@@ -13,12 +13,16 @@ export interface SimulationOptions {
   hasFunction?: boolean;
   /** What frames arrive in is of another realm, as in developer tools. */
   hasForeignBuffers?: boolean;
+  /** A game: its way to the background has other names. */
+  isGame?: boolean;
 }
 
 export interface Simulation {
   readonly program: MiniProgram;
   /** What has to be given as `platform`. Undefined if the package finds it by itself. */
   readonly platform: object | undefined;
+  /** The address of the last handshake. */
+  address(): string;
   /** The headers of the last handshake. */
   handshake(): Record<string, string>;
   /** The options of the last handshake. */
@@ -51,6 +55,7 @@ export function simulate(t: TestContext, name: PlatformName, url: string, option
   return {
     program,
     platform,
+    address: () => handshakes.at(-1)?.url ?? '',
     handshake: () => handshakes.at(-1)?.header ?? {},
     choices: () => handshakes.at(-1)?.choices ?? {},
     sockets: () => sockets.size,
@@ -180,7 +185,7 @@ interface Api {
 /** What is beneath the API: sockets, and rules. */
 class Device {
   readonly sockets = new Set<NativeSocket>();
-  readonly handshakes: { header: Record<string, string>; choices: Record<string, unknown> }[] = [];
+  readonly handshakes: { url: string; header: Record<string, string>; choices: Record<string, unknown> }[] = [];
   /** Of the one socket that all of an old program's listeners listen to. */
   readonly globalListeners = new Map<string, Callback[]>();
 
@@ -223,7 +228,7 @@ class Device {
       referer: traits.referer,
       ...(this.options.origin !== undefined && { origin: this.options.origin }),
     };
-    this.handshakes.push({ header: sent as Record<string, string>, choices }); // their values are checked
+    this.handshakes.push({ url: url as string, header: sent as Record<string, string>, choices }); // their values are checked
     const { pathname, search } = new URL(url as string); // checked, too
     const webSocket = new WebSocket(this.server.replace(/^http/, 'ws') + pathname + search, [...(protocols as string[])], {
       headers: sent as Record<string, string>,
@@ -474,9 +479,10 @@ function messageOf({ program, options }: Device, traits: Traits, data: string | 
 function surroundings(device: Device, traits: Traits): Record<string, unknown> {
   const { program, server } = device;
   const storage = new Map<string, unknown>();
+  const kind = device.options.isGame ? '' : 'App';
   return {
-    onAppShow: (listener: () => void) => program.onShow(listener),
-    onAppHide: (listener: () => void) => program.onHide(listener),
+    [`on${kind}Show`]: (listener: () => void) => program.onShow(listener),
+    [`on${kind}Hide`]: (listener: () => void) => program.onHide(listener),
     getStorageSync: (key: string) => storage.get(key) ?? '',
     setStorageSync: (key: string, value: unknown) => void storage.set(key, value),
     removeStorageSync: (key: string) => void storage.delete(key),

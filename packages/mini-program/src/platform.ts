@@ -85,7 +85,7 @@ const GLOBALS: readonly (() => unknown)[] = [findAlipay, () => tt, () => swan, (
 /** The API of the platform that is given or, if none is, of the one that the program runs on. Throws if there is none. */
 export function apiOf(given: Platform | undefined): Api {
   // beneath Taro, whose own connectSocket() gives on Alipay a task that speaks for another socket
-  const candidates = given === undefined ? GLOBALS.map(attempt) : [(given as { miniGlobal?: unknown }).miniGlobal, given];
+  const candidates = given === undefined ? GLOBALS.map(attempt) : [(Object(given) as { miniGlobal?: unknown }).miniGlobal, given];
   const api = candidates.find(isApi);
   if (api) return api;
   const place = given === undefined ? 'wx, my, tt, swan, qq, ks or uni' : 'what is given';
