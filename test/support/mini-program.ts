@@ -22,6 +22,8 @@ export interface HideOptions {
 export class MiniProgram {
   /** What the program has done that its platform's documentation forbids. Checked when the test ends. */
   readonly violations: string[] = [];
+  /** What it has given to Page(). */
+  readonly pages: object[] = [];
   /** Every name there is. */
   readonly globals: string[];
   readonly #context: Context;
@@ -44,6 +46,8 @@ export class MiniProgram {
         return timer;
       },
       clearTimeout: (timer?: number) => clearTimeout(timer),
+      App: () => {},
+      Page: (page: object) => this.pages.push(page),
       ...apis(this),
     };
     const global = runInContext('this', this.#context) as object;
