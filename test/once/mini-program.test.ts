@@ -89,8 +89,11 @@ for (const name of PLATFORMS) {
 
     await on('a server that is not there is a clear error', async (phone, t) => {
       const absent = new Phone(t, name, 'http://127.0.0.1:1');
-      const error = await absent.problem(absent.io());
-      assert.equal(error.code, 'CONNECT_FAILED');
+      const socket = absent.io('', { reconnectionDelay: 1, reconnectionDelayMax: 1 });
+      for (let attempt = 0; attempt < 7; attempt++) {
+        const error = await absent.problem(socket);
+        assert.match(error.message, /^CONNECT_FAILED: no connection \(.+\)$/, 'no word of other sockets');
+      }
       void phone;
     });
 
@@ -174,12 +177,14 @@ for (const name of PLATFORMS) {
         phone.hide(hidden);
         await phone.hasSockets(0);
         phone.show();
+        const shownAt = Date.now();
         const [, details] = await end;
         // what comes first when it is shown: that the platform says so, or that it cannot send
         if (typeof details.description !== 'string') assert.equal(details.description.code, 'SEND_FAILED');
         else assert.deepEqual(plain(details.context), { code: 1000, reason: 'interrupted' });
         if (hidden.sockets === 'end untold') assert.ok(typeof details.description !== 'string', 'nobody has asked the platform');
         await Promise.all([next(socket, 'connect'), next(other, 'connect')]);
+        assert.ok(Date.now() - shownAt < 2000, `took ${Date.now() - shownAt} ms`);
         assert.equal(await socket.emitWithAck('echo', 1), 1);
         assert.equal(await other.emitWithAck('echo', 2), 2);
         await phone.lateEvents();
@@ -230,7 +235,10 @@ for (const name of PLATFORMS) {
         const [first] = await Promise.all(Array.from({ length: 5 }, () => phone.connect('', options)));
         const sixth = phone.io('', options);
         const error = await phone.problem(sixth);
-        assert.match(error.message, /^CONNECT_FAILED: .*; there may be 5: let namespaces share one, or disconnect\(\) one$/);
+        assert.match(
+          error.message,
+          /^CONNECT_FAILED: no connection \(.*\); there may be 5: let namespaces share one, or disconnect\(\) one$/,
+        );
         first?.disconnect();
         await next(sixth, 'connect');
         assert.equal(await sixth.emitWithAck('echo', 1), 1);
@@ -322,6 +330,17 @@ test('a game comes back from the background as well', async t => {
   await phone.hasSockets(0);
   phone.show();
   await next(socket, 'connect');
+});
+
+test('where a platform does not tell of the end of its only socket, the next one comes after a while', async t => {
+  const app = await startApp(t, FILES);
+  const phone = new Phone(t, ONE_SOCKET, app.url, { isSilent: true });
+  const socket = await phone.connect();
+  socket.disconnect();
+  socket.connect();
+  await next(socket, 'connect');
+  assert.equal(await socket.emitWithAck('echo', 1), 1);
+  assert.equal(phone.sockets(), 1);
 });
 
 test('who wants no reconnection is not connected again after the background', async t => {

@@ -13,6 +13,8 @@ export interface SimulationOptions {
   hasFunction?: boolean;
   /** What frames arrive in is of another realm, as in developer tools. */
   hasForeignBuffers?: boolean;
+  /** The platform does not tell of the end of the only socket. */
+  isSilent?: boolean;
   /** A game: its way to the background has other names. */
   isGame?: boolean;
 }
@@ -389,7 +391,8 @@ function apiWithOneSocket(device: Device, traits: Traits): Api {
           message: data => listeners.tell('Message', messageOf(device, traits, data, true)),
           error: words => listeners.tell('Error', traits.problem(words)),
           // late, when a program that did not wait has its next socket
-          close: (code, reason) => void setTimeout(() => program.deliver(() => listeners.tell('Close', { code, reason })), 30),
+          close: (code, reason) =>
+            setTimeout(() => program.deliver(() => device.options.isSilent ?? listeners.tell('Close', { code, reason })), 30),
         },
       );
       return undefined;

@@ -33,22 +33,36 @@ export function reconnectOnShow<Given extends Socket>(socket: Given, platform?: 
 
 function watch(manager: Manager, api: Api): void {
   let returnedAt = 0;
-  onReturn(api, () => {
-    connectNow(manager);
-    returnedAt = Date.now();
-  });
+  let stop = (): void => {};
+  const listen = (): void => {
+    stop();
+    stop = onReturn(api, () => {
+      connectNow(manager);
+      returnedAt = Date.now();
+    });
+  };
+  listen();
+  manager.on('open', listen);
   manager.on('close', () => {
-    if (Date.now() - returnedAt > MOMENT) return;
+    const isOfBackground = Date.now() - returnedAt < MOMENT;
     returnedAt = 0; // once, so that a server that closes every connection is not asked in a loop
-    void Promise.resolve().then(() => connectNow(manager)); // after the manager has begun to wait
+    // after the manager has begun to wait, and whoever disconnects to connect anew has done so
+    void Promise.resolve().then(() => {
+      if (activeSockets(manager).length === 0) stop();
+      else if (isOfBackground) connectNow(manager);
+    });
   });
 }
 
 /** Drops what the manager waits for, an answer or the time of its next attempt, and tries at once. */
 function connectNow(manager: Manager): void {
-  const sockets = [...(sharing.get(manager) ?? [])].filter(socket => socket.active);
+  const sockets = activeSockets(manager);
   // active sockets have an engine
   if (!manager.reconnection() || sockets.length === 0 || manager.engine.readyState === 'open') return;
   for (const socket of sockets) socket.disconnect(); // none is connected, so that nobody hears of this
   for (const socket of sockets) socket.connect();
+}
+
+function activeSockets(manager: Manager): Socket[] {
+  return [...(sharing.get(manager) ?? [])].filter(socket => socket.active);
 }

@@ -140,8 +140,8 @@ export function openSocket(api: Api, handshake: Handshake): PlatformSocket {
   }
 
   function failed(event: unknown): void {
-    if (isOpen) fail('CONNECTION_FAILED', 'the connection is lost', event);
-    else rejected(event, true);
+    if (isOpen) fail('CONNECTION_FAILED', 'connection lost', event);
+    else rejected(event, line?.leave);
   }
 
   function closed(event: unknown): void {
@@ -151,10 +151,10 @@ export function openSocket(api: Api, handshake: Handshake): PlatformSocket {
   }
 
   /** No connection comes of it, though the end of what has been begun may still be told. */
-  function rejected(failure?: unknown, isEvent = false): void {
+  function rejected(failure?: unknown, mayBeTold?: unknown): void {
     const advice = living > MOST_SOCKETS ? `; there may be ${MOST_SOCKETS}: ${ADVICE}` : '';
-    fail('CONNECT_FAILED', 'there is no connection', failure, advice);
-    if (!isEvent) finish();
+    fail('CONNECT_FAILED', 'no connection', failure, advice);
+    if (!mayBeTold) finish();
   }
 
   /** Engine.IO closes what has failed. */

@@ -46,7 +46,7 @@ export function miniProgram(options: MiniProgramOptions = {}): Pick<ManagerOptio
       // no unit of a text takes more than three bytes, and few texts are long
       const length = typeof data === 'string' ? data.length * 3 > longest && bytesOf(data) : data.byteLength;
       if (Number(length) <= longest) return super.doWrite(packet, data);
-      const advice = 'send it in parts, or raise maxHttpBufferSize there';
+      const advice = 'send it in parts, or raise maxHttpBufferSize';
       this.onError('', new MiniProgramError('FRAME_TOO_LONG', `it has ${length} bytes, the server takes ${longest}; ${advice}`));
     }
 
