@@ -11,7 +11,16 @@ import { Reader } from './support/reader';
 const GUIDES = readdirSync(join(ROOT, 'docs'))
   .filter(name => name.endsWith('.md'))
   .map(name => `docs/${name}`);
-const PAGES = ['README.md', 'README.zh-CN.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'benchmark/README.md', ...GUIDES];
+const PAGES = [
+  'README.md',
+  'README.zh-CN.md',
+  'ARCHITECTURE.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'benchmark/README.md',
+  'example/mini-program/README.md',
+  ...GUIDES,
+];
 
 for (const path of PAGES) {
   test(`every sample of ${path} runs and does what the page says`, { timeout: 60_000 }, async t => {

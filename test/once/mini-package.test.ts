@@ -36,6 +36,15 @@ describe('the packed package for mini programs', () => {
     assert.deepEqual(names, ['egg-socket.io-mini-program']);
   });
 
+  test('has a remedy for each of its codes in both guides', async () => {
+    const source = await readFile(join(ROOT, 'packages/mini-program/src/errors.ts'), 'utf8');
+    const codes = [...source.matchAll(/\| '([A-Z_]+)'/g)].map(([, code]) => code).sort();
+    for (const guide of ['docs/mini-program.md', 'docs/mini-program.zh-CN.md']) {
+      const rows = (await readFile(join(ROOT, guide), 'utf8')).matchAll(/^\| `([A-Z_]+)` /gm);
+      assert.deepEqual([...rows].map(([, code]) => code).sort(), codes, guide);
+    }
+  });
+
   test('has the sizes that its pages state', async () => {
     const size = async (file: string): Promise<number> => (await readFile(join(installed, 'dist', file))).length;
     for (const extension of ['js', 'mjs']) {

@@ -128,15 +128,14 @@ for (const name of PLATFORMS) {
         socket.connect();
         await next(socket, 'connect');
         assert.notEqual(socket.id, former);
-        await phone.lateEvents();
+        await phone.settled(1);
         assert.equal(await socket.emitWithAck('echo', round), round);
         assert.deepEqual(reasons, []);
         socket.off('disconnect', listen);
       }
       assert.equal(phone.sockets(), 1);
       socket.disconnect();
-      await phone.hasSockets(0);
-      await phone.lateEvents();
+      await phone.settled(0);
       assert.equal(phone.listeners(), 0, 'listeners are left behind');
     });
 
@@ -187,8 +186,7 @@ for (const name of PLATFORMS) {
         assert.ok(Date.now() - shownAt < 2000, `took ${Date.now() - shownAt} ms`);
         assert.equal(await socket.emitWithAck('echo', 1), 1);
         assert.equal(await other.emitWithAck('echo', 2), 2);
-        await phone.lateEvents();
-        assert.equal(phone.sockets(), 1);
+        await phone.settled(1);
       });
     }
 
@@ -265,11 +263,50 @@ for (const name of PLATFORMS) {
       await startApp(t, FILES, { port: first.port });
       await back;
       assert.equal(await socket.emitWithAck('echo', 1), 1);
-      await phone.lateEvents();
+      await phone.settled(1);
       assert.equal(socket.connected, true);
     });
   });
 }
+
+test('the simulations note what a platform forbids', async t => {
+  const app = await startApp(t, FILES);
+  const api = (
+    name: PlatformName,
+  ): { program: MiniProgram; connect(options: object): { send(options: object): void; close(options: object): void } } => {
+    const { program } = simulate(t, name, app.url);
+    const { connectSocket: connect } = program.evaluate(name) as {
+      connectSocket(options: object): ReturnType<ReturnType<typeof api>['connect']>;
+    };
+    return { program, connect: options => connect({ url: 'wss://example.com/socket.io/?EIO=4&transport=websocket', ...options }) };
+  };
+  const wx = api('wx');
+  const task = wx.connect({ multiple: true, header: { referer: 'https://example.com', number: 1 }, protocols: 'one' });
+  task.send({ data: new Uint8Array(1) });
+  task.close({ code: 1001, reason: 'x'.repeat(124) });
+  assert.throws(
+    () => wx.program.end(),
+    (error: Error) => {
+      assert.deepEqual(error.message.split('\n').slice(1), [
+        'wx.connectSocket() has no option multiple',
+        'wx.connectSocket() sets the Referer',
+        'wx.connectSocket() has a header that is no string: number',
+        'wx.connectSocket() has protocols that are no array',
+        'wx: sends neither a string nor an ArrayBuffer',
+        'wx: closes with code 1001',
+        'wx: closes with a reason of more than 123 bytes',
+      ]);
+      return true;
+    },
+  );
+  const my = api('my');
+  my.connect({}).send({ data: my.program.toArrayBuffer(new Uint8Array(1)) });
+  assert.throws(() => my.program.end(), /without multiple gives no SocketTask\nmy: sends neither/);
+  const bare = new MiniProgram(t, () => ({}));
+  bare.run('more = 1;', 'more.js');
+  assert.throws(() => bare.end(), /adds to the globals: more/);
+  assert.throws(() => bare.evaluate("(() => {}).constructor('return 1')()"), /Code generation from strings disallowed/);
+});
 
 test('it takes http for ws, and what WeChat alone can do', async t => {
   const app = await startApp(t, FILES);
@@ -350,7 +387,7 @@ test('who wants no reconnection is not connected again after the background', as
   phone.hide({ sockets: 'end' });
   phone.show();
   await next(socket, 'disconnect');
-  await phone.lateEvents();
+  await phone.settled(0);
   assert.equal(phone.sockets(), 0);
 });
 
@@ -401,9 +438,12 @@ class Phone {
     while (this.sockets() !== count) await turn();
   }
 
-  /** Resolves when the events of a socket of before have come, which a platform may tell late. */
-  async lateEvents(): Promise<void> {
-    await new Promise(resolve => setTimeout(resolve, 50));
+  /** Resolves when there are so many sockets, and the events of those that have ended have come, which a platform may tell late. */
+  async settled(sockets: number): Promise<void> {
+    await this.hasSockets(sockets);
+    await turn();
+    await this.#simulation.late();
+    await turn();
   }
 
   sockets = (): number => this.#simulation.sockets();

@@ -34,6 +34,7 @@ export class MiniProgram {
   /** What happens while the program stands still. */
   #held: (() => void)[] | undefined;
   #hiding: HideOptions | undefined;
+  #hasEnded = false;
 
   constructor(t: TestContext, apis: (program: MiniProgram) => Record<string, unknown>) {
     this.#context = createContext(Object.create(null), { codeGeneration: { strings: false, wasm: false } });
@@ -141,6 +142,8 @@ export class MiniProgram {
 
   /** Throws if the program has broken a rule. Nothing of it runs afterwards. */
   end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     this.#held = [];
     for (const timer of this.#timers) clearTimeout(timer);
     this.#takeAway(false);

@@ -31,6 +31,8 @@ export interface Simulation {
   choices(): Record<string, unknown>;
   /** How many sockets there are. */
   sockets(): number;
+  /** Resolves when no event of a socket that has ended is still to be told. */
+  late(): Promise<void>;
   /** How many listeners the program has for the events of its only socket, where that is all it has. */
   listeners(): number;
 }
@@ -52,7 +54,7 @@ export function simulate(t: TestContext, name: PlatformName, url: string, option
   if (!device) throw new Error('no device'); // made above
   const { handshakes } = device;
   const sockets = device.sockets;
-  const globalListeners = device.globalListeners;
+  const { globalListeners, late } = device;
   program.launch();
   return {
     program,
@@ -61,6 +63,7 @@ export function simulate(t: TestContext, name: PlatformName, url: string, option
     handshake: () => handshakes.at(-1)?.header ?? {},
     choices: () => handshakes.at(-1)?.choices ?? {},
     sockets: () => sockets.size,
+    late: async () => void (await Promise.all(late)),
     listeners: () => [...globalListeners.values()].flat().length,
   };
 }
@@ -188,6 +191,8 @@ interface Api {
 class Device {
   readonly sockets = new Set<NativeSocket>();
   readonly handshakes: { url: string; header: Record<string, string>; choices: Record<string, unknown> }[] = [];
+  /** What is told late. */
+  readonly late = new Set<Promise<void>>();
   /** Of the one socket that all of an old program's listeners listen to. */
   readonly globalListeners = new Map<string, Callback[]>();
 
@@ -391,8 +396,10 @@ function apiWithOneSocket(device: Device, traits: Traits): Api {
           message: data => listeners.tell('Message', messageOf(device, traits, data, true)),
           error: words => listeners.tell('Error', traits.problem(words)),
           // late, when a program that did not wait has its next socket
-          close: (code, reason) =>
-            setTimeout(() => program.deliver(() => device.options.isSilent ?? listeners.tell('Close', { code, reason })), 30),
+          close: (code, reason) => {
+            const told = new Promise<void>(resolve => void setTimeout(resolve, 30));
+            device.late.add(told.then(() => program.deliver(() => device.options.isSilent ?? listeners.tell('Close', { code, reason }))));
+          },
         },
       );
       return undefined;

@@ -19,11 +19,11 @@ import { checkTypes, toJavaScript } from './typescript';
 
 /** What readers type into a shell is not run (but for tests of an app), but has to be of a kind that is known to work. */
 const COMMANDS = [
-  /^npm i( --save-dir)?( -D)?( [@a-z][\w@/.-]*)+$/,
+  /^npm i( --save-dir)?( -D)?( [@a-z][\w@/.-]*)*$/,
   /^git clone \S+$/,
   /^cd \S+$/,
   /^npm init egg --type=simple$/,
-  /^npm (start|test|run (lint|types|(test:unit|bench) -- .*|bench|soak|test:pack-npm))$/, // of this project
+  /^npm (start|test|run (build|lint|types|(test:unit|bench) -- .*|bench|soak|test:pack-npm))$/, // of this project
   /^npm run dev$/, // of an app that `npm init egg` has made
   /^npx (ets|egg-scripts .*)$/,
   /^(node --test|npx mocha)( --[\w-]+( \d+)?)* test\/\*\.test\.js$/,
