@@ -149,6 +149,19 @@ for (const name of PLATFORMS) {
       assert.equal(await socket.emitWithAck('echo', 1), 1);
     });
 
+    await on('a fault of the network is a clear error, and it comes again', async phone => {
+      const socket = await phone.connect('', { reconnectionDelay: 1 });
+      const end = next<[string, { message: string; description: MiniProgramError | string }]>(socket, 'disconnect');
+      phone.breakDown();
+      const [reason, { message, description }] = await end;
+      if (typeof description === 'string') assert.equal(reason, 'transport close');
+      else assert.match(message, /^CONNECTION_FAILED: connection lost \(.*Software caused connection abort.*\)$/);
+      assert.equal(typeof description === 'string', name === 'ks', 'the platform that tells of no errors');
+      await next(socket, 'connect');
+      assert.equal(await socket.emitWithAck('echo', 1), 1);
+      await phone.settled(1);
+    });
+
     await on('a frame that is longer than the server takes is a clear error, and is not sent', async phone => {
       const socket = await phone.connect('', { reconnectionDelay: 1 });
       assert.equal(await socket.emitWithAck('echo', '你'.repeat(6600)), '你'.repeat(6600));
@@ -453,6 +466,7 @@ class Phone {
   choices = (): Record<string, unknown> => this.#simulation.choices();
   evaluate = (expression: string): unknown => this.#simulation.program.evaluate(expression);
   isArrayBuffer = (value: unknown): value is ArrayBuffer => this.#simulation.program.isArrayBuffer(value);
+  breakDown = (): void => this.#simulation.breakDown();
   hide = (options: HideOptions): void => this.#simulation.program.hide(options);
   show = (): void => this.#simulation.program.show();
 }

@@ -31,6 +31,8 @@ export interface Simulation {
   choices(): Record<string, unknown>;
   /** How many sockets there are. */
   sockets(): number;
+  /** The network has a fault. */
+  breakDown(): void;
   /** Resolves when no event of a socket that has ended is still to be told. */
   late(): Promise<void>;
   /** How many listeners the program has for the events of its only socket, where that is all it has. */
@@ -63,6 +65,7 @@ export function simulate(t: TestContext, name: PlatformName, url: string, option
     handshake: () => handshakes.at(-1)?.header ?? {},
     choices: () => handshakes.at(-1)?.choices ?? {},
     sockets: () => sockets.size,
+    breakDown: () => sockets.forEach(socket => socket.breakDown()),
     late: async () => void (await Promise.all(late)),
     listeners: () => [...globalListeners.values()].flat().length,
   };
@@ -294,6 +297,11 @@ class NativeSocket {
   }
 
   #interruption = false;
+
+  breakDown(): void {
+    this.webSocket.emit('error', new Error('Software caused connection abort'));
+    this.webSocket.terminate();
+  }
 
   /** The platform takes it away from a program in the background. */
   takeAway(isTold: boolean): void {
