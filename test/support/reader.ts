@@ -1,7 +1,8 @@
 /**
  * Follows a page of the documentation from top to bottom, as a reader would who does all that it says:
  * a sample that begins with a path is written to that file of an app, and takes the place of an earlier one;
- * a sample that begins with `// client` is run, against the app as the page has it so far.
+ * a sample that begins with `// client` is run, against the app as the page has it so far;
+ * one that begins with `// mini program` as well, on WeChat or on the platform that it names.
  * What such a sample prints has to be what it says it prints: `console.log(answer); // => { ok: true }`.
  */
 import { execFile } from 'node:child_process';
@@ -13,16 +14,17 @@ import { type Cluster, startCluster } from './cluster';
 import { type RunningNginx, startNginx } from './nginx';
 import type { Page, Sample } from './page';
 import { type RedisServer, startRedis } from './redis';
+import { runMiniProgram } from './mini-script';
 import { runScript } from './script';
 import { checkTypes, toJavaScript } from './typescript';
 
 /** What readers type into a shell is not run (but for tests of an app), but has to be of a kind that is known to work. */
 const COMMANDS = [
-  /^npm i( --save-dir)?( -D)?( [@a-z][\w@/.-]*)+$/,
+  /^npm i( --save-dir)?( -D)?( [@a-z][\w@/.-]*)*$/,
   /^git clone \S+$/,
   /^cd \S+$/,
   /^npm init egg --type=simple$/,
-  /^npm (start|test|run (lint|types|(test:unit|bench) -- .*|bench|soak))$/, // of this project
+  /^npm (start|test|run (build|lint|types|(test:unit|bench) -- .*|bench|soak|test:pack-npm))$/, // of this project
   /^npm run dev$/, // of an app that `npm init egg` has made
   /^npx (ets|egg-scripts .*)$/,
   /^(node --test|npx mocha)( --[\w-]+( \d+)?)* test\/\*\.test\.js$/,
@@ -71,6 +73,7 @@ export class Reader {
     const { language, title, path, host, code } = sample;
     const isScript = language === 'js' || language === 'ts';
     if (isScript && /^client\b/.test(title)) await this.#runClient(sample);
+    else if (isScript && /^mini program\b/.test(title)) await runMiniProgram(this.#t, (await this.#start()).url, sample);
     else if (path?.endsWith(`.${language}`)) {
       if (host !== undefined && !HOST.startsWith(host.replace(' ', ''))) return;
       await this.#stop();
