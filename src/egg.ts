@@ -38,6 +38,8 @@ interface EggConfig {
   /** The headers that carry the host name which the client asked for, when `proxy` is on. */
   readonly hostHeaders?: string;
   readonly io?: unknown;
+  /** Of egg-redis or @eggjs/redis. */
+  readonly redis?: unknown;
   readonly session?: { readonly store?: unknown; readonly ContextStore?: unknown };
 }
 

@@ -4,7 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Server as EngineServer } from 'engine.io';
 import { Server as SocketIoServer, type Namespace as SocketIoNamespace, type ServerOptions } from 'socket.io';
-import { createAdapterFactory, RedisLink } from './adapter';
+import { createAdapterFactory, createLink, withoutVainRecovery } from './adapter';
 import type { Settings } from './config';
 import { Arrivals } from './connection';
 import { createContextClass, type SocketContextClass } from './context';
@@ -13,6 +13,7 @@ import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './engine';
 import { revealsErrors, SetupError, messageOf } from './errors';
 import { Ids } from './ids';
+import type { Link } from './link';
 import { LoadedFiles, toAsync } from './loader';
 import { guardUse, Namespace } from './namespace';
 import { checkOrigin, safeCors } from './origin';
@@ -45,7 +46,7 @@ export class Server extends SocketIoServer implements Routes {
   readonly #adopted = new WeakSet<SocketIoNamespace>();
   /** Those that wait for their middleware until the app has been loaded. */
   readonly #waiting = new Set<Namespace>();
-  readonly #redis: RedisLink | undefined;
+  readonly #link: Link | undefined;
   #isReady = false;
   #Context: SocketContextClass | undefined;
 
@@ -60,21 +61,21 @@ export class Server extends SocketIoServer implements Routes {
 
   /** @internal */
   constructor(app: EggApplication, settings: Settings) {
-    const { init } = settings;
+    const init = withoutVainRecovery(settings, app.options.workers ?? 1, message => app.logger.warn(message));
     const deprecations = new Deprecations(app.logger);
     const wsEngine = findWsEngine(init.wsEngine, app.baseDir);
-    const redis = settings.redis && new RedisLink(settings.redis, app.logger); // last: what throws before it leaves nothing open
+    const link = createLink(settings.adapter, init, app.logger, app.baseDir); // last: what throws before it leaves nothing open
     super({
       ...init,
       // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; an engine that is none shows when Engine.IO makes it
       wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
       allowRequest: checkOrigin(app, init),
       ...(init.cors && { cors: safeCors(init.cors) }),
-      adapter: createAdapterFactory(init, redis, deprecations),
+      adapter: createAdapterFactory(init, settings.adapter, link, deprecations),
     });
     this.#app = app;
     this.#settings = settings;
-    this.#redis = redis;
+    this.#link = link;
     this.#files = new LoadedFiles(app);
     this.deprecations = deprecations;
     this.ids = new Ids(settings.generateId, app.logger);
@@ -133,7 +134,7 @@ export class Server extends SocketIoServer implements Routes {
     for (const namespace of this.#waiting) this.#takeMiddleware(namespace);
     this.#waiting.clear();
     this.#warnOfPolling();
-    await this.#redis?.ready();
+    await this.#link?.ready();
   }
 
   /** @internal */
@@ -166,7 +167,7 @@ export class Server extends SocketIoServer implements Routes {
       patience.abort();
       for (const webSocket of webSockets) webSocket.terminate();
     }
-    this.#redis?.close();
+    await this.#link?.close();
   }
 
   #warnOfPolling(): void {
