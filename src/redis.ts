@@ -116,10 +116,11 @@ export class RedisLink extends Link {
     });
     client.setMaxListeners(0); // each namespace has some
     let last: Error | undefined;
-    client.on('error', (error: Error) => {
-      last = reasonOf(error);
-      if (client instanceof Redis) this.goDown(last); // of a Cluster one node may fail
-    });
+    if (client instanceof Redis) client.on('error', (error: Error) => this.goDown(error));
+    else {
+      client.on('error', () => {}); // that no node answers; it closes as well
+      client.on('node error', (error: Error) => (last ??= error)); // one may fail
+    }
     client.on('close', () => this.goDown(last ?? new Error('the connection was closed')));
     client.on('ready', () => {
       last = undefined;
@@ -294,11 +295,6 @@ function createClient(config: RedisConfig, { onFailure, ...needs }: Needs): Clie
     },
     onFailure,
   );
-}
-
-/** A Cluster says only that no node has answered; why not is what the last of them has said. */
-function reasonOf(error: Error & { lastNodeError?: Error }): Error {
-  return error.lastNodeError ?? error;
 }
 
 /** What it is called in the log; without passwords. */
