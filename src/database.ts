@@ -1,6 +1,6 @@
 /** PostgreSQL and MongoDB as the way to the other servers. */
 import { randomBytes } from 'node:crypto';
-import type { EventEmitter } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Namespace } from 'socket.io';
@@ -9,7 +9,7 @@ import type { AdapterFactory, DatabaseSettings } from './config';
 import type { Logger } from './egg';
 import { toError } from './errors';
 import { CONNECT_PATIENCE, Link } from './link';
-import { deliverLocallyFirst, encoded, failFast, isMissed, locally } from './local-first';
+import { broadcastHere, deliverLocallyFirst, encoded, failFast, isMissed, locally } from './local-first';
 
 /** How long a query may take, in ms. The database is thought to be dead before; this ends what a connection has lost. */
 const QUERY_PATIENCE = 5000;
@@ -68,10 +68,11 @@ export class PostgresLink extends Link {
     this.#pool = new this.#pg.Pool(this.#connection);
     this.#pool.on('error', (error: Error) => this.goDown(error)); // of a connection that nobody uses just now
     const onError = (error: Error): void => this.#onError(error);
-    const pool = { query: this.#pool.query.bind(this.#pool), connect: () => this.#listen() };
+    const queries = new Queries(this.#pool);
+    const pool = { query: queries.query.bind(queries), connect: () => this.#listen() };
     const create = createAdapter(pool, { ...others, errorHandler: onError });
     this.createAdapter = nsp => {
-      const adapter = deliverLocallyFirst(create(nsp), this);
+      const adapter = deliverLocallyFirst(broadcastHere(create(nsp)), this);
       this.#adapters.add(adapter);
       // its client listens to a channel for each namespace, and does so again when it has to reconnect
       (Reflect.get(adapter, 'client') as { addNamespace(name: string): void }).addNamespace(pulse); // private
@@ -116,7 +117,12 @@ export class PostgresLink extends Link {
       if (channel === this.#channel) this.comeBack(Number(payload));
     });
     await client.connect();
-    return Object.assign(client, { release: () => void client.end() }); // as one of a pool
+    return Object.assign(client, {
+      release: () => void client.end(), // as one of a pool
+      // the adapter fetches what is large; what comes after it must not overtake it
+      on: (event: string, listener: (arg: unknown) => Promise<void>) =>
+        EventEmitter.prototype.on.call(client, event, event === 'notification' ? oneByOne(listener) : listener),
+    });
   }
 
   async #createTable(): Promise<void> {
@@ -159,6 +165,64 @@ function countLost(adapter: ClusterAdapter, link: Link, onError: (error: Error) 
       return '';
     },
   });
+}
+
+/**
+ * The queries of the adapter. Messages leave in order, over whichever connection of the pool: a large one is two queries, of which
+ * the second says where to find what the first has stored, and what comes after it must not overtake it.
+ */
+class Queries {
+  readonly #pool: PgPool;
+  /** What is stored and has still to be told of, by its id. */
+  readonly #stored = new Map<unknown, () => void>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(pool: PgPool) {
+    this.#pool = pool;
+  }
+
+  async query(text: string, values: unknown[] = []): Promise<unknown> {
+    if (text.startsWith('INSERT')) return this.#store(text, values);
+    if (!text.includes('pg_notify')) return this.#pool.query(text, values);
+    const id = attachmentOf(values[1]);
+    const told = this.#stored.get(id);
+    if (told) {
+      this.#stored.delete(id);
+      return this.#pool.query(text, values).finally(told);
+    }
+    const sent = this.#last.then(() => this.#pool.query(text, values));
+    this.#last = sent.catch(() => {}); // the caller hears it
+    return sent;
+  }
+
+  #store(text: string, values: unknown[]): Promise<unknown> {
+    const stored = this.#last.then(() => this.#pool.query(text, values));
+    this.#last = stored.then(
+      result =>
+        new Promise<void>(told => {
+          const { rows } = result as { rows: { id: unknown }[] }; // the statement returns it
+          this.#stored.set(String(rows[0]?.id), told);
+        }),
+      () => {}, // the caller hears it
+    );
+    return stored;
+  }
+}
+
+function attachmentOf(payload: unknown): string | undefined {
+  if (typeof payload !== 'string' || payload.length > 200 || !payload.includes('"attachmentId"')) return undefined;
+  const { attachmentId } = JSON.parse(payload) as { attachmentId?: unknown }; // of the adapter
+  return attachmentId === undefined ? undefined : String(attachmentId);
+}
+
+/** Calls that wait for those before them. */
+function oneByOne<Arg, Result>(work: (arg: Arg) => Promise<Result>): (arg: Arg) => Promise<Result> {
+  let last: Promise<unknown> = Promise.resolve();
+  return async arg => {
+    const turn = last.then(() => work(arg));
+    last = turn.catch(() => {}); // the caller hears it
+    return turn;
+  };
 }
 
 function cut(client: PgClient | undefined): void {

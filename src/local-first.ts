@@ -1,7 +1,6 @@
 /** Adapters whose local clients never wait for other servers, and whose questions to other servers do not hang. */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Adapter, BroadcastOptions, ClusterAdapter, Room } from 'socket.io-adapter';
-import { MessageType } from 'socket.io-adapter';
+import { Adapter, type BroadcastOptions, type ClusterAdapter, MessageType, type Room } from 'socket.io-adapter';
 import { toError } from './errors';
 import type { Link } from './link';
 
@@ -17,6 +16,8 @@ interface Packet {
   readonly data: unknown[];
 }
 
+type Broadcast = (packet: Packet, opts: BroadcastOptions) => void;
+
 type Callback = (error: Error | null, responses?: unknown[]) => void;
 
 /** What a ClusterAdapter declares as protected or private. */
@@ -26,15 +27,22 @@ interface Inside {
   addOffsetIfNecessary(packet: Packet, opts: BroadcastOptions, offset: string): void;
 }
 
+/** What a broadcast is to the clients of this server alone: at once, and a value that cannot be sent throws. */
+export function broadcastHere<A extends Adapter>(adapter: A): A {
+  return Object.assign(adapter, {
+    broadcast: (packet: Packet, opts: BroadcastOptions): void => Adapter.prototype.broadcast.call(adapter, packet, opts),
+  });
+}
+
 /**
  * The adapters of Socket.IO that stand on its ClusterAdapter publish first, wait, and then turn to the clients of this server.
- * This one is changed to turn to them at once, and in order.
+ * This one is changed to turn to them at once, and in order. Its `broadcast` has to be that to them alone.
  * @param withOffsets whether clients of this server get the offset of a broadcast along, for connection state recovery
  */
 export function deliverLocallyFirst(adapter: ClusterAdapter, link: Link, withOffsets = false): ClusterAdapter {
   const inside = adapter as unknown as Inside; // there, though declared otherwise
   const base = {
-    broadcast: adapter.broadcast.bind(adapter),
+    broadcast: adapter.broadcast.bind(adapter) as Broadcast,
     addSockets: adapter.addSockets.bind(adapter),
     delSockets: adapter.delSockets.bind(adapter),
     disconnectSockets: adapter.disconnectSockets.bind(adapter),
@@ -43,9 +51,9 @@ export function deliverLocallyFirst(adapter: ClusterAdapter, link: Link, withOff
     if (!opts.flags?.local) inside.publish({ type, data: { opts: encoded(opts), ...data } });
   };
   return Object.assign(adapter, {
-    async broadcast(packet: Packet, opts: BroadcastOptions): Promise<void> {
+    broadcast(packet: Packet, opts: BroadcastOptions): void {
+      base.broadcast(packet, opts);
       publish(MessageType.BROADCAST, opts, { packet });
-      return base.broadcast(packet, locally(opts));
     },
     async addSockets(opts: BroadcastOptions, rooms: Room[]): Promise<void> {
       publish(MessageType.SOCKETS_JOIN, opts, { rooms });
@@ -67,11 +75,7 @@ export function deliverLocallyFirst(adapter: ClusterAdapter, link: Link, withOff
  * Broadcasts that wait for their offsets, each behind those before it. While the other end does not answer they do not wait:
  * a client that reconnects later is then not told what it missed since.
  */
-function inOrder(
-  broadcast: (packet: Packet, opts: BroadcastOptions) => Promise<void>,
-  inside: Inside,
-  link: Link,
-): (packet: Packet, opts: BroadcastOptions) => Promise<void> {
+function inOrder(broadcast: Broadcast, inside: Inside, link: Link): Broadcast {
   let isLate = false;
   let last: Promise<void> | undefined;
 
@@ -94,17 +98,16 @@ function inOrder(
     return Promise.race([published, late]).finally(() => clearTimeout(timer));
   };
 
-  return async (packet, opts) => {
+  return (packet, opts) => {
     const offset = opts.flags?.local ? undefined : offsetOf(packet, opts);
     const before = last;
     const turn = (async () => {
       await before;
       const value = await offset;
       if (value !== undefined) inside.addOffsetIfNecessary(packet, opts, value);
-      await broadcast(packet, locally(opts));
+      broadcast(packet, opts);
     })();
     last = turn.catch((error: unknown) => link.logger.error('[egg-socket.io] a broadcast failed:', error));
-    await last;
   };
 }
 

@@ -8,7 +8,7 @@ import type { BroadcastOptions, ClusterAdapter, Room } from 'socket.io-adapter';
 import type { AdapterFactory, RedisConfig, RedisSettings } from './config';
 import type { Logger } from './egg';
 import { CONNECT_PATIENCE, Link } from './link';
-import { deliverLocallyFirst, failFast, locally } from './local-first';
+import { broadcastHere, deliverLocallyFirst, failFast, locally } from './local-first';
 import { holdUntilConnected } from './recovery';
 
 /** How long Redis may take for a command, in ms. It is thought to be dead before; this ends commands that a connection has lost. */
@@ -92,7 +92,7 @@ export class RedisLink extends Link {
       create = streams.createAdapter(this.#publisher, { streamName: this.#config.key ?? 'socket.io', channelPrefix: prefix, ...options });
     }
     return nsp => {
-      const adapter = create(nsp);
+      const adapter = broadcastHere(create(nsp));
       if (recovers) holdUntilConnected(this.#restoreWhileUp(adapter), nsp);
       return failFast(deliverLocallyFirst(adapter, this, recovers), this, requestsTimeout);
     };

@@ -1,0 +1,582 @@
+/** What every adapter has to do, however its messages travel: the same cases for each. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type Namespace, Server, type ServerOptions, type Socket } from 'socket.io';
+import { type Client, type ClientOptions, connect, next } from './client';
+
+export interface AdapterServer {
+  readonly io: Server;
+  readonly url: string;
+  /** Closes it, as one of several. */
+  leave(): Promise<void>;
+}
+
+/** Starts one more server, which is to know those before it. */
+export type Join = () => Promise<AdapterServer>;
+
+export interface Differences {
+  /** There is always one server only; cases that need more are left out. */
+  readonly alone?: boolean;
+  /** Cases that do not hold, and why; once one does, it is to be taken out here. */
+  readonly except?: Record<string, string>;
+}
+
+/** A Socket.IO server with this adapter, and nothing of Egg. It is closed when the test ends, if it has not left before. */
+export async function startServer(t: TestContext, options: Partial<ServerOptions>, onLeave = (): void => {}): Promise<AdapterServer> {
+  const http = createServer();
+  const io = new Server(http, { serveClient: false, ...options });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  let leaving: Promise<void> | undefined;
+  const leave = async (): Promise<void> => {
+    leaving ??= io.close().then(onLeave);
+    await leaving;
+  };
+  t.after(leave);
+  return { io, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`, leave };
+}
+
+/** Waits until all servers count each other, in a namespace. */
+export async function allKnown(servers: readonly AdapterServer[], name = '/'): Promise<void> {
+  for (const { io } of servers) {
+    const nsp = io.of(name);
+    while ((await nsp.adapter.serverCount()) !== servers.length) await nextTurn();
+  }
+}
+
+/** A client, and its socket at the server. */
+export interface Person {
+  readonly client: Client;
+  readonly socket: Socket;
+  readonly id: string;
+  /** Each event with its arguments. */
+  readonly heard: unknown[][];
+}
+
+export async function enter(t: TestContext, { io, url }: AdapterServer, name = '/', options: ClientOptions = {}): Promise<Person> {
+  const arrival = next<[Socket]>(io.of(name), 'connection');
+  const client = await connect(t, url + name, options);
+  const [socket] = await arrival;
+  const heard: unknown[][] = [];
+  client.onAny((...args: unknown[]) => heard.push(args));
+  return { client, socket, id: socket.id, heard };
+}
+
+/** All that each has heard of a sender, when all that the sender has sent has arrived. */
+export async function allHeard(sender: Namespace, people: readonly Person[]): Promise<unknown[][][]> {
+  const ends = people.map(({ client }) => next(client, 'end'));
+  sender.emit('end');
+  await Promise.all(ends);
+  return people.map(({ heard }) => heard.splice(0).filter(([event]) => event !== 'end'));
+}
+
+/** Three servers with a namespace of their own for each case. */
+interface Stage {
+  readonly t: TestContext;
+  readonly servers: readonly AdapterServer[];
+  readonly name: string;
+  /** The namespace at a server: 0, 1 or 2. */
+  nsp(server: number): Namespace;
+  enter(server: number, options?: ClientOptions): Promise<Person>;
+}
+
+interface Case {
+  readonly run: (stage: Stage) => Promise<void>;
+  readonly needsOthers: boolean;
+}
+
+const CASES: Record<string, Case> = {};
+
+function holds(what: string, run: Case['run']): void {
+  CASES[what] = { run, needsOthers: false };
+}
+
+function holdsWithOthers(what: string, run: Case['run']): void {
+  CASES[what] = { run, needsOthers: true };
+}
+
+export function conformance(name: string, start: (t: TestContext) => Promise<Join>, differences: Differences = {}): void {
+  const { alone = false, except = {} } = differences;
+
+  test(`${name}: what an adapter has to do`, async t => {
+    const join = await start(t);
+    const servers = [await join()];
+    while (servers.length < 3) servers.push(alone ? (servers[0] as AdapterServer) : await join()); // there is one
+    let number = 0;
+    for (const [what, { run, needsOthers }] of Object.entries(CASES)) {
+      if (alone && needsOthers) continue;
+      const why = except[what];
+      await t.test(why === undefined ? what : `not so, since ${why}: ${what}`, async t => {
+        const name = `/case-${++number}`;
+        for (const { io } of servers) io.of(name);
+        if (!alone) await allKnown(servers, name);
+        const nsp = (index: number): Namespace => (servers[index] as AdapterServer).io.of(name); // 0, 1 or 2
+        const ran = run({ t, servers, name, nsp, enter: (index, options) => enter(t, servers[index] as AdapterServer, name, options) });
+        if (why === undefined) await ran;
+        else await assert.rejects(ran, assert.AssertionError, 'it holds by now');
+      });
+    }
+  });
+
+  if (alone) return;
+
+  test(`${name}: a server that joins later is reached, and reaches`, async t => {
+    const join = await start(t);
+    const servers = [await join(), await join()];
+    await allKnown(servers);
+    servers.push(await join());
+    await allKnown(servers);
+    const [first, , third] = servers as [AdapterServer, AdapterServer, AdapterServer];
+    const [alice, carol] = [await enter(t, first), await enter(t, third)];
+    first.io.emit('said', 'to the new one');
+    assert.deepEqual(await allHeard(first.io.of('/'), [carol]), [[['said', 'to the new one']]]);
+    alice.heard.length = 0;
+    third.io.emit('said', 'of the new one');
+    assert.deepEqual(await allHeard(third.io.of('/'), [alice]), [[['said', 'of the new one']]]);
+    assert.deepEqual(ids(await first.io.fetchSockets()), ids([alice, carol]));
+    assert.deepEqual(ids(await third.io.fetchSockets()), ids([alice, carol]));
+  });
+
+  test(`${name}: a server that leaves is not waited for`, async t => {
+    const join = await start(t);
+    const servers = [await join(), await join(), await join()];
+    await allKnown(servers);
+    const [first, second, third] = servers as [AdapterServer, AdapterServer, AdapterServer];
+    const [alice, bob] = [await enter(t, first), await enter(t, second), await enter(t, third)];
+    for (const { client } of [alice, bob]) client.on('ask', (answer: (value: string) => void) => answer('here'));
+    await third.leave();
+    await allKnown([first, second]);
+    assert.deepEqual(ids(await first.io.fetchSockets()), ids([alice, bob]));
+    assert.deepEqual(await first.io.timeout(5000).emitWithAck('ask'), ['here', 'here']);
+    second.io.on('count', (answer: (value: number) => void) => answer(2));
+    assert.deepEqual(await first.io.serverSideEmitWithAck('count'), [2]);
+  });
+}
+
+function ids(sockets: readonly { readonly id: string }[]): string[] {
+  return sockets.map(({ id }) => id).sort();
+}
+
+// Whom a broadcast reaches
+
+holds('all clients, each once', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1), await enter(2), await enter(2)];
+  nsp(0).emit('said', 1, 'two', { three: [3] });
+  for (const heard of await allHeard(nsp(0), people)) assert.deepEqual(heard, [['said', 1, 'two', { three: [3] }]]);
+});
+
+holds('those of a room; those of several rooms once', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1), await enter(2)] as const;
+  const [alice, bob, carol] = people;
+  await alice.socket.join('a');
+  await bob.socket.join(['a', 'b']);
+  await carol.socket.join('c');
+  nsp(0).to('a').emit('to a');
+  nsp(0).to('a').to('b').emit('to a and b');
+  nsp(0).to(['b', 'c']).emit('to b and c');
+  nsp(0).to('nobody').emit('to nobody');
+  nsp(0).to(carol.id).emit('to carol');
+  assert.deepEqual(await allHeard(nsp(0), people), [
+    [['to a'], ['to a and b']],
+    [['to a'], ['to a and b'], ['to b and c']],
+    [['to b and c'], ['to carol']],
+  ]);
+});
+
+holds('all but those of a room, or one', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1), await enter(2)] as const;
+  const [alice, bob, carol] = people;
+  for (const { socket } of people) await socket.join('all');
+  await bob.socket.join('b');
+  nsp(0).except('b').emit('not to b');
+  nsp(0).to('all').except([carol.id, 'b']).emit('only to alice');
+  alice.socket.broadcast.emit('not to me');
+  alice.socket.to('b').emit('to b');
+  assert.deepEqual(await allHeard(nsp(0), people), [
+    [['not to b'], ['only to alice']],
+    [['not to me'], ['to b']],
+    [['not to b'], ['not to me']],
+  ]);
+});
+
+holds('clients who have left a room no more', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1)] as const;
+  for (const { socket } of people) await socket.join('a');
+  await people[1].socket.leave('a');
+  nsp(0).to('a').emit('to a');
+  assert.deepEqual(await allHeard(nsp(0), people), [[['to a']], []]);
+});
+
+holdsWithOthers('only those of this server, with `local`', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1)] as const;
+  nsp(0).local.emit('near');
+  assert.deepEqual(await allHeard(nsp(0), people), [[['near']], []]);
+});
+
+holds('clients that are ready, with `volatile`; and without compression', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1)];
+  nsp(0).compress(false).emit('plain');
+  assert.deepEqual(await allHeard(nsp(0), people), [[['plain']], [['plain']]]);
+  for (const { heard } of people) {
+    while (heard.length === 0) {
+      nsp(0).volatile.emit('maybe');
+      await nextTurn();
+    }
+    assert.deepEqual(heard[0], ['maybe']);
+  }
+});
+
+holdsWithOthers('each namespace by itself', async ({ t, servers, name, nsp, enter: enterHere }) => {
+  for (const { io } of servers) io.of(`${name}/other`);
+  await allKnown(servers, `${name}/other`);
+  const here = [await enterHere(0), await enterHere(1)];
+  const there = await enter(t, servers[1] as AdapterServer, `${name}/other`); // there are three
+  nsp(0).emit('here');
+  servers[0]?.io.of(`${name}/other`).emit('there');
+  assert.deepEqual(await allHeard(nsp(0), here), [[['here']], [['here']]]);
+  assert.deepEqual(await allHeard((servers[0] as AdapterServer).io.of(`${name}/other`), [there]), [[['there']]]);
+});
+
+// In which order
+
+holds('1,000 events of each of two servers arrive in the order in which they were sent', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1), await enter(2)];
+  for (let n = 0; n < 1000; n++) {
+    nsp(0).emit('of 0', n);
+    nsp(1).emit('of 1', n);
+  }
+  const [before, after] = [await allHeard(nsp(0), people), await allHeard(nsp(1), people)];
+  for (const index of people.keys()) {
+    const heard = [...(before[index] ?? []), ...(after[index] ?? [])];
+    for (const sender of ['of 0', 'of 1']) {
+      const numbers = heard.filter(([event]) => event === sender).map(([, n]) => n);
+      assert.deepEqual(numbers, [...Array(1000).keys()]);
+    }
+  }
+});
+
+holds('broadcasts arrive in order with what is sent to one client', async ({ nsp, enter }) => {
+  const alice = await enter(0);
+  for (let n = 0; n < 100; n += 4) {
+    alice.socket.emit('n', n);
+    nsp(0).emit('n', n + 1);
+    nsp(0)
+      .to(alice.id)
+      .emit('n', n + 2);
+    alice.socket.nsp.in(alice.id).emit('n', n + 3);
+  }
+  const [heard] = await allHeard(nsp(0), [alice]);
+  assert.deepEqual(
+    heard,
+    [...Array(100).keys()].map(n => ['n', n]),
+  );
+});
+
+holds('a broadcast to a room reaches those who were made to join it just before, and not those who left', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1)];
+  nsp(0).socketsJoin('a');
+  nsp(0).to('a').emit('in');
+  nsp(0).socketsLeave('a');
+  nsp(0).to('a').emit('out');
+  assert.deepEqual(await allHeard(nsp(0), people), [[['in']], [['in']]]);
+});
+
+// What arrives
+
+class Point {
+  constructor(
+    readonly x: number,
+    readonly y: number,
+  ) {}
+
+  toJSON(): string {
+    return `${this.x}/${this.y}`;
+  }
+}
+
+const BYTES = Buffer.from([0, 1, 127, 128, 255]);
+
+const VALUES: Record<string, readonly [sent: unknown[], arrived: unknown[]]> = {
+  'numbers, strings, nothing': [
+    [0, -1.5, 2 ** 53, '', 'a\u0000"\\\n', null, true],
+    [0, -1.5, 2 ** 53, '', 'a\u0000"\\\n', null, true],
+  ],
+  'large numbers': [
+    [1e300, -(2 ** 70)],
+    [1e300, -(2 ** 70)],
+  ],
+  'what JSON does not have': [
+    [undefined, [undefined, Number.NaN], { a: undefined, b: () => {} }],
+    [null, [null, null], {}],
+  ],
+  'dates and what has a toJSON()': [
+    [new Date(0), { at: new Date(1) }, new Point(1, 2), [new Point(3, 4)]],
+    ['1970-01-01T00:00:00.000Z', { at: '1970-01-01T00:00:00.001Z' }, '1/2', ['3/4']],
+  ],
+  'every script': [
+    ['大家好', '😀', 'e\u0301', '\u2028', { 键: '值' }],
+    ['大家好', '😀', 'e\u0301', '\u2028', { 键: '值' }],
+  ],
+  'half a character': [['\ud800'], ['\ud800']],
+  'bytes, deep in other things': [
+    [BYTES, { deep: [{ er: BYTES }, 'text'] }, [BYTES, [BYTES]], Buffer.alloc(0)],
+    [BYTES, { deep: [{ er: BYTES }, 'text'] }, [BYTES, [BYTES]], Buffer.alloc(0)],
+  ],
+  'bytes beside a date and undefined': [
+    [BYTES, new Date(0), [undefined], new Point(5, 6)],
+    [BYTES, '1970-01-01T00:00:00.000Z', [null], '5/6'],
+  ],
+  'what looks like bytes that have been taken out': [
+    [{ _placeholder: false, num: 0 }, { placeholder: true }],
+    [{ _placeholder: false, num: 0 }, { placeholder: true }],
+  ],
+};
+
+for (const [what, [sent, arrived]] of Object.entries(VALUES)) {
+  holds(`values arrive elsewhere as they do here: ${what}`, async ({ nsp, enter }) => {
+    const people = [await enter(0), await enter(1)];
+    nsp(0).emit('values', ...sent);
+    assert.deepEqual(await allHeard(nsp(0), people), [[['values', ...arrived]], [['values', ...arrived]]]);
+  });
+}
+
+holds('array buffers and typed arrays arrive as their bytes', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1)];
+  const { buffer } = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);
+  nsp(0).emit('values', buffer, new Uint16Array(buffer, 2, 2), new DataView(buffer, 1, 3));
+  const arrived = [Buffer.from([1, 2, 3, 4, 5, 6, 7, 8]), Buffer.from([3, 4, 5, 6]), Buffer.from([2, 3, 4])];
+  assert.deepEqual(await allHeard(nsp(0), people), [[['values', ...arrived]], [['values', ...arrived]]]);
+});
+
+holds('a megabyte of text, and one of bytes', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1)];
+  const text = '0123456789abcde大'.repeat(65_536);
+  const bytes = Buffer.alloc(1_048_576, 'bytes');
+  nsp(0).emit('text', text);
+  nsp(0).emit('bytes', bytes);
+  for (const heard of await allHeard(nsp(0), people)) {
+    assert.deepEqual(
+      heard.map(([event]) => event),
+      ['text', 'bytes'],
+    );
+    assert.ok(heard[0]?.[1] === text);
+    assert.ok(bytes.equals(heard[1]?.[1] as Buffer));
+  }
+});
+
+holds('a value that cannot be sent throws where it is sent, and reaches nobody', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1)];
+  const circle: unknown[] = [];
+  circle.push(circle);
+  assert.throws(() => nsp(0).emit('bad', 1n));
+  assert.throws(() => nsp(0).emit('bad', circle));
+  nsp(0).emit('good');
+  assert.deepEqual(await allHeard(nsp(0), people), [[['good']], [['good']]]);
+});
+
+holds('listeners to all that goes out hear broadcasts', async ({ nsp, enter }) => {
+  const bob = await enter(1);
+  const seen: unknown[][] = [];
+  bob.socket.onAnyOutgoing((...args: unknown[]) => seen.push(args));
+  nsp(0).emit('said', 'x', BYTES);
+  await allHeard(nsp(0), [bob]);
+  assert.deepEqual(seen, [['said', 'x', BYTES], ['end']]);
+});
+
+// Acknowledgements
+
+holds('all acknowledge a broadcast', async ({ nsp, enter }) => {
+  for (const server of [0, 1, 2, 2]) {
+    const { client } = await enter(server);
+    client.on('ask', (what: unknown, answer: (value: unknown) => void) => answer({ server, what }));
+  }
+  const answers = (await nsp(0).timeout(5000).emitWithAck('ask', 'who')) as { server: number }[];
+  assert.deepEqual(
+    answers.sort((one, other) => one.server - other.server),
+    [0, 1, 2, 2].map(server => ({ server, what: 'who' })),
+  );
+});
+
+holds('those of a room acknowledge', async ({ nsp, enter }) => {
+  for (const server of [0, 1, 2]) {
+    const { client, socket } = await enter(server);
+    if (server > 0) await socket.join('a');
+    client.on('ask', (answer: (value: number) => void) => answer(server));
+  }
+  const answers = (await nsp(0).to('a').timeout(5000).emitWithAck('ask')) as number[];
+  assert.deepEqual(answers.sort(), [1, 2]);
+});
+
+holds('acknowledgements carry bytes, and nothing', async ({ nsp, enter }) => {
+  const { client } = await enter(1);
+  client.on('bytes', (sent: unknown, answer: (value: unknown) => void) => answer({ back: sent }));
+  client.on('nothing', (answer: () => void) => answer());
+  assert.deepEqual(await nsp(0).timeout(5000).emitWithAck('bytes', BYTES), [{ back: BYTES }]);
+  assert.deepEqual(await nsp(0).timeout(5000).emitWithAck('nothing'), [undefined]);
+});
+
+holds('a broadcast that one client does not acknowledge ends by its timeout, with the answers of the others', async ({ nsp, enter }) => {
+  for (const server of [0, 1, 2]) {
+    const { client } = await enter(server);
+    client.on('ask', (answer: (value: number) => void) => {
+      if (server !== 1) answer(server);
+    });
+  }
+  const error = await nsp(0)
+    .timeout(300)
+    .emitWithAck('ask')
+    .then(
+      () => assert.fail('nobody was missed'),
+      (error: unknown) => error as Error & { responses: number[] }, // as Socket.IO makes it
+    );
+  assert.match(error.message, /timed out/);
+  assert.deepEqual(error.responses.sort(), [0, 2]);
+});
+
+holds('a broadcast with acknowledgement that nobody gets ends at once', async ({ nsp }) => {
+  assert.deepEqual(await nsp(0).to('nobody').timeout(5000).emitWithAck('ask'), []);
+});
+
+// Sockets of all servers
+
+holds('fetchSockets() finds all, with rooms, data and handshake', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1, { auth: { token: 'secret' }, query: { q: '大' } })] as const;
+  const [, bob] = people;
+  await bob.socket.join('a');
+  bob.socket.data = { name: 'bob', at: { x: 1 } };
+  const sockets = await nsp(0).fetchSockets();
+  assert.deepEqual(ids(sockets), ids(people));
+  const found = sockets.find(({ id }) => id === bob.id);
+  assert.deepEqual([...(found?.rooms ?? [])].sort(), [bob.id, 'a'].sort());
+  assert.deepEqual(found?.data, { name: 'bob', at: { x: 1 } });
+  assert.deepEqual(found?.handshake.auth, { token: 'secret' });
+  assert.equal(found?.handshake.query['q'], '大');
+  assert.equal(found?.handshake.headers.host, bob.socket.handshake.headers.host);
+  assert.equal(found?.handshake.issued, bob.socket.handshake.issued);
+});
+
+holds('fetchSockets() finds those of a room, and not those that are excepted', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1), await enter(2)] as const;
+  const [alice, bob, carol] = people;
+  for (const { socket } of [alice, bob]) await socket.join('a');
+  assert.deepEqual(ids(await nsp(2).in('a').fetchSockets()), ids([alice, bob]));
+  assert.deepEqual(ids(await nsp(2).except('a').fetchSockets()), ids([carol]));
+  assert.deepEqual(ids(await nsp(2).in(['a', carol.id]).except(bob.id).fetchSockets()), ids([alice, carol]));
+  assert.deepEqual(await nsp(2).in('nobody').fetchSockets(), []);
+});
+
+holdsWithOthers('fetchSockets() finds those of this server, with `local`', async ({ nsp, enter }) => {
+  const [alice] = [await enter(0), await enter(1)];
+  assert.deepEqual(ids(await nsp(0).local.fetchSockets()), ids([alice]));
+});
+
+holdsWithOthers('fetchSockets() brings bytes among the data, and dates as JSON has them', async ({ nsp, enter }) => {
+  const bob = await enter(1, { auth: { key: 'bytes 0' } });
+  bob.socket.data = { bytes: BYTES, all: [BYTES, new Date(0), undefined], text: new String('boxed') };
+  const [found] = await nsp(0).fetchSockets();
+  assert.deepEqual(found?.data, { bytes: BYTES, all: [BYTES, '1970-01-01T00:00:00.000Z', null], text: 'boxed' });
+});
+
+holds('a socket of another server is emitted to, asked, joined and disconnected', async ({ nsp, enter }) => {
+  const bob = await enter(1);
+  bob.client.on('ask', (answer: (value: string) => void) => answer('bob'));
+  const [found] = await nsp(0).fetchSockets();
+  assert.ok(found);
+  found.emit('said', 'to bob');
+  found.join('a');
+  nsp(0).to('a').emit('said', 'to a');
+  assert.deepEqual(await allHeard(nsp(0), [bob]), [
+    [
+      ['said', 'to bob'],
+      ['said', 'to a'],
+    ],
+  ]);
+  assert.equal(await found.timeout(5000).emitWithAck('ask'), 'bob');
+  const told = next(bob.client, 'disconnect');
+  found.disconnect();
+  assert.equal((await told)[0], 'io server disconnect');
+});
+
+holds('socketsJoin() and socketsLeave() reach all, or those of a room', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1), await enter(2)] as const;
+  const [alice, bob, carol] = people;
+  nsp(0).socketsJoin(['a', 'b']);
+  nsp(0).in(bob.id).socketsLeave('a');
+  nsp(0).except([alice.id, bob.id]).socketsLeave(['a', 'b']);
+  await allHeard(nsp(0), people);
+  assert.deepEqual([...alice.socket.rooms].sort(), [alice.id, 'a', 'b'].sort());
+  assert.deepEqual([...bob.socket.rooms].sort(), [bob.id, 'b'].sort());
+  assert.deepEqual([...carol.socket.rooms], [carol.id]);
+});
+
+holds('disconnectSockets() ends namespaces, or whole connections', async ({ servers, name, nsp, enter }) => {
+  for (const { io } of servers) io.of(`${name}/beside`);
+  const people = [await enter(0), await enter(1), await enter(2)] as const;
+  const [alice, bob, carol] = people;
+  const beside = people.map(({ client }) => client.io.socket(`${name}/beside`)); // of the same connection
+  await Promise.all(beside.map(client => next(client, 'connect')));
+  const told = [alice, bob].map(({ client }) => next(client, 'disconnect'));
+  nsp(0).except(carol.id).disconnectSockets();
+  for (const [reason] of await Promise.all(told)) assert.equal(reason, 'io server disconnect');
+  assert.deepEqual(
+    [carol.client, ...beside].map(({ connected }) => connected),
+    [true, true, true, true],
+  );
+  const closed = next(carol.client.io, 'close');
+  nsp(0).disconnectSockets(true);
+  await closed;
+  assert.deepEqual(
+    beside.map(({ connected }) => connected),
+    [true, true, false],
+  );
+});
+
+// Servers among themselves
+
+holdsWithOthers('serverCount() counts all', async ({ nsp }) => {
+  assert.deepEqual(await Promise.all([0, 1, 2].map(async server => nsp(server).adapter.serverCount())), [3, 3, 3]);
+});
+
+holdsWithOthers('serverSideEmit() reaches all servers but its own, in order', async ({ nsp }) => {
+  const heard: unknown[][] = [];
+  const ends = [1, 2].map(server => next(nsp(server), 'end'));
+  for (const server of [0, 1, 2]) nsp(server).on('news', (...args: unknown[]) => heard.push([server, ...args]));
+  nsp(0).serverSideEmit('news', 1, { two: ['大'] });
+  nsp(0).serverSideEmit('news', 2);
+  nsp(0).serverSideEmit('end');
+  await Promise.all(ends);
+  for (const server of [1, 2]) {
+    assert.deepEqual(
+      heard.filter(([of]) => of === server),
+      [
+        [server, 1, { two: ['大'] }],
+        [server, 2],
+      ],
+    );
+  }
+  assert.equal(heard.length, 4);
+});
+
+holdsWithOthers('serverSideEmitWithAck() collects the answers of all other servers', async ({ nsp }) => {
+  for (const server of [0, 1, 2]) nsp(server).on('add', (n: number, answer: (sum: number) => void) => answer(n + server));
+  const sums = (await nsp(0).serverSideEmitWithAck('add', 10)) as number[];
+  assert.deepEqual(sums.sort(), [11, 12]);
+});
+
+holdsWithOthers('serverSideEmit() carries bytes, there and back', async ({ nsp }) => {
+  const heard = next(nsp(1), 'bytes');
+  nsp(2).on('bytes', (_bytes: unknown, answer: (value: unknown) => void) => answer(null));
+  const asked = nsp(0).serverSideEmitWithAck('bytes', { deep: [BYTES] }) as Promise<unknown[]>;
+  const [args, answer] = (await heard) as [unknown, (value: unknown) => void];
+  answer([BYTES, new Date(0)]);
+  const answers = await asked;
+  assert.deepEqual(args, { deep: [BYTES] });
+  assert.deepEqual(
+    answers.find(one => one !== null),
+    [BYTES, '1970-01-01T00:00:00.000Z'],
+  );
+});

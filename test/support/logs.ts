@@ -1,0 +1,33 @@
+/** A logger whose lines a test can wait for. */
+import { EventEmitter } from 'node:events';
+import { format } from 'node:util';
+
+export class Logs extends EventEmitter {
+  /** A line each: level and message. */
+  readonly lines: string[] = [];
+
+  readonly debug = this.#writer('DEBUG');
+  readonly info = this.#writer('INFO');
+  readonly warn = this.#writer('WARN');
+  readonly error = this.#writer('ERROR');
+
+  /** Resolves with the first line that matches, past or to come. */
+  async logged(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const line = this.lines.find(one => pattern.test(one));
+      if (line !== undefined) return line;
+      await new Promise<void>(resolve => this.once('line', resolve));
+    }
+  }
+
+  count(pattern: RegExp): number {
+    return this.lines.filter(line => pattern.test(line)).length;
+  }
+
+  #writer(level: string): (message: string, ...args: unknown[]) => void {
+    return (message, ...args) => {
+      this.lines.push(`${level} ${format(message, ...args)}`);
+      this.emit('line');
+    };
+  }
+}
