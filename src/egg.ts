@@ -40,6 +40,8 @@ interface EggConfig {
   /** The folder for what exists while the app runs. */
   readonly rundir: string;
   readonly io?: unknown;
+  /** Of egg-redis or @eggjs/redis. */
+  readonly redis?: unknown;
   readonly session?: { readonly store?: unknown; readonly ContextStore?: unknown };
 }
 

@@ -84,7 +84,7 @@ const MODES: Record<string, Mode> = {
   'one worker and Redis': {
     options: { workers: 1 },
     config: 'redis: { port: 6379 }',
-    log: /\[egg-socket\.io\] one worker takes all requests; broadcasts go through Redis$/m,
+    log: /\[egg-socket\.io\] one worker takes all requests; broadcasts go through the adapter redis$/m,
     polls: true,
     broadcasts: true,
   },
@@ -97,7 +97,7 @@ const MODES: Record<string, Mode> = {
   'two workers and Redis': {
     options: { workers: 2 },
     config: 'redis: { port: 6379 }',
-    log: /worker 2: any worker takes the requests of any client; broadcasts go through Redis$/m,
+    log: /worker 2: any worker takes the requests of any client; broadcasts go through the adapter redis$/m,
     polls: true,
     broadcasts: true,
   },
@@ -110,7 +110,7 @@ const MODES: Record<string, Mode> = {
   'two workers, sticky, and Redis': {
     options: { workers: 2, sticky: true },
     config: 'redis: { port: 6379 }',
-    log: new RegExp(`worker 2: ${ALONE}, as they do with sticky; broadcasts go through Redis$`, 'm'),
+    log: new RegExp(`worker 2: ${ALONE}, as they do with sticky; broadcasts go through the adapter redis$`, 'm'),
     polls: true,
     broadcasts: true,
   },
@@ -127,7 +127,7 @@ const MODES: Record<string, Mode> = {
   'two workers, with cluster off and Redis': {
     options: { workers: 2 },
     config: 'cluster: false, redis: { port: 6379 }',
-    log: new RegExp(`worker 2: ${ALONE}, and config.io.cluster is false; broadcasts go through Redis$`, 'm'),
+    log: new RegExp(`worker 2: ${ALONE}, and config.io.cluster is false; broadcasts go through the adapter redis$`, 'm'),
     polls: false,
     broadcasts: true,
   },

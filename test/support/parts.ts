@@ -1,6 +1,5 @@
 /** Parts of the plugin that apps do not import. */
 import { join } from 'node:path';
-import type * as adapter from '../../dist/adapter';
 import type * as hub from '../../dist/hub';
 import type * as hubFrames from '../../dist/hub-frames';
 import type * as hubLink from '../../dist/hub-link';
@@ -13,4 +12,3 @@ export type HubLink = hubLink.HubLink;
 export const { Hub } = require(join(DIST, 'hub')) as typeof hub;
 export const { controlFrame, eachFrame, FrameReader } = require(join(DIST, 'hub-frames')) as typeof hubFrames;
 export const { HubLink } = require(join(DIST, 'hub-link')) as typeof hubLink;
-export const { RedisLink } = require(join(DIST, 'adapter')) as typeof adapter;
