@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import type { Files } from './support/app';
 import { ask, type Client, connect, newClient, next, refusal } from './support/client';
 import { type Cluster, type ClusterOptions, startCluster } from './support/cluster';
-import { RawClient } from './support/raw';
+import { freePort } from './support/port';
+import { openPolling, RawClient } from './support/raw';
 import { startRedis } from './support/redis';
 
 const FILES: Files = {
@@ -173,6 +174,24 @@ for (const [name, { options, config = '', log, polls, broadcasts }] of Object.en
     );
   });
 }
+
+test('workers that are threads, each with a port of its own, work together as well', async t => {
+  const ports = [await freePort(), await freePort()];
+  const cluster = await startCluster(t, { ...FILES, 'config/config.default.js': '' }, { workers: 2, startMode: 'worker_threads', ports });
+  const urls = ports.map(port => `http://127.0.0.1:${port}`);
+  const clients = await Promise.all(urls.map(async url => connect(t, url, { transports: ['polling'] })));
+  const heard = clients.map(client => next(client, 'told'));
+  at(clients, 0).emit('tell');
+  await Promise.all(heard);
+  // the requests of a session may come to the other port: as behind a load balancer
+  const polling = new URL(await openPolling(urls[0] ?? ''));
+  polling.port = String(ports[1]);
+  assert.equal(await (await fetch(polling, { method: 'POST', body: '40', headers: { 'content-type': 'text/plain' } })).text(), 'ok');
+  assert.match(
+    await cluster.log(),
+    /worker \d+: any worker takes the requests of any client; broadcasts go through the hub in the agent$/m,
+  );
+});
 
 test('workers that take WebSockets only are not told to be sticky', async t => {
   const config = `exports.io = { cluster: false, init: { transports: ['websocket'] } };`;

@@ -58,7 +58,7 @@ async function survives(t: TestContext, config: string, fault: () => Promise<unk
     );
   for (const { logs, logged } of [one, other]) {
     if (logs.some(line => line.includes('IO_REDIS_DOWN'))) await logged(/^INFO .* is back/); // a Cluster may bear it without
-    const ours = logs.filter(line => line.includes('[egg-socket.io]')).map(line => line.slice(0, 4));
+    const ours = logs.filter(line => /\[egg-socket\.io\] (IO_)?REDIS/i.test(line)).map(line => line.slice(0, 4));
     assert.match(ours.join(), /^(ERRO,INFO)?$/);
   }
 }
