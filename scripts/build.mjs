@@ -9,7 +9,16 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** In this order: the example is compiled against the plugin's types. */
 export async function build() {
   await compile(ROOT, ['src', 'tsconfig.json']);
-  await compile(join(ROOT, 'example/chat'), ['app', 'config', 'app.ts', 'server.ts', 'types.ts', 'tsconfig.json', 'package.json']);
+  await compile(join(ROOT, 'example/chat'), [
+    'app',
+    'config',
+    'agent.ts',
+    'app.ts',
+    'server.ts',
+    'types.ts',
+    'tsconfig.json',
+    'package.json',
+  ]);
 }
 
 /** Apart from the rest, which `npm start` needs: this takes a bundler. */
