@@ -211,8 +211,7 @@ class Queries {
 
 function attachmentOf(payload: unknown): string | undefined {
   if (typeof payload !== 'string' || payload.length > 200 || !payload.includes('"attachmentId"')) return undefined;
-  const { attachmentId } = JSON.parse(payload) as { attachmentId?: unknown }; // of the adapter
-  return attachmentId === undefined ? undefined : String(attachmentId);
+  return (JSON.parse(payload) as { attachmentId?: string }).attachmentId; // of the adapter; pg has large numbers as strings
 }
 
 /** Calls that wait for those before them. */

@@ -1,7 +1,9 @@
 /** `config.io.adapter` and `config.io.redis`: what they take, and what a mistake gets. The adapters themselves have tests of their own. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { bootError, type Files, HOST, type RunningApp, startApp } from './support/app';
+import type * as adapter from '../dist/adapter';
+import { bootError, type Files, HOST, ROOT, type RunningApp, startApp } from './support/app';
 import { connect, next } from './support/client';
 import { startRedis } from './support/redis';
 import { watchForCrashes } from './support/remains';
@@ -246,4 +248,38 @@ test('options of the client of Socket.IO 2 are taken: connect_timeout, family, n
   const { port } = await startRedis(t);
   const old = `{ redis: { host: '127.0.0.1', port: '${port}', connect_timeout: 1000, family: 'IPv4', no_ready_check: true } }`;
   await reaches(t, await startApp(t, configOf(old)), await startApp(t, configOf(old)));
+});
+
+test('an adapter whose package is not installed stops the boot, and says what to run', () => {
+  const { createLink } = require(join(ROOT, 'dist/adapter')) as typeof adapter; // no app of these tests lacks a package of ours
+  for (const [settings, name] of [
+    [{ name: 'redis-streams', options: {}, redis: {} }, '@socket.io/redis-streams-adapter'],
+    [{ name: 'mongo', options: {} }, '@socket.io/mongo-adapter'],
+    [{ name: 'postgres', options: {} }, '@socket.io/postgres-adapter'],
+  ] as const) {
+    assert.throws(() => createLink(settings, {}, console, '/nowhere'), {
+      code: 'IO_ADAPTER_MISSING',
+      message: `[egg-socket.io] IO_ADAPTER_MISSING: config.io.adapter is '${settings.name}': run \`npm i ${name}\` (egg-socket.io/docs/errors.md#io_adapter_missing)`,
+    });
+  }
+});
+
+test('MongoDB: its options are taken, and one that is not there is an outage like any other', async t => {
+  watchForCrashes(t);
+  const app = await startApp(
+    t,
+    configOf(
+      `{ adapter: { name: 'mongo', url: 'mongodb://user:secret@127.0.0.1:1/?directConnection=true', database: 'io', collection: 'events' } }`,
+    ),
+  );
+  const line = await app.logged(/^ERROR .*IO_DATABASE_DOWN: no MongoDB at 127\.0\.0\.1:1;/);
+  assert.doesNotMatch(line, /secret/);
+  const collection = Reflect.get(app.io.of('/').adapter, 'mongoCollection') as { namespace: string }; // private
+  assert.equal(collection.namespace, 'io.events');
+  const client = await connect(t, app.url);
+  const said = next(client, 'said');
+  app.io.emit('said', 'here');
+  assert.deepEqual(await said, ['here']);
+  await assert.rejects(app.io.fetchSockets(), { code: 'IO_DATABASE_DOWN' });
+  assert.equal(app.logs.filter(line => line.startsWith('ERROR')).length, 1);
 });

@@ -192,10 +192,11 @@ class Load {
   async during(ms: number): Promise<{ median: number; toString(): string }> {
     this.#latencies = [];
     await new Promise(resolve => setTimeout(resolve, ms));
-    const sorted = this.#latencies.sort((a, b) => a - b);
+    const sorted = this.#latencies.toSorted((a, b) => a - b);
     const at = (part: number): number => sorted[Math.floor(sorted.length * part)] ?? Number.POSITIVE_INFINITY;
     const median = at(0.5);
-    return { median, toString: () => `p50 ${median.toFixed(2)}, p99 ${at(0.99).toFixed(2)}` };
+    const text = `p50 ${median.toFixed(2)}, p99 ${at(0.99).toFixed(2)}`;
+    return { median, toString: () => text };
   }
 
   stop(): void {

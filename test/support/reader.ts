@@ -9,8 +9,11 @@ import { execFile } from 'node:child_process';
 import { rm, symlink } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import { type Files, HOST, hostFolder, type RunningApp, startApp, writeApp } from './app';
+import { next } from './client';
 import { type Cluster, startCluster } from './cluster';
+import { startHaproxy } from './haproxy';
 import { type RunningNginx, startNginx } from './nginx';
 import type { Page, Sample } from './page';
 import { type RedisServer, startRedis } from './redis';
@@ -27,18 +30,21 @@ const COMMANDS = [
   /^npm (start|test|run (build|lint|types|(test:unit|bench) -- .*|bench|soak|test:pack-npm))$/, // of this project
   /^npm run dev$/, // of an app that `npm init egg` has made
   /^npx (ets|egg-scripts .*)$/,
+  /^sudo apt-get install( [a-z][\w-]*)+$/,
   /^(node --test|npx mocha)( --[\w-]+( \d+)?)* test\/\*\.test\.js$/,
 ];
 
 /** How a page starts its app: from here on with so many workers. */
 const START = /^npx egg-scripts start --workers (\d+)( --sticky)?$/;
+/** The one that has Debian's modules, whichever comes first in the PATH. */
+const PROGRAMS: Readonly<Record<string, string>> = { node: process.execPath, python3: '/usr/bin/python3' };
 
 /** The ports that pages name stand for those that a test gets. */
 const APP_PORT = '7001';
 const REDIS_PORT = '6379';
 
 /** What a page needs of its app, in one process or in many. */
-interface ReadersApp extends Pick<RunningApp, 'url' | 'port' | 'close' | 'logged'> {
+interface ReadersApp extends Pick<RunningApp, 'url' | 'port' | 'close' | 'logged'>, Partial<Pick<RunningApp, 'io' | 'baseDir'>> {
   readonly logs: readonly string[] | Promise<readonly string[]>;
 }
 
@@ -79,6 +85,7 @@ export class Reader {
       await this.#stop();
       this.#files[path] = code.includes(REDIS_PORT) ? code.replaceAll(REDIS_PORT, await this.#startRedis()) : code;
     } else if (language === 'nginx') await this.#startNginx(code);
+    else if (language === 'haproxy') await this.#startHaproxy(code);
     else if (language === 'json') JSON.parse(code);
     else if (language === 'diff') this.#change(code);
     else if (language === 'sh') for (const line of code.trim().split('\n')) await this.#type(line);
@@ -111,8 +118,19 @@ export class Reader {
       await this.#redis?.kill();
       await app.logged(/IO_REDIS_DOWN/);
     }
-    await runScript(url, { code: script, line, place, origin: /^client on (\S+)$/.exec(title)?.[1] });
+    const beside = /^client while `(.+)` runs$/.exec(title)?.[1];
+    const run = runScript(url, { code: script, line, place, origin: /^client on (\S+)$/.exec(title)?.[1] });
+    await Promise.all([run, beside !== undefined && this.#runBeside(beside, app)]);
     if (isRedisDown) await this.#redis?.start();
+  }
+
+  /** A program of the page, once the client has connected. */
+  async #runBeside(command: string, app: ReadersApp): Promise<void> {
+    const { io, baseDir } = app;
+    if (!io || baseDir === undefined) throw new Error('beside an app of several workers no program can be run here');
+    await next(io, 'connection');
+    const [name = '', ...args] = command.split(' ');
+    await promisify(execFile)(PROGRAMS[name] ?? name, args, { cwd: baseDir });
   }
 
   /** A line of log is one that the app has logged. Other texts are drawings. */
@@ -127,6 +145,11 @@ export class Reader {
   async #startNginx(config: string): Promise<void> {
     const { port } = await this.#start();
     this.#front = await startNginx(this.#t, config.replaceAll(APP_PORT, String(port)));
+  }
+
+  async #startHaproxy(config: string): Promise<void> {
+    const { port } = await this.#start();
+    this.#front = await startHaproxy(this.#t, config.replaceAll(APP_PORT, String(port)));
   }
 
   async #startRedis(): Promise<string> {
