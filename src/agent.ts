@@ -1,5 +1,6 @@
-/** The plugin's lifecycle in the agent, the process beside the workers: there is work for it only where there are several. */
-import { readConfig } from './config';
+/** The plugin's lifecycle in the agent, the process beside the workers. */
+import { AgentIo, JOIN_HUB } from './agent-io';
+import { readConfig, type Settings } from './config';
 import type { EggAgent } from './egg';
 import { Hub } from './hub';
 import { RunFolder } from './run-folder';
@@ -9,28 +10,61 @@ export default class IoAgentBoot {
   readonly #agent: EggAgent;
   #folder: RunFolder | undefined;
   #hub: Hub | undefined;
+  #io: AgentIo | undefined;
 
   constructor(agent: EggAgent) {
     this.#agent = agent;
   }
 
+  /** The config is final: from here on there is `agent.io`. It costs nothing before it is used. */
+  configDidLoad(): void {
+    Object.defineProperty(this.#agent, 'io', { configurable: true, get: () => (this.#io ??= this.#openIo()).server });
+  }
+
   /** The workers start when the agent is ready: they find the hub. */
   async willReady(): Promise<void> {
-    const { config, logger, options } = this.#agent;
-    const { workers = 1, clusterPort } = options;
+    const { workers = 1 } = this.#agent.options;
     if (workers <= 1) return;
-    const { routesSessions, usesHub } = teamworkOf(
-      options,
-      readConfig(config.io, () => {}, config.redis), // the workers warn
-    );
-    if (routesSessions || usesHub) this.#folder = RunFolder.open(config.rundir, RunFolder.startOf(clusterPort));
-    if (!usesHub || !this.#folder) return;
-    this.#hub = new Hub(logger);
-    await this.#hub.listen(this.#folder.hub);
+    const { routesSessions, usesHub } = teamworkOf(this.#agent.options, this.#readSettings());
+    if (routesSessions) this.#openFolder();
+    if (usesHub) await this.#startHub();
   }
 
   async beforeClose(): Promise<void> {
+    await this.#io?.close();
     await this.#hub?.close();
     await this.#folder?.sweep();
+  }
+
+  #openIo(): AgentIo {
+    const settings = this.#readSettings();
+    const { workers = 1 } = this.#agent.options;
+    const isAlone = workers <= 1 && !settings.adapter && !settings.init.adapter && !settings.init.connectionStateRecovery;
+    if (isAlone) this.#wakeWorker();
+    const usesHub = isAlone || teamworkOf(this.#agent.options, settings).usesHub;
+    return new AgentIo(this.#agent, settings, usesHub ? this.#openFolder().hub : undefined);
+  }
+
+  /** A single worker has no hub until there is something to say to it. One that is started anew later is told again. */
+  #wakeWorker(): void {
+    const { messenger, logger } = this.#agent;
+    const wake = (): void => void messenger.sendToApp(JOIN_HUB);
+    this.#startHub().then(wake, (error: unknown) => logger.error('[egg-socket.io] agent.io has no hub:', error));
+    messenger.on('egg-pids', wake);
+  }
+
+  async #startHub(): Promise<void> {
+    this.#hub ??= new Hub(this.#agent.logger);
+    await this.#hub.listen(this.#openFolder().hub);
+  }
+
+  #openFolder(): RunFolder {
+    const { config, options } = this.#agent;
+    return (this.#folder ??= RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort)));
+  }
+
+  #readSettings(): Settings {
+    const { config } = this.#agent;
+    return readConfig(config.io, () => {}, config.redis); // the workers warn
   }
 }

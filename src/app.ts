@@ -1,5 +1,6 @@
 /** The plugin's lifecycle in an app worker, in the order in which Egg calls it. */
 import type { Server as HttpServer } from 'node:http';
+import { JOIN_HUB } from './agent-io';
 import { readConfig } from './config';
 import type { EggApplication } from './egg';
 import { Server } from './server';
@@ -18,6 +19,11 @@ export default class IoBoot {
       app,
       readConfig(app.config.io, message => app.logger.warn(message), app.config.redis),
     );
+  }
+
+  /** What the agent has to say of its own reaches a single worker only from when it begins to speak: `agent.io`. */
+  didLoad(): void {
+    this.#app.messenger.on(JOIN_HUB, () => this.#app.io?.joinHub());
   }
 
   /** Everything has been loaded: middleware, controllers, routes, other plugins. */

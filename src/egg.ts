@@ -54,8 +54,16 @@ interface StartOptions {
   readonly clusterPort?: number;
 }
 
+/** Between the agent and the workers. */
+export interface Messenger {
+  sendToApp(action: string, data?: unknown): unknown;
+  on(action: string, listener: (data: unknown) => void): unknown;
+}
+
 /** The process beside the workers. */
 export interface EggAgent {
+  readonly baseDir: string;
+  readonly messenger: Messenger;
   readonly config: EggConfig;
   readonly coreLogger: Logger;
   readonly logger: Logger;
@@ -63,6 +71,7 @@ export interface EggAgent {
 }
 
 export interface EggApplication extends EventEmitter {
+  readonly messenger: Messenger;
   readonly baseDir: string;
   readonly config: EggConfig;
   readonly coreLogger: Logger;

@@ -28,7 +28,8 @@ export type SetupCode =
 export type LinkCode = 'IO_DATABASE_DOWN' | 'IO_REDIS_DOWN';
 
 /** Codes of what goes wrong while the app runs; only ever logged, but for those that a call of the app rejects with. */
-type RuntimeCode = LinkCode | 'IO_DEPRECATED' | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW' | 'IO_ID_INVALID' | 'IO_ORIGIN_REFUSED';
+type RuntimeCode =
+  LinkCode | 'IO_AGENT_ALONE' | 'IO_DEPRECATED' | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW' | 'IO_ID_INVALID' | 'IO_ORIGIN_REFUSED';
 
 /** A mistake in the app's set-up, found while Egg starts: it stops the boot. */
 export class SetupError extends Error {

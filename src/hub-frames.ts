@@ -18,6 +18,8 @@ export const MAX_FRAME = 32 * 1024 * 1024;
 /** What a worker says first. */
 export interface Hello {
   readonly name: string;
+  /** Whether it speaks to the others and asks them, but has nobody to tell anything: the agent. */
+  readonly onlySpeaks?: boolean;
 }
 
 /** What the hub says. */

@@ -35,6 +35,7 @@ export interface Question {
 
 export class HubLink {
   readonly createAdapter: (nsp: Namespace) => Adapter;
+  readonly onlySpeaks: boolean;
   readonly #path: string;
   readonly #name: string;
   readonly #logger: Logger;
@@ -60,8 +61,12 @@ export class HubLink {
   /** Aborted when the link is up for the first time. */
   readonly #firstUp = new AbortController();
 
-  /** @param name tells this worker from the others, in the log and when the hub comes back */
-  constructor(path: string, name: string, logger: Logger) {
+  /**
+   * @param name tells this worker from the others, in the log and when the hub comes back
+   * @param onlySpeaks whether there are no clients here, and so nothing to be told: such a link is up when it knows of a worker
+   */
+  constructor(path: string, name: string, logger: Logger, onlySpeaks = false) {
+    this.onlySpeaks = onlySpeaks;
     this.#path = path;
     this.#name = name;
     this.#logger = logger;
@@ -146,7 +151,7 @@ export class HubLink {
     const socket = createConnection(this.#path);
     const reader = new FrameReader();
     this.#socket = socket;
-    socket.on('connect', () => socket.write(controlFrame(HUB, { name: this.#name }).bytes[0] ?? ''));
+    socket.on('connect', () => socket.write(controlFrame(HUB, { name: this.#name, onlySpeaks: this.onlySpeaks }).bytes[0] ?? ''));
     socket.on('data', chunk => {
       try {
         for (const run of reader.read(chunk)) eachFrame(run, (from, content) => this.#receive(socket, from, content));
@@ -219,7 +224,7 @@ export class HubLink {
   /** Those who were there before have come back: nobody else is waited for. */
   #meet(number: number, name: string): void {
     this.#peers.set(number, name);
-    if (this.#expected.delete(name) && this.#expected.size === 0) this.#comeUp();
+    if ((this.#expected.delete(name) || this.onlySpeaks) && this.#expected.size === 0) this.#comeUp();
   }
 
   #handle(from: number, content: Buffer): void {
@@ -237,7 +242,7 @@ export class HubLink {
   #comeUp(): void {
     clearTimeout(this.#timer);
     this.#expected.clear();
-    if (this.#isUp) return;
+    if (this.#isUp || (this.onlySpeaks && this.#peers.size === 0)) return;
     this.#isUp = true;
     this.#firstUp.abort();
     if (this.#isDown) this.#logger.info('[egg-socket.io] the hub is back; %d messages to other workers were lost meanwhile', this.#lost);

@@ -21,7 +21,7 @@ export class Hub {
   readonly #logger: Logger;
   readonly #server = createServer(socket => this.#accept(socket));
   readonly #connections = new Set<Connection>();
-  /** Those that have said hello, by number. */
+  /** Those that have said hello, by number; those who only speak as well, since answers go to them. */
   readonly #workers = new Map<number, Connection>();
   /** For whom more waits than should. */
   readonly #behind = new Set<Connection>();
@@ -88,17 +88,19 @@ export class Hub {
   }
 
   *#othersThan(one: Connection): Iterable<Connection> {
-    for (const worker of this.#workers.values()) if (worker !== one) yield worker;
+    for (const worker of this.#workers.values()) if (worker !== one && !worker.onlySpeaks) yield worker;
   }
 
   #welcome(connection: Connection, content: Buffer): void {
-    const { name } = JSON.parse(content.toString()) as Hello; // the worker's side of this plugin has written it
+    const { name, onlySpeaks = false } = JSON.parse(content.toString()) as Hello; // the worker's side of this plugin has written it
     const { number } = connection;
-    const peers = [...this.#workers].map(([number, { name }]) => [number, String(name)] as const);
+    const peers = [...this.#othersThan(connection)].map(({ number, name }) => [number, String(name)] as const);
     connection.name = name;
+    connection.onlySpeaks = onlySpeaks;
     this.#workers.set(number, connection);
     connection.notify({ type: 'welcome', number, age: performance.now() - this.#startedAt, peers });
-    for (const worker of this.#othersThan(connection)) worker.notify({ type: 'joined', number, name });
+    if (!onlySpeaks)
+      for (const worker of this.#workers.values()) if (worker !== connection) worker.notify({ type: 'joined', number, name });
   }
 
   #leave(connection: Connection): void {
@@ -125,6 +127,7 @@ export class Hub {
 /** A worker, and what waits for it. */
 class Connection {
   name: string | undefined;
+  onlySpeaks = false;
   readonly number: number;
   readonly socket: Socket;
   readonly #logger: Logger;

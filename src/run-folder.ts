@@ -17,6 +17,9 @@ const PREFIX = 'io-';
 const NAME = /^io-\d+-\d+$/;
 const LONGEST_NAME = 'worker-999999999.sock';
 
+/** Read at once: a process whose master has gone has another parent. Threads share the master's process. */
+const MASTER = isMainThread ? process.ppid : process.pid;
+
 export class RunFolder {
   readonly path: string;
   /** Known to the processes of this start of the app, and to nobody else. */
@@ -54,7 +57,7 @@ export class RunFolder {
 
   /** The name that all processes of one start of an app derive alike: those of the same master. */
   static startOf(clusterPort: number | undefined): string {
-    return `${isMainThread ? process.ppid : process.pid}-${clusterPort ?? 0}`; // threads share the master's process
+    return `${MASTER}-${clusterPort ?? 0}`;
   }
 
   get hub(): string {

@@ -50,7 +50,7 @@ export class Server extends SocketIoServer implements Routes {
   /** Those that wait for their middleware until the app has been loaded. */
   readonly #waiting = new Set<Namespace>();
   readonly #teamwork: Teamwork;
-  readonly #way: Way | undefined;
+  #way: Way | undefined;
   readonly #sessionRouting: SessionRouting | undefined;
   #isReady = false;
   #Context: SocketContextClass | undefined;
@@ -152,6 +152,18 @@ export class Server extends SocketIoServer implements Routes {
     if (this.#teamwork.warning) this.logger.warn(this.#teamwork.warning);
     await this.#sessionRouting?.listen();
     await this.#way?.ready();
+  }
+
+  /** The agent has something to say to a worker that is alone: from here on it is heard. @internal */
+  joinHub(): void {
+    const { init, adapter } = this.#settings;
+    if (this.#way || adapter || init.adapter || init.connectionStateRecovery) return;
+    const { config, logger, options } = this.#app;
+    const way = new HubLink(RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort)).hub, ownWorkerId(), logger);
+    this.#way = way;
+    const before = [...this._nsps.values()].map(nsp => ({ nsp, rooms: nsp.adapter.rooms, sids: nsp.adapter.sids }));
+    this.adapter(createAdapterFactory(init, undefined, way, this.deprecations)); // of every namespace
+    for (const { nsp, rooms, sids } of before) Object.assign(nsp.adapter, { rooms, sids }); // everybody stays where they are
   }
 
   /** @internal */

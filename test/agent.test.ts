@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Files } from './support/app';
+import { ask, type Client, connect, next } from './support/client';
+import { type Cluster, startCluster } from './support/cluster';
+import { processesOf } from './support/processes';
+import { startRedis } from './support/redis';
+
+const FILES: Files = {
+  // the agent does what a client asks for, by way of a worker and Egg's messenger
+  'agent.js': `
+    module.exports = agent => {
+      agent.messenger.on('do', async ({ id, what, room }) => {
+        const { io } = agent;
+        let answer = 'done';
+        try {
+          if (what === 'emit') io.emit('told', 'everybody', Buffer.from([0, 255]));
+          else if (what === 'room') io.to(room).except('others').emit('told', 'room');
+          else if (what === 'namespace') io.of('/chat').emit('told', 'chat');
+          else if (what === 'count') answer = (await io.fetchSockets()).length;
+          else if (what === 'ask') answer = (await io.timeout(5000).emitWithAck('asked')).sort();
+          else if (what === 'disconnect') io.in(room).disconnectSockets();
+        } catch (error) {
+          answer = error.message;
+        }
+        agent.messenger.sendToApp('done', { id, answer });
+      });
+    };`,
+  'app/io/controller/home.js': `
+    exports.agent = async ctx => {
+      const [what, room] = ctx.args;
+      const id = ctx.socket.id + Math.random();
+      return new Promise(resolve => {
+        const listener = done => {
+          if (done.id !== id) return;
+          ctx.app.messenger.off('done', listener);
+          resolve(done.answer);
+        };
+        ctx.app.messenger.on('done', listener);
+        ctx.app.messenger.sendToAgent('do', { id, what, room });
+      });
+    };
+    exports.join = async ctx => { await ctx.socket.join(ctx.args[0]); return process.pid; };`,
+  'app/router.js': `
+    module.exports = app => {
+      app.io.route('agent', app.io.controller.home.agent);
+      app.io.route('join', app.io.controller.home.join);
+      app.io.of('/chat');
+    };`,
+};
+
+async function connectSome(t: Parameters<typeof connect>[0], { url }: Cluster): Promise<[Client, ...Client[]]> {
+  const first = await connect(t, url);
+  return [first, ...(await Promise.all(Array.from({ length: 5 }, () => connect(t, url))))];
+}
+
+const WAYS: Record<string, { workers: number; redis?: true }> = {
+  'one worker, by a hub that starts when the agent speaks': { workers: 1 },
+  'three workers, by the hub': { workers: 3 },
+  'two workers, by Redis': { workers: 2, redis: true },
+};
+
+for (const [name, { workers, redis }] of Object.entries(WAYS)) {
+  test(`agent.io reaches the clients of ${name}`, async t => {
+    const config = redis ? { 'config/config.default.js': `exports.io = { redis: { port: ${(await startRedis(t)).port} } };` } : {};
+    const cluster = await startCluster(t, { ...FILES, ...config }, { workers });
+    const clients = await connectSome(t, cluster);
+    const [first, second, third] = clients as [Client, Client, Client];
+    const chat = await connect(t, `${cluster.url}/chat`);
+    for (const client of clients) client.on('asked', (acknowledge: (answer: string) => void) => acknowledge('here'));
+
+    const everybody = clients.map(client => next(client, 'told'));
+    assert.equal(await ask(first, 'agent', 'emit'), 'done');
+    for (const heard of await Promise.all(everybody)) assert.deepEqual(heard, ['everybody', Buffer.from([0, 255])]);
+    assert.equal(await ask(first, 'agent', 'count'), clients.length);
+    assert.deepEqual(
+      await ask(first, 'agent', 'ask'),
+      clients.map(() => 'here'),
+    );
+
+    for (const client of [first, second, third]) await ask(client, 'join', 'room');
+    await ask(third, 'join', 'others');
+    const heard: Client[] = [];
+    for (const client of clients) client.on('told', () => heard.push(client));
+    const inRoom = [first, second].map(client => next(client, 'told'));
+    await ask(first, 'agent', 'room', 'room');
+    await Promise.all(inRoom);
+    const inChat = next(chat, 'told');
+    await ask(first, 'agent', 'namespace');
+    assert.deepEqual(await inChat, ['chat']);
+    const gone = next(second, 'disconnect');
+    await ask(first, 'agent', 'disconnect', second.id);
+    assert.deepEqual((await gone)[0], 'io server disconnect');
+    assert.equal(await ask(first, 'agent', 'count'), clients.length - 1);
+    assert.equal(heard.length, 2);
+    assert.equal(await cluster.terminate(), 0);
+    assert.doesNotMatch((await cluster.log()) + (await cluster.agentLog()), / ERROR /);
+  });
+}
+
+test('a single worker that is started anew hears the agent, and so does one that has clients when the agent begins to speak', async t => {
+  const cluster = await startCluster(t, FILES, { workers: 1 });
+  const client = await connect(t, cluster.url, { reconnection: true });
+  await ask(client, 'join', 'room'); // before there is a hub
+  let heard = next(client, 'told');
+  await ask(client, 'agent', 'room', 'room');
+  assert.deepEqual(await heard, ['room']);
+
+  const back = next(client, 'connect');
+  process.kill(processesOf(cluster.master.pid ?? 0).workers[0] ?? 0, 'SIGKILL');
+  await back;
+  heard = next(client, 'told');
+  let isHeard = false;
+  void heard.then(() => (isHeard = true));
+  do await ask(client, 'agent', 'emit');
+  while (!isHeard);
+});
+
+test('where there is no way from the agent to the workers, agent.io says so', async t => {
+  const cluster = await startCluster(t, { ...FILES, 'config/config.default.js': 'exports.io = { cluster: false };' }, { workers: 2 });
+  const client = await connect(t, cluster.url);
+  assert.match(
+    String(await ask(client, 'agent', 'emit')),
+    /IO_AGENT_ALONE: agent\.io has no way to the workers: config\.io\.cluster is false/,
+  );
+});
