@@ -44,6 +44,9 @@ const LOOK_INTERVAL = 1000;
 /** How long another worker may take to begin a session, in ms: a worker that hangs shall get none. */
 const BEGIN_PATIENCE = 2000;
 
+/** Where all that owners send to piped upgrades is read, one after the other. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
+
 /** How long a client may take for the last that its owner has sent, in ms: as long as ws waits for a goodbye. */
 const LAST_WORDS = 30_000;
 
@@ -196,7 +199,11 @@ export class SessionRouting {
 
   /** @param handleHere where there is no such worker */
   #pipeUpgrade(owner: string, request: IncomingMessage, client: Socket, head: Buffer, handleHere: () => void): void {
-    const onward = connect(this.#folder.workerSocket(owner));
+    const onward = connect({
+      path: this.#folder.workerSocket(owner),
+      // cheaper than pipe(), for which Node allocates 64 kB before each read
+      onread: { buffer: READ_BUFFER, callback: length => client.write(Buffer.from(READ_BUFFER.subarray(0, length))) },
+    });
     const pipe = {
       destroy: () => {
         client.destroy();
@@ -219,7 +226,7 @@ export class SessionRouting {
         client.setTimeout(LAST_WORDS, () => client.destroy());
         client.destroySoon();
       });
-      onward.pipe(client);
+      client.on('drain', () => onward.resume()); // it pauses when write() returns false
       client.pipe(onward);
     });
   }
