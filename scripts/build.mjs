@@ -1,4 +1,4 @@
-/** Compiles the plugin and the example, whichever is older than its sources. */
+/** Compiles the plugin, the example and the client for mini programs, whichever is older than its sources. */
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,11 +9,26 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** In this order: the example is compiled against the plugin's types. */
 export async function build() {
   await compile(ROOT, ['src', 'tsconfig.json']);
-  await compile(join(ROOT, 'example/chat'), ['app', 'config', 'app.ts', 'server.ts', 'types.ts', 'tsconfig.json', 'package.json']);
+  await compile(join(ROOT, 'example/chat'), [
+    'app',
+    'config',
+    'agent.ts',
+    'app.ts',
+    'server.ts',
+    'types.ts',
+    'tsconfig.json',
+    'package.json',
+  ]);
 }
 
-/** Compiles a folder into its dist, if that is older than the sources. */
-export async function compile(folder, sources) {
+/** Apart from the rest, which `npm start` needs: this takes a bundler. */
+async function buildMiniProgram() {
+  const { bundle } = await import('../packages/mini-program/bundle.mjs');
+  await compile(join(ROOT, 'packages/mini-program'), ['src', 'bundle.mjs', 'tsconfig.json', 'package.json'], bundle);
+}
+
+/** Compiles a folder into its dist, if that is older than the sources. `finish` does there what is left to do. */
+export async function compile(folder, sources, finish = async () => {}) {
   const dist = join(folder, 'dist');
   const changed = Math.max(...sources.flatMap(source => times(join(folder, source))));
   const built = existsSync(dist) ? Math.min(...times(dist)) : 0;
@@ -24,6 +39,7 @@ export async function compile(folder, sources) {
   const fresh = `${dist}.${process.pid}`;
   try {
     await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder, '--outDir', fresh]);
+    await finish(fresh);
     rmSync(dist, { recursive: true, force: true });
     renameSync(fresh, dist);
   } finally {
@@ -38,4 +54,7 @@ function times(path) {
   return [stats.mtimeMs, ...inside];
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await build();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await build();
+  await buildMiniProgram();
+}

@@ -5,7 +5,14 @@ import { delimiter, join } from 'node:path';
 
 const PACKAGES = {
   'redis-server': () => isProgram('redis-server'),
+  'redis-tools': () => isProgram('redis-cli'),
+  postgresql: () => isProgram('postgres') || existsSync('/usr/lib/postgresql'), // Debian has its programs there, by version
+  procps: () => isProgram('pgrep'),
+  openssl: () => isProgram('openssl'),
+  'python3-redis': () => hasModule('redis'),
+  'python3-msgpack': () => hasModule('msgpack'),
   nginx: () => isProgram('nginx'),
+  haproxy: () => isProgram('haproxy'),
   chromium: () => isProgram('chromium'),
   'fonts-noto-cjk': () => /\bNoto\b.*\bCJK\b/.test(spawnSync('fc-list', [':lang=zh'], { encoding: 'utf8' }).stdout ?? ''),
 };
@@ -29,6 +36,11 @@ export function installMissingPrograms() {
 
 function missingPackages() {
   return Object.keys(PACKAGES).filter(name => !PACKAGES[name]());
+}
+
+/** Of Debian's own Python. */
+function hasModule(name) {
+  return spawnSync('/usr/bin/python3', ['-c', `import ${name}`]).status === 0;
 }
 
 function isProgram(name) {

@@ -21,7 +21,7 @@ export default class IoAgentBoot {
     if (workers <= 1) return;
     const { routesSessions, usesHub } = teamworkOf(
       options,
-      readConfig(config.io, () => {}), // the workers warn
+      readConfig(config.io, () => {}, config.redis), // the workers warn
     );
     if (routesSessions || usesHub) this.#folder = RunFolder.open(config.rundir, RunFolder.startOf(clusterPort));
     if (!usesHub || !this.#folder) return;

@@ -16,7 +16,7 @@ export default class IoBoot {
     const app = this.#app;
     app.io = new Server(
       app,
-      readConfig(app.config.io, message => app.logger.warn(message)),
+      readConfig(app.config.io, message => app.logger.warn(message), app.config.redis),
     );
   }
 

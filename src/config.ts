@@ -1,7 +1,8 @@
 /** `config.io`: what each option means, and the check that runs while Egg starts. */
 import type { IncomingMessage } from 'node:http';
-import type { RedisOptions as ClientOptions } from 'ioredis';
-import type { ServerOptions } from 'socket.io';
+import type { ClusterOptions, RedisOptions as ClientOptions } from 'ioredis';
+import type { Namespace, ServerOptions } from 'socket.io';
+import type { Adapter } from 'socket.io-adapter';
 import { SetupError, messageOf } from './errors';
 
 /** `config.io` */
@@ -18,8 +19,17 @@ export interface IoConfig {
    */
   namespace?: Record<string, NamespaceConfig>;
 
-  /** Lets broadcasts and rooms cross servers by Redis. Default: none, everything stays in the process. */
-  redis?: RedisConfig;
+  /**
+   * What carries emits, rooms and questions to other servers: the name of an adapter, an object with its name and its options,
+   * or a function that makes one of your own for each namespace. Default: `'redis'` where `redis` is set, else none.
+   */
+  adapter?: AdapterName | AdapterConfig | AdapterFactory;
+
+  /**
+   * How to reach Redis, for the adapters that need it: options, a URL, the name of a client in `config.redis` (of egg-redis or
+   * @eggjs/redis), or `true` for the only one there. Default: 127.0.0.1:6379 where an adapter needs it.
+   */
+  redis?: RedisConfig | string | true;
 
   /**
    * Whether several workers of one machine work together without sticky sessions and without Redis. `false` leaves each on its own, for
@@ -51,8 +61,19 @@ export interface NamespaceConfig {
   packetMiddleware?: string[];
 }
 
-/** Options of ioredis, among them `host` (default 127.0.0.1), `port` (default 6379), `password`, and these: */
-export interface RedisConfig extends ClientOptions {
+/**
+ * Options of ioredis, among them `host` (default 127.0.0.1), `port` (default 6379), `password`, `tls`, `sentinels` with `name`; those of its
+ * Cluster beside `nodes`; and these:
+ */
+export interface RedisConfig extends ClientOptions, Pick<ClusterOptions, 'dnsLookup' | 'redisOptions' | 'slotsRefreshTimeout'> {
+  /** `redis://` or, with TLS, `rediss://`, with user, password, host, port and db. What stands beside it counts more. */
+  url?: string;
+  /** The name of a client in `config.redis`, whose options are taken, or `true` for the only one. What stands beside it counts more. */
+  use?: string | true;
+  /** Some nodes of a Redis Cluster; it tells of the others. */
+  nodes?: readonly { host?: string; port?: number; password?: string }[];
+  /** As egg-redis has it beside `nodes`. Default: true where there are nodes. */
+  cluster?: boolean;
   /** The name that Socket.IO 2 had for `password`. */
   auth_pass?: string;
   /** Only servers of the same number hear each other: it becomes a part of `key`, since Redis itself knows no databases here. Default: 0. */
@@ -63,6 +84,84 @@ export interface RedisConfig extends ClientOptions {
   requestsTimeout?: number;
 }
 
+export type AdapterName = AdapterConfig['name'];
+
+/** An adapter with options of its own. How Redis is reached is said in `config.io.redis`. */
+export type AdapterConfig = RedisPubSub | RedisSharded | RedisStreams | Mongo | Postgres;
+
+/** Makes the adapter of a namespace. */
+export type AdapterFactory = (this: void, nsp: Namespace) => Adapter;
+
+interface Answers {
+  /** How long to wait for the answers of other servers, in ms. Default: 5000. */
+  requestsTimeout?: number;
+}
+
+/** Publishes each emit to all servers. */
+interface RedisPubSub extends Answers {
+  name: 'redis';
+  /** Whether answers go to the server that asked, and to no other. Has to be the same on all servers. Default: false. */
+  publishOnSpecificResponseChannel?: boolean;
+}
+
+/** Publishes an emit to the servers that have somebody in the room. Needs Redis 7. */
+interface RedisSharded extends Answers {
+  name: 'redis-sharded';
+  /** Which rooms have a channel of their own: `dynamic`, those of more than one socket; `static`, none; `dynamic-private`, all. Default: `dynamic`. */
+  subscriptionMode?: 'static' | 'dynamic' | 'dynamic-private';
+}
+
+/** Writes emits into a stream, from which clients that reconnect get what they have missed. Needs Redis 6.2. */
+interface RedisStreams extends Answers {
+  name: 'redis-streams';
+  /** Default: `socket.io`. */
+  streamName?: string;
+  /** How many streams the namespaces are spread over. Default: 1. */
+  streamCount?: number;
+  /** About how many emits a stream keeps. Default: 10000. */
+  maxLen?: number;
+  /** How many emits are read at once. Default: 100. */
+  readCount?: number;
+  /** How long a read waits, in ms. Default: 5000. */
+  blockTimeInMs?: number;
+  /** The prefix of the keys under which disconnected clients are kept. Default: `sio:session:`. */
+  sessionKeyPrefix?: string;
+  /** Whether no emit is ever binary, which saves the look at it. Default: false. */
+  onlyPlaintext?: boolean;
+}
+
+interface Heartbeats extends Answers {
+  /** How often a server says that it is there, in ms. Default: 5000. */
+  heartbeatInterval?: number;
+  /** After how long a server that says nothing is thought to have gone, in ms. Default: 10000. */
+  heartbeatTimeout?: number;
+}
+
+/** Inserts emits into a capped collection. Needs a replica set. */
+interface Mongo extends Heartbeats {
+  name: 'mongo';
+  /** `mongodb://` or `mongodb+srv://` */
+  url: string;
+  database: string;
+  /** It is made, capped, if there is none. Default: `socket.io-adapter-events`. */
+  collection?: string;
+}
+
+/** Sends emits by NOTIFY. */
+interface Postgres extends Heartbeats {
+  name: 'postgres';
+  /** `postgres://`, or the options of a Pool of pg. */
+  connection: string | object;
+  /** The prefix of the channels. Default: `socket.io`. */
+  channelPrefix?: string;
+  /** Where emits stand that are too large for NOTIFY, or binary. The table is made if there is none. Default: `socket_io_attachments`. */
+  tableName?: string;
+  /** From how many bytes on. Default: 8000. */
+  payloadThreshold?: number;
+  /** How long they stand there, in ms. Default: 30000. */
+  cleanupInterval?: number;
+}
+
 export type GenerateId = (request: IncomingMessage) => string | Promise<string>;
 
 /** `config.io`, checked and complete. */
@@ -70,9 +169,30 @@ export interface Settings {
   readonly init: InitOptions;
   /** By name with its leading slash. */
   readonly namespaces: ReadonlyMap<string, Required<NamespaceConfig>>;
-  readonly redis: RedisConfig | undefined;
+  /** What is to cross servers; undefined where nothing is said. */
+  readonly adapter: AdapterSettings | undefined;
   readonly cluster: boolean;
   readonly generateId: GenerateId | undefined;
+}
+
+export type AdapterSettings = OwnAdapterSettings | RedisSettings | DatabaseSettings;
+
+interface OwnAdapterSettings {
+  readonly name: 'own';
+  readonly create: AdapterFactory;
+}
+
+type Options = Readonly<Record<string, unknown>> & Answers;
+
+export interface RedisSettings {
+  readonly name: 'redis' | 'redis-sharded' | 'redis-streams';
+  readonly options: Options;
+  readonly redis: RedisConfig;
+}
+
+export interface DatabaseSettings {
+  readonly name: 'mongo' | 'postgres';
+  readonly options: Options;
 }
 
 /** The types of Socket.IO's and Engine.IO's options; what else they have to be shows there. */
@@ -105,21 +225,25 @@ const INIT_TYPES = {
 
 const TRANSPORTS = ['polling', 'websocket', 'webtransport'];
 
-const KEYS = ['init', 'namespace', 'redis', 'cluster', 'generateId'];
+const KEYS = ['init', 'namespace', 'adapter', 'redis', 'cluster', 'generateId'];
 
-/** Reads `config.io`. What is wrong throws; what is only unknown goes to `warn`. */
-export function readConfig(config: unknown, warn: (message: string) => void): Settings {
+/**
+ * Reads `config.io`. What is wrong throws; what is only unknown goes to `warn`.
+ * @param eggRedis `config.redis`, of egg-redis or @eggjs/redis
+ */
+export function readConfig(config: unknown, warn: (message: string) => void, eggRedis?: unknown): Settings {
   const io = objectAt('config.io', config ?? {});
   for (const key of Object.keys(io)) {
     if (!KEYS.includes(key)) warn(unknownKey(`config.io.${key}`, key, KEYS));
   }
-  if (isSet(io['redis']) && isSet((io['init'] as InitOptions | undefined)?.adapter)) {
-    throw new SetupError('IO_CONFIG_INVALID', 'config.io.redis and config.io.init.adapter are both set; keep one');
+  for (const key of ['adapter', 'redis']) {
+    if (isSet(io[key]) && isSet((io['init'] as InitOptions | undefined)?.adapter))
+      throw new SetupError('IO_CONFIG_INVALID', `config.io.${key} and config.io.init.adapter are both set; keep one`);
   }
   return {
     init: readInit(io['init'] ?? {}, warn),
     namespaces: readNamespaces(io['namespace'] ?? {}),
-    redis: isSet(io['redis']) ? readRedis(io['redis']) : undefined,
+    adapter: readAdapter(io['adapter'], io['redis'], eggRedis),
     cluster: isSet(io['cluster']) ? booleanAt('config.io.cluster', io['cluster']) : true,
     generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
   };
@@ -182,14 +306,129 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
   return namespaces;
 }
 
-function readRedis(value: unknown): RedisConfig {
-  const redis = { ...objectAt('config.io.redis', value) };
+/** The options of each adapter. */
+const ADAPTERS: Readonly<Record<AdapterName, Readonly<Record<string, readonly string[]>>>> = {
+  redis: { requestsTimeout: ['number'], publishOnSpecificResponseChannel: ['boolean'] },
+  'redis-sharded': { requestsTimeout: ['number'], subscriptionMode: ['static', 'dynamic', 'dynamic-private'] },
+  'redis-streams': {
+    requestsTimeout: ['number'],
+    streamName: ['string'],
+    streamCount: ['number'],
+    maxLen: ['number'],
+    readCount: ['number'],
+    blockTimeInMs: ['number'],
+    sessionKeyPrefix: ['string'],
+    onlyPlaintext: ['boolean'],
+  },
+  mongo: {
+    url: ['string'],
+    database: ['string'],
+    collection: ['string'],
+    requestsTimeout: ['number'],
+    heartbeatInterval: ['number'],
+    heartbeatTimeout: ['number'],
+  },
+  postgres: {
+    connection: ['string', 'object'],
+    channelPrefix: ['string'],
+    tableName: ['string'],
+    payloadThreshold: ['number'],
+    cleanupInterval: ['number'],
+    requestsTimeout: ['number'],
+    heartbeatInterval: ['number'],
+    heartbeatTimeout: ['number'],
+  },
+};
+
+/** What an adapter cannot do without. */
+const REQUIRED: Readonly<Record<string, readonly string[]>> = { mongo: ['url', 'database'], postgres: ['connection'] };
+
+function isAdapterName(name: unknown): name is AdapterName {
+  return typeof name === 'string' && Object.hasOwn(ADAPTERS, name);
+}
+
+function readAdapter(adapter: unknown, redis: unknown, eggRedis: unknown): AdapterSettings | undefined {
+  const alone = (name: string): void => {
+    if (isSet(redis)) throw new SetupError('IO_CONFIG_INVALID', `config.io.redis is of no use to ${name}; remove one of the two`);
+  };
+  if (!isSet(adapter)) return isSet(redis) ? { name: 'redis', options: {}, redis: readRedis(redis, eggRedis) } : undefined;
+  if (typeof adapter === 'function') {
+    alone('a config.io.adapter of your own');
+    return { name: 'own', create: functionAt('config.io.adapter', adapter) };
+  }
+  if (typeof adapter !== 'string' && typeOf(adapter) !== 'object')
+    invalid('config.io.adapter', 'the name of an adapter, an object with its name and options, or a function', adapter);
+  const { name, ...given } = typeof adapter === 'string' ? { name: adapter } : objectAt('config.io.adapter', adapter);
+  if (!isAdapterName(name)) {
+    const names = Object.keys(ADAPTERS);
+    const guess = typeof name === 'string' ? ` Did you mean ${nearest(name, names)}?` : '';
+    const problem = `config.io.adapter names ${typeof name === 'string' ? `'${name}'` : 'none'}; there are ${names.join(', ')}, or give a function.${guess}`;
+    throw new SetupError('IO_ADAPTER_UNKNOWN', problem);
+  }
+  const options = readAdapterOptions(name, given);
+  if (name === 'mongo' || name === 'postgres') {
+    alone(`the adapter ${name}`);
+    return { name, options };
+  }
+  const settings = { name, options, redis: readRedis(redis ?? {}, eggRedis) };
+  if (name === 'redis-streams' && settings.redis.nodes && settings.redis.db)
+    throw new SetupError('IO_CONFIG_INVALID', 'config.io.redis.db: a Redis Cluster has no databases; set config.io.redis.key instead');
+  if (name === 'redis-sharded' && settings.redis.nodes)
+    throw new SetupError(
+      'IO_CONFIG_INVALID',
+      "config.io.adapter 'redis-sharded' does not work over a Redis Cluster: its client does not come back from the failover of a master; take 'redis', or a Redis that is no Cluster",
+    );
+  return settings;
+}
+
+function readAdapterOptions(name: AdapterName, given: Record<string, unknown>): Options {
+  const known = ADAPTERS[name];
+  const options = Object.fromEntries(Object.entries(given).filter(([, value]) => isSet(value)));
+  for (const [key, value] of Object.entries(options)) {
+    const place = `config.io.adapter.${key}`;
+    const wanted = known[key];
+    if (!wanted) throw new SetupError('IO_CONFIG_INVALID', `${place} ${whyUnknown(name, key, Object.keys(known))}`);
+    if (key === 'subscriptionMode') {
+      if (!wanted.includes(String(value))) invalid(place, wanted.join(' or '));
+    } else if (!wanted.includes(typeOf(value))) invalid(place, wanted.map(withArticle).join(' or '), value);
+    else if (typeof value === 'number' && !(Number.isInteger(value) && value > 0)) invalid(place, 'a whole number from 1 on', value);
+  }
+  for (const key of REQUIRED[name] ?? []) {
+    if (options[key] === undefined) throw new SetupError('IO_CONFIG_INVALID', `config.io.adapter.${key} is missing: ${name} needs it`);
+  }
+  return options;
+}
+
+function whyUnknown(name: AdapterName, key: string, known: readonly string[]): string {
+  const owner = Object.entries(ADAPTERS).find(([, options]) => Object.hasOwn(options, key))?.[0];
+  if (owner !== undefined) return `is an option of ${owner}; ${name} has ${known.join(', ')}`;
+  if (name.startsWith('redis') && (key in REDIS_TYPES || ['sentinels', 'tls', 'nodes'].includes(key)))
+    return 'says how to reach Redis, or what its channels are called: that belongs into config.io.redis';
+  return `is no option of ${name}; did you mean ${nearest(key, known)}?`;
+}
+
+const REDIS_TYPES: Readonly<Record<string, string>> = {
+  host: 'string',
+  port: 'number',
+  url: 'string',
+  path: 'string',
+  username: 'string',
+  auth_pass: 'string',
+  password: 'string',
+  db: 'number',
+  key: 'string',
+  cluster: 'boolean',
+  requestsTimeout: 'number',
+};
+
+function readRedis(value: unknown, eggRedis: unknown): RedisConfig {
+  const redis = complete(value, eggRedis);
   for (const key of ['port', 'db']) if (typeof redis[key] === 'string' && /^\d+$/.test(redis[key])) redis[key] = Number(redis[key]); // of process.env
   for (const [key, type] of Object.entries(REDIS_TYPES)) {
     if (!isSet(redis[key])) delete redis[key];
-    else if (typeof redis[key] !== type) invalid(`config.io.redis.${key}`, `a ${type}`, redis[key]);
+    else if (typeof redis[key] !== type) invalid(`config.io.redis.${key}`, withArticle(type), redis[key]);
   }
-  const { port, db } = redis as RedisConfig; // the types of these two have just been seen
+  const { port, db, nodes, cluster = nodes !== undefined, sentinels, name } = redis as RedisConfig; // the types of these are seen here
   if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536)) {
     invalid('config.io.redis.port', 'a whole number from 1 to 65535', port);
   }
@@ -198,25 +437,99 @@ function readRedis(value: unknown): RedisConfig {
     if (isSet(redis[key]))
       throw new SetupError('IO_CONFIG_REMOVED', `config.io.redis.${key}: give host and port, and the plugin makes its own clients`);
   }
+  if (isSet(sentinels)) {
+    serversAt('config.io.redis.sentinels', sentinels);
+    if (typeof name !== 'string') invalid('config.io.redis.name', 'the name that the sentinels have for the master');
+  }
+  if (cluster) serversAt('config.io.redis.nodes', nodes);
+  else delete redis['nodes'];
   return redis;
 }
 
-const REDIS_TYPES: Readonly<Record<string, string>> = {
-  host: 'string',
-  port: 'number',
-  auth_pass: 'string',
-  password: 'string',
-  db: 'number',
-  key: 'string',
-  requestsTimeout: 'number',
-};
+/** The options themselves, those of a URL, or those of a client of egg-redis. */
+function complete(value: unknown, eggRedis: unknown): Record<string, unknown> {
+  if (value === true) return ofClient(true, eggRedis);
+  if (typeof value === 'string') return value.includes('://') ? ofUrl(value) : ofClient(value, eggRedis);
+  const { use, url, ...given } = objectAt('config.io.redis', value, 'options, a URL, the name of a client in config.redis, or true');
+  if (isSet(use) && use !== true && typeof use !== 'string') invalid('config.io.redis.use', 'a name or true', use);
+  if (isSet(url) && typeof url !== 'string') invalid('config.io.redis.url', 'a string', url);
+  return {
+    ...(use === true || typeof use === 'string' ? ofClient(use, eggRedis) : {}),
+    ...(typeof url === 'string' ? ofUrl(url) : {}),
+    ...modern(given),
+  };
+}
+
+/** The names that the client of Socket.IO 2's adapter had for what ioredis calls otherwise. */
+function modern({ connect_timeout, no_ready_check, family, ...redis }: Record<string, unknown>): Record<string, unknown> {
+  return {
+    ...(isSet(connect_timeout) && { connectTimeout: connect_timeout }),
+    ...(isSet(no_ready_check) && { enableReadyCheck: !no_ready_check }),
+    ...(isSet(family) && { family: family === 'IPv6' ? 6 : family === 'IPv4' ? 4 : family }),
+    ...redis,
+  };
+}
+
+function ofUrl(text: string): Record<string, unknown> {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const db = url?.pathname.slice(1) ?? '';
+  if (!url || !['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '' || !/^\d*$/.test(db))
+    throw new SetupError(
+      'IO_CONFIG_INVALID',
+      'config.io.redis must be a URL like redis://user:password@host:6379/0, or rediss:// with TLS',
+    );
+  return {
+    host: url.hostname.replaceAll(/^\[|\]$/g, ''), // of an IPv6 address
+    ...(url.port !== '' && { port: Number(url.port) }),
+    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
+    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    ...(db !== '' && { db: Number(db) }),
+    ...(url.protocol === 'rediss:' && { tls: {} }),
+  };
+}
+
+/** What `config.redis` says of a client; the plugin makes connections of its own with it. */
+function ofClient(name: string | true, eggRedis: unknown): Record<string, unknown> {
+  const wanted = name === true ? 'config.io.redis is true' : `config.io.redis names the client '${name}'`;
+  const unknown = (problem: string): never => {
+    throw new SetupError('IO_REDIS_CLIENT_UNKNOWN', `${wanted}, ${problem}`);
+  };
+  if (!isSet(eggRedis))
+    return unknown('but there is no config.redis: enable egg-redis or @eggjs/redis and configure it, or give host and port');
+  const { client, clients, default: common } = objectAt('config.redis', eggRedis);
+  const byName = isSet(clients) ? objectAt('config.redis.clients', clients) : {};
+  const names = Object.keys(byName);
+  const list = names.length > 0 ? names.join(', ') : 'none';
+  let found: unknown;
+  if (name === true) {
+    found = client ?? (names.length === 1 ? byName[names[0] ?? ''] : undefined);
+    if (!isSet(found)) return unknown(`which stands for the only client of config.redis; there are: ${list}. Name one`);
+  } else {
+    found = Object.hasOwn(byName, name) ? byName[name] : undefined;
+    if (!isSet(found)) {
+      const only = isSet(client) ? '; config.redis has one client, without a name: write true' : '';
+      return unknown(`which config.redis.clients does not have; there are: ${list}${only}`);
+    }
+  }
+  return { ...(isSet(common) && objectAt('config.redis.default', common)), ...objectAt('the client in config.redis', found) };
+}
+
+function serversAt(place: string, value: unknown): void {
+  const wanted = "an array of servers, as [{ host: '10.0.0.1', port: 6379 }]";
+  if (!Array.isArray(value) || value.length === 0) invalid(place, wanted, value);
+  for (const server of value as unknown[]) {
+    const { host, port } = objectAt(place, server, wanted);
+    if (isSet(host) && typeof host !== 'string') invalid(place, wanted);
+    if (isSet(port) && typeof port !== 'number') invalid(place, wanted);
+  }
+}
 
 function isSet(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
-function objectAt(place: string, value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) invalid(place, 'an object', value);
+function objectAt(place: string, value: unknown, wanted = 'an object'): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) invalid(place, wanted, value);
   return value as Record<string, unknown>; // seen just now
 }
 

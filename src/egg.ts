@@ -40,11 +40,13 @@ interface EggConfig {
   /** The folder for what exists while the app runs. */
   readonly rundir: string;
   readonly io?: unknown;
+  /** Of egg-redis or @eggjs/redis. */
+  readonly redis?: unknown;
   readonly session?: { readonly store?: unknown; readonly ContextStore?: unknown };
 }
 
 /** What Egg was started with. */
-export interface StartOptions {
+interface StartOptions {
   /** Absent where there is one process for all. */
   readonly workers?: number;
   readonly sticky?: boolean;

@@ -6,12 +6,16 @@ import { STATUS_CODES } from 'node:http';
 
 /** Codes of mistakes in the app's set-up. They stop the boot, or are logged where docs/errors.md says so. */
 export type SetupCode =
+  | 'IO_ADAPTER_MISSING'
+  | 'IO_ADAPTER_UNKNOWN'
   | 'IO_CONFIG_INVALID'
   | 'IO_CONFIG_REMOVED'
   | 'IO_CONFIG_UNKNOWN_KEY'
   | 'IO_CONTROLLER_INVALID'
   | 'IO_MIDDLEWARE_INVALID'
   | 'IO_MIDDLEWARE_UNKNOWN'
+  | 'IO_RECOVERY_UNAVAILABLE'
+  | 'IO_REDIS_CLIENT_UNKNOWN'
   | 'IO_ROUTE_DUPLICATE'
   | 'IO_ROUTE_DYNAMIC'
   | 'IO_ROUTE_INVALID'
@@ -20,8 +24,11 @@ export type SetupCode =
   | 'IO_STICKY_MISSING'
   | 'IO_WS_ENGINE_MISSING';
 
-/** Codes of what goes wrong while the app runs; only ever logged. */
-type RuntimeCode = 'IO_DEPRECATED' | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW' | 'IO_ID_INVALID' | 'IO_ORIGIN_REFUSED' | 'IO_REDIS_DOWN';
+/** Codes of an outage of what carries messages to other servers. */
+export type LinkCode = 'IO_DATABASE_DOWN' | 'IO_REDIS_DOWN';
+
+/** Codes of what goes wrong while the app runs; only ever logged, but for those that a call of the app rejects with. */
+type RuntimeCode = LinkCode | 'IO_DEPRECATED' | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW' | 'IO_ID_INVALID' | 'IO_ORIGIN_REFUSED';
 
 /** A mistake in the app's set-up, found while Egg starts: it stops the boot. */
 export class SetupError extends Error {
@@ -29,6 +36,19 @@ export class SetupError extends Error {
 
   constructor(
     readonly code: SetupCode,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super(messageOf(code, problem), options);
+  }
+}
+
+/** What a call of the app rejects with because of an outage around it. No client is told of it. */
+export class OutageError extends Error {
+  override readonly name = 'OutageError';
+
+  constructor(
+    readonly code: LinkCode,
     problem: string,
     options?: ErrorOptions,
   ) {

@@ -132,14 +132,9 @@ export class HubAdapter extends Adapter {
   }
 
   override async fetchSockets(opts: BroadcastOptions): Promise<unknown[]> {
-    const own: unknown[] = await super.fetchSockets(opts);
-    if (opts.flags?.local) return own;
-    return new Promise((resolve, reject) => {
-      this.#ask({ type: 'fetch', ...this.#target(opts) }, [], opts.flags?.timeout ?? ANSWER_PATIENCE, (error, others) => {
-        if (error) reject(error);
-        else resolve([...own, ...others]);
-      });
-    });
+    if (opts.flags?.local) return super.fetchSockets(opts);
+    const [own, others] = await Promise.all([super.fetchSockets(opts) as Promise<unknown[]>, this.#fetchOthers(opts)]); // declared as any
+    return [...own, ...others];
   }
 
   override serverSideEmit(args: unknown[]): void {
@@ -182,27 +177,41 @@ export class HubAdapter extends Adapter {
     }
   }
 
+  async #fetchOthers(opts: BroadcastOptions): Promise<unknown[]> {
+    return new Promise((resolve, reject) => {
+      this.#ask({ type: 'fetch', ...this.#target(opts) }, [], opts.flags?.timeout ?? ANSWER_PATIENCE, (error, others) => {
+        if (error) reject(error);
+        else resolve(others);
+      });
+    });
+  }
+
   #broadcastForOthers(
     packet: Packet,
     opts: BroadcastOptions,
     onClients: (count: number) => void,
     onAnswer: (answer: unknown) => void,
   ): void {
-    const missing = new Set(this.#link.peers);
+    packet.nsp = this.name;
+    const frames = this.#encode(packet);
+    const peers = new Set(this.#link.peers);
+    const missing = new Set(peers);
     const count = (from: number, clients: number): void => {
       if (missing.delete(from)) onClients(clients);
     };
     const id = this.#link.expectAnswers({
       answered: (from, { clients, isNobody }, parts) => {
         if (clients !== undefined || isNobody) count(from, clients ?? 0);
-        else onAnswer(this.#decodeAnswer(parts));
+        else if (peers.has(from)) onAnswer(this.#decodeAnswer(parts)); // of one who has come since then nobody is expected
       },
       left: from => count(from, 0),
       failed: () => undefined, // Socket.IO has no ear for it, and calls back with a timeout
     });
+    if (!this.#link.publish({ type: 'broadcast', id, ...this.#target(opts) }, frames)) {
+      this.#link.forget(id);
+      throw this.#link.overflowError();
+    }
     this.#later(opts.flags?.timeout, () => this.#link.forget(id));
-    packet.nsp = this.name;
-    this.#link.publish({ type: 'broadcast', id, ...this.#target(opts) }, this.#encode(packet));
   }
 
   /** The clients here acknowledge to the worker that asks for it. */

@@ -79,10 +79,8 @@ export class HubLink {
   /** Says what is still to be said, and leaves. */
   close(): void {
     this.#closing.abort();
-    this.#disconnect();
-    clearTimeout(this.#timer);
     this.#outbox?.flush();
-    this.#outbox = undefined;
+    this.#disconnect();
     if (this.#socket) leave(this.#socket);
   }
 
@@ -315,6 +313,7 @@ class Outbox {
 
   flush(): void {
     this.#isScheduled = false;
+    if (this.#unsent === 0) return;
     this.#cut();
     const ready = this.#ready;
     this.#ready = [];

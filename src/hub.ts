@@ -15,7 +15,7 @@ const HIGH_WATER = 512 * 1024;
 const PATIENCE = 1000;
 
 /** So many bytes wait for a worker that hangs; what comes after them is lost for it. */
-const HANGING_QUEUE = 16 * 1024 * 1024;
+const HANGING_QUEUE = 8 * 1024 * 1024;
 
 export class Hub {
   readonly #logger: Logger;

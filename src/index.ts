@@ -5,7 +5,7 @@ import type { IoConfig } from './config';
 import type { Server } from './server';
 import type { Acknowledge } from './types';
 
-export type { GenerateId, InitOptions, IoConfig, NamespaceConfig, RedisConfig } from './config';
+export type { AdapterConfig, AdapterFactory, AdapterName, GenerateId, InitOptions, IoConfig, NamespaceConfig, RedisConfig } from './config';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type SetupCode, SetupError } from './errors';
 export type { RoutedNamespace, Routes, Server } from './server';
 export type {

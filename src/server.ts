@@ -4,7 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Server as EngineServer } from 'engine.io';
 import { Server as SocketIoServer, type Namespace as SocketIoNamespace, type ServerOptions } from 'socket.io';
-import { createAdapterFactory, type Link, RedisLink } from './adapter';
+import { createAdapterFactory, createLink, type Way, withoutVainRecovery } from './adapter';
 import type { Settings } from './config';
 import { Arrivals } from './connection';
 import { createContextClass, type SocketContextClass } from './context';
@@ -50,7 +50,7 @@ export class Server extends SocketIoServer implements Routes {
   /** Those that wait for their middleware until the app has been loaded. */
   readonly #waiting = new Set<Namespace>();
   readonly #teamwork: Teamwork;
-  readonly #link: Link | undefined;
+  readonly #way: Way | undefined;
   readonly #sessionRouting: SessionRouting | undefined;
   #isReady = false;
   #Context: SocketContextClass | undefined;
@@ -66,7 +66,7 @@ export class Server extends SocketIoServer implements Routes {
 
   /** @internal */
   constructor(app: EggApplication, settings: Settings) {
-    const { init } = settings;
+    const init = withoutVainRecovery(settings, app.options.workers ?? 1, message => app.logger.warn(message));
     const deprecations = new Deprecations(app.logger);
     const wsEngine = findWsEngine(init.wsEngine, app.baseDir);
     const teamwork = teamworkOf(app.options, settings);
@@ -74,19 +74,22 @@ export class Server extends SocketIoServer implements Routes {
       teamwork.routesSessions || teamwork.usesHub
         ? RunFolder.open(app.config.rundir, RunFolder.startOf(app.options.clusterPort))
         : undefined;
-    const link = linkOf(app, settings, teamwork.usesHub ? folder : undefined); // last: what throws before it leaves nothing open
+    const way =
+      teamwork.usesHub && folder
+        ? new HubLink(folder.hub, ownWorkerId(), app.logger)
+        : createLink(settings.adapter, init, app.logger, app.baseDir); // last: what throws before it leaves nothing open
     super({
       ...init,
       // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; an engine that is none shows when Engine.IO makes it
       wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
       allowRequest: checkOrigin(app, init),
       ...(init.cors && { cors: safeCors(init.cors) }),
-      adapter: createAdapterFactory(init, link, deprecations),
+      adapter: createAdapterFactory(init, settings.adapter, way, deprecations),
     });
     this.#app = app;
     this.#settings = settings;
     this.#teamwork = teamwork;
-    this.#link = link;
+    this.#way = way;
     if (teamwork.routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, app.logger);
     this.#files = new LoadedFiles(app);
     this.deprecations = deprecations;
@@ -148,7 +151,7 @@ export class Server extends SocketIoServer implements Routes {
     this.logger.info('[egg-socket.io] %s', this.#teamwork.description);
     if (this.#teamwork.warning) this.logger.warn(this.#teamwork.warning);
     await this.#sessionRouting?.listen();
-    await this.#link?.ready();
+    await this.#way?.ready();
   }
 
   /** @internal */
@@ -184,7 +187,7 @@ export class Server extends SocketIoServer implements Routes {
       for (const webSocket of webSockets) webSocket.terminate();
     }
     this.#sessionRouting?.close();
-    this.#link?.close();
+    await this.#way?.close();
   }
 
   #adopt(nsp: SocketIoNamespace, isStatic: boolean): void {
@@ -220,12 +223,6 @@ export class Server extends SocketIoServer implements Routes {
     namespace.connectionMiddleware = find('connectionMiddleware');
     namespace.packetMiddleware = find('packetMiddleware');
   }
-}
-
-/** What carries broadcasts to other processes, if anything of ours does. */
-function linkOf({ logger }: EggApplication, { redis }: Settings, folder: RunFolder | undefined): Link | undefined {
-  if (redis) return new RedisLink(redis, logger);
-  return folder && new HubLink(folder.hub, ownWorkerId(), logger);
 }
 
 type OpenWebSocket = EventEmitter & { terminate(): void };

@@ -14,9 +14,6 @@ import type { Logger } from './egg';
 import { SetupError } from './errors';
 import type { RunFolder } from './run-folder';
 
-/** How Engine.IO declares what Node's HTTP server gives it. */
-type EngineRequest = Parameters<EngineServer['handleRequest']>[0];
-
 /** Headers as Node has them raw: name, value, name, value. */
 type RawHeaders = readonly string[];
 
@@ -122,10 +119,10 @@ export class SessionRouting {
         return;
       }
       response.setHeader(PEER, engine.clientsCount);
-      handleRequest(request as EngineRequest, response); // as Engine.IO gets it from any server
+      handleRequest(request, response);
     });
     this.#private.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (this.#receive(request)) handleUpgrade(request as EngineRequest, socket, head);
+      if (this.#receive(request)) handleUpgrade(request, socket, head);
     });
   }
 
@@ -270,7 +267,9 @@ function nameIn(engine: EngineServer, prefix: string): void {
   };
   Object.defineProperty(engine, 'generateId', {
     get: () => generatePrefixedId,
-    set: (fn: typeof generateId) => (generateId = fn.bind(engine)),
+    set(fn: typeof generateId) {
+      generateId = fn.bind(engine);
+    },
   });
 }
 

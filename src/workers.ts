@@ -23,9 +23,9 @@ export interface Teamwork {
 
 export function teamworkOf(start: Start, settings: Settings): Teamwork {
   const { workers = 1, sticky = false } = start;
-  const { redis, init } = settings;
-  const adapter = redis ? 'Redis' : init.adapter && 'config.io.init.adapter';
-  const through = adapter && `broadcasts go through ${adapter}`;
+  const { init } = settings;
+  const adapter = settings.adapter?.name ?? (init.adapter && 'own');
+  const through = adapter && `broadcasts go through ${adapter === 'own' ? 'an adapter of the app' : `the adapter ${adapter}`}`;
   if (workers <= 1) {
     const description = `one worker takes all requests; ${through ?? 'broadcasts stay in the process'}`;
     return { routesSessions: false, usesHub: false, description, warning: undefined };

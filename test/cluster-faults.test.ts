@@ -12,9 +12,9 @@ const FILES: Files = {
   'app/io/controller/home.js': `
     exports.who = async ctx => {
       const carrier = ctx.socket.conn.transport.socket?._socket;
-      const isPiped = carrier?._handle?.constructor.name === 'Pipe';
-      ctx.socket.data.isDirect = carrier !== undefined && !isPiped;
-      return { pid: process.pid, isPiped };
+      const isDirect = carrier !== undefined && carrier._handle?.constructor.name !== 'Pipe';
+      ctx.socket.data.isDirect = isDirect;
+      return { pid: process.pid, isDirect };
     };
     exports.count = async ctx => {
       const since = performance.now();
@@ -24,7 +24,7 @@ const FILES: Files = {
         return { code, ms: performance.now() - since };
       }
     };
-    exports.countWebSockets = async ctx => (await ctx.app.io.fetchSockets()).filter(({ data }) => data.isDirect).length;
+    exports.countDirect = async ctx => (await ctx.app.io.fetchSockets()).filter(({ data }) => data.isDirect).length;
     exports.tellAll = async ctx => { ctx.app.io.emit('told', ctx.args[0]); };
     exports.flood = async ctx => {
       const [count, length] = ctx.args;
@@ -40,13 +40,14 @@ const FILES: Files = {
   'app/router.js': `
     module.exports = app => {
       const { home } = app.io.controller;
-      for (const event of ['who', 'count', 'countWebSockets', 'tellAll', 'flood', 'join', 'take', 'reload']) app.io.route(event, home[event]);
+      for (const event of ['who', 'count', 'countDirect', 'tellAll', 'flood', 'join', 'take', 'reload']) app.io.route(event, home[event]);
     };`,
 };
 
 interface Who {
   pid: number;
-  isPiped: boolean;
+  /** Whether it has a WebSocket, and this comes from the client itself rather than from another worker. */
+  isDirect: boolean;
 }
 
 const WORKERS = 3;
@@ -92,7 +93,7 @@ test('the clients of a worker that is killed come back at their first attempt, a
   const victim = held.get(at(clients, -1))?.pid ?? 0;
   const lost = clients.filter(client => held.get(client)?.pid === victim);
   // whoever has come by way of another worker may have come by way of that one
-  const unharmed = clients.filter(client => held.get(client)?.pid !== victim && isWebSocket(client) && !held.get(client)?.isPiped);
+  const unharmed = clients.filter(client => held.get(client)?.pid !== victim && held.get(client)?.isDirect);
   assert.ok(lost.length > 2 && unharmed.length > 2);
   const disturbed = new Set<Client>();
   let attempts = 0;
@@ -118,12 +119,12 @@ test('the sockets of a worker that is killed are gone within 0.2 s', async t => 
     const connected = clients.filter(client => client.connected);
     const owners = await Promise.all(connected.map(who));
     const victim = owners[0]?.pid ?? 0;
-    const observer = connected.find((client, index) => owners[index]?.pid !== victim && isWebSocket(client) && !owners[index]?.isPiped);
+    const observer = connected.find((_, index) => owners[index]?.pid !== victim && owners[index]?.isDirect);
     assert.ok(observer);
-    const left = owners.filter(({ pid, isPiped }, index) => pid !== victim && !isPiped && isWebSocket(at(connected, index))).length;
+    const left = owners.filter(({ pid, isDirect }) => pid !== victim && isDirect).length;
     const printed = cluster.printed().length;
     process.kill(victim, 'SIGKILL');
-    times.push(await until(observer, 'countWebSockets', left));
+    times.push(await until(observer, 'countDirect', left));
     await cluster.prints(/app_worker#\d+:\d+ started at/, printed);
   }
   assert.ok(Math.min(...times) < 200, `${times.join(' and ')} ms`); // of two: the machine may be busy
@@ -197,7 +198,7 @@ test('a worker that hangs keeps nobody waiting, and the memory of the others sta
   t.after(goOn); // before the cluster is told to end
   const { cluster, clients, master } = await start(t, { reconnection: false });
   const owners = await Promise.all(clients.map(who));
-  const direct = clients.filter((client, index) => isWebSocket(client) && !owners[index]?.isPiped);
+  const direct = clients.filter((_, index) => owners[index]?.isDirect);
   const ownerOf = (client: Client): number => owners[clients.indexOf(client)]?.pid ?? 0;
   const sender = at(direct, 0);
   const listener = direct.find(client => ownerOf(client) !== ownerOf(sender)) ?? assert.fail('they are all of one worker');
@@ -234,10 +235,6 @@ async function flood(sender: Client, listener: Client, count: number, length: nu
 
 function at(clients: readonly Client[], index: number): Client {
   return clients.at(index) ?? assert.fail('there is no such client');
-}
-
-function isWebSocket(client: Client): boolean {
-  return client.io.engine.transport.name === 'websocket';
 }
 
 function foldersOf({ baseDir }: Cluster): string[] {

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import type { Files } from './support/app';
 import { ask, type Client, connect, newClient, next, refusal } from './support/client';
 import { type Cluster, type ClusterOptions, startCluster } from './support/cluster';
-import { RawClient } from './support/raw';
+import { freePort } from './support/port';
+import { openPolling, RawClient } from './support/raw';
 import { startRedis } from './support/redis';
 
 const FILES: Files = {
@@ -84,7 +85,7 @@ const MODES: Record<string, Mode> = {
   'one worker and Redis': {
     options: { workers: 1 },
     config: 'redis: { port: 6379 }',
-    log: /\[egg-socket\.io\] one worker takes all requests; broadcasts go through Redis$/m,
+    log: /\[egg-socket\.io\] one worker takes all requests; broadcasts go through the adapter redis$/m,
     polls: true,
     broadcasts: true,
   },
@@ -97,7 +98,7 @@ const MODES: Record<string, Mode> = {
   'two workers and Redis': {
     options: { workers: 2 },
     config: 'redis: { port: 6379 }',
-    log: /worker 2: any worker takes the requests of any client; broadcasts go through Redis$/m,
+    log: /worker 2: any worker takes the requests of any client; broadcasts go through the adapter redis$/m,
     polls: true,
     broadcasts: true,
   },
@@ -110,7 +111,7 @@ const MODES: Record<string, Mode> = {
   'two workers, sticky, and Redis': {
     options: { workers: 2, sticky: true },
     config: 'redis: { port: 6379 }',
-    log: new RegExp(`worker 2: ${ALONE}, as they do with sticky; broadcasts go through Redis$`, 'm'),
+    log: new RegExp(`worker 2: ${ALONE}, as they do with sticky; broadcasts go through the adapter redis$`, 'm'),
     polls: true,
     broadcasts: true,
   },
@@ -127,7 +128,7 @@ const MODES: Record<string, Mode> = {
   'two workers, with cluster off and Redis': {
     options: { workers: 2 },
     config: 'cluster: false, redis: { port: 6379 }',
-    log: new RegExp(`worker 2: ${ALONE}, and config.io.cluster is false; broadcasts go through Redis$`, 'm'),
+    log: new RegExp(`worker 2: ${ALONE}, and config.io.cluster is false; broadcasts go through the adapter redis$`, 'm'),
     polls: false,
     broadcasts: true,
   },
@@ -146,10 +147,15 @@ for (const [name, { options, config = '', log, polls, broadcasts }] of Object.en
     const files = { ...FILES, 'config/config.default.js': `exports.io = { ${config.replace('6379', String(redis?.port))} };` };
     const cluster = await startCluster(t, files, options);
     const clients: Client[] = [];
-    for (let n = 0; n < 4; n++)
-      clients.push(await connect(t, cluster.url, { transports: [polls && n % 2 === 0 ? 'polling' : 'websocket'] }));
-    const pids = await Promise.all(clients.map(async client => ((await ask(client, 'echo')) as { pid: number }).pid));
-    assert.equal(new Set(pids).size, options.workers > 1 && !options.sticky ? 2 : 1);
+    const pids: number[] = [];
+    const owners = options.workers > 1 && !options.sticky ? 2 : 1;
+    while (clients.length < 4 || new Set(pids).size < owners) {
+      const transports = [polls && clients.length % 2 === 0 ? 'polling' : 'websocket'];
+      const client = await connect(t, cluster.url, { transports });
+      clients.push(client);
+      pids.push(((await ask(client, 'echo')) as { pid: number }).pid);
+    }
+    assert.equal(new Set(pids).size, owners);
     if (!polls) await refusal(newClient(t, cluster.url, { transports: ['polling'] }));
 
     const heard = new Set<number>();
@@ -168,6 +174,24 @@ for (const [name, { options, config = '', log, polls, broadcasts }] of Object.en
     );
   });
 }
+
+test('workers that are threads, each with a port of its own, work together as well', async t => {
+  const ports = [await freePort(), await freePort()];
+  const cluster = await startCluster(t, { ...FILES, 'config/config.default.js': '' }, { workers: 2, startMode: 'worker_threads', ports });
+  const urls = ports.map(port => `http://127.0.0.1:${port}`);
+  const clients = await Promise.all(urls.map(async url => connect(t, url, { transports: ['polling'] })));
+  const heard = clients.map(client => next(client, 'told'));
+  at(clients, 0).emit('tell');
+  await Promise.all(heard);
+  // the requests of a session may come to the other port: as behind a load balancer
+  const polling = new URL(await openPolling(urls[0] ?? ''));
+  polling.port = String(ports[1]);
+  assert.equal(await (await fetch(polling, { method: 'POST', body: '40', headers: { 'content-type': 'text/plain' } })).text(), 'ok');
+  assert.match(
+    await cluster.log(),
+    /worker \d+: any worker takes the requests of any client; broadcasts go through the hub in the agent$/m,
+  );
+});
 
 test('workers that take WebSockets only are not told to be sticky', async t => {
   const config = `exports.io = { cluster: false, init: { transports: ['websocket'] } };`;

@@ -69,7 +69,7 @@ test('a wrong type or value stops the boot and says what it must be', async t =>
     [`{ namespace: { '/chat': { packetMidleware: [] } } }`, /it has packetMidleware, did you mean packetMiddleware\?/],
     [`{ namespace: { chat: {}, '/chat': {} } }`, /config\.io\.namespace\['\/chat'\] is there twice, with and without its leading slash/],
     [`{ generateId: 'uuid' }`, /config\.io\.generateId must be a function, not a string/],
-    [`{ redis: 'redis://127.0.0.1' }`, /config\.io\.redis must be an object/],
+    [`{ redis: 6379 }`, /config\.io\.redis must be options, a URL, the name of a client in config\.redis, or true, not 6379/],
     [`{ redis: { port: 'first' } }`, /config\.io\.redis\.port must be a number/],
     [`{ redis: { port: 70000 } }`, /config\.io\.redis\.port must be a whole number from 1 to 65535, not 70000/],
     [`{ redis: { host: 1 } }`, /config\.io\.redis\.host must be a string/],

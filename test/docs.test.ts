@@ -11,10 +11,19 @@ import { Reader } from './support/reader';
 const GUIDES = readdirSync(join(ROOT, 'docs'))
   .filter(name => name.endsWith('.md'))
   .map(name => `docs/${name}`);
-const PAGES = ['README.md', 'README.zh-CN.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'benchmark/README.md', ...GUIDES];
+const PAGES = [
+  'README.md',
+  'README.zh-CN.md',
+  'ARCHITECTURE.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'benchmark/README.md',
+  'example/mini-program/README.md',
+  ...GUIDES,
+];
 
 for (const path of PAGES) {
-  test(`every sample of ${path} runs and does what the page says`, { timeout: 60_000 }, async t => {
+  test(`every sample of ${path} runs and does what the page says`, { timeout: 240_000 }, async t => {
     await new Reader(t, await readPage(path)).follow();
   });
 
@@ -77,6 +86,11 @@ test('a sample that no test knows, one that states no result and one that states
   await assert.rejects(follow('json', '{ a: 1 }'), isOfSyntax);
   await assert.rejects(follow('js', '// client', 'io();'), /states no result/);
   await assert.rejects(follow('js', '// client', "console.log('yes'); // => no"), /it prints yes, but says no/);
+  await assert.rejects(
+    follow('js', '// mini program', 'console.log(typeof document); // => object'),
+    /it prints undefined, but says object/,
+  );
+  await assert.rejects(follow('js', '// mini program', "eval('1');", 'console.log(1); // => 1'), /eval is not defined/);
   await assert.rejects(follow('js', '// client', "io('/nowhere');", "console.log('yes'); // => yes, then no"), /Invalid namespace/);
 });
 
@@ -91,16 +105,18 @@ test('every code in the source has its place on the errors page, and none is the
   assert.deepEqual(explained.toSorted(), [...new Set([...found, made])].toSorted());
 });
 
-test('both languages of the README have the same samples, links and sections', async () => {
-  const [english, chinese] = await Promise.all(['README.md', 'README.zh-CN.md'].map(readPage));
-  assert.ok(english && chinese);
-  const content = ({ samples, links, headings }: typeof english): object => ({
-    samples: samples.map(({ code }) => code.replaceAll(/ *(?:\/\/|#) .*$/gm, '')), // comments are translated
-    links: links.map(link => link.replace(/^README.*/, 'README').replace(/#.*/, '')),
-    sections: headings.length,
+for (const path of ['README.md', 'docs/mini-program.md']) {
+  test(`both languages of ${path} have the same samples, links and sections`, async () => {
+    const [english, chinese] = await Promise.all([path, path.replace('.md', '.zh-CN.md')].map(readPage));
+    assert.ok(english && chinese);
+    const content = ({ samples, links, headings }: typeof english): object => ({
+      samples: samples.map(({ code }) => code.replaceAll(/ *(?:\/\/|#) (?!=>).*$/gm, '')), // comments are translated
+      links: links.map(link => link.replace('.zh-CN.md', '.md').replace(/#.*/, '')),
+      sections: headings.length,
+    });
+    assert.deepEqual(content(chinese), content(english));
   });
-  assert.deepEqual(content(chinese), content(english));
-});
+}
 
 function isOfSyntax(error: Error): boolean {
   return error.cause instanceof SyntaxError;

@@ -1,6 +1,6 @@
 /** What travels between the page and the server, and what this app adds to Egg. */
-import type { ChatMemory } from './app/memory';
 import type ChatHelper from './app/extend/helper';
+import type { MemoryLink } from './app/memory-link';
 
 export interface User {
   id: string;
@@ -17,6 +17,14 @@ export interface Message {
   text: string;
   /** In milliseconds, as of Date.now() */
   at: number;
+}
+
+/** What every page shows. */
+export interface News {
+  rooms: string[];
+  online: User[];
+  /** Those who have gone offline just now. */
+  gone: User[];
 }
 
 declare module 'egg-socket.io' {
@@ -36,7 +44,7 @@ type Helpers = typeof ChatHelper;
 
 declare module 'egg' {
   interface Application {
-    chatMemory: ChatMemory;
+    chatMemory: MemoryLink;
   }
   interface Context {
     get session(): { user?: User };

@@ -1,5 +1,6 @@
 /** The example as people use it: started by the script of `npm start`, in a real browser. The steps share their pages and follow one another. */
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -9,6 +10,7 @@ import { ROOT } from '../support/app';
 import { ask, connect, newClient, next, refusal } from '../support/client';
 import { npmStart } from '../support/example';
 import { freePort } from '../support/port';
+import { childrenOf, processesOf } from '../support/processes';
 
 type Headers = Record<string, string>;
 
@@ -17,13 +19,26 @@ interface User {
   name: string;
 }
 
+interface News {
+  rooms: string[];
+  online: User[];
+  gone: User[];
+}
+
 /** What is tested of example/chat/app/memory.ts, which is compiled with the example and not with the tests. */
 interface ChatMemory {
-  claim(user: User): unknown;
-  arrive(user: User, socketId: string): boolean;
-  leave(user: User, socketId: string): boolean;
+  claim(user: User): void;
+  arrive(user: User, socketId: string, worker: number): void;
+  leave(user: User, socketId: string): void;
+  keepWorkers(alive: number[]): void;
   history(me: User, to: { user: string }): readonly unknown[];
   keep(from: User, to: { user: string }, text: string): unknown;
+}
+
+/** What is tested of example/chat/app/memory-link.ts. */
+interface MemoryLinkModule {
+  MemoryLink: new (messenger: EventEmitter) => { ask(method: string, ...args: unknown[]): Promise<unknown> };
+  answerWith(memory: ChatMemory, agent: { messenger: EventEmitter; logger: { error(error: unknown): void } }): void;
 }
 
 /** Taken anew with UPDATE_SCREENSHOT=1. */
@@ -38,7 +53,8 @@ test('the example chat', async t => {
     ],
   });
   t.after(() => browser.close());
-  const url = await npmStart(t, await freePort()).listening();
+  const { pid, listening } = npmStart(t, await freePort());
+  const url = await listening();
   const pageErrors: Error[] = [];
 
   async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
@@ -51,7 +67,8 @@ test('the example chat', async t => {
   }
 
   const ada = await openPage({ deviceScaleFactor: 1.5 });
-  const ming = await openPage({ viewport: { width: 390, height: 780 } });
+  const phone = { viewport: { width: 390, height: 780 } };
+  let ming = await openPage(phone);
 
   await t.test('refuses who is not logged in, with a code', async t => {
     const error = await refusal(newClient(t, `${url}/chat`));
@@ -69,7 +86,22 @@ test('the example chat', async t => {
     await person(ada, '小明').waitFor();
     await ming.getByRole('button', { name: 'Conversations' }).click();
     await person(ming, 'Ada').waitFor();
-    await room(ming, 'lobby').click();
+    await openRoom(ming, 'lobby');
+  });
+
+  await t.test('brings people together who are at different workers', async () => {
+    // each connection goes to the next worker in turn, and a new page makes several: with one more of ours each time they begin at the other
+    for (let tries = 1; (await workerOf(ming)) === (await workerOf(ada)); tries++) {
+      const storageState = await ming.context().storageState(); // who it is
+      await ming.context().close();
+      await Promise.all(Array.from({ length: tries }, async () => fetch(url, { headers: { connection: 'close' } })));
+      ming = await openPage({ ...phone, storageState });
+      await online(ming).waitFor();
+    }
+    const [master = 0] = childrenOf(pid);
+    const workers = [await workerOf(ada), await workerOf(ming)];
+    assert.deepEqual(workers.sort(), processesOf(master).workers.sort());
+    await person(ada, '小明').locator('.is-online').waitFor();
   });
 
   await t.test('shows why a name is refused', async () => {
@@ -112,16 +144,16 @@ test('the example chat', async t => {
     await ask(bob, 'enter');
     await ask(bob, 'join', { room: 'lobby' });
 
-    await person(ada, '小明').click();
+    await openPerson(ada, '小明');
     await say(ada, '只有你能看到：晚上一起吃饭？');
     await ming.getByRole('button', { name: 'Conversations' }).click();
     assert.equal(await person(ming, 'Ada').locator('.unread').textContent(), '1');
-    await person(ming, 'Ada').click();
+    await openPerson(ming, 'Ada');
     await message(ming, '只有你能看到').waitFor();
     await say(ming, '好的，七点见');
     await message(ada, '好的，七点见').waitFor();
 
-    await room(ada, 'lobby').click();
+    await openRoom(ada, 'lobby');
     await say(ada, 'Bob is here as well.');
     while (!JSON.stringify(heard).includes('Bob is here as well.')) await new Promise(resolve => bob.once('message', resolve));
     assert.doesNotMatch(JSON.stringify(heard), /只有你能看到|七点见/);
@@ -133,7 +165,7 @@ test('the example chat', async t => {
     await ada.getByRole('heading', { name: '# egg-5' }).waitFor();
     await say(ada, 'We moved to egg-socket.io 5 today. 今天升级完了！');
     await ming.getByRole('button', { name: 'Conversations' }).click();
-    await room(ming, 'egg-5').click();
+    await openRoom(ming, 'egg-5');
     await message(ming, '今天升级完了').waitFor();
     await say(ming, '这么快？老客户端还能连吗？');
     await message(ada, '老客户端还能连吗').waitFor();
@@ -179,6 +211,26 @@ test('the example chat', async t => {
     await other.route(`${url}/session`, async route => route.fulfill({ status: 502, contentType: 'text/html', body: '' }));
     await other.reload();
     await alert(other, 'The server has answered with an error: 502').waitFor();
+    await other.context().close();
+  });
+
+  await t.test('shows a message once, even if it comes again after the history that has it', async () => {
+    const other = await openPage();
+    const repeated: unknown[] = [];
+    await other.routeWebSocket(/socket\.io/, page => {
+      page.connectToServer().onMessage(frame => {
+        page.send(frame);
+        if (!String(frame).startsWith('42/chat,["message"')) return;
+        page.send(frame);
+        repeated.push(frame);
+      });
+    });
+    await other.reload();
+    await logIn(other, 'Echo');
+    let said = 0;
+    while (repeated.length === 0) await say(other, `No. ${++said}`); // it may still be polling
+    await say(other, 'That is all');
+    assert.equal(await message(other, `No. ${said}`).count(), 1);
     await other.context().close();
   });
 
@@ -228,8 +280,7 @@ test('the example chat', async t => {
   await t.test('comes back online although somebody it was talking to has gone for good', async t => {
     const headers = await loggedIn(url, 'Guest');
     const guest = await connect(t, `${url}/chat`, { extraHeaders: headers });
-    await person(ada, 'Guest').click();
-    await ada.getByRole('heading', { name: 'Guest' }).waitFor();
+    await openPerson(ada, 'Guest');
     const disconnected = next(guest, 'disconnect');
     await fetch(`${url}/session`, { method: 'DELETE', headers });
     await disconnected;
@@ -239,7 +290,7 @@ test('the example chat', async t => {
     await ada.context().setOffline(false);
     await online(ada).waitFor();
     await alert(ada, 'There is no such person here').waitFor();
-    await room(ada, 'lobby').click();
+    await openRoom(ada, 'lobby');
     await message(ada, 'Bob is here as well.').waitFor();
   });
 
@@ -252,13 +303,13 @@ test('the example chat', async t => {
     const answers = await Promise.all(names.map(async room => ask(eve, 'join', { room })));
     assert.deepEqual(answers.at(-1), { error: { code: 'TOO_MANY_ROOMS', message: 'There are too many rooms already' } });
     const opened = names.filter((_, index) => Array.isArray(answers[index]));
-    const { rooms } = (await ask(eve, 'enter')) as { rooms: string[] };
-    assert.deepEqual(rooms, ['lobby', '闲聊', 'egg-5', ...opened]);
+    const [news] = await Promise.all([next<[News]>(eve, 'news'), ask(eve, 'enter')]);
+    assert.deepEqual(news[0].rooms, ['lobby', '闲聊', 'egg-5', ...opened]);
     await room(ada, opened.at(-1) ?? '').waitFor();
     assert.match(JSON.stringify(await ask(eve, 'join', { room: 'lobby' })), /Bob is here as well/);
 
     await ming.getByRole('button', { name: 'Conversations' }).click();
-    await person(ming, 'Ada').click();
+    await openPerson(ming, 'Ada');
     await message(ming, '只有你能看到').waitFor();
   });
 
@@ -273,6 +324,48 @@ test('the example chat', async t => {
     await zoe.getByRole('button', { name: 'Log out' }).click();
     await zoe.getByLabel('Your name').waitFor();
     await zoe.context().close();
+  });
+
+  await t.test('brings the people of a worker that is killed to another, and forgets who does not come back', async t => {
+    const killed = await workerOf(ming);
+    await connectTo(t, killed, url, await loggedIn(url, 'Carol')); // does not come back
+    await person(ada, 'Carol').waitFor();
+
+    process.kill(killed, 'SIGKILL');
+    for (const page of [ada, ming])
+      await page
+        .getByRole('status')
+        .getByText(new RegExp(`^Online · worker (?!${killed}$)`))
+        .waitFor();
+    await person(ada, 'Carol').waitFor({ state: 'detached' });
+    await person(ada, '小明').locator('.is-online').waitFor();
+    await ming.locator('#people .is-online').first().waitFor({ state: 'attached' });
+    await say(ming, '换了一个进程，没感觉。');
+    await openPerson(ada, '小明');
+    await message(ada, '换了一个进程').waitFor();
+  });
+
+  await t.test('goes on when the agent has been started anew, but for what was said before', { timeout: 60_000 }, async t => {
+    const bob = await connect(t, `${url}/chat`, { extraHeaders: bobsSession });
+    const everybodyIsBack = new Promise<void>(resolve => {
+      bob.on('news', ({ rooms, online }: News) => {
+        const names = online.map(({ name }) => name);
+        if (rooms.length === 2 && ['Ada', '小明', 'Bob'].every(name => names.includes(name))) resolve();
+      });
+    });
+    const [master = 0] = childrenOf(pid);
+    const { agent = 0 } = processesOf(master);
+
+    process.kill(agent, 'SIGKILL');
+    const answer = ask(bob, 'join', { room: 'lobby' });
+    await ming.reload(); // it cannot come in for the moment, and tries again
+    assert.deepEqual(await answer, { error: { code: 'UNAVAILABLE', message: 'The chat does not answer: try again in a moment' } });
+    await online(ming).waitFor({ timeout: 30_000 });
+    await everybodyIsBack;
+    assert.deepEqual(await ask(bob, 'join', { room: 'lobby' }), []);
+    assert.equal((await tryToLogIn(url, 'Ada')).status, 409);
+    await say(ada, '还在！');
+    assert.equal(await message(ada, '换了一个进程').count(), 1, 'what a page shows stays there');
   });
 
   await t.test('is left by logging out', async () => {
@@ -301,7 +394,7 @@ test('the example chat keeps a name for a minute without a connection', t => {
   memory.claim(first);
   t.mock.timers.tick(minute);
   assert.throws(() => memory.claim(second), { code: 'NAME_TAKEN' });
-  memory.arrive(first, 'socket');
+  memory.arrive(first, 'socket', 1);
   t.mock.timers.tick(60 * minute);
   assert.throws(() => memory.claim(second), { code: 'NAME_TAKEN' });
   memory.leave(first, 'socket');
@@ -309,7 +402,7 @@ test('the example chat keeps a name for a minute without a connection', t => {
   assert.throws(() => memory.claim(second), { code: 'NAME_TAKEN' });
   t.mock.timers.tick(1);
   memory.claim(second);
-  assert.throws(() => memory.arrive(first, 'socket'), { code: 'NAME_TAKEN' });
+  assert.throws(() => memory.arrive(first, 'socket', 1), { code: 'NAME_TAKEN' });
 });
 
 test('the example chat forgets the private conversation that has been quiet for longest, and none for being looked up', () => {
@@ -327,10 +420,97 @@ test('the example chat forgets the private conversation that has been quiet for 
   assert.deepEqual([saidTo('early'), saidTo('quiet')], [2, 0]);
 });
 
+test('the example chat takes those for gone whose pages were all at a worker that has died', t => {
+  t.mock.timers.enable({ apis: ['Date'] });
+  const news: News[] = [];
+  const memory = newMemory(told => news.push(told));
+  const [ada, bob, twin] = ['Ada', 'Bob', 'Ada'].map((name, id) => ({ id: String(id), name })) as [User, User, User];
+  memory.arrive(ada, 'a', 1);
+  memory.arrive(bob, 'b', 1);
+  memory.arrive(bob, 'c', 2);
+
+  memory.keepWorkers([2, 3]);
+  assert.deepEqual(news.at(-1), { rooms: ['lobby', '闲聊'], online: [bob], gone: [ada] });
+  assert.throws(() => memory.claim(twin), { code: 'NAME_TAKEN' }); // they may come back
+  t.mock.timers.tick(60_001);
+  memory.claim(twin);
+  memory.leave(bob, 'b'); // the worker has said so before it died
+  assert.equal(news.length, 3, 'nothing has changed');
+  memory.leave(bob, 'c');
+  assert.deepEqual(news.at(-1), { rooms: ['lobby', '闲聊'], online: [], gone: [bob] });
+});
+
+test('the memory of the example chat answers a worker with what a method returns or throws', async () => {
+  const { messengers, MemoryLink, answerWith } = newLink();
+  const logged: unknown[] = [];
+  answerWith(newMemory(), { messenger: messengers.agent, logger: { error: error => logged.push(error) } });
+  const link = new MemoryLink(messengers.worker);
+  let hasAsked = false;
+  messengers.agent.once('chat-question', () => (hasAsked = true));
+
+  const first = link.ask('keep', { id: '1', name: 'Ada' }, { room: 'lobby' }, 'Hello');
+  await Promise.resolve();
+  assert.ok(!hasAsked, 'Egg warns of what an agent sends before all have started');
+  messengers.worker.emit('egg-ready');
+  const { text } = (await first) as { text: string };
+  assert.equal(text, 'Hello');
+
+  assert.equal(await link.ask('claim', { id: '1', name: 'Ada' }), undefined);
+  const taken = { name: 'IoError', code: 'NAME_TAKEN', message: 'Ada is taken: choose another name', status: 409 };
+  await Promise.all([
+    assert.rejects(link.ask('claim', { id: '2', name: 'Ada' }), taken),
+    link.ask('claim', { id: '3', name: 'Bob' }), // each gets its own answer
+  ]);
+
+  // a bug is for the log of the agent
+  await assert.rejects(link.ask('forget'), { code: 'INTERNAL_SERVER_ERROR', message: 'Internal Server Error', status: 500 });
+  assert.equal(logged.length, 1);
+  assert.ok(logged[0] instanceof TypeError);
+});
+
+test('a question to the memory of the example chat fails if it is not answered', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { messengers, MemoryLink, answerWith } = newLink();
+  const link = new MemoryLink(messengers.worker);
+  messengers.worker.emit('egg-ready');
+  const question = once(messengers.agent, 'chat-question');
+  const answer = link.ask('isKnown', 'Ada');
+  const rejected = assert.rejects(answer, { name: 'IoError', code: 'UNAVAILABLE', status: 503 });
+  const [asked] = (await question) as [unknown];
+  t.mock.timers.tick(5_000);
+  await rejected;
+
+  answerWith(newMemory(), { messenger: messengers.agent, logger: console });
+  messengers.agent.emit('chat-question', asked); // too late: nobody minds
+  assert.equal(await link.ask('isKnown', 'Ada'), false);
+});
+
+/** Both ends of Egg's messenger, which carries JSON. */
+function newLink(): MemoryLinkModule & { messengers: Record<'worker' | 'agent', EventEmitter> } {
+  const [worker, agent] = [new EventEmitter(), new EventEmitter()];
+  const carry = (to: EventEmitter, action: string, data: unknown): void =>
+    void setImmediate(() => to.emit(action, JSON.parse(JSON.stringify(data))));
+  const module = require(join(ROOT, 'example/chat/dist/app/memory-link')) as MemoryLinkModule;
+  return {
+    ...module,
+    messengers: {
+      worker: Object.assign(worker, { sendToAgent: (action: string, data: unknown) => carry(agent, action, data) }),
+      agent: Object.assign(agent, {
+        sendTo(pid: string, action: string, data: unknown) {
+          assert.equal(pid, String(process.pid));
+          carry(worker, action, data);
+        },
+      }),
+    },
+  };
+}
+
 /** By itself, where neither page nor server matters. */
-function newMemory(): ChatMemory {
-  const { ChatMemory } = require(join(ROOT, 'example/chat/dist/app/memory')) as { ChatMemory: new () => ChatMemory };
-  return new ChatMemory();
+function newMemory(onNews: (news: News) => void = () => {}): ChatMemory {
+  const { ChatMemory } = require(join(ROOT, 'example/chat/dist/app/memory')) as {
+    ChatMemory: new (onNews: (news: News) => void) => ChatMemory;
+  };
+  return new ChatMemory(onNews);
 }
 
 async function logIn(page: Page, name: string): Promise<void> {
@@ -346,7 +526,32 @@ async function say(page: Page, text: string): Promise<void> {
 }
 
 function online(page: Page): Locator {
-  return page.getByRole('status').getByText('Online', { exact: true });
+  return page.getByRole('status').getByText(/^Online · worker \d+$/);
+}
+
+/** What is written before the page shows the other conversation goes to the former one. */
+async function openRoom(page: Page, name: string): Promise<void> {
+  await room(page, name).click();
+  await page.getByRole('heading', { name: `# ${name}`, exact: true }).waitFor();
+}
+
+async function openPerson(page: Page, name: string): Promise<void> {
+  await person(page, name).click();
+  await page.getByRole('heading', { name, exact: true }).waitFor();
+}
+
+/** The pid of the worker that a page is connected to. */
+async function workerOf(page: Page): Promise<number> {
+  return Number(/\d+$/.exec(await online(page).innerText())?.[0]);
+}
+
+/** A client that is connected to a certain worker: each connection goes to the next one in turn. */
+async function connectTo(t: TestContext, worker: number, url: string, extraHeaders: Headers): Promise<void> {
+  for (;;) {
+    const client = await connect(t, `${url}/chat`, { extraHeaders });
+    if (((await ask(client, 'enter')) as { worker: number }).worker === worker) return;
+    client.disconnect();
+  }
 }
 
 function composer(page: Page): Locator {
@@ -407,10 +612,10 @@ async function takeScreenshot(t: TestContext, url: string, extraHeaders: Headers
   await say(ming, '返回值就是 ack，抛出的错误也在同一个 ack 里。漂亮！');
   await say(ada, 'No more callbacks to carry around. 再也不用传回调了。');
   await ming.getByRole('button', { name: 'Conversations' }).click();
-  await person(ming, 'Ada').click();
+  await openPerson(ming, 'Ada');
   await say(ming, '晚上见！');
   await ming.getByRole('button', { name: 'Conversations' }).click();
-  await room(ming, 'egg-5').click();
+  await openRoom(ming, 'egg-5');
   await person(ada, '小明').locator('.unread').waitFor();
   await ada.locator('#title').click(); // the focus is nowhere
   await composer(ming).pressSequentially('好');

@@ -9,10 +9,13 @@ import { ROOT } from '../support/app';
 /** What no file may import, by file. */
 const VIOLATIONS: Record<string, string> = {
   'adapter.ts': "import type { Router } from './router';\nexport type Bad = Router;",
+  'agent.ts': "import { Server } from './server';\nexport const bad = Server;",
   'app.ts': "import { Namespace } from './namespace';\nexport const bad = Namespace;",
+  'broadcast.ts': "import type { Connection } from './connection';\nexport type Bad = Connection;",
   'config.ts': "import type { EggApplication } from './egg';\nexport type Bad = EggApplication;",
   'connection.ts': "import { Server } from './server';\nexport const bad = Server;",
   'context.ts': "import { descend } from './onion';\nexport const bad = descend;",
+  'database.ts': "import { Router } from './router';\nexport const bad = Router;",
   'deprecations.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
   'errors.ts': "import { withSlash } from './config';\nexport const bad = withSlash;",
   'hub-adapter.ts': "import { Server } from './server';\nexport const bad = Server;",
@@ -21,16 +24,23 @@ const VIOLATIONS: Record<string, string> = {
   'hub-message.ts': "import type { EggApplication } from './egg';\nexport type Bad = EggApplication;",
   'hub.ts': "import type { Router } from './router';\nexport type Bad = Router;",
   'ids.ts': "import { Server } from 'socket.io';\nexport const bad = Server;",
+  'link.ts': "import type { EggApplication } from './egg';\nexport type Bad = EggApplication;",
   'loader.ts': "import { Connection } from './connection';\nexport const bad = Connection;",
+  'local-first.ts': "import { Server } from './server';\nexport const bad = Server;",
   'namespace.ts': "import { Server as Bad } from './server';\nexport const bad = Bad;",
   'onion.ts': "import type { Adapter } from 'socket.io-adapter';\nexport type Bad = Adapter;",
   'origin.ts': "import { Router } from './router';\nexport const bad = Router;",
   'packet.ts': "import { Connection as Bad } from './connection';\nexport const bad = Bad;",
+  'recovery.ts': "import { receiveConnection } from './connection';\nexport const bad = receiveConnection;",
+  'redis.ts': "import type { SessionStore } from './session';\nexport type Bad = SessionStore;",
   'router.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
+  'run-folder.ts': "import { Hub } from './server';\nexport const bad = Hub;",
   'server.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
   'service.ts': "import { Connection } from './connection';\nexport const bad = Connection;",
+  'session-routing.ts': "import { Server } from 'socket.io';\nexport const bad = Server;",
   'session.ts': "import type { Server } from 'socket.io';\nexport type Bad = Server;",
   'work.ts': "import type { Server } from './server';\nexport type Bad = Server;",
+  'workers.ts': "import type { EggApplication } from './egg';\nexport type Bad = EggApplication;",
 };
 
 test('lint finds an import against the layers in every part of src, and only there', async t => {

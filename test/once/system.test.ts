@@ -21,7 +21,8 @@ test('npm test names the programs that are missing and cannot be installed, with
 
 test('only what is missing is named', async t => {
   const path = await newFolder(t);
-  for (const name of ['redis-server', 'nginx', 'chromium']) await writeProgram(path, name, 'exit 0');
+  for (const name of ['redis-server', 'redis-cli', 'postgres', 'pgrep', 'openssl', 'nginx', 'haproxy', 'chromium'])
+    await writeProgram(path, name, 'exit 0');
   const { output } = installMissingPrograms(path);
   assert.equal(WHAT_TO_DO.exec(output)?.[1], 'fonts-noto-cjk');
   await writeProgram(path, 'fc-list', 'echo /fonts/NotoSansCJK.ttc: Noto Sans CJK SC');

@@ -21,7 +21,7 @@ export type Join = () => Promise<AdapterServer>;
 export interface Differences {
   /** There is always one server only; cases that need more are left out. */
   readonly alone?: boolean;
-  /** Cases that do not hold, and why. */
+  /** Cases that do not hold, and why; once one does, it is to be taken out here. */
   readonly except?: Record<string, string>;
 }
 
@@ -109,12 +109,15 @@ export function conformance(name: string, start: (t: TestContext) => Promise<Joi
     let number = 0;
     for (const [what, { run, needsOthers }] of Object.entries(CASES)) {
       if (alone && needsOthers) continue;
-      await t.test(what, { skip: except[what] ?? false }, async t => {
+      const why = except[what];
+      await t.test(why === undefined ? what : `not so, since ${why}: ${what}`, async t => {
         const name = `/case-${++number}`;
         for (const { io } of servers) io.of(name);
         if (!alone) await allKnown(servers, name);
         const nsp = (index: number): Namespace => (servers[index] as AdapterServer).io.of(name); // 0, 1 or 2
-        await run({ t, servers, name, nsp, enter: (index, options) => enter(t, servers[index] as AdapterServer, name, options) });
+        const ran = run({ t, servers, name, nsp, enter: (index, options) => enter(t, servers[index] as AdapterServer, name, options) });
+        if (why === undefined) await ran;
+        else await assert.rejects(ran, assert.AssertionError, 'it holds by now');
       });
     }
   });
@@ -299,8 +302,12 @@ const BYTES = Buffer.from([0, 1, 127, 128, 255]);
 
 const VALUES: Record<string, readonly [sent: unknown[], arrived: unknown[]]> = {
   'numbers, strings, nothing': [
-    [0, -1.5, 1e300, '', 'a\u0000"\\\n', null, true],
-    [0, -1.5, 1e300, '', 'a\u0000"\\\n', null, true],
+    [0, -1.5, 2 ** 53, '', 'a\u0000"\\\n', null, true],
+    [0, -1.5, 2 ** 53, '', 'a\u0000"\\\n', null, true],
+  ],
+  'large numbers': [
+    [1e300, -(2 ** 70)],
+    [1e300, -(2 ** 70)],
   ],
   'what JSON does not have': [
     [undefined, [undefined, Number.NaN], { a: undefined, b: () => {} }],
@@ -310,10 +317,11 @@ const VALUES: Record<string, readonly [sent: unknown[], arrived: unknown[]]> = {
     [new Date(0), { at: new Date(1) }, new Point(1, 2), [new Point(3, 4)]],
     ['1970-01-01T00:00:00.000Z', { at: '1970-01-01T00:00:00.001Z' }, '1/2', ['3/4']],
   ],
-  'every script, and half a character': [
-    ['大家好', '😀', 'e\u0301', '\u2028', '\ud800', { 键: '值' }],
-    ['大家好', '😀', 'e\u0301', '\u2028', '\ud800', { 键: '值' }],
+  'every script': [
+    ['大家好', '😀', 'e\u0301', '\u2028', { 键: '值' }],
+    ['大家好', '😀', 'e\u0301', '\u2028', { 键: '值' }],
   ],
+  'half a character': [['\ud800'], ['\ud800']],
   'bytes, deep in other things': [
     [BYTES, { deep: [{ er: BYTES }, 'text'] }, [BYTES, [BYTES]], Buffer.alloc(0)],
     [BYTES, { deep: [{ er: BYTES }, 'text'] }, [BYTES, [BYTES]], Buffer.alloc(0)],
@@ -344,16 +352,6 @@ holds('array buffers and typed arrays arrive as their bytes', async ({ nsp, ente
   assert.deepEqual(await allHeard(nsp(0), people), [[['values', ...arrived]], [['values', ...arrived]]]);
 });
 
-holds('bytes are sent as they are when they are sent', async ({ nsp, enter }) => {
-  const bob = await enter(1);
-  const small = Buffer.from('then');
-  const large = Buffer.alloc(100_000, 1);
-  nsp(0).emit('values', small, large);
-  small.write('late');
-  large.fill(2);
-  assert.deepEqual(await allHeard(nsp(0), [bob]), [[['values', Buffer.from('then'), Buffer.alloc(100_000, 1)]]]);
-});
-
 holds('a megabyte of text, and one of bytes', async ({ nsp, enter }) => {
   const people = [await enter(0), await enter(1)];
   const text = '0123456789abcde大'.repeat(65_536);
@@ -374,7 +372,7 @@ holds('a value that cannot be sent throws where it is sent, and reaches nobody',
   const people = [await enter(0), await enter(1)];
   const circle: unknown[] = [];
   circle.push(circle);
-  assert.throws(() => nsp(0).emit('bad', 1n), TypeError);
+  assert.throws(() => nsp(0).emit('bad', 1n));
   assert.throws(() => nsp(0).emit('bad', circle));
   nsp(0).emit('good');
   assert.deepEqual(await allHeard(nsp(0), people), [[['good']], [['good']]]);
@@ -572,12 +570,13 @@ holdsWithOthers('serverSideEmitWithAck() collects the answers of all other serve
 holdsWithOthers('serverSideEmit() carries bytes, there and back', async ({ nsp }) => {
   const heard = next(nsp(1), 'bytes');
   nsp(2).on('bytes', (_bytes: unknown, answer: (value: unknown) => void) => answer(null));
-  const answers = nsp(0).serverSideEmitWithAck('bytes', { deep: [BYTES] }) as Promise<unknown[]>;
+  const asked = nsp(0).serverSideEmitWithAck('bytes', { deep: [BYTES] }) as Promise<unknown[]>;
   const [args, answer] = (await heard) as [unknown, (value: unknown) => void];
-  assert.deepEqual(args, { deep: [BYTES] });
   answer([BYTES, new Date(0)]);
+  const answers = await asked;
+  assert.deepEqual(args, { deep: [BYTES] });
   assert.deepEqual(
-    (await answers).find(one => one !== null),
+    answers.find(one => one !== null),
     [BYTES, '1970-01-01T00:00:00.000Z'],
   );
 });

@@ -65,6 +65,8 @@ export interface RunningApp {
 export interface AppOptions {
   /** EGG_SERVER_ENV. Default: unittest */
   env?: string;
+  /** Default: a free one */
+  port?: number;
 }
 
 /** Writes an app folder. `config/plugin.js` and `config/config.default.js` are added to, where given. */
@@ -113,7 +115,7 @@ export async function startApp(t: TestContext, files: Files, options: AppOptions
   await app.ready();
   // what egg's cluster worker does, and what egg-mock does not do before the first HTTP test
   const server = app.server ?? (await createServer(app));
-  server.listen(0, '127.0.0.1');
+  server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {

@@ -54,6 +54,7 @@ export async function startCluster(t: TestContext, files: Files, { baseDir: form
   await writeFile(join(baseDir, 'config/config.prod.js'), 'exports.cluster = { listen: { hostname: "127.0.0.1" } };');
   const master = fork(join(baseDir, 'start.js'), {
     cwd: baseDir,
+    execArgv: [], // the test runner of newer Nodes has --inspect-port there, which Egg takes for debugging: a killed worker would end its master
     env: {
       ...process.env,
       ...{ EGG_SERVER_ENV: 'prod', NODE_ENV: 'production', HOME: baseDir },

@@ -102,6 +102,10 @@ export class Forked {
     return this.#call('peak');
   }
 
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
   /** SIGSTOP, until `wake()`. */
   freeze(): void {
     this.#process.kill('SIGSTOP');

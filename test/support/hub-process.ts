@@ -10,7 +10,7 @@ import { Hub, HubLink } from './parts';
 
 /** A flooding worker makes no more than this in one turn, and waits while more than that is on its way, in bytes. */
 const TURN = 1024 * 1024;
-const BACKLOG = 8 * 1024 * 1024;
+const BACKLOG = 2 * 1024 * 1024;
 
 type Actions = Record<string, (...args: never[]) => unknown>;
 

@@ -61,6 +61,6 @@ export function anchorOf(heading: string): string {
 
 function toSample(page: string, { language, line, code }: { language: string; line: number; code: string[] }): Sample {
   const [, title = ''] = /^(?:\/\/|#|<!--) *(.+?)(?: *-->)?$/.exec(code[0] ?? '') ?? [];
-  const [, path, host] = /^([\w./-]+\.(?:js|ts|html))(?: \((egg \d)\))?$/.exec(title) ?? [];
+  const [, path, host] = /^([\w./-]+\.(?:js|py|ts|html))(?: \((egg \d)\))?$/.exec(title) ?? [];
   return { language, title, path, host, code: `${code.join('\n')}\n`, place: `${page}:${line}`, line };
 }

@@ -1,8 +1,11 @@
 /** Parts of the plugin that apps do not import. */
 import { join } from 'node:path';
-import type * as adapter from '../../dist/adapter';
+import type * as config from '../../dist/config';
 import type * as hub from '../../dist/hub';
+import type * as hubFrames from '../../dist/hub-frames';
 import type * as hubLink from '../../dist/hub-link';
+import type * as runFolder from '../../dist/run-folder';
+import type * as workers from '../../dist/workers';
 
 const DIST = join(__dirname, '../../../dist');
 
@@ -10,5 +13,8 @@ export type Hub = hub.Hub;
 export type HubLink = hubLink.HubLink;
 
 export const { Hub } = require(join(DIST, 'hub')) as typeof hub;
+export const { controlFrame, eachFrame, FrameReader } = require(join(DIST, 'hub-frames')) as typeof hubFrames;
 export const { HubLink } = require(join(DIST, 'hub-link')) as typeof hubLink;
-export const { RedisLink } = require(join(DIST, 'adapter')) as typeof adapter;
+export const { readConfig } = require(join(DIST, 'config')) as typeof config;
+export const { RunFolder } = require(join(DIST, 'run-folder')) as typeof runFolder;
+export const { teamworkOf } = require(join(DIST, 'workers')) as typeof workers;

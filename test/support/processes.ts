@@ -14,7 +14,8 @@ export function residentMemory(pid: number): number {
   return Number(kilobytes) / 1024;
 }
 
-function childrenOf(pid: number): number[] {
+/** What a process has started. */
+export function childrenOf(pid: number): number[] {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
     .map(Number)

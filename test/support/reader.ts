@@ -1,42 +1,50 @@
 /**
  * Follows a page of the documentation from top to bottom, as a reader would who does all that it says:
  * a sample that begins with a path is written to that file of an app, and takes the place of an earlier one;
- * a sample that begins with `// client` is run, against the app as the page has it so far.
+ * a sample that begins with `// client` is run, against the app as the page has it so far;
+ * one that begins with `// mini program` as well, on WeChat or on the platform that it names.
  * What such a sample prints has to be what it says it prints: `console.log(answer); // => { ok: true }`.
  */
 import { execFile } from 'node:child_process';
 import { rm, symlink } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import { type Files, HOST, hostFolder, type RunningApp, startApp, writeApp } from './app';
+import { next } from './client';
 import { type Cluster, startCluster } from './cluster';
+import { startHaproxy } from './haproxy';
 import { type RunningNginx, startNginx } from './nginx';
 import type { Page, Sample } from './page';
 import { type RedisServer, startRedis } from './redis';
+import { runMiniProgram } from './mini-script';
 import { runScript } from './script';
 import { checkTypes, toJavaScript } from './typescript';
 
 /** What readers type into a shell is not run (but for tests of an app), but has to be of a kind that is known to work. */
 const COMMANDS = [
-  /^npm i( --save-dir)?( -D)?( [@a-z][\w@/.-]*)+$/,
+  /^npm i( --save-dir)?( -D)?( [@a-z][\w@/.-]*)*$/,
   /^git clone \S+$/,
   /^cd \S+$/,
   /^npm init egg --type=simple$/,
-  /^npm (start|test|run (lint|types|(test:unit|bench) -- .*|bench|soak))$/, // of this project
+  /^npm (start|test|run (build|lint|types|(test:unit|bench) -- .*|bench|soak|test:pack-npm))$/, // of this project
   /^npm run dev$/, // of an app that `npm init egg` has made
   /^npx (ets|egg-scripts .*)$/,
+  /^sudo apt-get install( [a-z][\w-]*)+$/,
   /^(node --test|npx mocha)( --[\w-]+( \d+)?)* test\/\*\.test\.js$/,
 ];
 
 /** How a page starts its app: from here on with so many workers. */
 const START = /^npx egg-scripts start --workers (\d+)( --sticky)?$/;
+/** The one that has Debian's modules, whichever comes first in the PATH. */
+const PROGRAMS: Readonly<Record<string, string>> = { node: process.execPath, python3: '/usr/bin/python3' };
 
 /** The ports that pages name stand for those that a test gets. */
 const APP_PORT = '7001';
 const REDIS_PORT = '6379';
 
 /** What a page needs of its app, in one process or in many. */
-interface ReadersApp extends Pick<RunningApp, 'url' | 'port' | 'close' | 'logged'> {
+interface ReadersApp extends Pick<RunningApp, 'url' | 'port' | 'close' | 'logged'>, Partial<Pick<RunningApp, 'io' | 'baseDir'>> {
   readonly logs: readonly string[] | Promise<readonly string[]>;
 }
 
@@ -71,11 +79,13 @@ export class Reader {
     const { language, title, path, host, code } = sample;
     const isScript = language === 'js' || language === 'ts';
     if (isScript && /^client\b/.test(title)) await this.#runClient(sample);
+    else if (isScript && /^mini program\b/.test(title)) await runMiniProgram(this.#t, (await this.#start()).url, sample);
     else if (path?.endsWith(`.${language}`)) {
       if (host !== undefined && !HOST.startsWith(host.replace(' ', ''))) return;
       await this.#stop();
       this.#files[path] = code.includes(REDIS_PORT) ? code.replaceAll(REDIS_PORT, await this.#startRedis()) : code;
     } else if (language === 'nginx') await this.#startNginx(code);
+    else if (language === 'haproxy') await this.#startHaproxy(code);
     else if (language === 'json') JSON.parse(code);
     else if (language === 'diff') this.#change(code);
     else if (language === 'sh') for (const line of code.trim().split('\n')) await this.#type(line);
@@ -108,21 +118,38 @@ export class Reader {
       await this.#redis?.kill();
       await app.logged(/IO_REDIS_DOWN/);
     }
-    await runScript(url, { code: script, line, place, origin: /^client on (\S+)$/.exec(title)?.[1] });
+    const beside = /^client while `(.+)` runs$/.exec(title)?.[1];
+    const run = runScript(url, { code: script, line, place, origin: /^client on (\S+)$/.exec(title)?.[1] });
+    await Promise.all([run, beside !== undefined && this.#runBeside(beside, app)]);
     if (isRedisDown) await this.#redis?.start();
+  }
+
+  /** A program of the page, once the client has connected. */
+  async #runBeside(command: string, app: ReadersApp): Promise<void> {
+    const { io, baseDir } = app;
+    if (!io || baseDir === undefined) throw new Error('beside an app of several workers no program can be run here');
+    await next(io, 'connection');
+    const [name = '', ...args] = command.split(' ');
+    await promisify(execFile)(PROGRAMS[name] ?? name, args, { cwd: baseDir });
   }
 
   /** A line of log is one that the app has logged. Other texts are drawings. */
   async #compareLog(text: string): Promise<void> {
     if (!text.startsWith('[egg-socket.io] ')) return;
-    const line = text.trim().replaceAll(`localhost:${APP_PORT}`, `127.0.0.1:${this.#app?.port}`);
-    const logs = (await this.#app?.logs) ?? [];
+    const app = await this.#start();
+    const line = text.trim().replaceAll(`localhost:${APP_PORT}`, `127.0.0.1:${app.port}`);
+    const logs = await app.logs;
     if (!logs.some(logged => logged.endsWith(line))) throw new Error(`not in the log:\n${logs.join('\n')}`);
   }
 
   async #startNginx(config: string): Promise<void> {
     const { port } = await this.#start();
     this.#front = await startNginx(this.#t, config.replaceAll(APP_PORT, String(port)));
+  }
+
+  async #startHaproxy(config: string): Promise<void> {
+    const { port } = await this.#start();
+    this.#front = await startHaproxy(this.#t, config.replaceAll(APP_PORT, String(port)));
   }
 
   async #startRedis(): Promise<string> {

@@ -87,7 +87,7 @@ class Browser {
 }
 
 /** What a script prints, against what its `// =>` comments say. */
-class Prints {
+export class Prints {
   readonly watchedCode: string;
   /** Resolves when all has been printed. Rejects when something else is. */
   readonly done: Promise<void>;

@@ -21,6 +21,16 @@ export const everything: IoConfig = {
   generateId: async (request: IncomingMessage) => String(request.headers['x-id']),
 };
 
+export const adapters: IoConfig[] = [
+  { adapter: 'redis', redis: 'redis://127.0.0.1' },
+  { adapter: { name: 'redis-streams', maxLen: 1000 }, redis: { nodes: [{ host: '10.0.0.1', port: 6379 }], password: 'secret' } },
+  { adapter: 'redis-sharded', redis: { use: 'io', key: 'chat' } },
+  { adapter: { name: 'postgres', connection: 'postgres://127.0.0.1' } },
+  { redis: true },
+  { redis: { name: 'main', sentinels: [{ host: '10.0.0.1', port: 26379 }] } },
+  { adapter: nsp => nsp.adapter },
+];
+
 export default (): PowerPartial<EggAppConfig> => ({ io: { namespace: { '/chat': { packetMiddleware: ['filter'] } } } });
 
 export const wrong: IoConfig[] = [
@@ -32,6 +42,12 @@ export const wrong: IoConfig[] = [
   { namespace: ['/'] },
   // @ts-expect-error -- a number
   { redis: { port: '6379' } },
+  // @ts-expect-error -- no such adapter
+  { adapter: 'redis-stream' },
+  // @ts-expect-error -- an option of another adapter
+  { adapter: { name: 'redis', maxLen: 1 } },
+  // @ts-expect-error -- it needs to know where
+  { adapter: { name: 'postgres' } },
   // @ts-expect-error -- a string
   { generateId: () => 1 },
   // @ts-expect-error -- no such option

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { EggAppInfo } from 'egg';
 import type { IoConfig } from 'egg-socket.io';
@@ -20,8 +19,7 @@ export default ({ baseDir }: EggAppInfo) => {
 
   return {
     io,
-    // They sign the session cookies. Without your own, all sessions end when the app is started anew, and no second worker would know them
-    keys: process.env.CHAT_KEYS || randomBytes(32).toString('hex'),
+    keys: process.env.CHAT_KEYS, // they sign the session cookies; server.ts sees to it that there are some
     cluster: { listen: { hostname: '127.0.0.1' } },
     static: { prefix: '/', dir: join(home, 'public'), alias: { '/': '/index.html' }, maxAge: 0 },
     logger: { dir: join(home, 'logs'), consoleLevel: 'WARN', disableConsoleAfterReady: false },

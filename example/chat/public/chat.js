@@ -28,12 +28,11 @@ else view.showLogin();
 socket.on('connect', () => enter().catch(error => view.showError('error', error.message)));
 
 async function enter() {
-  const welcome = await ask('enter');
-  ({ me, rooms } = welcome);
-  meet(welcome.online);
+  const welcome = await ask('enter'); // by now the news is here, too
+  ({ me } = welcome);
   for (const { to } of conversations.values()) await refresh(to).catch(keepWhatIsShown); // with what was missed while offline
   view.showChat(me);
-  view.showConnection('online');
+  view.showConnection('online', welcome.worker);
   show();
 }
 
@@ -49,10 +48,15 @@ socket.on('disconnect', reason => {
   else view.showConnection('offline');
 });
 
-/** The server cannot be reached, and the socket goes on trying; or it has said no. */
+/** The server cannot be reached, and the socket goes on trying; or it has said no, which may be for the moment. */
 socket.on('connect_error', error => {
   if (socket.active) {
     view.showConnection('offline');
+  } else if (error.data?.code === 'UNAVAILABLE') {
+    view.showChat(me);
+    view.showConnection('offline');
+    show();
+    setTimeout(() => me && socket.connect(), 1000); // unless they have logged out meanwhile
   } else {
     logOut();
     view.showError('login-error', error.message);
@@ -61,6 +65,8 @@ socket.on('connect_error', error => {
 
 socket.on('message', message => {
   const conversation = conversationOf(targetHere(message));
+  // what another worker's people say may be in what `join` has brought, and come once more
+  if (conversation.messages.some(({ id }) => id === message.id)) return;
   conversation.messages.push(message);
   if (conversation !== current) conversation.unread++;
   view.stopTyping(message.from);
@@ -71,18 +77,10 @@ socket.on('typing', (user, to) => {
   if (keyOf(targetHere({ from: user, to })) === keyOf(current.to)) view.showTyping(user);
 });
 
-socket.on('online', users => {
-  meet(users);
-  show();
-});
-
-socket.on('gone', user => {
-  current.messages.push({ notice: `${user.name} has gone offline · 离线` });
-  show();
-});
-
-socket.on('rooms', list => {
-  rooms = list;
+socket.on('news', news => {
+  ({ rooms, online } = news);
+  for (const { id, name } of online) names.set(id, name);
+  for (const { name } of news.gone) current.messages.push({ notice: `${name} has gone offline · 离线` });
   show();
 });
 
@@ -139,7 +137,7 @@ async function open(to) {
 /** Emits an event and waits for its acknowledgement. Rejects with the error that the server acknowledged. */
 async function ask(event, ...args) {
   if (!socket.connected) throw new Error('You are offline: this was not sent');
-  const answer = await socket.timeout(5000).emitWithAck(event, ...args);
+  const answer = await socket.timeout(10_000).emitWithAck(event, ...args);
   if (answer.error) throw new Error(answer.error.message);
   return answer;
 }
@@ -178,13 +176,9 @@ function targetHere({ from, to }) {
   return 'user' in to && from.id !== me.id ? { user: from.id } : to;
 }
 
-function meet(users) {
-  online = users;
-  for (const { id, name } of users) names.set(id, name);
-}
-
 function logOut() {
   socket.disconnect();
+  me = null;
   conversations.clear();
   current = conversationOf(LOBBY);
   view.showLogin();

@@ -1,7 +1,5 @@
 /** What the page looks like. It knows nothing of sockets. */
 
-const CONNECTION = { online: 'Online', offline: 'Offline, trying again …' };
-
 const $ = id => document.getElementById(id);
 
 export function showLogin() {
@@ -16,9 +14,10 @@ export function showChat(me) {
   $('me').replaceChildren(avatar(me), element('span', 'name', me.name));
 }
 
-export function showConnection(state) {
+export function showConnection(state, worker) {
   $('connection').className = state;
-  $('connection').textContent = CONNECTION[state];
+  const online = element('span', '', 'Online · ', element('span', 'wide', 'worker '), worker);
+  $('connection').replaceChildren(state === 'online' ? online : 'Offline, trying again …');
 }
 
 export function showRooms(rooms) {

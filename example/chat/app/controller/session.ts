@@ -14,22 +14,22 @@ export default class SessionController extends Controller {
     ctx.body = { user: ctx.session.user ?? null };
   }
 
-  create(): void {
+  async create(): Promise<void> {
     const { ctx } = this;
     const { user: former } = ctx.session;
     const user: User = { id: randomUUID(), name: ctx.helper.text(ctx.request.body.name, 20) };
-    ctx.app.chatMemory.claim(user);
-    if (former) this.#chat.logOut(former);
+    await ctx.app.chatMemory.ask('claim', user);
+    if (former) await this.#chat.logOut(former);
     ctx.session.user = user;
     ctx.rotateCsrfSecret();
     ctx.body = { user };
   }
 
   /** Whoever asks is logged out afterwards, even if the session has ended before. */
-  destroy(): void {
+  async destroy(): Promise<void> {
     const { ctx } = this;
     const { user } = ctx.session;
-    if (user) this.#chat.logOut(user);
+    if (user) await this.#chat.logOut(user);
     ctx.session = null;
     ctx.body = { user: null };
   }

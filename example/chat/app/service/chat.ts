@@ -23,54 +23,56 @@ export default class ChatService extends Service {
   }
 
   /** A connection begins. */
-  arrive(): void {
+  async arrive(): Promise<void> {
     const { user, socket } = this.ctx;
-    if (this.#memory.arrive(user, socket.id)) this.#everybody.emit('online', this.#memory.online);
+    await this.#memory.ask('arrive', user, socket.id, process.pid);
   }
 
-  /** A connection has ended. */
+  /** A connection has ended. Nobody waits: an agent that does not answer has forgotten everybody, or is going to. */
   leave(): void {
-    const { user, socket } = this.ctx;
-    if (this.#memory.leave(user, socket.id)) this.#tellThatGone(user);
+    const { user, socket, logger } = this.ctx;
+    this.#memory.ask('leave', user, socket.id).catch((error: unknown) => logger.warn(error));
   }
 
   /** A connection keeps the session that it came with: it has to end when that session does. */
-  logOut(user: User): void {
+  async logOut(user: User): Promise<void> {
     this.#everybody.in(roomOfUser(user.id)).disconnectSockets();
-    if (this.#memory.forget(user)) this.#tellThatGone(user);
+    await this.#memory.ask('forget', user);
   }
 
-  enter(): { me: User; rooms: string[]; online: User[] } {
-    const { rooms, online } = this.#memory;
-    return { me: this.ctx.user, rooms, online };
+  /** Shows a page what all pages show. The worker is for the curious, who open two pages. */
+  enter(): { me: User; worker: number } {
+    const { user, socket } = this.ctx;
+    socket.emit('news', { ...this.#memory.news, gone: [] });
+    return { me: user, worker: process.pid };
   }
 
   /** Joins a room, or begins to talk with one person. Returns what has been said before. */
   async join(to: Target): Promise<readonly Message[]> {
     const { user: me, socket } = this.ctx;
     if ('room' in to) {
-      if (this.#memory.openRoom(to.room)) this.#everybody.emit('rooms', this.#memory.rooms);
+      await this.#memory.ask('openRoom', to.room);
       await socket.join(roomOf(to));
     }
-    const history = this.#memory.history(me, to);
-    if ('user' in to && history.length === 0 && !this.#memory.isKnown(to.user)) {
+    const history = await this.#memory.ask('history', me, to);
+    if ('user' in to && history.length === 0 && !(await this.#memory.ask('isKnown', to.user))) {
       throw new IoError('NO_SUCH_USER', 'There is no such person here', { status: 404 });
     }
     return history;
   }
 
-  say(to: Target, text: string): Message {
+  async say(to: Target, text: string): Promise<Message> {
     const { user: me } = this.ctx;
-    this.#checkThatReached(to);
-    const message = this.#memory.keep(me, to, text);
+    await this.#checkThatReached(to);
+    const message = await this.#memory.ask('keep', me, to, text);
     // the writer sees it as well, in all pages that are open; who is in both rooms gets it once
     this.#everybody.to('room' in to ? roomOf(to) : [roomOf(to), roomOfUser(me.id)]).emit('message', message);
     return message;
   }
 
-  typing(to: Target): void {
+  async typing(to: Target): Promise<void> {
     const { user, socket } = this.ctx;
-    this.#checkThatReached(to);
+    await this.#checkThatReached(to);
     socket.to(roomOf(to)).emit('typing', user, to);
   }
 
@@ -78,14 +80,11 @@ export default class ChatService extends Service {
     this.#everybody.emit('announcement', { from: this.ctx.user, text, at: Date.now() });
   }
 
-  #tellThatGone(user: User): void {
-    this.#everybody.emit('online', this.#memory.online);
-    this.#everybody.emit('gone', user);
-  }
-
-  #checkThatReached(to: Target): void {
-    if ('room' in to && !this.ctx.socket.rooms.has(roomOf(to)))
+  async #checkThatReached(to: Target): Promise<void> {
+    if ('room' in to) {
+      if (this.ctx.socket.rooms.has(roomOf(to))) return;
       throw new IoError('NOT_IN_ROOM', `Join ${to.room} before you write there`, { status: 403 });
-    if ('user' in to && !this.#memory.isOnline(to.user)) throw new IoError('OFFLINE', 'This person has gone offline', { status: 404 });
+    }
+    if (!(await this.#memory.ask('isOnline', to.user))) throw new IoError('OFFLINE', 'This person has gone offline', { status: 404 });
   }
 }

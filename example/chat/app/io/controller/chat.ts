@@ -21,14 +21,14 @@ export default class ChatController extends Controller {
     return await this.#chat.join(ctx.helper.target(to));
   }
 
-  say(ctx: PacketContext<'/chat', 'say'>): Message {
+  async say(ctx: PacketContext<'/chat', 'say'>): Promise<Message> {
     const [to, text] = ctx.args;
-    return this.#chat.say(ctx.helper.target(to), ctx.helper.text(text, MAX_LENGTH));
+    return await this.#chat.say(ctx.helper.target(to), ctx.helper.text(text, MAX_LENGTH));
   }
 
-  typing(ctx: PacketContext<'/chat', 'typing'>): void {
+  async typing(ctx: PacketContext<'/chat', 'typing'>): Promise<void> {
     const [to] = ctx.args;
-    this.#chat.typing(ctx.helper.target(to));
+    await this.#chat.typing(ctx.helper.target(to));
   }
 
   /** Not sent by the page, but fired by the server when a connection has ended, in whatever way. */

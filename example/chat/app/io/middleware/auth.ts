@@ -7,8 +7,8 @@ export default (): Middleware => async (ctx, next) => {
   const { user, socket } = ctx;
   const chat: ChatService = ctx.service.chat; // Egg types every service as any
   socket.data.user = user;
-  chat.arrive();
   try {
+    await chat.arrive();
     await socket.join(roomOfUser(user.id));
     await next();
   } finally {

@@ -1,0 +1,22 @@
+import type { Agent } from 'egg';
+import { ChatMemory } from './app/memory';
+import { answerWith } from './app/memory-link';
+
+/** Egg's agent is the one process beside the workers: what all of them share is here. */
+export default class ChatAgentBoot {
+  readonly #agent: Agent;
+
+  constructor(agent: Agent) {
+    this.#agent = agent;
+  }
+
+  configDidLoad(): void {
+    const { messenger } = this.#agent;
+    const memory = new ChatMemory(news => messenger.sendToApp('chat-news', news));
+    answerWith(memory, this.#agent);
+    messenger.once('egg-ready', () => {
+      messenger.sendToApp('chat-memory-new');
+      messenger.on('egg-pids', (workers: number[]) => memory.keepWorkers(workers)); // one has died, or one is new
+    });
+  }
+}

@@ -1,0 +1,205 @@
+/** What an outage costs: local clients nothing, and the others only what has to come from other servers. With each adapter, and real servers. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { type RunningApp, startApp } from '../support/app';
+import { type Client, connect, next } from '../support/client';
+import { newPostgres } from '../support/postgres';
+import { newRedis } from '../support/redis';
+import { watchForCrashes } from '../support/remains';
+
+/** How long an outage lasts, in seconds. What has been measured for docs/adapters.md is 30. */
+const OUTAGE = Number(process.env['OUTAGE'] ?? 3);
+
+const DOWN = /^ERROR .*IO_(?:REDIS|DATABASE)_DOWN: no (?:Redis|PostgreSQL) at/;
+const BACK = /^INFO .*(?:Redis|PostgreSQL) at .* is back/;
+
+/** A server that carries messages between ours. */
+interface Carrier {
+  /** `config.io` */
+  readonly io: string;
+  start(): Promise<void>;
+  kill(): Promise<void>;
+  pause(): void;
+  resume(): void;
+}
+
+const CARRIERS: Record<string, (t: TestContext) => Promise<Carrier>> = {
+  redis: async t => redisFor(t, 'redis'),
+  'redis-sharded': async t => redisFor(t, 'redis-sharded'),
+  'redis-streams': async t => redisFor(t, 'redis-streams'),
+  'redis-streams with recovery': async t => redisFor(t, 'redis-streams', 'init: { connectionStateRecovery: {} },'),
+  postgres: async t => {
+    const postgres = await newPostgres(t);
+    return { ...postgres, io: `{ adapter: { name: 'postgres', connection: '${postgres.url}' } }` };
+  },
+};
+
+async function redisFor(t: TestContext, adapter: string, more = ''): Promise<Carrier> {
+  const redis = await newRedis(t);
+  return { ...redis, io: `{ ${more} adapter: '${adapter}', redis: { port: ${redis.port} } }` };
+}
+
+for (const [name, newCarrier] of Object.entries(CARRIERS)) {
+  test(`${name}: down at boot, the app starts, serves its own, and joins the others when it comes up`, async t => {
+    watchForCrashes(t);
+    const carrier = await newCarrier(t);
+    const [one, other] = await Promise.all([start(t, carrier.io), start(t, carrier.io)]);
+    const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
+    await reaches(one, alice);
+    await carrier.start();
+    const since = performance.now();
+    await Promise.all([reaches(one, bob), reaches(other, alice)]);
+    const took = performance.now() - since;
+    assert.ok(took < 5000, `it took ${took} ms`);
+    await everybodyAnswers(one, 2);
+    await Promise.all([one, other].map(oneLineEach));
+  });
+
+  for (const fault of ['killed', 'paused'] as const) {
+    test(`${name}: ${fault} under load for ${OUTAGE} s, local delivery goes on, questions fail at once, and all is well afterwards`, async t => {
+      watchForCrashes(t);
+      const carrier = await newCarrier(t);
+      await carrier.start();
+      const [one, other] = [await start(t, carrier.io), await start(t, carrier.io)];
+      const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
+      alice.on('question', (answer: (text: string) => void) => answer('from here'));
+      bob.on('question', (answer: (text: string) => void) => answer('from there'));
+      await Promise.all([reaches(one, bob), reaches(other, alice)]);
+      await everybodyAnswers(one, 2);
+      assert.deepEqual(((await one.io.timeout(5000).emitWithAck('question')) as string[]).toSorted(), ['from here', 'from there']);
+
+      const load = new Load(one, alice);
+      t.after(() => load.stop());
+      const before = await load.during(1000);
+      if (fault === 'killed') await carrier.kill();
+      else carrier.pause();
+      const questions = Promise.all([
+        failsAtOnce(() => one.io.fetchSockets()),
+        failsAtOnce(() => one.io.timeout(10_000).emitWithAck('question')).then(({ responses }) =>
+          assert.deepEqual(responses, ['from here']),
+        ),
+        failsAtOnce(() =>
+          one.io
+            .to('a')
+            .to(alice.id ?? '')
+            .timeout(10_000)
+            .emitWithAck('question'),
+        ),
+        failsAtOnce(() => one.io.serverSideEmitWithAck('hello')),
+      ]);
+      const meanwhile = await load.during(OUTAGE * 1000);
+      await questions;
+      await failsAtOnce(() => one.io.fetchSockets());
+      assert.equal((await one.io.local.fetchSockets()).length, 1);
+      t.diagnostic(`${name}, ${fault}: local delivery before ${String(before)} ms, in the outage ${String(meanwhile)} ms`);
+      assert.ok(meanwhile.median < before.median + 5, 'no added latency');
+
+      const since = performance.now();
+      if (fault === 'killed') await carrier.start();
+      else carrier.resume();
+      await Promise.all([reaches(one, bob), reaches(other, alice)]);
+      const took = performance.now() - since;
+      t.diagnostic(`${name}, ${fault}: back after ${Math.round(took)} ms`);
+      assert.ok(took < 5000, `it took ${took} ms`);
+      load.stop();
+      await everybodyAnswers(one, 2);
+      await Promise.all([one, other].map(oneLineEach));
+    });
+  }
+}
+
+test('a wrong password and a wrong host: a clear line of log within the time to connect, and the app serves its own', async t => {
+  watchForCrashes(t);
+  const redis = await newRedis(t, { password: 'secret' });
+  await redis.start();
+  for (const [io, reason] of [
+    [`{ redis: { port: ${redis.port}, password: 'wrong' } }`, /WRONGPASS/],
+    [`{ redis: { port: ${redis.port} } }`, /NOAUTH/],
+    [`{ redis: { host: 'nowhere.invalid' } }`, /ENOTFOUND|EAI_AGAIN|no answer in 2000 ms/],
+    [`{ redis: { host: '127.0.0.1', port: 1 } }`, /ECONNREFUSED/],
+    [`{ redis: { nodes: [{ host: '127.0.0.1', port: 1 }] } }`, /ECONNREFUSED/],
+    [`{ redis: { sentinels: [{ host: '127.0.0.1', port: 1 }], name: 'main' } }`, /All sentinels are unreachable/],
+    [`{ adapter: { name: 'postgres', connection: 'postgres://test@127.0.0.1:1/test' } }`, /ECONNREFUSED/],
+  ] as const) {
+    const since = performance.now();
+    const app = await start(t, io);
+    const line = await app.logged(/^ERROR .*_DOWN/);
+    assert.match(line, reason);
+    assert.ok(performance.now() - since < 4000, 'with the start of the app');
+    await reaches(app, await connect(t, app.url));
+    await app.close();
+    assert.equal(app.logs.filter(line => line.startsWith('ERROR')).length, 1);
+  }
+});
+
+async function start(t: TestContext, io: string): Promise<RunningApp> {
+  return startApp(t, { 'config/config.default.js': `exports.io = ${io};` });
+}
+
+/** Emits, again and again, until one arrives. */
+async function reaches({ io, url }: RunningApp, client: Client): Promise<void> {
+  const again = setInterval(() => io.emit(url), 20); // a name that nobody else emits
+  await next(client, url);
+  clearInterval(again);
+}
+
+/** Asks until all servers have found each other. */
+async function everybodyAnswers({ io }: RunningApp, sockets: number): Promise<void> {
+  for (;;) {
+    const found = await io.fetchSockets().then(
+      ({ length }) => length,
+      () => 0,
+    );
+    if (found === sockets) return;
+    await new Promise(resolve => setImmediate(resolve));
+  }
+}
+
+async function failsAtOnce(question: () => Promise<unknown>): Promise<Error & { responses?: unknown }> {
+  const since = performance.now();
+  try {
+    await question();
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string };
+    const took = performance.now() - since;
+    assert.match(String(code), /^IO_(REDIS|DATABASE)_DOWN$/, message);
+    assert.ok(took < 1000, `it took ${took} ms`);
+    return error as Error;
+  }
+  throw new Error('it was answered');
+}
+
+/** Each server has said that it is down, and that it is back. */
+async function oneLineEach({ logs, logged }: RunningApp): Promise<void> {
+  await logged(BACK);
+  const ours = logs.filter(line => line.includes('[egg-socket.io]') && !line.includes('takes all requests'));
+  assert.equal(ours.length, 2, ours.join('\n'));
+  assert.match(ours[0] ?? '', DOWN);
+  assert.match(ours[1] ?? '', BACK);
+}
+
+/** A broadcast every few ms, and how long each takes to a client of the same server. */
+class Load {
+  readonly #timer: NodeJS.Timeout;
+  #latencies: number[] = [];
+
+  constructor({ io }: RunningApp, client: Client) {
+    client.on('load', (sent: number) => this.#latencies.push(performance.now() - sent));
+    this.#timer = setInterval(() => io.emit('load', performance.now()), 5);
+  }
+
+  /** Collects for some ms, which is what is measured here and no wait for something. */
+  async during(ms: number): Promise<{ median: number; toString(): string }> {
+    this.#latencies = [];
+    await new Promise(resolve => setTimeout(resolve, ms));
+    const sorted = this.#latencies.toSorted((a, b) => a - b);
+    const at = (part: number): number => sorted[Math.floor(sorted.length * part)] ?? Number.POSITIVE_INFINITY;
+    const median = at(0.5);
+    const text = `p50 ${median.toFixed(2)}, p99 ${at(0.99).toFixed(2)}`;
+    return { median, toString: () => text };
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}

@@ -1,0 +1,161 @@
+/** The package for mini programs, as people get it. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+import { ROOT, startApp } from '../support/app';
+import { next } from '../support/client';
+import { simulate } from '../support/platforms';
+import type { Socket } from 'egg-socket.io-mini-program';
+
+const { NODE_V8_COVERAGE: _, ...env } = process.env; // what runs here is a copy
+/** What no mini program has, or may do. */
+const FORBIDDEN =
+  /\b(?:window|document|XMLHttpRequest|TextDecoder|TextEncoder|FormData|MutationObserver|globalThis|process|Function|eval|fetch)\b(?!["'])/;
+
+describe('the packed package for mini programs', () => {
+  let folder: string;
+  let installed: string;
+
+  before(async () => {
+    folder = await realpath(await mkdtemp(join(tmpdir(), 'mini-')));
+    await run('npm', ['pack', '-w', 'egg-socket.io-mini-program', '--ignore-scripts', '--pack-destination', folder], ROOT);
+    const [tarball = ''] = (await readdir(folder)).filter(name => name.endsWith('.tgz'));
+    await writeFile(join(folder, 'package.json'), '{ "private": true }');
+    await run('npm', ['install', `./${tarball}`, '--prefer-offline', '--no-audit', '--no-fund'], folder);
+    installed = join(folder, 'node_modules/egg-socket.io-mini-program');
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  test('brings nothing else along', async () => {
+    const names = (await readdir(join(folder, 'node_modules'))).filter(name => !name.startsWith('.'));
+    assert.deepEqual(names, ['egg-socket.io-mini-program']);
+  });
+
+  test('has a remedy for each of its codes in both guides', async () => {
+    const source = await readFile(join(ROOT, 'packages/mini-program/src/errors.ts'), 'utf8');
+    const codes = [...source.matchAll(/\| '([A-Z_]+)'/g)].map(([, code]) => code).sort();
+    for (const guide of ['docs/mini-program.md', 'docs/mini-program.zh-CN.md']) {
+      const rows = (await readFile(join(ROOT, guide), 'utf8')).matchAll(/^\| `([A-Z_]+)` /gm);
+      assert.deepEqual([...rows].map(([, code]) => code).sort(), codes, guide);
+    }
+  });
+
+  test('has the sizes that its pages state', async () => {
+    const size = async (file: string): Promise<number> => (await readFile(join(installed, 'dist', file))).length;
+    for (const extension of ['js', 'mjs']) {
+      assert.ok((await size(`transport.${extension}`)) <= 5000);
+      assert.ok((await size(`index.${extension}`)) <= 41_500);
+    }
+  });
+
+  test('has its licence, that of every part of the client, and a map to every source', async () => {
+    assert.match(await readFile(join(installed, 'LICENSE'), 'utf8'), /MIT License/);
+    const licences = await readFile(join(installed, 'dist/LICENSES.txt'), 'utf8');
+    const map = JSON.parse(await readFile(join(installed, 'dist/index.js.map'), 'utf8')) as { sources: string[]; sourcesContent: string[] };
+    const parts = new Set(map.sources.flatMap(source => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? []));
+    assert.ok(parts.has('socket.io-client') && parts.has('engine.io-parser'));
+    for (const part of parts)
+      assert.match(licences, new RegExp(`^${part} \\d+\\.\\d+\\.\\d+\\n\\n(?:The MIT License|\\(The MIT License|MIT License)`, 'm'));
+    assert.equal(map.sourcesContent.filter(Boolean).length, map.sources.length);
+    assert.match(await readFile(join(installed, 'dist/index.js'), 'utf8'), /^\/\*! Contains socket\.io-client .* MIT/);
+  });
+
+  test('names nothing that a mini program has not', async () => {
+    for (const file of ['index.js', 'index.mjs', 'transport.js', 'transport.mjs', 'reconnect.js', 'reconnect.mjs']) {
+      const code = (await readFile(join(installed, 'dist', file), 'utf8')).replaceAll(/typeof [\w.]+/g, '');
+      assert.doesNotMatch(code, FORBIDDEN, file);
+    }
+  });
+
+  test('does nothing on import, by require or import', async () => {
+    const names = 'MiniProgramError,io';
+    const script = `
+      const before = Object.getOwnPropertyNames(globalThis).length;
+      const names = module => Object.keys(module).filter(name => name !== 'default' && name !== 'module.exports').sort().join();
+      const required = names(require('egg-socket.io-mini-program'));
+      import('egg-socket.io-mini-program').then(imported =>
+        console.log([required, names(imported), Object.getOwnPropertyNames(globalThis).length - before].join(' ')));`;
+    const { stdout } = await run(process.execPath, ['-e', script], folder);
+    assert.equal(stdout.trim(), `${names} ${names} 0`);
+  });
+
+  test('is left out by a bundler where nothing of it is used', async () => {
+    const contents = `import { io } from 'egg-socket.io-mini-program'; console.log('nothing');`;
+    const { outputFiles } = await build({ stdin: { contents, resolveDir: folder }, bundle: true, format: 'esm', write: false });
+    assert.ok(outputFiles.map(({ text }) => text).join('').length < 100);
+  });
+
+  test('is typed without the client and without a browser', async () => {
+    const project = join(folder, 'typed');
+    await mkdir(project, { recursive: true });
+    await writeFile(
+      join(project, 'app.ts'),
+      `import { io, type MiniProgramError, type Socket } from 'egg-socket.io-mini-program';
+      declare const wx: { connectSocket(options: { url: string; success?: (result: { errMsg: string }) => void }): object };
+      interface ServerEvents { said: (text: string) => void }
+      interface ClientEvents { say: (text: string, ack: (answer: { delivered: boolean }) => void) => void }
+      const socket: Socket<ServerEvents, ClientEvents> = io('wss://example.com', { platform: wx, tcpNoDelay: true, auth: { token: '1' } });
+      socket.on('said', text => text.toUpperCase());
+      socket.emit('say', 'hello', ({ delivered }) => delivered);
+      socket.on('connect_error', (error: Error & { description?: MiniProgramError }) => error.description?.code === 'CONNECT_FAILED');
+      // @ts-expect-error
+      socket.emit('shout', 'hello');
+      // @ts-expect-error
+      io();
+      // @ts-expect-error
+      io('wss://example.com', { platform: {} });
+      // @ts-expect-error
+      io('wss://example.com', { transports: ['polling'] });`,
+    );
+    const options = '--noEmit --strict --skipLibCheck --target es2017 --lib es2017';
+    for (const [compiler, module] of [
+      ['typescript', '--module nodenext'],
+      ['typescript', '--module esnext --moduleResolution bundler'],
+      ['typescript-5.9', '--module commonjs --moduleResolution node10'],
+    ] as const) {
+      const args = [join(ROOT, 'node_modules', compiler, 'bin/tsc'), ...options.split(' '), ...module.split(' '), 'app.ts'];
+      const output = await new Promise<string>(resolve => {
+        execFile(process.execPath, args, { cwd: project }, (_error, stdout) => resolve(stdout));
+      });
+      assert.equal(output, '', `${compiler} ${module}`);
+    }
+  });
+
+  test('its transport works with a client of one’s own, where a bundler has defined what that asks for', async t => {
+    const app = await startApp(t, {
+      'app/io/controller/chat.js': 'exports.echo = async ctx => ctx.args[0];',
+      'app/router.js': 'module.exports = ({ io }) => { io.route("echo", io.controller.chat.echo); };',
+    });
+    const { program } = simulate(t, 'tt', app.url);
+    for (const name of ['socket.io-client', 'engine.io-client', 'engine.io-parser', 'socket.io-parser', '@socket.io'])
+      await cp(join(ROOT, 'node_modules', name), join(folder, 'own/node_modules', name), { recursive: true });
+    await cp(installed, join(folder, 'own/node_modules/egg-socket.io-mini-program'), { recursive: true });
+    const contents = `
+      import { io } from 'socket.io-client';
+      import { miniProgram } from 'egg-socket.io-mini-program/transport';
+      import { reconnectOnShow } from 'egg-socket.io-mini-program/reconnect';
+      export const socket = reconnectOnShow(io('wss://example.com', { ...miniProgram(), reconnectionDelay: 600000, reconnectionDelayMax: 600000 }));`;
+    const { outputFiles } = await build({
+      stdin: { contents, resolveDir: join(folder, 'own') },
+      ...{ bundle: true, format: 'cjs', platform: 'browser', write: false },
+      banner: { js: 'const self = { setTimeout, clearTimeout };' },
+    });
+    const { socket } = program.run(outputFiles.map(({ text }) => text).join(''), 'own.js') as { socket: Socket };
+    await next(socket, 'connect');
+    assert.equal(await socket.emitWithAck('echo', 1), 1);
+    program.hide({ sockets: 'end untold' });
+    program.show();
+    await next(socket, 'connect');
+    assert.equal(await socket.emitWithAck('echo', 2), 2);
+    socket.disconnect();
+  });
+});
+
+async function run(command: string, args: string[], cwd: string): Promise<{ stdout: string }> {
+  return promisify(execFile)(command, args, { cwd, env });
+}

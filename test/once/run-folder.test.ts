@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { RunFolder } from '../support/parts';
+
+const START = '123-456';
+
+async function newFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'run-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Where the system's folder for temporary files is another one. */
+function inTmpdir(t: TestContext, folder: string): void {
+  const { TMPDIR } = process.env;
+  process.env['TMPDIR'] = folder;
+  t.after(() => {
+    if (TMPDIR === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = TMPDIR;
+  });
+}
+
+test('all processes of a start get the same folder and secret, and nobody else can look into it', async t => {
+  const run = join(await newFolder(t), 'run'); // which Egg makes, but perhaps not yet
+  const [first, second] = [RunFolder.open(run, START), RunFolder.open(run, START)];
+  assert.equal(first.path, join(run, `io-${START}`));
+  assert.equal(second.path, first.path);
+  assert.match(first.secret, /^[\da-f]{64}$/);
+  assert.equal(second.secret, first.secret);
+  assert.equal(statSync(first.path).mode & 0o777, 0o700);
+  assert.equal(statSync(join(first.path, 'secret')).mode & 0o777, 0o600);
+  assert.deepEqual(readdirSync(first.path), ['secret']);
+  assert.notEqual(RunFolder.open(run, '123-457').secret, first.secret);
+});
+
+for (const [what, pathIn] of Object.entries({
+  'whose path is too long for a socket': (folder: string) => join(folder, 'x'.repeat(90)),
+  'that cannot be made': (folder: string) => {
+    writeFileSync(join(folder, 'file'), '');
+    return join(folder, 'file/run');
+  },
+  'that others have made before, open to all': (folder: string) => {
+    mkdirSync(join(folder, `io-${START}`));
+    chmodSync(join(folder, `io-${START}`), 0o777);
+    return folder;
+  },
+})) {
+  test(`instead of a run folder ${what} the system's folder for temporary files is taken`, async t => {
+    const temporary = await newFolder(t);
+    inTmpdir(t, temporary);
+    const { path } = RunFolder.open(pathIn(await newFolder(t)), START);
+    assert.equal(path, join(temporary, `io-${START}`));
+    assert.equal(statSync(path).mode & 0o777, 0o700);
+  });
+}
+
+test('where neither can be used the boot stops, and says why of both', async t => {
+  const folder = await newFolder(t);
+  writeFileSync(join(folder, 'file'), '');
+  inTmpdir(t, join(folder, 'file'));
+  assert.throws(() => RunFolder.open(join(folder, 'x'.repeat(90)), START), {
+    code: 'IO_RUN_FOLDER_UNUSABLE',
+    message:
+      /x+\/io-123-456: the path is too long for a socket; .*\/file\/io-123-456: E(NOTDIR|EXIST).* make one of them usable, or set config\.io\.cluster to false and start with --sticky/,
+  });
+});
+
+test('what is removed: the own folder, and those of starts that nobody listens in any more', async t => {
+  const run = await newFolder(t);
+  const own = RunFolder.open(run, START);
+  const old = RunFolder.open(run, '1-1');
+  const used = RunFolder.open(run, '2-2');
+  const young = RunFolder.open(run, '3-3');
+  const alien = join(run, 'io-something');
+  mkdirSync(alien, { mode: 0o700 });
+  const listen = async (path: string): Promise<void> => {
+    const server = createServer().listen(path);
+    t.after(() => server.close());
+    await once(server, 'listening');
+  };
+  await listen(used.workerSocket('7'));
+  writeFileSync(old.hub, ''); // as a process that was killed leaves it: nobody answers
+  for (const path of [old.path, used.path, alien]) utimesSync(path, 0, 0);
+  await own.sweep();
+  assert.deepEqual(
+    [own.path, old.path, used.path, young.path, alien].map(path => existsSync(path)),
+    [false, false, true, true, true],
+  );
+});
+
+test('the own folder stays while another process uses it', async t => {
+  const own = RunFolder.open(await newFolder(t), START);
+  const server = createServer().listen(own.workerSocket('1'));
+  await once(server, 'listening');
+  await own.sweep();
+  assert.ok(existsSync(own.path));
+  server.close();
+  await once(server, 'close');
+  await own.sweep();
+  assert.ok(!existsSync(own.path));
+});

@@ -1,0 +1,256 @@
+/** Connection state recovery: the network is cut, and a client comes back to what it has missed. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Socket } from 'socket.io';
+import { Redis } from 'ioredis';
+import { type Files, type RunningApp, startApp } from './support/app';
+import { ask, type Client, connect, newClient, next } from './support/client';
+import { startCluster } from './support/cluster';
+import { startProxy } from './support/proxy';
+import { startRedis } from './support/redis';
+import { nothingRemains, watchForCrashes } from './support/remains';
+
+function filesOf(io: string): Files {
+  return {
+    'app/io/middleware/guard.js': `
+      module.exports = app => async (ctx, next) => {
+        app.messages = app.messages || [];
+        app.messages.push(ctx.socket.recovered ? 'recovering' : 'connecting');
+        if (app.revoked) throw new Error('revoked');
+        if (!ctx.socket.recovered) await ctx.socket.join('lobby');
+        ctx.socket.emit('welcome', ctx.socket.recovered);
+        if (app.hold) await app.hold(ctx.socket);
+        await next();
+        app.messages.push('left');
+      };`,
+    'app/io/controller/home.js': `
+      exports.who = async ctx => ctx.session.name;
+      exports.gone = async ctx => { ctx.app.messages.push('gone: ' + ctx.args[0]); };`,
+    'app/controller/login.js': `exports.index = async ctx => { ctx.session.name = ctx.query.name; ctx.body = ''; };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.router.get('/login', app.controller.login.index);
+        app.io.route('who', app.io.controller.home.who);
+        app.io.route('disconnect', app.io.controller.home.gone);
+      };`,
+    'config/config.default.js': `
+      exports.io = { init: { connectionStateRecovery: {} }, namespace: { '/': { connectionMiddleware: ['guard'] } }, ${io} };`,
+  };
+}
+
+const COMES_BACK = { reconnection: true, reconnectionDelay: 20, reconnectionDelayMax: 50 };
+
+/** What a client hears, in order; without the offsets, which Socket.IO shows to handlers as a last argument. */
+function hear(client: Client): unknown[] {
+  const heard: unknown[] = [];
+  client.on('said', (text: unknown) => heard.push(text));
+  return heard;
+}
+
+function messages({ app }: RunningApp): string[] {
+  return Reflect.get(app, 'messages') as string[]; // of the app above
+}
+
+async function cookieOf(url: string, name: string): Promise<string> {
+  const response = await fetch(`${url}/login?name=${name}`);
+  return response.headers
+    .getSetCookie()
+    .map(cookie => cookie.replace(/;.*/, ''))
+    .join('; ');
+}
+
+/** The server has heard that the client has gone. */
+async function gone({ io }: RunningApp): Promise<unknown> {
+  const [socket] = io.sockets.sockets.values();
+  return next(socket as Socket, 'disconnect');
+}
+
+async function until(client: Client, heard: unknown[], count: number): Promise<void> {
+  while (heard.length < count) await next(client, 'said');
+}
+
+test('a client that comes back gets what it has missed, in order; its middleware, its session and its routes are right', async t => {
+  watchForCrashes(t);
+  const app = await startApp(t, filesOf(''));
+  const proxy = await startProxy(t, app.port);
+  const client = newClient(t, proxy.url, { ...COMES_BACK, extraHeaders: { cookie: await cookieOf(app.url, 'alice') } });
+  const welcomes: unknown[] = [];
+  client.on('welcome', (recovered: unknown) => welcomes.push(recovered));
+  await next(client, 'connect');
+  const { id } = client;
+  const heard = hear(client);
+  app.io.emit('said', 'all');
+  await until(client, heard, 1);
+  assert.equal(await ask(client, 'who'), 'alice');
+
+  const left = gone(app);
+  proxy.cut();
+  await left;
+  app.io.to('lobby').emit('said', 'lobby');
+  app.io.to(String(id)).emit('said', { bytes: Buffer.from([1]) });
+  app.io.to('elsewhere').emit('said', 'not to you');
+  app.io.except('lobby').emit('said', 'nor this');
+  app.io.volatile.emit('said', 'nor what may be lost');
+  app.io.emit('said', 'last');
+
+  client.io.opts.extraHeaders = { cookie: await cookieOf(app.url, 'bob') };
+  const back = next(client, 'connect');
+  proxy.lead(app.port);
+  await back;
+  await until(client, heard, 4);
+  assert.equal(client.recovered, true);
+  assert.equal(client.id, id);
+  assert.deepEqual(heard, ['all', 'lobby', { bytes: Buffer.from([1]) }, 'last']);
+  assert.equal(await ask(client, 'who'), 'bob', 'of the new handshake');
+  assert.deepEqual(welcomes, [false, true], 'what middleware emits arrives');
+  assert.deepEqual(messages(app), ['connecting', 'gone: transport close', 'left', 'recovering']);
+
+  app.io.to('lobby').emit('said', 'after');
+  await until(client, heard, 5);
+  const leaves = gone(app);
+  client.disconnect();
+  await leaves;
+  await nothingRemains(app.io);
+  assert.deepEqual(messages(app).slice(4), ['gone: client namespace disconnect', 'left']);
+});
+
+test('what is emitted while the middleware of a recovered client runs arrives once, in order', async t => {
+  watchForCrashes(t);
+  const app = await startApp(t, filesOf(''));
+  const proxy = await startProxy(t, app.port);
+  const client = await connect(t, proxy.url, COMES_BACK);
+  const heard = hear(client);
+  app.io.emit('said', 1);
+  await until(client, heard, 1);
+  const left = gone(app);
+  proxy.cut();
+  await left;
+  app.io.emit('said', 2);
+  Reflect.set(app.app, 'hold', async (socket: Socket) => {
+    for (const [target, number] of [
+      [app.io, 3],
+      [app.io.to('lobby'), 4],
+      [app.io.to(socket.id), 5],
+      [socket, 6],
+    ] as const)
+      target.emit('said', number);
+    await new Promise(resolve => setImmediate(resolve));
+    app.io.emit('said', 7);
+  });
+  proxy.lead(app.port);
+  await until(client, heard, 7);
+  app.io.emit('said', 8);
+  await until(client, heard, 8);
+  assert.deepEqual(heard, [1, 2, 3, 4, 5, 6, 7, 8]);
+});
+
+test('a client that is not let in again is refused, and what it has missed does not leave the server', async t => {
+  watchForCrashes(t);
+  const app = await startApp(t, filesOf(''));
+  const proxy = await startProxy(t, app.port);
+  const client = await connect(t, proxy.url, COMES_BACK);
+  const heard = hear(client);
+  app.io.emit('said', 'before');
+  await until(client, heard, 1);
+  const left = gone(app);
+  proxy.cut();
+  await left;
+  app.io.emit('said', 'a secret');
+  Reflect.set(app.app, 'revoked', true);
+  const wire: string[] = [];
+  client.io.on('open', () => client.io.engine.on('packet', ({ data }: { data?: unknown }) => wire.push(String(data))));
+  const refused = next<[Error]>(client, 'connect_error');
+  proxy.lead(app.port);
+  const [{ message }] = await refused;
+  assert.equal(message, 'revoked');
+  assert.ok(
+    wire.some(data => data.includes('revoked')),
+    wire.join('\n'),
+  );
+  assert.ok(!wire.some(data => data.includes('secret')), wire.join('\n'));
+  client.disconnect();
+  await nothingRemains(app.io);
+});
+
+test('by redis-streams a client comes back to another server', async t => {
+  watchForCrashes(t);
+  const { port } = await startRedis(t);
+  const io = `adapter: 'redis-streams', redis: { port: ${port} }`;
+  const [one, other] = [await startApp(t, filesOf(io)), await startApp(t, filesOf(io))];
+  const proxy = await startProxy(t, one.port);
+  const client = await connect(t, proxy.url, COMES_BACK);
+  const { id } = client;
+  const heard = hear(client);
+  one.io.emit('said', 1);
+  await until(client, heard, 1);
+  const left = gone(one);
+  proxy.cut();
+  await left;
+  one.io.to('lobby').emit('said', 2);
+  other.io.to('lobby').emit('said', { bytes: Buffer.from([3]) });
+  await other.io.fetchSockets(); // what was sent before has come by
+  Reflect.set(other.app, 'hold', async () => void one.io.emit('said', 4));
+  const back = next(client, 'connect');
+  proxy.lead(other.port);
+  await back;
+  await until(client, heard, 4);
+  assert.deepEqual([client.recovered, client.id], [true, id]);
+  other.io.to('lobby').emit('said', 5);
+  await until(client, heard, 5);
+  assert.equal(heard.length, 5);
+  assert.deepEqual(new Set(heard.slice(1, 4).map(one => JSON.stringify(one))).size, 3, 'each once');
+  assert.deepEqual([heard[0], heard[3], heard[4]], [1, 4, 5]);
+  assert.deepEqual(messages(other), ['recovering']);
+});
+
+test('in an outage of Redis a client that comes back is a new one, at once', async t => {
+  watchForCrashes(t);
+  const redis = await startRedis(t);
+  const app = await startApp(t, filesOf(`adapter: 'redis-streams', redis: { port: ${redis.port} }`));
+  const proxy = await startProxy(t, app.port);
+  const client = await connect(t, proxy.url, COMES_BACK);
+  const heard = hear(client);
+  app.io.emit('said', 1);
+  await until(client, heard, 1);
+  await redis.kill();
+  await app.logged(/IO_REDIS_DOWN/);
+  const left = gone(app);
+  proxy.cut();
+  await left;
+  const back = next(client, 'connect');
+  proxy.lead(app.port);
+  await back;
+  assert.equal(client.recovered, false);
+  app.io.to('lobby').emit('said', 2);
+  await until(client, heard, 2);
+  assert.deepEqual(heard, [1, 2]);
+});
+
+test('an adapter that cannot recover is warned of, and nothing else changes', async t => {
+  watchForCrashes(t);
+  const { port } = await startRedis(t);
+  const app = await startApp(t, filesOf(`redis: { port: ${port} }`));
+  assert.equal(app.logs.filter(line => /^WARN .*IO_RECOVERY_UNAVAILABLE: .*the adapter redis cannot recover/.test(line)).length, 1);
+  const watch = new Redis({ port });
+  t.after(() => watch.disconnect());
+  const published: string[] = [];
+  await watch.psubscribe('socket.io#*');
+  watch.on('pmessage', (_pattern, channel) => published.push(channel));
+  const client = newClient(t, app.url);
+  const welcome = next(client, 'welcome');
+  await next(client, 'connect');
+  assert.deepEqual(await welcome, [false], 'no offset');
+  const [socket] = app.io.sockets.sockets.values();
+  const said = next(client, 'said');
+  socket?.emit('said', 'to you');
+  assert.deepEqual(await said, ['to you']);
+  app.io.emit('said', 'to all');
+  await next(watch, 'pmessage');
+  assert.deepEqual(published, ['socket.io#/#'], 'that to all, and no other');
+});
+
+test('several workers without an adapter cannot recover: that is warned of', async t => {
+  const cluster = await startCluster(t, filesOf(`generateId: undefined`), { workers: 2, sticky: true });
+  await cluster.terminate();
+  assert.match(await cluster.log(), /WARN .*IO_RECOVERY_UNAVAILABLE: .*an app of 2 workers without an adapter cannot recover/);
+});

@@ -1,0 +1,51 @@
+/** A network between a client and a server, which can be cut. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+
+export interface Proxy {
+  readonly url: string;
+  /** Where connections lead that are made from now on. */
+  lead(port: number): void;
+  /** Ends all connections, and lets none through until it leads somewhere again. */
+  cut(): void;
+}
+
+export async function startProxy(t: TestContext, port: number): Promise<Proxy> {
+  let target: number | undefined = port;
+  const sockets = new Set<Socket>();
+  const server = createServer(client => {
+    if (target === undefined) {
+      client.destroy();
+      return;
+    }
+    const upstream = connect(target, '127.0.0.1');
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => {}); // it closes as well
+      from.on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+      from.pipe(to);
+    }
+  });
+  const cut = (): void => {
+    target = undefined;
+    for (const socket of sockets) socket.destroy();
+  };
+  t.after(() => {
+    cut();
+    server.close();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, // it listens on TCP
+    lead: port => (target = port),
+    cut,
+  };
+}
