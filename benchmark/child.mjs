@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 
-/** Servers have one core and the generator another, so that neither takes time from the other. */
+/** Servers have one core and the generator another, so that neither takes time from the other. What has many processes has all cores. */
 const CAN_PIN = process.platform === 'linux' && availableParallelism() > 1;
 
 /** Far more than any question takes. */
@@ -17,7 +17,7 @@ export class Child {
 
   /** Resolves when the program answers questions. */
   static async start(file, { core, node = process.execPath, flags = [], args = [], ...options }) {
-    const command = [...(CAN_PIN ? ['taskset', '--cpu-list', String(core)] : []), node, ...flags, file, ...args];
+    const command = [...(CAN_PIN && core !== undefined ? ['taskset', '--cpu-list', String(core)] : []), node, ...flags, file, ...args];
     const child = new Child();
     child.#process = spawn(command[0], command.slice(1), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], ...options });
     const answering = new Promise((resolve, reject) => {
@@ -48,16 +48,16 @@ export class Child {
     return answer.finally(() => clearTimeout(late));
   }
 
-  async stop() {
+  async stop(signal = 'SIGKILL') {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    this.#process.kill('SIGKILL');
+    this.#process.kill(signal);
     await once(this.#process, 'exit');
   }
 }
 
 /** The program's side: a function for each question. It ends with the runner. */
 export function answer(own) {
-  const questions = { cpu, ...own };
+  const questions = { cpu, beside: () => 0, ...own };
   process.on('disconnect', () => process.exit());
   process.on('message', async ([id, name, args]) => {
     try {

@@ -3,12 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { BINARY, FrameReader, TEXT, frame } from './frames.mjs';
+import { openSession } from './polling-client.mjs';
 
 /** All clients read into this, one at a time. */
 const BUFFER = Buffer.allocUnsafe(256 * 1024);
 
 /** The types of packets, as they stand at the beginning of a frame: Engine.IO's, and Socket.IO's in its messages. */
-const [OPEN, PING, MESSAGE] = Buffer.from('024');
+const [OPEN, PING, PONG, MESSAGE] = Buffer.from('0234');
 const [CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK] = Buffer.from('0123456');
 
 /** A client of Engine.IO 3 pings, or is ended after 30 s; of Engine.IO 4 it is pinged. */
@@ -27,6 +28,8 @@ export class Client {
   #socket;
   #reader = new FrameReader((opcode, data, start, end) => this.#read(opcode, data, start, end));
   #isUpgraded = false;
+  #isProbing = false;
+  #isJoined = false;
   #namespace;
   #protocol;
   #onConnect;
@@ -42,9 +45,11 @@ export class Client {
     return client;
   }
 
-  async #open({ port, protocol = 4, namespace = '/', cookie }) {
+  /** @param upgrades whether it polls first, as clients do unless told */
+  async #open({ port, protocol = 4, namespace = '/', cookie, upgrades = false }) {
     this.#protocol = protocol;
     this.#namespace = namespace === '/' ? '' : `${namespace},`;
+    const session = upgrades ? await openSession({ port, protocol, cookie }) : undefined;
     const connected = new Promise((resolve, reject) => {
       this.#onConnect = resolve;
       this.watch(reject);
@@ -54,7 +59,7 @@ export class Client {
     this.#socket.on('error', error => this.#fail(error));
     this.#socket.once('close', () => this.#fail(new Error('the server has closed the connection')));
     const head = [
-      `GET /socket.io/?EIO=${protocol}&transport=websocket HTTP/1.1`,
+      `GET /socket.io/?EIO=${protocol}&transport=websocket${session ? `&sid=${session.sid}` : ''} HTTP/1.1`,
       `Host: 127.0.0.1:${port}`,
       'Connection: Upgrade',
       'Upgrade: websocket',
@@ -63,6 +68,8 @@ export class Client {
       ...(cookie === undefined ? [] : [`Cookie: ${cookie}`]),
     ];
     this.#socket.write(`${head.join('\r\n')}\r\n\r\n`);
+    this.#isProbing = upgrades;
+    this.#isJoined = session?.packets.includes('40') ?? false;
     if (protocol === 3) this.#pings = setInterval(() => this.send(PING_FRAME), PING_INTERVAL);
     await connected;
   }
@@ -104,6 +111,7 @@ export class Client {
     const end = chunk.indexOf('\r\n\r\n');
     if (end < 0 || !chunk.toString('latin1', 0, end).startsWith('HTTP/1.1 101 ')) return this.#fail(new Error(`no upgrade: ${chunk}`));
     this.#isUpgraded = true;
+    if (this.#isProbing) this.send(frame('2probe'));
     return this.#reader.read(chunk.subarray(end + 4));
   }
 
@@ -111,9 +119,17 @@ export class Client {
     if (opcode === BINARY) return this.#onAttachment();
     if (opcode === TEXT && data[start] === MESSAGE) return this.#message(data, start + 1, end);
     if (opcode === TEXT && data[start] === PING) return this.send(PONG_FRAME);
+    if (opcode === TEXT && data[start] === PONG && this.#isProbing) return this.#probed();
     if (opcode === TEXT && data[start] === OPEN && (this.#protocol === 4 || this.#namespace !== ''))
       return this.send(frame(`40${this.#namespace}`));
     return undefined;
+  }
+
+  #probed() {
+    this.#isProbing = false;
+    this.send(frame('5'));
+    if (this.#isJoined) this.#onConnect();
+    else if (this.#protocol === 4 || this.#namespace !== '') this.send(frame(`40${this.#namespace}`));
   }
 
   #message(data, start, end) {

@@ -25,7 +25,7 @@ export async function serveApp(url) {
   await serve(server, { 'egg-socket.io': version, egg: require('egg/package.json').version }, { boot: () => boot });
 }
 
-function writeApp(ownFiles) {
+export function writeApp(ownFiles) {
   const baseDir = mkdtempSync(join(process.env.HOME, 'app-'));
   for (const files of [join(import.meta.dirname, 'app'), ownFiles]) if (existsSync(files)) cpSync(files, baseDir, { recursive: true });
   const generated = join(baseDir, 'app/io/controller/generated');

@@ -2,9 +2,11 @@
  * The load generator: a process of its own that opens clients and has them send. For each slice it says what it has
  * used of its core, so that the runner sees whether it was fast enough.
  */
+import { createRequire } from 'node:module';
 import { answer } from './child.mjs';
 import { Client } from './client.mjs';
 import { frame } from './frames.mjs';
+import { PollingClient } from './polling-client.mjs';
 
 /** At most so many connections are being opened at a time. */
 const OPENING = 20;
@@ -22,13 +24,20 @@ const PAYLOADS = {
 const groups = new Map();
 
 answer({
-  /** Opens clients, and keeps them as a group. */
-  open(id, { count, ...options }) {
+  /**
+   * Opens clients, and keeps them as a group.
+   *
+   * @param polls whether they never leave polling
+   * @param isPiped whether to keep only those whose WebSocket comes to its worker by way of another one, or only the others
+   */
+  open(id, { count, polls, isPiped, ...options }) {
     const clients = [];
-    groups.set(id, { clients, ...options });
+    groups.set(id, { clients, polls, ...options });
     let opening = 0;
     const open = async () => {
-      while (opening++ < count) clients.push(await Client.open(options));
+      while (opening++ < count) {
+        clients.push(await (isPiped === undefined ? (polls ? PollingClient : Client).open(options) : openWhere(isPiped, options)));
+      }
     };
     return observe(() => Promise.all(Array.from({ length: OPENING }, open)));
   },
@@ -43,12 +52,7 @@ answer({
   async probe(id, { burst, ...load }) {
     const { clients, ...options } = groups.get(id);
     const [{ data }] = framesOf({ ...options, ...load, ...(burst && { event: 'echo' }) });
-    const [client] = clients;
-    const text = await new Promise((resolve, reject) => {
-      client.onAck = text => resolve(text());
-      client.watch(reject);
-      client.send(data);
-    });
+    const text = await answerTo(clients[0], data);
     if (!text.endsWith(JSON.stringify([contentOf(load)]))) throw new Error(`the server answers ${text}`);
   },
 
@@ -112,7 +116,78 @@ answer({
         }),
     );
   },
+
+  /**
+   * Opens clients of the official library, with its defaults, and closes them. How many sockets each worker holds, the busiest first; a client
+   * counts if it gets an answer over WebSocket.
+   */
+  async official({ port, protocol = 4, count, ...options }) {
+    const io = createRequire(import.meta.url)(protocol === 4 ? 'socket.io-client' : 'socket.io-client-2');
+    const sockets = [];
+    const held = {};
+    let opening = 0;
+    const open = async () => {
+      while (opening++ < count) {
+        const socket = io(`http://127.0.0.1:${port}`, { forceNew: true, reconnection: false, ...options });
+        sockets.push(socket);
+        const worker = await workerOf(socket);
+        if (worker !== undefined) held[worker] = (held[worker] ?? 0) + 1;
+      }
+    };
+    await Promise.all(Array.from({ length: OPENING }, open));
+    for (const socket of sockets) socket.close();
+    return Object.values(held).toSorted((a, b) => b - a);
+  },
+
+  /** Has the clients let their workers tell each other something, all at the same time. */
+  async flood(id, { ms, bytes }) {
+    const { clients } = groups.get(id);
+    return observe(async () => {
+      const counts = await Promise.all(
+        clients.map(async client => JSON.parse((await answerTo(client, frame(`420["flood",${ms},${bytes}]`))).slice(2))[0]),
+      );
+      return { messages: counts.reduce((sum, count) => sum + count, 0) };
+    });
+  },
 });
+
+async function answerTo(client, data) {
+  return new Promise((resolve, reject) => {
+    client.onAck = text => resolve(text());
+    client.watch(reject);
+    client.send(data);
+  });
+}
+
+/** Opens clients until one is piped, or is not. */
+async function openWhere(isPiped, options) {
+  for (;;) {
+    const client = await Client.open(options);
+    const [, isOne] = await whereIs(client);
+    if (isOne === isPiped) return client;
+    await client.close();
+  }
+}
+
+/** The id of the process that holds a client's socket, and whether its WebSocket is piped there. */
+async function whereIs(client) {
+  return JSON.parse((await answerTo(client, frame('420["where"]'))).slice(2))[0];
+}
+
+/** Of a client of the official library. Undefined if it does not get that far. */
+async function workerOf(socket) {
+  return new Promise(resolve => {
+    const fail = () => resolve(undefined);
+    const ask = () => {
+      const { engine } = socket.io;
+      if (engine.transport.name === 'websocket') socket.emit('where', ([pid]) => resolve(pid));
+      else engine.once('upgrade', ask);
+    };
+    for (const event of ['connect_error', 'error', 'disconnect']) socket.once(event, fail);
+    setTimeout(fail, 10_000).unref();
+    socket.once('connect', ask);
+  });
+}
 
 /** Frames to be sent one after the other, each with the number of its messages. */
 function framesOf({ burst = 0, event, ...options }) {
@@ -123,7 +198,8 @@ function framesOf({ burst = 0, event, ...options }) {
   });
 }
 
-function framesOfPacket({ protocol, ...options }) {
+function framesOfPacket({ protocol, polls, ...options }) {
+  if (polls) return packet(options);
   const text = frame(packet(options));
   if (options.payload !== 'binary') return text;
   const attachment = protocol === 3 ? Buffer.concat([Buffer.from([4]), PAYLOADS.binary]) : PAYLOADS.binary; // 4: a message

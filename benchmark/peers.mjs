@@ -68,11 +68,15 @@ async function installPlugin(folders) {
   }
 }
 
-/** Starts the server of a peer. With `here`, this plugin is not the packed one but that of the working tree. */
-export async function startServer(name, { here, node, env }) {
+/**
+ * Starts the server of a peer. With `here`, this plugin is not the packed one but that of the working tree.
+ *
+ * @param cluster what Egg is to be started with, if it is to be a cluster behind nginx
+ */
+export async function startServer(name, { here, node, env, cluster }) {
   const { plugin } = PEERS[name];
-  return await Child.start('server.mjs', {
-    core: 0,
+  return await Child.start(cluster ? join(import.meta.dirname, 'cluster-server.mjs') : 'server.mjs', {
+    ...(cluster ? { args: [JSON.stringify(cluster)] } : { core: 0 }),
     node,
     cwd: join(FOLDER, folderOf(name)),
     flags: ['--expose-gc'],

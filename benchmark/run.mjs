@@ -3,6 +3,7 @@
  *
  * npm run bench                             every scenario, every server
  * npm run bench -- echo one-way             some of the scenarios, by name or by the beginning of it
+ * npm run bench -- cluster                  several workers behind nginx, which are not among those of above; needs nginx and redis-server
  * npm run bench -- --only raw,egg4          some of the servers
  * npm run bench -- --rounds 20 --slice 1000 more rounds (10), longer slices (700 ms)
  * npm run bench -- --node 24                the servers on another Node, of test/nodes
@@ -55,14 +56,15 @@ async function main() {
   for (const name of names) if (!PEERS[name]) throw new Error(`There is no server ${name}. There are ${Object.keys(PEERS).join(', ')}.`);
   const scenarios = chosenScenarios();
   if (options.save && (options.only || options.here)) throw new Error('What is saved is measured with all servers and the packed plugin.');
-  if (!options.here) await install(names);
+  const needed = names.filter(name => scenarios.some(([, scenario]) => rowsOf(scenario, names).some(({ peer }) => peer === name)));
+  if (!options.here) await install(needed);
   for (const [name, scenario] of scenarios) {
     const rows = rowsOf(scenario, names);
     if (rows.length === 0) continue;
     console.log(`\n${name}: ${scenario.about}`);
     const result = await measure(scenario, rows);
     console.log(asText(table(result)));
-    result.notes.push(...doubts(result), ...lacks(scenario, names));
+    result.notes.push(...(rows[0].cluster ? [] : doubts(result)), ...lacks(scenario, names));
     for (const note of result.notes) console.log(note);
     if (options.save) await save(name, result);
   }
@@ -70,7 +72,7 @@ async function main() {
 
 /** A word is a scenario's name, or the beginning of some. */
 function chosenScenarios() {
-  if (words.length === 0) return Object.entries(SCENARIOS);
+  if (words.length === 0) return Object.entries(SCENARIOS).filter(([name]) => !name.startsWith('cluster'));
   return words.flatMap(word => {
     const found = Object.entries(SCENARIOS).filter(([name]) => (SCENARIOS[word] ? name === word : name.startsWith(word)));
     if (found.length === 0) throw new Error(`There is no scenario ${word}. There are ${Object.keys(SCENARIOS).join(', ')}.`);
@@ -91,7 +93,7 @@ async function measure(scenario, rows) {
 
 /** All servers are up at once and are measured in turns: what slows the machine down for a while does so for all of them. */
 async function measureInTurns(scenario, rows, rounds) {
-  const warmUp = Number(options['warm-up']);
+  const warmUp = Number(options['warm-up']) * (rows[0].cluster ? 3 : 1); // several processes share what there is to do
   try {
     for (const row of rows) {
       await start(row);
@@ -114,8 +116,9 @@ async function measureInTurns(scenario, rows, rounds) {
 /** Notes what has used the machine beside the server that was measured and its generator. */
 async function watch(rows) {
   const cpu = async () => {
-    const [servers, generators] = await Promise.all(['server', 'load'].map(name => Promise.all(rows.map(row => row[name].ask('cpu')))));
-    return { at: performance.now(), all: cpuOfAll(), servers, ours: [...servers, ...generators].reduce((sum, one) => sum + one, 0) };
+    const ask = (name, question) => Promise.all(rows.map(row => row[name].ask(question)));
+    const [servers, ...others] = await Promise.all([ask('server', 'cpu'), ask('server', 'beside'), ask('load', 'cpu')]);
+    return { at: performance.now(), all: cpuOfAll(), servers, ours: [servers, ...others].flat().reduce((sum, one) => sum + one, 0) };
   };
   for (const row of rows) row.observed = 0;
   const before = await cpu();
@@ -148,14 +151,15 @@ async function measureAlone(scenario, rows, rounds) {
 /** A generator for each server: it is then as fast with many servers as with one. */
 async function start(row) {
   const env = { HOME: home, EGG_HOME: home, ...row.env };
-  row.server = await startServer(row.peer, { here: options.here, node: nodeBinary(), env });
-  row.load = await Child.start(join(import.meta.dirname, 'load.mjs'), { core: 1, args: options.merge ? ['--merge'] : [] });
+  row.server = await startServer(row.peer, { here: options.here, node: nodeBinary(), env, cluster: row.cluster });
+  const core = row.cluster ? {} : { core: 1 };
+  row.load = await Child.start(join(import.meta.dirname, 'load.mjs'), { ...core, args: options.merge ? ['--merge'] : [] });
   Object.assign(row, await row.server.ask('about'));
 }
 
-async function stop({ server, load }) {
+async function stop({ server, load, cluster }) {
   await load?.stop();
-  await server?.stop();
+  await server?.stop(cluster && 'SIGTERM');
 }
 
 function nodeBinary() {

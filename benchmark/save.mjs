@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { chart } from './chart.mjs';
+import { clusterTables } from './cluster-table.mjs';
 import { machine } from './machine.mjs';
 import { PEERS, ROOT } from './peers.mjs';
 import { asMarkdown, table } from './report.mjs';
@@ -11,7 +12,7 @@ import { SCENARIOS } from './scenarios.mjs';
 
 const FOLDER = join(import.meta.dirname, 'results');
 
-/** The chart and the READMEs have the oldest Node: what Egg switches on costs most there. */
+/** The chart, the READMEs and the guide have the oldest Node: what Egg switches on costs most there. */
 const CHART_NODE = '20';
 const CHART_SCENARIOS = ['echo', 'one-way'];
 /** Not a framework: it shows what this plugin's part in a result is. */
@@ -39,6 +40,7 @@ async function write() {
   const majors = readdirSync(FOLDER).flatMap(name => /^node-(\d+)\.json$/.exec(name)?.[1] ?? []);
   await writePage(join(FOLDER, 'README.md'), resultsPage(majors.toSorted()));
   const results = read(CHART_NODE);
+  await writeGuide(results);
   const measured = CHART_SCENARIOS.map(name => results[name]);
   if (measured.includes(undefined)) return;
   const bars = Object.keys(PEERS)
@@ -70,12 +72,25 @@ function resultsPage(majors) {
 }
 
 async function writeReadme(file, { head, alt }, bars, result) {
-  const path = join(ROOT, file);
-  const [before, rest] = readFileSync(path, 'utf8').split('<!-- benchmark -->');
-  const [, after] = rest.split('<!-- /benchmark -->');
   const cell = ([min, median, max]) => `${median.toFixed(2)}× (${min.toFixed(2)} - ${max.toFixed(2)})`;
   const lines = bars.map(({ title, ratios }) => [title, ...ratios.map(cell)]);
   const content = [`![${alt}](docs/images/benchmark.svg)`, asMarkdown([head, ...lines]), `<sub>${sourceOf(result)}</sub>`];
+  await writeBlock(join(ROOT, file), content);
+}
+
+async function writeGuide(results) {
+  const measured = Object.keys(SCENARIOS).filter(name => name.startsWith('cluster'));
+  if (measured.some(name => !results[name])) return;
+  const { date, machine, node } = results['cluster-connect'];
+  const versions = [...new Set(measured.flatMap(name => results[name].versions))];
+  const source = `<sub>${sourceOf({ date, machine, node, versions })}</sub>`;
+  await writeBlock(join(ROOT, 'docs/cluster.md'), [...clusterTables(results).map(asMarkdown), source]);
+}
+
+/** Between the two marks that a page has. */
+async function writeBlock(path, content) {
+  const [before, rest] = readFileSync(path, 'utf8').split('<!-- benchmark -->');
+  const [, after] = rest.split('<!-- /benchmark -->');
   await writePage(path, `${before}<!-- benchmark -->\n\n${content.join('\n\n')}\n\n<!-- /benchmark -->${after}`);
 }
 

@@ -5,6 +5,18 @@ const CONNECTIONS = 100;
 const BURST = 40;
 const BARE = { namespace: '/chain-0' };
 
+/** The same egg before and after, so that what differs is this plugin. */
+const WORKERS = 4;
+const CLIENTS = 400;
+const BEFORE = { peer: 'egg-socket.io-4.1.6', label: '4.1.6', cluster: { workers: WORKERS } };
+const BEFORE_STICKY = { ...BEFORE, label: '4.1.6, sticky', cluster: { workers: WORKERS, sticky: true } };
+const AFTER = { peer: 'egg3', label: '5', cluster: { workers: WORKERS } };
+const AFTER_STICKY = { ...AFTER, label: '5, sticky', cluster: { workers: WORKERS, sticky: true } };
+const PIPED = [
+  { ...AFTER, label: 'at its worker', clients: { upgrades: true, isPiped: false } },
+  { ...AFTER, label: 'piped', clients: { upgrades: true, isPiped: true } },
+];
+
 /** In the order of the tables. What a scenario needs, a peer may lack. */
 export const SCENARIOS = {
   echo: messages('echo with an acknowledgement, 10 in flight per connection', { event: 'echo', inFlight: 10 }),
@@ -69,6 +81,59 @@ export const SCENARIOS = {
     rows: byRoutes('controllers'),
     measure: async ({ server }) => ({ value: await server.ask('boot'), extras: { 'CPU ms': (await server.ask('cpu')) / 1000 } }),
   },
+  'cluster-connect': {
+    about: `how many of ${CLIENTS} clients of the official library get in with its defaults, and to which of ${WORKERS} workers, behind nginx`,
+    unit: 'clients',
+    alone: true,
+    rounds: 3,
+    rows: [BEFORE_STICKY, BEFORE, AFTER, { ...AFTER, label: '5, WebSocket only', clients: { transports: ['websocket'] } }],
+    async measure({ load, server, peer, clients }) {
+      const { port } = await server.ask('about');
+      const held = await load.ask('official', { port, protocol: PEERS[peer].protocol, count: CLIENTS, ...clients });
+      const busiest = held[0] ?? 0;
+      const least = held[WORKERS - 1] ?? 0;
+      return {
+        value: held.reduce((sum, count) => sum + count, 0),
+        extras: { 'busiest worker': busiest, 'least worker': least, 'least / busiest': busiest && least / busiest },
+      };
+    },
+  },
+  'cluster-websocket': {
+    ...messages(`echo, 10 in flight, clients that poll before they upgrade to WebSocket, ${WORKERS} workers behind nginx`, {
+      event: 'echo',
+      inFlight: 10,
+    }),
+    rows: withClients({ upgrades: true }, BEFORE_STICKY, AFTER_STICKY, AFTER),
+  },
+  'cluster-polling': {
+    ...messages(`echo, 1 in flight, clients that poll, ${WORKERS} workers behind nginx; two requests for each`, {
+      event: 'echo',
+      inFlight: 1,
+    }),
+    rows: withClients({ polls: true }, BEFORE_STICKY, AFTER_STICKY, AFTER),
+  },
+  'cluster-pipe': {
+    ...messages('echo, 10 in flight, over WebSockets that are at their worker or are piped to it', { event: 'echo', inFlight: 10 }),
+    rows: PIPED,
+  },
+  'cluster-pipe-1': {
+    ...messages('echo, 1 in flight, over WebSockets that are at their worker or are piped to it', { event: 'echo', inFlight: 1 }),
+    rows: PIPED,
+  },
+  'cluster-hub': {
+    about: `what each of ${WORKERS} workers tells the ${WORKERS - 1} others, and has nobody to go to there`,
+    unit: 'us',
+    rows: [200, 10_000].flatMap(bytes => carriers(`${bytes} B`).map(row => ({ ...row, bytes }))),
+    prepare: row => openClients(row, { count: WORKERS }),
+    measure: (row, ms) => measureSending(row, 'flood', { ms, bytes: row.bytes }),
+  },
+  'cluster-broadcast': {
+    about: `broadcast to 1,000 clients of ${WORKERS} workers, per client`,
+    unit: 'us',
+    rows: carriers('1,000 clients'),
+    prepare: row => openClients(row, { count: 1000 }),
+    measure: (row, ms) => measureSending(row, 'broadcasts', { ms, event: 'shout' }),
+  },
 };
 
 /** The rows of a scenario: one for each peer, unless it has its own. */
@@ -81,6 +146,19 @@ export function rowsOf({ rows, needs }, names) {
 /** Why a peer cannot do a scenario. */
 export function lackOf({ needs }, peer) {
   return PEERS[peer].lacks?.[needs];
+}
+
+function withClients(clients, ...rows) {
+  return rows.map(row => ({ ...row, clients }));
+}
+
+/** Of broadcasts from one worker to the others. */
+function carriers(what) {
+  const base = `hub, ${what}`;
+  return [
+    { ...AFTER, label: base, base },
+    { ...AFTER, label: `Redis, ${what}`, base, cluster: { workers: WORKERS, usesRedis: true } },
+  ];
 }
 
 function byRoutes(noun) {
@@ -109,14 +187,24 @@ function messages(about, load, clients) {
 }
 
 async function measureSending(row, question, load) {
-  const { cpu, busy, messages, ms, p50, p99 } = await observe(row, () => row.load.ask(question, row.id, load));
+  const { cpu, busy, messages, ms, p50, p99, parts } = await observe(row, () => row.load.ask(question, row.id, load));
   return {
     value: cpu / messages,
     messages,
     perSecond: (messages / ms) * 1000,
     serverBusy: cpu / 1000 / ms,
     generatorBusy: busy,
-    ...(p50 !== undefined && { extras: { 'p50 ms': p50, 'p99 ms': p99 } }),
+    extras: { ...(p50 !== undefined && { 'p50 ms': p50, 'p99 ms': p99 }), ...(parts && sharesOf(parts, messages)) },
+  };
+}
+
+function sharesOf({ workers, carrier, nginx }, messages) {
+  const all = workers.reduce((sum, one) => sum + one, 0);
+  return {
+    'busiest worker %': (Math.max(...workers) / all) * 100,
+    'least worker %': (Math.min(...workers) / all) * 100,
+    'agent or Redis us': carrier / messages,
+    'nginx us': nginx / messages,
   };
 }
 
@@ -172,9 +260,22 @@ async function closeClients({ load, server, id }) {
 
 /** Adds what the server has used of its core meanwhile, in microseconds. */
 async function observe(row, work) {
-  const before = await row.server.ask('cpu');
+  const before = await used(row);
   const result = await work();
-  const cpu = (await row.server.ask('cpu')) - before;
+  const after = await used(row);
+  const cpu = after.cpu - before.cpu;
   row.observed = (row.observed ?? 0) + cpu;
-  return { ...result, cpu };
+  return { ...result, cpu, ...(row.cluster && { parts: difference(after.parts, before.parts) }) };
+}
+
+async function used({ server, cluster }) {
+  return { cpu: await server.ask('cpu'), ...(cluster && { parts: await server.ask('parts') }) };
+}
+
+function difference(after, before) {
+  return {
+    workers: after.workers.map((cpu, i) => cpu - before.workers[i]),
+    carrier: after.carrier - before.carrier,
+    nginx: after.nginx - before.nginx,
+  };
 }

@@ -15,6 +15,7 @@ import { SetupError } from './errors';
 const MAX_PATH_LENGTH = 103;
 const PREFIX = 'io-';
 const NAME = /^io-\d+-\d+$/;
+const WORKER_SOCKET = /^worker-(\d+)\.sock$/;
 const LONGEST_NAME = 'worker-999999999.sock';
 
 /** Read at once: a process whose master has gone has another parent. Threads share the master's process. */
@@ -67,6 +68,11 @@ export class RunFolder {
   /** @param id digits only: it may come from a client */
   workerSocket(id: string): string {
     return join(this.path, `worker-${id}.sock`);
+  }
+
+  /** The ids of those that have opened their sockets. Of some that were killed the sockets are still there. */
+  workers(): string[] {
+    return readdirSync(this.path).flatMap(name => WORKER_SOCKET.exec(name)?.[1] ?? []);
   }
 
   /** Removes it once nobody uses it any more, and with it what starts of the app that were killed have left beside it. */

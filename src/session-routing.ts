@@ -1,6 +1,7 @@
 /**
  * Session routing: any worker takes any request. A session's id names its owner, the worker that holds it; a request that reaches another
- * worker is piped to the owner's private socket, so that nothing in front of the workers need know which client belongs where.
+ * worker is piped to the owner's private socket, so that nothing in front of the workers need know which client belongs where. A session that
+ * begins is piped, too, where another worker holds clearly fewer.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
@@ -19,7 +20,10 @@ type RawHeaders = readonly string[];
 /** Digits and nothing else: a client can say it. */
 const OWNER = /[?&]sid=([1-9]\d{0,8})\./;
 
-/** Carries the secret, and what the connection between workers does not show of the client, to the owner. From outside it is dropped. */
+/**
+ * Carries the secret, and what the connection between workers does not show of the client, to the owner; and in the answer, how many sessions
+ * that holds. From outside it is dropped, and so it is from what goes there.
+ */
 const PEER = 'x-egg-socket.io-peer';
 
 /** Of a connection, not of the request that comes over it: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
@@ -27,6 +31,18 @@ const OF_CONNECTION = ['connection', 'keep-alive', 'proxy-connection', 'te', 'tr
 
 /** Headers have been measured when they came in from outside, and here there is one more. */
 const MAX_HEADER_SIZE = 1024 * 1024;
+
+/** So many sessions more than another worker, or this share more, are no reason to have the next one begin there. */
+const SLACK = { sessions: 2, share: 0.1 };
+
+/** How often to look for workers that are new, in ms. */
+const LOOK_INTERVAL = 1000;
+
+/** How long another worker may take to begin a session, in ms: a worker that hangs shall get none. */
+const BEGIN_PATIENCE = 2000;
+
+/** Where all that owners send to piped upgrades is read, one after the other. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** How long a client may take for the last that its owner has sent, in ms: as long as ws waits for a goodbye. */
 const LAST_WORDS = 30_000;
@@ -47,6 +63,10 @@ export class SessionRouting {
   });
   /** What is being piped to other owners. */
   readonly #piped = new Set<{ destroy(): unknown }>();
+  /** How many sessions the others hold, as far as they have said. Of one that has not answered it is infinite. */
+  readonly #held = new Map<string, number>();
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #isReleased = false;
   #engine: EngineServer | undefined;
 
   /** @param worker digits, and unlike those of all other workers of this start of the app */
@@ -80,7 +100,7 @@ export class SessionRouting {
     const handleUpgrade = engine.handleUpgrade.bind(engine);
 
     engine.handleRequest = (request, response) => {
-      const owner = this.#otherOwnerOf(request);
+      const owner = beginsSession(request) ? this.#ownerWithFewer(engine.clientsCount) : this.#otherOwnerOf(request);
       const handleHere = (): void => handleRequest(request, response);
       if (owner === undefined) handleHere();
       else this.#pipeRequest(owner, request, response, handleHere);
@@ -93,7 +113,13 @@ export class SessionRouting {
     };
 
     this.#private.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      if (this.#receive(request)) handleRequest(request, response);
+      if (!this.#receive(request)) return;
+      if (this.#isReleased && beginsSession(request)) {
+        request.socket.destroy(); // it begins where it has come from
+        return;
+      }
+      response.setHeader(PEER, engine.clientsCount);
+      handleRequest(request, response);
     });
     this.#private.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (this.#receive(request)) handleUpgrade(request, socket, head);
@@ -102,6 +128,7 @@ export class SessionRouting {
 
   /** Lets go of the clients that belong to others: they connect again, to a worker that stays. */
   release(): void {
+    this.#isReleased = true;
     for (const pipe of this.#piped) pipe.destroy();
     this.#agent.destroy();
   }
@@ -118,11 +145,28 @@ export class SessionRouting {
     return owner === this.#worker ? undefined : owner;
   }
 
+  /** For a session that begins. What is in front may keep its connections: then many of them come to the same worker. */
+  #ownerWithFewer(own: number): string | undefined {
+    if (performance.now() - this.#lookedAt > LOOK_INTERVAL) this.#lookForWorkers();
+    let [owner, fewest]: [string | undefined, number] = [undefined, own];
+    for (const [worker, held] of this.#held) if (held < fewest) [owner, fewest] = [worker, held];
+    if (owner === undefined || own - fewest <= Math.max(SLACK.sessions, fewest * SLACK.share)) return undefined;
+    this.#held.set(owner, fewest + 1); // until it says so itself
+    return owner;
+  }
+
+  #lookForWorkers(): void {
+    this.#lookedAt = performance.now();
+    for (const worker of this.#folder.workers()) if (worker !== this.#worker && !this.#held.has(worker)) this.#held.set(worker, 0);
+  }
+
   /** @param handleHere where there is no such worker: the engine has its answer to an id that it does not know */
   #pipeRequest(owner: string, request: IncomingMessage, response: ServerResponse, handleHere: () => void): void {
+    const isFirst = beginsSession(request);
     const onward = sendRequest({
       socketPath: this.#folder.workerSocket(owner),
-      agent: this.#agent,
+      // what is seen of the client at its first request is what the session goes by: no other client's request may come over that connection
+      ...(isFirst ? { agent: false, timeout: BEGIN_PATIENCE } : { agent: this.#agent }),
       method: request.method,
       path: request.url,
       headers: [PEER, this.#describePeer(request), ...without(OF_CONNECTION, request.rawHeaders)],
@@ -130,12 +174,16 @@ export class SessionRouting {
     this.#piped.add(onward);
     onward.once('response', answer => {
       const { statusCode = 502, statusMessage, rawHeaders } = answer;
+      this.#held.set(owner, Number(answer.headers[PEER]));
       response.writeHead(statusCode, statusMessage, without([...OF_CONNECTION, 'transfer-encoding'], rawHeaders));
       answer.once('error', () => response.destroy()); // the owner has died while it answered
       answer.pipe(response);
     });
+    onward.once('timeout', () => onward.destroy());
     onward.once('error', () => {
-      if (!response.headersSent && !response.destroyed) handleHere();
+      if (response.headersSent || response.destroyed) return;
+      this.#held.set(owner, Number.POSITIVE_INFINITY);
+      handleHere();
     });
     onward.once('close', () => {
       this.#piped.delete(onward);
@@ -148,7 +196,11 @@ export class SessionRouting {
 
   /** @param handleHere where there is no such worker */
   #pipeUpgrade(owner: string, request: IncomingMessage, client: Socket, head: Buffer, handleHere: () => void): void {
-    const onward = connect(this.#folder.workerSocket(owner));
+    const onward = connect({
+      path: this.#folder.workerSocket(owner),
+      // cheaper than pipe(), for which Node allocates 64 kB before each read
+      onread: { buffer: READ_BUFFER, callback: length => client.write(Buffer.from(READ_BUFFER.subarray(0, length))) },
+    });
     const pipe = {
       destroy: () => {
         client.destroy();
@@ -171,7 +223,7 @@ export class SessionRouting {
         client.setTimeout(LAST_WORDS, () => client.destroy());
         client.destroySoon();
       });
-      onward.pipe(client);
+      client.on('drain', () => onward.resume()); // it pauses when write() returns false
       client.pipe(onward);
     });
   }
@@ -199,6 +251,11 @@ export class SessionRouting {
     });
     return true;
   }
+}
+
+/** As a client does that polls; one that begins with WebSocket is not to be piped for all its life. */
+function beginsSession({ method, url = '' }: IncomingMessage): boolean {
+  return method === 'GET' && /[?&]transport=polling\b/.test(url) && !/[?&]sid=/.test(url);
 }
 
 /** Has the engine's ids begin with a prefix: its own, and those of the function that an app may set, as Engine.IO documents it. */

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readdirSync, statSync } from 'node:fs';
-import { type IncomingMessage, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Files } from './support/app';
 import { ask, type Client, type ClientOptions, type ClientVersion, connect, next } from './support/client';
 import { type Cluster, type ClusterOptions, startCluster } from './support/cluster';
+import { processesOf } from './support/processes';
 import { openPolling } from './support/raw';
 import { newCertificate } from './support/tls';
 
@@ -34,7 +36,7 @@ const FILES: Files = {
       const { address, secure, headers } = socket.handshake;
       const carrier = socket.conn.transport.socket?._socket;
       return {
-        worker: String(require('node:cluster').worker.id), transport: socket.conn.transport.name, isPiped: carrier?._handle?.constructor.name === 'Pipe',
+        pid: process.pid, worker: String(require('node:cluster').worker.id), transport: socket.conn.transport.name, isPiped: carrier?._handle?.constructor.name === 'Pipe',
         address, secure, cookie: headers.cookie, host: headers.host, ip: ctx.ip, session: ctx.session.user,
       };
     };
@@ -43,6 +45,7 @@ const FILES: Files = {
     module.exports = app => {
       const { echo, who, held } = app.io.controller.home;
       app.router.get('/login', async ctx => { ctx.session = { user: 'anna' }; ctx.body = 'in'; });
+      app.router.get('/pid', async ctx => { ctx.body = String(process.pid); });
       app.io.route('echo', echo);
       app.io.route('who', who);
       app.io.route('held', held);
@@ -50,6 +53,7 @@ const FILES: Files = {
 };
 
 interface Who {
+  pid: number;
   worker: string;
   transport: string;
   isPiped: boolean;
@@ -87,13 +91,19 @@ interface Answer {
   text: string;
 }
 
-/** One request over a TCP connection of its own: the next worker gets it. */
+/** One request over a TCP connection of its own, unless told: the next worker gets it. */
 async function send(
   address: string,
-  { method = 'GET', headers = {}, body = '' }: { method?: string; headers?: Record<string, string>; body?: string } = {},
+  {
+    method = 'GET',
+    headers = {},
+    body = '',
+    agent = false,
+  }: { method?: string; headers?: Record<string, string>; body?: string; agent?: Agent | false } = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(address, { method, headers: { 'content-type': 'text/plain;charset=UTF-8', ...headers }, agent: false });
+    const options = { method, headers: { 'content-type': 'text/plain;charset=UTF-8', ...headers }, agent, rejectUnauthorized: false };
+    const outgoing = (address.startsWith('https:') ? secureRequest : request)(address, options);
     outgoing.once('error', reject);
     outgoing.once('response', answer => {
       let text = '';
@@ -229,6 +239,77 @@ test('a request that the client gives up ends at the owner, too: its session clo
     while (((await ask(observer, 'held')) as { connections: number }).connections !== 2);
     socket.destroy();
     while (((await ask(observer, 'held')) as { connections: number }).connections !== 1);
+  }
+});
+
+for (const isSecure of [false, true]) {
+  test(`sessions that begin over one ${isSecure ? 'secure ' : ''}connection spread over all workers, and each knows its client`, async t => {
+    const { url } = await start(t, isSecure ? { https: await newCertificate(t) } : {});
+    const login = await send(`${url}/login`);
+    const cookie = (login.headers['set-cookie'] ?? []).map(one => one.split(';')[0]).join('; ');
+    const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
+    const sessions = [];
+    for (const localAddress of ['127.0.0.1', '127.0.0.2']) {
+      const agent = new (isSecure ? SecureAgent : Agent)({ keepAlive: true, maxSockets: 1, localAddress });
+      t.after(() => agent.destroy());
+      for (let n = 0; n < 30; n++) {
+        const { status, headers, text } = await send(handshake, { agent, headers: { cookie, host: `${localAddress}.example` } });
+        const { sid } = JSON.parse(text.slice(1)) as { sid: string };
+        const [address, , secure, peerHeaders] = String(headers['x-peer']).split(' ');
+        assert.deepEqual([status, address, secure, peerHeaders], [200, localAddress, String(isSecure), '0']);
+        assert.equal(headers['x-egg-socket.io-peer'], undefined);
+        sessions.push({ sid, localAddress });
+      }
+    }
+    const held = new Map<string, number>();
+    for (const { sid } of sessions) {
+      const [owner = ''] = sid.split('.');
+      held.set(owner, (held.get(owner) ?? 0) + 1);
+    }
+    assert.equal(held.size, WORKERS);
+    assert.ok(Math.max(...held.values()) / Math.min(...held.values()) <= 1.3, [...held.values()].join(' '));
+    for (const { sid, localAddress } of sessions) {
+      const polling = `${handshake}&sid=${sid}`;
+      await send(polling, { method: 'POST', body: '40' });
+      await send(polling, { method: 'POST', body: '420["who"]' });
+      let answer: string | undefined;
+      while (answer === undefined) [, answer] = /430\[(.*)\]/.exec((await send(polling)).text) ?? [];
+      const { worker, address, secure, host, ip, session } = JSON.parse(answer) as Who;
+      assert.deepEqual(
+        [worker, address, secure, host, ip, session],
+        [sid.split('.')[0], localAddress, isSecure, `${localAddress}.example`, localAddress, 'anna'],
+      );
+    }
+  });
+}
+
+test('a worker that is gone or hangs gets no session of others', async t => {
+  const { url, master } = await start(t);
+  const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const begin = async (): Promise<string> => {
+    const { sid } = JSON.parse((await send(handshake, { agent })).text.slice(1)) as { sid: string };
+    return sid.split('.')[0] ?? '';
+  };
+  const pids = new Map<string, number>();
+  for (const client of await connectAll(t, url, 2 * WORKERS, { transports: ['websocket'] })) {
+    const { worker, pid } = (await ask(client, 'who')) as Who;
+    pids.set(worker, pid);
+  }
+  const front = (await send(`${url}/pid`, { agent })).text; // by which all that follows goes
+  const [killed, hanging] = [...pids].filter(([, pid]) => String(pid) !== front);
+  assert.ok(killed && hanging);
+  assert.deepEqual(new Set(processesOf(master.pid ?? 0).workers), new Set(pids.values()));
+  process.kill(hanging[1], 'SIGSTOP');
+  process.kill(killed[1], 'SIGKILL');
+  try {
+    for (let n = 0; n < 20; n++) {
+      const owner = await begin();
+      assert.ok(owner !== killed[0] && owner !== hanging[0], owner);
+    }
+  } finally {
+    process.kill(hanging[1], 'SIGCONT'); // or it does not end with the others
   }
 });
 

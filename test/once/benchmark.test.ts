@@ -24,6 +24,19 @@ test('a scenario runs on raw Socket.IO and on this plugin, and says what each me
   }
 });
 
+test('so does a cluster behind nginx, for each kind of clients, and for the hub and Redis', { timeout: 300_000 }, async t => {
+  const { code, stdout, stderr } = await bench(t, 'cluster', '--only', 'egg3', ...SHORT);
+  assert.equal(code, 0, stderr);
+  const [, connect = '', ...others] = stdout.split(/^cluster-/m);
+  assert.match(connect, /^5 +400 /m, 'all clients get in');
+  assert.deepEqual(
+    others.map(part => /^[\w-]+/.exec(part)?.[0]),
+    ['websocket', 'polling', 'pipe', 'pipe-1', 'hub', 'broadcast'],
+  );
+  for (const part of others)
+    assert.match(part, /^\S.* {2,}[1-9][\d.]* \(.+\) +[\d.]+ \(.+\) +[1-9][\d,]* +\d+ % +\d+ %/m, 'cost, ratio, rate, shares');
+});
+
 test('a scenario or a server that does not exist ends it with the names of those that do', async t => {
   const scenario = await bench(t, 'ecco', ...SHORT);
   assert.equal(scenario.code, 1);

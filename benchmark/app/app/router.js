@@ -1,12 +1,14 @@
 'use strict';
 
 module.exports = app => {
-  const { message, bare, silent, generated = {} } = app.io.controller;
+  const { message, bare, silent, cluster, generated = {} } = app.io.controller;
   const main = app.io.of('/');
   main.route('echo', message.echo);
   main.route('echo-and-log', message.echoAndLog);
   main.route('one-way', silent.receive);
   main.route('shout', silent.shout);
+  main.route('where', cluster.where);
+  if (cluster.flood) main.route('flood', cluster.flood);
   for (const [name, { echo }] of Object.entries(generated)) main.route(name, echo);
 
   for (const namespace of ['/chain-0', '/chain-1', '/chain-5']) {

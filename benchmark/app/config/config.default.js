@@ -1,10 +1,14 @@
 'use strict';
 
+const { BENCH_REDIS } = process.env;
+
 module.exports = ({ baseDir }) => ({
   keys: 'benchmark',
   logger: { dir: `${baseDir}/logs` },
   rundir: `${baseDir}/run`,
+  cluster: { listen: { hostname: '127.0.0.1' } },
   io: {
+    ...(BENCH_REDIS && { redis: { host: '127.0.0.1', port: Number(BENCH_REDIS) } }),
     namespace: {
       '/': { packetMiddleware: ['pass'] },
       '/guarded': { connectionMiddleware: ['guard'] },

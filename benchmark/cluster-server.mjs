@@ -1,0 +1,164 @@
+/** An Egg cluster as in production, with nginx in front and Redis if it is wanted. It answers for all of its processes; Linux only. */
+import { fork, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { delimiter, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { answer } from './child.mjs';
+import { writeApp } from './egg.mjs';
+
+/** In microseconds: what Linux counts CPU time in. */
+const TICK = 10_000;
+
+const folder = process.cwd(); // the peer's
+const require = createRequire(join(folder, 'server.mjs'));
+const { usesRedis = false, ...options } = JSON.parse(process.argv[2]); // the latter are Egg's
+const env = { ...process.env, PATH: [process.env.PATH, '/usr/sbin'].join(delimiter) }; // nginx is there, and not everybody has it in the path
+const started = [];
+let isEnding = false;
+process.on('exit', () => started.forEach(child => child.kill()));
+process.once('SIGTERM', async () => {
+  isEnding = true;
+  await Promise.all(started.map(end));
+  process.exit();
+});
+
+const redis = usesRedis ? await startRedis() : undefined;
+const master = await startEgg();
+const nginx = await startNginx();
+
+const { version } = require(join(process.env.BENCH_PLUGIN, 'package.json'));
+const versions = {
+  'egg-socket.io': version,
+  egg: require('egg/package.json').version,
+  nginx: versionOf('nginx', '-v'),
+  ...(redis && { 'redis-server': versionOf('redis-server', '--version') }),
+};
+
+answer({
+  about: () => ({ port: nginx.port, versions, node: process.versions.node }),
+  received: () => 0, // each worker counts its own
+  /** Of the app: what carries its broadcasts is a part of it, nginx is not. */
+  cpu: () => [master.pid, ...childrenOf(master.pid), ...(redis ? [redis.pid] : [])].reduce((sum, pid) => sum + cpuOf(pid), 0),
+  beside: cpuOfNginx,
+  /** Each part's, of the workers one by one. */
+  parts() {
+    const children = childrenOf(master.pid);
+    const agent = children.find(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('agent_worker'));
+    return { nginx: cpuOfNginx(), carrier: cpuOf(redis?.pid ?? agent), workers: children.filter(pid => pid !== agent).map(cpuOf) };
+  },
+});
+
+async function startEgg() {
+  process.env.BENCH_PLUGIN ??= join(folder, 'node_modules/egg-socket.io');
+  const port = await freePort();
+  const baseDir = writeApp(join(folder, 'app'));
+  const framework = dirname(require.resolve('egg/package.json'));
+  const file = join(baseDir, 'start.js');
+  const start = { ...options, baseDir, framework, port };
+  writeFileSync(
+    file,
+    `process.once('disconnect', () => process.kill(process.pid)); // when whoever has started it is gone
+    require(${JSON.stringify(framework)}).startCluster(${JSON.stringify(start)});`,
+  );
+  const child = fork(file, {
+    cwd: baseDir,
+    execArgv: [],
+    env: { ...process.env, BENCH_REDIS: redis?.port ?? '' },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  started.push(child);
+  await new Promise((resolve, reject) => {
+    child.on('message', ({ action }) => action === 'egg-ready' && resolve());
+    child.once('exit', code => reject(new Error(`the cluster has ended with ${code}`)));
+  });
+  return { pid: child.pid, port };
+}
+
+/** As the guide has it; and the number of its own workers as Debian sets it, but with room for all connections. */
+async function startNginx() {
+  const port = await freePort();
+  const prefix = mkdtempSync(join(process.env.HOME, 'nginx-'));
+  const [, site] = /```nginx\n([^]*?)```/.exec(readFileSync(join(import.meta.dirname, '../docs/cluster.md'), 'utf8'));
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${prefix}/${name};`);
+  const file = join(prefix, 'nginx.conf');
+  writeFileSync(
+    file,
+    `daemon off; ${process.getuid() === 0 ? 'user root;' : ''} worker_processes auto; pid ${prefix}/pid; error_log stderr notice;
+events { worker_connections 8192; }
+http { access_log off; ${paths.join(' ')}
+${site.replaceAll('listen 80;', `listen 127.0.0.1:${port};`).replaceAll('7001', master.port)}
+}`,
+  );
+  const child = spawn('nginx', ['-e', 'stderr', '-p', prefix, '-c', file], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  await says(child, child.stderr, 'start worker processes');
+  return { pid: child.pid, port };
+}
+
+async function startRedis() {
+  const port = await freePort();
+  const dir = join(process.env.HOME, 'redis');
+  mkdirSync(dir, { recursive: true });
+  const args = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', dir];
+  const child = spawn('redis-server', args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  await says(child, child.stdout, 'Ready to accept connections');
+  return { pid: child.pid, port };
+}
+
+async function says(child, output, words) {
+  started.push(child);
+  const failed = once(child, 'exit').then(() => {
+    throw new Error(`${child.spawnfile} has ended: ${lines.join('\n')}`);
+  });
+  failed.catch(() => {}); // once it has started
+  const lines = [];
+  const reader = createInterface(output);
+  await Promise.race([
+    failed,
+    new Promise(resolve => {
+      reader.on('line', line => {
+        if (lines.length < 20) lines.push(line);
+        if (line.includes('[error]') && !isEnding) console.error(line); // of nginx
+        if (line.includes(words)) resolve();
+      });
+    }),
+  ]);
+}
+
+async function end(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill();
+  await exited;
+}
+
+function cpuOfNginx() {
+  return [nginx.pid, ...childrenOf(nginx.pid)].reduce((sum, pid) => sum + cpuOf(pid), 0);
+}
+
+function childrenOf(pid) {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}
+
+/** In microseconds. */
+function cpuOf(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // from the third on
+  return (Number(fields[11]) + Number(fields[12])) * TICK;
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function versionOf(program, flag) {
+  const { stdout, stderr } = spawnSync(program, [flag], { env, encoding: 'utf8' });
+  return /\d+\.\d+\.\d+/.exec(stdout + stderr)[0];
+}
