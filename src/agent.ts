@@ -28,11 +28,13 @@ export default class IoAgentBoot {
     const { routesSessions, usesHub } = teamworkOf(this.#agent.options, this.#readSettings());
     if (routesSessions) this.#openFolder();
     if (usesHub) await this.#startHub();
+    await this.#folder?.sweep();
   }
 
   async beforeClose(): Promise<void> {
     await this.#io?.close();
     await this.#hub?.close();
+    await this.#folder?.remove();
     await this.#folder?.sweep();
   }
 

@@ -2,6 +2,7 @@
  * The hub: by it broadcasts cross the workers of one machine. It runs in the agent, and each worker has one connection to it, over a Unix domain
  * socket. It passes frames on and knows who is there; what is in the frames it does not look at.
  */
+import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import type { Logger } from './egg';
@@ -14,6 +15,12 @@ const HIGH_WATER = 512 * 1024;
 /** But not for longer than this, in ms: a worker that takes nothing off for so long hangs, and must not keep the others waiting. */
 const PATIENCE = 1000;
 
+/** A worker that takes off so many bytes in a ms is not what keeps the others waiting, however long its queue: 5 MB a second. */
+const FAIR_PACE = 5000;
+
+/** What share of the time a worker that takes off less may keep the others waiting for good. */
+const FAIR_SHARE = 0.1;
+
 /** So many bytes wait for a worker that hangs; what comes after them is lost for it. */
 const HANGING_QUEUE = 8 * 1024 * 1024;
 
@@ -25,7 +32,8 @@ export class Hub {
   readonly #workers = new Map<number, Connection>();
   /** For whom more waits than should. */
   readonly #behind = new Set<Connection>();
-  #lastNumber = HUB;
+  /** A hub that was killed gave numbers too, and an answer to one of them may come yet: no number is given twice. */
+  #lastNumber = randomInt(1, 2 ** 31);
   #startedAt = 0;
 
   constructor(logger: Logger) {
@@ -134,6 +142,12 @@ class Connection {
   readonly #onPace: (isBehind: boolean) => void;
   /** Set while the others wait for it. */
   #patience: NodeJS.Timeout | undefined;
+  /** When the others have begun to wait for it, or have stopped; and how much had been taken off by then. */
+  #since = 0;
+  #takenBefore = 0;
+  #handed = 0;
+  /** For how many ms they have waited in vain. It is forgotten slowly. */
+  #debt = 0;
   #hangs = false;
   #lost = 0;
 
@@ -159,6 +173,7 @@ class Connection {
   #write({ bytes }: Run): void {
     const last = bytes.length - 1;
     for (const [index, piece] of bytes.entries()) {
+      this.#handed += piece.length;
       this.socket.write(this.#keep(piece), index === last ? this.#onWritten : undefined);
     }
     if (this.socket.writableLength > HIGH_WATER && !this.#hangs) this.#fallBehind();
@@ -170,24 +185,46 @@ class Connection {
   }
 
   readonly #onWritten = (error?: Error | null): void => {
-    if (error) return; // it is gone
-    this.#stopWaiting();
+    if (error || this.socket.writableLength > HIGH_WATER) return; // it is gone, or still behind
     this.#hangs = false;
-    if (this.socket.writableLength > HIGH_WATER) this.#fallBehind();
-    else this.#catchUp();
+    this.#catchUp();
   };
 
   #fallBehind(): void {
     if (this.#patience) return;
-    this.#patience = setTimeout(() => {
-      this.#hangs = true;
-      this.#stopWaiting();
-      this.#onPace(false);
-    }, PATIENCE).unref();
+    this.#debt = Math.max(0, this.#debt - (performance.now() - this.#since) * FAIR_SHARE);
+    this.#waitOn(PATIENCE - this.#debt);
     this.#onPace(true);
   }
 
+  #waitOn(patience: number): void {
+    this.#since = performance.now();
+    this.#takenBefore = this.#taken;
+    this.#patience = setTimeout(() => {
+      if (this.#isFair) this.#waitOn(PATIENCE);
+      else this.#giveUp();
+    }, patience).unref();
+  }
+
+  #giveUp(): void {
+    this.#hangs = true;
+    this.#debt = PATIENCE;
+    this.#stopWaiting();
+    this.#onPace(false);
+  }
+
+  get #taken(): number {
+    return this.#handed - this.socket.writableLength;
+  }
+
+  /** Whether it has taken off enough since the others wait for it. */
+  get #isFair(): boolean {
+    return this.#taken - this.#takenBefore >= (performance.now() - this.#since) * FAIR_PACE;
+  }
+
   #catchUp(): void {
+    if (this.#patience) this.#debt = this.#isFair ? 0 : this.#debt + performance.now() - this.#since;
+    this.#stopWaiting();
     this.#onPace(false);
     if (this.#lost > 0) this.#logger.info('[egg-socket.io] worker %s takes messages again; %d were lost for it', this.name, this.#lost);
     this.#lost = 0;
@@ -196,6 +233,7 @@ class Connection {
   #stopWaiting(): void {
     clearTimeout(this.#patience);
     this.#patience = undefined;
+    this.#since = performance.now();
   }
 
   #lose(frames: number): void {

@@ -2,11 +2,11 @@
  * The folder in which the processes of an app meet: a socket for each worker, one for the hub, and the secret that its workers share.
  * Nobody but the user who runs the app can enter it.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { SetupError } from './errors';
@@ -14,8 +14,10 @@ import { SetupError } from './errors';
 /** A socket's path may have 103 bytes on macOS, 107 on Linux; what is longer is cut off without a word. */
 const MAX_PATH_LENGTH = 103;
 const PREFIX = 'io-';
-const NAME = /^io-\d+-\d+$/;
 const WORKER_SOCKET = /^worker-(\d+)\.sock$/;
+/** Hosts, containers among them, may share the file system, and have processes of the same number. */
+const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 6);
+const NAME = new RegExp(`^${PREFIX}${HOST}-\\d+-\\d+$`);
 const LONGEST_NAME = 'worker-999999999.sock';
 
 /** Read at once: a process whose master has gone has another parent. Threads share the master's process. */
@@ -41,7 +43,7 @@ export class RunFolder {
   static open(rundir: string, start: string): RunFolder {
     const problems: string[] = [];
     for (const parent of [rundir, tmpdir()]) {
-      const path = join(parent, PREFIX + start);
+      const path = join(parent, `${PREFIX}${HOST}-${start}`);
       try {
         if (Buffer.byteLength(join(path, LONGEST_NAME)) > MAX_PATH_LENGTH) throw new Error('the path is too long for a socket');
         makePrivateFolder(parent, path);
@@ -75,14 +77,18 @@ export class RunFolder {
     return readdirSync(this.path).flatMap(name => WORKER_SOCKET.exec(name)?.[1] ?? []);
   }
 
-  /** Removes it once nobody uses it any more, and with it what starts of the app that were killed have left beside it. */
+  /** Removes what starts of the app that were killed have left beside it. */
   async sweep(): Promise<void> {
     const parent = join(this.path, '..');
     for (const name of readdirSync(parent)) {
       const path = join(parent, name);
-      if (!NAME.test(name) || !isPrivate(path) || (path !== this.path && isYoung(path))) continue;
-      if (!(await isInUse(path))) await rm(path, { recursive: true, force: true });
+      if (NAME.test(name) && path !== this.path) await removeUnused(path, () => isPrivate(path) && !isYoung(path));
     }
+  }
+
+  /** Removes it, if nobody uses it any more. */
+  async remove(): Promise<void> {
+    await removeUnused(this.path, () => isPrivate(this.path));
   }
 }
 
@@ -107,8 +113,26 @@ function isYoung(path: string): boolean {
   return Date.now() - lstatSync(path).mtimeMs < 60_000;
 }
 
+/** Removes a folder that nobody listens in. Another process may be about to do the same. */
+async function removeUnused(path: string, isOurs: () => boolean): Promise<void> {
+  try {
+    if (isOurs() && !(await isInUse(path))) await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
 function openSecret(folder: string): string {
   const file = join(folder, 'secret');
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
   // written whole or not at all: another process may look while this one writes
   const own = join(folder, `secret-${randomBytes(6).toString('hex')}`);
   writeFileSync(own, randomBytes(32).toString('hex'), { mode: 0o600 });
@@ -136,6 +160,6 @@ async function accepts(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    socket.once('error', () => resolve(false));
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT')); // or it is busy
   });
 }

@@ -33,7 +33,7 @@ const OF_CONNECTION = ['connection', 'keep-alive', 'proxy-connection', 'te', 'tr
 const MAX_HEADER_SIZE = 1024 * 1024;
 
 /** So many sessions more than another worker, or this share more, are no reason to have the next one begin there. */
-const SLACK = { sessions: 2, share: 0.1 };
+const SLACK = { sessions: 1, share: 0.1 };
 
 /** How often to look for workers that are new, in ms. */
 const LOOK_INTERVAL = 1000;
@@ -44,8 +44,14 @@ const BEGIN_PATIENCE = 2000;
 /** Where all that owners send to piped upgrades is read, one after the other. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** How long a client may take for the last that its owner has sent, in ms: as long as ws waits for a goodbye. */
-const LAST_WORDS = 30_000;
+/** How long a client may take for the last that its owner has sent, in ms; and how much later than its heartbeat it may be. */
+const LAST_WORDS = 5_000;
+
+/** Connections that wait for a worker which is busy. The system has a limit of its own, which is lower. */
+const BACKLOG = 65_535;
+
+/** What is to be heard of a worker that is not there, or not any more. */
+const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 
 export class SessionRouting {
   readonly #worker: string;
@@ -61,8 +67,10 @@ export class SessionRouting {
     maxHeaderSize: MAX_HEADER_SIZE,
     requireHostHeader: false,
   });
-  /** What is being piped to other owners. */
-  readonly #piped = new Set<{ destroy(): unknown }>();
+  /** What is being piped to other owners: requests, and WebSockets. */
+  readonly #requests = new Set<{ destroy(): unknown }>();
+  readonly #webSockets = new Set<{ destroy(): unknown }>();
+  readonly #logged = new Set<string>();
   /** How many sessions the others hold, as far as they have said. Of one that has not answered it is infinite. */
   readonly #held = new Map<string, number>();
   #lookedAt = Number.NEGATIVE_INFINITY;
@@ -81,7 +89,7 @@ export class SessionRouting {
     const path = this.#folder.workerSocket(this.#worker);
     rmSync(path, { force: true });
     try {
-      await once(this.#private.listen(path), 'listening');
+      await once(this.#private.listen({ path, backlog: BACKLOG }), 'listening');
     } catch (cause) {
       const { message } = cause as Error; // Node's
       throw new SetupError('IO_RUN_FOLDER_UNUSABLE', `no socket can be opened (${message}); is it a file system that has sockets?`, {
@@ -98,6 +106,8 @@ export class SessionRouting {
     nameIn(engine, `${this.#worker}.`);
     const handleRequest = engine.handleRequest.bind(engine);
     const handleUpgrade = engine.handleUpgrade.bind(engine);
+    const { pingInterval = 25_000, pingTimeout = 20_000 } = engine.opts; // always there: Engine.IO's defaults
+    const heartbeat = pingInterval + pingTimeout;
 
     engine.handleRequest = (request, response) => {
       const owner = beginsSession(request) ? this.#ownerWithFewer(engine.clientsCount) : this.#otherOwnerOf(request);
@@ -109,7 +119,7 @@ export class SessionRouting {
       const owner = this.#otherOwnerOf(request);
       const handleHere = (): void => handleUpgrade(request, socket, head);
       if (owner === undefined || !(socket instanceof Socket)) handleHere();
-      else this.#pipeUpgrade(owner, request, socket, head, handleHere);
+      else this.#pipeUpgrade(owner, request, socket, head, heartbeat, handleHere);
     };
 
     this.#private.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -126,15 +136,16 @@ export class SessionRouting {
     });
   }
 
-  /** Lets go of the clients that belong to others: they connect again, to a worker that stays. */
+  /** Lets go of the WebSockets that belong to others: they connect again, to a worker that stays. Requests may come to their end. */
   release(): void {
     this.#isReleased = true;
-    for (const pipe of this.#piped) pipe.destroy();
-    this.#agent.destroy();
+    for (const webSocket of this.#webSockets) webSocket.destroy();
   }
 
   close(): void {
     this.release();
+    for (const request of this.#requests) request.destroy();
+    this.#agent.destroy();
     this.#private.close();
     this.#private.closeAllConnections();
   }
@@ -171,7 +182,7 @@ export class SessionRouting {
       path: request.url,
       headers: [PEER, this.#describePeer(request), ...without(OF_CONNECTION, request.rawHeaders)],
     });
-    this.#piped.add(onward);
+    this.#requests.add(onward);
     onward.once('response', answer => {
       const { statusCode = 502, statusMessage, rawHeaders } = answer;
       this.#held.set(owner, Number(answer.headers[PEER]));
@@ -180,13 +191,17 @@ export class SessionRouting {
       answer.pipe(response);
     });
     onward.once('timeout', () => onward.destroy());
-    onward.once('error', () => {
-      if (response.headersSent || response.destroyed) return;
+    onward.once('error', error => {
       this.#held.set(owner, Number.POSITIVE_INFINITY);
-      handleHere();
+      if (response.headersSent || response.destroyed) return;
+      if (isFirst || isGone(error)) handleHere();
+      else {
+        this.#logFailure(owner, error);
+        response.writeHead(503).end();
+      }
     });
     onward.once('close', () => {
-      this.#piped.delete(onward);
+      this.#requests.delete(onward);
       request.unpipe(onward);
       request.resume(); // the owner may have answered before it had read everything
     });
@@ -194,8 +209,19 @@ export class SessionRouting {
     request.pipe(onward);
   }
 
-  /** @param handleHere where there is no such worker */
-  #pipeUpgrade(owner: string, request: IncomingMessage, client: Socket, head: Buffer, handleHere: () => void): void {
+  /**
+   * @param heartbeat in so many ms something is heard of every client that is alive
+   * @param handleHere where there is no such worker
+   */
+  #pipeUpgrade(owner: string, request: IncomingMessage, client: Socket, head: Buffer, heartbeat: number, handleHere: () => void): void {
+    const onFailure = (error: Error): void => {
+      if (isGone(error)) {
+        handleHere();
+        return;
+      }
+      this.#logFailure(owner, error);
+      client.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    };
     const onward = connect({
       path: this.#folder.workerSocket(owner),
       // cheaper than pipe(), for which Node allocates 64 kB before each read
@@ -207,25 +233,37 @@ export class SessionRouting {
         onward.destroy();
       },
     };
-    this.#piped.add(pipe);
+    this.#webSockets.add(pipe);
     client.on('error', () => {}); // 'close' follows
     client.once('close', () => onward.destroySoon());
-    onward.once('error', handleHere);
-    onward.once('close', () => this.#piped.delete(pipe));
+    onward.once('error', onFailure);
+    onward.once('close', () => this.#webSockets.delete(pipe));
     onward.once('connect', () => {
-      onward.off('error', handleHere).on('error', () => {}); // 'close' follows
-      client.setTimeout(0);
+      onward.off('error', onFailure).on('error', () => {}); // 'close' follows
+      // of a client that reads no more, and so keeps this worker from hearing that its owner has given it up
+      client.setTimeout(heartbeat + LAST_WORDS, pipe.destroy);
       client.setNoDelay(true);
       const headers = [PEER, this.#describePeer(request), ...without([], request.rawHeaders)];
       onward.write(headOf(request, headers), 'latin1');
       if (head.length > 0) onward.write(head);
       onward.once('close', () => {
-        client.setTimeout(LAST_WORDS, () => client.destroy());
+        client.setTimeout(LAST_WORDS);
         client.destroySoon();
       });
       client.on('drain', () => onward.resume()); // it pauses when write() returns false
       client.pipe(onward);
     });
+  }
+
+  #logFailure(owner: string, error: Error): void {
+    this.#logOnce(owner, `worker ${owner} cannot be reached (${error.message})`);
+  }
+
+  /** Once for each that it is about. */
+  #logOnce(about: string, problem: string): void {
+    if (this.#logged.has(about)) return;
+    this.#logged.add(about);
+    this.#logger.error('[egg-socket.io] session routing: %s', problem);
   }
 
   #describePeer({ socket }: IncomingMessage): string {
@@ -238,19 +276,27 @@ export class SessionRouting {
     const { headers, rawHeaders, socket } = request;
     const [secret = '', protocol, port, address] = String(headers[PEER]).split(' ');
     if (!isSame(secret, this.#folder.secret)) {
+      this.#logOnce(
+        'somebody',
+        'a request at the private socket without the secret of this start was refused: has the run folder been removed meanwhile?',
+      );
       socket.destroy();
       return false;
     }
     delete headers[PEER];
-    rawHeaders.splice(0, 2);
+    rawHeaders.splice(rawHeaders.indexOf(PEER), 2);
     // the socket is one between workers, which shows the peer of one request after the other
     Object.defineProperties(socket, {
       remoteAddress: { configurable: true, value: address },
-      remotePort: { configurable: true, value: Number(port) },
+      remotePort: { configurable: true, value: port === '' ? undefined : Number(port) }, // a client at a Unix socket has none
       encrypted: { configurable: true, value: protocol === 'tls' },
     });
     return true;
   }
+}
+
+function isGone(error: Error): boolean {
+  return 'code' in error && GONE.has(error.code);
 }
 
 /** As a client does that polls; one that begins with WebSocket is not to be piped for all its life. */

@@ -11,9 +11,9 @@ const FILES: Files = {
   'agent.js': `
     module.exports = agent => {
       agent.messenger.on('do', async ({ id, what, room }) => {
-        const { io } = agent;
         let answer = 'done';
         try {
+          const { io } = agent;
           if (what === 'emit') io.emit('told', 'everybody', Buffer.from([0, 255]));
           else if (what === 'room') io.to(room).except('others').emit('told', 'room');
           else if (what === 'namespace') io.of('/chat').emit('told', 'chat');

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import WebSocket from 'ws';
 import type { Files } from './support/app';
 import { ask, type Client, type ClientOptions, type ClientVersion, connect, next } from './support/client';
 import { type Cluster, type ClusterOptions, startCluster } from './support/cluster';
@@ -40,15 +41,17 @@ const FILES: Files = {
         address, secure, cookie: headers.cookie, host: headers.host, ip: ctx.ip, session: ctx.session.user,
       };
     };
+    exports.flood = async ctx => { for (let n = 0; n < 20; n++) ctx.socket.emit('flood', 'x'.repeat(1_000_000)); };
     exports.held = async ctx => ({ connections: ctx.app.io.engine.clientsCount });`,
   'app/router.js': `
     module.exports = app => {
-      const { echo, who, held } = app.io.controller.home;
+      const { echo, who, held, flood } = app.io.controller.home;
       app.router.get('/login', async ctx => { ctx.session = { user: 'anna' }; ctx.body = 'in'; });
       app.router.get('/pid', async ctx => { ctx.body = String(process.pid); });
       app.io.route('echo', echo);
       app.io.route('who', who);
       app.io.route('held', held);
+      app.io.route('flood', flood);
     };`,
 };
 
@@ -118,9 +121,9 @@ async function send(
 for (const version of [2, 3, 4] as const) {
   test(`any worker serves client ${version}, and its session stays with one`, async t => {
     const { url } = await start(t);
+    const owners = new Set<string>();
     for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']]) {
       const clients = await connectAll(t, url, 6, { transports }, version);
-      const owners = new Set<string>();
       let piped = 0;
       for (const client of clients) {
         if (transports.length > 1) await upgraded(client);
@@ -134,10 +137,10 @@ for (const version of [2, 3, 4] as const) {
         for (const length of [10, 200_000]) assert.equal(await ask(client, 'echo', 'x'.repeat(length)), 'x'.repeat(length));
         assert.deepEqual(await ask(client, 'echo', Buffer.from([1, 2, 3])), Buffer.from([1, 2, 3]));
       }
-      assert.equal(owners.size, WORKERS, 'all have a share');
       if (transports.length > 1) assert.ok(piped > 0, 'some upgrades have come by way of another worker');
       else if (transports[0] === 'websocket') assert.equal(piped, 0, 'what begins as a WebSocket is at its owner');
     }
+    assert.equal(owners.size, WORKERS, 'all have a share');
   });
 }
 
@@ -360,7 +363,51 @@ test('the private sockets are for the user who runs the app, and answer nobody w
       assert.equal(await textOf(socket), '');
     }
   }
+  const socket = connectTcp(join(path, `worker-${worker}.sock`));
+  await once(socket, 'connect');
+  const peer = `x-egg-socket.io-peer: ${readFileSync(join(path, 'secret'), 'utf8')} tcp 1 127.0.0.1\r\n`;
+  socket.write(`GET /socket.io/?EIO=4&transport=polling&sid=${worker}.x HTTP/1.1\r\n${peer}connection: close\r\n\r\n`);
+  assert.match(await textOf(socket), /^HTTP\/1\.1 400 [\s\S]*Session ID unknown/, 'whoever knows it is answered');
 });
+
+test('a client that stops reading is let go by the worker that pipes its WebSocket, once its owner has given it up', async t => {
+  const config = 'exports.io = { init: { pingInterval: 300, pingTimeout: 300 } };';
+  const { url } = await start(t, {}, { 'config/config.default.js': config });
+  for (let isPiped = false; !isPiped;) {
+    const polling = await openPolling(url);
+    await send(polling, { method: 'POST', body: '40' });
+    await send(polling);
+    const webSocket = new WebSocket(polling.replace('http', 'ws').replace('polling', 'websocket'));
+    t.after(() => webSocket.terminate());
+    const answerTo = async (frame: string, beginning: string): Promise<string> => {
+      webSocket.send(frame);
+      for (;;) {
+        const [data] = (await once(webSocket, 'message')) as [Buffer];
+        if (data.toString().startsWith(beginning)) return data.toString();
+      }
+    };
+    await once(webSocket, 'open');
+    await answerTo('2probe', '3probe');
+    webSocket.send('5');
+    const [who] = JSON.parse((await answerTo('421["who"]', '431')).slice(3)) as [Who];
+    isPiped = who.isPiped;
+    if (!isPiped) continue;
+    const tcp = Reflect.get(webSocket, '_socket') as TcpSocket; // of ws, which has no other way to it
+    webSocket.send('42["flood"]');
+    webSocket.pause();
+    while (isHeld(tcp)) await new Promise(resolve => setImmediate(resolve));
+  }
+});
+
+/** Whether a process still has the other end of a connection, as Linux lists it. */
+function isHeld({ localPort = 0, remotePort = 0 }: TcpSocket): boolean {
+  const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0');
+  const line = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map(line => line.trim().split(/\s+/))
+    .find(([, local, remote]) => local?.endsWith(`:${hex(remotePort)}`) && remote?.endsWith(`:${hex(localPort)}`));
+  return line !== undefined && line[9] !== '0'; // its inode
+}
 
 test('an id of the app’s own has its worker before it where it is the key to the session', async t => {
   const { url } = await start(
