@@ -8,9 +8,6 @@ import type { EggAgent } from './egg';
 import { messageOf } from './errors';
 import { HubLink } from './hub-link';
 
-/** By Egg's messenger from the agent to a worker that is alone: there is a hub now. */
-export const JOIN_HUB = 'egg-socket.io:join-hub';
-
 export class AgentIo {
   readonly server: Server;
   readonly #way: Way | undefined;

@@ -1,10 +1,10 @@
 /** The plugin's lifecycle in the agent, the process beside the workers. */
-import { AgentIo, JOIN_HUB } from './agent-io';
+import { AgentIo } from './agent-io';
 import { readConfig, type Settings } from './config';
 import type { EggAgent } from './egg';
 import { Hub } from './hub';
 import { RunFolder } from './run-folder';
-import { teamworkOf } from './workers';
+import { JOIN_HUB, teamworkOf } from './workers';
 
 export default class IoAgentBoot {
   readonly #agent: EggAgent;

@@ -1,9 +1,9 @@
 /** The plugin's lifecycle in an app worker, in the order in which Egg calls it. */
 import type { Server as HttpServer } from 'node:http';
-import { JOIN_HUB } from './agent-io';
 import { readConfig } from './config';
 import type { EggApplication } from './egg';
 import { Server } from './server';
+import { JOIN_HUB } from './workers';
 
 export default class IoBoot {
   readonly #app: EggApplication & { io?: Server };

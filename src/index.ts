@@ -1,6 +1,6 @@
 /** What apps import. The plugin itself is started by Egg, see app.ts. */
 import type { Socket as TcpSocket } from 'node:net';
-import type { Socket as SocketIoSocket } from 'socket.io';
+import type { Server as SocketIoServer, Socket as SocketIoSocket } from 'socket.io';
 import type { IoConfig } from './config';
 import type { Server } from './server';
 import type { Acknowledge } from './types';
@@ -36,6 +36,15 @@ declare module 'egg' {
   interface Application {
     /** Socket.IO's server, with Egg's router, middleware and controllers. */
     io: Server;
+  }
+
+  interface Agent {
+    /**
+     * Socket.IO's server without clients of its own: what it emits reaches those of all workers, and what is said before they are there waits.
+     * It costs nothing before it is used.
+     * @throws Error with the code IO_AGENT_ALONE in its message where there is no way to the workers
+     */
+    io: SocketIoServer;
   }
 
   /** What `this.app` of controllers and services is in egg 4. In egg 3 nothing has this name. */

@@ -21,6 +21,9 @@ export interface Teamwork {
   readonly warning: string | undefined;
 }
 
+/** By Egg's messenger from the agent to a worker that is alone: there is a hub now. */
+export const JOIN_HUB = 'egg-socket.io:join-hub';
+
 export function teamworkOf(start: Start, settings: Settings): Teamwork {
   const { workers = 1, sticky = false } = start;
   const { init } = settings;

@@ -43,7 +43,8 @@ for (const options of [{ workers: 1 }, { workers: 2 }, { workers: 2, sticky: tru
     const told = Promise.all(clients.map(client => next(client, 'disconnect')));
     assert.equal(await cluster.terminate(), 0);
     assert.deepEqual(workerExits(cluster), Array(options.workers).fill('success 0'));
-    for (const [reason] of await told) assert.equal(reason, 'transport close');
+    for (const [reason] of await told)
+      assert.match(String(reason), options.workers > 1 ? /^transport (close|error)$/ : /^transport close$/); // a request may be on its way between workers
     const log = await cluster.log();
     const gone = log.split('\n').filter(line => line.includes('the client has gone'));
     assert.equal(gone.length, clients.length, 'the last part of the connection middleware has run');

@@ -84,6 +84,18 @@ async function connectAll(t: TestContext, url: string, count: number, options: C
   return Promise.all(Array.from({ length: count }, () => connect(t, url, options, version)));
 }
 
+/** A client at each worker, by the worker. */
+async function connectToEach(t: TestContext, url: string): Promise<Map<string, Client>> {
+  const clients = new Map<string, Client>();
+  while (clients.size < WORKERS) {
+    const client = await connect(t, url, { transports: ['websocket'] });
+    const { worker } = (await ask(client, 'who')) as Who;
+    if (clients.has(worker)) client.disconnect();
+    else clients.set(worker, client);
+  }
+  return clients;
+}
+
 function sidOf(client: Client): string {
   return client.io.engine.id ?? assert.fail('it has not connected');
 }
@@ -228,12 +240,11 @@ test('a body that is too long gets the answer of Socket.IO, whichever worker it 
 
 test('a request that the client gives up ends at the owner, too: its session closes and nothing stays', async t => {
   const { url } = await start(t);
-  const observers = await connectAll(t, url, WORKERS, { transports: ['websocket'] });
+  const observers = await connectToEach(t, url);
   for (let n = 0; n < WORKERS; n++) {
     const polling = await openPolling(url);
     const owner = new URL(polling).searchParams.get('sid')?.split('.')[0];
-    const observer = observers.find(one => sidOf(one).split('.')[0] === owner);
-    assert.ok(observer);
+    const observer = observers.get(owner ?? '') ?? assert.fail('there is no such worker');
     for (let skipped = 0; skipped < n; skipped++) await send(`${url}/nowhere`);
     const { host, hostname, port, pathname, search } = new URL(polling);
     const socket = connectTcp(Number(port), hostname);
@@ -296,7 +307,7 @@ test('a worker that is gone or hangs gets no session of others', async t => {
     return sid.split('.')[0] ?? '';
   };
   const pids = new Map<string, number>();
-  for (const client of await connectAll(t, url, 2 * WORKERS, { transports: ['websocket'] })) {
+  for (const client of (await connectToEach(t, url)).values()) {
     const { worker, pid } = (await ask(client, 'who')) as Who;
     pids.set(worker, pid);
   }

@@ -1,5 +1,5 @@
 /** What middleware and controllers see of the context. Compiled, never run. */
-import type { Application, Context } from 'egg';
+import type { Agent, Application, Context } from 'egg';
 import type { Handler, Middleware, PacketContext } from 'egg-socket.io';
 import { IoError } from 'egg-socket.io';
 
@@ -89,3 +89,9 @@ const error = new IoError('FULL', 'no room', { status: 409, details: { limit: 2 
 export const parts: [string, number, unknown, true] = [error.code, error.status, error.details, error.expose];
 // @ts-expect-error -- a status is a number
 new IoError('FULL', 'no room', { status: '409' });
+
+export const agent = (agent: Agent): void => {
+  agent.io.to('room').emit('news', 1);
+  const count: Promise<number> = agent.io.of('/chat').fetchSockets().then(({ length }) => length);
+  void count;
+};
