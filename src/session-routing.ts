@@ -33,7 +33,7 @@ const OF_CONNECTION = ['connection', 'keep-alive', 'proxy-connection', 'te', 'tr
 const MAX_HEADER_SIZE = 1024 * 1024;
 
 /** So many sessions more than another worker, or this share more, are no reason to have the next one begin there. */
-const SLACK = { sessions: 2, share: 0.1 };
+const SLACK = { sessions: 1, share: 0.1 };
 
 /** How often to look for workers that are new, in ms. */
 const LOOK_INTERVAL = 1000;
