@@ -1,6 +1,6 @@
 /** What apps import. The plugin itself is started by Egg, see app.ts. */
 import type { Socket as TcpSocket } from 'node:net';
-import type { Server as SocketIoServer, Socket as SocketIoSocket } from 'socket.io';
+import type { Socket as SocketIoSocket } from 'socket.io';
 import type { IoConfig } from './config';
 import type { Server } from './server';
 import type { Acknowledge } from './types';
@@ -41,10 +41,11 @@ declare module 'egg' {
   interface Agent {
     /**
      * Socket.IO's server without clients of its own: what it emits reaches those of all workers, and what is said before they are there waits.
-     * It costs nothing before it is used.
-     * @throws Error with the code IO_AGENT_ALONE in its message where there is no way to the workers
+     * It costs nothing before it is used. It has no routes, middleware or controllers, whatever its type says: egg 4 types all of its
+     * processes alike.
+     * @throws Error with IO_AGENT_ALONE in its message where there is no way to the workers
      */
-    io: SocketIoServer;
+    io: Server;
   }
 
   /** What `this.app` of controllers and services is in egg 4. In egg 3 nothing has this name. */

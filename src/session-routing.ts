@@ -89,7 +89,7 @@ export class SessionRouting {
     const path = this.#folder.workerSocket(this.#worker);
     rmSync(path, { force: true });
     try {
-      await once(this.#private.listen({ path, backlog: BACKLOG }), 'listening');
+      await once(this.#private.listen({ path, backlog: BACKLOG, exclusive: true }), 'listening'); // not by way of the master, which would take it for the app's
     } catch (cause) {
       const { message } = cause as Error; // Node's
       throw new SetupError('IO_RUN_FOLDER_UNUSABLE', `no socket can be opened (${message}); is it a file system that has sockets?`, {

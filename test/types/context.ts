@@ -92,6 +92,9 @@ new IoError('FULL', 'no room', { status: '409' });
 
 export const agent = (agent: Agent): void => {
   agent.io.to('room').emit('news', 1);
-  const count: Promise<number> = agent.io.of('/chat').fetchSockets().then(({ length }) => length);
+  const count: Promise<number> = agent.io
+    .of('/chat')
+    .fetchSockets()
+    .then(({ length }) => length);
   void count;
 };
