@@ -15,6 +15,9 @@ import { writeApp } from './egg.mjs';
 /** In microseconds: what Linux counts CPU time in. */
 const TICK = 10_000;
 
+/** How often a cluster is started until it runs. */
+const ATTEMPTS = 3;
+
 /** It needs a package that does not come with the plugin. */
 const STREAMS = { adapter: 'redis-streams', package: '@socket.io/redis-streams-adapter' };
 
@@ -62,7 +65,18 @@ answer({
   },
 });
 
+/** Egg looks for a free port some time before it takes it: another program may have it by then. */
 async function startEgg() {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await tryToStartEgg();
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function tryToStartEgg() {
   const port = await freePort();
   const baseDir = writeApp(join(folder, 'app'));
   const framework = dirname(require.resolve('egg/package.json'));

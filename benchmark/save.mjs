@@ -90,7 +90,9 @@ async function writeGuide(word, { page, tables }, results) {
   if (measured.some(name => !results[name])) return;
   const { date, machine, node } = results[measured[0]];
   const versions = [...new Set(measured.flatMap(name => results[name].versions))];
-  const notes = measured.flatMap(name => results[name].notes.map(note => ` ${name}: ${note}`));
+  const notes = measured.flatMap(name =>
+    results[name].notes.filter(note => note.startsWith('Other programs')).map(note => ` ${name}: ${note}`),
+  );
   const source = `<sub>${sourceOf({ date, machine, node, versions })}.${notes.join('')}</sub>`;
   await writeBlock(join(ROOT, page), [...tables(results).map(asMarkdown), source]);
 }
