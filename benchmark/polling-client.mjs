@@ -103,39 +103,56 @@ export class PollingClient {
   }
 }
 
-/** A connection for one request after the other. */
+/** One request after the other, over one connection until the server closes it: nginx does after 1,000 requests. */
 class Requests {
+  #port;
   #head;
+  #onAnswer;
+  #onFailure;
   #socket;
   #isClosing = false;
   #text = '';
 
   constructor(port, head, onAnswer, onFailure) {
+    this.#port = port;
     this.#head = head;
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true }).setEncoding('latin1');
-    this.#socket.on('error', onFailure);
-    this.#socket.once('close', () => this.#isClosing || onFailure(new Error('the server has closed the connection')));
-    this.#socket.on('data', chunk => {
-      this.#text += chunk;
-      const start = this.#text.indexOf('\r\n\r\n') + 4;
-      if (start < 4) return;
-      const end = start + Number(/content-length: (\d+)/i.exec(this.#text)?.[1]);
-      if (this.#text.length < end) return;
-      const text = this.#text;
-      this.#text = '';
-      if (text.startsWith('HTTP/1.1 200 ') && text.length === end) onAnswer(text.slice(start));
-      else onFailure(new Error(`the server answers ${text}`));
-    });
+    this.#onAnswer = onAnswer;
+    this.#onFailure = onFailure;
   }
 
   send(rest) {
+    this.#socket ??= this.#connect();
     this.#socket.write(this.#head + rest);
   }
 
   async close() {
     this.#isClosing = true;
-    this.#socket.destroy();
-    if (!this.#socket.closed) await once(this.#socket, 'close');
+    this.#socket?.destroy();
+    if (this.#socket?.closed === false) await once(this.#socket, 'close');
+  }
+
+  #connect() {
+    const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true }).setEncoding('latin1');
+    socket.on('error', this.#onFailure);
+    socket.once('close', () => {
+      if (socket === this.#socket && !this.#isClosing) this.#onFailure(new Error('the server has closed the connection'));
+    });
+    socket.on('data', chunk => this.#receive(chunk));
+    return socket;
+  }
+
+  #receive(chunk) {
+    this.#text += chunk;
+    const start = this.#text.indexOf('\r\n\r\n') + 4;
+    if (start < 4) return;
+    const head = this.#text.slice(0, start);
+    const end = start + Number(/content-length: (\d+)/i.exec(head)?.[1]);
+    if (this.#text.length < end) return;
+    const text = this.#text;
+    this.#text = '';
+    if (/connection: close/i.test(head)) this.#socket = undefined;
+    if (head.startsWith('HTTP/1.1 200 ') && text.length === end) this.#onAnswer(text.slice(start));
+    else this.#onFailure(new Error(`the server answers ${text}`));
   }
 }
 

@@ -41,9 +41,6 @@ const LOOK_INTERVAL = 1000;
 /** How long another worker may take to begin a session, in ms: a worker that hangs shall get none. */
 const BEGIN_PATIENCE = 2000;
 
-/** Where all that owners send to piped upgrades is read, one after the other. */
-const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
-
 /** How long a client may take for the last that its owner has sent, in ms: as long as ws waits for a goodbye. */
 const LAST_WORDS = 30_000;
 
@@ -196,11 +193,7 @@ export class SessionRouting {
 
   /** @param handleHere where there is no such worker */
   #pipeUpgrade(owner: string, request: IncomingMessage, client: Socket, head: Buffer, handleHere: () => void): void {
-    const onward = connect({
-      path: this.#folder.workerSocket(owner),
-      // cheaper than pipe(), for which Node allocates 64 kB before each read
-      onread: { buffer: READ_BUFFER, callback: length => client.write(Buffer.from(READ_BUFFER.subarray(0, length))) },
-    });
+    const onward = connect(this.#folder.workerSocket(owner));
     const pipe = {
       destroy: () => {
         client.destroy();
@@ -223,7 +216,7 @@ export class SessionRouting {
         client.setTimeout(LAST_WORDS, () => client.destroy());
         client.destroySoon();
       });
-      client.on('drain', () => onward.resume()); // it pauses when write() returns false
+      onward.pipe(client);
       client.pipe(onward);
     });
   }
