@@ -1,7 +1,10 @@
-/** An Egg cluster as in production, with nginx in front and Redis if it is wanted. It answers for all of its processes; Linux only. */
+/**
+ * An Egg cluster as in production, with nginx in front and Redis if it is wanted; or some servers with a cluster each, and no nginx.
+ * It answers for all of its processes; Linux only.
+ */
 import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
@@ -12,9 +15,17 @@ import { writeApp } from './egg.mjs';
 /** In microseconds: what Linux counts CPU time in. */
 const TICK = 10_000;
 
+/** How often a cluster is started until it runs. */
+const ATTEMPTS = 3;
+
+/** It needs a package that does not come with the plugin. */
+const STREAMS = { adapter: 'redis-streams', package: '@socket.io/redis-streams-adapter' };
+
 const folder = process.cwd(); // the peer's
 const require = createRequire(join(folder, 'server.mjs'));
-const { usesRedis = false, ...options } = JSON.parse(process.argv[2]); // the latter are Egg's
+const { usesRedis = false, adapter, servers, ...options } = JSON.parse(process.argv[2]); // the latter are Egg's
+process.env.BENCH_PLUGIN ??= join(folder, 'node_modules/egg-socket.io');
+const ofPlugin = createRequire(join(process.env.BENCH_PLUGIN, 'package.json'));
 const env = { ...process.env, PATH: [process.env.PATH, '/usr/sbin'].join(delimiter) }; // nginx is there, and not everybody has it in the path
 const started = [];
 let isEnding = false;
@@ -26,36 +37,50 @@ process.once('SIGTERM', async () => {
 });
 
 const redis = usesRedis ? await startRedis() : undefined;
-const master = await startEgg();
-const nginx = await startNginx();
+const masters = [];
+for (let i = 0; i < (servers ?? 1); i++) masters.push(await startEgg());
+const nginx = servers === undefined ? await startNginx() : undefined;
 
-const { version } = require(join(process.env.BENCH_PLUGIN, 'package.json'));
+const { version } = ofPlugin('./package.json');
 const versions = {
   'egg-socket.io': version,
   egg: require('egg/package.json').version,
-  nginx: versionOf('nginx', '-v'),
+  ...(nginx && { nginx: versionOf('nginx', '-v') }),
   ...(redis && { 'redis-server': versionOf('redis-server', '--version') }),
+  ...(adapter === STREAMS.adapter && { [STREAMS.package]: ofPlugin(`${STREAMS.package}/package.json`).version }),
 };
 
 answer({
-  about: () => ({ port: nginx.port, versions, node: process.versions.node }),
+  about: () => ({ port: nginx?.port, ports: masters.map(({ port }) => port), versions, node: process.versions.node }),
   received: () => 0, // each worker counts its own
   /** Of the app: what carries its broadcasts is a part of it, nginx is not. */
-  cpu: () => [master.pid, ...childrenOf(master.pid), ...(redis ? [redis.pid] : [])].reduce((sum, pid) => sum + cpuOf(pid), 0),
+  cpu: () => cpuOfAll([...masters.flatMap(({ pid }) => [pid, ...childrenOf(pid)]), ...(redis ? [redis.pid] : [])]),
   beside: cpuOfNginx,
   /** Each part's, of the workers one by one. */
   parts() {
-    const children = childrenOf(master.pid);
-    const agent = children.find(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('agent_worker'));
-    return { nginx: cpuOfNginx(), carrier: cpuOf(redis?.pid ?? agent), workers: children.filter(pid => pid !== agent).map(cpuOf) };
+    const children = masters.flatMap(({ pid }) => childrenOf(pid));
+    const agents = children.filter(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('agent_worker'));
+    const workers = children.filter(pid => !agents.includes(pid));
+    return { nginx: cpuOfNginx(), carrier: cpuOfAll(redis ? [redis.pid] : agents), workers: workers.map(cpuOf) };
   },
 });
 
+/** Egg looks for a free port some time before it takes it: another program may have it by then. */
 async function startEgg() {
-  process.env.BENCH_PLUGIN ??= join(folder, 'node_modules/egg-socket.io');
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await tryToStartEgg();
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function tryToStartEgg() {
   const port = await freePort();
   const baseDir = writeApp(join(folder, 'app'));
   const framework = dirname(require.resolve('egg/package.json'));
+  if (adapter === STREAMS.adapter) lend(STREAMS.package, baseDir);
   const file = join(baseDir, 'start.js');
   const start = { ...options, baseDir, framework, port };
   writeFileSync(
@@ -66,7 +91,7 @@ async function startEgg() {
   const child = fork(file, {
     cwd: baseDir,
     execArgv: [],
-    env: { ...process.env, BENCH_REDIS: redis?.port ?? '' },
+    env: { ...process.env, BENCH_REDIS: redis?.port ?? '', BENCH_ADAPTER: adapter ?? '' },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   started.push(child);
@@ -75,6 +100,13 @@ async function startEgg() {
     child.once('exit', code => reject(new Error(`the cluster has ended with ${code}`)));
   });
   return { pid: child.pid, port };
+}
+
+/** The app has it as if it had been installed there: the one beside the plugin. */
+function lend(name, baseDir) {
+  const path = join(baseDir, 'node_modules', name);
+  mkdirSync(dirname(path), { recursive: true });
+  symlinkSync(dirname(ofPlugin.resolve(`${name}/package.json`)), path);
 }
 
 /** As the guide has it; and the number of its own workers as Debian sets it, but with room for all connections. */
@@ -89,7 +121,7 @@ async function startNginx() {
     `daemon off; ${process.getuid() === 0 ? 'user root;' : ''} worker_processes auto; pid ${prefix}/pid; error_log stderr notice;
 events { worker_connections 8192; }
 http { access_log off; ${paths.join(' ')}
-${site.replaceAll('listen 80;', `listen 127.0.0.1:${port};`).replaceAll('7001', master.port)}
+${site.replaceAll('listen 80;', `listen 127.0.0.1:${port};`).replaceAll('7001', masters[0].port)}
 }`,
   );
   const child = spawn('nginx', ['-e', 'stderr', '-p', prefix, '-c', file], { env, stdio: ['ignore', 'ignore', 'pipe'] });
@@ -135,11 +167,15 @@ async function end(child) {
 }
 
 function cpuOfNginx() {
-  return [nginx.pid, ...childrenOf(nginx.pid)].reduce((sum, pid) => sum + cpuOf(pid), 0);
+  return nginx ? cpuOfAll([nginx.pid, ...childrenOf(nginx.pid)]) : 0;
 }
 
 function childrenOf(pid) {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}
+
+function cpuOfAll(pids) {
+  return pids.reduce((sum, pid) => sum + cpuOf(pid), 0);
 }
 
 /** In microseconds. */

@@ -3,6 +3,7 @@
  * used of its core, so that the runner sees whether it was fast enough.
  */
 import { createRequire } from 'node:module';
+import { setTimeout as wait } from 'node:timers/promises';
 import { answer } from './child.mjs';
 import { Client } from './client.mjs';
 import { frame } from './frames.mjs';
@@ -13,6 +14,12 @@ const OPENING = 20;
 
 /** Frames with so many different ids of acknowledgements are made beforehand. */
 const IDS = 500;
+
+/** How long the last of what was emitted may take, in ms: far more than it does. */
+const PATIENCE = 20_000;
+
+/** How long servers get to learn who is in a room, and emits to arrive, in ms: far more than they take. */
+const SETTLING = 500;
 
 const PAYLOADS = {
   small: { a: 1, text: 'hello world' },
@@ -90,6 +97,78 @@ answer({
           }
           setTimeout(() => (isOver = true), ms);
           for (let i = 0; i < (atOnce ?? clients.length * (inFlight ?? 1)); i++) send(clients[i % clients.length]);
+        }),
+    );
+  },
+
+  /**
+   * Opens clients, as many at each worker of some servers, and keeps them as a group. Emits are to go to all, or to a room.
+   *
+   * @param members how many enter the room, if there is one: as many of each worker, or all of one
+   */
+  async spread(id, { ports, count, members, isOneWorker }) {
+    const opening = ports.map(port => openOneByOne(port, count / ports.length));
+    const clients = (await Promise.all(opening)).flat();
+    groups.set(id, { clients });
+    const byWorker = new Map();
+    for (const client of clients) {
+      const [worker] = await whereIs(client);
+      byWorker.set(worker, [...(byWorker.get(worker) ?? []), client]);
+    }
+    const workers = [...byWorker.values()];
+    const sizes = workers.map(({ length }) => length);
+    if (Math.max(...sizes) > Math.min(...sizes) + 2) throw new Error(`the workers have ${sizes.join(', ')} clients`);
+    const inRoom = isOneWorker ? workers[0].slice(0, members) : workers.flatMap(some => some.slice(0, members / workers.length));
+    for (const client of members ? inRoom : []) await answerTo(client, frame('420["enter"]'));
+    const group = {
+      clients,
+      receivers: new Set(members ? inRoom : clients),
+      senders: workers.map(some => some.at(-1)),
+      tell: frame(members ? '42["tell","room"]' : '42["tell"]'),
+    };
+    groups.set(id, group);
+    await probeEmits(group);
+  },
+
+  /**
+   * Has a client of each worker ask for emits, in turns, and counts what arrives. With a rate, measures how long each takes from emit to arrival.
+   *
+   * @param inFlight how many emits are on their way; or
+   * @param rate how many there are in a second, from the first one on
+   */
+  emits(id, { ms, inFlight = 1, rate }) {
+    const { clients, receivers, senders, tell } = groups.get(id);
+    const latencies = [];
+    return observe(
+      () =>
+        new Promise((resolve, reject) => {
+          let isOver = false;
+          let sent = 0;
+          let arrived = 0;
+          const send = () => senders[sent++ % senders.length].send(tell);
+          const timer = rate && setInterval(send, 1000 / rate);
+          const late = setTimeout(() => reject(new Error(`${arrived} of ${sent * receivers.size} have arrived`)), ms + PATIENCE);
+          const finish = () => {
+            if (!isOver || arrived < sent * receivers.size) return;
+            clearTimeout(late);
+            resolve({ messages: arrived, ...(rate && percentiles(latencies)) });
+          };
+          for (const client of clients) {
+            client.watch(reject);
+            client.onEvent = text => {
+              if (!receivers.has(client)) return reject(new Error('a client that is not in the room has heard an emit'));
+              arrived++;
+              if (rate) latencies.push(msSince(text()));
+              else if (!isOver && arrived % receivers.size === 0) send();
+              return finish();
+            };
+          }
+          setTimeout(() => {
+            isOver = true;
+            clearInterval(timer);
+            finish();
+          }, ms);
+          for (let i = 0; i < inFlight; i++) send();
         }),
     );
   },
@@ -187,6 +266,31 @@ async function workerOf(socket) {
     setTimeout(fail, 10_000).unref();
     socket.once('connect', ask);
   });
+}
+
+/** One after the other, so that a server gives each of its workers as many. */
+async function openOneByOne(port, count) {
+  const clients = [];
+  while (clients.length < count) clients.push(await Client.open({ port }));
+  return clients;
+}
+
+/** Sees that what each worker emits arrives, and once. Servers may still be learning who is in the room. */
+async function probeEmits({ clients, receivers, senders, tell }) {
+  await wait(SETTLING);
+  const heard = new Map(clients.map(client => [client, 0]));
+  for (const client of clients) client.onEvent = () => heard.set(client, heard.get(client) + 1);
+  for (const client of senders) client.send(tell);
+  await wait(SETTLING);
+  for (const [client, count] of heard) {
+    const expected = receivers.has(client) ? senders.length : 0;
+    if (count !== expected) throw new Error(`a client has heard ${count} emits of ${expected}`);
+  }
+}
+
+/** Since the server has emitted it: it says when, by the clock of the machine that all processes share, in microseconds. */
+function msSince(text) {
+  return Number(process.hrtime.bigint() / 1000n - BigInt(/"at":(\d+)/.exec(text)[1])) / 1000;
 }
 
 /** Frames to be sent one after the other, each with the number of its messages. */

@@ -4,6 +4,7 @@
  * npm run bench                             every scenario, every server
  * npm run bench -- echo one-way             some of the scenarios, by name or by the beginning of it
  * npm run bench -- cluster                  several workers behind nginx, which are not among those of above; needs nginx and redis-server
+ * npm run bench -- adapters                 the same for emits across two servers of two workers; needs redis-server
  * npm run bench -- --only raw,egg4          some of the servers
  * npm run bench -- --rounds 20 --slice 1000 more rounds (10), longer slices (700 ms)
  * npm run bench -- --node 24                the servers on another Node, of test/nodes
@@ -72,7 +73,7 @@ async function main() {
 
 /** A word is a scenario's name, or the beginning of some. */
 function chosenScenarios() {
-  if (words.length === 0) return Object.entries(SCENARIOS).filter(([name]) => !name.startsWith('cluster'));
+  if (words.length === 0) return Object.entries(SCENARIOS).filter(([, { rows }]) => !rows?.[0].cluster);
   return words.flatMap(word => {
     const found = Object.entries(SCENARIOS).filter(([name]) => (SCENARIOS[word] ? name === word : name.startsWith(word)));
     if (found.length === 0) throw new Error(`There is no scenario ${word}. There are ${Object.keys(SCENARIOS).join(', ')}.`);

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
+import { adaptersTables } from './adapters-table.mjs';
 import { chart } from './chart.mjs';
 import { clusterTables } from './cluster-table.mjs';
 import { machine } from './machine.mjs';
@@ -12,11 +13,17 @@ import { SCENARIOS } from './scenarios.mjs';
 
 const FOLDER = join(import.meta.dirname, 'results');
 
-/** The chart, the READMEs and the guide have the oldest Node: what Egg switches on costs most there. */
+/** The chart, the READMEs and the guides have the oldest Node: what Egg switches on costs most there. */
 const CHART_NODE = '20';
 const CHART_SCENARIOS = ['echo', 'one-way'];
 /** Not a framework: it shows what this plugin's part in a result is. */
 const NOT_IN_CHART = ['raw-corked'];
+
+/** By the beginning of the names of their scenarios. */
+const GUIDES = {
+  cluster: { page: 'docs/cluster.md', tables: clusterTables },
+  adapters: { page: 'docs/adapters.md', tables: adaptersTables },
+};
 
 const README_WORDS = {
   'README.md': { head: ['', 'echo', 'one-way'], alt: 'CPU time per message, compared with Socket.IO' },
@@ -40,7 +47,7 @@ async function write() {
   const majors = readdirSync(FOLDER).flatMap(name => /^node-(\d+)\.json$/.exec(name)?.[1] ?? []);
   await writePage(join(FOLDER, 'README.md'), resultsPage(majors.toSorted()));
   const results = read(CHART_NODE);
-  await writeGuide(results);
+  for (const [word, guide] of Object.entries(GUIDES)) await writeGuide(word, guide, results);
   const measured = CHART_SCENARIOS.map(name => results[name]);
   if (measured.includes(undefined)) return;
   const bars = Object.keys(PEERS)
@@ -78,13 +85,16 @@ async function writeReadme(file, { head, alt }, bars, result) {
   await writeBlock(join(ROOT, file), content);
 }
 
-async function writeGuide(results) {
-  const measured = Object.keys(SCENARIOS).filter(name => name.startsWith('cluster'));
+async function writeGuide(word, { page, tables }, results) {
+  const measured = Object.keys(SCENARIOS).filter(name => name.startsWith(word));
   if (measured.some(name => !results[name])) return;
-  const { date, machine, node } = results['cluster-connect'];
+  const { date, machine, node } = results[measured[0]];
   const versions = [...new Set(measured.flatMap(name => results[name].versions))];
-  const source = `<sub>${sourceOf({ date, machine, node, versions })}</sub>`;
-  await writeBlock(join(ROOT, 'docs/cluster.md'), [...clusterTables(results).map(asMarkdown), source]);
+  const notes = measured.flatMap(name =>
+    results[name].notes.filter(note => note.startsWith('Other programs')).map(note => ` ${name}: ${note}`),
+  );
+  const source = `<sub>${sourceOf({ date, machine, node, versions })}.${notes.join('')}</sub>`;
+  await writeBlock(join(ROOT, page), [...tables(results).map(asMarkdown), source]);
 }
 
 /** Between the two marks that a page has. */

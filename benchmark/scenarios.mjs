@@ -17,6 +17,18 @@ const PIPED = [
   { ...AFTER, label: 'piped', clients: { upgrades: true, isPiped: true } },
 ];
 
+/** What carries emits from one worker to the others: the hub those of one machine, the others those of several servers. */
+const ADAPTERS = [
+  { label: 'hub', peer: 'egg4', cluster: { servers: 1, workers: WORKERS } },
+  ...['redis', 'redis-sharded', 'redis-streams'].map(adapter => ({
+    label: adapter,
+    peer: 'egg4',
+    cluster: { servers: 2, workers: WORKERS / 2, usesRedis: true, adapter },
+  })),
+];
+const LISTENERS = 200;
+const MEMBERS = 20;
+
 /** In the order of the tables. What a scenario needs, a peer may lack. */
 export const SCENARIOS = {
   echo: messages('echo with an acknowledgement, 10 in flight per connection', { event: 'echo', inFlight: 10 }),
@@ -134,6 +146,16 @@ export const SCENARIOS = {
     prepare: row => openClients(row, { count: 1000 }),
     measure: (row, ms) => measureSending(row, 'broadcasts', { ms, event: 'shout' }),
   },
+  'adapters-all': emits(`emit to all of ${LISTENERS} clients of ${WORKERS} workers, per client`, { rate: 40 }),
+  'adapters-room': emits(`emit to a room of ${MEMBERS} clients, ${MEMBERS / WORKERS} of each of ${WORKERS} workers, per client`, {
+    rate: 200,
+    members: MEMBERS,
+  }),
+  'adapters-one': emits(`emit to a room of ${MEMBERS} clients, all of one of ${WORKERS} workers, per client`, {
+    rate: 200,
+    members: MEMBERS,
+    isOneWorker: true,
+  }),
 };
 
 /** The rows of a scenario: one for each peer, unless it has its own. */
@@ -182,6 +204,30 @@ function messages(about, load, clients) {
       if (load.event === 'one-way' && received !== sample.messages)
         throw new Error(`${row.label} has received ${received} of ${sample.messages} messages`);
       return sample;
+    },
+  };
+}
+
+/** CPU time of all processes per client that an emit reaches, as fast as they take it; and at a fixed rate, how long it takes to get there. */
+function emits(about, { rate, ...room }) {
+  return {
+    about,
+    unit: 'us',
+    rows: ADAPTERS,
+    async prepare(row) {
+      row.id = ++lastId;
+      await row.load.ask('spread', row.id, { ports: row.ports, count: LISTENERS, ...room });
+    },
+    async measure(row, ms) {
+      const { cpu, parts, busy, messages, ms: time } = await observe(row, () => row.load.ask('emits', row.id, { ms, inFlight: 8 }));
+      const { p50, p99 } = await observe(row, () => row.load.ask('emits', row.id, { ms, rate }));
+      return {
+        value: cpu / messages,
+        perSecond: (messages / time) * 1000,
+        serverBusy: cpu / 1000 / time,
+        generatorBusy: busy,
+        extras: { 'agent or Redis us': parts.carrier / messages, 'p50 ms': p50, 'p99 ms': p99 },
+      };
     },
   };
 }

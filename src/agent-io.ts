@@ -1,5 +1,5 @@
 /** `agent.io`: Socket.IO's server in the agent. It has no clients; what it emits reaches those of all workers. */
-import { type Namespace, Server } from 'socket.io';
+import { type Namespace, Server, type ServerOptions } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import { createAdapterFactory, createLink, type Way } from './adapter';
 import type { Settings } from './config';
@@ -29,8 +29,11 @@ export class AgentIo {
       .catch((error: unknown) => logger.error('[egg-socket.io] agent.io has no way to the workers:', error))
       .then(() => void (this.#isOpen = true));
     const create = createAdapterFactory(init, adapter, way, new Deprecations(logger));
-    const { parser } = init;
-    this.server = new Server({ ...(parser && { parser }), adapter: this.#waitingAdapters(create) });
+    const parser = init.parser as object | undefined; // declared as any
+    this.server = new Server({
+      ...(parser && { parser }),
+      adapter: this.#waitingAdapters(create) as unknown as NonNullable<ServerOptions['adapter']>,
+    }); // typed as a class only
   }
 
   async close(): Promise<void> {

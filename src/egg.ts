@@ -55,7 +55,7 @@ interface StartOptions {
 }
 
 /** Between the agent and the workers. */
-export interface Messenger {
+interface Messenger {
   sendToApp(action: string, data?: unknown): unknown;
   on(action: string, listener: (data: unknown) => void): unknown;
 }

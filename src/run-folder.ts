@@ -41,7 +41,7 @@ export class RunFolder {
    * @throws SetupError where neither can be used
    */
   static open(rundir: string, start: string): RunFolder {
-    if (process.connected === false) throw new Error('the master has gone: there is nobody to meet'); // it forked this process while it ended
+    if ('connected' in process && !process.connected) throw new Error('the master has gone: there is nobody to meet'); // it forked this process while it ended
     const problems: string[] = [];
     for (const parent of [rundir, tmpdir()]) {
       const path = join(parent, `${PREFIX}${HOST}-${start}`);

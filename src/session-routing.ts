@@ -41,9 +41,6 @@ const LOOK_INTERVAL = 1000;
 /** How long another worker may take to begin a session, in ms: a worker that hangs shall get none. */
 const BEGIN_PATIENCE = 2000;
 
-/** Where all that owners send to piped upgrades is read, one after the other. */
-const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
-
 /** How long a client may take for the last that its owner has sent, in ms; and how much later than its heartbeat it may be. */
 const LAST_WORDS = 5_000;
 
@@ -222,11 +219,7 @@ export class SessionRouting {
       this.#logFailure(owner, error);
       client.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
     };
-    const onward = connect({
-      path: this.#folder.workerSocket(owner),
-      // cheaper than pipe(), for which Node allocates 64 kB before each read
-      onread: { buffer: READ_BUFFER, callback: length => client.write(Buffer.from(READ_BUFFER.subarray(0, length))) },
-    });
+    const onward = connect(this.#folder.workerSocket(owner));
     const pipe = {
       destroy: () => {
         client.destroy();
@@ -250,7 +243,7 @@ export class SessionRouting {
         client.setTimeout(LAST_WORDS);
         client.destroySoon();
       });
-      client.on('drain', () => onward.resume()); // it pauses when write() returns false
+      onward.pipe(client);
       client.pipe(onward);
     });
   }

@@ -110,10 +110,8 @@ test('a single worker that is started anew hears the agent, and so does one that
   process.kill(processesOf(cluster.master.pid ?? 0).workers[0] ?? 0, 'SIGKILL');
   await back;
   heard = next(client, 'told');
-  let isHeard = false;
-  void heard.then(() => (isHeard = true));
-  do await ask(client, 'agent', 'emit');
-  while (!isHeard);
+  await ask(client, 'agent', 'emit');
+  await heard;
 });
 
 test('where there is no way from the agent to the workers, agent.io says so', async t => {

@@ -37,6 +37,24 @@ test('so does a cluster behind nginx, for each kind of clients, and for the hub 
     assert.match(part, /^\S.* {2,}[1-9][\d.]* \(.+\) +[\d.]+ \(.+\) +[1-9][\d,]* +\d+ % +\d+ %/m, 'cost, ratio, rate, shares');
 });
 
+test('so does an emit across workers and servers, for each adapter', { timeout: 300_000 }, async t => {
+  const { code, stdout, stderr } = await bench(t, 'adapters', ...SHORT);
+  assert.equal(code, 0, stderr);
+  const [, ...scenarios] = stdout.split(/^adapters-/m);
+  assert.deepEqual(
+    scenarios.map(part => /^\w+/.exec(part)?.[0]),
+    ['all', 'room', 'one'],
+  );
+  for (const part of scenarios) {
+    const rows = part.split('\n').slice(2, 6);
+    assert.deepEqual(
+      rows.map(row => row.split(' ')[0]),
+      ['hub', 'redis', 'redis-sharded', 'redis-streams'],
+    );
+    for (const row of rows) assert.match(row, / {2,}[1-9][\d,]* +\d+ % +\d+ %( +[\d.]+ \(.+?\)){3}$/, 'rate, shares, carrier, p50 and p99');
+  }
+});
+
 test('a scenario or a server that does not exist ends it with the names of those that do', async t => {
   const scenario = await bench(t, 'ecco', ...SHORT);
   assert.equal(scenario.code, 1);

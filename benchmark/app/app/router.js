@@ -1,7 +1,7 @@
 'use strict';
 
 module.exports = app => {
-  const { message, bare, silent, cluster, generated = {} } = app.io.controller;
+  const { message, bare, silent, cluster, adapters, generated = {} } = app.io.controller;
   const main = app.io.of('/');
   main.route('echo', message.echo);
   main.route('echo-and-log', message.echoAndLog);
@@ -9,6 +9,8 @@ module.exports = app => {
   main.route('shout', silent.shout);
   main.route('where', cluster.where);
   if (cluster.flood) main.route('flood', cluster.flood);
+  main.route('enter', adapters.enter);
+  main.route('tell', adapters.tell);
   for (const [name, { echo }] of Object.entries(generated)) main.route(name, echo);
 
   for (const namespace of ['/chain-0', '/chain-1', '/chain-5']) {
