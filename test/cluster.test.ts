@@ -35,6 +35,8 @@ for (const options of [{ workers: 1 }, { workers: 2 }, { workers: 2, sticky: tru
     );
     const pids = new Set<number>();
     for (const client of clients) {
+      const { engine } = client.io;
+      if (engine.transport.name !== 'websocket') await next(engine as unknown as NodeJS.EventEmitter, 'upgrade'); // its own emitter, of the same shape
       const answer = (await ask(client, 'echo', 'hello')) as { said: string; pid: number };
       assert.equal(answer.said, 'hello');
       pids.add(answer.pid);

@@ -71,13 +71,13 @@ Page({
     this.socket.on('message', message => {
       if (message.to.room === LOBBY.room) this.setData({ messages: [...this.data.messages, message] });
     });
-    this.socket.on('online', online => this.setData({ online }));
+    this.socket.on('news', ({ online }) => this.setData({ online })); // of who comes and goes; the first one comes before the answer to `enter`
   },
 
   async enter() {
-    const { online } = await ask(this.socket, 'enter');
+    await ask(this.socket, 'enter');
     const messages = await ask(this.socket, 'join', LOBBY); // with what was missed
-    this.setData({ isOnline: true, online, messages });
+    this.setData({ isOnline: true, messages });
   },
 
   logOut() {
