@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { BINARY, FrameReader, TEXT, frame } from './frames.mjs';
-import { openSession } from './polling-client.mjs';
+import { Watched, openSession } from './polling-client.mjs';
 
 /** All clients read into this, one at a time. */
 const BUFFER = Buffer.allocUnsafe(256 * 1024);
@@ -19,7 +19,7 @@ const PING_INTERVAL = 10_000;
 
 const MERGES = process.argv.includes('--merge');
 
-export class Client {
+export class Client extends Watched {
   /** Called for each acknowledgement, its attachment included. */
   onAck = () => {};
   /** Called for each event. */
@@ -35,8 +35,6 @@ export class Client {
   #onConnect;
   #onAttachment;
   #pings;
-  #onFailure = () => {};
-  #failure;
 
   /** Resolves when the namespace has been joined. */
   static async open(options) {
@@ -56,8 +54,8 @@ export class Client {
     });
     const onread = { buffer: BUFFER, callback: length => this.#receive(BUFFER.subarray(0, length)) };
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread });
-    this.#socket.on('error', error => this.#fail(error));
-    this.#socket.once('close', () => this.#fail(new Error('the server has closed the connection')));
+    this.#socket.on('error', error => this.fail(error));
+    this.#socket.once('close', () => this.fail(new Error('the server has closed the connection')));
     const head = [
       `GET /socket.io/?EIO=${protocol}&transport=websocket${session ? `&sid=${session.sid}` : ''} HTTP/1.1`,
       `Host: 127.0.0.1:${port}`,
@@ -83,22 +81,11 @@ export class Client {
     this.#socket.write(data);
   }
 
-  /** Calls back when the connection fails, or if it has failed. */
-  watch(onFailure) {
-    this.#onFailure = onFailure;
-    if (this.#failure) onFailure(this.#failure);
-  }
-
   async close() {
     this.watch(() => {});
     clearInterval(this.#pings);
     this.#socket.destroy();
     if (!this.#socket.closed) await once(this.#socket, 'close');
-  }
-
-  #fail(error) {
-    this.#failure ??= error;
-    this.#onFailure(error);
   }
 
   #receive(chunk) {
@@ -109,7 +96,7 @@ export class Client {
 
   #upgrade(chunk) {
     const end = chunk.indexOf('\r\n\r\n');
-    if (end < 0 || !chunk.toString('latin1', 0, end).startsWith('HTTP/1.1 101 ')) return this.#fail(new Error(`no upgrade: ${chunk}`));
+    if (end < 0 || !chunk.toString('latin1', 0, end).startsWith('HTTP/1.1 101 ')) return this.fail(new Error(`no upgrade: ${chunk}`));
     this.#isUpgraded = true;
     if (this.#isProbing) this.send(frame('2probe'));
     return this.#reader.read(chunk.subarray(end + 4));
@@ -147,9 +134,9 @@ export class Client {
         return text().startsWith(`0${this.#namespace}`) && this.#onConnect();
       case DISCONNECT:
       case CONNECT_ERROR:
-        return this.#fail(new Error(`the server says ${text()}`));
+        return this.fail(new Error(`the server says ${text()}`));
       default:
-        return this.#fail(new Error(`the server sends ${text()}`));
+        return this.fail(new Error(`the server sends ${text()}`));
     }
   }
 

@@ -20,8 +20,24 @@ export async function openSession({ port, protocol, cookie }) {
   return { sid: JSON.parse(open.slice(1)).sid, packets };
 }
 
+/** Calls back whoever watches it when it fails, or if it has failed. */
+export class Watched {
+  #onFailure = () => {};
+  #failure;
+
+  watch(onFailure) {
+    this.#onFailure = onFailure;
+    if (this.#failure) onFailure(this.#failure);
+  }
+
+  fail(error) {
+    this.#failure ??= error;
+    this.#onFailure(error);
+  }
+}
+
 /** Always has a request at the server that waits for what comes, and another one for what it sends, as the official client does. */
-export class PollingClient {
+export class PollingClient extends Watched {
   onAck = () => {};
   onEvent = () => {};
 
@@ -32,8 +48,6 @@ export class PollingClient {
   #isPosting = false;
   #onConnect;
   #pings;
-  #onFailure = () => {};
-  #failure;
 
   static async open(options) {
     const client = new PollingClient();
@@ -49,7 +63,7 @@ export class PollingClient {
       this.#onConnect = resolve;
       this.watch(reject);
     });
-    const fail = error => this.#fail(error);
+    const fail = error => this.fail(error);
     this.#poll = new Requests(port, `GET ${head}\r\n`, text => this.#receive(packetsOf(protocol, text)), fail);
     this.#post = new Requests(port, `POST ${head}Content-Type: text/plain;charset=UTF-8\r\n`, () => this.#posted(), fail);
     if (protocol === 4) this.send('40');
@@ -62,11 +76,6 @@ export class PollingClient {
   send(packet) {
     this.#waiting.push(packet);
     if (!this.#isPosting) this.#flush();
-  }
-
-  watch(onFailure) {
-    this.#onFailure = onFailure;
-    if (this.#failure) onFailure(this.#failure);
   }
 
   async close() {
@@ -95,11 +104,6 @@ export class PollingClient {
       else if (packet[0] === MESSAGE && packet[1] === ACK) this.onAck(() => packet.slice(1));
       else if (packet[0] === MESSAGE && packet[1] === EVENT) this.onEvent(() => packet.slice(1));
     }
-  }
-
-  #fail(error) {
-    this.#failure ??= error;
-    this.#onFailure(error);
   }
 }
 

@@ -5,7 +5,7 @@ import { createAdapterFactory, createLink, type Way } from './adapter';
 import type { Settings } from './config';
 import { Deprecations } from './deprecations';
 import type { EggAgent } from './egg';
-import { messageOf } from './errors';
+import { SetupError } from './errors';
 import { HubLink } from './hub-link';
 
 export class AgentIo {
@@ -22,7 +22,7 @@ export class AgentIo {
     if (!way && adapter?.name !== 'own' && !init.adapter) {
       const problem =
         'agent.io has no way to the workers: config.io.cluster is false, this is Windows, or there is one worker with connectionStateRecovery; any adapter is one';
-      throw new Error(messageOf('IO_AGENT_ALONE', problem));
+      throw new SetupError('IO_AGENT_ALONE', problem);
     }
     this.#way = way;
     this.#opened = Promise.resolve(way?.ready())

@@ -8,6 +8,7 @@ import { STATUS_CODES } from 'node:http';
 export type SetupCode =
   | 'IO_ADAPTER_MISSING'
   | 'IO_ADAPTER_UNKNOWN'
+  | 'IO_AGENT_ALONE'
   | 'IO_CONFIG_INVALID'
   | 'IO_CONFIG_REMOVED'
   | 'IO_CONFIG_UNKNOWN_KEY'
@@ -27,9 +28,11 @@ export type SetupCode =
 /** Codes of an outage of what carries messages to other servers. */
 export type LinkCode = 'IO_DATABASE_DOWN' | 'IO_REDIS_DOWN';
 
+/** Codes of what a call of the app rejects with because others cannot be reached. */
+type OutageCode = LinkCode | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW';
+
 /** Codes of what goes wrong while the app runs; only ever logged, but for those that a call of the app rejects with. */
-type RuntimeCode =
-  LinkCode | 'IO_AGENT_ALONE' | 'IO_DEPRECATED' | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW' | 'IO_ID_INVALID' | 'IO_ORIGIN_REFUSED';
+type RuntimeCode = OutageCode | 'IO_DEPRECATED' | 'IO_ID_INVALID' | 'IO_ORIGIN_REFUSED';
 
 /** A mistake in the app's set-up, found while Egg starts: it stops the boot. */
 export class SetupError extends Error {
@@ -49,7 +52,7 @@ export class OutageError extends Error {
   override readonly name = 'OutageError';
 
   constructor(
-    readonly code: LinkCode,
+    readonly code: OutageCode,
     problem: string,
     options?: ErrorOptions,
   ) {

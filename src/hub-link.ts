@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import type { Logger } from './egg';
-import { messageOf } from './errors';
+import { messageOf, OutageError } from './errors';
 import { type Head, HubAdapter, type Reply } from './hub-adapter';
 import { controlFrame, eachFrame, EVERYONE, FrameReader, HEADER, HUB, MAX_FRAME, type Notice, writeHeader } from './hub-frames';
 import { Message, type Part, readMessage } from './hub-message';
@@ -140,11 +140,11 @@ export class HubLink {
 
   /** Where an error is to say that the others cannot be asked. */
   downError(): Error {
-    return codedError('IO_HUB_DOWN', 'the other workers cannot be asked; `local` asks this one alone');
+    return new OutageError('IO_HUB_DOWN', 'the other workers cannot be asked; `local` asks this one alone');
   }
 
   overflowError(): Error {
-    return codedError('IO_HUB_OVERFLOW', 'more waits for the hub than it takes; the other workers have not been asked');
+    return new OutageError('IO_HUB_OVERFLOW', 'more waits for the hub than it takes; the other workers have not been asked');
   }
 
   #connect(): void {
@@ -370,7 +370,3 @@ class Outbox {
 
 /** Bytes that are allocated at once, for many messages. */
 const SLAB = 64 * 1024;
-
-function codedError(code: 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW', problem: string): Error {
-  return Object.assign(new Error(messageOf(code, problem)), { code });
-}

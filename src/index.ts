@@ -43,7 +43,7 @@ declare module 'egg' {
      * Socket.IO's server without clients of its own: what it emits reaches those of all workers, and what is said before they are there waits.
      * It costs nothing before it is used. It has no routes, middleware or controllers, whatever its type says: egg 4 types all of its
      * processes alike.
-     * @throws Error with IO_AGENT_ALONE in its message where there is no way to the workers
+     * @throws SetupError IO_AGENT_ALONE where there is no way to the workers
      */
     io: Server;
   }
