@@ -1,6 +1,6 @@
 /**
  * `npm test`: installs what is missing, then runs every check and every test. Needs nothing but Node and npm.
- * Its last line is the total, to which each check counts like a test. With CI=true the suite runs on Node 24, too.
+ * Its end is what has failed and the total, to which each check counts like a test. With CI=true the suite runs on Node 24, too.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { heading, runs } from './check.mjs';
 import { installMissing } from './install.mjs';
 import { installMissingPrograms } from './system.mjs';
-import { runSuite, summary } from './unit.mjs';
+import { runSuite, Total } from './unit.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COVERAGE = join(ROOT, 'coverage');
@@ -17,22 +17,21 @@ const CHECKS = ['format', 'types', 'lint', 'test:types', 'dead-code', 'package']
 /** There are other versions of Node for this platform only. */
 const HAS_NODES = process.platform === 'linux' && process.arch === 'x64';
 
-const total = { passed: 0, failed: 0, skipped: 0 };
+const total = new Total();
 try {
   await install();
   for (const name of CHECKS) check(name);
   rmSync(COVERAGE, { recursive: true, force: true });
   process.env.NODE_V8_COVERAGE = join(COVERAGE, 'tmp'); // every Node process from here on writes there, Egg's workers included
-  add(runSuite());
+  runSuite(total);
   delete process.env.NODE_V8_COVERAGE;
   check('coverage');
-  if (process.env.CI && HAS_NODES) add(runSuite({ node: '24', hosts: ['egg4', 'egg3'] }));
+  if (process.env.CI && HAS_NODES) runSuite(total, { node: '24', hosts: ['egg4', 'egg3'] });
 } catch (error) {
-  console.error(error.message);
-  add({ passed: 0, failed: 1 });
+  total.add(error.message, { failed: 1 });
 }
 if (total.failed > 0) process.exitCode = 1;
-console.log(summary(total));
+console.log(String(total));
 
 async function install() {
   heading('install what is missing');
@@ -43,11 +42,5 @@ async function install() {
 
 function check(name) {
   heading(name);
-  add(runs('npm', ['run', '--silent', name]) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
-}
-
-function add({ passed, failed, skipped = 0 }) {
-  total.passed += passed;
-  total.failed += failed;
-  total.skipped += skipped;
+  total.add(name, runs('npm', ['run', '--silent', name]) ? { passed: 1 } : { failed: 1 });
 }

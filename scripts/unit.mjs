@@ -22,14 +22,13 @@ const REPORT = join(ROOT, '.build/report.tap');
 const EGG41_FILES = ['packet.test.ts'];
 const EGG41_NODE = 24;
 
-/** Runs the compiled tests and returns how many passed, failed and were skipped. */
-export function runSuite({ words = [], hosts = ['egg4', 'egg3', 'egg41'], node, options = [] } = {}) {
-  const total = { passed: 0, failed: 0, skipped: 0 };
+/** Runs the compiled tests and counts them in `total`. */
+export function runSuite(total, { words = [], hosts = ['egg4', 'egg3', 'egg41'], node, options = [] } = {}) {
   const add = (name, files, host, version) => {
     if (files.length === 0) return;
-    heading(`${name}, Node ${version ?? process.versions.node}`);
-    const result = run(files, host, version, options);
-    for (const what of Object.keys(total)) total[what] += result[what];
+    const title = `${name}, Node ${version ?? process.versions.node}`;
+    heading(title);
+    total.add(title, run(files, host, version, options));
   };
   if (node === undefined) add('tests that need no host', filesIn('test/once', words), 'egg4');
   for (const host of hosts) {
@@ -41,7 +40,6 @@ export function runSuite({ words = [], hosts = ['egg4', 'egg3', 'egg41'], node, 
       else if (files.length > 0) heading(`tests on egg41 are skipped (${files.map(file => basename(file)).join(', ')}): ${problem}`);
     }
   }
-  return total;
 }
 
 function filesIn(folder, words) {
@@ -57,9 +55,25 @@ function whyNotEgg41(node) {
   return `test/nodes has no Node ${EGG41_NODE} for ${process.platform} on ${process.arch}`;
 }
 
-/** The last line: `N passed, N failed`, and what was skipped if anything was. */
-export function summary({ passed, failed, skipped }) {
-  return `\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+/** What has passed and what has not, over all that ran. */
+export class Total {
+  passed = 0;
+  failed = 0;
+  skipped = 0;
+  #failures = [];
+
+  add(title, { passed = 0, failed = 0, skipped = 0, failures = [] }) {
+    this.passed += passed;
+    this.failed += failed;
+    this.skipped += skipped;
+    if (failed > 0) this.#failures.push(`${title}\n${failures.join('\n')}`);
+  }
+
+  /** The end of the output: each failure with its reason, so that nobody has to look for it, then `N passed, N failed`. */
+  toString() {
+    const failures = this.#failures.map(text => `\n== failed: ${text}\n`).join('');
+    return `${failures}\n${this.passed} passed, ${this.failed} failed${this.skipped > 0 ? `, ${this.skipped} skipped` : ''}`;
+  }
 }
 
 function binaryOf(version) {
@@ -90,12 +104,13 @@ function run(files, host, version, options) {
   return count(status);
 }
 
-/** The totals at the end of the report. A runner that did not come to its end has failed, too. */
+/** The totals at the end of the report, and its failures. A runner that did not come to its end has failed, too. */
 function count(status) {
   const report = existsSync(REPORT) ? readFileSync(REPORT, 'utf8') : '';
   const total = name => Number(report.match(new RegExp(`^# ${name} (\\d+)$`, 'm'))?.[1] ?? 0);
   const failed = total('fail') + total('cancelled');
-  return { passed: total('pass'), failed: failed === 0 && status !== 0 ? 1 : failed, skipped: total('skipped') };
+  const failures = report.match(/^ *not ok [^]*?^ *\.\.\.$/gm) ?? [];
+  return { passed: total('pass'), failed: failed === 0 && status !== 0 ? 1 : failed, skipped: total('skipped'), failures };
 }
 
 function main(args) {
@@ -110,12 +125,9 @@ function main(args) {
     else words.push(arg);
   }
   if (!runs('npm', ['run', '--silent', 'types'])) return false;
-  const total = { passed: 0, failed: 0, skipped: 0 };
-  for (const node of nodes.length > 0 ? nodes : [undefined]) {
-    const result = runSuite({ words, node, options, ...(hosts.length > 0 && { hosts }) });
-    for (const what of Object.keys(total)) total[what] += result[what];
-  }
-  console.log(summary(total));
+  const total = new Total();
+  for (const node of nodes.length > 0 ? nodes : [undefined]) runSuite(total, { words, node, options, ...(hosts.length > 0 && { hosts }) });
+  console.log(String(total));
   return total.passed > 0 && total.failed === 0;
 }
 
