@@ -20,8 +20,7 @@ export class AgentIo {
     const { init, adapter } = settings;
     const way = hub === undefined ? createLink(adapter, init, logger, baseDir) : new HubLink(hub, 'agent', logger, true);
     if (!way && adapter?.name !== 'own' && !init.adapter) {
-      const problem =
-        'agent.io has no way to the workers: config.io.cluster is false, this is Windows, or there is one worker with connectionStateRecovery; any adapter is one';
+      const problem = 'agent.io has no way to the workers: config.io.cluster is false, or this is Windows; any adapter is one';
       throw new SetupError('IO_AGENT_ALONE', problem);
     }
     this.#way = way;

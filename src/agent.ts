@@ -41,7 +41,7 @@ export default class IoAgentBoot {
   #openIo(): AgentIo {
     const settings = this.#readSettings();
     const { workers = 1 } = this.#agent.options;
-    const isAlone = workers <= 1 && !settings.adapter && !settings.init.adapter && !settings.init.connectionStateRecovery;
+    const isAlone = workers <= 1 && !settings.adapter && !settings.init.adapter;
     if (isAlone) this.#wakeWorker();
     const usesHub = isAlone || teamworkOf(this.#agent.options, settings).usesHub;
     return new AgentIo(this.#agent, settings, usesHub ? this.#openFolder().hub : undefined);

@@ -1,56 +1,10 @@
-/** What the other workers are told of a namespace, and do: as in memory, but that they are told by way of the hub. */
-import type { Namespace, Socket } from 'socket.io';
-import { Adapter, type BroadcastFlags, type BroadcastOptions, type Room } from 'socket.io-adapter';
+/** What the other workers are told of a namespace: as in memory, but that they are told by way of the hub. */
+import type { Namespace } from 'socket.io';
+import { Adapter, type BroadcastOptions, type Room } from 'socket.io-adapter';
 import type { HubLink } from './hub-link';
-import { bytesOf, decodeValues, encodeValues, type Part } from './hub-message';
-
-/** Whom it concerns: as BroadcastOptions, as JSON has them. */
-interface Target {
-  readonly nsp: string;
-  readonly rooms?: Room[];
-  readonly except?: Room[];
-  readonly flags?: BroadcastFlags;
-}
-
-/** What other workers answer, if it comes with an id. */
-type Query =
-  | ({ readonly type: 'broadcast' | 'fetch'; readonly id?: number } & Target)
-  | { readonly type: 'event'; readonly nsp: string; readonly id?: number };
-
-/** What a message asks for. */
-export type Head =
-  | Query
-  | ({ readonly type: 'join' | 'leave'; readonly names: Room[] } & Target)
-  | ({ readonly type: 'disconnect'; readonly close: boolean } & Target);
-
-/** An answer; the parts are what was asked for. */
-export interface Reply {
-  readonly type: 'reply';
-  readonly id: number;
-  /** That worker has no such namespace. */
-  readonly isNobody?: true;
-  /** Why that worker cannot answer. */
-  readonly error?: string;
-  /** To a broadcast: how many clients it has gone to. Their acknowledgements follow, each in a reply without this. */
-  readonly clients?: number;
-}
-
-/** A packet of Socket.IO. */
-interface Packet {
-  type: number;
-  nsp: string;
-  data?: unknown;
-  id?: number;
-}
-
-/** That of the server: of Socket.IO, or of a parser that the app has chosen. */
-interface Encoder {
-  encode(packet: Packet): unknown[];
-}
-
-// Socket.IO's numbers: https://github.com/socketio/socket.io-protocol#packet-types
-const EVENT = 2;
-const ACK = 3;
+import { decodeValues, encodeValues, type Part } from './hub-message';
+import { EncodedPacket, type Encoder, type Packet, PacketCodec } from './hub-packet';
+import { type Head, HubReceiver, type LocalAdapter, type Query, type Target } from './hub-receiver';
 
 /** How long an answer may take, in ms, where the caller does not say. A worker that hangs counts as there until its connection ends. */
 const ANSWER_PATIENCE = 5000;
@@ -58,17 +12,24 @@ const ANSWER_PATIENCE = 5000;
 export class HubAdapter extends Adapter {
   readonly #link: HubLink;
   readonly #nsp: Namespace;
-  readonly #encoder: Encoder;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #codec: PacketCodec;
+  readonly #receiver: HubReceiver;
 
   constructor(nsp: Namespace, link: HubLink) {
     super(nsp);
     this.#nsp = nsp;
     this.#link = link;
-    this.#encoder = nsp.server.encoder;
+    this.#codec = new PacketCodec(nsp);
+    this.#receiver = new HubReceiver(
+      nsp,
+      link,
+      this.#inMemory(),
+      frames => new EncodedPacket(frames, () => this.#codec.decode(frames).data),
+    );
+    const encoder: Encoder = nsp.server.encoder;
     // the base class has the server's, and declares it as private
     Reflect.set(this, 'encoder', {
-      encode: (packet: Packet) => (packet instanceof EncodedPacket ? packet.frames : this.#encoder.encode(packet)),
+      encode: (packet: Packet) => (packet instanceof EncodedPacket ? packet.frames : encoder.encode(packet)),
     });
     link.add(this);
   }
@@ -84,8 +45,6 @@ export class HubAdapter extends Adapter {
 
   override close(): void {
     this.#link.remove(this);
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
   }
 
   /** What is encoded once goes to the clients of all workers. */
@@ -95,7 +54,7 @@ export class HubAdapter extends Adapter {
       return;
     }
     packet.nsp = this.name;
-    const encoded = new EncodedPacket(this.#encode(packet), () => packet.data);
+    const encoded = new EncodedPacket(this.#codec.encode(packet), () => packet.data);
     this.#link.publish({ type: 'broadcast', ...this.#target(opts) }, encoded.frames);
     super.broadcast(encoded, opts);
   }
@@ -155,26 +114,19 @@ export class HubAdapter extends Adapter {
 
   /** Does what another worker asks for. */
   receive(from: number, head: Head, parts: readonly Part[]): void {
-    switch (head.type) {
-      case 'broadcast':
-        if (head.id === undefined) super.broadcast(new EncodedPacket(parts, () => this.#decode(parts).data), optionsOf(head));
-        else this.#broadcastFor(from, head.id, this.#decode(parts), optionsOf(head));
-        break;
-      case 'join':
-        super.addSockets(optionsOf(head), head.names);
-        break;
-      case 'leave':
-        super.delSockets(optionsOf(head), head.names);
-        break;
-      case 'disconnect':
-        super.disconnectSockets(optionsOf(head), head.close);
-        break;
-      case 'fetch':
-        void this.#fetchFor(from, head.id, optionsOf(head));
-        break;
-      case 'event':
-        this.#hearEvent(from, head.id, decodeValues(parts));
-    }
+    this.#receiver.receive(from, head, parts);
+  }
+
+  /** What the base class does: nobody else is told. */
+  #inMemory(): LocalAdapter {
+    return {
+      addSockets: (opts, rooms) => super.addSockets(opts, rooms),
+      broadcast: (packet, opts) => super.broadcast(packet, opts),
+      broadcastWithAck: (packet, opts, onClients, onAnswer) => super.broadcastWithAck(packet, opts, onClients, onAnswer),
+      delSockets: (opts, rooms) => super.delSockets(opts, rooms),
+      disconnectSockets: (opts, close) => super.disconnectSockets(opts, close),
+      fetchSockets: async opts => super.fetchSockets(opts),
+    };
   }
 
   async #fetchOthers(opts: BroadcastOptions): Promise<unknown[]> {
@@ -193,7 +145,7 @@ export class HubAdapter extends Adapter {
     onAnswer: (answer: unknown) => void,
   ): void {
     packet.nsp = this.name;
-    const frames = this.#encode(packet);
+    const frames = this.#codec.encode(packet);
     const peers = new Set(this.#link.peers);
     const missing = new Set(peers);
     const count = (from: number, clients: number): void => {
@@ -202,7 +154,7 @@ export class HubAdapter extends Adapter {
     const id = this.#link.expectAnswers({
       answered: (from, { clients, isNobody }, parts) => {
         if (clients !== undefined || isNobody) count(from, clients ?? 0);
-        else if (peers.has(from)) onAnswer(this.#decodeAnswer(parts)); // of one who has come since then nobody is expected
+        else if (peers.has(from)) onAnswer(this.#codec.decodeAnswer(parts)); // of one who has come since then nobody is expected
       },
       left: from => count(from, 0),
       failed: () => undefined, // Socket.IO has no ear for it, and calls back with a timeout
@@ -211,41 +163,7 @@ export class HubAdapter extends Adapter {
       this.#link.forget(id);
       throw this.#link.overflowError();
     }
-    this.#later(opts.flags?.timeout, () => this.#link.forget(id));
-  }
-
-  /** The clients here acknowledge to the worker that asks for it. */
-  #broadcastFor(from: number, id: number, packet: Packet, opts: BroadcastOptions): void {
-    const onAnswer = (answer?: unknown): void => this.#link.reply(from, { type: 'reply', id }, this.#encodeAnswer(answer));
-    super.broadcastWithAck(packet, opts, clients => this.#link.reply(from, { type: 'reply', id, clients }), onAnswer);
-    this.#later(opts.flags?.timeout, () => {
-      for (const socket of this.#nsp.sockets.values()) {
-        (Reflect.get(socket, 'acks') as Map<unknown, unknown>).delete(packet.id); // private; of a client that has not answered
-      }
-    });
-  }
-
-  async #fetchFor(from: number, id: number | undefined, opts: BroadcastOptions): Promise<void> {
-    const sockets = await super.fetchSockets(opts);
-    this.#answer(from, id, sockets.map(detailsOf));
-  }
-
-  #hearEvent(from: number, id: number | undefined, args: unknown[]): void {
-    let isAnswered = false;
-    const acknowledge = (answer?: unknown): void => {
-      if (!isAnswered) this.#answer(from, id, [answer]);
-      isAnswered = true;
-    };
-    // the first is the event's name, checked where it has been emitted
-    this.#nsp._onServerSideEmit([...args, ...(id === undefined ? [] : [acknowledge])] as [string, ...unknown[]]);
-  }
-
-  #answer(from: number, id = 0, values: unknown[]): void {
-    try {
-      this.#link.reply(from, { type: 'reply', id }, encodeValues(values));
-    } catch (error) {
-      this.#link.reply(from, { type: 'reply', id, error: String(error) });
-    }
+    this.#link.later(opts.flags?.timeout, () => this.#link.forget(id));
   }
 
   /** Calls back once: when all other workers have answered or gone, or with an error and the answers that have come before it. */
@@ -290,68 +208,4 @@ export class HubAdapter extends Adapter {
       ...(flags && { flags }),
     };
   }
-
-  /** As clients get it. */
-  #encode(packet: Packet): Part[] {
-    return this.#encoder.encode(packet).map(frame => {
-      const part = typeof frame === 'string' ? frame : bytesOf(frame);
-      if (part === undefined) throw new TypeError('a Blob cannot be sent to other workers; send `await blob.arrayBuffer()`');
-      return part;
-    });
-  }
-
-  #decode(frames: readonly Part[]): Packet {
-    const { _opts: options, _parser: parser } = this.#nsp.server;
-    // that of Socket.IO takes few attachments unless told: it is meant for what comes from clients
-    const decoder = options.parser ? new parser.Decoder() : new parser.Decoder({ maxAttachments: Number.POSITIVE_INFINITY });
-    let packet: Packet | undefined;
-    decoder.on('decoded', (decoded: Packet) => (packet = decoded));
-    for (const frame of frames) decoder.add(frame);
-    if (!packet) throw new Error('the parser of this server has not understood a packet that its encoder has made');
-    return packet;
-  }
-
-  /** An acknowledgement has no more than one value. */
-  #encodeAnswer(answer: unknown): Part[] {
-    return this.#encode({ type: ACK, nsp: this.name, id: 0, data: answer === undefined ? [] : [answer] });
-  }
-
-  #decodeAnswer(parts: readonly Part[]): unknown {
-    return (this.#decode(parts).data as unknown[])[0]; // as the method before has made it
-  }
-
-  #later(delay: number | undefined, run: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      run();
-    }, delay).unref();
-    this.#timers.add(timer);
-  }
-}
-
-/** A packet as clients get it. It is decoded only for those who want to see it: listeners to all that goes out. */
-class EncodedPacket implements Packet {
-  readonly type = EVENT;
-  nsp = '';
-  readonly frames: readonly Part[];
-  readonly #decode: () => unknown;
-
-  constructor(frames: readonly Part[], decode: () => unknown) {
-    this.frames = frames;
-    this.#decode = decode;
-  }
-
-  get data(): unknown {
-    return this.#decode();
-  }
-}
-
-function optionsOf({ rooms, except, flags }: Target): BroadcastOptions {
-  return { rooms: new Set(rooms), except: new Set(except), ...(flags && { flags }) };
-}
-
-/** What another worker is told of a socket. */
-function detailsOf({ id, handshake, rooms, data }: Socket): object {
-  const { sessionStore: _, ...rest } = handshake as typeof handshake & { sessionStore?: unknown }; // express-session's: it goes in circles
-  return { id, handshake: rest, rooms: [...rooms], data: data as unknown };
 }

@@ -5,9 +5,10 @@ import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import type { Logger } from './egg';
 import { messageOf, OutageError } from './errors';
-import { type Head, HubAdapter, type Reply } from './hub-adapter';
+import { HubAdapter } from './hub-adapter';
 import { controlFrame, eachFrame, EVERYONE, FrameReader, HEADER, HUB, MAX_FRAME, type Notice, writeHeader } from './hub-frames';
 import { Message, type Part, readMessage } from './hub-message';
+import type { Head, Reply } from './hub-receiver';
 
 /** How long the boot waits for the hub, in ms. Without it the app starts all the same, and joins the others later. */
 const BOOT_PATIENCE = 2000;
@@ -33,6 +34,11 @@ export interface Question {
   failed(error: Error): void;
 }
 
+/** What a message for a namespace is given to. */
+export interface Receiver {
+  receive(from: number, head: Head, parts: readonly Part[]): void;
+}
+
 export class HubLink {
   readonly createAdapter: (nsp: Namespace) => Adapter;
   readonly onlySpeaks: boolean;
@@ -42,6 +48,7 @@ export class HubLink {
   /** By namespace. */
   readonly #adapters = new Map<string, HubAdapter>();
   readonly #questions = new Map<number, Question>();
+  readonly #timers = new Set<NodeJS.Timeout>();
   #lastQuestion = 0;
   /** The other workers' names by number, while there is a hub. */
   #peers = new Map<number, string>();
@@ -84,6 +91,7 @@ export class HubLink {
   /** Says what is still to be said, and leaves. */
   close(): void {
     this.#closing.abort();
+    for (const timer of this.#timers) clearTimeout(timer);
     this.#outbox?.flush();
     this.#disconnect();
     if (this.#socket) leave(this.#socket);
@@ -107,6 +115,12 @@ export class HubLink {
   get backlog(): number {
     return this.#outbox?.size ?? 0;
   }
+
+  /** What messages for a namespace are given to: its adapter, where the adapters are of this link. Settable for a worker that has others. */
+  receiverOf: (nsp: string) => Receiver | undefined = nsp => {
+    const adapter = this.#adapters.get(nsp);
+    return adapter?.isInUse ? adapter : undefined;
+  };
 
   /** From now on this is the adapter of its namespace. */
   add(adapter: HubAdapter): void {
@@ -145,6 +159,15 @@ export class HubLink {
 
   overflowError(): Error {
     return new OutageError('IO_HUB_OVERFLOW', 'more waits for the hub than it takes; the other workers have not been asked');
+  }
+
+  /** Does something after some ms, unless the link has been closed by then. */
+  later(delay: number | undefined, run: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      run();
+    }, delay).unref();
+    this.#timers.add(timer);
   }
 
   #connect(): void {
@@ -234,8 +257,8 @@ export class HubLink {
       this.#questions.get(head.id)?.answered(from, head, message.parts);
       return;
     }
-    const adapter = this.#adapters.get(head.nsp);
-    if (adapter?.isInUse) adapter.receive(from, head, message.parts);
+    const receiver = this.receiverOf(head.nsp);
+    if (receiver) receiver.receive(from, head, message.parts);
     else if ('id' in head) this.reply(from, { type: 'reply', id: head.id, isNobody: true });
   }
 

@@ -13,6 +13,7 @@ import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './engine';
 import { revealsErrors, SetupError } from './errors';
 import { HubLink } from './hub-link';
+import { HubReceiver } from './hub-receiver';
 import { Ids } from './ids';
 import { LoadedFiles, toAsync } from './loader';
 import { guardUse, Namespace } from './namespace';
@@ -156,14 +157,15 @@ export class Server extends SocketIoServer implements Routes {
 
   /** The agent has something to say to a worker that is alone: from here on it is heard. @internal */
   joinHub(): void {
-    const { init, adapter } = this.#settings;
-    if (this.#way || adapter || init.adapter || init.connectionStateRecovery) return;
+    const { adapter, init } = this.#settings;
+    if (this.#way || adapter || init.adapter) return;
     const { config, logger, options } = this.#app;
     const way = new HubLink(RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort)).hub, ownWorkerId(), logger);
+    way.receiverOf = name => {
+      const nsp = this._nsps.get(name);
+      return nsp && new HubReceiver(nsp, way, nsp.adapter);
+    };
     this.#way = way;
-    const before = [...this._nsps.values()].map(nsp => ({ nsp, rooms: nsp.adapter.rooms, sids: nsp.adapter.sids }));
-    this.adapter(createAdapterFactory(init, undefined, way, this.deprecations)); // of every namespace
-    for (const { nsp, rooms, sids } of before) Object.assign(nsp.adapter, { rooms, sids }); // everybody stays where they are
   }
 
   /** @internal */

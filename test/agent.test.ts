@@ -4,6 +4,7 @@ import type { Files } from './support/app';
 import { ask, type Client, connect, next } from './support/client';
 import { type Cluster, startCluster } from './support/cluster';
 import { processesOf } from './support/processes';
+import { startProxy } from './support/proxy';
 import { startRedis } from './support/redis';
 
 const FILES: Files = {
@@ -54,16 +55,19 @@ async function connectSome(t: Parameters<typeof connect>[0], { url }: Cluster): 
   return [first, ...(await Promise.all(Array.from({ length: 5 }, () => connect(t, url))))];
 }
 
-const WAYS: Record<string, { workers: number; redis?: true }> = {
+const WAYS: Record<string, { workers: number; redis?: true; recovers?: true }> = {
   'one worker, by a hub that starts when the agent speaks': { workers: 1 },
+  'one worker with connection state recovery': { workers: 1, recovers: true },
   'three workers, by the hub': { workers: 3 },
   'two workers, by Redis': { workers: 2, redis: true },
 };
 
-for (const [name, { workers, redis }] of Object.entries(WAYS)) {
+const RECOVERS = 'init: { connectionStateRecovery: {} },';
+
+for (const [name, { workers, redis, recovers }] of Object.entries(WAYS)) {
   test(`agent.io reaches the clients of ${name}`, async t => {
-    const config = redis ? { 'config/config.default.js': `exports.io = { redis: { port: ${(await startRedis(t)).port} } };` } : {};
-    const cluster = await startCluster(t, { ...FILES, ...config }, { workers });
+    const io = `${recovers ? RECOVERS : ''} ${redis ? `redis: { port: ${(await startRedis(t)).port} }` : ''}`;
+    const cluster = await startCluster(t, { ...FILES, 'config/config.default.js': `exports.io = { ${io} };` }, { workers });
     const clients = await connectSome(t, cluster);
     const [first, second, third] = clients as [Client, Client, Client];
     const chat = await connect(t, `${cluster.url}/chat`);
@@ -71,7 +75,10 @@ for (const [name, { workers, redis }] of Object.entries(WAYS)) {
 
     const everybody = clients.map(client => next(client, 'told'));
     assert.equal(await ask(first, 'agent', 'emit'), 'done');
-    for (const heard of await Promise.all(everybody)) assert.deepEqual(heard, ['everybody', Buffer.from([0, 255])]);
+    for (const heard of await Promise.all(everybody)) {
+      const [, , offset] = heard;
+      assert.deepEqual(heard, ['everybody', Buffer.from([0, 255]), ...(recovers ? [offset] : [])]);
+    }
     assert.equal(await ask(first, 'agent', 'count'), clients.length);
     assert.deepEqual(
       await ask(first, 'agent', 'ask'),
@@ -87,7 +94,7 @@ for (const [name, { workers, redis }] of Object.entries(WAYS)) {
     await Promise.all(inRoom);
     const inChat = next(chat, 'told');
     await ask(first, 'agent', 'namespace');
-    assert.deepEqual(await inChat, ['chat']);
+    assert.equal((await inChat)[0], 'chat');
     const gone = next(second, 'disconnect');
     await ask(first, 'agent', 'disconnect', second.id);
     assert.deepEqual((await gone)[0], 'io server disconnect');
@@ -97,6 +104,31 @@ for (const [name, { workers, redis }] of Object.entries(WAYS)) {
     assert.doesNotMatch((await cluster.log()) + (await cluster.agentLog()), / ERROR /);
   });
 }
+
+test('who comes back to a single worker has missed nothing of what the agent has said meanwhile', async t => {
+  const cluster = await startCluster(t, { ...FILES, 'config/config.default.js': `exports.io = { ${RECOVERS} };` }, { workers: 1 });
+  const port = Number(new URL(cluster.url).port);
+  const proxy = await startProxy(t, port);
+  const client = await connect(t, proxy.url, { reconnection: true, reconnectionDelay: 20, reconnectionDelayMax: 50 });
+  const teller = await connect(t, cluster.url);
+  const heard: unknown[] = [];
+  client.on('told', (what: unknown) => heard.push(what));
+  await ask(client, 'join', 'room');
+  const first = next(client, 'told');
+  await ask(teller, 'agent', 'emit');
+  await first; // it knows an offset
+
+  proxy.cut();
+  while ((await ask(teller, 'agent', 'count')) !== 1);
+  await ask(teller, 'agent', 'room', 'room');
+  await ask(teller, 'agent', 'emit');
+  const back = next(client, 'connect');
+  proxy.lead(port);
+  await back;
+  assert.equal(client.recovered, true);
+  while (heard.length < 3) await next(client, 'told');
+  assert.deepEqual(heard, ['everybody', 'room', 'everybody']);
+});
 
 test('a single worker that is started anew hears the agent, and so does one that has clients when the agent begins to speak', async t => {
   const cluster = await startCluster(t, FILES, { workers: 1 });
