@@ -1,11 +1,11 @@
 /** What happens to clients when a process of the cluster dies, hangs or is replaced. */
 import assert from 'node:assert/strict';
-import { readdirSync, utimesSync } from 'node:fs';
+import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Files } from './support/app';
 import { ask, type Client, connect, next } from './support/client';
-import { type Cluster, startCluster } from './support/cluster';
+import { type Cluster, runFoldersOf, startCluster } from './support/cluster';
 import { processesOf, residentMemory } from './support/processes';
 
 const FILES: Files = {
@@ -171,7 +171,7 @@ test('workers that are replaced one after the other, as while developing, take o
   await until(at(clients, 0), 'count', clients.length);
   await hearEachOther(clients);
   assert.equal(await cluster.terminate(), 0);
-  assert.deepEqual(foldersOf(cluster), []);
+  assert.deepEqual(runFoldersOf(cluster.baseDir), []);
 });
 
 test('an app that is killed and started again does not mind what the former has left, and takes it away when it stops', async t => {
@@ -179,14 +179,36 @@ test('an app that is killed and started again does not mind what the former has 
   const { workers, agent } = processesOf(first.master.pid ?? 0);
   for (const pid of [first.master.pid ?? 0, agent ?? 0, ...workers]) process.kill(pid, 'SIGKILL');
   await first.terminate();
-  const left = foldersOf(first);
+  const left = runFoldersOf(first.baseDir);
   assert.equal(left.length, 1);
   for (const name of left) utimesSync(join(first.baseDir, 'run', name), 0, 0); // as if that were some time ago
   const second = await startCluster(t, FILES, { workers: WORKERS, baseDir: first.baseDir });
   const client = await connect(t, second.url, { transports: ['polling'] });
   assert.equal(await ask(client, 'count'), 1);
   assert.equal(await second.terminate(), 0);
-  assert.deepEqual(foldersOf(second), []);
+  assert.deepEqual(runFoldersOf(second.baseDir), []);
+});
+
+test('two starts of an app side by side, as while it is replaced, do not meet; the one that stays misses nothing when the other stops', async t => {
+  const old = await startCluster(t, FILES, { workers: 2 });
+  const [former] = runFoldersOf(old.baseDir);
+  assert.ok(former);
+  utimesSync(join(old.baseDir, 'run', former), 0, 0); // as if it had run for some time
+  const successor = await startCluster(t, FILES, { workers: 2, baseDir: old.baseDir });
+  const [leaving, staying] = [await connect(t, old.url), await connect(t, successor.url, { transports: ['polling'] })];
+  assert.equal(await ask(leaving, 'count'), 1);
+  assert.equal(await ask(staying, 'count'), 1);
+  const present = runFoldersOf(old.baseDir).filter(name => name !== former);
+  assert.equal(present.length, 1);
+  for (const name of present) utimesSync(join(old.baseDir, 'run', name), 0, 0);
+  assert.equal(await old.terminate(), 0);
+  assert.deepEqual(runFoldersOf(old.baseDir), present);
+  const clients = await Promise.all(
+    ['websocket', 'polling'].map(async transport => connect(t, successor.url, { transports: [transport] })),
+  );
+  await until(staying, 'count', 3);
+  await hearEachOther([staying, ...clients]);
+  assert.equal(await successor.terminate(), 0);
 });
 
 test('a worker that hangs keeps nobody waiting, and the memory of the others stays where it is', async t => {
@@ -235,10 +257,6 @@ async function flood(sender: Client, listener: Client, count: number, length: nu
 
 function at(clients: readonly Client[], index: number): Client {
   return clients.at(index) ?? assert.fail('there is no such client');
-}
-
-function foldersOf({ baseDir }: Cluster): string[] {
-  return readdirSync(join(baseDir, 'run')).filter(name => name.startsWith('io-'));
 }
 
 /** Those of the same worker. */

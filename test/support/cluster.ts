@@ -1,6 +1,7 @@
 /** Starts an app as people run it in production: a master, an agent and workers, each a process of its own. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -97,6 +98,11 @@ export async function startCluster(t: TestContext, files: Files, { baseDir: form
     log: () => readFile(join(baseDir, 'logs/test-app-web.log'), 'utf8'),
     agentLog: () => readFile(join(baseDir, 'logs/egg-agent.log'), 'utf8'),
   };
+}
+
+/** The run folders of an app, of starts that run or have left something. */
+export function runFoldersOf(baseDir: string): string[] {
+  return readdirSync(join(baseDir, 'run')).filter(name => name.startsWith('io-'));
 }
 
 /** Egg's master tells its parent, if it has one. */
