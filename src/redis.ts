@@ -34,6 +34,10 @@ export class RedisLink extends Link {
   readonly #publisher: Client;
   readonly #pulseChannel: string;
   readonly #closing = new AbortController();
+  /** How many streams are not read yet. */
+  #unread = 0;
+  /** Aborted when all of them are. */
+  readonly #isReading = new AbortController();
 
   /**
    * @param recovers whether clients that reconnect are to get what they have missed
@@ -52,6 +56,13 @@ export class RedisLink extends Link {
     const subscriber = this.#createSubscriber();
     this.#listen(subscriber);
     this.createAdapter = this.#createAdapters(name, prefix, options, subscriber, recovers, streams);
+  }
+
+  /** What others emit from then on is heard. */
+  override async ready(): Promise<void> {
+    await super.ready();
+    if (this.#unread === 0 || this.isDown) return;
+    await wait(CONNECT_PATIENCE, undefined, { signal: AbortSignal.any([this.#isReading.signal, this.#closing.signal]) }).catch(() => {});
   }
 
   protected sendPulse(pulse: number): void {
@@ -87,6 +98,7 @@ export class RedisLink extends Link {
     if (name === 'redis-sharded') create = createShardedAdapter(this.#publisher, subscriber, { channelPrefix: prefix, ...options });
     else {
       if (!streams) throw new Error('redis-streams needs its package');
+      this.#unread = Number(options['streamCount'] ?? 1); // a number, as config.ts has checked
       // it reads on connections that it makes by itself
       Object.assign(this.#publisher, { duplicate: () => this.#createReader(options['blockTimeInMs']) });
       create = streams.createAdapter(this.#publisher, { streamName: this.#config.key ?? 'socket.io', channelPrefix: prefix, ...options });
@@ -140,11 +152,22 @@ export class RedisLink extends Link {
     const reader = this.#createSubscriber({ socketTimeout: (typeof blockTime === 'number' ? blockTime : 5000) + 5000 });
     const xread = reader.xread.bind(reader) as (...args: unknown[]) => Promise<unknown>; // of many signatures
     const signal = this.#closing.signal;
+    let start: string | undefined;
+    const startOf = async (stream: unknown): Promise<string> => {
+      start = await lastOf(reader, String(stream));
+      if (--this.#unread === 0) this.#isReading.abort();
+      return start;
+    };
     Object.assign(reader, {
-      /** The adapter reads again at once when reading fails, for ever. */
+      /**
+       * The adapter reads what is new (`$`) until something has come, and would miss what comes between two reads.
+       * It reads again at once when reading fails, for ever.
+       */
       async xread(...args: unknown[]): Promise<unknown> {
         if (signal.aborted) return new Promise(() => {});
+        const [stream, offset] = args.slice(-2);
         try {
+          if (offset === '$') args[args.length - 1] = start ?? (await startOf(stream));
           return await xread(...args);
         } catch (error) {
           await wait(500, undefined, { signal, ref: false }).catch(() => {});
@@ -255,6 +278,12 @@ function heard(result: unknown, command: Command, onFailure: OnFailure): unknown
     });
   }
   return result;
+}
+
+/** The id of a stream's last entry: reading goes on from there. */
+async function lastOf(client: Client, stream: string): Promise<string> {
+  const [last] = await client.xrevrange(stream, '+', '-', 'COUNT', 1);
+  return last?.[0] ?? '0-0';
 }
 
 interface Needs extends RedisOptions {

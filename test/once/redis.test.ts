@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { type RunningApp, startApp } from '../support/app';
 import { type Client, connect, next } from '../support/client';
-import { startRedisCluster, startSentinels, startTlsRedis } from '../support/redis';
+import { startRedis, startRedisCluster, startSentinels, startTlsRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
 
 test('by TLS, with options or with a URL', async t => {
@@ -18,12 +18,14 @@ test('by TLS, with options or with a URL', async t => {
   assert.match(await distrustful.logged(/IO_REDIS_DOWN/), /self.signed certificate/);
 });
 
-test('by Sentinel: when the master is killed, its successor is taken', async t => {
-  watchForCrashes(t);
-  const { name, sentinels, master } = await startSentinels(t);
-  const config = `{ redis: { name: '${name}', sentinels: ${JSON.stringify(sentinels)} } }`;
-  await survives(t, config, () => master.kill());
-});
+for (const adapter of ['redis', 'redis-sharded', 'redis-streams']) {
+  test(`${adapter} by Sentinel: when the master is killed, its successor is taken`, async t => {
+    watchForCrashes(t);
+    const { name, sentinels, master } = await startSentinels(t);
+    const config = `{ adapter: '${adapter}', redis: { name: '${name}', sentinels: ${JSON.stringify(sentinels)} } }`;
+    await survives(t, config, () => master.kill());
+  });
+}
 
 test('by Sentinel: when the master is paused, its successor is taken', async t => {
   watchForCrashes(t);
@@ -32,11 +34,35 @@ test('by Sentinel: when the master is paused, its successor is taken', async t =
   await survives(t, config, async () => master.pause());
 });
 
-test('a Cluster: when a master is killed, its replica takes its place', async t => {
+for (const [adapter, victim] of [
+  ['redis', 0],
+  ['redis-streams', 1], // it has the stream: https://redis.io/docs/latest/reference/cluster-spec/ says how keys become slots
+] as const) {
+  test(`${adapter} over a Cluster: when a master is killed, its replica takes its place`, async t => {
+    watchForCrashes(t);
+    const nodes = await startRedisCluster(t);
+    const config = `{ adapter: '${adapter}', redis: { nodes: [{ host: '127.0.0.1', port: ${nodes[0]?.port} }, { host: '127.0.0.1', port: ${nodes[1]?.port} }] } }`;
+    await survives(t, config, async () => nodes[victim]?.kill());
+  });
+}
+
+test('redis-streams: what is emitted between two reads of a quiet stream arrives, the first emit as well', async t => {
   watchForCrashes(t);
-  const nodes = await startRedisCluster(t);
-  const config = `{ redis: { nodes: [{ host: '127.0.0.1', port: ${nodes[0]?.port} }, { host: '127.0.0.1', port: ${nodes[1]?.port} }] } }`;
-  await survives(t, config, async () => nodes[0]?.kill());
+  const { port } = await startRedis(t);
+  const names = Array.from({ length: 16 }, (_, index) => `/${index}`); // each has a stream, or almost
+  const files = {
+    'app/router.js': `module.exports = app => { for (const name of ${JSON.stringify(names)}) app.io.of(name); };`,
+    // a read ends every ms
+    'config/config.default.js': `exports.io = { adapter: { name: 'redis-streams', streamCount: 16, blockTimeInMs: 1 }, redis: { port: ${port} } };`,
+  };
+  const [one, other] = [await startApp(t, files), await startApp(t, files)];
+  const clients = await Promise.all(names.map(async name => connect(t, other.url + name)));
+  const heard = Promise.all(clients.map(async client => next(client, 'said')));
+  for (const name of names) one.io.of(name).emit('said', name);
+  assert.deepEqual(
+    await heard,
+    names.map(name => [name]),
+  );
 });
 
 async function start(t: TestContext, io: string): Promise<RunningApp> {
