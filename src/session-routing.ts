@@ -6,16 +6,14 @@
 import { timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { Agent, createServer, type IncomingMessage, request as sendRequest, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Server as EngineServer } from 'engine.io';
 import type { Logger } from './egg';
 import { SetupError } from './errors';
+import { headOf, type RawHeaders, RequestPipes } from './request-pipe';
 import type { RunFolder } from './run-folder';
-
-/** Headers as Node has them raw: name, value, name, value. */
-type RawHeaders = readonly string[];
 
 /** Digits and nothing else: a client can say it. */
 const OWNER = /[?&]sid=([1-9]\d{0,8})\./;
@@ -28,6 +26,11 @@ const PEER = 'x-egg-socket.io-peer';
 
 /** Of a connection, not of the request that comes over it: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
 const OF_CONNECTION = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade', 'expect'];
+
+/** What is not passed on: of requests, of answers, of upgrades. */
+const OF_REQUESTS: ReadonlySet<string> = new Set([PEER, ...OF_CONNECTION]);
+const OF_ANSWERS: ReadonlySet<string> = new Set([PEER, ...OF_CONNECTION, 'transfer-encoding']);
+const OF_UPGRADES: ReadonlySet<string> = new Set([PEER]);
 
 /** Headers have been measured when they came in from outside, and here there is one more. */
 const MAX_HEADER_SIZE = 1024 * 1024;
@@ -54,8 +57,6 @@ export class SessionRouting {
   readonly #worker: string;
   readonly #folder: RunFolder;
   readonly #logger: Logger;
-  /** Connections to other owners, kept for the next request. */
-  readonly #agent = new Agent({ keepAlive: true });
   /** Where other workers hand over what belongs to this one. Time limits are for the servers in front. */
   readonly #private = createServer({
     keepAliveTimeout: 0,
@@ -65,7 +66,7 @@ export class SessionRouting {
     requireHostHeader: false,
   });
   /** What is being piped to other owners: requests, and WebSockets. */
-  readonly #requests = new Set<{ destroy(): unknown }>();
+  readonly #requests = new RequestPipes();
   readonly #webSockets = new Set<{ destroy(): unknown }>();
   readonly #logged = new Set<string>();
   /** How many sessions the others hold, as far as they have said. Of one that has not answered it is infinite. */
@@ -141,8 +142,7 @@ export class SessionRouting {
 
   close(): void {
     this.release();
-    for (const request of this.#requests) request.destroy();
-    this.#agent.destroy();
+    this.#requests.close();
     this.#private.close();
     this.#private.closeAllConnections();
   }
@@ -171,39 +171,26 @@ export class SessionRouting {
   /** @param handleHere where there is no such worker: the engine has its answer to an id that it does not know */
   #pipeRequest(owner: string, request: IncomingMessage, response: ServerResponse, handleHere: () => void): void {
     const isFirst = beginsSession(request);
-    const onward = sendRequest({
-      socketPath: this.#folder.workerSocket(owner),
+    this.#requests.send(this.#folder.workerSocket(owner), {
+      request,
+      headers: [PEER, this.#describePeer(request), ...without(OF_REQUESTS, request.rawHeaders)],
+      response,
       // what is seen of the client at its first request is what the session goes by: no other client's request may come over that connection
-      ...(isFirst ? { agent: false, timeout: BEGIN_PATIENCE } : { agent: this.#agent }),
-      method: request.method,
-      path: request.url,
-      headers: [PEER, this.#describePeer(request), ...without(OF_CONNECTION, request.rawHeaders)],
+      patience: isFirst ? BEGIN_PATIENCE : undefined,
+      answered: (status, message, headers) => {
+        this.#held.set(owner, Number(headers[headers.indexOf(PEER) + 1]));
+        response.writeHead(status, message, without(OF_ANSWERS, headers));
+      },
+      failed: error => {
+        this.#held.set(owner, Number.POSITIVE_INFINITY);
+        if (response.destroyed) return;
+        if (isFirst || isGone(error)) handleHere();
+        else {
+          this.#logFailure(owner, error);
+          response.writeHead(503).end();
+        }
+      },
     });
-    this.#requests.add(onward);
-    onward.once('response', answer => {
-      const { statusCode = 502, statusMessage, rawHeaders } = answer;
-      this.#held.set(owner, Number(answer.headers[PEER]));
-      response.writeHead(statusCode, statusMessage, without([...OF_CONNECTION, 'transfer-encoding'], rawHeaders));
-      answer.once('error', () => response.destroy()); // the owner has died while it answered
-      answer.pipe(response);
-    });
-    onward.once('timeout', () => onward.destroy());
-    onward.once('error', error => {
-      this.#held.set(owner, Number.POSITIVE_INFINITY);
-      if (response.headersSent || response.destroyed) return;
-      if (isFirst || isGone(error)) handleHere();
-      else {
-        this.#logFailure(owner, error);
-        response.writeHead(503).end();
-      }
-    });
-    onward.once('close', () => {
-      this.#requests.delete(onward);
-      request.unpipe(onward);
-      request.resume(); // the owner may have answered before it had read everything
-    });
-    response.once('close', () => onward.destroy());
-    request.pipe(onward);
   }
 
   /**
@@ -236,7 +223,7 @@ export class SessionRouting {
       // of a client that reads no more, and so keeps this worker from hearing that its owner has given it up
       client.setTimeout(heartbeat + LAST_WORDS, pipe.destroy);
       client.setNoDelay(true);
-      const headers = [PEER, this.#describePeer(request), ...without([], request.rawHeaders)];
+      const headers = [PEER, this.#describePeer(request), ...without(OF_UPGRADES, request.rawHeaders)];
       onward.write(headOf(request, headers), 'latin1');
       if (head.length > 0) onward.write(head);
       onward.once('close', () => {
@@ -278,14 +265,33 @@ export class SessionRouting {
     }
     delete headers[PEER];
     rawHeaders.splice(rawHeaders.indexOf(PEER), 2);
-    // the socket is one between workers, which shows the peer of one request after the other
-    Object.defineProperties(socket, {
-      remoteAddress: { configurable: true, value: address },
-      remotePort: { configurable: true, value: port === '' ? undefined : Number(port) }, // a client at a Unix socket has none
-      encrypted: { configurable: true, value: protocol === 'tls' },
-    });
+    const peer = (socket as Socket & { [SHOWN]?: Peer })[SHOWN] ?? showPeer(socket);
+    peer.address = address;
+    peer.port = port === '' ? undefined : Number(port); // a client at a Unix socket has none
+    peer.isSecure = protocol === 'tls';
     return true;
   }
+}
+
+/** Where a client's request has come from. */
+interface Peer {
+  address: string | undefined;
+  port: number | undefined;
+  isSecure: boolean;
+}
+
+const SHOWN = Symbol('peer');
+
+/** A socket between workers shows the peer of one request after the other. */
+function showPeer(socket: Socket): Peer {
+  const peer: Peer = { address: undefined, port: undefined, isSecure: false };
+  Object.defineProperties(socket, {
+    [SHOWN]: { value: peer },
+    remoteAddress: { get: () => peer.address },
+    remotePort: { get: () => peer.port },
+    encrypted: { get: () => peer.isSecure },
+  });
+  return peer;
 }
 
 function isGone(error: Error): boolean {
@@ -312,14 +318,13 @@ function nameIn(engine: EngineServer, prefix: string): void {
   });
 }
 
-function without(names: readonly string[], headers: RawHeaders): string[] {
-  const dropped = new Set([...names, PEER]);
-  return headers.filter((_, index) => !dropped.has((headers[index - (index % 2)] ?? '').toLowerCase()));
-}
-
-function headOf({ method, url }: IncomingMessage, headers: RawHeaders): string {
-  const lines = headers.flatMap((name, index) => (index % 2 === 0 ? `${name}: ${headers[index + 1]}` : []));
-  return [`${method} ${url} HTTP/1.1`, ...lines, '', ''].join('\r\n');
+function without(dropped: ReadonlySet<string>, headers: RawHeaders): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const [name = '', value = ''] = [headers[index], headers[index + 1]];
+    if (!dropped.has(name.toLowerCase())) kept.push(name, value);
+  }
+  return kept;
 }
 
 function isSame(a: string, b: string): boolean {

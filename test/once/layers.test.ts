@@ -36,6 +36,7 @@ const VIOLATIONS: Record<string, string> = {
   'packet.ts': "import { Connection as Bad } from './connection';\nexport const bad = Bad;",
   'recovery.ts': "import { receiveConnection } from './connection';\nexport const bad = receiveConnection;",
   'redis.ts': "import type { SessionStore } from './session';\nexport type Bad = SessionStore;",
+  'request-pipe.ts': "import { Server } from 'socket.io';\nexport const bad = Server;",
   'router.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",
   'run-folder.ts': "import { Hub } from './server';\nexport const bad = Hub;",
   'server.ts': "import { receivePacket } from './packet';\nexport const bad = receivePacket;",

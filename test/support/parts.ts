@@ -4,6 +4,7 @@ import type * as config from '../../dist/config';
 import type * as hub from '../../dist/hub';
 import type * as hubFrames from '../../dist/hub-frames';
 import type * as hubLink from '../../dist/hub-link';
+import type * as requestPipe from '../../dist/request-pipe';
 import type * as runFolder from '../../dist/run-folder';
 import type * as workers from '../../dist/workers';
 
@@ -16,5 +17,6 @@ export const { Hub } = require(join(DIST, 'hub')) as typeof hub;
 export const { controlFrame, eachFrame, FrameReader } = require(join(DIST, 'hub-frames')) as typeof hubFrames;
 export const { HubLink } = require(join(DIST, 'hub-link')) as typeof hubLink;
 export const { readConfig } = require(join(DIST, 'config')) as typeof config;
+export const { RequestPipes } = require(join(DIST, 'request-pipe')) as typeof requestPipe;
 export const { RunFolder } = require(join(DIST, 'run-folder')) as typeof runFolder;
 export const { teamworkOf } = require(join(DIST, 'workers')) as typeof workers;
