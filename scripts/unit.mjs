@@ -110,7 +110,9 @@ function count(status) {
   const total = name => Number(report.match(new RegExp(`^# ${name} (\\d+)$`, 'm'))?.[1] ?? 0);
   const failed = total('fail') + total('cancelled');
   const failures = report.match(/^ *not ok [^]*?^ *\.\.\.$/gm) ?? [];
-  return { passed: total('pass'), failed: failed === 0 && status !== 0 ? 1 : failed, skipped: total('skipped'), failures };
+  const isBroken = failed === 0 && status !== 0;
+  if (isBroken) failures.push(`the runner has ended with ${status}, and has not said why`);
+  return { passed: total('pass'), failed: isBroken ? 1 : failed, skipped: total('skipped'), failures };
 }
 
 function main(args) {

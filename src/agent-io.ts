@@ -18,7 +18,7 @@ export class AgentIo {
   /** @param hub the path of the hub's socket, where the way to the workers is the hub */
   constructor({ logger, baseDir }: EggAgent, settings: Settings, hub: string | undefined) {
     const { init, adapter } = settings;
-    const way = hub === undefined ? createLink(adapter, init, logger, baseDir) : new HubLink(hub, 'agent', logger, true);
+    const way = hub === undefined ? createLink(adapter, init, logger, baseDir) : new HubLink(hub, 'agent', logger, { onlySpeaks: true });
     if (!way && adapter?.name !== 'own' && !init.adapter) {
       const problem = 'agent.io has no way to the workers: config.io.cluster is false, or this is Windows; any adapter is one';
       throw new SetupError('IO_AGENT_ALONE', problem);

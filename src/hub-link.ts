@@ -39,12 +39,18 @@ export interface Receiver {
   receive(from: number, head: Head, parts: readonly Part[]): void;
 }
 
+interface HubLinkOptions {
+  readonly onlySpeaks?: boolean;
+  readonly receiverOf?: (nsp: string) => Receiver | undefined;
+}
+
 export class HubLink {
   readonly createAdapter: (nsp: Namespace) => Adapter;
   readonly onlySpeaks: boolean;
   readonly #path: string;
   readonly #name: string;
   readonly #logger: Logger;
+  readonly #receiverOf: (nsp: string) => Receiver | undefined;
   /** By namespace. */
   readonly #adapters = new Map<string, HubAdapter>();
   readonly #questions = new Map<number, Question>();
@@ -71,9 +77,11 @@ export class HubLink {
   /**
    * @param name tells this worker from the others, in the log and when the hub comes back
    * @param onlySpeaks whether there are no clients here, and so nothing to be told: such a link is up when it knows of a worker
+   * @param receiverOf what is for a namespace is given to. Default: its adapter, if it is of this link
    */
-  constructor(path: string, name: string, logger: Logger, onlySpeaks = false) {
+  constructor(path: string, name: string, logger: Logger, { onlySpeaks = false, receiverOf }: HubLinkOptions = {}) {
     this.onlySpeaks = onlySpeaks;
+    this.#receiverOf = receiverOf ?? (nsp => this.#adapterOf(nsp));
     this.#path = path;
     this.#name = name;
     this.#logger = logger;
@@ -115,12 +123,6 @@ export class HubLink {
   get backlog(): number {
     return this.#outbox?.size ?? 0;
   }
-
-  /** What messages for a namespace are given to: its adapter, where the adapters are of this link. Settable for a worker that has others. */
-  receiverOf: (nsp: string) => Receiver | undefined = nsp => {
-    const adapter = this.#adapters.get(nsp);
-    return adapter?.isInUse ? adapter : undefined;
-  };
 
   /** From now on this is the adapter of its namespace. */
   add(adapter: HubAdapter): void {
@@ -257,9 +259,14 @@ export class HubLink {
       this.#questions.get(head.id)?.answered(from, head, message.parts);
       return;
     }
-    const receiver = this.receiverOf(head.nsp);
+    const receiver = this.#receiverOf(head.nsp);
     if (receiver) receiver.receive(from, head, message.parts);
     else if ('id' in head) this.reply(from, { type: 'reply', id: head.id, isNobody: true });
+  }
+
+  #adapterOf(nsp: string): HubAdapter | undefined {
+    const adapter = this.#adapters.get(nsp);
+    return adapter?.isInUse ? adapter : undefined;
   }
 
   #comeUp(): void {

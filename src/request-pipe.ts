@@ -1,6 +1,6 @@
 /**
  * Requests that are piped to another worker: HTTP/1.1 over Unix sockets that are kept, https://www.rfc-editor.org/rfc/rfc9112.
- * Node's own client is made for servers that one does not know, and takes twice the CPU time.
+ * Node's own client is made for servers that one does not know: with it, a request took 45 us of this worker's CPU time, here it takes 26.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -11,27 +11,30 @@ export type RawHeaders = readonly string[];
 /** A request to be piped. */
 export interface Piped {
   readonly request: IncomingMessage;
-  /** What it is sent with instead of its own. */
+  /** What it is sent with instead of its own, but for what says how long its body is: that is added, as the body is sent. */
   readonly headers: RawHeaders;
   /** Where the answer's body goes, after `answered` has written its head. */
   readonly response: ServerResponse;
-  /** How long it may take until the answer begins, in ms: over a connection of its own then. Default: for ever, over any. */
+  /** In ms, until the answer begins; such a request has a connection of its own. Without it there is no limit, and a kept connection is used. */
   readonly patience: number | undefined;
   answered(status: number, message: string, headers: string[]): void;
   /** There will be no answer. What has been sent of the request may have been received. */
   failed(error: Error): void;
 }
 
+/** How many connections to a worker are kept while nothing goes over them. */
+const MOST_IDLE = 256;
+
 /** The connections of one worker to all others. */
 export class RequestPipes {
-  /** Those over which nothing goes now, by path. */
-  readonly #idle = new Map<string, Set<Pipe>>();
+  /** Those over which nothing goes now, by path; the last used is the next. */
+  readonly #idle = new Map<string, Pipe[]>();
   readonly #busy = new Set<Pipe>();
 
   /** @param path of the other worker's socket */
   send(path: string, piped: Piped): void {
     const isAlone = piped.patience !== undefined;
-    const pipe = (isAlone ? undefined : this.#takeIdle(path)) ?? new Pipe(path, () => this.#remove(path, pipe));
+    const pipe = (isAlone ? undefined : this.#idle.get(path)?.pop()) ?? new Pipe(path, () => this.#remove(path, pipe));
     this.#busy.add(pipe);
     pipe.send(piped, () => {
       this.#busy.delete(pipe);
@@ -44,24 +47,18 @@ export class RequestPipes {
     for (const pipes of [this.#busy, ...this.#idle.values()]) for (const pipe of pipes) pipe.destroy();
   }
 
-  #takeIdle(path: string): Pipe | undefined {
-    const pipes = this.#idle.get(path);
-    const [pipe] = pipes ?? [];
-    if (pipe) pipes?.delete(pipe);
-    return pipe;
-  }
-
   #keep(path: string, pipe: Pipe): void {
     const pipes = this.#idle.get(path);
-    if (pipes) pipes.add(pipe);
-    else this.#idle.set(path, new Set([pipe]));
+    if (!pipes) this.#idle.set(path, [pipe]);
+    else if (pipes.length < MOST_IDLE) pipes.push(pipe);
+    else pipe.destroy();
   }
 
   #remove(path: string, pipe: Pipe): void {
     this.#busy.delete(pipe);
-    const pipes = this.#idle.get(path);
-    pipes?.delete(pipe);
-    if (pipes?.size === 0) this.#idle.delete(path);
+    const pipes = this.#idle.get(path)?.filter(other => other !== pipe);
+    if (pipes?.length) this.#idle.set(path, pipes);
+    else this.#idle.delete(path);
   }
 }
 
@@ -70,12 +67,15 @@ const CR = 13;
 /** A connection, over which one request goes after the other. */
 class Pipe {
   readonly #socket: Socket;
-  #error: Error = Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' });
+  #error: Error | undefined;
   #piped: Piped | undefined;
   #done = (): void => {};
   #timer: NodeJS.Timeout | undefined;
+  /** Tells when the client has gone. */
+  #client: ServerResponse | Socket | undefined;
   /** Whether there is more to come of the request. */
   #isSending = false;
+  #sendsChunks = false;
   /** Whether the other worker ends the connection after this answer. */
   #isLast = false;
   /** What has come of the answer's head, or of the head of a chunk, before it is whole. */
@@ -101,16 +101,20 @@ class Pipe {
     this.#piped = piped;
     this.#done = done;
     if (patience !== undefined) this.#timer = setTimeout(() => this.#socket.destroy(new Error(`no answer in ${patience} ms`)), patience);
-    response.once('close', this.#giveUp);
+    // a response that waits for those before it is not told that its client has gone
+    this.#client = response.socket ? response : request.socket.setMaxListeners(0);
+    this.#client.once('close', this.#giveUp);
     const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers;
-    this.#isSending = encoding !== undefined || length !== '0';
+    this.#sendsChunks = encoding !== undefined;
+    this.#isSending = this.#sendsChunks || length !== '0';
+    const framing = this.#sendsChunks ? ['Transfer-Encoding', 'chunked'] : this.#isSending ? ['Content-Length', length] : [];
     if (this.#isSending) {
-      request.on('data', encoding === undefined ? this.#sendBytes : this.#sendChunk);
+      request.on('data', this.#sendBytes);
       request.once('end', this.#endBody);
       this.#socket.cork(); // the body, if it is there already, leaves with the head
       process.nextTick(() => this.#socket.uncork());
     }
-    this.#socket.write(headOf(request, headers), 'latin1');
+    this.#socket.write(headOf(request, [...headers, ...framing]), 'latin1');
   }
 
   destroy(): void {
@@ -124,18 +128,15 @@ class Pipe {
   };
 
   readonly #sendBytes = (bytes: Buffer): void => {
-    if (!this.#socket.write(bytes)) this.#piped?.request.pause(); // until 'drain'
-  };
-
-  readonly #sendChunk = (bytes: Buffer): void => {
-    this.#socket.write(`${bytes.length.toString(16)}\r\n`);
-    this.#sendBytes(bytes);
-    this.#socket.write('\r\n');
+    if (this.#sendsChunks) this.#socket.write(`${bytes.length.toString(16)}\r\n`);
+    let isTaken = this.#socket.write(bytes);
+    if (this.#sendsChunks) isTaken = this.#socket.write('\r\n');
+    if (!isTaken) this.#piped?.request.pause(); // until 'drain'
   };
 
   readonly #endBody = (): void => {
     this.#isSending = false;
-    if (this.#piped?.request.headers['transfer-encoding'] !== undefined) this.#socket.write('0\r\n\r\n');
+    if (this.#sendsChunks) this.#socket.write('0\r\n\r\n');
   };
 
   #receive(bytes: Buffer): void {
@@ -153,9 +154,10 @@ class Pipe {
   }
 
   #receiveBody(bytes: Buffer, piped: Piped): void {
-    this.#left = (this.#left ?? 0) - bytes.length;
-    if (this.#left <= 0) this.#finish(piped, bytes);
-    else this.#passOn(bytes, piped);
+    const body = bytes.subarray(0, this.#left);
+    this.#left = (this.#left ?? 0) - body.length;
+    if (this.#left === 0) this.#finish(piped, bytes.length > body.length, body);
+    else this.#passOn(body, piped);
   }
 
   /** https://www.rfc-editor.org/rfc/rfc9112#section-7.1 */
@@ -170,7 +172,8 @@ class Pipe {
       const start = rest[0] === CR ? 2 : 0; // the end of the chunk before
       const end = rest.indexOf('\r\n', start);
       const length = end < 0 ? undefined : Number.parseInt(rest.toString('latin1', start, end), 16);
-      if (length === 0 && rest.includes('\r\n\r\n', start)) return this.#finish(piped);
+      const last = length === 0 ? rest.indexOf('\r\n\r\n', start) : -1; // of a trailer, which is dropped
+      if (last >= 0) return this.#finish(piped, rest.length > last + 4);
       if (!length) {
         this.#part = rest;
         return;
@@ -183,8 +186,10 @@ class Pipe {
   #passOn(bytes: Buffer, { response }: Piped): void {
     if (bytes.length === 0 || response.write(bytes)) return;
     this.#socket.pause();
-    response.once('drain', () => this.#socket.resume());
+    response.off('drain', this.#goOn).once('drain', this.#goOn);
   }
+
+  readonly #goOn = (): void => void this.#socket.resume();
 
   /** Returns what has come after it, if it is whole. */
   #takeHead(all: Buffer, piped: Piped): Buffer | undefined {
@@ -194,6 +199,10 @@ class Pipe {
     const [first = '', ...lines] = all.toString('latin1', 0, end).split('\r\n');
     const status = Number(first.slice(9, 12)); // after HTTP/1.1
     if (status < 200) return this.#takeHead(rest, piped); // the one that counts follows
+    if (!(status < 1000)) {
+      this.#socket.destroy(new Error('what has come is no answer'));
+      return undefined;
+    }
     clearTimeout(this.#timer);
     const headers: string[] = [];
     let length = Number.POSITIVE_INFINITY;
@@ -205,7 +214,7 @@ class Pipe {
       if (key === 'content-length') length = Number(value);
       else if (key === 'transfer-encoding')
         this.#isChunked = true; // Node knows no other
-      else if (key === 'connection') this.#isLast = value === 'close';
+      else if (key === 'connection') this.#isLast = value.toLowerCase() === 'close';
     }
     const hasBody = piped.request.method !== 'HEAD' && status !== 204 && status !== 304;
     this.#isChunked &&= hasBody;
@@ -214,8 +223,9 @@ class Pipe {
     return rest;
   }
 
-  #finish(piped: Piped, last?: Buffer): void {
-    const isReusable = !this.#isSending && !this.#isLast && this.#left === 0;
+  /** @param isTooLong whether there is more than the answer: whatever it is, nothing can follow it */
+  #finish(piped: Piped, isTooLong: boolean, last?: Buffer): void {
+    const isReusable = !this.#isSending && !this.#isLast && !isTooLong;
     this.#release(piped);
     piped.response.end(last);
     if (isReusable) this.#done();
@@ -228,23 +238,24 @@ class Pipe {
     if (!piped) return;
     const left = this.#left;
     this.#release(piped);
-    if (left === undefined) piped.failed(this.#error);
-    else if (left === Number.POSITIVE_INFINITY) piped.response.end();
+    if (left === undefined) piped.failed(this.#error ?? Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' }));
+    else if (left === Number.POSITIVE_INFINITY && !this.#error) piped.response.end();
     else piped.response.destroy(); // that worker has died while it answered
   }
 
   #release({ request, response }: Piped): void {
     clearTimeout(this.#timer);
-    response.off('close', this.#giveUp);
-    request.off('data', this.#sendBytes).off('data', this.#sendChunk).off('end', this.#endBody);
+    this.#client?.off('close', this.#giveUp);
+    response.off('drain', this.#goOn);
+    request.off('data', this.#sendBytes).off('end', this.#endBody);
     request.resume(); // there may be an answer before it has been read
-    this.#socket.resume(); // with the last of it there may be more than the client has taken
-    this.#piped = this.#part = this.#left = undefined;
+    this.#goOn(); // with the last of it there may be more than the client has taken
+    this.#piped = this.#part = this.#left = this.#client = undefined;
     this.#isSending = this.#isChunked = false;
   }
 }
 
-/** What begins a message, in latin1 as headers are. What Node has parsed has no line end in it. */
+/** What begins a request, in latin1 as headers are. No line end is in what Node has parsed, be it with its lenient parser. */
 export function headOf({ method, url }: IncomingMessage, headers: RawHeaders): string {
   let head = `${method} ${url} HTTP/1.1\r\n`;
   for (let index = 0; index < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`;

@@ -160,11 +160,13 @@ export class Server extends SocketIoServer implements Routes {
     const { adapter, init } = this.#settings;
     if (this.#way || adapter || init.adapter) return;
     const { config, logger, options } = this.#app;
-    const way = new HubLink(RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort)).hub, ownWorkerId(), logger);
-    way.receiverOf = name => {
-      const nsp = this._nsps.get(name);
-      return nsp && new HubReceiver(nsp, way, nsp.adapter);
-    };
+    const path = RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort)).hub;
+    const way: HubLink = new HubLink(path, ownWorkerId(), logger, {
+      receiverOf: name => {
+        const nsp = this._nsps.get(name);
+        return nsp && new HubReceiver(nsp, way, nsp.adapter);
+      },
+    });
     this.#way = way;
   }
 

@@ -28,7 +28,7 @@ const PEER = 'x-egg-socket.io-peer';
 const OF_CONNECTION = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade', 'expect'];
 
 /** What is not passed on: of requests, of answers, of upgrades. */
-const OF_REQUESTS: ReadonlySet<string> = new Set([PEER, ...OF_CONNECTION]);
+const OF_REQUESTS: ReadonlySet<string> = new Set([PEER, ...OF_CONNECTION, 'content-length', 'transfer-encoding']);
 const OF_ANSWERS: ReadonlySet<string> = new Set([PEER, ...OF_CONNECTION, 'transfer-encoding']);
 const OF_UPGRADES: ReadonlySet<string> = new Set([PEER]);
 
@@ -282,7 +282,7 @@ interface Peer {
 
 const SHOWN = Symbol('peer');
 
-/** A socket between workers shows the peer of one request after the other. */
+/** A socket between workers shows the peer of one request after the other: of the latest, to who looks at it later. */
 function showPeer(socket: Socket): Peer {
   const peer: Peer = { address: undefined, port: undefined, isSecure: false };
   Object.defineProperties(socket, {

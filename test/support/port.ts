@@ -6,16 +6,22 @@ import { createServer } from 'node:net';
 /** Below those that systems give to outgoing connections: none of these takes it, not even while its server is down for a test. */
 const [FIRST, LAST] = [10_000, 30_000];
 
+/** Those that this process has been given. */
+const given = new Set<number>();
+
 /** Resolves to a port that was free just now. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(FIRST, LAST);
+    if (given.has(port)) continue;
     const server = createServer();
     try {
       await once(server.listen(port, '127.0.0.1'), 'listening');
-    } catch {
-      continue; // somebody has it
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') continue; // Node's
+      throw error;
     }
+    given.add(port);
     server.close();
     await once(server, 'close');
     return port;
