@@ -3,18 +3,18 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Namespace } from 'socket.io';
 import { Adapter, SessionAwareAdapter } from 'socket.io-adapter';
-import { endInOutage } from './broadcast';
+import { endInOutage, type Fallible } from './broadcast';
 import type { AdapterFactory, AdapterSettings, InitOptions } from './config';
 import { type MongoPackage, MongoLink, PostgresLink, type PostgresPackage } from './database';
 import type { Deprecations } from './deprecations';
 import type { Logger } from './egg';
 import { messageOf, SetupError } from './errors';
-import { Link } from './link';
+import type { Link } from './link';
 import { holdUntilConnected } from './recovery';
 import { RedisLink, type StreamsPackage } from './redis';
 
 /** A way to other processes: to the workers of this machine by the hub, or to other servers. */
-export interface Way {
+export interface Way extends Fallible {
   readonly createAdapter: AdapterFactory;
   /** Resolves when it is open, or when the boot should not wait any longer. */
   ready(): Promise<void>;
@@ -66,7 +66,7 @@ export function createAdapterFactory(
   return function (nsp) {
     const adapter = create(nsp);
     if (adapter instanceof SessionAwareAdapter) holdUntilConnected(adapter, nsp);
-    if (way instanceof Link) endInOutage(nsp, adapter, way);
+    if (way) endInOutage(nsp, adapter, way);
     deprecations.ofAdapter(adapter);
     return adapter;
   };

@@ -1,13 +1,19 @@
 /**
  * Broadcasts that ask for acknowledgements. Socket.IO waits for them until their time is over; here that ends as soon as
- * other servers cannot be reached any more, with an error that says so and the answers that are there.
+ * others cannot be reached any more, with an error that says so and the answers that are there.
  */
 import type { Namespace, Socket } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
-import type { Link } from './link';
 
-/** What the clients of this server have to answer once the others are lost, in ms. */
-const LOCAL_PATIENCE = 200;
+/** The way to others, as far as it matters here. */
+export interface Fallible {
+  /** What the clients of this process have to answer once the others are lost, in ms. */
+  readonly localPatience: number;
+  /** Calls back when others cannot be asked any more. Returns how to take that back. */
+  onSilence(callback: () => void): () => void;
+  /** That they cannot be asked. */
+  error(): Error;
+}
 
 type Callback = (error: Error | null, responses: unknown) => void;
 
@@ -21,7 +27,7 @@ const METHODS = ['to', 'in', 'except', 'compress', 'timeout'] as const;
 const GETTERS = ['volatile', 'local'] as const;
 
 /** Puts it on a namespace, and on the sockets that connect to it. */
-export function endInOutage(nsp: Namespace, adapter: Adapter, link: Link): void {
+export function endInOutage(nsp: Namespace, adapter: Adapter, way: Fallible): void {
   const answers = collectAnswers(adapter);
   const plain = Object.getPrototypeOf(nsp.to([])) as Operator; // before it is changed here
   const own = Object.create(plain) as Operator;
@@ -53,14 +59,19 @@ export function endInOutage(nsp: Namespace, adapter: Adapter, link: Link): void 
       const collected = answers.expect(this.flags);
       const answer = once(callback as Callback, () => cancel()); // Socket.IO calls it so
       let timer: NodeJS.Timeout | undefined;
-      const forget = link.onSilence(() => {
-        timer = setTimeout(() => answer(link.error(), collected), LOCAL_PATIENCE);
+      const forget = way.onSilence(() => {
+        timer = setTimeout(() => answer(way.error(), collected), way.localPatience);
       });
       const cancel = (): void => {
         forget();
         clearTimeout(timer);
       };
-      return plain.emit.call(this, event, ...args.slice(0, -1), answer);
+      try {
+        return plain.emit.call(this, event, ...args.slice(0, -1), answer);
+      } catch (error) {
+        cancel(); // nothing has been sent
+        throw error;
+      }
     },
   });
   const ofSocket = function (this: Socket): unknown {
@@ -73,10 +84,15 @@ export function endInOutage(nsp: Namespace, adapter: Adapter, link: Link): void 
   });
 }
 
-/** Keeps the answers of each broadcast, which Socket.IO keeps to itself. */
+/**
+ * Keeps the answers of each broadcast, which Socket.IO keeps to itself. And where a broadcast is `local`, one server is to answer:
+ * Socket.IO waits for all that there are.
+ */
 function collectAnswers(adapter: Adapter): { expect(flags: object): unknown[] } {
   const byFlags = new WeakMap<object, unknown[]>(); // each operator has flags of its own, and hands them over
   const broadcastWithAck = adapter.broadcastWithAck.bind(adapter);
+  const serverCount = adapter.serverCount.bind(adapter);
+  let isLocal = false; // from a broadcast to the question how many servers there are, which Socket.IO asks at once
   Object.assign(adapter, {
     broadcastWithAck(packet: unknown, opts: BroadcastOptions, countClients: (count: number) => void, ack: (answer: unknown) => void): void {
       const collected = opts.flags && byFlags.get(opts.flags);
@@ -84,6 +100,12 @@ function collectAnswers(adapter: Adapter): { expect(flags: object): unknown[] } 
         collected?.push(answer);
         ack(answer);
       });
+      isLocal = opts.flags?.local === true;
+    },
+    async serverCount(): Promise<number> {
+      const isOfLocal = isLocal;
+      isLocal = false;
+      return isOfLocal ? 1 : serverCount();
     },
   });
   return {

@@ -13,6 +13,8 @@ import { broadcastHere, deliverLocallyFirst, encoded, failFast, isMissed, locall
 
 /** How long a query may take, in ms. The database is thought to be dead before; this ends what a connection has lost. */
 const QUERY_PATIENCE = 5000;
+/** How long until the database is tried again, in ms. */
+const RETRY = 250;
 /** How long what is going on has to end when the app closes, in ms. */
 const GOODBYE = 500;
 
@@ -47,8 +49,10 @@ export class PostgresLink extends Link {
   readonly #adapters = new Set<ClusterAdapter>();
   /** The one connection that hears what others send. */
   #listener: PgClient | undefined;
+  #listenedAt = 0;
   #isPulsing = false;
   #hasTable = false;
+  readonly #closing = new AbortController();
 
   /** @param path where the package has been found: pg comes with it */
   constructor({ options }: DatabaseSettings, logger: Logger, { createAdapter }: PostgresPackage, path: string) {
@@ -96,19 +100,35 @@ export class PostgresLink extends Link {
       .finally(() => (this.#isPulsing = false));
   }
 
-  /** Its place is taken by another: the adapter sees to that. */
+  /** Its place is taken by another: the adapter sees to that. One that has just been made has yet to answer. */
   protected reconnect(): void {
-    cut(this.#listener);
+    if (performance.now() - this.#listenedAt > CONNECT_PATIENCE) cut(this.#listener);
   }
 
   protected async disconnect(): Promise<void> {
+    this.#closing.abort();
     await Promise.race([Promise.all([this.#pool.end(), this.#listener?.end()]), wait(GOODBYE, undefined, { ref: false })]);
     cut(this.#listener);
   }
 
-  /** A connection of its own rather than one of the pool, to which the adapter does not give back those that have ended. */
+  /** Until it listens, or the app closes: the adapter would try again after up to 3 s, and for ever. */
   async #listen(): Promise<PgClient> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        return await this.#tryToListen();
+      } catch (error) {
+        this.goDown(toError(error));
+        await wait(RETRY, undefined, { signal, ref: false }).catch(() => {});
+      }
+    }
+    return new Promise(() => {});
+  }
+
+  /** By a connection of its own rather than one of the pool, to which the adapter does not give back those that have ended. */
+  async #tryToListen(): Promise<PgClient> {
     cut(this.#listener);
+    this.#listenedAt = performance.now();
     const client = new this.#pg.Client(this.#connection);
     this.#listener = client;
     client.on('error', (error: Error) => this.goDown(error));

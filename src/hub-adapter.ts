@@ -59,19 +59,14 @@ export class HubAdapter extends Adapter {
     super.broadcast(encoded, opts);
   }
 
-  /**
-   * Throws while the hub is down: Socket.IO calls back with no other error than that of a timeout, but what is thrown here reaches the caller
-   * of `emit()` and `emitWithAck()`. Nobody has got the packet then.
-   */
+  /** While the hub is down it goes to the clients here, and does not end by itself: see endInOutage(). */
   override broadcastWithAck(
     packet: Packet,
     opts: BroadcastOptions,
     onClients: (count: number) => void,
     onAnswer: (answer?: unknown) => void,
   ): void {
-    if (opts.flags?.local) for (const _peer of this.#link.peers) onClients(0);
-    else if (!this.#link.isUp) throw this.#link.downError();
-    else if (this.#link.peerCount > 0) this.#broadcastForOthers(packet, opts, onClients, onAnswer);
+    if (!opts.flags?.local && this.#link.isUp && this.#link.peerCount > 0) this.#broadcastForOthers(packet, opts, onClients, onAnswer);
     super.broadcastWithAck(packet, opts, onClients, onAnswer);
   }
 
@@ -107,9 +102,9 @@ export class HubAdapter extends Adapter {
     this.#ask({ type: 'event', nsp: this.name }, encodeValues(args.slice(0, -1)), ANSWER_PATIENCE, done);
   }
 
-  /** This worker and those that it knows of: while the hub is down, it alone. */
+  /** This worker and those that it knows of. While the hub is down nobody knows, and Socket.IO waits for more than have answered. */
   override async serverCount(): Promise<number> {
-    return Promise.resolve(1 + this.#link.peerCount);
+    return Promise.resolve(this.#link.isUp ? 1 + this.#link.peerCount : Number.POSITIVE_INFINITY);
   }
 
   /** Does what another worker asks for. */
@@ -157,7 +152,7 @@ export class HubAdapter extends Adapter {
         else if (peers.has(from)) onAnswer(this.#codec.decodeAnswer(parts)); // of one who has come since then nobody is expected
       },
       left: from => count(from, 0),
-      failed: () => undefined, // Socket.IO has no ear for it, and calls back with a timeout
+      failed: () => undefined, // endInOutage() hears of it
     });
     if (!this.#link.publish({ type: 'broadcast', id, ...this.#target(opts) }, frames)) {
       this.#link.forget(id);
@@ -171,7 +166,7 @@ export class HubAdapter extends Adapter {
     const missing = new Set(this.#link.peers);
     const answers: unknown[] = [];
     if (!this.#link.isUp || missing.size === 0) {
-      done(this.#link.isUp ? null : this.#link.downError(), answers);
+      done(this.#link.isUp ? null : this.#link.error(), answers);
       return;
     }
     const end = (error: Error | null): void => {

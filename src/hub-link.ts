@@ -3,6 +3,7 @@ import { createConnection, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
+import type { Fallible } from './broadcast';
 import type { Logger } from './egg';
 import { messageOf, OutageError } from './errors';
 import { HubAdapter } from './hub-adapter';
@@ -44,8 +45,9 @@ interface HubLinkOptions {
   readonly receiverOf?: (nsp: string) => Receiver | undefined;
 }
 
-export class HubLink {
+export class HubLink implements Fallible {
   readonly createAdapter: (nsp: Namespace) => Adapter;
+  readonly localPatience = 50;
   readonly onlySpeaks: boolean;
   readonly #path: string;
   readonly #name: string;
@@ -54,6 +56,7 @@ export class HubLink {
   /** By namespace. */
   readonly #adapters = new Map<string, HubAdapter>();
   readonly #questions = new Map<number, Question>();
+  readonly #waiting = new Set<() => void>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #lastQuestion = 0;
   /** The other workers' names by number, while there is a hub. */
@@ -124,6 +127,13 @@ export class HubLink {
     return this.#outbox?.size ?? 0;
   }
 
+  /** See Fallible. What the agent says before its link is up waits for that: see AgentIo. */
+  onSilence(callback: () => void): () => void {
+    if (this.#isUp || (this.onlySpeaks && !this.#isDown)) this.#waiting.add(callback);
+    else process.nextTick(callback);
+    return () => this.#waiting.delete(callback);
+  }
+
   /** From now on this is the adapter of its namespace. */
   add(adapter: HubAdapter): void {
     this.#adapters.set(adapter.name, adapter);
@@ -155,7 +165,7 @@ export class HubLink {
   }
 
   /** Where an error is to say that the others cannot be asked. */
-  downError(): Error {
+  error(): Error {
     return new OutageError('IO_HUB_DOWN', 'the other workers cannot be asked; `local` asks this one alone');
   }
 
@@ -204,8 +214,10 @@ export class HubLink {
     this.#peers = new Map();
     this.#outbox = undefined;
     this.#isUp = false;
-    this.#eachQuestion(question => question.failed(this.downError()));
+    this.#eachQuestion(question => question.failed(this.error()));
     this.#questions.clear();
+    for (const callback of this.#waiting) callback();
+    this.#waiting.clear();
   }
 
   #eachQuestion(tell: (question: Question) => void): void {

@@ -2,6 +2,7 @@
  * The way to the other servers, whatever it is made of, and whether it is open. What happens to it never reaches local clients:
  * an outage is one line of log, its end another, and who has to hear from other servers is told so at once.
  */
+import type { Fallible } from './broadcast';
 import type { AdapterFactory } from './config';
 import type { Logger } from './egg';
 import { type LinkCode, messageOf, OutageError } from './errors';
@@ -16,8 +17,9 @@ const OUTAGE = 10;
 /** How long a connection may take to be made, in ms. */
 export const CONNECT_PATIENCE = OUTAGE * PULSE;
 
-export abstract class Link {
+export abstract class Link implements Fallible {
   abstract readonly createAdapter: AdapterFactory;
+  readonly localPatience = 200;
   readonly logger: Logger;
   readonly #code: LinkCode;
   readonly #name: string;

@@ -105,6 +105,26 @@ for (const [name, { workers, redis, recovers }] of Object.entries(WAYS)) {
   });
 }
 
+test('a scheduled task reaches the clients of all workers, whichever of them runs it', async t => {
+  const task = `
+    let ticks = 0;
+    module.exports = {
+      schedule: { type: 'worker', interval: 100 },
+      async task(ctx) { ctx.app.io.emit('tick', process.pid, ++ticks); },
+    };`;
+  const cluster = await startCluster(t, { ...FILES, 'app/schedule/tick.js': task }, { workers: 3 });
+  const clients = await connectSome(t, cluster);
+  const owners = await Promise.all(clients.map(async client => ask(client, 'join', 'room')));
+  assert.ok(new Set(owners).size > 1);
+  const heard = clients.map(() => new Set<string>());
+  for (const [index, client] of clients.entries()) client.on('tick', (pid: number, tick: number) => heard[index]?.add(`${pid}, ${tick}`));
+  const ticks = new Set<string>();
+  while (ticks.size < 3) ticks.add((await next<[number, number]>(clients[0], 'tick')).join(', '));
+  for (const [index, client] of clients.entries()) {
+    while ([...ticks].some(tick => !heard[index]?.has(tick))) await next(client, 'tick');
+  }
+});
+
 test('who comes back to a single worker has missed nothing of what the agent has said meanwhile', async t => {
   const cluster = await startCluster(t, { ...FILES, 'config/config.default.js': `exports.io = { ${RECOVERS} };` }, { workers: 1 });
   const port = Number(new URL(cluster.url).port);

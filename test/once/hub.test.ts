@@ -277,21 +277,28 @@ test('without the hub a worker serves its own clients, and calls that need the o
     await hub.close();
     await one.logs.logged(DOWN);
     await other.logs.logged(DOWN);
-    const start = performance.now();
-    await isDown(one.io.fetchSockets());
-    await isDown(one.io.serverSideEmitWithAck('event'));
-    await isDown(one.io.timeout(1000).emitWithAck('ask'));
-    assert.throws(() => one.io.timeout(10).emit('ask', () => {}), { code: 'IO_HUB_DOWN' });
-    const time = performance.now() - start;
-    assert.ok(time < 100, `${time} ms`);
+    const times = [];
+    for (let n = 0; n < 3; n++) {
+      const start = performance.now();
+      const answered = new Promise(resolve => one.io.timeout(1000).emit('ask', (...answer: unknown[]) => resolve(answer)));
+      await Promise.all([
+        isDown(one.io.fetchSockets()),
+        isDown(one.io.serverSideEmitWithAck('event')),
+        isDown(one.io.to('nobody').to(alice.id).timeout(1000).emitWithAck('ask')),
+      ]);
+      const [error, answers] = (await answered) as [{ code: string }, string[]];
+      assert.deepEqual([error.code, answers], ['IO_HUB_DOWN', ['here', 'here']]);
+      times.push(performance.now() - start);
+    }
+    assert.ok(Math.min(...times) < 100, `${times.join(', ')} ms`); // of some: the machine may be busy
     assert.deepEqual(ids(await one.io.local.fetchSockets()), ids([alice, carol]));
     assert.deepEqual(await one.io.local.timeout(5000).emitWithAck('ask'), ['here', 'here']);
     one.io.socketsJoin('a');
     for (let n = 0; n < 100; n++) one.io.to('a').emit('n', n);
     one.io.serverSideEmit('event');
-    const expected = [['ask'], ...[...Array(100).keys()].map(n => ['n', n])];
+    const expected = [...Array(100).keys()].map(n => ['n', n]);
     assert.deepEqual(
-      (await allHeard(one.io.of('/'), [alice, carol])).map(heard => heard.map(args => args.filter(arg => typeof arg !== 'function'))),
+      (await allHeard(one.io.of('/'), [alice, carol])).map(heard => heard.filter(([event]) => event !== 'ask')),
       [expected, expected],
     );
 
@@ -307,18 +314,21 @@ test('without the hub a worker serves its own clients, and calls that need the o
   }
 });
 
-test('what waits for others fails at once when the hub goes, and acknowledgements by their timeout', async t => {
+test('what waits for others fails at once when the hub goes; acknowledgements bring those that have come', async t => {
   watchForCrashes(t);
   const path = await hubPath(t);
   const hub = await startHub(t, path);
   const worker = await startWorker(t, path, 'one');
   await enterMute(t, path);
+  const alice = await enter(t, worker);
   while ((await worker.io.of('/').adapter.serverCount()) !== 2) await nextTurn();
-  const acknowledged = assert.rejects(worker.io.timeout(300).emitWithAck('ask'), /operation has timed out/);
+  const answered = next(alice.client, 'ask').then(([answer]) => (answer as (value: string) => void)('here'));
+  const acknowledged = worker.io.timeout(60_000).emitWithAck('ask');
   const failed = [isDown(worker.io.timeout(60_000).fetchSockets()), isDown(worker.io.serverSideEmitWithAck('event'))];
+  await answered;
   await hub.close();
   await Promise.all(failed);
-  await acknowledged;
+  await assert.rejects(acknowledged, { code: 'IO_HUB_DOWN', responses: ['here'] });
 });
 
 test('what waits for others fails when its own worker closes', async t => {

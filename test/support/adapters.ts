@@ -411,6 +411,13 @@ holds('those of a room acknowledge', async ({ nsp, enter }) => {
   assert.deepEqual(answers.sort(), [1, 2]);
 });
 
+holdsWithOthers('those of this server acknowledge, with `local`', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(0), await enter(1)];
+  for (const [index, { client }] of people.entries()) client.on('ask', (answer: (index: number) => void) => answer(index));
+  const answers = (await nsp(0).local.timeout(5000).emitWithAck('ask')) as number[];
+  assert.deepEqual(answers.toSorted(), [0, 1]);
+});
+
 holds('acknowledgements carry bytes, and nothing', async ({ nsp, enter }) => {
   const { client } = await enter(1);
   client.on('bytes', (sent: unknown, answer: (value: unknown) => void) => answer({ back: sent }));

@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import type { ServerOptions } from 'socket.io';
 import { type AdapterServer, type Join, startServer } from './adapters';
 import { Logs } from './logs';
-import { Hub, HubLink } from './parts';
+import { createAdapterFactory, Deprecations, Hub, HubLink } from './parts';
 
 export interface Worker extends AdapterServer {
   readonly link: HubLink;
@@ -32,7 +32,7 @@ export async function startWorker(t: TestContext, path: string, name: string, op
   const logs = new Logs();
   const link = new HubLink(path, name, logs);
   // Socket.IO types it as a class only, but takes a factory as well
-  const adapter = link.createAdapter as unknown as NonNullable<ServerOptions['adapter']>;
+  const adapter = createAdapterFactory({}, undefined, link, new Deprecations(logs)) as unknown as NonNullable<ServerOptions['adapter']>;
   const server = await startServer(t, { adapter, ...options }, () => link.close());
   await link.ready();
   return { ...server, link, logs };

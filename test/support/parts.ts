@@ -1,6 +1,8 @@
 /** Parts of the plugin that apps do not import. */
 import { join } from 'node:path';
+import type * as adapter from '../../dist/adapter';
 import type * as config from '../../dist/config';
+import type * as deprecations from '../../dist/deprecations';
 import type * as hub from '../../dist/hub';
 import type * as hubFrames from '../../dist/hub-frames';
 import type * as hubLink from '../../dist/hub-link';
@@ -13,6 +15,8 @@ const DIST = join(__dirname, '../../../dist');
 export type Hub = hub.Hub;
 export type HubLink = hubLink.HubLink;
 
+export const { createAdapterFactory, createLink } = require(join(DIST, 'adapter')) as typeof adapter;
+export const { Deprecations } = require(join(DIST, 'deprecations')) as typeof deprecations;
 export const { Hub } = require(join(DIST, 'hub')) as typeof hub;
 export const { controlFrame, eachFrame, FrameReader } = require(join(DIST, 'hub-frames')) as typeof hubFrames;
 export const { HubLink } = require(join(DIST, 'hub-link')) as typeof hubLink;
