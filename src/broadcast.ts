@@ -19,7 +19,7 @@ type Callback = (error: Error | null, responses: unknown) => void;
 
 /** Socket.IO's BroadcastOperator, which it exports as a type of many parameters only. */
 interface Operator {
-  readonly flags: { readonly local?: boolean };
+  readonly flags: { readonly local?: boolean; readonly expectSingleResponse?: boolean };
   emit(event: string, ...args: unknown[]): boolean;
 }
 
@@ -28,7 +28,7 @@ const GETTERS = ['volatile', 'local'] as const;
 
 /** Puts it on a namespace, and on the sockets that connect to it. */
 export function endInOutage(nsp: Namespace, adapter: Adapter, way: Fallible): void {
-  const answers = collectAnswers(adapter);
+  const questions = watchQuestions(adapter);
   const plain = Object.getPrototypeOf(nsp.to([])) as Operator; // before it is changed here
   const own = Object.create(plain) as Operator;
   const adopt = (operator: unknown): unknown => Object.setPrototypeOf(operator, own) as unknown;
@@ -51,21 +51,20 @@ export function endInOutage(nsp: Namespace, adapter: Adapter, way: Fallible): vo
         },
       });
     }
+    const fetchSockets = Reflect.get(target.from, 'fetchSockets') as () => Promise<object[]>;
+    define(target.of, 'fetchSockets', {
+      async value(): Promise<object[]> {
+        const sockets = await fetchSockets.call(this);
+        for (const socket of sockets) if ('operator' in socket) adopt(socket.operator); // one of another server has its own
+        return sockets;
+      },
+    });
   }
   define(own, 'emit', {
     value(this: Operator, event: string, ...args: unknown[]): boolean {
       const callback = args.at(-1);
       if (typeof callback !== 'function' || this.flags.local) return plain.emit.call(this, event, ...args);
-      const collected = answers.expect(this.flags);
-      const answer = once(callback as Callback, () => cancel()); // Socket.IO calls it so
-      let timer: NodeJS.Timeout | undefined;
-      const forget = way.onSilence(() => {
-        timer = setTimeout(() => answer(way.error(), collected), way.localPatience);
-      });
-      const cancel = (): void => {
-        forget();
-        clearTimeout(timer);
-      };
+      const { answer, cancel } = answerOnce(callback as Callback, this.flags, questions.expect(this.flags), way); // Socket.IO calls it so
       try {
         return plain.emit.call(this, event, ...args.slice(0, -1), answer);
       } catch (error) {
@@ -84,46 +83,86 @@ export function endInOutage(nsp: Namespace, adapter: Adapter, way: Fallible): vo
   });
 }
 
+/** Who is called first: Socket.IO, or the outage. */
+function answerOnce(callback: Callback, flags: Operator['flags'], question: Question, way: Fallible): { answer: Callback; cancel(): void } {
+  let isOver = false;
+  let timer: NodeJS.Timeout | undefined;
+  const cancel = (): void => {
+    isOver = true;
+    forget();
+    clearTimeout(timer);
+  };
+  const answer: Callback = (error, responses) => {
+    if (isOver) return;
+    cancel();
+    callback(error, responses);
+  };
+  const giveUp = (): void => answer(way.error(), flags.expectSingleResponse ? null : question.answers);
+  const forget = way.onSilence(() => {
+    if (isOver || !question.isDueElsewhere) return;
+    timer = setTimeout(() => setImmediate(giveUp), way.localPatience); // after what has come meanwhile, if this process was busy
+  });
+  return { answer, cancel };
+}
+
+/** A broadcast that clients are to acknowledge. */
+class Question {
+  readonly answers: unknown[] = [];
+  /** How many servers have said how many of their clients they ask; and how many have to. */
+  counted = 0;
+  servers = Number.POSITIVE_INFINITY;
+  /** Clients of other servers. */
+  elsewhere = 0;
+
+  /** Whether other servers have, or may have, anything to say. */
+  get isDueElsewhere(): boolean {
+    return this.elsewhere > 0 || this.counted < this.servers;
+  }
+}
+
 /**
- * Keeps the answers of each broadcast, which Socket.IO keeps to itself. And where a broadcast is `local`, one server is to answer:
- * Socket.IO waits for all that there are.
+ * Sees what becomes of each broadcast, which Socket.IO keeps to itself. And where one is `local`, one server is to answer:
+ * Socket.IO would wait for all that there are.
  */
-function collectAnswers(adapter: Adapter): { expect(flags: object): unknown[] } {
-  const byFlags = new WeakMap<object, unknown[]>(); // each operator has flags of its own, and hands them over
+function watchQuestions(adapter: Adapter): { expect(flags: object): Question } {
+  const byFlags = new WeakMap<object, Question>(); // each operator has flags of its own, and hands them over
   const broadcastWithAck = adapter.broadcastWithAck.bind(adapter);
   const serverCount = adapter.serverCount.bind(adapter);
-  let isLocal = false; // from a broadcast to the question how many servers there are, which Socket.IO asks at once
+  /** From a broadcast to the question how many servers there are, which Socket.IO asks at once. */
+  let latest: { readonly question: Question | undefined; readonly isLocal: boolean } | undefined;
   Object.assign(adapter, {
     broadcastWithAck(packet: unknown, opts: BroadcastOptions, countClients: (count: number) => void, ack: (answer: unknown) => void): void {
-      const collected = opts.flags && byFlags.get(opts.flags);
-      broadcastWithAck(packet, opts, countClients, answer => {
-        collected?.push(answer);
+      const { flags = {} } = opts;
+      const question = byFlags.get(flags);
+      let isElsewhere = false;
+      const count = (clients: number): void => {
+        if (question) {
+          question.counted++;
+          if (isElsewhere) question.elsewhere += clients;
+        }
+        countClients(clients);
+      };
+      broadcastWithAck(packet, opts, count, answer => {
+        question?.answers.push(answer);
         ack(answer);
       });
-      isLocal = opts.flags?.local === true;
+      isElsewhere = true; // those here have been counted
+      latest = { question, isLocal: flags.local === true };
     },
     async serverCount(): Promise<number> {
-      const isOfLocal = isLocal;
-      isLocal = false;
-      return isOfLocal ? 1 : serverCount();
+      const { question, isLocal = false } = latest ?? {};
+      latest = undefined;
+      const count = isLocal ? 1 : await serverCount();
+      if (question) question.servers = count;
+      return count;
     },
   });
   return {
     expect(flags) {
-      const collected: unknown[] = [];
-      byFlags.set(flags, collected);
-      return collected;
+      const question = new Question();
+      byFlags.set(flags, question);
+      return question;
     },
-  };
-}
-
-function once(callback: Callback, called: () => void): Callback {
-  let isCalled = false;
-  return (error, responses) => {
-    if (isCalled) return;
-    isCalled = true;
-    called();
-    callback(error, responses);
   };
 }
 

@@ -127,8 +127,8 @@ export class PostgresLink extends Link {
 
   /** By a connection of its own rather than one of the pool, to which the adapter does not give back those that have ended. */
   async #tryToListen(): Promise<PgClient> {
+    this.#listener?.removeAllListeners('end'); // to which the adapter would answer with one more
     cut(this.#listener);
-    this.#listenedAt = performance.now();
     const client = new this.#pg.Client(this.#connection);
     this.#listener = client;
     client.on('error', (error: Error) => this.goDown(error));
@@ -137,6 +137,7 @@ export class PostgresLink extends Link {
       if (channel === this.#channel) this.comeBack(Number(payload));
     });
     await client.connect();
+    this.#listenedAt = performance.now();
     return Object.assign(client, {
       release: () => void client.end(), // as one of a pool
       // the adapter fetches what is large; what comes after it must not overtake it

@@ -105,6 +105,7 @@ export class HubLink implements Fallible {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#outbox?.flush();
     this.#disconnect();
+    this.#giveUp();
     if (this.#socket) leave(this.#socket);
   }
 
@@ -207,6 +208,11 @@ export class HubLink implements Fallible {
     this.#timer = setTimeout(() => this.#connect(), RETRY).unref();
   }
 
+  #giveUp(): void {
+    for (const callback of this.#waiting) callback();
+    this.#waiting.clear();
+  }
+
   /** What was asked is not answered any more, and nobody is there. */
   #disconnect(): void {
     clearTimeout(this.#timer);
@@ -216,8 +222,6 @@ export class HubLink implements Fallible {
     this.#isUp = false;
     this.#eachQuestion(question => question.failed(this.error()));
     this.#questions.clear();
-    for (const callback of this.#waiting) callback();
-    this.#waiting.clear();
   }
 
   #eachQuestion(tell: (question: Question) => void): void {
@@ -295,6 +299,7 @@ export class HubLink implements Fallible {
   #goDown(): void {
     if (this.#isDown) return;
     this.#isDown = true;
+    this.#giveUp();
     const problem = `no hub at ${this.#path}; clients of this worker are served, those of other workers are not reached until it is back`;
     this.#logger.error(messageOf('IO_HUB_DOWN', problem), this.#lastError);
   }

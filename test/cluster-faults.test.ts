@@ -140,11 +140,13 @@ test('while there is no agent, workers go on alone, and they find each other aga
 
   process.kill(agent, 'SIGKILL');
   const times: number[] = [];
-  while (times.length < 3) {
+  for (;;) {
     const answer = (await ask(at(clients, 0), 'count')) as { code: string; ms: number } | number;
-    if (typeof answer === 'number') continue; // it has not heard of it yet
-    assert.equal(answer.code, 'IO_HUB_DOWN');
-    times.push(answer.ms);
+    if (typeof answer === 'object') {
+      assert.equal(answer.code, 'IO_HUB_DOWN');
+      times.push(answer.ms);
+    }
+    if (times.length === 3 || (times.length > 0 && typeof answer === 'number')) break; // by then the hub may be back
   }
   assert.ok(Math.min(...times) < 100, `${times.join(', ')} ms`); // of some: the machine may be busy
   const heard = Promise.all(neighbours.map(client => next(client, 'told')));
