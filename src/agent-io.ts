@@ -31,8 +31,8 @@ export class AgentIo {
     const parser = init.parser as object | undefined; // declared as any
     this.server = new Server({
       ...(parser && { parser }),
-      adapter: this.#waitingAdapters(create) as unknown as NonNullable<ServerOptions['adapter']>,
-    }); // typed as a class only
+      adapter: this.#waitingAdapters(create) as unknown as NonNullable<ServerOptions['adapter']>, // typed as a class only
+    });
   }
 
   async close(): Promise<void> {

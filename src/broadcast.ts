@@ -51,7 +51,7 @@ export function endInOutage(nsp: Namespace, adapter: Adapter, way: Fallible): vo
         },
       });
     }
-    const fetchSockets = Reflect.get(target.from, 'fetchSockets') as () => Promise<object[]>;
+    const fetchSockets = Reflect.get(target.from, 'fetchSockets') as () => Promise<object[]>; // both have it
     define(target.of, 'fetchSockets', {
       async value(): Promise<object[]> {
         const sockets = await fetchSockets.call(this);

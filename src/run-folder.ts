@@ -124,7 +124,7 @@ async function removeUnused(path: string, isOurs: () => boolean): Promise<void> 
 }
 
 function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  return (error as NodeJS.ErrnoException).code === 'ENOENT'; // of Node's file system
 }
 
 function openSecret(folder: string): string {

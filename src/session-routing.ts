@@ -265,7 +265,7 @@ export class SessionRouting {
     }
     delete headers[PEER];
     rawHeaders.splice(rawHeaders.indexOf(PEER), 2);
-    const peer = (socket as Socket & { [SHOWN]?: Peer })[SHOWN] ?? showPeer(socket);
+    const peer = (socket as Socket & { [SHOWN]?: Peer })[SHOWN] ?? showPeer(socket); // there from its second request on
     peer.address = address;
     peer.port = port === '' ? undefined : Number(port); // a client at a Unix socket has none
     peer.isSecure = protocol === 'tls';

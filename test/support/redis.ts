@@ -121,7 +121,9 @@ export async function startRedisCluster(t: TestContext): Promise<RedisServer[]> 
     await asked(port, async redis => {
       const info = await redis.cluster('INFO');
       const members = (await redis.cluster('NODES')) as string; // declared as unknown
-      return info.includes('cluster_state:ok') && members.match(/\bslave\b.* connected$/gm)?.length === 3;
+      const isWhole = info.includes('cluster_state:ok') && members.match(/\bslave\b.* connected$/gm)?.length === 3;
+      // a replica that has not yet copied its master does not take its place
+      return isWhole && !(await redis.info('replication')).includes('master_link_status:down');
     });
   }
   return nodes;
