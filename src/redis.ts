@@ -149,12 +149,13 @@ export class RedisLink extends Link {
 
   /** A connection on which a stream is read: Redis says something at least as often as a read ends. */
   #createReader(blockTime: unknown): Client {
-    const reader = this.#createSubscriber({ socketTimeout: (typeof blockTime === 'number' ? blockTime : 5000) + 5000 });
+    const patience = (typeof blockTime === 'number' ? blockTime : 5000) + 5000;
+    const reader = this.#createSubscriber({ socketTimeout: patience });
     const xread = reader.xread.bind(reader) as (...args: unknown[]) => Promise<unknown>; // of many signatures
     const signal = this.#closing.signal;
     let start: string | undefined;
     const startOf = async (stream: unknown): Promise<string> => {
-      start = await lastOf(reader, String(stream));
+      start = await within(patience, lastOf(reader, String(stream)));
       if (--this.#unread === 0) this.#isReading.abort();
       return start;
     };
@@ -168,7 +169,7 @@ export class RedisLink extends Link {
         const [stream, offset] = args.slice(-2);
         try {
           if (offset === '$') args[args.length - 1] = start ?? (await startOf(stream));
-          return await xread(...args);
+          return await within(patience + 1000, xread(...args));
         } catch (error) {
           await wait(500, undefined, { signal, ref: false }).catch(() => {});
           if (signal.aborted) return new Promise(() => {});
@@ -186,10 +187,19 @@ export class RedisLink extends Link {
       if (channel.equals(from)) this.comeBack(Number(pulse.toString()));
     });
     const subscribe = this.#isSharded ? 'ssubscribe' : 'subscribe';
-    subscriber[subscribe](this.#pulseChannel).then(
-      () => this.pulse(),
-      () => {}, // it is closed
-    );
+    const { signal } = this.#closing;
+    const begin = async (): Promise<void> => {
+      while (!signal.aborted) {
+        try {
+          await subscriber[subscribe](this.#pulseChannel);
+          this.pulse();
+          return;
+        } catch {
+          await wait(500, undefined, { signal, ref: false }).catch(() => {}); // the connection was closed meanwhile
+        }
+      }
+    };
+    void begin();
   }
 }
 
@@ -278,6 +288,15 @@ function heard(result: unknown, command: Command, onFailure: OnFailure): unknown
     });
   }
   return result;
+}
+
+/** Ends what is not answered: where the node of a Cluster goes, a command may be lost for good. */
+async function within<Answer>(ms: number, answer: Promise<Answer>): Promise<Answer> {
+  const over = new AbortController();
+  const late = wait(ms, undefined, { signal: over.signal, ref: false }).then(() => {
+    throw new Error(`no answer in ${ms} ms`);
+  });
+  return Promise.race([answer, late]).finally(() => over.abort());
 }
 
 /** The id of a stream's last entry: reading goes on from there. */
