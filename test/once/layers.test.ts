@@ -30,6 +30,7 @@ const VIOLATIONS: Record<string, string> = {
   'link.ts': "import type { EggApplication } from './egg';\nexport type Bad = EggApplication;",
   'loader.ts': "import { Connection } from './connection';\nexport const bad = Connection;",
   'local-first.ts': "import { Server } from './server';\nexport const bad = Server;",
+  'log-limit.ts': "import type { Router } from './router';\nexport type Bad = Router;",
   'namespace.ts': "import { Server as Bad } from './server';\nexport const bad = Bad;",
   'onion.ts': "import type { Adapter } from 'socket.io-adapter';\nexport type Bad = Adapter;",
   'origin.ts': "import { Router } from './router';\nexport const bad = Router;",

@@ -6,6 +6,7 @@ import type * as deprecations from '../../dist/deprecations';
 import type * as hub from '../../dist/hub';
 import type * as hubFrames from '../../dist/hub-frames';
 import type * as hubLink from '../../dist/hub-link';
+import type * as logLimit from '../../dist/log-limit';
 import type * as requestPipe from '../../dist/request-pipe';
 import type * as runFolder from '../../dist/run-folder';
 import type * as workers from '../../dist/workers';
@@ -20,6 +21,7 @@ export const { Deprecations } = require(join(DIST, 'deprecations')) as typeof de
 export const { Hub } = require(join(DIST, 'hub')) as typeof hub;
 export const { controlFrame, eachFrame, FrameReader } = require(join(DIST, 'hub-frames')) as typeof hubFrames;
 export const { HubLink } = require(join(DIST, 'hub-link')) as typeof hubLink;
+export const { LogLimit } = require(join(DIST, 'log-limit')) as typeof logLimit;
 export const { readConfig } = require(join(DIST, 'config')) as typeof config;
 export const { RequestPipes } = require(join(DIST, 'request-pipe')) as typeof requestPipe;
 export const { RunFolder } = require(join(DIST, 'run-folder')) as typeof runFolder;
