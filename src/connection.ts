@@ -60,8 +60,8 @@ export class Connection implements ContextOwner {
   isDismissed = false;
   readonly #next: Next;
   #state: State = 'connecting';
-  /** Lets the onion ascend. Only there while something waits for it. */
-  #leave: (() => void) | undefined;
+  /** Lets the onion ascend, with the reason of the disconnect. Only there while something waits for it. */
+  #leave: ((reason?: string) => void) | undefined;
   #isBusy = false;
   #hasSettled = false;
 
@@ -96,25 +96,25 @@ export class Connection implements ContextOwner {
     this.#next();
   }
 
-  /** The core of the connection's onion: admits the client and stays until it has gone. */
-  async stay(): Promise<void> {
+  /** The core of the connection's onion: admits the client and stays until it has gone. Resolves with the reason, if it was connected at all. */
+  async stay(): Promise<string | undefined> {
     await this.session?.save();
-    if (!this.isConnecting) return; // refused or gone: nothing to wait for
-    const left = new Promise<void>(resolve => (this.#leave = resolve));
-    this.socket.once('disconnect', () => this.leave());
+    if (!this.isConnecting) return undefined; // refused or gone: nothing to wait for
+    const left = new Promise<string | undefined>(resolve => (this.#leave = resolve));
+    this.socket.once('disconnect', reason => this.leave(reason));
     this.admit();
     this.#setBusy(false);
-    await left;
+    return left;
   }
 
   /** Leave: the client has gone, or Socket.IO will not have it. */
-  leave(): void {
+  leave(reason?: string): void {
     const wasConnecting = this.isConnecting;
     this.#decide('gone');
     if (wasConnecting) this.#next(new Error('The client has gone')); // nobody hears it, but Socket.IO drops the socket
     if (!this.#leave) return;
     this.#setBusy(true);
-    this.#leave();
+    this.#leave(reason);
     this.#leave = undefined;
   }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startApp } from './support/app';
-import { ask, connect, newClient, next, refusal } from './support/client';
+import { ask, type Client, connect, newClient, next, refusal } from './support/client';
 
 /** A config with middleware of the main namespace. */
 function configOf(connectionMiddleware: string[], packetMiddleware: string[] = []): string {
@@ -41,6 +41,22 @@ test('connection middleware runs in order while the client is connecting, and in
   client.disconnect();
   await done;
   assert.deepEqual(trace, ['outer in', 'inner in', 'connection', 'disconnect', 'inner out', 'outer out']);
+});
+
+test('next() of connection middleware resolves with the reason of the disconnect', async t => {
+  const { url, app, io } = await startApp(t, {
+    'config/config.default.js': configOf(['around']),
+    'app/io/middleware/around.js': `module.exports = app => async (ctx, next) => { app.emit('left', await next()); };`,
+  });
+  for (const [reason, leave] of [
+    ['client namespace disconnect', client => client.disconnect()],
+    ['server namespace disconnect', () => io.disconnectSockets()],
+    ['transport close', client => client.io.engine.close()],
+  ] as [string, (client: Client) => void][]) {
+    const left = next(app, 'left');
+    leave(await connect(t, url));
+    assert.deepEqual(await left, [reason]);
+  }
 });
 
 test('packet middleware runs in order around the controller, and next() resolves to what it returned', async t => {
