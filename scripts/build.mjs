@@ -1,5 +1,6 @@
 /** Compiles the plugin, the example and the client for mini programs, whichever is older than its sources. */
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './run.mjs';
@@ -8,7 +9,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** In this order: the example is compiled against the plugin's types. */
 export async function build() {
-  await compile(ROOT, ['src', 'tsconfig.json']);
+  await compile(ROOT, ['src', 'tsconfig.json', 'scripts/build.mjs'], addEsm);
   await compile(join(ROOT, 'example/chat'), [
     'app',
     'config',
@@ -25,6 +26,26 @@ export async function build() {
 async function buildMiniProgram() {
   const { bundle } = await import('../packages/mini-program/bundle.mjs');
   await compile(join(ROOT, 'packages/mini-program'), ['src', 'bundle.mjs', 'tsconfig.json', 'package.json'], bundle);
+}
+
+/**
+ * Adds what an `import` of the plugin finds: the names of the one CommonJS build, and its declarations once more, as ESM. Egg 4.0 has two sets
+ * of its own, and what a declaration file adds to `egg` reaches the set that an import in that very file would find.
+ */
+async function addEsm(dist) {
+  const names = Object.keys(createRequire(import.meta.url)(join(dist, 'index.js')));
+  writeFileSync(join(dist, 'index.mjs'), `export { ${names.join(', ')} } from './index.js';\n`);
+  const modules = new Set(['index']);
+  for (const name of modules) {
+    const declarations = readFileSync(join(dist, `${name}.d.ts`), 'utf8').replaceAll(
+      /(from |import\()'\.\/(.+?)'/g,
+      (_, start, imported) => {
+        modules.add(imported); // and its turn comes
+        return `${start}'./${imported}.mjs'`;
+      },
+    );
+    writeFileSync(join(dist, `${name}.d.mts`), declarations);
+  }
 }
 
 /** Compiles a folder into its dist, if that is older than the sources. `finish` does there what is left to do. */

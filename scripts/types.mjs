@@ -1,32 +1,71 @@
-/** Compiles test/types with the oldest and the newest TypeScript that users may have, against the types of each version of Egg. */
+/**
+ * Compiles test/types as an app would be: against each version of Egg, as CommonJS and as ESM, for each way to find modules, with each TypeScript
+ * that users may have.
+ *
+ * npm run test:types                   all of it
+ * npm run test:types -- egg4 bundler   what has all of these words in its name
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const FOLDER = '.build/types';
 /** Egg's own declarations, checked strictly, have errors of their own. */
-const OURS = /^(dist|src|test\/types)\//;
+const OURS = new RegExp(`^${FOLDER}/[^/]+/(node_modules/egg-socket\\.io/|[^/]+/)`);
 
-const HOSTS = { egg4: 'tsconfig', egg3: 'tsconfig.egg3', egg41: 'tsconfig.egg41' };
-const COMPILERS = ['typescript-5.9', 'typescript'];
+const COMPILERS = ['typescript-5.9', 'typescript-6', 'typescript'];
+const HOSTS = { egg3: 'test/hosts/egg3', egg4: '.', egg41: 'test/hosts/egg41' };
+const KINDS = { esm: 'module', commonjs: 'commonjs' };
+const RESOLUTIONS = {
+  node16: { module: 'node16' },
+  nodenext: { module: 'nodenext' },
+  bundler: { module: 'preserve', moduleResolution: 'bundler' },
+};
 
-const jobs = COMPILERS.flatMap(compiler => Object.keys(HOSTS).map(host => ({ compiler, host })));
+const words = process.argv.slice(2);
+rmSync(join(ROOT, FOLDER), { recursive: true, force: true });
+for (const host of Object.keys(HOSTS)) makeApps(host);
+const jobs = COMPILERS.flatMap(compiler =>
+  Object.keys(HOSTS).flatMap(host =>
+    Object.keys(KINDS).flatMap(kind => Object.keys(RESOLUTIONS).map(resolution => ({ compiler, host, kind, resolution }))),
+  ),
+)
+  // it is ESM alone, which node16 lets no CommonJS file import, whatever we do
+  .filter(({ host, kind, resolution }) => `${host} ${kind} ${resolution}` !== 'egg41 commonjs node16')
+  .filter(job => words.every(word => Object.values(job).includes(word)));
 await Promise.all([work(), work()]);
+
+/** An app of each kind, beside the packages that it would have. */
+function makeApps(host) {
+  const folder = join(ROOT, FOLDER, host);
+  const plugin = join(folder, 'node_modules/egg-socket.io');
+  // not a link: from there it would find another egg
+  for (const name of ['package.json', 'dist']) cpSync(join(ROOT, name), join(plugin, name), { recursive: true });
+  symlinkSync(join(ROOT, HOSTS[host], 'node_modules/egg'), join(folder, 'node_modules/egg'));
+  for (const [kind, type] of Object.entries(KINDS)) {
+    const app = join(folder, kind);
+    cpSync(join(ROOT, 'test/types'), app, { recursive: true });
+    writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', type }));
+    for (const [resolution, options] of Object.entries(RESOLUTIONS))
+      writeFileSync(join(app, `${resolution}.json`), JSON.stringify({ extends: './tsconfig.json', compilerOptions: options }));
+  }
+}
 
 async function work() {
   for (let job = jobs.shift(); job; job = jobs.shift()) await compile(job);
 }
 
-async function compile({ compiler, host }) {
+async function compile({ compiler, host, kind, resolution }) {
   const folder = join(ROOT, 'node_modules', compiler);
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  // the old compiler takes its time for the declarations of a host: one is enough to hear what it says of ours
-  const options = compiler === 'typescript-5.9' && host !== 'egg4' ? ['--skipLibCheck'] : [];
+  // the older compilers take their time for the declarations of a host: one is enough to hear what they say of ours
+  const options = compiler !== 'typescript' && `${host} ${resolution}` !== 'egg4 nodenext' ? ['--skipLibCheck'] : [];
   const child = spawn(
     process.execPath,
-    [join(folder, 'bin/tsc'), '--pretty', 'false', '-p', `test/types/${HOSTS[host]}.json`, ...options],
+    [join(folder, 'bin/tsc'), '--pretty', 'false', '-p', `${FOLDER}/${host}/${kind}/${resolution}.json`, ...options],
     {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -38,6 +77,8 @@ async function compile({ compiler, host }) {
   const errors = output.split('\n').filter(line => OURS.test(line));
   // a compiler that has not got as far as to the files says so without naming one
   if (status !== 0 && !/^\S+\(\d+,\d+\): error/m.test(output)) errors.push(output || `ended with ${status}`);
-  console.log([`TypeScript ${version}, types of ${host}: ${errors.length === 0 ? 'ok' : 'failed'}`, ...errors].join('\n'));
+  console.log(
+    [`TypeScript ${version}, types of ${host}, ${kind}, ${resolution}: ${errors.length === 0 ? 'ok' : 'failed'}`, ...errors].join('\n'),
+  );
   if (errors.length > 0) process.exitCode = 1;
 }

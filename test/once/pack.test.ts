@@ -85,6 +85,17 @@ describe('the packed package', { concurrency: 2 }, () => {
     assert.match(await readFile(join(root, 'dist/index.d.ts'), 'utf8'), /IoError/);
   });
 
+  test('is one copy, however it is imported', async () => {
+    const script = `
+      import { createRequire } from 'node:module';
+      import * as imported from 'egg-socket.io';
+      const required = createRequire(import.meta.url)('egg-socket.io');
+      const names = Object.keys(required);
+      console.log(names.length > 0 && names.every(name => imported[name] === required[name]));`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], join(folder, 'installed'));
+    assert.equal(stdout, 'true\n');
+  });
+
   async function answers(t: TestContext, host: HostName, files: Files, execPath = process.execPath): Promise<void> {
     const baseDir = await mkdtemp(join(folder, `${host}-`));
     await write(baseDir, files);

@@ -1,6 +1,6 @@
 /** `config.io`. Compiled, never run. */
 import type { IncomingMessage } from 'node:http';
-import type { EggAppConfig, PowerPartial } from 'egg';
+import type { Application, EggAppConfig, PowerPartial } from 'egg';
 import type { IoConfig } from 'egg-socket.io';
 
 export const everything: IoConfig = {
@@ -32,6 +32,11 @@ export const adapters: IoConfig[] = [
 ];
 
 export default (): PowerPartial<EggAppConfig> => ({ io: { namespace: { '/chat': { packetMiddleware: ['filter'] } } } });
+
+// @ts-expect-error -- an object
+export const wrongKey: PowerPartial<EggAppConfig> = { io: 'on' };
+
+export const read = (app: Application): string | undefined => app.config.io.init?.path;
 
 export const wrong: IoConfig[] = [
   // @ts-expect-error -- an array of names

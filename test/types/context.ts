@@ -1,5 +1,5 @@
 /** What middleware and controllers see of the context. Compiled, never run. */
-import type { Agent, Application, Context } from 'egg';
+import { type Agent, type Application, type Context, Controller } from 'egg';
 import type { Handler, Middleware, PacketContext } from 'egg-socket.io';
 import { IoError } from 'egg-socket.io';
 
@@ -29,6 +29,9 @@ export const filter: Middleware = async (ctx, next) => {
   const [event, ...args] = ctx.packet;
   const name: string = event;
   const first: unknown = args[0];
+  // @ts-expect-error -- an array
+  const wrong: string = ctx.packet;
+  void wrong;
   if (name === 'say' && first === undefined) ctx.ack?.({ error: 'nothing to say' });
   else await next();
 };
@@ -77,6 +80,13 @@ export class ChatController {
   }
 }
 
+export class EggController extends Controller {
+  say() {
+    this.app.io.to('room').emit('said', this.ctx.args[0]);
+    return this.ctx.packet.length;
+  }
+}
+
 export const routes = (app: Application): void => {
   const chat = new ChatController();
   app.io.of('/chat').route('say', chat.say).route('nope', chat.undeclared).route('any', chat.any);
@@ -97,4 +107,6 @@ export const agent = (agent: Agent): void => {
     .fetchSockets()
     .then(({ length }) => length);
   void count;
+  // @ts-expect-error -- it is a server, not any
+  agent.io.emitt('news');
 };
