@@ -3,8 +3,17 @@
  * to a client leave in one system call. Node pays as much for each of these as Socket.IO does for the rest of a packet.
  */
 import type { IncomingMessage } from 'node:http';
+import { createRequire } from 'node:module';
 import type { Duplex } from 'node:stream';
-import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
+import type * as Ws from 'ws';
+
+/** The ws that Engine.IO itself would use. Another copy may be older, and lack limits that Engine.IO counts on. */
+const { WebSocket, WebSocketServer } = requireThrough('socket.io', 'engine.io')('ws') as typeof Ws;
+
+/** The `require` of the last of these packages, each as the one before it finds it. */
+function requireThrough(...packages: string[]): NodeJS.Require {
+  return packages.reduce((from, name) => createRequire(from.resolve(name)), createRequire(__filename));
+}
 
 /** Told when a frame has been sent. Engine.IO sends no further ones until then. */
 type Sent = (error?: Error | null) => void;
@@ -97,7 +106,7 @@ function uncorkAll(): void {
 type Upgraded = (client: CorkedWebSocket, request: IncomingMessage) => void;
 
 export class CorkedWebSocketServer extends WebSocketServer<typeof CorkedWebSocket> {
-  constructor(options: ServerOptions<typeof CorkedWebSocket>) {
+  constructor(options: Ws.ServerOptions<typeof CorkedWebSocket>) {
     super({ ...options, WebSocket: CorkedWebSocket });
   }
 
