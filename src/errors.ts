@@ -135,8 +135,7 @@ export function isUnexpected(error: Error): boolean {
  */
 export function isFault(error: Error): boolean {
   if (isShown(error)) return false;
-  const { errno, syscall } = error as NodeJS.ErrnoException;
-  return !PLAIN.has(error.constructor.name) || errno !== undefined || syscall !== undefined || describe(error).expose === false;
+  return !PLAIN.has(error.constructor.name) || isOfNode(error) || describe(error).expose === false;
 }
 
 /** A text that may come from a client, for the log: short, and on one line. */
@@ -156,10 +155,21 @@ export function toError(thrown: unknown): Error {
 
 const PLAIN: ReadonlySet<string> = new Set(['Error', 'AssertionError']);
 
+/** Fields of Node's own errors, and their codes. */
+const NODE_FIELDS = ['cmd', 'stderr', 'syscall', 'path', 'errno'] as const;
+const NODE_CODES = /^MODULE_NOT_FOUND$|^ERR_(?:MODULE|OSSL|STREAM|SOCKET|INVALID)_/;
+
 /** Errors made to be shown: IoError, and those of http-errors (`ctx.throw`), egg-validate and the like. */
 function isShown(error: Error): boolean {
   const { expose, status } = describe(error);
-  return expose ?? (status !== undefined && status >= 400 && status < 500);
+  return expose ?? (status !== undefined && status >= 400 && status < 500 && !isOfNode(error));
+}
+
+/** Whether an error is one of Node's own, which are plain Errors mostly: their messages have paths in them, commands and their output. */
+function isOfNode(error: Error): boolean {
+  const { code } = error as { code?: unknown };
+  if (typeof code === 'number' && code >= 400 && code < 500) return false; // a refusal of the app's; what a command exits with is below 256
+  return NODE_FIELDS.some(field => Reflect.get(error, field) !== undefined) || (typeof code === 'string' && NODE_CODES.test(code));
 }
 
 /** The fields that errors carry by convention, where they have the type that the convention says. */

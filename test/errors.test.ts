@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { IoError } from 'egg-socket.io';
 import { type Files, startApp } from './support/app';
-import { ask, type ClientVersion, connect, next } from './support/client';
+import { ask, type ClientVersion, connect, newClient, next, refusal } from './support/client';
 
 const APP: Files = {
   'config/config.default.js': `exports.io = { namespace: { '/': { packetMiddleware: ['guard'] } } };`,
@@ -67,6 +67,52 @@ test('while developing and testing a client gets the message of every error', as
       assert.deepEqual(await ask(client, 'fail', thrown), { error: { code: 'INTERNAL_SERVER_ERROR', message } }, thrown);
     await close();
   }
+});
+
+test('in production a client that is refused by an error of Node’s own learns nothing of it', async t => {
+  const { url } = await startApp(
+    t,
+    {
+      'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['guard'] } } };`,
+      'app/io/middleware/guard.js': `
+        const { readFileSync } = require('node:fs');
+        const { execSync } = require('node:child_process');
+        const { createPrivateKey } = require('node:crypto');
+        const { Writable } = require('node:stream');
+        const withFields = fields => { throw Object.assign(new Error('a secret'), fields); };
+        const throwers = {
+          file() { readFileSync('/not/there'); },
+          module() { require('/not/there'); },
+          esm: () => import('file:///not/there.mjs'),
+          command() { execSync('echo a secret >&2; exit 3', { stdio: 'pipe' }); },
+          key() { createPrivateKey('none'); },
+          stream: () => new Promise((_, reject) => new Writable().destroy().write('x', reject)),
+          url() { new URL('a secret'); },
+          cmd() { withFields({ cmd: 'ls', code: 2 }); },
+          path() { withFields({ path: '/etc' }); },
+          errno() { withFields({ errno: -2 }); },
+          syscall() { withFields({ syscall: 'open' }); },
+          socket() { withFields({ code: 'ERR_SOCKET_CLOSED' }); },
+          status() { withFields({ status: 404, code: 'ENOENT', path: '/etc' }); },
+          number() { withFields({ code: 401, path: '/login' }); },
+          own() { withFields({ code: 'EXPIRED' }); },
+        };
+        module.exports = () => async ctx => { await throwers[ctx.socket.handshake.auth.how](); };`,
+    },
+    { env: 'prod' },
+  );
+  const told = async (how: string): Promise<unknown> => {
+    const { message, data } = await refusal(newClient(t, url, { auth: { how } }));
+    return { message, data };
+  };
+  const hidden = { message: 'Internal Server Error', data: { code: 'INTERNAL_SERVER_ERROR' } };
+  for (const how of [
+    ...['file', 'module', 'esm', 'command', 'key', 'stream', 'url'], // as Node throws them
+    ...['cmd', 'path', 'errno', 'syscall', 'socket', 'status'],
+  ])
+    assert.deepEqual(await told(how), hidden, how);
+  assert.deepEqual(await told('number'), { message: 'a secret', data: { code: 'CONNECTION_REFUSED' } }, 'a number from 400 to 499 refuses');
+  assert.deepEqual(await told('own'), { message: 'a secret', data: { code: 'EXPIRED' } });
 });
 
 test('an error of an event without an acknowledgement reaches the client as an error event: message, then code and event', async t => {
