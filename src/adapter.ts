@@ -10,7 +10,8 @@ import type { Deprecations } from './deprecations';
 import type { Logger } from './egg';
 import { messageOf, SetupError } from './errors';
 import type { Link } from './link';
-import { holdUntilConnected } from './recovery';
+import { RecoveringAdapter } from './recovering-adapter';
+import { recoverConnections } from './recovery';
 import { RedisLink, type StreamsPackage } from './redis';
 
 /** A way to other processes: to the workers of this machine by the hub, or to other servers. */
@@ -61,11 +62,11 @@ export function createAdapterFactory(
   deprecations: Deprecations,
 ): AdapterFactory {
   const own = settings?.name === 'own' ? settings.create : init.adapter;
-  const inMemory = init.connectionStateRecovery ? SessionAwareAdapter : Adapter;
+  const inMemory = init.connectionStateRecovery ? RecoveringAdapter : Adapter;
   const create = way?.createAdapter ?? factoryOf(own ?? inMemory);
   return function (nsp) {
     const adapter = create(nsp);
-    if (adapter instanceof SessionAwareAdapter) holdUntilConnected(adapter, nsp);
+    if (adapter instanceof RecoveringAdapter || adapter instanceof SessionAwareAdapter) recoverConnections(adapter, nsp);
     if (way) endInOutage(nsp, adapter, way);
     deprecations.ofAdapter(adapter);
     return adapter;

@@ -5,6 +5,7 @@ import type { Socket } from 'socket.io';
 import type { GenerateId } from './config';
 import type { Logger } from './egg';
 import { messageOf } from './errors';
+import { formerSocketOf } from './recovery';
 
 const MAX_LENGTH = 200;
 
@@ -15,7 +16,8 @@ export class Ids {
   readonly #generateId: GenerateId | undefined;
   readonly #logger: Logger;
   readonly #byRequest = new WeakMap<IncomingMessage, string>();
-  readonly #taken = new Set<string>();
+  /** By how many connections: two, while a client is back whose old connection is still there. */
+  readonly #taken = new Map<string, number>();
 
   constructor(generateId: GenerateId | undefined, logger: Logger) {
     this.#generateId = generateId;
@@ -46,7 +48,7 @@ export class Ids {
     if (id === undefined || socket.conn.protocol === 3) return; // a client of protocol 3 has it from Engine.IO
     const { nsp } = socket;
     if (socket.recovered) {
-      this.#keep(socket.request, id, nsp.name === '/' ? socket.id : socket.id.slice(nsp.name.length + 1));
+      this.#keep(socket, id, nsp.name === '/' ? socket.id : socket.id.slice(nsp.name.length + 1));
       return;
     }
     // Socket.IO has noted the socket under the id that it made up, and would never forget that one
@@ -56,13 +58,14 @@ export class Ids {
     if (preConnectSockets instanceof Map) preConnectSockets.set(socket.id, socket);
   }
 
-  /** A recovered socket keeps the id that it had, which was free for others meanwhile. */
-  #keep(request: IncomingMessage, id: string, former: string): void {
+  /** A recovered socket keeps the id that it had, which may be another client's by now. */
+  #keep(socket: Socket, id: string, former: string): void {
     if (id === former) return;
-    if (this.#taken.has(former)) throw new Error(messageOf('IO_ID_INVALID', 'a recovered connection has the id of another one'));
-    this.#taken.delete(id);
-    this.#taken.add(former);
-    this.#byRequest.set(request, former);
+    const formerSocket = formerSocketOf(socket);
+    const isOwn = formerSocket !== undefined && this.#byRequest.get(formerSocket.request) === former;
+    if (this.#taken.has(former) && !isOwn) throw new Error(messageOf('IO_ID_INVALID', 'a recovered connection has the id of another one'));
+    this.#release(socket.request);
+    this.#take(socket.request, former);
   }
 
   /** How many are in use. */
@@ -80,8 +83,7 @@ export class Ids {
     }
     const problem = this.#problemOf(id);
     if (problem === undefined && typeof id === 'string') {
-      this.#taken.add(id);
-      this.#byRequest.set(request, id);
+      this.#take(request, id);
       return id;
     }
     const message = messageOf('IO_ID_INVALID', `connection refused, config.io.generateId returned ${problem}`);
@@ -97,8 +99,17 @@ export class Ids {
     return this.#taken.has(id) ? 'the id of another connection' : undefined;
   }
 
+  #take(request: IncomingMessage, id: string): void {
+    this.#taken.set(id, (this.#taken.get(id) ?? 0) + 1);
+    this.#byRequest.set(request, id);
+  }
+
   #release(request: IncomingMessage): void {
     const id = this.#byRequest.get(request);
-    if (id !== undefined) this.#taken.delete(id);
+    if (id === undefined) return;
+    this.#byRequest.delete(request);
+    const others = (this.#taken.get(id) ?? 0) - 1;
+    if (others > 0) this.#taken.set(id, others);
+    else this.#taken.delete(id);
   }
 }

@@ -1,10 +1,12 @@
 /**
  * Connection state recovery: what a client has missed, and what is emitted while its middleware runs, waits on the server until it is let in.
- * Socket.IO itself sends the one before the middleware has said yes, and loses the other.
+ * Socket.IO itself sends the one before the middleware has said yes, and loses the other. And a client may come back before this server has
+ * noticed that it had gone: then there are two sockets of one id for a while, the old one and its successor.
  */
-import type { Namespace, Socket } from 'socket.io';
+import { type Namespace, Socket } from 'socket.io';
 import type { Adapter, BroadcastOptions, ClusterMessage, Session } from 'socket.io-adapter';
 import { MessageType } from 'socket.io-adapter';
+import { type Gone, isFor, RecoveringAdapter } from './recovering-adapter';
 
 interface Packet {
   readonly type: number;
@@ -20,35 +22,64 @@ interface Broadcast {
   readonly deliver: Deliver;
 }
 
-/** What waits for a client. */
+/** What waits for a socket that is connecting. */
 interface Waiting {
-  /** Of one that comes back, when it left. It is in them again as soon as Socket.IO has made its socket. */
-  readonly rooms?: readonly string[];
-  readonly missed: readonly unknown[][];
+  /** Of a client that comes back. It is in its rooms again as soon as Socket.IO has made its socket. */
+  readonly session?: Session;
   readonly since: Deliver[];
 }
 
-/** What adapters, namespaces and sockets of Socket.IO keep to themselves. */
+/** What adapters of Socket.IO keep to themselves. */
 interface Inside {
   apply(opts: BroadcastOptions, deliver: Deliver): void;
   onMessage?(message: ClusterMessage, offset?: string): void;
   restoreSession(pid: string, offset: string): Promise<Session | null> | null;
+  persistSession(session: Gone): void;
+  /** Of the adapter in memory that comes with Socket.IO, which leaves a session in there. */
   readonly sessions?: Map<string, unknown>;
+}
+
+/** What namespaces of Socket.IO keep to themselves. */
+interface NamespaceInside {
+  readonly _preConnectSockets: Map<string, Socket>;
+  _doConnect(socket: Socket, done?: (socket: Socket) => void): void;
+}
+
+/** What sockets of Socket.IO keep to themselves. */
+interface SocketInside {
+  readonly pid?: string;
+  packet(packet: Packet): void;
+  _cleanup(): void;
+  _onclose(reason: string): void;
 }
 
 const EVENT = 2; // https://github.com/socketio/socket.io-protocol#packet-types
 
-/** Changes the adapter of a namespace, one that can recover. */
-export function holdUntilConnected<A extends Adapter>(adapter: A, nsp: Namespace): A {
+const socketPrototype = Socket.prototype as unknown as SocketInside; // marked as private
+
+/** By the socket of a client that is coming back, the one before it. */
+const formerSockets = new WeakMap<Socket, Socket>();
+
+/** The socket whose place one takes that is connecting, where this server still has it. */
+export function formerSocketOf(socket: Socket): Socket | undefined {
+  return formerSockets.get(socket);
+}
+
+/** Changes the adapter of a namespace, one that can recover, and the namespace. */
+export function recoverConnections<A extends Adapter>(adapter: A, nsp: Namespace): A {
   const inside = adapter as unknown as Inside;
+  const namespace = nsp as unknown as NamespaceInside;
   const base = {
     broadcast: adapter.broadcast.bind(adapter),
-    delAll: adapter.delAll.bind(adapter),
     apply: inside.apply.bind(adapter),
     onMessage: inside.onMessage?.bind(adapter),
     restoreSession: inside.restoreSession.bind(adapter),
+    persistSession: inside.persistSession.bind(adapter),
+    doConnect: namespace._doConnect.bind(nsp),
   };
-  const waiting = new Map<string, Waiting>();
+  const waiting = new Map<Socket, Waiting>();
+  /** The latest socket of each client that is here, by its private id. */
+  const latest = new Map<string, Socket>();
   /** Broadcasts since each of those who come back has asked for its session. */
   const restoring = new Set<Broadcast[]>();
   /** What is being broadcast just now. */
@@ -64,18 +95,80 @@ export function holdUntilConnected<A extends Adapter>(adapter: A, nsp: Namespace
     }
   };
 
-  const isFor = (rooms: Iterable<string>, opts: BroadcastOptions): boolean => {
-    const all = [...rooms];
-    return (opts.rooms.size === 0 || all.some(room => opts.rooms.has(room))) && !all.some(room => opts.except?.has(room));
+  /** The session of a client, whether this server knows that it had gone or not. */
+  const restore = async (pid: string, offset: string, former: Socket | undefined): Promise<Session | undefined> => {
+    if (former) base.persistSession(waiting.get(former)?.session ?? sessionOf(former, pid));
+    const session = (await base.restoreSession(pid, offset)) ?? undefined;
+    inside.sessions?.delete(pid);
+    return session;
   };
 
+  /** Sockets of one id share its rooms and its places in Socket.IO's tables: one that ends leaves them to the other. */
+  const cleanUp = function (this: Socket): void {
+    const pid = pidOf(this);
+    const tables = [nsp.sockets, namespace._preConnectSockets];
+    const others = tables.map(table => table.get(this.id)).filter(other => other !== undefined && other !== this);
+    const session = waiting.get(this)?.session;
+    waiting.delete(this);
+    formerSockets.delete(this);
+    if (latest.get(pid) === this) {
+      const other = others.find(other => other && pidOf(other) === pid);
+      if (other) latest.set(pid, other);
+      else {
+        latest.delete(pid);
+        if (session) base.persistSession(session); // it has not connected: it may come back once more
+      }
+    }
+    if (others.length === 0) {
+      socketPrototype._cleanup.call(this);
+      return;
+    }
+    for (const table of tables) if (table.get(this.id) === this) table.delete(this.id);
+    this.join = () => {};
+  };
+
+  Object.assign(nsp, {
+    async _createSocket(client: Socket['client'], auth: Record<string, unknown>): Promise<Socket> {
+      const { pid, offset = '' } = auth; // a client that has heard nothing has no offset
+      const isBack = typeof pid === 'string' && typeof offset === 'string';
+      const former = isBack ? latest.get(pid) : undefined;
+      const broadcasts: Broadcast[] = [];
+      restoring.add(broadcasts);
+      try {
+        const session = isBack ? await restore(pid, offset, former).catch(() => undefined) : undefined; // Redis has none, or does not answer
+        const socket = new Socket(nsp, client, auth, session && { ...session, missedPackets: [] });
+        Object.assign(socket, { _cleanup: cleanUp });
+        latest.set(pidOf(socket), socket);
+        if (!session) return socket;
+        if (former) formerSockets.set(socket, former);
+        const known = new Set(session.missedPackets.map(data => data.at(-1))); // their offsets
+        const since = broadcasts.filter(({ opts, offset }) => isFor(session.rooms, opts) && !known.has(offset));
+        waiting.set(socket, { session, since: since.map(({ deliver }) => deliver) });
+        return socket;
+      } finally {
+        restoring.delete(broadcasts);
+      }
+    },
+
+    /** All middleware has said yes: only now the old connection of a client ends, else whoever had its private id could throw it out. */
+    _doConnect(socket: Socket, done?: (socket: Socket) => void): void {
+      for (let former = formerSockets.get(socket); former; former = formerSockets.get(former)) {
+        insideOf(former)._onclose('forced close'); // at once, whatever its transport does
+        former.conn.close(true);
+      }
+      formerSockets.delete(socket);
+      const session = waiting.get(socket)?.session;
+      if (session && !adapter.sids.has(socket.id)) void socket.join(session.rooms); // another one has taken them along
+      base.doConnect(socket, done);
+    },
+  });
+
   nsp.on('connect', socket => {
-    const held = waiting.get(socket.id);
-    if (!held) return;
-    waiting.delete(socket.id);
-    const send = Reflect.get(socket, 'packet') as (packet: Packet) => void; // private
-    for (const data of held.missed) send.call(socket, { type: EVENT, data });
-    for (const deliver of held.since) deliver(socket);
+    const held = waiting.get(socket);
+    waiting.delete(socket);
+    if (adapter instanceof RecoveringAdapter) adapter.admit(socket.id, held?.since.length ?? 0);
+    for (const data of held?.session?.missedPackets ?? []) insideOf(socket).packet({ type: EVENT, data });
+    for (const deliver of held?.since ?? []) deliver(socket);
   });
 
   return Object.assign(adapter, {
@@ -94,43 +187,33 @@ export function holdUntilConnected<A extends Adapter>(adapter: A, nsp: Namespace
       base.apply(opts, deliver);
       if (!packet) return;
       for (const broadcasts of restoring) broadcasts.push({ opts, offset: packet.data.at(-1), deliver });
-      for (const [id, { rooms, since }] of waiting) {
-        if (rooms && isFor(adapter.sids.get(id) ?? rooms, opts)) since.push(deliver);
+      for (const [{ id }, { session, since }] of waiting) {
+        if (session && isFor([...(adapter.sids.get(id) ?? session.rooms)], opts)) since.push(deliver);
       }
-      for (const { id, recovered } of connecting(nsp)) {
+      for (const socket of namespace._preConnectSockets.values()) {
+        const { id, recovered } = socket;
         if (recovered || !opts.rooms.has(id) || !isFor([id], opts)) continue; // others get what is for them alone
-        const held = waiting.get(id) ?? { missed: [], since: [] };
+        const held = waiting.get(socket) ?? { since: [] };
         held.since.push(deliver);
-        waiting.set(id, held);
+        waiting.set(socket, held);
       }
     },
 
-    async restoreSession(pid: string, offset: string): Promise<Session | null> {
-      const broadcasts: Broadcast[] = [];
-      restoring.add(broadcasts);
-      try {
-        const session = await base.restoreSession(pid, offset);
-        if (!session) return null;
-        inside.sessions?.delete(pid); // the adapter in memory would give it to a second client
-        const { missedPackets: missed, ...rest } = session;
-        const known = new Set(missed.map(data => data.at(-1))); // their offsets
-        const since = broadcasts.filter(({ opts, offset }) => isFor(session.rooms, opts) && !known.has(offset));
-        waiting.set(session.sid, { rooms: session.rooms, missed, since: since.map(({ deliver }) => deliver) });
-        return { ...rest, missedPackets: [] };
-      } finally {
-        restoring.delete(broadcasts);
-      }
-    },
-
-    /** The last that an adapter hears of a socket, whether it has connected or not. */
-    delAll(id: string): void {
-      waiting.delete(id);
-      base.delAll(id);
+    /** Called when a client has gone. What it had is for its successor, where there is one. */
+    persistSession(session: Gone): void {
+      if (latest.get(session.pid) === nsp.sockets.get(session.sid)) base.persistSession(session);
     },
   });
 }
 
-/** The sockets whose middleware runs. */
-function connecting(nsp: Namespace): Iterable<Socket> {
-  return (Reflect.get(nsp, '_preConnectSockets') as Map<string, Socket>).values(); // marked as internal
+function sessionOf(socket: Socket, pid: string): Gone {
+  return { sid: socket.id, pid, rooms: [...socket.rooms], data: { ...(socket.data as object) } }; // any, and an object by default
+}
+
+function pidOf(socket: Socket): string {
+  return String(insideOf(socket).pid);
+}
+
+function insideOf(socket: Socket): SocketInside {
+  return socket as unknown as SocketInside; // marked as private
 }

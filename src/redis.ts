@@ -9,7 +9,7 @@ import type { AdapterFactory, RedisConfig, RedisSettings } from './config';
 import type { Logger } from './egg';
 import { CONNECT_PATIENCE, Link } from './link';
 import { broadcastHere, deliverLocallyFirst, failFast, locally } from './local-first';
-import { holdUntilConnected } from './recovery';
+import { recoverConnections } from './recovery';
 
 /** How long Redis may take for a command, in ms. It is thought to be dead before; this ends commands that a connection has lost. */
 const COMMAND_PATIENCE = 5000;
@@ -105,7 +105,7 @@ export class RedisLink extends Link {
     }
     return nsp => {
       const adapter = broadcastHere(create(nsp));
-      if (recovers) holdUntilConnected(this.#restoreWhileUp(adapter), nsp);
+      if (recovers) recoverConnections(this.#restoreWhileUp(adapter), nsp);
       return failFast(deliverLocallyFirst(adapter, this, recovers), this, requestsTimeout);
     };
   }

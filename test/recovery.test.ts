@@ -1,6 +1,6 @@
 /** Connection state recovery: the network is cut, and a client comes back to what it has missed. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import type { Socket } from 'socket.io';
 import { Redis } from 'ioredis';
 import { type Files, type RunningApp, startApp } from './support/app';
@@ -16,6 +16,10 @@ function filesOf(io: string): Files {
       module.exports = app => async (ctx, next) => {
         app.messages = app.messages || [];
         app.messages.push(ctx.socket.recovered ? 'recovering' : 'connecting');
+        if (app.failsOnce) {
+          app.failsOnce = false;
+          throw new Error('not now');
+        }
         if (app.revoked) throw new Error('revoked');
         if (!ctx.socket.recovered) await ctx.socket.join('lobby');
         ctx.socket.emit('welcome', ctx.socket.recovered);
@@ -170,6 +174,172 @@ test('a client that is not let in again is refused, and what it has missed does 
   assert.ok(!wire.some(data => data.includes('secret')), wire.join('\n'));
   client.disconnect();
   await nothingRemains(app.io);
+});
+
+for (const adapter of ['in memory', 'redis-streams']) {
+  const start = async (t: TestContext, options = ''): Promise<RunningApp> => {
+    watchForCrashes(t);
+    const io = adapter === 'in memory' ? '' : `adapter: 'redis-streams', redis: { port: ${(await startRedis(t)).port} }`;
+    return startApp(t, filesOf([io, options].filter(Boolean).join(', ')));
+  };
+
+  test(`${adapter}: a client whose network vanishes without a word is recovered, and its old connection ends when it has been let in`, async t => {
+    const app = await start(t);
+    const proxy = await startProxy(t, app.port);
+    const client = await connect(t, proxy.url, COMES_BACK);
+    const id = String(client.id);
+    const heard = hear(client);
+    app.io.emit('said', 1);
+    await until(client, heard, 1);
+    const [old] = app.io.sockets.sockets.values();
+    let goOn = (): void => {};
+    const held = new Promise<void>(resolve => {
+      Reflect.set(app.app, 'hold', async () => {
+        resolve();
+        await new Promise<void>(resolve => (goOn = resolve));
+      });
+    });
+    proxy.vanish();
+    app.io.to('lobby').emit('said', 2);
+    await held;
+    assert.equal(app.io.sockets.sockets.get(id), old, 'the old one is still there');
+    app.io.emit('said', 3);
+    const back = next(client, 'connect');
+    goOn();
+    await back;
+    await until(client, heard, 3);
+    app.io.to('lobby').emit('said', 4);
+    app.io.to(id).emit('said', 5);
+    await until(client, heard, 5);
+    assert.deepEqual(heard, [1, 2, 3, 4, 5]);
+    assert.deepEqual([client.recovered, client.id, old?.connected], [true, id, false]);
+    assert.deepEqual(messages(app), ['connecting', 'recovering', 'gone: forced close', 'left']);
+    assert.equal((await app.io.in('lobby').fetchSockets()).length, 1);
+    client.disconnect();
+    await nothingRemains(app.io);
+  });
+
+  test(`${adapter}: whoever comes with the private id of a client and is refused leaves it where it is`, async t => {
+    const app = await start(t);
+    const proxy = await startProxy(t, app.port);
+    const client = await connect(t, proxy.url, COMES_BACK);
+    const heard = hear(client);
+    app.io.emit('said', 1);
+    await until(client, heard, 1);
+    const [old] = app.io.sockets.sockets.values();
+    Reflect.set(app.app, 'revoked', true);
+    const other = newClient(t, app.url, { auth: { pid: Reflect.get(client, '_pid'), offset: Reflect.get(client, '_lastOffset') } });
+    const [{ message }] = await next<[Error]>(other, 'connect_error');
+    assert.equal(message, 'revoked');
+    app.io.to('lobby').emit('said', 2);
+    app.io.to(String(client.id)).emit('said', 3);
+    await until(client, heard, 3);
+    assert.deepEqual([[...app.io.sockets.sockets.values()], heard], [[old], [1, 2, 3]]);
+    other.disconnect();
+    client.disconnect();
+    await nothingRemains(app.io);
+  });
+
+  test(`${adapter}: a client that loses the network again while its middleware runs is recovered all the same`, async t => {
+    const app = await start(t);
+    const proxy = await startProxy(t, app.port);
+    const client = await connect(t, proxy.url, COMES_BACK);
+    const heard = hear(client);
+    app.io.emit('said', 1);
+    await until(client, heard, 1);
+    for (const lose of [proxy.cut, proxy.vanish]) {
+      const left = lose === proxy.cut ? gone(app) : undefined;
+      lose();
+      await left;
+      app.io.to('lobby').emit('said', heard.length + 1);
+      const pending = new Promise<void>(resolve => {
+        Reflect.set(app.app, 'hold', async ({ conn }: Socket) => {
+          Reflect.set(app.app, 'hold', undefined);
+          resolve();
+          await next(conn, 'close');
+        });
+      });
+      proxy.lead(app.port);
+      await pending;
+      const back = next(client, 'connect');
+      lose();
+      app.io.emit('said', heard.length + 2);
+      proxy.lead(app.port);
+      await back;
+      await until(client, heard, lose === proxy.cut ? 3 : 5);
+      assert.deepEqual([client.recovered, app.io.engine.clientsCount], [true, 1], 'those before it have ended');
+    }
+    app.io.to('lobby').emit('said', 6);
+    await until(client, heard, 6);
+    assert.deepEqual(heard, [1, 2, 3, 4, 5, 6]);
+  });
+
+  test(`${adapter}: a session is used up when its client has connected, not when its middleware has failed`, async t => {
+    const app = await start(t);
+    const proxy = await startProxy(t, app.port);
+    const client = await connect(t, proxy.url, COMES_BACK);
+    const heard = hear(client);
+    app.io.emit('said', 1);
+    await until(client, heard, 1);
+    const left = gone(app);
+    proxy.cut();
+    await left;
+    app.io.emit('said', 2);
+    app.io.except('lobby').emit('said', 'not to you');
+    Reflect.set(app.app, 'failsOnce', true);
+    const refused = next(client, 'connect_error');
+    proxy.lead(app.port);
+    await refused;
+    app.io.to('lobby').emit('said', 3);
+    client.connect();
+    await until(client, heard, 3);
+    assert.deepEqual([client.recovered, heard], [true, [1, 2, 3]]);
+    client.disconnect();
+    await nothingRemains(app.io);
+  });
+}
+
+test('with an id of its own, a client that comes back to a connection which is still there keeps it, and it is free when the client has gone', async t => {
+  watchForCrashes(t);
+  const app = await startApp(t, filesOf(`generateId: () => 'user-' + (global.number = (global.number || 0) + 1)`));
+  const proxy = await startProxy(t, app.port);
+  const client = await connect(t, proxy.url, COMES_BACK);
+  const { id } = client;
+  const heard = hear(client);
+  app.io.emit('said', 1);
+  await until(client, heard, 1);
+  for (const lose of [proxy.vanish, proxy.vanish, proxy.cut]) {
+    const back = next(client, 'connect');
+    lose();
+    proxy.lead(app.port);
+    await back;
+    assert.deepEqual([client.recovered, client.id], [true, id]);
+  }
+  client.disconnect();
+  await nothingRemains(app.io);
+});
+
+test('in memory: a client that has heard nothing yet is recovered', async t => {
+  watchForCrashes(t);
+  const app = await startApp(t, { 'config/config.default.js': 'exports.io = { init: { connectionStateRecovery: {} } };' });
+  const proxy = await startProxy(t, app.port);
+  const before = await connect(t, app.url);
+  app.io.emit('said', 'before');
+  await next(before, 'said');
+  before.disconnect();
+  const client = await connect(t, proxy.url, COMES_BACK);
+  const heard = hear(client);
+  const left = next([...app.io.sockets.sockets.values()].at(-1) as Socket, 'disconnect');
+  proxy.cut();
+  await left;
+  app.io.emit('said', 1);
+  const back = next(client, 'connect');
+  proxy.lead(app.port);
+  await back;
+  await until(client, heard, 1);
+  app.io.emit('said', 2);
+  await until(client, heard, 2);
+  assert.deepEqual([client.recovered, heard], [true, [1, 2]]);
 });
 
 test('by redis-streams a client comes back to another server', async t => {

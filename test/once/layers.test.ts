@@ -35,6 +35,7 @@ const VIOLATIONS: Record<string, string> = {
   'onion.ts': "import type { Adapter } from 'socket.io-adapter';\nexport type Bad = Adapter;",
   'origin.ts': "import { Router } from './router';\nexport const bad = Router;",
   'packet.ts': "import { Connection as Bad } from './connection';\nexport const bad = Bad;",
+  'recovering-adapter.ts': "import type { Router } from './router';\nexport type Bad = Router;",
   'recovery.ts': "import { receiveConnection } from './connection';\nexport const bad = receiveConnection;",
   'redis.ts': "import type { SessionStore } from './session';\nexport type Bad = SessionStore;",
   'request-pipe.ts': "import { Server } from 'socket.io';\nexport const bad = Server;",

@@ -7,6 +7,7 @@ import type * as hub from '../../dist/hub';
 import type * as hubFrames from '../../dist/hub-frames';
 import type * as hubLink from '../../dist/hub-link';
 import type * as logLimit from '../../dist/log-limit';
+import type * as recoveringAdapter from '../../dist/recovering-adapter';
 import type * as requestPipe from '../../dist/request-pipe';
 import type * as runFolder from '../../dist/run-folder';
 import type * as workers from '../../dist/workers';
@@ -23,6 +24,7 @@ export const { controlFrame, eachFrame, FrameReader } = require(join(DIST, 'hub-
 export const { HubLink } = require(join(DIST, 'hub-link')) as typeof hubLink;
 export const { LogLimit } = require(join(DIST, 'log-limit')) as typeof logLimit;
 export const { readConfig } = require(join(DIST, 'config')) as typeof config;
+export const { RecoveringAdapter } = require(join(DIST, 'recovering-adapter')) as typeof recoveringAdapter;
 export const { RequestPipes } = require(join(DIST, 'request-pipe')) as typeof requestPipe;
 export const { RunFolder } = require(join(DIST, 'run-folder')) as typeof runFolder;
 export const { teamworkOf } = require(join(DIST, 'workers')) as typeof workers;

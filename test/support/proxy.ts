@@ -9,17 +9,21 @@ export interface Proxy {
   lead(port: number): void;
   /** Ends all connections, and lets none through until it leads somewhere again. */
   cut(): void;
+  /** Takes all connections away from the clients; the server is told nothing, as when a phone loses its network. */
+  vanish(): void;
 }
 
 export async function startProxy(t: TestContext, port: number): Promise<Proxy> {
   let target: number | undefined = port;
   const sockets = new Set<Socket>();
+  const clients = new Map<Socket, Socket>();
   const server = createServer(client => {
     if (target === undefined) {
       client.destroy();
       return;
     }
     const upstream = connect(target, '127.0.0.1');
+    clients.set(client, upstream);
     for (const [from, to] of [
       [client, upstream],
       [upstream, client],
@@ -28,7 +32,7 @@ export async function startProxy(t: TestContext, port: number): Promise<Proxy> {
       from.on('error', () => {}); // it closes as well
       from.on('close', () => {
         sockets.delete(from);
-        to.destroy();
+        if (clients.delete(from) || from === upstream) to.destroy(); // unless it has vanished
       });
       from.pipe(to);
     }
@@ -47,5 +51,14 @@ export async function startProxy(t: TestContext, port: number): Promise<Proxy> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, // it listens on TCP
     lead: port => (target = port),
     cut,
+    vanish: () => {
+      for (const [client, upstream] of clients) {
+        clients.delete(client);
+        client.unpipe(upstream);
+        upstream.unpipe(client);
+        upstream.resume();
+        client.destroy();
+      }
+    },
   };
 }

@@ -1,0 +1,128 @@
+/**
+ * The adapter in memory of a server with connection state recovery: it keeps what it emits, and who has gone, for those that come back.
+ * Unlike Socket.IO's own it recovers clients that have heard nothing yet, or nothing for longer than emits are kept.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Namespace } from 'socket.io';
+import { Adapter, type BroadcastOptions, type Session } from 'socket.io-adapter';
+
+/** What Socket.IO hands over when a client has gone. */
+export type Gone = Omit<Session, 'missedPackets'>;
+
+/** A client that has gone and may come back. */
+interface Kept extends Gone {
+  /** The number of the first emit after it had connected. */
+  readonly since: number;
+  readonly goneAt: number;
+}
+
+/** An emit that clients may have missed. */
+interface Emit {
+  readonly at: number;
+  readonly opts: BroadcastOptions;
+  readonly data: unknown[];
+}
+
+const EVENT = 2; // https://github.com/socketio/socket.io-protocol#packet-types
+
+/** How often what is too old is forgotten, in ms. */
+const FORGET_INTERVAL = 60_000;
+
+/** What Socket.IO's server keeps to itself of its options. */
+interface ServerInside {
+  readonly opts: {
+    readonly connectionStateRecovery?: { readonly maxDisconnectionDuration?: number };
+    readonly pingInterval?: number;
+    readonly pingTimeout?: number;
+  };
+}
+
+export class RecoveringAdapter extends Adapter {
+  /** In ms. */
+  readonly #maxAway: number;
+  /** How long an emit is kept, in ms: a client that vanishes without a word is missed only after its heartbeat. */
+  readonly #maxAge: number;
+  /** By the client's private id. */
+  readonly #gone = new Map<string, Kept>();
+  /** For each client that is here, the number of the first emit after it had connected. */
+  readonly #since = new Map<string, number>();
+  #emits: Emit[] = [];
+  /** The number of the first of them. */
+  #first = 0;
+  /** Offsets of a server that ran before mean nothing here. */
+  readonly #prefix = `${randomBytes(6).toString('base64url')}-`;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(nsp: Namespace) {
+    super(nsp);
+    const { connectionStateRecovery, pingInterval = 25_000, pingTimeout = 20_000 } = (nsp.server as unknown as ServerInside).opts; // protected
+    this.#maxAway = connectionStateRecovery?.maxDisconnectionDuration ?? 120_000;
+    this.#maxAge = this.#maxAway + pingInterval + pingTimeout;
+  }
+
+  override broadcast(packet: { type: number; id?: number; data: unknown[] }, opts: BroadcastOptions): void {
+    if (packet.type === EVENT && packet.id === undefined && !opts.flags?.volatile) {
+      packet.data.push(this.#prefix + (this.#first + this.#emits.length)); // the client says at its return which was its last
+      this.#emits.push({ at: Date.now(), opts, data: packet.data });
+      this.#keepForAWhile();
+    }
+    super.broadcast(packet, opts);
+  }
+
+  /** A client has connected: what is emitted from here on it may miss. `held` of the latest emits waited for it. */
+  admit(id: string, held: number): void {
+    this.#since.set(id, this.#first + this.#emits.length - held);
+  }
+
+  override delAll(id: string): void {
+    this.#since.delete(id);
+    super.delAll(id);
+  }
+
+  /** One that is put back, since the client that came back has gone before it had connected, keeps its time. */
+  override persistSession(gone: Gone & Partial<Kept>): void {
+    const { since = this.#since.get(gone.sid) ?? 0, goneAt = Date.now() } = gone;
+    this.#gone.set(gone.pid, { ...gone, since, goneAt });
+    this.#keepForAWhile();
+  }
+
+  /** Takes a session out: it is for one client. */
+  override async restoreSession(pid: string, offset: string): Promise<Session> {
+    const kept = this.#gone.get(pid);
+    this.#gone.delete(pid);
+    if (!kept || kept.goneAt + this.#maxAway < Date.now()) return null as unknown as Session; // Socket.IO's own does so, whatever its type says
+    const last = offset.startsWith(this.#prefix) ? Number(offset.slice(this.#prefix.length)) : Number.NaN;
+    // an offset is of no help where the client has heard nothing since it connected
+    const next = last >= kept.since && last < this.#first + this.#emits.length ? last + 1 : kept.since;
+    const missedPackets = this.#emits
+      .slice(Math.max(0, next - this.#first))
+      .filter(({ opts }) => isFor(kept.rooms, opts))
+      .map(({ data }) => data);
+    return { ...kept, missedPackets };
+  }
+
+  override close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #keepForAWhile(): void {
+    this.#timer ??= setTimeout(() => this.#forget(), FORGET_INTERVAL).unref();
+  }
+
+  #forget(): void {
+    this.#timer = undefined;
+    const now = Date.now();
+    const firstKept = this.#emits.findIndex(({ at }) => at + this.#maxAge >= now);
+    const old = firstKept === -1 ? this.#emits.length : firstKept;
+    this.#emits = this.#emits.slice(old);
+    this.#first += old;
+    for (const [pid, { goneAt }] of this.#gone) if (goneAt + this.#maxAway < now) this.#gone.delete(pid);
+    if (this.#emits.length > 0 || this.#gone.size > 0) this.#keepForAWhile();
+  }
+}
+
+/** Whether a broadcast is for a client that is in these rooms. */
+export function isFor(rooms: readonly string[], { rooms: wanted, except }: BroadcastOptions): boolean {
+  return (wanted.size === 0 || rooms.some(room => wanted.has(room))) && !rooms.some(room => except?.has(room));
+}
