@@ -86,6 +86,7 @@ test('a client that comes back gets what it has missed, in order; its middleware
   app.io.emit('said', 'all');
   await until(client, heard, 1);
   assert.equal(await ask(client, 'who'), 'alice');
+  client.io.opts.extraHeaders = { cookie: await cookieOf(app.url, 'bob') };
 
   const left = gone(app);
   proxy.cut();
@@ -97,7 +98,6 @@ test('a client that comes back gets what it has missed, in order; its middleware
   app.io.volatile.emit('said', 'nor what may be lost');
   app.io.emit('said', 'last');
 
-  client.io.opts.extraHeaders = { cookie: await cookieOf(app.url, 'bob') };
   const back = next(client, 'connect');
   proxy.lead(app.port);
   await back;
