@@ -52,6 +52,10 @@ export interface InitOptions extends Partial<Omit<ServerOptions, 'wsEngine'>> {
    * `'uws'` stands for its maintained fork, the package `eiows`. Default: `'ws'`.
    */
   wsEngine?: unknown;
+  /** Of Engine.IO from 6.6.13 on: how long a request may take to send its body, in ms. Default: 30000. */
+  httpRequestBodyTimeout?: number;
+  /** Of Engine.IO from 6.6.13 on: how many chunks a body or a WebSocket message may come in. Default: 10000. */
+  maxBufferedChunks?: number;
 }
 
 export interface NamespaceConfig {
@@ -210,7 +214,9 @@ const INIT_TYPES = {
   destroyUpgrade: ['boolean'],
   destroyUpgradeTimeout: ['number'],
   httpCompression: ['object', 'boolean'],
+  httpRequestBodyTimeout: ['number'],
   initialPacket: ['object', 'string'],
+  maxBufferedChunks: ['number'],
   maxHttpBufferSize: ['number'],
   parser: ['object', 'function'],
   path: ['string'],

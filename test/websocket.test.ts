@@ -151,6 +151,23 @@ test('a connection that is terminated, or whose write fails, with frames held ba
   assert.equal(app.io.engine.clientsCount, 0);
 });
 
+test('a client that sends more pings than it can be answered is cut off, and others are not', async t => {
+  const app = await startApp(t, {});
+  const { client, socket } = await connected(t, app);
+  const [bystander] = [await connect(t, app.url)];
+  const webSocket = (client.io.engine.transport as unknown as { ws: WebSocket }).ws; // of ws, in Node
+  const pong = next(webSocket, 'pong');
+  webSocket.ping('one');
+  assert.equal(String((await pong)[0]), 'one');
+  const left = next(socket, 'disconnect');
+  const wire = Reflect.get(webSocket, '_socket') as TcpSocket;
+  wire.cork(); // as they would come from a client that never stops
+  for (let n = 0; n < 100; n++) webSocket.ping();
+  wire.uncork();
+  assert.match(String((await left)[0]), /^transport (close|error)$/);
+  assert.ok(bystander?.connected);
+});
+
 test('what was sent before a disconnect arrives', async t => {
   const { client, socket } = await connected(t, await startApp(t, {}));
   const received = next(client, 'bye');
