@@ -9,6 +9,7 @@ import type { Namespace } from './namespace';
 import { descend } from './onion';
 import { receivePacket, receiveReserved } from './packet';
 import type { ConnectionSession } from './session';
+import type { Handlers } from './work';
 
 /** Tells Socket.IO whether the client may connect. */
 type Next = (error?: ExtendedError) => void;
@@ -58,6 +59,7 @@ export class Connection implements ContextOwner {
   uses: Use[] | undefined;
   /** Whether it is to end as soon as it is connected. */
   isDismissed = false;
+  readonly handlers: Handlers = { running: 0, goneAt: undefined };
   readonly #next: Next;
   #state: State = 'connecting';
   /** Lets the onion ascend, with the reason of the disconnect. Only there while something waits for it. */
@@ -86,6 +88,7 @@ export class Connection implements ContextOwner {
     Object.assign(this.socket, SOCKET_METHODS);
     for (const [event, handler] of router.reserved)
       this.socket.on(event, (...args: unknown[]) => receiveReserved(this, event, definedOf(args), handler));
+    this.socket.on('disconnect', onDisconnect);
     this.session = await server.sessions?.open(this.socket.request);
   }
 
@@ -101,7 +104,6 @@ export class Connection implements ContextOwner {
     await this.session?.save();
     if (!this.isConnecting) return undefined; // refused or gone: nothing to wait for
     const left = new Promise<string | undefined>(resolve => (this.#leave = resolve));
-    this.socket.once('disconnect', reason => this.leave(reason));
     this.admit();
     this.#setBusy(false);
     return left;
@@ -111,6 +113,7 @@ export class Connection implements ContextOwner {
   leave(reason?: string): void {
     const wasConnecting = this.isConnecting;
     this.#decide('gone');
+    this.namespace.server.work.leave(this.handlers);
     if (wasConnecting) this.#next(new Error('The client has gone')); // nobody hears it, but Socket.IO drops the socket
     if (!this.#leave) return;
     this.#setBusy(true);
@@ -184,6 +187,10 @@ function definedOf(args: unknown[]): unknown[] {
 const CONNECTION = Symbol('connection');
 
 type OwnSocket = Socket & { readonly [CONNECTION]: Connection };
+
+function onDisconnect(this: OwnSocket, reason: string): void {
+  this[CONNECTION].leave(reason);
+}
 
 /** Methods of each socket in front of Socket.IO's own; shared, so that a socket costs no functions. */
 const SOCKET_METHODS = {

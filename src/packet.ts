@@ -38,6 +38,7 @@ export function receiveReserved(connection: Connection, event: string, args: unk
  * under Egg, which follows them all for `app.currentContext`, one costs as much as a small handler.
  */
 function live(ctx: SocketContext, connection: Connection, pass: Pass): void {
+  const { handlers } = connection;
   const { packetMiddleware, server } = connection.namespace;
   const { ack } = ctx;
   const event = ctx.packet?.[0];
@@ -60,7 +61,7 @@ function live(ctx: SocketContext, connection: Connection, pass: Pass): void {
   };
   const succeed = (): void => {
     if (ack && result !== undefined) ack(result);
-    server.work.end();
+    server.work.end(handlers);
   };
   const fail = async (thrown: unknown): Promise<void> => {
     try {
@@ -69,11 +70,11 @@ function live(ctx: SocketContext, connection: Connection, pass: Pass): void {
       await connection.saveAfterFailure();
       answer(connection, event, error, ack);
     } finally {
-      server.work.end();
+      server.work.end(handlers);
     }
   };
 
-  server.work.begin();
+  server.work.begin(handlers);
   descend(packetMiddleware, ctx, core).then(settle, fail);
 }
 
@@ -87,16 +88,17 @@ function handle(ctx: SocketContext, connection: Connection, pass: Pass): unknown
 
 /** What the app gave to `socket.use()` comes first, one after the other, as in Socket.IO: one that never calls `next` drops the packet. */
 async function handleAfterUses(ctx: SocketContext, connection: Connection, pass: Pass): Promise<unknown> {
+  const { handlers } = connection;
   const { work } = connection.namespace.server;
   for (const use of connection.uses ?? []) {
-    work.end(); // nobody waits for a packet that is dropped
+    work.end(handlers); // nobody waits for a packet that is dropped
     let error: Error | undefined;
     try {
       error = await new Promise((resolve, reject) => {
         (async () => use(ctx.packet as Event, resolve))().catch(reject); // whatever it throws, now or later
       });
     } finally {
-      work.begin();
+      work.begin(handlers);
     }
     if (!error) continue;
     pass(error); // fires the server's own 'error' event

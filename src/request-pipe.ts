@@ -22,6 +22,9 @@ export interface Piped {
   failed(error: Error): void;
 }
 
+/** The answer to an upgrade that cannot be served now. */
+export const SERVICE_UNAVAILABLE = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+
 /** How many connections to a worker are kept while nothing goes over them. */
 const MOST_IDLE = 256;
 
@@ -30,6 +33,7 @@ export class RequestPipes {
   /** Those over which nothing goes now, by path; the last used is the next. */
   readonly #idle = new Map<string, Pipe[]>();
   readonly #busy = new Set<Pipe>();
+  #onIdle: () => void = () => {};
 
   /** @param path of the other worker's socket */
   send(path: string, piped: Piped): void {
@@ -37,14 +41,24 @@ export class RequestPipes {
     const pipe = (isAlone ? undefined : this.#idle.get(path)?.pop()) ?? new Pipe(path, () => this.#remove(path, pipe));
     this.#busy.add(pipe);
     pipe.send(piped, () => {
-      this.#busy.delete(pipe);
+      this.#release(pipe);
       if (isAlone) pipe.destroy();
       else this.#keep(path, pipe);
     });
   }
 
+  /** Resolves when no request is on its way. */
+  async idle(): Promise<void> {
+    if (this.#busy.size > 0) await new Promise<void>(resolve => (this.#onIdle = resolve));
+  }
+
   close(): void {
     for (const pipes of [this.#busy, ...this.#idle.values()]) for (const pipe of pipes) pipe.destroy();
+  }
+
+  #release(pipe: Pipe): void {
+    this.#busy.delete(pipe);
+    if (this.#busy.size === 0) this.#onIdle();
   }
 
   #keep(path: string, pipe: Pipe): void {
@@ -55,7 +69,7 @@ export class RequestPipes {
   }
 
   #remove(path: string, pipe: Pipe): void {
-    this.#busy.delete(pipe);
+    this.#release(pipe);
     const pipes = this.#idle.get(path)?.filter(other => other !== pipe);
     if (pipes?.length) this.#idle.set(path, pipes);
     else this.#idle.delete(path);

@@ -1,7 +1,5 @@
 /** `app.io`: Socket.IO's server, with Egg's router, middleware and controllers. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
-import { EventEmitter, once } from 'node:events';
-import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Server as EngineServer } from 'engine.io';
 import { Server as SocketIoServer, type Namespace as SocketIoNamespace, type ServerOptions } from 'socket.io';
 import { createAdapterFactory, createLink, type Way, withoutVainRecovery } from './adapter';
@@ -21,12 +19,10 @@ import { checkOrigin, safeCors } from './origin';
 import { RunFolder } from './run-folder';
 import { SessionStore } from './session';
 import { SessionRouting } from './session-routing';
+import { closeInOrder } from './shutdown';
 import type { Controllers, Handler, Middlewares, SpecificHandler } from './types';
 import { Work } from './work';
 import { ownWorkerId, type Teamwork, teamworkOf } from './workers';
-
-/** How long a closing server waits for handlers and for peers to say goodbye, in ms. Egg kills a worker after 5000. */
-const CLOSE_PATIENCE = 3000;
 
 export interface Routes {
   /**
@@ -54,6 +50,8 @@ export class Server extends SocketIoServer implements Routes {
   #way: Way | undefined;
   readonly #sessionRouting: SessionRouting | undefined;
   #isReady = false;
+  #engine: EngineServer | undefined;
+  #retiring: Promise<void> | undefined;
   #Context: SocketContextClass | undefined;
 
   /** @internal */ readonly arrivals = new Arrivals();
@@ -178,30 +176,23 @@ export class Server extends SocketIoServer implements Routes {
 
   /** Called by Socket.IO for every engine that it is attached to. @internal */
   override bind(engine: EngineServer): this {
+    this.#engine = engine;
     this.ids.attach(engine);
     this.#sessionRouting?.attach(engine);
     return super.bind(engine);
   }
 
-  /**
-   * Closes the HTTP server and all connections, as `close()` of Socket.IO does, and waits for handlers that are still running.
-   * No peer can keep it waiting: those that do not answer are cut off. @internal
-   */
+  /** Takes nothing new, and closes all connections in order: their clients connect again elsewhere. @internal */
+  async retire(): Promise<void> {
+    const { logger, work } = this;
+    const engine = this.#engine;
+    if (engine) this.#retiring ??= closeInOrder({ server: this, engine, work, sessionRouting: this.#sessionRouting, logger });
+    await this.#retiring;
+  }
+
+  /** Closes in order all that there is, the HTTP server included. @internal */
   async shutDown(): Promise<void> {
-    this.#sessionRouting?.release();
-    if (this.engine) {
-      const webSockets = openWebSockets(this.engine);
-      const patience = new AbortController();
-      const deadline = wait(CLOSE_PATIENCE, undefined, { signal: patience.signal }).catch(() => undefined);
-      // the HTTP server itself may take longer: browsers open connections that they do not use
-      this.close().catch((error: unknown) => this.logger.error('[egg-socket.io] closing failed:', error));
-      await Promise.race([
-        Promise.all([nextTurn(), this.work.idle(), ...webSockets.map(async webSocket => once(webSocket, 'close'))]),
-        deadline,
-      ]);
-      patience.abort();
-      for (const webSocket of webSockets) webSocket.terminate();
-    }
+    await this.retire();
     this.#sessionRouting?.close();
     await this.#way?.close();
   }
@@ -239,15 +230,4 @@ export class Server extends SocketIoServer implements Routes {
     namespace.connectionMiddleware = find('connectionMiddleware');
     namespace.packetMiddleware = find('packetMiddleware');
   }
-}
-
-type OpenWebSocket = EventEmitter & { terminate(): void };
-
-/** The WebSockets of all connections, where the engine's are like those of ws. */
-function openWebSockets(engine: object): OpenWebSocket[] {
-  // Engine.IO keeps its table to itself
-  const connections = (Reflect.get(engine, 'clients') ?? {}) as Record<string, { transport: { socket?: unknown } }>;
-  return Object.values(connections)
-    .map(({ transport }) => transport.socket)
-    .filter((socket): socket is OpenWebSocket => socket instanceof EventEmitter && 'terminate' in socket);
 }

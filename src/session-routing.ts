@@ -12,7 +12,7 @@ import type { Duplex } from 'node:stream';
 import type { Server as EngineServer } from 'engine.io';
 import type { Logger } from './egg';
 import { SetupError } from './errors';
-import { headOf, type RawHeaders, RequestPipes } from './request-pipe';
+import { headOf, type RawHeaders, RequestPipes, SERVICE_UNAVAILABLE } from './request-pipe';
 import type { RunFolder } from './run-folder';
 
 /** Digits and nothing else: a client can say it. */
@@ -72,7 +72,8 @@ export class SessionRouting {
   /** How many sessions the others hold, as far as they have said. Of one that has not answered it is infinite. */
   readonly #held = new Map<string, number>();
   #lookedAt = Number.NEGATIVE_INFINITY;
-  #isReleased = false;
+  #refusesSessions = false;
+  #onRelease: () => void = () => {};
   #engine: EngineServer | undefined;
 
   /** @param worker digits, and unlike those of all other workers of this start of the app */
@@ -122,7 +123,7 @@ export class SessionRouting {
 
     this.#private.on('request', (request: IncomingMessage, response: ServerResponse) => {
       if (!this.#receive(request)) return;
-      if (this.#isReleased && beginsSession(request)) {
+      if (this.#refusesSessions && beginsSession(request)) {
         request.socket.destroy(); // it begins where it has come from
         return;
       }
@@ -134,13 +135,24 @@ export class SessionRouting {
     });
   }
 
+  /** From here on other workers have no session begin here. */
+  refuseSessions(): void {
+    this.#refusesSessions = true;
+  }
+
+  /** Resolves when nothing goes through this worker to others any more. */
+  async idle(): Promise<void> {
+    if (this.#webSockets.size > 0) await new Promise<void>(resolve => (this.#onRelease = resolve));
+    await this.#requests.idle();
+  }
+
   /** Lets go of the WebSockets that belong to others: they connect again, to a worker that stays. Requests may come to their end. */
   release(): void {
-    this.#isReleased = true;
     for (const webSocket of this.#webSockets) webSocket.destroy();
   }
 
   close(): void {
+    this.refuseSessions();
     this.release();
     this.#requests.close();
     this.#private.close();
@@ -198,13 +210,18 @@ export class SessionRouting {
    * @param handleHere where there is no such worker
    */
   #pipeUpgrade(owner: string, request: IncomingMessage, client: Socket, head: Buffer, heartbeat: number, handleHere: () => void): void {
+    const onEnd = (): void => {
+      this.#webSockets.delete(pipe);
+      if (this.#webSockets.size === 0) this.#onRelease();
+    };
     const onFailure = (error: Error): void => {
+      onEnd();
       if (isGone(error)) {
         handleHere();
         return;
       }
       this.#logFailure(owner, error);
-      client.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      client.end(SERVICE_UNAVAILABLE);
     };
     const onward = connect(this.#folder.workerSocket(owner));
     const pipe = {
@@ -215,9 +232,11 @@ export class SessionRouting {
     };
     this.#webSockets.add(pipe);
     client.on('error', () => {}); // 'close' follows
-    client.once('close', () => onward.destroySoon());
+    client.once('close', () => {
+      onward.destroySoon();
+      onEnd();
+    });
     onward.once('error', onFailure);
-    onward.once('close', () => this.#webSockets.delete(pipe));
     onward.once('connect', () => {
       onward.off('error', onFailure).on('error', () => {}); // 'close' follows
       // of a client that reads no more, and so keeps this worker from hearing that its owner has given it up

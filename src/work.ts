@@ -1,24 +1,79 @@
 /** Counts what is going on, so that a server that closes can wait for it. */
-export class Work {
-  #count = 0;
-  #idle: (() => void) | undefined;
 
-  begin(): void {
-    this.#count++;
+/** The handlers of one connection. */
+export interface Handlers {
+  /** How many of them are running. */
+  running: number;
+  /** When the client went, by `performance.now()`. */
+  goneAt: number | undefined;
+}
+
+/** Nobody waits for the handlers of a client that has been gone for longer, in ms. */
+const LONG_GONE = 3000;
+
+export class Work {
+  #handlers = 0;
+  /** What is always waited for: connection middleware, and the routes of events that the server fires itself. */
+  #others = 0;
+  /** Of clients that went before their handlers had ended. */
+  readonly #left = new Set<Handlers>();
+  #waiting: (() => void)[] = [];
+
+  /** @param handlers of the connection whose handler begins; none for anything else */
+  begin(handlers?: Handlers): void {
+    if (!handlers) this.#others++;
+    else {
+      this.#handlers++;
+      handlers.running++;
+    }
   }
 
-  end(): void {
-    this.#count--;
-    if (this.#count === 0) this.#idle?.();
+  /** @param handlers as it was begun with */
+  end(handlers?: Handlers): void {
+    if (!handlers) this.#others--;
+    else {
+      this.#handlers--;
+      handlers.running--;
+      if (handlers.running === 0 && handlers.goneAt !== undefined) this.#left.delete(handlers);
+    }
+    if (this.#waiting.length > 0) this.#wake();
+  }
+
+  /** The client of these handlers has gone. */
+  leave(handlers: Handlers): void {
+    handlers.goneAt ??= performance.now();
+    if (handlers.running > 0) this.#left.add(handlers);
   }
 
   /** How many things are going on. */
   get size(): number {
-    return this.#count;
+    return this.#handlers + this.#others;
   }
 
-  /** Resolves when nothing is going on. */
+  /** Resolves when nothing is going on, but for handlers of clients that have been gone for 3 s. */
   async idle(): Promise<void> {
-    if (this.#count > 0) await new Promise<void>(resolve => (this.#idle = resolve));
+    while (this.#others > 0 || this.#handlers > this.#forgotten) await this.#nextEnd();
+  }
+
+  /** Resolves when nothing is going on but handlers. */
+  async othersIdle(): Promise<void> {
+    while (this.#others > 0) await this.#nextEnd();
+  }
+
+  get #forgotten(): number {
+    const now = performance.now();
+    let sum = 0;
+    for (const { running, goneAt = now } of this.#left) if (now - goneAt > LONG_GONE) sum += running;
+    return sum;
+  }
+
+  async #nextEnd(): Promise<void> {
+    await new Promise<void>(resolve => this.#waiting.push(resolve));
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
   }
 }

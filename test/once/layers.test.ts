@@ -45,6 +45,7 @@ const VIOLATIONS: Record<string, string> = {
   'service.ts': "import { Connection } from './connection';\nexport const bad = Connection;",
   'session-routing.ts': "import { Server } from 'socket.io';\nexport const bad = Server;",
   'session.ts': "import type { Server } from 'socket.io';\nexport type Bad = Server;",
+  'shutdown.ts': "import { Server } from './server';\nexport const bad = Server;",
   'work.ts': "import type { Server } from './server';\nexport type Bad = Server;",
   'workers.ts': "import type { EggApplication } from './egg';\nexport type Bad = EggApplication;",
 };

@@ -10,12 +10,14 @@ import type * as logLimit from '../../dist/log-limit';
 import type * as recoveringAdapter from '../../dist/recovering-adapter';
 import type * as requestPipe from '../../dist/request-pipe';
 import type * as runFolder from '../../dist/run-folder';
+import type * as work from '../../dist/work';
 import type * as workers from '../../dist/workers';
 
 const DIST = join(__dirname, '../../../dist');
 
 export type Hub = hub.Hub;
 export type HubLink = hubLink.HubLink;
+export type Handlers = work.Handlers;
 
 export const { createAdapterFactory, createLink } = require(join(DIST, 'adapter')) as typeof adapter;
 export const { Deprecations } = require(join(DIST, 'deprecations')) as typeof deprecations;
@@ -27,4 +29,5 @@ export const { readConfig } = require(join(DIST, 'config')) as typeof config;
 export const { RecoveringAdapter } = require(join(DIST, 'recovering-adapter')) as typeof recoveringAdapter;
 export const { RequestPipes } = require(join(DIST, 'request-pipe')) as typeof requestPipe;
 export const { RunFolder } = require(join(DIST, 'run-folder')) as typeof runFolder;
+export const { Work } = require(join(DIST, 'work')) as typeof work;
 export const { teamworkOf } = require(join(DIST, 'workers')) as typeof workers;
