@@ -1,6 +1,7 @@
 /** Packets of Socket.IO as the hub carries them: encoded once, for the clients of all workers. */
 import type { Namespace } from 'socket.io';
 import { bytesOf, type Part } from './hub-message';
+import { withoutLimit } from './nesting';
 
 export interface Packet {
   type: number;
@@ -38,7 +39,8 @@ export class PacketCodec {
   }
 
   decode(frames: readonly Part[]): Packet {
-    const { _opts: options, _parser: parser } = this.#nsp.server;
+    const { _opts: options, _parser } = this.#nsp.server;
+    const parser = withoutLimit(_parser); // other workers have encoded it
     // that of Socket.IO takes few attachments unless told: it is meant for what comes from clients
     const decoder = options.parser ? new parser.Decoder() : new parser.Decoder({ maxAttachments: Number.POSITIVE_INFINITY });
     let packet: Packet | undefined;

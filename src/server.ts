@@ -9,12 +9,14 @@ import { createContextClass, type SocketContextClass } from './context';
 import { Deprecations } from './deprecations';
 import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './engine';
-import { revealsErrors, SetupError } from './errors';
+import { messageOf, revealsErrors, SetupError } from './errors';
 import { HubLink } from './hub-link';
 import { HubReceiver } from './hub-receiver';
 import { Ids } from './ids';
 import { LoadedFiles, toAsync } from './loader';
+import { LogLimit } from './log-limit';
 import { guardUse, Namespace } from './namespace';
+import { limitNesting, MAX_NESTING } from './nesting';
 import { checkOrigin, safeCors } from './origin';
 import { RunFolder } from './run-folder';
 import { SessionStore } from './session';
@@ -49,6 +51,7 @@ export class Server extends SocketIoServer implements Routes {
   readonly #teamwork: Teamwork;
   #way: Way | undefined;
   readonly #sessionRouting: SessionRouting | undefined;
+  readonly #refusedPackets = new LogLimit({ interval: 60_000 });
   #isReady = false;
   #engine: EngineServer | undefined;
   #retiring: Promise<void> | undefined;
@@ -85,6 +88,12 @@ export class Server extends SocketIoServer implements Routes {
       ...(init.cors && { cors: safeCors(init.cors) }),
       adapter: createAdapterFactory(init, settings.adapter, way, deprecations),
     });
+    // read-only to others, and used for each client that comes
+    Reflect.set(
+      this,
+      '_parser',
+      limitNesting(this._parser, () => this.#logRefusedPacket()),
+    );
     this.#app = app;
     this.#settings = settings;
     this.#teamwork = teamwork;
@@ -194,7 +203,21 @@ export class Server extends SocketIoServer implements Routes {
   async shutDown(): Promise<void> {
     await this.retire();
     this.#sessionRouting?.close();
+    this.#refusedPackets.flush();
     await this.#way?.close();
+  }
+
+  /** Any client can cause it at will. */
+  #logRefusedPacket(): void {
+    const problem = `a packet nested deeper than ${MAX_NESTING} levels was refused, and its connection closed`;
+    this.#refusedPackets.log(
+      '',
+      () => this.logger.warn(messageOf('IO_PACKET_NESTED', problem)),
+      count =>
+        this.logger.warn(
+          messageOf('IO_PACKET_NESTED', `${count} more packets nested deeper than ${MAX_NESTING} levels were refused in the last minute`),
+        ),
+    );
   }
 
   #adopt(nsp: SocketIoNamespace, isStatic: boolean): void {

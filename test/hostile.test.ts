@@ -475,3 +475,94 @@ test('a polling client that polls twice at a time, or aborts its poll or its POS
   assert.equal(gate.onions, 0);
   await serves(t, running);
 });
+
+/** Arrays in arrays, as JSON. */
+const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
+
+/** What a client may send, by how many levels its innermost part adds to the packet's own; and what it is answered if that is allowed. */
+const NESTED: Record<
+  string,
+  { protocol?: 3; before?: string[]; send: (levels: number, id: string | undefined) => (string | Buffer)[]; answer: RegExp }
+> = {
+  'an event': { before: ['40'], send: levels => [`420["echo",${nested(levels - 1)}]`], answer: /^430/ },
+  'an event of protocol 3': { protocol: 3, send: levels => [`420["echo",${nested(levels - 1)}]`], answer: /^430/ },
+  'an event in objects, beside much else': {
+    before: ['40'],
+    send: levels => [`420["echo",${JSON.stringify('x'.repeat(1000))},${'{"a":0,"b":'.repeat(levels - 2)}{}${'}'.repeat(levels - 2)}]`],
+    answer: /^430/,
+  },
+  'an event with an attachment': {
+    before: ['40'],
+    send: levels => [`451-0["echo",${'['.repeat(levels - 1)}{"_placeholder":true,"num":0}${']'.repeat(levels - 1)}]`, Buffer.from('bytes')],
+    answer: /^461-0/,
+  },
+  'the data of a handshake': { send: levels => [`40{"a":${nested(levels - 1)}}`], answer: /^40\{/ },
+  'an acknowledgement': {
+    before: ['40', '42["ask me"]'],
+    send: (levels, id) => [`43${id}[${nested(levels - 1)}]`],
+    answer: /^42\["answered",true\]/,
+  },
+};
+
+for (const [what, { protocol = 4, before = [], send, answer }] of Object.entries(NESTED)) {
+  test(`${what} may be nested 64 levels deep; one of 65 closes the connection, which is logged once a minute`, async t => {
+    const { url, io, logged, logs } = await start(t);
+    io.on('connection', socket => {
+      socket.on('ask me', () => socket.emit('ask', (value: unknown) => socket.emit('answered', Array.isArray(value))));
+    });
+    const openAndSend = async (levels: number): Promise<RawClient> => {
+      const client = await RawClient.open(t, url, { protocol });
+      client.send(...before.slice(0, 1));
+      if (before.length > 0 || protocol === 3) await client.frame(/^40/);
+      client.send(...before.slice(1));
+      const question = before.length > 1 ? await client.frame(/^42\d+\["ask"\]/) : '';
+      return client.send(...send(levels, /^42(\d+)/.exec(question)?.[1]));
+    };
+    const allowed = await openAndSend(64);
+    await allowed.frame(answer);
+    for (let round = 0; round < 2; round++) {
+      const refused = await openAndSend(65);
+      await refused.closed;
+      assert.equal(refused.frames.filter(frame => answer.test(frame)).length, 0);
+    }
+    await logged(/^WARN .*IO_PACKET_NESTED/);
+    assert.equal(logs.filter(line => line.includes('IO_PACKET_NESTED')).length, 1);
+    allowed.vanish();
+    await nothingRemains(io);
+  });
+}
+
+test('with a parser of the app as well, what is nested 65 levels deep closes the connection', async t => {
+  const { url, io, logged } = await start(t, {
+    'parser.js': `
+      const { EventEmitter } = require('node:events');
+      const { decode, encode } = require(${JSON.stringify(require.resolve('notepack.io'))});
+      exports.Encoder = class { encode(packet) { return [encode(packet)]; } };
+      exports.Decoder = class extends EventEmitter {
+        add(bytes) { this.emit('decoded', decode(bytes)); }
+        destroy() {}
+      };`,
+    'config/config.default.js': `exports.io = { init: { parser: require('../parser') } };`,
+  });
+  /** \`['echo', ...]\` with arrays in arrays, each of which takes one byte. */
+  const packet = (levels: number): Buffer => {
+    const inner = '91'.repeat(levels - 2) + '90'; // an array of one; an empty one
+    const data = `92a4${Buffer.from('echo').toString('hex')}${inner}`;
+    return Buffer.from(`84a474797065 02 a36e7370 a12f a26964 00 a464617461 ${data}`.replaceAll(' ', ''), 'hex');
+  };
+  const connected = Buffer.from('83a47479706500a36e7370a12fa46461746180', 'hex'); // { type: 0, nsp: '/', data: {} }
+  const allowed = await RawClient.open(t, url);
+  allowed.send(connected);
+  await allowed.frame(/^8/);
+  allowed.frames.length = 0;
+  allowed.send(packet(64));
+  await allowed.frame(/^8/);
+  const refused = await RawClient.open(t, url);
+  refused.send(connected);
+  await refused.frame(/^8/);
+  refused.send(packet(65));
+  await refused.closed;
+  await logged(/IO_PACKET_NESTED/);
+  allowed.vanish();
+  await nothingRemains(io);
+});

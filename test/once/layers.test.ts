@@ -32,6 +32,7 @@ const VIOLATIONS: Record<string, string> = {
   'local-first.ts': "import { Server } from './server';\nexport const bad = Server;",
   'log-limit.ts': "import type { Router } from './router';\nexport type Bad = Router;",
   'namespace.ts': "import { Server as Bad } from './server';\nexport const bad = Bad;",
+  'nesting.ts': "import type { Router } from './router';\nexport type Bad = Router;",
   'onion.ts': "import type { Adapter } from 'socket.io-adapter';\nexport type Bad = Adapter;",
   'origin.ts': "import { Router } from './router';\nexport const bad = Router;",
   'packet.ts': "import { Connection as Bad } from './connection';\nexport const bad = Bad;",
