@@ -1,6 +1,7 @@
 /**
  * Makes of the sources what a mini program can run: `index`, with the official client in it, and `transport` and `reconnect`, for a client of one's
- * own. Each is there as CommonJS and as ESM, with a source map, its types, and the licences of what is in it.
+ * own. Each is there as CommonJS and as ESM, with a source map, its types, and the licences of what is in it. `transport` has the client's own
+ * transport in it as well, rather than to import it: what `require('socket.io-client')` returns has none.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
@@ -24,6 +25,10 @@ const REPLACEMENTS = {
     export function createCookieJar() {}`,
 };
 
+/** In `transport`, the client is this file of it alone; through its index, esbuild would take all that it names. */
+const CLIENT_OF_TRANSPORT = join(MODULES, 'engine.io-client/build/esm/transports/websocket.js');
+const ITS_INDEX = { 'socket.io-client/build/esm/index.js': `export { WS as WebSocket } from ${JSON.stringify(CLIENT_OF_TRANSPORT)};` };
+
 /** The files of the client's types, by what they are imported as in those of its Manager and its Socket. */
 const TYPES = {
   'engine.io-client': 'engine.io-client/build/esm/socket.d.ts',
@@ -46,9 +51,8 @@ export async function bundle(dist) {
       charset: 'utf8',
       sourcemap: true,
       metafile: true,
-      external: name === 'index' ? [] : ['socket.io-client'],
-      banner: name === 'index' ? { js: '/*! Contains socket.io-client and its parts, under the MIT licence: see LICENSES.txt */' } : {},
-      plugins: [officialClient],
+      banner: name === 'reconnect' ? {} : { js: '/*! Contains parts of socket.io-client, under the MIT licence: see LICENSES.txt */' },
+      plugins: [officialClient(name === 'transport' ? { ...REPLACEMENTS, ...ITS_INDEX } : REPLACEMENTS)],
       absWorkingDir: PACKAGE,
       logLevel: 'warning',
       logOverride: { 'commonjs-variable-in-esm': 'silent' },
@@ -64,20 +68,20 @@ export async function bundle(dist) {
   addTypes(dist);
 }
 
-const officialClient = {
+const officialClient = replacements => ({
   name: 'official client',
   setup(build) {
     build.onResolve({ filter: /./ }, async ({ path, pluginData, ...args }) => {
       if (pluginData === 'resolved') return undefined;
       const result = await build.resolve(path, { ...args, pluginData: 'resolved' });
-      return result.external ? result : { ...result, sideEffects: false }; // so that what is not used is not in the bundle
+      return { ...result, sideEffects: false }; // so that what is not used is not in the bundle
     });
-    build.onLoad({ filter: /engine\.io-client/ }, ({ path }) => {
-      const [, contents] = Object.entries(REPLACEMENTS).find(([end]) => path.endsWith(end)) ?? [];
-      return contents && { contents };
+    build.onLoad({ filter: /\.io-client/ }, ({ path }) => {
+      const [, contents] = Object.entries(replacements).find(([end]) => path.endsWith(end)) ?? [];
+      return contents && { contents, resolveDir: PACKAGE };
     });
   },
-};
+});
 
 function licencesOf(inputs) {
   const packages = new Set(inputs.flatMap(path => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []));
