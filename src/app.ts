@@ -1,4 +1,5 @@
 /** The plugin's lifecycle in an app worker, in the order in which Egg calls it. */
+import cluster from 'node:cluster';
 import type { Server as HttpServer } from 'node:http';
 import { readConfig } from './config';
 import type { EggApplication } from './egg';
@@ -33,9 +34,18 @@ export default class IoBoot {
     // when tests start an app, there may be a server by now, and the event has passed
     if (server) io?.attach(server);
     else this.#app.once('server', (server: HttpServer) => io?.attach(server));
+    cluster.worker?.once('disconnect', this.#retire);
   }
 
+  /** After an uncaught exception Egg ends the worker's channel to its master, and the worker itself only 30 s later. */
+  readonly #retire = (): void => {
+    const { io, logger } = this.#app;
+    logger.info('[egg-socket.io] this worker has lost its master: its clients are sent to the other workers');
+    void io?.retire();
+  };
+
   async beforeClose(): Promise<void> {
+    cluster.worker?.off('disconnect', this.#retire);
     await this.#app.io?.shutDown();
   }
 }

@@ -78,6 +78,12 @@ export class RunFolder {
     return readdirSync(this.path).flatMap(name => WORKER_SOCKET.exec(name)?.[1] ?? []);
   }
 
+  /** Whether a worker other than this one listens at its socket. */
+  async hasOthers(id: string): Promise<boolean> {
+    const others = readdirSync(this.path).filter(name => WORKER_SOCKET.test(name) && name !== `worker-${id}.sock`);
+    return isInUse(others.map(name => join(this.path, name)));
+  }
+
   /** Removes what starts of the app that were killed have left beside it. */
   async sweep(): Promise<void> {
     const parent = join(this.path, '..');
@@ -117,7 +123,7 @@ function isYoung(path: string): boolean {
 /** Removes a folder that nobody listens in. Another process may be about to do the same. */
 async function removeUnused(path: string, isOurs: () => boolean): Promise<void> {
   try {
-    if (isOurs() && !(await isInUse(path))) await rm(path, { recursive: true, force: true });
+    if (isOurs() && !(await isInUse(socketsIn(path)))) await rm(path, { recursive: true, force: true });
   } catch (error) {
     if (!isMissing(error)) throw error;
   }
@@ -147,11 +153,15 @@ function openSecret(folder: string): string {
   return readFileSync(file, 'utf8');
 }
 
-/** Whether any process listens there. */
-async function isInUse(folder: string): Promise<boolean> {
-  const sockets = readdirSync(folder).filter(name => name.endsWith('.sock'));
-  const answers = await Promise.all(sockets.map(name => accepts(join(folder, name))));
-  return answers.includes(true);
+function socketsIn(folder: string): string[] {
+  return readdirSync(folder)
+    .filter(name => name.endsWith('.sock'))
+    .map(name => join(folder, name));
+}
+
+/** Whether any process listens at one of them. */
+async function isInUse(sockets: string[]): Promise<boolean> {
+  return (await Promise.all(sockets.map(accepts))).includes(true);
 }
 
 async function accepts(path: string): Promise<boolean> {

@@ -9,6 +9,7 @@ import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Server as EngineServer } from 'engine.io';
 import type { Logger } from './egg';
 import { SetupError } from './errors';
@@ -40,6 +41,9 @@ const SLACK = { sessions: 1, share: 0.1 };
 
 /** How often to look for workers that are new, in ms. */
 const LOOK_INTERVAL = 1000;
+
+/** How often a worker that closes looks whether the others have closed, in ms. */
+const CLOSING_LOOK_INTERVAL = 50;
 
 /** How long another worker may take to begin a session, in ms: a worker that hangs shall get none. */
 const BEGIN_PATIENCE = 2000;
@@ -140,8 +144,15 @@ export class SessionRouting {
     this.#refusesSessions = true;
   }
 
-  /** Resolves when nothing goes through this worker to others any more. */
-  async idle(): Promise<void> {
+  /** This worker has no sessions any more: others need not ask for them. */
+  closePrivate(): void {
+    this.#private.close();
+  }
+
+  /** Resolves when no other worker has sessions either, whose clients may come this way, and nothing of theirs is on its way. */
+  async untilAlone(timeout: number): Promise<void> {
+    const end = performance.now() + timeout;
+    while (performance.now() < end && (await this.#folder.hasOthers(this.#worker))) await wait(CLOSING_LOOK_INTERVAL);
     if (this.#webSockets.size > 0) await new Promise<void>(resolve => (this.#onRelease = resolve));
     await this.#requests.idle();
   }
@@ -155,7 +166,7 @@ export class SessionRouting {
     this.refuseSessions();
     this.release();
     this.#requests.close();
-    this.#private.close();
+    this.closePrivate();
     this.#private.closeAllConnections();
   }
 

@@ -26,8 +26,7 @@ export interface Closing {
 
 /** Never rejects. No client can keep it waiting: those that do not answer are cut off. */
 export async function closeInOrder({ server, engine, work, sessionRouting, logger }: Closing): Promise<void> {
-  // the clients of other workers may be served through this one until those have closed as well
-  const others = within(HANDLERS_TIMEOUT + CLOSE_TIMEOUT, sessionRouting?.idle());
+  const end = performance.now() + HANDLERS_TIMEOUT + CLOSE_TIMEOUT;
   refuseNew(server, engine);
   sessionRouting?.refuseSessions();
   await within(HANDLERS_TIMEOUT, work.idle());
@@ -43,8 +42,13 @@ export async function closeInOrder({ server, engine, work, sessionRouting, logge
   );
   for (const webSocket of webSockets) webSocket.terminate();
 
-  await others;
-  sessionRouting?.release();
+  if (sessionRouting) {
+    sessionRouting.closePrivate();
+    // the clients of other workers may come by way of this one until those have closed as well
+    const left = end - performance.now();
+    await within(left, sessionRouting.untilAlone(left));
+    sessionRouting.release();
+  }
   // the HTTP server itself may take longer: browsers open connections that they do not use
   server.close().catch((error: unknown) => logger.error('[egg-socket.io] closing failed:', error));
 }

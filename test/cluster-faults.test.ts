@@ -1,6 +1,7 @@
 /** What happens to clients when a process of the cluster dies, hangs or is replaced. */
 import assert from 'node:assert/strict';
 import { utimesSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Files } from './support/app';
@@ -36,11 +37,14 @@ const FILES: Files = {
     };
     exports.join = async ctx => { await ctx.socket.join('flood'); return true; };
     exports.take = async ctx => { ctx.app.io.serverSideEmit('taken'); };
+    exports.crash = async () => { setTimeout(() => { throw new Error('of a timer of the app'); }); };
+    exports.left = async ctx => { require('node:fs').appendFileSync(ctx.app.baseDir + '/left.txt', process.pid + '\\n'); };
     exports.reload = async () => { process.send({ to: 'master', action: 'reload-worker' }); };`,
   'app/router.js': `
     module.exports = app => {
       const { home } = app.io.controller;
-      for (const event of ['who', 'count', 'countDirect', 'tellAll', 'flood', 'join', 'take', 'reload']) app.io.route(event, home[event]);
+      for (const event of ['who', 'count', 'countDirect', 'tellAll', 'flood', 'join', 'take', 'crash', 'reload']) app.io.route(event, home[event]);
+      app.io.route('disconnect', home.left);
     };`,
 };
 
@@ -109,6 +113,30 @@ test('the clients of a worker that is killed come back at their first attempt, a
   for (const client of lost) assert.notEqual((await who(client)).pid, victim);
   await cluster.prints(/app_worker#\d+:\d+ started at/, printed); // Egg has started another
   await until(at(unharmed, 0), 'count', clients.length);
+  await hearEachOther(clients);
+});
+
+test('the clients of a worker that has had an uncaught exception go elsewhere, and what belongs to their end is run', async t => {
+  const { cluster, clients } = await start(t);
+  const owners = await Promise.all(clients.map(who));
+  const victim = owners[0]?.pid ?? 0;
+  const lost = clients.filter((_, index) => owners[index]?.pid === victim);
+  // Egg closes the HTTP server of that worker, where some may have come in to others
+  const unharmed = clients.filter((_, index) => owners[index]?.pid !== victim && owners[index]?.isDirect);
+  const disturbed = new Set<Client>();
+  for (const client of unharmed) client.once('disconnect', () => disturbed.add(client));
+  const reasons = Promise.all(lost.map(client => next(client, 'disconnect')));
+  const back = Promise.all(lost.map(client => next(client, 'connect')));
+
+  at(clients, 0).emit('crash');
+  for (const [reason] of await reasons) assert.equal(reason, 'transport close');
+  await back;
+  process.kill(victim, 0); // it is still there, for as long as Egg has it
+  assert.equal(disturbed.size, 0);
+  for (const client of lost) assert.notEqual((await who(client)).pid, victim);
+  const left = await readFile(join(cluster.baseDir, 'left.txt'), 'utf8');
+  assert.equal(left, `${victim}\n`.repeat(lost.length), 'the route of `disconnect` has run for each');
+  await until(at(clients, 0), 'count', clients.length);
   await hearEachOther(clients);
 });
 
