@@ -26,7 +26,12 @@ export interface EggContext {
 export interface EggSession {
   /** Whether it was made for want of one: no cookie names it. */
   readonly isNew?: boolean;
+  /** In ms, or 'session'. A setter: to assign it sets `_requireSave`. */
+  maxAge: number | 'session' | undefined;
+  /** Whether it is to be saved even if nothing has changed. */
+  _requireSave?: boolean;
   toJSON(): Record<string, unknown>;
+  manuallyCommit(): Promise<void>;
 }
 
 export type SessionMiddleware = (ctx: EggContext, next: () => Promise<void>) => Promise<void>;
@@ -42,7 +47,7 @@ interface EggConfig {
   readonly io?: unknown;
   /** Of egg-redis or @eggjs/redis. */
   readonly redis?: unknown;
-  readonly session?: { readonly store?: unknown; readonly ContextStore?: unknown };
+  readonly session?: { readonly store?: unknown; readonly ContextStore?: unknown; readonly autoCommit?: boolean };
 }
 
 /** What Egg was started with. */

@@ -27,14 +27,14 @@ export class SessionStore {
 
   /** The session of a handshake. Rejects where an external store fails. */
   async open(request: IncomingMessage): Promise<ConnectionSession> {
-    const { store, ContextStore } = this.#app.config.session ?? {};
+    const { store, ContextStore, autoCommit = true } = this.#app.config.session ?? {};
     if (!store && !ContextStore) return new CookieSession(() => this.#createContext(request, this.#noResponse));
-    const run = async (work: (ctx: EggContext) => void): Promise<EggContext> => {
+    const run: Run = async work => {
       const ctx = this.#createContext(request, new ServerResponse(request)); // a store of the app's own may put something into it
       await this.#middleware(ctx, async () => work(ctx));
       return ctx;
     };
-    return new StoredSession(await run(() => {}), run);
+    return new StoredSession(await run(async () => {}), run, autoCommit);
   }
 
   /** A context for the session plugin alone: there is no client to send a cookie to. */
@@ -85,25 +85,40 @@ class CookieSession implements ConnectionSession {
   }
 }
 
+/** What `save()`, `regenerate()` and `manuallyCommit()` of a session give to its `commit()`. */
+interface CommitOptions {
+  readonly save?: boolean;
+  readonly regenerate?: boolean;
+}
+
+/** Runs the session plugin as for an HTTP request: it reads the store before the work and, with `autoCommit`, saves after it what has changed. */
+type Run = (work: (ctx: EggContext) => Promise<void>) => Promise<EggContext>;
+
 /** A session that is in an external store. Others may write to it meanwhile: HTTP requests, or the user's other connections. */
 class StoredSession implements ConnectionSession {
   readonly #ctx: EggContext;
-  readonly #run: (work: (ctx: EggContext) => void) => Promise<EggContext>;
-  /** What the store has, as far as this connection knows: each value as JSON. Undefined where no cookie names a session. */
+  readonly #run: Run;
+  readonly #autoCommit: boolean;
+  /** What the store has, as far as this connection knows. Undefined where no cookie names a session. */
   #saved: Fields | undefined;
   /** Whether anyone has had the session in hand: only then can it have changed. */
   #isTouched = false;
+  /** Settles with the last write: one begins when the one before it has ended, since each reads the whole session and writes it. */
+  #written: Promise<unknown> = Promise.resolve();
 
-  /** @param run runs the session plugin as for an HTTP request: it reads the store before the work, and saves after it what has changed */
-  constructor(ctx: EggContext, run: (work: (ctx: EggContext) => void) => Promise<EggContext>) {
+  /** @param autoCommit whether the app has left it to the plugin to save, rather than calling `session.manuallyCommit()` */
+  constructor(ctx: EggContext, run: Run, autoCommit: boolean) {
     this.#ctx = ctx;
     this.#run = run;
+    this.#autoCommit = autoCommit;
     this.#saved = isStored(ctx.session) ? fieldsOf(ctx.session) : undefined;
   }
 
   get value(): EggSession | null | undefined {
     this.#isTouched = true;
-    return this.#ctx.session;
+    const { session } = this.#ctx;
+    if (session && !Object.hasOwn(session, 'commit')) this.#takeCommit(session);
+    return session;
   }
 
   set value(session: EggSession | null | undefined) {
@@ -112,31 +127,63 @@ class StoredSession implements ConnectionSession {
   }
 
   save(): Promise<void> | undefined {
-    if (!this.#isTouched || !this.#saved) return undefined;
+    if (!this.#isTouched || !this.#saved || !this.#autoCommit) return undefined;
     const { session } = this.#ctx;
-    const [before, now] = [this.#saved, session ? fieldsOf(session) : undefined];
-    if (now && changes(before, now).length === 0) return undefined;
+    if (session && !session._requireSave && changes(this.#saved, fieldsOf(session)).length === 0) return undefined;
+    return this.#commit(this.#saved);
+  }
+
+  /**
+   * `save()` and `manuallyCommit()` of a session call its `commit()`, which would write all that this connection has
+   * over what others have written meanwhile. This one does what the plugin does when a handler has finished.
+   */
+  #takeCommit(session: EggSession): void {
+    const commit = async (options?: CommitOptions): Promise<void> => {
+      if (options?.regenerate)
+        throw new Error('session.regenerate() needs a new cookie, which a socket cannot send: call it in an HTTP request');
+      if (this.#saved) await this.#commit(this.#saved, options?.save);
+    };
+    Object.defineProperty(session, 'commit', {
+      configurable: true,
+      writable: true,
+      value(options?: CommitOptions, callback?: (error?: unknown) => void): Promise<void> | undefined {
+        const committing = commit(options);
+        if (!callback) return committing;
+        committing.then(() => callback(), callback); // oxlint-disable-line no-callback-in-promise -- as the plugin calls it
+        return undefined;
+      },
+    });
+  }
+
+  /**
+   * Writes what this connection has changed, and nothing else. A session that has been removed by others is not brought back.
+   * @param isForced whether to write even where nothing has changed, which makes the session live longer
+   */
+  async #commit(before: Fields, isForced = false): Promise<void> {
+    const { session } = this.#ctx;
+    const now = session ? fieldsOf(session) : undefined;
+    const isRequired = isForced || session?._requireSave === true;
     this.#saved = now; // before the store has answered: packets that settle meanwhile need not save the same again
-    return this.#write(before, now);
+    if (session) session._requireSave = false;
+    const write = async (): Promise<unknown> =>
+      this.#run(async ctx => {
+        const stored = ctx.session;
+        if (!isStored(stored)) return this.#forget();
+        if (now) change(stored, changes(before, now), isRequired);
+        else ctx.session = null;
+        if (!this.#autoCommit) await stored.manuallyCommit();
+      });
+    try {
+      await (this.#written = this.#written.then(write, write));
+    } catch (error) {
+      this.#saved = before; // so that it is tried again
+      throw error;
+    }
   }
 
   #forget(): void {
     this.#ctx.session = null;
     this.#saved = undefined;
-  }
-
-  /** Writes what this connection has changed, and nothing else. A session that has been removed by others is not brought back. */
-  async #write(before: Fields, now: Fields | undefined): Promise<void> {
-    try {
-      await this.#run(ctx => {
-        if (!now) ctx.session = null;
-        else if (!isStored(ctx.session)) this.#forget();
-        else for (const [key, json] of changes(before, now)) change(ctx, key, json);
-      });
-    } catch (error) {
-      this.#saved = before; // so that it is tried again
-      throw error;
-    }
   }
 }
 
@@ -145,20 +192,26 @@ function isStored(session: EggSession | null | undefined): session is EggSession
   return session ? !session.isNew : false;
 }
 
-function change({ session }: EggContext, key: string, json: string | undefined): void {
-  if (!session) return;
-  if (json === undefined) Reflect.deleteProperty(session, key);
-  else Reflect.set(session, key, JSON.parse(json));
+/** @param isRequired whether it has to be written even where nothing has changed */
+function change(session: EggSession, changed: Change[], isRequired: boolean): void {
+  if (isRequired) session.maxAge = session.maxAge; // oxlint-disable-line no-self-assign -- a setter: it tells the plugin to save
+  for (const [key, json] of changed) {
+    if (json === undefined) Reflect.deleteProperty(session, key);
+    else Reflect.set(session, key, JSON.parse(json));
+  }
 }
 
+/** The values of a session as JSON, by key. */
 type Fields = Readonly<Record<string, string | undefined>>;
 
+type Change = [key: string, json: string | undefined];
+
 function fieldsOf(session: EggSession): Fields {
-  const plain: Record<string, unknown> = session.toJSON();
+  const plain: Record<string, unknown> = { ...session.toJSON(), maxAge: session.maxAge }; // a setter, and so no key of the session's own
   return Object.fromEntries(Object.entries(plain).map(([key, value]) => [key, JSON.stringify(value)]));
 }
 
-function changes(before: Fields, now: Fields): [key: string, json: string | undefined][] {
+function changes(before: Fields, now: Fields): Change[] {
   return Object.keys({ ...before, ...now })
     .filter(key => before[key] !== now[key])
     .map(key => [key, now[key]]);

@@ -20,6 +20,7 @@ const APP: Files = {
     module.exports = app => {
       app.router.get('/login', async ctx => { ctx.session = { user: ctx.query.user }; ctx.body = 'in'; });
       app.router.get('/logout', async ctx => { ctx.session = null; ctx.body = 'out'; });
+      app.router.get('/set', async ctx => { ctx.session[ctx.query.key] = ctx.query.value; ctx.body = 'set'; });
       app.router.get('/session', async ctx => { ctx.body = { ...ctx.session.toJSON() }; });
       app.io.route('who', async ctx => ctx.session?.user ?? null);
       app.io.route('get', async ctx => ctx.session?.[ctx.args[0]] ?? null);
@@ -27,6 +28,20 @@ const APP: Files = {
       app.io.route('set and fail', async ctx => { ctx.session.failed = true; throw new Error('a mishap'); });
       app.io.route('replace', async ctx => { ctx.session = { user: ctx.args[0] }; return 'replaced'; });
       app.io.route('remove', async ctx => { ctx.session = null; return 'removed'; });
+      app.io.route('save', async ctx => {
+        const { session } = ctx;
+        if (ctx.args[0]) session[ctx.args[0]] = ctx.args[1];
+        await session.save();
+        return 'saved';
+      });
+      app.io.route('save by callback', async ctx => {
+        ctx.session.color = 'red';
+        const error = await new Promise(resolve => ctx.session.save(resolve));
+        return error?.message ?? 'saved';
+      });
+      app.io.route('commit', async ctx => { ctx.session[ctx.args[0]] = ctx.args[1]; await ctx.session.manuallyCommit(); return 'committed'; });
+      app.io.route('regenerate', async ctx => { await ctx.session.regenerate(); });
+      app.io.route('remember', async ctx => { ctx.session.maxAge = ctx.args[0]; return ctx.session.maxAge; });
       app.io.route('untouched', async () => 'untouched');
       app.io.route('disconnect', async ctx => {
         if (ctx.handshake.query.last) { ctx.session.last = ctx.args[0]; }
@@ -136,10 +151,14 @@ test('with the session plugin off there is no ctx.session, and all else works', 
 });
 
 /** The app with its sessions in a real Redis, where each read and write is counted. */
-async function startStored(t: Parameters<typeof startApp>[0]): Promise<RunningApp & { counts: Record<'get' | 'set' | 'destroy', number> }> {
+async function startStored(
+  t: Parameters<typeof startApp>[0],
+  files: Files = {},
+): Promise<RunningApp & { counts: Record<'get' | 'set' | 'destroy', number> }> {
   const redis = await startRedis(t);
   const running = await startApp(t, {
     ...APP,
+    ...files,
     'app.js': `
       const Redis = require('ioredis');
       module.exports = class {
@@ -149,8 +168,15 @@ async function startStored(t: Parameters<typeof startApp>[0]): Promise<RunningAp
           const redis = (this.redis = new Redis(${redis.port}, '127.0.0.1'));
           app.counts = { get: 0, set: 0, destroy: 0 };
           app.sessionStore = {
-            async get(key) { app.counts.get++; if (app.storeFails) throw new Error('the store is down'); return JSON.parse(await redis.get(key)); },
-            async set(key, value) { app.counts.set++; await redis.set(key, JSON.stringify(value)); },
+            async get(key) {
+              app.counts.get++;
+              if (app.storeFails) throw new Error('the store is down');
+              const stored = await redis.get(key);
+              app.emit('reading');
+              await app.gate;
+              return JSON.parse(stored);
+            },
+            async set(key, value) { app.counts.set++; app.stored = value; await redis.set(key, JSON.stringify(value)); },
             async destroy(key) { app.counts.destroy++; await redis.del(key); },
           };
         }
@@ -243,8 +269,167 @@ test('a session that HTTP has removed is not brought back by a packet', async t 
   const extraHeaders = await logIn(running, 'anna');
   const client = await connect(t, running.url, { extraHeaders });
   await (await fetch(`${running.url}/logout`, { headers: extraHeaders })).text();
+  const { set } = running.counts;
   assert.equal(await ask(client, 'set', 'user', 'anna again'), 'set');
+  assert.equal(await ask(client, 'who'), null);
+  assert.equal(running.counts.set, set);
   assert.equal(await ask(await connect(t, running.url, { extraHeaders }), 'who'), null);
+});
+
+test('save() and manuallyCommit() write what the connection has changed and leave alone what others have', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  await ask(client, 'who');
+  const set = async (key: string): Promise<void> => {
+    await (await fetch(`${running.url}/set?key=${key}&value=http`, { headers: extraHeaders })).text();
+  };
+  await set('a');
+  assert.equal(await ask(client, 'save', 'b', 'socket'), 'saved');
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', a: 'http', b: 'socket' });
+  await set('b');
+  assert.equal(await ask(client, 'commit', 'c', 'socket'), 'committed');
+  assert.equal(await ask(client, 'save by callback'), 'saved');
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', a: 'http', b: 'http', c: 'socket', color: 'red' });
+});
+
+test('save() writes a session in which nothing has changed, so that it lives longer; manuallyCommit() does not', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  const { set } = running.counts;
+  assert.equal(await ask(client, 'commit', 'user', 'anna'), 'committed');
+  assert.equal(running.counts.set, set);
+  assert.equal(await ask(client, 'save'), 'saved');
+  assert.equal(running.counts.set, set + 1);
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna' });
+});
+
+test('save() and manuallyCommit() do not bring back a session that HTTP has removed', async t => {
+  const running = await startStored(t);
+  for (const event of ['save', 'commit', 'save by callback']) {
+    const extraHeaders = await logIn(running, 'anna');
+    const client = await connect(t, running.url, { extraHeaders });
+    await (await fetch(`${running.url}/logout`, { headers: extraHeaders })).text();
+    const { set } = running.counts;
+    assert.match(String(await ask(client, event, 'color', 'red')), /saved|committed/);
+    assert.equal(running.counts.set, set);
+    assert.equal(await ask(client, 'who'), null);
+    assert.equal(await ask(await connect(t, running.url, { extraHeaders }), 'who'), null);
+  }
+});
+
+test('a failing store rejects save(), and what it should have saved is saved later', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  Reflect.set(running.app, 'storeFails', true);
+  const refused = { error: { code: 'INTERNAL_SERVER_ERROR', message: 'the store is down' } };
+  assert.deepEqual(await ask(client, 'save', 'a', 1), refused);
+  assert.deepEqual(await ask(client, 'remember', 5000), refused);
+  Reflect.set(running.app, 'storeFails', false);
+  assert.equal(await ask(client, 'save'), 'saved');
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', a: 1 });
+  assert.equal((Reflect.get(running.app, 'stored') as Record<string, unknown>)['_maxAge'], 5000);
+});
+
+test('a maxAge that a packet sets is kept, and nothing else is written with it', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  await ask(client, 'who');
+  await (await fetch(`${running.url}/set?key=a&value=http`, { headers: extraHeaders })).text();
+  const stored = (): Record<string, unknown> => Reflect.get(running.app, 'stored') as Record<string, unknown>;
+  const maxAge = 90 * 24 * 3600 * 1000;
+  assert.equal(await ask(client, 'remember', maxAge), maxAge);
+  assert.equal(stored()['_maxAge'], maxAge);
+  assert.ok((stored()['_expire'] as number) > Date.now() + maxAge / 2);
+  assert.equal(stored()['a'], 'http');
+  const { set } = running.counts;
+  await ask(client, 'who');
+  assert.equal(running.counts.set, set);
+  assert.equal(await ask(client, 'remember', 'session'), 'session');
+  assert.equal(stored()['_session'], true);
+  assert.equal(await ask(await connect(t, running.url, { extraHeaders }), 'who'), 'anna');
+});
+
+test('regenerate() rejects, since its cookie could not reach the client; the session stays', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  const { error } = (await ask(client, 'regenerate')) as { error: { message: string } };
+  assert.match(error.message, /regenerate\(\).*HTTP/);
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna' });
+});
+
+test('without autoCommit a session is saved by manuallyCommit() alone, as over HTTP', async t => {
+  const running = await startStored(t, {
+    'config/config.default.js': `exports.session = { autoCommit: false };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.router.get('/login', async ctx => { ctx.session = { user: ctx.query.user }; await ctx.session.manuallyCommit(); ctx.body = 'in'; });
+        app.router.get('/session', async ctx => { ctx.body = { ...ctx.session.toJSON() }; });
+        app.io.route('set', async ctx => { ctx.session[ctx.args[0]] = ctx.args[1]; return 'set'; });
+        app.io.route('commit', async ctx => { await ctx.session.manuallyCommit(); return 'committed'; });
+        app.io.route('remove', async ctx => { const { session } = ctx; ctx.session = null; await session.manuallyCommit(); return 'removed'; });
+      };`,
+  });
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  assert.equal(await ask(client, 'set', 'color', 'red'), 'set');
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna' });
+  assert.equal(await ask(client, 'commit'), 'committed');
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', color: 'red' });
+  assert.equal(await ask(client, 'remove'), 'removed');
+  assert.deepEqual(await httpSession(running, extraHeaders), {});
+});
+
+test('packets that change the session at the same time save what each has changed', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  let release = (): void => {};
+  Reflect.set(running.app, 'gate', new Promise<void>(resolve => (release = resolve)));
+  const reading = next(running.app, 'reading');
+  const first = ask(client, 'set', 'a', 1);
+  await reading;
+  const second = ask(client, 'set', 'b', 2);
+  assert.equal(await ask(client, 'who'), 'anna'); // so that both have been handled
+  release();
+  assert.deepEqual(await Promise.all([first, second]), ['set', 'set']);
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', a: 1, b: 2 });
+});
+
+test('what a handler of disconnect changes is saved without connection middleware, too', { timeout: 30_000 }, async t => {
+  const running = await startStored(t, { 'config/config.default.js': '' });
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders, query: { last: '1' } });
+  client.disconnect();
+  for (;;) {
+    const session = await httpSession(running, extraHeaders);
+    if (session['last'] === undefined) continue;
+    assert.deepEqual(session, { user: 'anna', last: 'client namespace disconnect' });
+    break;
+  }
+});
+
+test('a store that is made for each context, ContextStore, is saved to as well', async t => {
+  const running = await startApp(t, {
+    ...APP,
+    'config/config.default.js': `
+      const sessions = new Map();
+      exports.session = {
+        ContextStore: class {
+          constructor(ctx) { this.ctx = ctx; }
+          async get(key) { return JSON.parse(sessions.get(key) ?? 'null'); }
+          async set(key, value) { sessions.set(key, JSON.stringify(value)); }
+          async destroy(key) { sessions.delete(key); }
+        },
+      };`,
+  });
+  const extraHeaders = await logIn(running, 'anna');
+  assert.equal(await ask(await connect(t, running.url, { extraHeaders }), 'set', 'color', 'red'), 'set');
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', color: 'red' });
 });
 
 test('a packet saves what it has changed and leaves alone what others have', async t => {
