@@ -17,7 +17,7 @@ import { LoadedFiles, toAsync } from './loader';
 import { LogLimit } from './log-limit';
 import { guardUse, Namespace } from './namespace';
 import { limitNesting, MAX_NESTING } from './nesting';
-import { checkOrigin, safeCors } from './origin';
+import { OriginCheck, safeCors } from './origin';
 import { RunFolder } from './run-folder';
 import { SessionStore } from './session';
 import { SessionRouting } from './session-routing';
@@ -49,6 +49,7 @@ export class Server extends SocketIoServer implements Routes {
   /** Those that wait for their middleware until the app has been loaded. */
   readonly #waiting = new Set<Namespace>();
   readonly #teamwork: Teamwork;
+  readonly #originCheck: OriginCheck;
   #way: Way | undefined;
   readonly #sessionRouting: SessionRouting | undefined;
   readonly #refusedPackets = new LogLimit({ interval: 60_000 });
@@ -71,6 +72,7 @@ export class Server extends SocketIoServer implements Routes {
     const init = withoutVainRecovery(settings, app.options.workers ?? 1, message => app.logger.warn(message));
     const deprecations = new Deprecations(app.logger);
     const wsEngine = findWsEngine(init.wsEngine, app.baseDir);
+    const originCheck = new OriginCheck(app, init);
     const teamwork = teamworkOf(app.options, settings);
     const folder =
       teamwork.routesSessions || teamwork.usesHub
@@ -84,7 +86,7 @@ export class Server extends SocketIoServer implements Routes {
       ...init,
       // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; an engine that is none shows when Engine.IO makes it
       wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
-      allowRequest: checkOrigin(app, init),
+      allowRequest: originCheck.allowRequest,
       ...(init.cors && { cors: safeCors(init.cors) }),
       adapter: createAdapterFactory(init, settings.adapter, way, deprecations),
     });
@@ -97,6 +99,7 @@ export class Server extends SocketIoServer implements Routes {
     this.#app = app;
     this.#settings = settings;
     this.#teamwork = teamwork;
+    this.#originCheck = originCheck;
     this.#way = way;
     if (teamwork.routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, app.logger);
     this.#files = new LoadedFiles(app);
@@ -187,6 +190,7 @@ export class Server extends SocketIoServer implements Routes {
   override bind(engine: EngineServer): this {
     this.#engine = engine;
     this.ids.attach(engine);
+    this.#originCheck.attach(engine);
     this.#sessionRouting?.attach(engine);
     return super.bind(engine);
   }
@@ -204,6 +208,7 @@ export class Server extends SocketIoServer implements Routes {
     await this.retire();
     this.#sessionRouting?.close();
     this.#refusedPackets.flush();
+    this.#originCheck.close();
     await this.#way?.close();
   }
 

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { chromium } from 'playwright-core';
 import { type Files, ROOT, type RunningApp, startApp } from './support/app';
 import { type ClientVersion, newClient } from './support/client';
+import { startCluster } from './support/cluster';
 import { watchForCrashes } from './support/remains';
 
 const REFUSED = /IO_ORIGIN_REFUSED/;
@@ -175,6 +176,85 @@ test('X-Forwarded-Host counts only with config.proxy', async t => {
   assert.equal(await allows(t, proxied, { ...headers, 'x-forwarded-host': 'other.example' }), false);
 });
 
+test('only http and https count as the same host; what is listed may have any scheme', async t => {
+  const strict = await start(t);
+  for (const scheme of ['capacitor', 'chrome-extension', 'ws', 'ftp'])
+    assert.equal(await allows(t, strict, { origin: `${scheme}://127.0.0.1` }), false, scheme);
+  const listed = await start(
+    t,
+    `exports.io = { init: { cors: { origin: ['capacitor://localhost', 'ionic://localhost'] } } };
+     exports.security = { domainWhiteList: ['a.example'] };`,
+  );
+  for (const origin of ['capacitor://localhost', 'ionic://localhost', 'app://a.example'])
+    assert.equal(await allows(t, listed, { origin }), true, origin);
+  assert.equal(await allows(t, listed, { origin: 'capacitor://elsewhere' }), false);
+});
+
+test('a line of log of a refusal is one line, whatever an origin holds', async t => {
+  const app = await start(t);
+  const breakers = ['\x85', '\x9b31m', '\x90'].join('x');
+  await textOf(await rawRequest(app, HANDSHAKE, [`Origin: http://evil.example/${breakers}`]));
+  const line = await app.logged(REFUSED);
+  assert.match(line, /http:\/\/evil\.example\/ x 31mx /);
+  assert.doesNotMatch(line, /[\p{Cc}\u2028\u2029]/u);
+});
+
+/** The remedy in the line of log of a handshake with these headers. */
+async function remedyFor(t: TestContext, headers: Headers, config = ''): Promise<string> {
+  const app = await start(t, config);
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  assert.match(await textOf(await rawRequest(app, HANDSHAKE, lines)), /^HTTP\/1\.1 403 /);
+  const line = await app.logged(REFUSED);
+  await app.close();
+  return line;
+}
+
+test('a refusal names the host, the header that it comes from, and the remedy that fits', async t => {
+  const list = /list it in config\.io\.init\.cors\.origin or its host in config\.security\.domainWhiteList/;
+  const origin = 'https://shop.example';
+
+  const direct = await remedyFor(t, { origin, host: 'api.example' });
+  assert.match(direct, /"https:\/\/shop\.example" may not connect to host "api\.example" \(header Host\); to allow it, list it in/);
+  assert.match(direct, list);
+
+  const trusted = await remedyFor(t, { origin, host: 'app:7001', 'x-forwarded-host': 'shop.example:443' });
+  assert.match(trusted, /host "app:7001" \(header Host\); X-Forwarded-Host has the host of the page: .* set config\.proxy to true/);
+  assert.doesNotMatch(await remedyFor(t, { origin, host: 'app:7001', 'x-forwarded-host': 'other.example' }), /config\.proxy/);
+
+  for (const host of ['localhost:7001', '127.0.0.1:7001', '10.0.0.7', '[::1]:7001', 'backend', 'chat.svc.cluster.local']) {
+    const changed = await remedyFor(t, { origin, host });
+    assert.match(changed, /a proxy in front of the app, that has to pass Host on as it is \(no changeOrigin\); else, to allow it/, host);
+    assert.match(changed, list);
+  }
+
+  const behind = await remedyFor(t, { origin, host: 'app:7001', 'x-forwarded-host': 'other.example' }, 'exports.proxy = true;');
+  assert.match(behind, /host "other\.example" \(header X-Forwarded-Host\); to allow it, list it/);
+  const own = `exports.proxy = true; exports.hostHeaders = 'x-host';`;
+  assert.match(await remedyFor(t, { origin, 'x-host': 'other.example' }, own), /host "other\.example" \(header x-host\)/);
+
+  assert.match(await remedyFor(t, { origin: 'null' }), /to allow it, list it in config\.io\.init\.cors\.origin \(egg-socket\.io/);
+});
+
+test('lines of log of made-up origins are limited', async t => {
+  const app = await start(t);
+  for (let n = 0; n < 50; n++) await fetch(`${app.url}${HANDSHAKE}`, { headers: { origin: `http://evil${n}.example` } });
+  assert.equal(refusals(app).length, 20);
+  await app.close();
+  assert.match(refusals(app).at(-1) ?? '', /: 30 more in the last minute, the latest: a page of origin "http:\/\/evil49\.example"/);
+});
+
+test('a request for a WebSocket that is no upgrade is warned of once, with and without a session', async t => {
+  const app = await start(t);
+  for (const sid of ['', (await open(app)).sid]) {
+    const address = `${app.url}/socket.io/?EIO=4&transport=websocket&sid=${sid}`;
+    for (let n = 0; n < 2; n++) assert.equal((await fetch(address)).status, 400);
+  }
+  assert.equal(app.logs.filter(line => /WARN.*IO_UPGRADE_MISSING/.test(line)).length, 1);
+  const polling = await start(t, `exports.io = { init: { transports: ['polling'] } };`);
+  await fetch(`${polling.url}/socket.io/?EIO=4&transport=websocket`);
+  assert.ok(!polling.logs.some(line => line.includes('IO_UPGRADE_MISSING')));
+});
+
 test('the app’s own allowRequest is still asked, after the origin', async t => {
   const app = await start(
     t,
@@ -197,6 +277,125 @@ test('an allowRequest that throws refuses, and is logged', async t => {
   const app = await start(t, `exports.io = { init: { cors: { origin: '*' }, allowRequest: () => { throw new Error('a bug'); } } };`);
   for (const headers of [{}, { origin: 'https://a.example' }]) assert.equal(await allows(t, app, headers as Headers), false);
   await app.logged(/ERROR.*a bug/);
+});
+
+const HANDSHAKE = '/socket.io/?EIO=4&transport=polling';
+
+/** A session over polling: its id, and how it is answered. */
+async function open({ url }: { url: string }, headers: Headers = {}, protocol = 4): Promise<{ sid: string; address: string }> {
+  const address = `${url}/socket.io/?EIO=${protocol}&transport=polling`;
+  const response = await fetch(address, { headers });
+  const { sid } = JSON.parse(/\{[^}]*\}/.exec(await response.text())?.[0] ?? '') as { sid: string };
+  return { sid, address: `${address}&sid=${sid}` };
+}
+
+/** A request by hand, with headers that no client library lets through; or an upgrade. */
+async function rawRequest({ port }: { port: number }, path: string, headers: string[] = [], method = 'GET'): Promise<TcpSocket> {
+  const socket = connectTcp(port, '127.0.0.1');
+  await once(socket, 'connect');
+  const host = headers.some(line => /^host:/i.test(line)) ? [] : ['Host: 127.0.0.1'];
+  const lines = [`${method} ${path} HTTP/1.1`, ...host, ...headers];
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+  return socket;
+}
+
+const UPGRADE = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=='];
+
+/** What a server answers to an upgrade, until it closes or speaks WebSocket. */
+async function upgradeAnswer(server: { port: number }, path: string, headers: string[] = []): Promise<string> {
+  const socket = await rawRequest(server, path.replace('transport=polling', 'transport=websocket'), [...UPGRADE, ...headers]);
+  const [head] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  return head.toString();
+}
+
+async function textOf(socket: TcpSocket): Promise<string> {
+  const [text] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  return text.toString();
+}
+
+const JSONP_ANSWER = { code: 4, message: 'JSONP not allowed' };
+
+for (const protocol of [3, 4]) {
+  test(`JSONP is refused, with and without a session, for protocol ${protocol}, and others go on`, async t => {
+    const app = await start(t);
+    const query = `/socket.io/?EIO=${protocol}&transport=polling`;
+    for (const j of ['j=0', 'j=', '%6a=0', 'j=0&j=1']) {
+      const response = await fetch(`${app.url}${query}&${j}`);
+      assert.deepEqual([response.status, await response.json()], [403, JSONP_ANSWER], j);
+    }
+    const { address } = await open(app, {}, protocol);
+    for (const method of ['GET', 'POST']) {
+      const response = await fetch(`${address}&j=0`, { method });
+      assert.deepEqual([response.status, await response.json()], [403, JSONP_ANSWER], method);
+    }
+    const upgrade = await upgradeAnswer(app, `${address.slice(app.url.length)}&j=0`);
+    assert.match(upgrade, /^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*Content-Length: 17\r\n\r\nJSONP not allowed$/);
+    assert.equal(app.logs.filter(line => /WARN.*IO_JSONP_REFUSED/.test(line)).length, 1);
+    const body = protocol === 4 ? '40' : '1:2'; // the session is as it was
+    assert.equal((await fetch(address, { method: 'POST', body, headers: { 'content-type': 'text/plain' } })).status, 200);
+  });
+}
+
+test('a request of a session whose handshake had an origin has to name the same one', async t => {
+  const origin = 'https://a.example';
+  const app = await start(t, `exports.io = { init: { cors: { origin: ['${origin}', 'https://b.example'], credentials: true } } };`);
+  for (const protocol of [3, 4]) {
+    for (const first of [origin, app.url]) {
+      const { address } = await open(app, { origin: first }, protocol);
+      const path = address.slice(app.url.length);
+      for (const other of ['https://evil.example', 'https://b.example', 'null', undefined]) {
+        const headers: Headers = other === undefined ? {} : { origin: other };
+        for (const method of ['GET', 'POST']) {
+          const response = await fetch(address, { method, headers });
+          assert.deepEqual([response.status, await response.json()], [403, { code: 4, message: 'Origin not allowed' }], other);
+        }
+        const lines = other === undefined ? [] : [`Origin: ${other}`];
+        assert.match(await upgradeAnswer(app, path, lines), /^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*\r\n\r\nOrigin not allowed$/);
+      }
+      assert.match(await upgradeAnswer(app, path, [`Origin: ${first}`]), /^HTTP\/1\.1 101 /);
+    }
+  }
+  const [line = ''] = refusals(app);
+  assert.match(line, /^WARN .*has the origin "https:\/\/evil\.example", and the handshake of its session had "https:\/\/a\.example"/);
+  assert.match(line, /leave Origin as it is/);
+  assert.equal(refusals(app).length, 8, 'each pair once');
+});
+
+test('where the handshake had no origin, one that does not fit is logged once, with its remedy, and let in', async t => {
+  const app = await start(t, `exports.io = { init: { cors: { origin: 'https://listed.example' } } };`);
+  const { address, sid } = await open(app);
+  const post = async (origin: string): Promise<number> =>
+    (await fetch(address, { method: 'POST', body: '3', headers: { origin, 'content-type': 'text/plain' } })).status; // a pong
+  for (const origin of [app.url, 'http://127.0.0.1:5173', 'https://listed.example']) assert.equal(await post(origin), 200);
+  assert.ok(!app.logs.some(line => line.includes('IO_ORIGIN_')));
+  for (let n = 0; n < 3; n++) assert.equal(await post('https://shop.example'), 200);
+  assert.match(await upgradeAnswer(app, `${HANDSHAKE}&sid=${sid}`, ['Origin: https://shop.example']), /^HTTP\/1\.1 101 /);
+  const lines = app.logs.filter(line => line.includes('IO_ORIGIN_'));
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? '', /^WARN .*IO_ORIGIN_MISMATCH.*"https:\/\/shop\.example".*host "127\.0\.0\.1:\d+" \(header Host\)/);
+  assert.match(lines[0] ?? '', /no changeOrigin/);
+});
+
+test('with several workers each request of a session is checked, whichever worker it comes to', async t => {
+  const cluster = await startCluster(
+    t,
+    { 'config/config.default.js': `exports.io = { init: { cors: { origin: 'https://a.example' } } };` },
+    { workers: 3 },
+  );
+  const port = Number(new URL(cluster.url).port);
+  const { address } = await open(cluster, { origin: 'https://a.example' });
+  const path = address.slice(cluster.url.length);
+  for (let n = 0; n < 6; n++) {
+    const headers = { origin: 'https://evil.example', connection: 'close' }; // each over a connection of its own: the next worker gets it
+    assert.equal((await fetch(address, { method: 'POST', headers })).status, 403);
+    assert.equal((await fetch(`${address}&j=0`, { headers: { ...headers, origin: 'https://a.example' } })).status, 403);
+    assert.match(await upgradeAnswer({ port }, path, ['Origin: https://evil.example']), /^HTTP\/1\.1 400 [\s\S]*Origin not allowed$/);
+  }
+  assert.match(await upgradeAnswer({ port }, path, ['Origin: https://a.example']), /^HTTP\/1\.1 101 /);
+  const lines = (await cluster.log()).split('\n').filter(line => REFUSED.test(line));
+  assert.equal(lines.length, 1, 'by the owner');
 });
 
 /** A web server on its own port that serves the official client and an empty page. */
