@@ -10,6 +10,7 @@ import type { Deprecations } from './deprecations';
 import type { Logger } from './egg';
 import { messageOf, SetupError } from './errors';
 import type { Link } from './link';
+import { operatorsOf } from './operators';
 import { RecoveringAdapter } from './recovering-adapter';
 import { recoverConnections } from './recovery';
 import { RedisLink, type StreamsPackage } from './redis';
@@ -67,7 +68,9 @@ export function createAdapterFactory(
   return function (nsp) {
     const adapter = create(nsp);
     if (adapter instanceof RecoveringAdapter || adapter instanceof SessionAwareAdapter) recoverConnections(adapter, nsp);
-    if (way) endInOutage(nsp, adapter, way);
+    const operators = operatorsOf(nsp);
+    if (way) endInOutage(operators, adapter, way);
+    deprecations.ofOperators(operators, nsp);
     deprecations.ofAdapter(adapter);
     return adapter;
   };

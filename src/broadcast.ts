@@ -2,8 +2,8 @@
  * Broadcasts that ask for acknowledgements. Socket.IO waits for them until their time is over; here that ends as soon as
  * others cannot be reached any more, with an error that says so and the answers that are there.
  */
-import type { Namespace, Socket } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
+import type { Operator } from './operators';
 
 /** The way to others, as far as it matters here. */
 export interface Fallible {
@@ -17,51 +17,12 @@ export interface Fallible {
 
 type Callback = (error: Error | null, responses: unknown) => void;
 
-/** Socket.IO's BroadcastOperator, which it exports as a type of many parameters only. */
-interface Operator {
-  readonly flags: { readonly local?: boolean; readonly expectSingleResponse?: boolean };
-  emit(event: string, ...args: unknown[]): boolean;
-}
-
-const METHODS = ['to', 'in', 'except', 'compress', 'timeout'] as const;
-const GETTERS = ['volatile', 'local'] as const;
-
-/** Puts it on a namespace, and on the sockets that connect to it. */
-export function endInOutage(nsp: Namespace, adapter: Adapter, way: Fallible): void {
+/** Changes the operators of a namespace, and its adapter. */
+export function endInOutage(operators: Operator, adapter: Adapter, way: Fallible): void {
   const questions = watchQuestions(adapter);
-  const plain = Object.getPrototypeOf(nsp.to([])) as Operator; // before it is changed here
-  const own = Object.create(plain) as Operator;
-  const adopt = (operator: unknown): unknown => Object.setPrototypeOf(operator, own) as unknown;
-  for (const target of [
-    { of: own, from: plain },
-    { of: nsp, from: Object.getPrototypeOf(nsp) as object },
-  ]) {
-    for (const name of METHODS) {
-      const method = Reflect.get(target.from, name) as (...args: unknown[]) => unknown; // these have it, all of them
-      define(target.of, name, {
-        value(...args: unknown[]): unknown {
-          return adopt(method.apply(this, args));
-        },
-      });
-    }
-    for (const name of GETTERS) {
-      define(target.of, name, {
-        get(): unknown {
-          return adopt(Reflect.get(target.from, name, this));
-        },
-      });
-    }
-    const fetchSockets = Reflect.get(target.from, 'fetchSockets') as () => Promise<object[]>; // both have it
-    define(target.of, 'fetchSockets', {
-      async value(): Promise<object[]> {
-        const sockets = await fetchSockets.call(this);
-        for (const socket of sockets) if ('operator' in socket) adopt(socket.operator); // one of another server has its own
-        return sockets;
-      },
-    });
-  }
-  define(own, 'emit', {
-    value(this: Operator, event: string, ...args: unknown[]): boolean {
+  const plain = Object.getPrototypeOf(operators) as Operator; // Socket.IO's
+  Object.assign(operators, {
+    emit(this: Operator, event: string, ...args: unknown[]): boolean {
       const callback = args.at(-1);
       if (typeof callback !== 'function' || this.flags.local) return plain.emit.call(this, event, ...args);
       const { answer, cancel } = answerOnce(callback as Callback, this.flags, questions.expect(this.flags), way); // Socket.IO calls it so
@@ -72,14 +33,6 @@ export function endInOutage(nsp: Namespace, adapter: Adapter, way: Fallible): vo
         throw error;
       }
     },
-  });
-  const ofSocket = function (this: Socket): unknown {
-    return adopt(newBroadcastOperator?.call(this));
-  };
-  let newBroadcastOperator: ((this: Socket) => unknown) | undefined;
-  nsp.on('connect', socket => {
-    newBroadcastOperator ??= Reflect.get(Object.getPrototypeOf(socket) as object, 'newBroadcastOperator') as typeof newBroadcastOperator; // private
-    define(socket, 'newBroadcastOperator', { value: ofSocket });
   });
 }
 
@@ -164,8 +117,4 @@ function watchQuestions(adapter: Adapter): { expect(flags: object): Question } {
       return question;
     },
   };
-}
-
-function define(target: object, name: string, descriptor: PropertyDescriptor): void {
-  Object.defineProperty(target, name, { configurable: true, ...descriptor });
 }

@@ -195,7 +195,7 @@ const DELEGATED_PROPERTIES = [
   'disconnected',
   'handshake',
 ] as const;
-const DELEGATED_METHODS = ['join', 'leave', 'emit', 'to', 'in', 'send', 'write', 'disconnect'] as const;
+const DELEGATED_METHODS = ['join', 'leave', 'to', 'in', 'send', 'write', 'disconnect'] as const;
 
 /** The members of the socket that a context has as its own, as `ctx.emit()` for `ctx.socket.emit()`. */
 const SHORTHANDS: PropertyDescriptorMap & ThisType<SocketContext> = {
@@ -222,6 +222,15 @@ const SHORTHANDS: PropertyDescriptorMap & ThisType<SocketContext> = {
       },
     ]),
   ),
+  // returns the socket, as it did: chains of it go on, and a controller that returns it answers nothing
+  emit: {
+    configurable: true,
+    writable: true,
+    value(...args: Parameters<Socket['emit']>): Socket {
+      this.socket.emit(...args);
+      return this.socket;
+    },
+  },
   // Socket.IO 4 has no such flag: everything is JSON unless binary
   json: {
     configurable: true,

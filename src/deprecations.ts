@@ -3,56 +3,101 @@
  * and warns once with the call to use instead. They are put on the objects that this plugin sets up; no prototype is changed.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Namespace, Socket } from 'socket.io';
-import type { Adapter } from 'socket.io-adapter';
+import { type Namespace, type Server, Socket } from 'socket.io';
+import type { Adapter, Room } from 'socket.io-adapter';
 import type { Logger } from './egg';
-import { messageOf } from './errors';
+import { messageOf, SetupError } from './errors';
+import { keyedMap, keyedSet } from './keyed-tables';
 
 type Callback<Result = void> = (error: unknown, result?: Result) => void;
+
+/** All sockets, those of a namespace, or some of them. */
+interface Many {
+  fetchSockets(): Promise<readonly { readonly id: string; readonly rooms: Iterable<Room> }[]>;
+}
 
 export class Deprecations {
   readonly #logger: Logger;
   readonly #warned = new Set<string>();
-  readonly #socketMethods: object;
+  /** Shared by all sockets: a connection pays for references, not for functions. */
+  readonly #socketMembers: PropertyDescriptorMap;
 
   constructor(logger: Logger) {
     this.#logger = logger;
-    // shared by all sockets: a connection pays for two references, not for two functions
-    this.#socketMethods = {
-      join: this.#withCallback('join'),
-      leave: this.#withCallback('leave'),
-    };
+    this.#socketMembers = this.#membersOfSockets();
   }
 
-  /** `nsp.clients(callback)` and `nsp.connected[id]`. */
-  ofNamespace(nsp: Namespace): void {
-    Object.defineProperties(nsp, {
-      clients: {
+  /** `io.nsps`, `io.clients(callback)` and `io.json`; `io.origins()` and `io.set()` are gone for good. */
+  ofServer(io: Server): void {
+    const gone = (old: string, use: string) => (): never => {
+      throw new SetupError('IO_CONFIG_REMOVED', `${old} is of Socket.IO 2; use ${use}`);
+    };
+    Object.defineProperties(io, {
+      origins: { configurable: true, value: gone('app.io.origins()', 'config.io.init.cors.origin') },
+      set: { configurable: true, value: gone('app.io.set()', 'config.io.init, and config.io.init.cors.origin for origins') },
+      nsps: {
         configurable: true,
-        value: (callback: Callback<string[]>): Namespace => {
-          this.#warn('nsp.clients(callback)', 'await nsp.fetchSockets()');
-          this.#answer(callback, () => idsOf(() => nsp.fetchSockets()));
-          return nsp;
+        get: (): Record<string, Namespace> => {
+          this.#warn('io.nsps[name]', 'io.of(name)');
+          return Object.fromEntries(io._nsps);
         },
       },
-      connected: {
+      ...this.#ofMany('io', io.of('/')),
+    });
+  }
+
+  /** `nsp.clients(callback)`, `nsp.connected[id]`, `nsp.sockets[id]` and `nsp.json`. */
+  ofNamespace(nsp: Namespace): void {
+    Object.defineProperties(nsp, {
+      ...this.#ofMany('nsp', nsp),
+      sockets: {
         configurable: true,
-        get: (): Record<string, Socket> => {
-          this.#warn('nsp.connected[id]', 'nsp.sockets.get(id)');
-          return Object.fromEntries(nsp.sockets);
-        },
+        enumerable: true,
+        writable: true,
+        value: keyedMap(nsp.sockets, {
+          read: (_id, socket: Socket) => socket,
+          onRead: this.#onRead('nsp.sockets', 'nsp.sockets.get(id)'),
+        }),
       },
     });
   }
 
-  /** `adapter.clients(rooms, callback)`, and `remoteJoin`, `remoteLeave` and `remoteDisconnect(id, ..., callback)`. */
+  /** `nsp.in(room).clients(callback)`, `.connected[id]` and `.json`, on the prototype of all operators of a namespace. */
+  ofOperators(operators: object, nsp: Namespace): void {
+    Object.defineProperties(operators, this.#ofMany('nsp.in(room)', nsp));
+  }
+
+  /**
+   * `adapter.clients(rooms, callback)`, `clientRooms`, `allRooms`, `remoteJoin`, `remoteLeave`, `remoteDisconnect`, `rooms[room]` and `sids[id]`;
+   * `customRequest` and `customHook` are gone for good.
+   */
   ofAdapter(adapter: Adapter): void {
     const nsp = adapter.nsp as Namespace; // declared as any
+    const allRooms: unknown = Reflect.get(adapter, 'allRooms'); // of Redis; it takes no callback any more
+    const gone = (old: string) => (): never => {
+      throw new SetupError(
+        'IO_CONFIG_REMOVED',
+        `adapter.${old} is of Socket.IO 2; use nsp.serverSideEmitWithAck(event, ...) and nsp.on(event, ...)`,
+      );
+    };
     Object.assign(adapter, {
-      clients: (rooms: string[] | Callback<string[]>, callback?: Callback<string[]>): void => {
+      clients: (rooms: unknown, callback?: Callback<string[]>): void => {
         this.#warn('adapter.clients(rooms, callback)', 'await nsp.in(rooms).fetchSockets()');
-        const [wanted, answered] = typeof rooms === 'function' ? [[], rooms] : [rooms, callback];
-        this.#answer(answered, () => idsOf(() => nsp.in(wanted).fetchSockets()));
+        const [wanted, answered] = typeof rooms === 'function' ? [undefined, rooms as Callback<string[]>] : [rooms, callback];
+        this.#answer(answered, () => idsOf(nsp.in(roomsOf(wanted))));
+      },
+      clientRooms: (id: string, callback?: Callback<string[] | null>): void => {
+        this.#warn('adapter.clientRooms(id, callback)', '(await nsp.in(id).fetchSockets())[0]?.rooms');
+        this.#answer(callback, async () => {
+          const [socket] = await nsp.in(id).fetchSockets();
+          return socket ? [...socket.rooms] : null;
+        });
+      },
+      allRooms: (callback?: Callback<string[]>): unknown => {
+        if (!callback && typeof allRooms === 'function') return Reflect.apply(allRooms, adapter, []) as unknown;
+        this.#warn('adapter.allRooms(callback)', 'the rooms of await nsp.fetchSockets()');
+        this.#answer(callback, async () => [...new Set((await nsp.fetchSockets()).flatMap(({ rooms }) => [...rooms]))]);
+        return undefined;
       },
       remoteJoin: (id: string, room: string, callback?: Callback): void => {
         this.#warn('adapter.remoteJoin(id, room, callback)', 'nsp.in(id).socketsJoin(room)');
@@ -66,25 +111,115 @@ export class Deprecations {
         this.#warn('adapter.remoteDisconnect(id, close, callback)', 'nsp.in(id).disconnectSockets(close)');
         this.#answer(callback, () => nsp.in(id).disconnectSockets(close));
       },
+      rooms: keyedMap(adapter.rooms, {
+        read: (_room, ids: Set<string>) => ({ sockets: asKeys(ids), length: ids.size }),
+        onRead: this.#onRead('adapter.rooms', 'adapter.rooms.get(room)?.size'),
+      }),
+      sids: keyedMap(adapter.sids, {
+        read: (_id, rooms: Set<Room>) => asKeys(rooms),
+        onRead: this.#onRead('adapter.sids', 'adapter.sids.get(id)'),
+      }),
+    });
+    Object.defineProperties(adapter, {
+      customRequest: { configurable: true, value: gone('customRequest()') },
+      customHook: { configurable: true, set: gone('customHook') },
     });
   }
 
-  /** The callback of `socket.join(room, callback)` and `socket.leave(room, callback)`. */
+  /** The callback of `socket.join(room, callback)` and `socket.leave(room, callback)`; `socket.rooms[room]`, `socket.json` and `socket.error()`. */
   ofSocket(socket: Socket): void {
-    Object.assign(socket, this.#socketMethods);
+    Object.defineProperties(socket, this.#socketMembers);
   }
 
-  #withCallback(name: 'join' | 'leave'): unknown {
-    const warn = (): void => this.#warn(`socket.${name}(room, callback)`, `await socket.${name}(room)`);
-    const answer = (callback: Callback, done: Promise<void> | void): void => this.#answer(callback, () => done);
-    return function (this: Socket, room: string, callback?: Callback): Promise<void> | void {
-      const done = Socket.prototype[name].call(this, room);
-      if (callback) {
-        warn();
-        answer(callback, done);
-      }
-      return done;
+  /** What is alike of a server, a namespace and a part of it. */
+  #ofMany(old: string, nsp: Namespace): PropertyDescriptorMap & ThisType<Many> {
+    const warn = (member: string, use: string): void => this.#warn(`${old}.${member}`, use);
+    const answer = this.#answer.bind(this);
+    return {
+      clients: {
+        configurable: true,
+        value(callback: Callback<string[]>): unknown {
+          warn('clients(callback)', `await ${old}.fetchSockets()`);
+          answer(callback, () => idsOf(this));
+          return this;
+        },
+      },
+      connected: {
+        configurable: true,
+        get(): Record<string, Socket> {
+          warn('connected[id]', 'nsp.sockets.get(id)');
+          return Object.fromEntries(nsp.sockets);
+        },
+      },
+      json: {
+        configurable: true,
+        get(): unknown {
+          warn('json', `${old} alone: everything is JSON unless it is binary`);
+          return this;
+        },
+      },
     };
+  }
+
+  #membersOfSockets(): PropertyDescriptorMap & ThisType<Socket> {
+    const warn = this.#warn.bind(this);
+    const answer = this.#answer.bind(this);
+    const warnOfRoom = (): void => this.#warnOfRoom();
+    const views = new WeakMap<Set<Room>, Set<Room>>();
+    const onRead = this.#onRead('socket.rooms', 'socket.rooms.has(room)');
+    const withCallback = (name: 'join' | 'leave'): PropertyDescriptor & ThisType<Socket> => ({
+      configurable: true,
+      writable: true,
+      value(room: unknown, callback?: Callback): unknown {
+        if (typeof room !== 'string' && name === 'join' && !isNames(room)) warnOfRoom();
+        const done = Socket.prototype[name].call(this, room as Room); // of whatever type, it is a key
+        if (callback) {
+          warn(`socket.${name}(room, callback)`, `await socket.${name}(room)`);
+          answer(callback, () => done);
+        }
+        return done ?? this; // Socket.IO 2 returned the socket: for `join(room).emit(event)`
+      },
+    });
+    return {
+      join: withCallback('join'),
+      leave: withCallback('leave'),
+      rooms: {
+        configurable: true,
+        get(): Set<Room> {
+          const rooms = this.nsp.adapter.socketRooms(this.id) ?? new Set();
+          let view = views.get(rooms);
+          if (!view) views.set(rooms, (view = keyedSet(rooms, { read: room => room, onRead })));
+          return view;
+        },
+      },
+      json: {
+        configurable: true,
+        get(): Socket {
+          warn('socket.json', 'socket alone: everything is JSON unless it is binary');
+          return this;
+        },
+      },
+      error: {
+        configurable: true,
+        value(error: unknown): void {
+          warn('socket.error(error)', "socket.emit('error', error)");
+          this.emit('error', error);
+        },
+      },
+    };
+  }
+
+  /** @param table as `nsp.sockets` */
+  #onRead(table: string, use: string): (how: 'key' | 'keys') => void {
+    return how => (how === 'key' ? this.#warn(`${table}[key]`, use) : this.#warn(`Object.keys(${table})`, `[...${table}.keys()]`));
+  }
+
+  #warnOfRoom(): void {
+    if (this.#warned.has('rooms')) return;
+    this.#warned.add('rooms');
+    const problem =
+      'a socket joins a room whose name is not a string; that is another room than the one of the same name as a string, which was not so in Socket.IO 2: use strings everywhere, as socket.join(String(id))';
+    this.#logger.warn(messageOf('IO_ROOM_NOT_STRING', problem));
   }
 
   #warn(old: string, use: string): void {
@@ -111,7 +246,22 @@ export class Deprecations {
 }
 
 /** As then, not before the next turn: a socket that joins a room in connection middleware and asks who is there has connected by then. */
-async function idsOf(fetchSockets: () => Promise<{ readonly id: string }[]>): Promise<string[]> {
+async function idsOf(many: Many): Promise<string[]> {
   await nextTurn();
-  return (await fetchSockets()).map(({ id }) => id);
+  return (await many.fetchSockets()).map(({ id }) => id);
+}
+
+/** What `adapter.clients()` took for rooms: an array that is empty meant all sockets, and so did all that has no length. */
+function roomsOf(rooms: unknown): Room[] {
+  if (Array.isArray(rooms)) return rooms as Room[];
+  return typeof rooms === 'string' && rooms !== '' ? [rooms] : [];
+}
+
+function isNames(room: unknown): boolean {
+  return Array.isArray(room) && room.every(name => typeof name === 'string');
+}
+
+/** The form that sets of names had in Socket.IO 2. */
+function asKeys(names: ReadonlySet<string>): Record<string, true> {
+  return Object.fromEntries([...names].map(name => [name, true]));
 }

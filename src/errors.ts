@@ -40,6 +40,7 @@ type RuntimeCode =
   | 'IO_ORIGIN_MISMATCH'
   | 'IO_ORIGIN_REFUSED'
   | 'IO_PACKET_NESTED'
+  | 'IO_ROOM_NOT_STRING'
   | 'IO_UPGRADE_MISSING';
 
 /** A mistake in the app's set-up, found while Egg starts: it stops the boot. */

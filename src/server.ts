@@ -110,6 +110,7 @@ export class Server extends SocketIoServer implements Routes {
     this.storage = app.ctxStorage;
     this.of('/');
     for (const name of settings.namespaces.keys()) this.of(name);
+    deprecations.ofServer(this);
   }
 
   /** The handlers of `app/io/controller`, by file and method. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { inspect } from 'node:util';
 import { Namespace, Server, Socket } from 'socket.io';
 import { Adapter, SessionAwareAdapter } from 'socket.io-adapter';
-import { type RunningApp, startApp } from './support/app';
+import { type Files, type RunningApp, startApp } from './support/app';
 import { ask, connect, next } from './support/client';
 import { startRedis } from './support/redis';
 import { watchForCrashes } from './support/remains';
@@ -90,6 +91,198 @@ for (const adapter of ['in-memory', 'Redis'] as const) {
     assert.equal(lines.length, Object.keys(CALLS).length);
   });
 }
+
+/** What an app of Socket.IO 2 says, what it hears, and what the log says of it once. `ctx` is that of a client that is in the room `lobby`. */
+const IDIOMS: Record<string, { code: string; answer?: unknown; old?: string; use?: string }> = {
+  'adapter.clients() of no room': {
+    code: `Promise.all(['', null, undefined, [], ctx.socket.rooms].map(rooms => new Promise(done => ctx.adapter.clients(rooms, (error, ids) => done(ids.length)))))`,
+    answer: [2, 2, 2, 2, 2],
+    old: 'adapter.clients(rooms, callback)',
+  },
+  'adapter.clients() of a room': {
+    code: `Promise.all(['lobby', ['lobby'], ['nobody']].map(rooms => new Promise(done => ctx.adapter.clients(rooms, (error, ids) => done(ids.length)))))`,
+    answer: [1, 1, 0],
+    old: 'adapter.clients(rooms, callback)',
+  },
+  'nsp.in(room).clients()': {
+    code: `new Promise(done => ctx.socket.nsp.in('lobby').clients((error, ids) => done(ids.length)))`,
+    answer: 1,
+    old: 'nsp.in(room).clients(callback)',
+  },
+  'io.to(room).clients()': {
+    code: `new Promise(done => ctx.app.io.to('lobby').clients((error, ids) => done(ids.length)))`,
+    answer: 1,
+    old: 'nsp.in(room).clients(callback)',
+  },
+  'io.clients()': {
+    code: `new Promise(done => ctx.app.io.clients((error, ids) => done(ids.length)))`,
+    answer: 2,
+    old: 'io.clients(callback)',
+  },
+  'nsp.in(room).connected': {
+    code: `Object.keys(ctx.socket.nsp.in('lobby').connected).length`,
+    answer: 2,
+    old: 'nsp.in(room).connected[id]',
+  },
+  'nsp.sockets[id]': {
+    code: `[ctx.socket.nsp.sockets[ctx.id] === ctx.socket, ctx.app.io.sockets.sockets.nobody, ctx.id in ctx.socket.nsp.sockets]`,
+    answer: [true, null, true],
+    old: 'nsp.sockets[key]',
+    use: 'nsp.sockets.get(id)',
+  },
+  'Object.keys(nsp.sockets)': {
+    code: `[Object.keys(ctx.socket.nsp.sockets).length, Object.values(ctx.socket.nsp.sockets).includes(ctx.socket)]`,
+    answer: [2, true],
+    old: 'Object.keys(nsp.sockets)',
+    use: '[...nsp.sockets.keys()]',
+  },
+  'for (const id in nsp.sockets)': {
+    code: `{ let count = 0; for (const id in ctx.socket.nsp.sockets) count += ctx.socket.nsp.sockets[id].connected; return count; }`,
+    answer: 2,
+    old: 'Object.keys(nsp.sockets)',
+  },
+  'Object.keys(socket.rooms)': {
+    code: `[Object.keys(ctx.socket.rooms).includes('lobby'), ctx.rooms.lobby, 'lobby' in ctx.socket.rooms]`,
+    answer: [true, 'lobby', true],
+    old: 'Object.keys(socket.rooms)',
+    use: '[...socket.rooms.keys()]',
+  },
+  'socket.rooms[room]': { code: `ctx.socket.rooms['lobby']`, answer: 'lobby', old: 'socket.rooms[key]', use: 'socket.rooms.has(room)' },
+  'adapter.rooms[room]': {
+    code: `[ctx.adapter.rooms.lobby.length, Object.keys(ctx.adapter.rooms['lobby'].sockets)[0] === ctx.id, Object.keys(ctx.adapter.rooms).includes('lobby')]`,
+    answer: [1, true, true],
+    old: 'adapter.rooms[key]',
+    use: 'adapter.rooms.get(room)?.size',
+  },
+  'adapter.sids[id]': { code: `ctx.adapter.sids[ctx.id].lobby`, answer: true, old: 'adapter.sids[key]', use: 'adapter.sids.get(id)' },
+  'adapter.clientRooms()': {
+    code: `Promise.all([ctx.id, 'nobody'].map(id => new Promise(done => ctx.adapter.clientRooms(id, (error, rooms) => done(rooms && rooms.includes('lobby'))))))`,
+    answer: [true, null],
+    old: 'adapter.clientRooms(id, callback)',
+  },
+  'adapter.allRooms()': {
+    code: `new Promise(done => ctx.adapter.allRooms((error, rooms) => done(Array.isArray(rooms) && rooms.includes('lobby'))))`,
+    answer: true,
+    old: 'adapter.allRooms(callback)',
+  },
+  'io.nsps': { code: `ctx.app.io.nsps['/'] === ctx.app.io.of('/')`, answer: true, old: 'io.nsps[name]', use: 'io.of(name)' },
+  'json of all': {
+    code: `(ctx.socket.json.emit('heard', 1), ctx.app.io.json.emit('heard', 2), ctx.socket.nsp.json.emit('heard', 3), ctx.app.io.in(ctx.id).json.emit('heard', 4), 'sent')`,
+    answer: 'sent',
+    old: 'socket.json',
+  },
+  'socket.error()': {
+    code: `(ctx.socket.error('not so'), 'sent')`,
+    answer: 'sent',
+    old: 'socket.error(error)',
+    use: "socket.emit('error', error)",
+  },
+  'join().emit()': { code: `(ctx.socket.join('attic').emit('heard', 5), ctx.rooms.has('attic'))`, answer: true },
+  'a chain of ctx.emit()': { code: `(ctx.emit('heard', 6).emit('heard', 7), 'sent')`, answer: 'sent' },
+};
+
+async function startIdioms(t: TestContext, files: Files = {}): Promise<RunningApp> {
+  watchForCrashes(t);
+  const bodies = Object.entries(IDIOMS).map(
+    ([name, { code }]) => `app.io.route(${JSON.stringify(name)}, async ctx => ${code.startsWith('{') ? code : `(${code})`});`,
+  );
+  return startApp(t, {
+    'app/router.js': `module.exports = app => {
+      app.io.route('enter', async ctx => { await ctx.socket.join('lobby'); return true; });
+      ${bodies.join('\n')}
+    };`,
+    ...files,
+  });
+}
+
+for (const adapter of ['in-memory', 'Redis'] as const) {
+  test(`what apps of Socket.IO 2 do with its tables and chains goes on, with the ${adapter} adapter, and warns once`, async t => {
+    const config = adapter === 'Redis' ? `exports.io = { redis: { port: ${(await startRedis(t)).port} } };` : '';
+    const { url, logs } = await startIdioms(t, { 'config/config.default.js': config });
+    const [alice] = [await connect(t, url), await connect(t, url)];
+    await ask(alice, 'enter');
+    const heard: unknown[] = [];
+    alice.on('heard', (number: unknown) => heard.push(number));
+    alice.on('error', (message: unknown) => heard.push(message));
+    for (let round = 0; round < 2; round++) {
+      for (const [name, { answer }] of Object.entries(IDIOMS)) assert.deepEqual(await ask(alice, name), answer, name);
+    }
+    assert.deepEqual(heard.slice(0, 8), [1, 2, 3, 4, 'not so', 5, 6, 7]);
+    const lines = warnings(logs);
+    for (const [name, { old, use = '' }] of Object.entries(IDIOMS)) {
+      if (old === undefined) continue;
+      const of = lines.filter(line => line.includes(`IO_DEPRECATED: ${old} is of Socket.IO 2; use ${use}`));
+      assert.equal(of.length, 1, name);
+    }
+  });
+}
+
+test('nsp.in(room).clients() in a connection listener answers, and does not end the worker', async t => {
+  const { url, app } = await startIdioms(t, {
+    'app.js': `module.exports = app => {
+      app.io.on('connection', socket => {
+        socket.join('lobby');
+        app.io.in('lobby').clients((error, ids) => app.emit('counted', ids.length));
+      });
+    };`,
+  });
+  const counted = next(app, 'counted');
+  await connect(t, url);
+  assert.deepEqual(await counted, [1]);
+});
+
+test('what cannot go on fails with the new call', async t => {
+  const { io } = await startIdioms(t);
+  const { adapter } = io.of('/');
+  for (const [old, use] of [
+    [
+      () => void Reflect.apply(Reflect.get(io, 'origins'), io, ['*']),
+      /IO_CONFIG_REMOVED: app\.io\.origins\(\) .*config\.io\.init\.cors\.origin/,
+    ],
+    [
+      () => void Reflect.apply(Reflect.get(io, 'set'), io, ['origins', '*']),
+      /IO_CONFIG_REMOVED: app\.io\.set\(\) .*config\.io\.init\.cors\.origin/,
+    ],
+    [() => void Reflect.apply(Reflect.get(adapter, 'customRequest'), adapter, ['data']), /IO_CONFIG_REMOVED: .*serverSideEmitWithAck/],
+    [() => void Reflect.set(adapter, 'customHook', () => {}), /IO_CONFIG_REMOVED: .*serverSideEmitWithAck/],
+  ] as const)
+    assert.throws(old, use);
+});
+
+test('the tables are Maps and Sets all the same, and reading them as such warns of nothing', async t => {
+  const { url, io, logs } = await startIdioms(t);
+  const client = await connect(t, url);
+  await ask(client, 'enter');
+  const id = String(client.id);
+  const nsp = io.of('/');
+  const socket = nsp.sockets.get(id);
+  assert.ok(nsp.sockets instanceof Map && nsp.adapter.rooms instanceof Map && socket?.rooms instanceof Set);
+  assert.deepEqual([[...nsp.sockets.keys()], nsp.sockets.size, nsp.sockets.has('nobody')], [[id], 1, false]);
+  assert.deepEqual([...socket.rooms], [id, 'lobby']);
+  assert.deepEqual(
+    [[...new Map(nsp.adapter.rooms).keys()], [...(nsp.adapter.sids.get(id) ?? [])]],
+    [
+      [id, 'lobby'],
+      [id, 'lobby'],
+    ],
+  );
+  nsp.sockets.forEach((value, key) => assert.deepEqual([value, key], [socket, id]));
+  assert.match(inspect(socket.rooms), /^Set\(2\)/);
+  assert.deepEqual(warnings(logs), []);
+});
+
+test('a room whose name is not a string is warned of once', async t => {
+  const { url, logs } = await startApp(t, {
+    'app/router.js': `module.exports = app => {
+      app.io.route('join', async ctx => { for (const room of ['a', ['b', 'c'], 1, 2]) await ctx.socket.join(room); return true; });
+    };`,
+  });
+  const client = await connect(t, url);
+  await ask(client, 'join');
+  const lines = logs.filter(line => line.includes('IO_ROOM_NOT_STRING'));
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? '', /^WARN .*socket\.join\(String\(id\)\)/);
+});
 
 test('ctx.join() takes a callback as socket.join() does', async t => {
   const { url } = await start(t);

@@ -7,7 +7,7 @@ import { WebSocket } from 'ws';
 import { startApp } from './support/app';
 import { ask, connect } from './support/client';
 
-test('the sockets of a namespace and the rooms of an adapter are Maps, the rooms of a socket a Set', async t => {
+test('the sockets of a namespace and the rooms of an adapter are Maps, the rooms of a socket a Set; and all can be read by key', async t => {
   const { url } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
@@ -23,10 +23,11 @@ test('the sockets of a namespace and the rooms of an adapter are Maps, the rooms
         });
       };`,
   });
-  assert.deepEqual(await ask(await connect(t, `${url}/chat`), 'rooms'), {
-    sockets: [true, true, []],
-    rooms: [true, 1, []],
-    own: [true, true, []],
+  const client = await connect(t, `${url}/chat`);
+  assert.deepEqual(await ask(client, 'rooms'), {
+    sockets: [true, true, [client.id]],
+    rooms: [true, 1, [client.id, 'red']],
+    own: [true, true, [client.id, 'red']],
   });
 });
 

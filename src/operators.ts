@@ -1,0 +1,62 @@
+/**
+ * Operators: what `nsp.to(room)`, `nsp.local`, `socket.broadcast` and their like return. Those of a namespace have a prototype of their own in front
+ * of Socket.IO's, so that they can do more here without a change to what other servers of the process use.
+ */
+import type { Namespace, Socket } from 'socket.io';
+
+/** Socket.IO's BroadcastOperator, which it exports as a type of many parameters only. */
+export interface Operator {
+  readonly flags: { readonly local?: boolean; readonly expectSingleResponse?: boolean };
+  emit(event: string, ...args: unknown[]): boolean;
+}
+
+const METHODS = ['to', 'in', 'except', 'compress', 'timeout'] as const;
+const GETTERS = ['volatile', 'local'] as const;
+
+/** The prototype of all operators that a namespace and its sockets make from now on. To be called once for a namespace. */
+export function operatorsOf(nsp: Namespace): Operator {
+  const plain = Object.getPrototypeOf(nsp.to([])) as Operator; // not changed yet
+  const own = Object.create(plain) as Operator;
+  const adopt = (operator: unknown): unknown => Object.setPrototypeOf(operator, own) as unknown;
+  for (const target of [
+    { of: own, from: plain },
+    { of: nsp, from: Object.getPrototypeOf(nsp) as object },
+  ]) {
+    for (const name of METHODS) {
+      const method = Reflect.get(target.from, name) as (...args: unknown[]) => unknown; // these have it, all of them
+      define(target.of, name, {
+        value(...args: unknown[]): unknown {
+          return adopt(method.apply(this, args));
+        },
+      });
+    }
+    for (const name of GETTERS) {
+      define(target.of, name, {
+        get(): unknown {
+          return adopt(Reflect.get(target.from, name, this));
+        },
+      });
+    }
+    const fetchSockets = Reflect.get(target.from, 'fetchSockets') as () => Promise<object[]>; // both have it
+    define(target.of, 'fetchSockets', {
+      async value(): Promise<object[]> {
+        const sockets = await fetchSockets.call(this);
+        for (const socket of sockets) if ('operator' in socket) adopt(socket.operator); // one of another server has its own
+        return sockets;
+      },
+    });
+  }
+  const ofSocket = function (this: Socket): unknown {
+    return adopt(newBroadcastOperator?.call(this));
+  };
+  let newBroadcastOperator: ((this: Socket) => unknown) | undefined;
+  nsp.on('connect', socket => {
+    newBroadcastOperator ??= Reflect.get(Object.getPrototypeOf(socket) as object, 'newBroadcastOperator') as typeof newBroadcastOperator; // private
+    define(socket, 'newBroadcastOperator', { value: ofSocket });
+  });
+  return own;
+}
+
+function define(target: object, name: string, descriptor: PropertyDescriptor): void {
+  Object.defineProperty(target, name, { configurable: true, ...descriptor });
+}
