@@ -78,18 +78,25 @@ export class LoadedFiles {
   }
 }
 
-/** A function that may be a generator, as one that can be awaited: egg 3 runs generators, later versions refuse them. */
+/** A handler that may be a generator function, as one that can be awaited. */
 export function toAsync(fn: (...args: never[]) => unknown, place: string, app: EggApplication): SocketHandler {
-  if (!types.isGeneratorFunction(fn)) return fn as SocketHandler; // called with `this` and the context, whatever its parameters are declared as
+  // called with `this` and the context, whatever its parameters are declared as
+  return (types.isGeneratorFunction(fn) ? withoutGenerator(fn, 'IO_CONTROLLER_INVALID', place, app) : fn) as SocketHandler;
+}
+
+/** What a generator function becomes so that it can be awaited: egg 3 runs generators, later versions refuse them. */
+function withoutGenerator(
+  fn: (...args: never[]) => unknown,
+  code: 'IO_CONTROLLER_INVALID' | 'IO_MIDDLEWARE_INVALID',
+  place: string,
+  app: EggApplication,
+): (this: unknown, ...args: unknown[]) => unknown {
   try {
-    if (app.toAsyncFunction && !types.isAsyncFunction(fn)) return app.toAsyncFunction(fn) as SocketHandler;
+    if (app.toAsyncFunction && !types.isAsyncFunction(fn)) return app.toAsyncFunction(fn) as () => Promise<unknown>;
   } catch {
     // egg 4 has the method still, but only to say no
   }
-  throw new SetupError(
-    'IO_CONTROLLER_INVALID',
-    `${place} is a generator function, which this version of Egg does not run; make it an async function`,
-  );
+  throw new SetupError(code, `${place} is a generator function, which this version of Egg does not run; make it an async function`);
 }
 
 function take(app: EggApplication, property: string): object {
@@ -108,12 +115,24 @@ function mapFiles(node: object, load: (file: LoadedFile) => object): object {
 
 function middlewareOf(file: LoadedFile, app: EggApplication): Middleware {
   const { exports } = file;
-  const middleware: unknown = types.isAsyncFunction(exports) || !isFunction(exports) || isClass(exports) ? exports : exports(app);
-  if (isFunction(middleware) && !isClass(middleware) && !types.isGeneratorFunction(middleware)) return middleware;
+  const isFactory = isFunction(exports) && !isClass(exports) && !types.isAsyncFunction(exports) && !types.isGeneratorFunction(exports);
+  const middleware: unknown = isFactory ? exports(app) : exports;
+  if (isFunction(middleware) && !isClass(middleware))
+    return types.isGeneratorFunction(middleware) ? generatorMiddleware(middleware, file.path, app) : middleware;
   throw new SetupError(
     'IO_MIDDLEWARE_INVALID',
     `${file.path} must export a function that takes the app and returns an async function (ctx, next)`,
   );
+}
+
+/** Middleware of Koa 1: `this` is the context, and what it yields to go on is a generator rather than a function. */
+function generatorMiddleware(fn: (...args: never[]) => unknown, path: string, app: EggApplication): Middleware {
+  const middleware = withoutGenerator(fn, 'IO_MIDDLEWARE_INVALID', path, app);
+  return (ctx, next) => middleware.call(ctx, descending(next));
+}
+
+function* descending(next: () => Promise<unknown>): Generator<unknown, unknown, unknown> {
+  return yield next();
 }
 
 function controllerOf(file: LoadedFile, app: EggApplication): object {

@@ -1,7 +1,7 @@
 /** The onions around a connection and around a packet. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startApp } from './support/app';
+import { bootError, HOST, startApp } from './support/app';
 import { ask, type Client, connect, newClient, next, refusal } from './support/client';
 
 /** A config with middleware of the main namespace. */
@@ -235,4 +235,58 @@ test('ctx.emit() before next() reaches a client that is admitted', async t => {
   });
   const client = newClient(t, url);
   assert.deepEqual(await next(client, 'hello'), [1]);
+});
+
+test('generator functions are middleware where Egg still runs them', { skip: HOST !== 'egg3' }, async t => {
+  const { url, app } = await startApp(t, {
+    'config/config.default.js': configOf(['outer', 'guard'], ['wrap', 'bare', 'catcher']),
+    'app/io/middleware/outer.js': `
+      module.exports = app => function* (next) {
+        this.emit('welcome', this.id === this.socket.id);
+        yield next;
+        app.emit('gone', this.handshake.query.name);
+      };`,
+    'app/io/middleware/guard.js': `
+      module.exports = app => function* (next) {
+        const name = yield Promise.resolve(this.handshake.query.name);
+        if (name === 'nobody') this.throw(401, 'not you');
+        if (name !== 'silent') yield* next; // the other way to write it
+      };`,
+    'app/io/middleware/wrap.js': `
+      module.exports = () => function* (next) {
+        this.packet[1] = 'wrapped ' + this.packet[1];
+        const returned = yield next;
+        if (this.packet[0] === 'say') this.emit('returned', returned);
+      };`,
+    'app/io/middleware/bare.js': `module.exports = function* (next) { if (this.packet[0] !== 'drop') return yield next; this.ack('dropped'); };`,
+    'app/io/middleware/catcher.js': `
+      module.exports = () => function* (next) {
+        try { return yield next; } catch (error) { this.ack(error.message); }
+      };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('say', async ctx => 'said ' + ctx.packet[1]);
+        app.io.route('fail', async () => { throw new Error('caught'); });
+      };`,
+  });
+  const client = newClient(t, url, { query: { name: 'anna' } });
+  assert.deepEqual(await next(client, 'welcome'), [true]);
+  const returned = next(client, 'returned');
+  assert.equal(await ask(client, 'say', 'hello'), 'said wrapped hello');
+  assert.deepEqual(await returned, ['said wrapped hello']);
+  assert.equal(await ask(client, 'drop'), 'dropped');
+  assert.equal(await ask(client, 'fail', 1), 'caught');
+  const gone = next(app, 'gone');
+  client.disconnect();
+  assert.deepEqual(await gone, ['anna']);
+  assert.equal((await refusal(newClient(t, url, { query: { name: 'nobody' } }))).message, 'not you');
+  assert.equal((await refusal(newClient(t, url, { query: { name: 'silent' } }))).message, 'Connection refused');
+});
+
+test('generator functions as middleware stop the boot where Egg does not run them', { skip: HOST === 'egg3' }, async t => {
+  for (const exported of ['() => function* (next) { yield next; }', 'function* (next) { yield next; }', 'async function* (next) {}']) {
+    const error = await bootError(t, { 'app/io/middleware/old.js': `module.exports = ${exported};` });
+    assert.equal(error.code, 'IO_MIDDLEWARE_INVALID', error.stack);
+    assert.match(error.message, /app\/io\/middleware\/old\.js is a generator function, .* make it an async function/);
+  }
 });
