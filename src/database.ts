@@ -5,6 +5,8 @@ import { createRequire } from 'node:module';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Namespace } from 'socket.io';
 import { type Adapter, type BroadcastOptions, type ClusterAdapter, MessageType } from 'socket.io-adapter';
+import { answerSafely, type Answers, sendable } from './answer';
+import { checkMessages, type Inbox, InvalidMessage, isClusterMessage, isObject } from './backend-message';
 import type { AdapterFactory, DatabaseSettings } from './config';
 import type { Logger } from './egg';
 import { toError } from './errors';
@@ -13,6 +15,8 @@ import { broadcastHere, deliverLocallyFirst, encoded, failFast, isMissed, locall
 
 /** How long a query may take, in ms. The database is thought to be dead before; this ends what a connection has lost. */
 const QUERY_PATIENCE = 5000;
+/** Bytes. PostgreSQL takes notifications of less than 8000, and the adapter's own default is 8000. */
+const MAX_NOTIFICATION = 7999;
 /** How long until the database is tried again, in ms. */
 const RETRY = 250;
 /** How long what is going on has to end when the app closes, in ms. */
@@ -50,6 +54,8 @@ export class PostgresLink extends Link {
   /** The one connection that hears what others send. */
   #listener: PgClient | undefined;
   #listenedAt = 0;
+  /** What the database has answered with, or has not answered. */
+  readonly #errors = new WeakSet<object>();
   #isPulsing = false;
   #hasTable = false;
   readonly #closing = new AbortController();
@@ -65,18 +71,20 @@ export class PostgresLink extends Link {
       keepAlive: true,
       ...(typeof connection === 'string' ? { connectionString: connection } : (connection as object)), // the config has been read
     };
-    const { channelPrefix = 'socket.io', tableName = 'socket_io_attachments' } = others;
+    const { channelPrefix = 'socket.io', tableName = 'socket_io_attachments', payloadThreshold = MAX_NOTIFICATION } = others;
     this.#table = String(tableName);
     const pulse = `pulse-${randomBytes(6).toString('hex')}`; // PostgreSQL wants it short
     this.#channel = `${String(channelPrefix)}#${pulse}`;
     this.#pool = new this.#pg.Pool(this.#connection);
     this.#pool.on('error', (error: Error) => this.goDown(error)); // of a connection that nobody uses just now
     const onError = (error: Error): void => this.#onError(error);
-    const queries = new Queries(this.#pool);
+    const queries = new Queries(this.#pool, this.#errors);
     const pool = { query: queries.query.bind(queries), connect: () => this.#listen() };
-    const create = createAdapter(pool, { ...others, errorHandler: onError });
+    const threshold = Math.min(Number(payloadThreshold), MAX_NOTIFICATION);
+    const create = createAdapter(pool, { ...others, payloadThreshold: threshold, errorHandler: onError });
     this.createAdapter = nsp => {
-      const adapter = deliverLocallyFirst(broadcastHere(create(nsp)), this);
+      const adapter = deliverLocallyFirst(answerSafely(broadcastHere(create(nsp)), this.answers), this);
+      checkMessages(adapter, this.inbox, `${String(channelPrefix)}#${nsp.name}`);
       this.#adapters.add(adapter);
       // its client listens to a channel for each namespace, and does so again when it has to reconnect
       (Reflect.get(adapter, 'client') as { addNamespace(name: string): void }).addNamespace(pulse); // private
@@ -133,17 +141,28 @@ export class PostgresLink extends Link {
     this.#listener = client;
     client.on('error', (error: Error) => this.goDown(error));
     client.on('end', () => this.goDown(new Error('the connection was closed')));
-    client.on('notification', ({ channel, payload }: { channel: string; payload?: string }) => {
+    client.on('notification', ({ channel, payload }: Notification) => {
       if (channel === this.#channel) this.comeBack(Number(payload));
     });
     await client.connect();
     this.#listenedAt = performance.now();
     return Object.assign(client, {
       release: () => void client.end(), // as one of a pool
-      // the adapter fetches what is large; what comes after it must not overtake it
       on: (event: string, listener: (arg: unknown) => Promise<void>) =>
-        EventEmitter.prototype.on.call(client, event, event === 'notification' ? oneByOne(listener) : listener),
+        EventEmitter.prototype.on.call(client, event, event === 'notification' ? this.#checked(listener) : listener),
     });
+  }
+
+  /** What the adapter does with a notification. It fetches what is large, and what comes after that must not overtake it. */
+  #checked(read: (notification: Notification) => Promise<void>): (notification: Notification) => void {
+    const readInTurn = oneByOne(read);
+    return notification => {
+      const { channel, payload } = notification;
+      if (channel === this.#channel) return; // a pulse
+      if (isForAdapter(payload))
+        void readInTurn(notification); // the adapter catches what it throws
+      else this.inbox.drop(channel);
+    };
   }
 
   async #createTable(): Promise<void> {
@@ -160,8 +179,27 @@ export class PostgresLink extends Link {
   }
 
   #onError(error: Error): void {
-    if (isSqlError(error)) this.logger.error('[egg-socket.io] PostgreSQL refuses a message:', error);
+    if (!this.#errors.has(error))
+      this.inbox.fail(this.#table, error); // of the adapter, and of a message that it has read there
+    else if (isSqlError(error)) this.logger.error('[egg-socket.io] PostgreSQL refuses a message:', error);
     else this.goDown(error);
+  }
+}
+
+interface Notification {
+  readonly channel: string;
+  readonly payload?: string;
+}
+
+/** Whether it is a message of the adapter, or says where to find one. */
+function isForAdapter(payload = ''): boolean {
+  try {
+    const message: unknown = JSON.parse(payload);
+    if (!isObject(message)) return false;
+    const { attachmentId } = message;
+    return attachmentId === undefined ? isClusterMessage(message) : typeof attachmentId === 'string' && /^\d{1,19}$/.test(attachmentId); // a bigserial
+  } catch {
+    return false;
   }
 }
 
@@ -194,15 +232,28 @@ function countLost(adapter: ClusterAdapter, link: Link, onError: (error: Error) 
  */
 class Queries {
   readonly #pool: PgPool;
+  readonly #errors: WeakSet<object>;
   /** What is stored and has still to be told of, by its id. */
   readonly #stored = new Map<unknown, () => void>();
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(pool: PgPool) {
+  /** @param errors where those go that the database has answered with */
+  constructor(pool: PgPool, errors: WeakSet<object>) {
     this.#pool = pool;
+    this.#errors = errors;
   }
 
-  async query(text: string, values: unknown[] = []): Promise<unknown> {
+  async query(text: string, values?: unknown[]): Promise<unknown> {
+    try {
+      return await this.#queryInTurn(text, values);
+    } catch (thrown) {
+      const error = toError(thrown);
+      this.#errors.add(error);
+      throw error;
+    }
+  }
+
+  async #queryInTurn(text: string, values: unknown[] = []): Promise<unknown> {
     if (text.startsWith('INSERT')) return this.#store(text, values);
     if (!text.includes('pg_notify')) return this.#pool.query(text, values);
     const id = attachmentOf(values[1]);
@@ -294,7 +345,7 @@ export class MongoLink extends Link {
     this.#database = String(database);
     this.#collection = String(collection);
     const create = createAdapter(this.#client.db(this.#database).collection(this.#collection), others);
-    this.createAdapter = nsp => failFast(publishAside(create(nsp), this), this);
+    this.createAdapter = nsp => failFast(checkDocuments(publishAside(create(nsp), this, this.answers), this.inbox, this.#collection), this);
   }
 
   protected sendPulse(pulse: number): void {
@@ -324,11 +375,11 @@ export class MongoLink extends Link {
 }
 
 /** The adapter inserts a broadcast first, waits, and forgets the clients of this server where that fails. */
-function publishAside(adapter: Adapter, link: Link): Adapter {
+function publishAside(adapter: Adapter, link: Link, answers: Answers): Adapter {
   const broadcast = adapter.broadcast.bind(adapter);
   const insert = (Reflect.get(adapter, 'publish') as (document: object) => Promise<string>).bind(adapter); // declared as private
   const publish = (document: object): Promise<string> => {
-    const published = link.isDown ? Promise.reject(link.error()) : insert(document);
+    const published = link.isDown ? Promise.reject(link.error()) : insert(sendable(document, answers));
     published.catch(() => {
       if (isMissed(document)) link.countLost();
     }); // the adapter does not hear all of them
@@ -339,6 +390,21 @@ function publishAside(adapter: Adapter, link: Link): Adapter {
     broadcast(packet: object, opts: BroadcastOptions): void {
       if (!opts.flags?.local) void publish({ type: MessageType.BROADCAST, data: { packet, opts: encoded(opts) } });
       broadcast(packet, locally(opts));
+    },
+  });
+}
+
+/** The adapter is shown only documents that one of its kind can have inserted. */
+function checkDocuments(adapter: Adapter, inbox: Inbox, collection: string): Adapter {
+  const onEvent = (Reflect.get(adapter, 'onEvent') as (event: object) => Promise<void>).bind(adapter); // not declared
+  return Object.assign(adapter, {
+    async onEvent(event: { readonly fullDocument?: unknown }): Promise<void> {
+      try {
+        if (!isClusterMessage(event.fullDocument)) throw new InvalidMessage();
+        await onEvent(event);
+      } catch (error) {
+        inbox.fail(collection, error);
+      }
     },
   });
 }

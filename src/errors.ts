@@ -32,11 +32,13 @@ export type LinkCode = 'IO_DATABASE_DOWN' | 'IO_REDIS_DOWN';
 type OutageCode = LinkCode | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW';
 
 /** Codes of what goes wrong while the app runs; only ever logged, but for those that a call of the app rejects with. */
-type RuntimeCode =
+export type RuntimeCode =
   | OutageCode
+  | 'IO_ANSWER_INVALID'
   | 'IO_DEPRECATED'
   | 'IO_ID_INVALID'
   | 'IO_JSONP_REFUSED'
+  | 'IO_MESSAGE_INVALID'
   | 'IO_ORIGIN_MISMATCH'
   | 'IO_ORIGIN_REFUSED'
   | 'IO_PACKET_NESTED'

@@ -108,8 +108,8 @@ export class HubAdapter extends Adapter {
   }
 
   /** Does what another worker asks for. */
-  receive(from: number, head: Head, parts: readonly Part[]): void {
-    this.#receiver.receive(from, head, parts);
+  receive(from: number, head: Head, parts: readonly Part[]): Promise<void> | void {
+    return this.#receiver.receive(from, head, parts);
   }
 
   /** What the base class does: nobody else is told. */

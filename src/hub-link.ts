@@ -3,6 +3,8 @@ import { createConnection, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
+import { Answers } from './answer';
+import { Inbox, InvalidMessage, isObject, isRoomList, isTarget } from './backend-message';
 import type { Fallible } from './broadcast';
 import type { Logger } from './egg';
 import { messageOf, OutageError } from './errors';
@@ -37,7 +39,8 @@ export interface Question {
 
 /** What a message for a namespace is given to. */
 export interface Receiver {
-  receive(from: number, head: Head, parts: readonly Part[]): void;
+  /** Returns what is not done yet, if anything. */
+  receive(from: number, head: Head, parts: readonly Part[]): Promise<void> | void;
 }
 
 interface HubLinkOptions {
@@ -49,6 +52,8 @@ export class HubLink implements Fallible {
   readonly createAdapter: (nsp: Namespace) => Adapter;
   readonly localPatience = 50;
   readonly onlySpeaks: boolean;
+  readonly answers: Answers;
+  readonly #inbox: Inbox;
   readonly #path: string;
   readonly #name: string;
   readonly #logger: Logger;
@@ -88,6 +93,8 @@ export class HubLink implements Fallible {
     this.#path = path;
     this.#name = name;
     this.#logger = logger;
+    this.answers = new Answers(logger);
+    this.#inbox = new Inbox(logger, 'the hub', 'worker');
     this.createAdapter = adaptersOf(this);
     this.#connect();
   }
@@ -106,6 +113,8 @@ export class HubLink implements Fallible {
     this.#outbox?.flush();
     this.#disconnect();
     this.#giveUp();
+    this.#inbox.close();
+    this.answers.close();
     if (this.#socket) leave(this.#socket);
   }
 
@@ -236,13 +245,13 @@ export class HubLink implements Fallible {
 
   #receive(socket: Socket, from: number, content: Buffer): void {
     if (this.#closing.signal.aborted) return;
+    const fail = (error: unknown): void => this.#inbox.fail(String(from), error); // it is nothing to the messages after it
     try {
       if (from === HUB)
         this.#heed(JSON.parse(content.toString()) as Notice, socket); // the hub's side of this plugin has written it
-      else this.#handle(from, content);
+      else this.#handle(from, content)?.catch(fail);
     } catch (error) {
-      // what is wrong with one message is nothing to those after it
-      this.#logger.error('[egg-socket.io] a message of another worker has failed:', error);
+      fail(error);
     }
   }
 
@@ -268,16 +277,16 @@ export class HubLink implements Fallible {
     if ((this.#expected.delete(name) || this.onlySpeaks) && this.#expected.size === 0) this.#comeUp();
   }
 
-  #handle(from: number, content: Buffer): void {
-    const message = readMessage(content);
-    const head = message.head as Head | Reply; // an adapter of this plugin has written it
+  /** Returns what is not done yet. */
+  #handle(from: number, content: Buffer): Promise<void> | void {
+    const { head, parts } = read(content);
     if (head.type === 'reply') {
-      this.#questions.get(head.id)?.answered(from, head, message.parts);
+      this.#questions.get(head.id)?.answered(from, head, parts);
       return;
     }
     const receiver = this.#receiverOf(head.nsp);
-    if (receiver) receiver.receive(from, head, message.parts);
-    else if ('id' in head) this.reply(from, { type: 'reply', id: head.id, isNobody: true });
+    if (receiver) return receiver.receive(from, head, parts);
+    if ('id' in head && head.id !== undefined) this.reply(from, { type: 'reply', id: head.id, isNobody: true });
   }
 
   #adapterOf(nsp: string): HubAdapter | undefined {
@@ -302,6 +311,40 @@ export class HubLink implements Fallible {
     this.#giveUp();
     const problem = `no hub at ${this.#path}; clients of this worker are served, those of other workers are not reached until it is back`;
     this.#logger.error(messageOf('IO_HUB_DOWN', problem), this.#lastError);
+  }
+}
+
+/** @throws InvalidMessage if no worker of this version can have written it */
+function read(content: Buffer): { head: Head | Reply; parts: Part[] } {
+  let message;
+  try {
+    message = readMessage(content);
+  } catch {
+    throw new InvalidMessage();
+  }
+  const { head, parts } = message;
+  if (!isHead(head)) throw new InvalidMessage();
+  return { head, parts };
+}
+
+function isHead(head: unknown): head is Head | Reply {
+  if (!isObject(head)) return false;
+  const { type, id, nsp, names, close } = head;
+  if (type === 'reply') return typeof id === 'number';
+  if (typeof nsp !== 'string' || !isTarget(head)) return false;
+  switch (type) {
+    case 'broadcast':
+    case 'event':
+      return id === undefined || typeof id === 'number';
+    case 'fetch':
+      return typeof id === 'number';
+    case 'join':
+    case 'leave':
+      return isRoomList(names);
+    case 'disconnect':
+      return typeof close === 'boolean';
+    default:
+      return false;
   }
 }
 

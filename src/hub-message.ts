@@ -77,7 +77,7 @@ export function bytesOf(value: unknown): Uint8Array | undefined {
 /** Values as JSON would have them, but for bytes, which stay bytes. @throws TypeError where `JSON.stringify()` does */
 export function encodeValues(values: readonly unknown[]): Part[] {
   const bytes: Uint8Array[] = [];
-  const json = JSON.stringify(withoutBytes(values, '', bytes));
+  const json = JSON.stringify(jsonOf(values, value => ({ [MARK]: bytes.push(value) - 1 })));
   return bytes.length > 0 ? [json, MARK, ...bytes] : [json];
 }
 
@@ -92,19 +92,39 @@ export function decodeValues([json, mark, ...bytes]: readonly Part[]): unknown[]
 /** Stands where bytes have been. Clients, whose data is among the values, cannot know it. */
 const MARK = `bytes ${randomUUID()}`;
 
-function withoutBytes(value: unknown, key: string, bytes: Uint8Array[]): unknown {
-  if (typeof value !== 'object' || value === null) return value;
+/**
+ * A copy of a value that has nothing but what JSON has, and what is put in place of bytes.
+ * @param levels how deep it may be nested
+ * @throws TypeError for a BigInt, RangeError for what is nested deeper, or in a circle
+ */
+export function jsonOf(value: unknown, ofBytes: (bytes: Uint8Array) => unknown, levels = Number.POSITIVE_INFINITY, key = ''): unknown {
   const json = bytesOf(value) ? value : toJSON(value, key);
-  if (typeof json !== 'object' || json === null) return json;
-  const own = bytesOf(json);
-  if (own) return { [MARK]: bytes.push(own) - 1 };
-  if (types.isBoxedPrimitive(json)) return json.valueOf();
-  if (Array.isArray(json)) return json.map((item, index) => withoutBytes(item, String(index), bytes));
-  const entries = Object.entries(json).filter(([, item]) => typeof item !== 'function');
-  return Object.fromEntries(entries.map(([key, item]) => [key, withoutBytes(item, key, bytes)]));
+  switch (typeof json) {
+    case 'bigint':
+      throw new TypeError('a BigInt is nothing that JSON has');
+    case 'number':
+      return Number.isFinite(json) ? json : null;
+    case 'function':
+    case 'symbol':
+      return undefined;
+    case 'object': {
+      if (json === null) return null;
+      const bytes = bytesOf(json);
+      if (bytes) return ofBytes(bytes);
+      if (types.isBoxedPrimitive(json)) return json.valueOf();
+      if (levels <= 0) throw new RangeError('it is nested too deep, or in a circle');
+      if (Array.isArray(json)) return json.map((item, index) => jsonOf(item, ofBytes, levels - 1, String(index)) ?? null);
+      const entries = Object.entries(json).map(([key, item]) => [key, jsonOf(item, ofBytes, levels - 1, key)] as const);
+      return Object.fromEntries(entries.filter(([, item]) => item !== undefined));
+    }
+    case 'boolean':
+    case 'string':
+    case 'undefined':
+  }
+  return json;
 }
 
-function toJSON(value: object, key: string): unknown {
-  const { toJSON } = value as { toJSON?: unknown }; // whatever is there
+function toJSON(value: unknown, key: string): unknown {
+  const { toJSON } = (value ?? {}) as { toJSON?: unknown }; // whatever is there
   return typeof toJSON === 'function' ? (Reflect.apply(toJSON, value, [key]) as unknown) : value;
 }

@@ -1,6 +1,7 @@
 /** Does here what another process asks for by way of the hub, and answers it. */
 import type { Namespace, Socket } from 'socket.io';
 import type { Adapter, BroadcastFlags, BroadcastOptions, Room } from 'socket.io-adapter';
+import { InvalidMessage, isServerEvent } from './backend-message';
 import type { HubLink } from './hub-link';
 import { decodeValues, encodeValues, type Part } from './hub-message';
 import { type Packet, PacketCodec } from './hub-packet';
@@ -58,7 +59,8 @@ export class HubReceiver {
     this.#packetOf = packetOf ?? (frames => this.#codec.decode(frames));
   }
 
-  receive(from: number, head: Head, parts: readonly Part[]): void {
+  /** Returns what is not done yet. */
+  receive(from: number, head: Head, parts: readonly Part[]): Promise<void> | void {
     switch (head.type) {
       case 'broadcast':
         if (head.id === undefined) this.#local.broadcast(this.#packetOf(parts), optionsOf(head));
@@ -74,8 +76,7 @@ export class HubReceiver {
         this.#local.disconnectSockets(optionsOf(head), head.close);
         break;
       case 'fetch':
-        void this.#fetchFor(from, head.id, optionsOf(head));
-        break;
+        return this.#fetchFor(from, head.id, optionsOf(head));
       case 'event':
         this.#hearEvent(from, head.id, decodeValues(parts));
     }
@@ -83,7 +84,7 @@ export class HubReceiver {
 
   /** The clients here acknowledge to whoever asks for it. */
   #broadcastFor(from: number, id: number, packet: Packet, opts: BroadcastOptions): void {
-    const onAnswer = (answer?: unknown): void => this.#link.reply(from, { type: 'reply', id }, this.#codec.encodeAnswer(answer));
+    const onAnswer = (answer?: unknown): void => this.#link.reply(from, { type: 'reply', id }, this.#encodeAnswer(answer));
     this.#local.broadcastWithAck(packet, opts, clients => this.#link.reply(from, { type: 'reply', id, clients }), onAnswer);
     this.#link.later(opts.flags?.timeout, () => {
       for (const socket of this.#nsp.sockets.values()) {
@@ -94,7 +95,7 @@ export class HubReceiver {
 
   async #fetchFor(from: number, id: number | undefined, opts: BroadcastOptions): Promise<void> {
     const sockets = (await this.#local.fetchSockets(opts)) as Socket[]; // declared as any; within a process they are whole
-    this.#answer(from, id, sockets.map(detailsOf));
+    this.#answer(from, id, this.#link.answers.ofSockets(sockets.map(detailsOf)));
   }
 
   #hearEvent(from: number, id: number | undefined, args: unknown[]): void {
@@ -103,15 +104,24 @@ export class HubReceiver {
       if (!isAnswered) this.#answer(from, id, [answer]);
       isAnswered = true;
     };
-    // the first is the event's name, checked where it has been emitted
-    this.#nsp._onServerSideEmit([...args, ...(id === undefined ? [] : [acknowledge])] as [string, ...unknown[]]);
+    if (!isServerEvent(args)) throw new InvalidMessage();
+    this.#nsp._onServerSideEmit(id === undefined ? args : [...args, acknowledge]);
   }
 
   #answer(from: number, id = 0, values: unknown[]): void {
     try {
       this.#link.reply(from, { type: 'reply', id }, encodeValues(values));
     } catch (error) {
-      this.#link.reply(from, { type: 'reply', id, error: String(error) });
+      this.#link.reply(from, { type: 'reply', id, error: this.#link.answers.refusal(error).error.message });
+    }
+  }
+
+  /** That of a client; with a parser of the app it may be what the encoder does not take. */
+  #encodeAnswer(answer: unknown): Part[] {
+    try {
+      return this.#codec.encodeAnswer(answer);
+    } catch (error) {
+      return this.#codec.encodeAnswer(this.#link.answers.refusal(error));
     }
   }
 }
@@ -121,7 +131,7 @@ function optionsOf({ rooms, except, flags }: Target): BroadcastOptions {
 }
 
 /** What another process is told of a socket. */
-function detailsOf({ id, handshake, rooms, data }: Socket): object {
+export function detailsOf({ id, handshake, rooms, data }: Socket): { id: string; handshake: object; rooms: Room[]; data: unknown } {
   const { sessionStore: _, ...rest } = handshake as typeof handshake & { sessionStore?: unknown }; // express-session's: it goes in circles
   return { id, handshake: rest, rooms: [...rooms], data: data as unknown };
 }

@@ -2,6 +2,8 @@
  * The way to the other servers, whatever it is made of, and whether it is open. What happens to it never reaches local clients:
  * an outage is one line of log, its end another, and who has to hear from other servers is told so at once.
  */
+import { Answers } from './answer';
+import { Inbox } from './backend-message';
 import type { Fallible } from './broadcast';
 import type { AdapterFactory } from './config';
 import type { Logger } from './egg';
@@ -14,6 +16,9 @@ const SILENCE = 3;
 /** After so many, it is an outage: nothing is sent until one comes back. Also how long the boot waits, and a connection has time: 2 s. */
 const OUTAGE = 10;
 
+/** How long what the other end has refused for want of a permission counts as an outage, in ms, where nothing tells when it is permitted. */
+const REFUSAL = 60_000;
+
 /** How long a connection may take to be made, in ms. */
 export const CONNECT_PATIENCE = OUTAGE * PULSE;
 
@@ -21,6 +26,8 @@ export abstract class Link implements Fallible {
   abstract readonly createAdapter: AdapterFactory;
   readonly localPatience = 200;
   readonly logger: Logger;
+  readonly inbox: Inbox;
+  readonly answers: Answers;
   readonly #code: LinkCode;
   readonly #name: string;
   /** Counts pulses rather than ms, so that what keeps this process busy is no outage of something else. */
@@ -31,6 +38,8 @@ export abstract class Link implements Fallible {
   #timer: NodeJS.Timeout | undefined;
   #isDown = false;
   #hasContact = false;
+  /** Until when each of the things that the other end refuses to do counts as refused. */
+  readonly #refused = new Map<string, number>();
   #lost = 0;
   readonly #waiting = new Set<() => void>();
   #booted: () => void = () => {};
@@ -40,6 +49,8 @@ export abstract class Link implements Fallible {
     this.#name = name;
     this.#code = code;
     this.logger = logger;
+    this.inbox = new Inbox(logger, name);
+    this.answers = new Answers(logger);
   }
 
   /** Whether there is an outage: what is sent now reaches nobody. */
@@ -69,6 +80,8 @@ export abstract class Link implements Fallible {
     this.#booted();
     this.#giveUp();
     await this.disconnect();
+    this.inbox.close();
+    this.answers.close();
   }
 
   /** Asks other servers. Rejects when that has become impossible. */
@@ -106,13 +119,24 @@ export abstract class Link implements Fallible {
     this.#lost++;
   }
 
+  /** The other end is there, and will not do something that is needed. */
+  protected refuse(what: string, error: Error, isTriedAgain: boolean): void {
+    this.#refused.set(what, isTriedAgain ? Number.POSITIVE_INFINITY : performance.now() + REFUSAL);
+    this.goDown(error, `${this.#name} refuses what is needed`);
+  }
+
+  /** It does now what it has refused to do. */
+  protected permit(what: string): void {
+    this.#refused.delete(what);
+  }
+
   /** Something is wrong. What is the first to say so is logged, with its error. */
-  protected goDown(error: Error): void {
+  protected goDown(error: Error, what = `no ${this.#name}`): void {
     if (this.#isDown) return;
     this.#isDown = true;
     this.#hasContact = false;
     this.#expected = this.#sent + 1;
-    const problem = `no ${this.#name}; clients of this server are served, those of other servers are not reached until it is back`;
+    const problem = `${what}; clients of this server are served, those of other servers are not reached until it is back`;
     this.logger.error(messageOf(this.#code, problem), error);
     this.#booted();
     this.#giveUp();
@@ -129,6 +153,7 @@ export abstract class Link implements Fallible {
     if (pulse < this.#expected || !this.#timer) return;
     this.#missed = 0;
     this.#booted();
+    if (this.#isRefused) return;
     if (!this.#hasContact) this.onContact();
     this.#hasContact = true;
     if (!this.#isDown) return;
@@ -144,6 +169,11 @@ export abstract class Link implements Fallible {
   /** Makes connections anew that are there but do not answer. */
   protected abstract reconnect(): void;
   protected abstract disconnect(): Promise<void> | void;
+
+  get #isRefused(): boolean {
+    for (const [what, until] of this.#refused) if (performance.now() > until) this.#refused.delete(what);
+    return this.#refused.size > 0;
+  }
 
   #watch(): void {
     this.#missed++;

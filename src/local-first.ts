@@ -1,6 +1,7 @@
 /** Adapters whose local clients never wait for other servers, and whose questions to other servers do not hang. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Adapter, type BroadcastOptions, type ClusterAdapter, MessageType, type Room } from 'socket.io-adapter';
+import { refusalIn } from './answer';
 import { toError } from './errors';
 import type { Link } from './link';
 
@@ -157,7 +158,11 @@ export function failFast<A extends Adapter>(adapter: A, link: Link, patience?: n
       return ask(
         () =>
           new Promise<unknown[] | undefined>((resolve, reject) => {
-            const done: Callback = (error, responses) => (error ? reject(Object.assign(error, { responses })) : resolve(responses));
+            const done: Callback = (late, responses) => {
+              const error = late ?? refusalIn(responses);
+              if (error) reject(Object.assign(error, { responses }));
+              else resolve(responses);
+            };
             Promise.resolve(base.serverSideEmit([...args.slice(0, -1), done])).catch(reject);
           }),
       ).then(

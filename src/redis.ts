@@ -3,10 +3,27 @@ import { createShardedAdapter, RedisAdapter } from '@socket.io/redis-adapter';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
-import type { Namespace } from 'socket.io';
-import type { BroadcastOptions, ClusterAdapter, Room } from 'socket.io-adapter';
+import type { Namespace, Socket } from 'socket.io';
+import { Adapter, type BroadcastOptions, type ClusterAdapter, type Room } from 'socket.io-adapter';
+import { answerSafely } from './answer';
+import {
+  checkMessages,
+  InvalidMessage,
+  isCount,
+  isEvent,
+  isListOf,
+  isObject,
+  isOptional,
+  isRoom,
+  isRoomList,
+  isServerEvent,
+  isSocketDetails,
+  isTarget,
+} from './backend-message';
 import type { AdapterFactory, RedisConfig, RedisSettings } from './config';
 import type { Logger } from './egg';
+import { toError } from './errors';
+import { detailsOf } from './hub-receiver';
 import { CONNECT_PATIENCE, Link } from './link';
 import { broadcastHere, deliverLocallyFirst, failFast, locally } from './local-first';
 import { recoverConnections } from './recovery';
@@ -34,6 +51,8 @@ export class RedisLink extends Link {
   readonly #publisher: Client;
   readonly #pulseChannel: string;
   readonly #closing = new AbortController();
+  /** What is tried again and again. */
+  readonly #refusedSubscriptions = new Set<string>();
   /** How many streams are not read yet. */
   #unread = 0;
   /** Aborted when all of them are. */
@@ -50,7 +69,8 @@ export class RedisLink extends Link {
     const { key = 'socket.io', db = 0 } = redis;
     this.#db = name === 'redis-streams' ? db : 0;
     const prefix = db > 0 ? `${key}-db${db}` : key; // Redis itself knows no databases for channels
-    this.#pulseChannel = `${prefix}-pulse#${randomUUID()}`;
+    // among the channels of the adapter, so that who may use those may use this one; a namespace would begin with a slash
+    this.#pulseChannel = `${name === 'redis' ? `${prefix}-request` : prefix}#pulse-${randomUUID()}#`;
     // a broadcast that waited for Redis would arrive when nobody expects it any more
     this.#publisher = this.#connect({ enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: COMMAND_PATIENCE });
     const subscriber = this.#createSubscriber();
@@ -67,7 +87,7 @@ export class RedisLink extends Link {
 
   protected sendPulse(pulse: number): void {
     const publish = this.#isSharded ? 'spublish' : 'publish';
-    this.#publisher[publish](this.#pulseChannel, String(pulse)).catch(() => {}); // that it does not come back says so as well
+    this.#publisher[publish](this.#pulseChannel, String(pulse)).catch(() => {}); // a refusal has been heard; all else shows as no pulse
   }
 
   protected reconnect(): void {
@@ -92,7 +112,7 @@ export class RedisLink extends Link {
   ): AdapterFactory {
     if (name === 'redis') {
       const settings = { key: prefix, requestsTimeout, ...options };
-      return nsp => failFast(new LocalFirstAdapter(nsp, this.#publisher, subscriber, settings), this);
+      return nsp => failFast(new LocalFirstAdapter(nsp, this.#publisher, subscriber, settings, this), this);
     }
     let create: (nsp: Namespace) => ClusterAdapter;
     if (name === 'redis-sharded') create = createShardedAdapter(this.#publisher, subscriber, { channelPrefix: prefix, ...options });
@@ -104,8 +124,9 @@ export class RedisLink extends Link {
       create = streams.createAdapter(this.#publisher, { streamName: this.#config.key ?? 'socket.io', channelPrefix: prefix, ...options });
     }
     return nsp => {
-      const adapter = broadcastHere(create(nsp));
+      const adapter = answerSafely(broadcastHere(create(nsp)), this.answers);
       if (recovers) recoverConnections(this.#restoreWhileUp(adapter), nsp);
+      checkMessages(adapter, this.inbox, `${prefix}#${nsp.name}#`);
       return failFast(deliverLocallyFirst(adapter, this, recovers), this, requestsTimeout);
     };
   }
@@ -122,9 +143,7 @@ export class RedisLink extends Link {
     const client = createClient(this.#config, {
       db: this.#db,
       ...options,
-      onFailure: ({ args }) => {
-        if (args[0] !== this.#pulseChannel) this.countLost();
-      },
+      onFailure: (command, error) => this.#onFailure(client, command, error),
     });
     client.setMaxListeners(0); // each namespace has some
     let last: Error | undefined;
@@ -142,6 +161,39 @@ export class RedisLink extends Link {
     return client;
   }
 
+  /** Commands that fail reject for those who wait for them. For those who do not, it is said here. */
+  #onFailure(client: Client, { name, args }: Command, error: Error): void {
+    const isPulse = String(args[0]) === this.#pulseChannel;
+    if (MESSAGES.has(name) && !isPulse) this.countLost();
+    if (error.name !== 'ReplyError') return; // no answer, which shows as no pulse
+    const isSubscription = SUBSCRIPTIONS.has(name);
+    const what = [name, ...(isSubscription ? args : args.slice(0, 1))].map(String).join(' '); // what follows is the message
+    const reason = new Error(`${what}: ${error.message}`);
+    if (isPulse) this.goDown(reason);
+    else if (isSubscription && error.message.startsWith('NOPERM')) void this.#subscribeAnew(client, name, args, what, reason);
+    else if (NEEDED.has(name) && error.message.startsWith('NOPERM')) this.refuse(what, reason, name === 'xread');
+  }
+
+  /** What one must not subscribe to one may subscribe to later; the adapter tries it once. */
+  async #subscribeAnew(client: Client, name: string, args: Command['args'], what: string, reason: Error): Promise<void> {
+    if (this.#refusedSubscriptions.has(what)) return;
+    this.#refusedSubscriptions.add(what);
+    this.refuse(what, reason, true);
+    const subscribe = Reflect.get(client, name) as (...args: unknown[]) => Promise<unknown>; // a command
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await wait(1000, undefined, { signal, ref: false }).catch(() => {});
+      const isDone = await subscribe.apply(client, args).then(
+        () => true,
+        () => false,
+      );
+      if (!isDone) continue;
+      this.#refusedSubscriptions.delete(what);
+      this.permit(what);
+      return;
+    }
+  }
+
   /** A subscription has to survive an outage. */
   #createSubscriber(options: { socketTimeout?: number } = {}): Client {
     return this.#connect({ enableOfflineQueue: true, maxRetriesPerRequest: null, autoResubscribe: true, ...options });
@@ -152,6 +204,9 @@ export class RedisLink extends Link {
     const patience = (typeof blockTime === 'number' ? blockTime : 5000) + 5000;
     const reader = this.#createSubscriber({ socketTimeout: patience });
     const xread = reader.xread.bind(reader) as (...args: unknown[]) => Promise<unknown>; // of many signatures
+    const emit = reader.emit.bind(reader);
+    const { inbox } = this;
+    const permit = (): void => this.permit('xread BLOCK');
     const signal = this.#closing.signal;
     let start: string | undefined;
     const startOf = async (stream: unknown): Promise<string> => {
@@ -169,12 +224,22 @@ export class RedisLink extends Link {
         const [stream, offset] = args.slice(-2);
         try {
           if (offset === '$') args[args.length - 1] = start ?? (await startOf(stream));
-          return await within(patience + 1000, xread(...args));
+          const entries = await within(patience + 1000, xread(...args));
+          permit();
+          return entries;
         } catch (error) {
           await wait(500, undefined, { signal, ref: false }).catch(() => {});
           if (signal.aborted) return new Promise(() => {});
           throw error;
         }
+      },
+      /** The adapter says nothing of what it cannot decode, and it hears nothing but what is for it. */
+      emit(event: string, ...args: unknown[]): boolean {
+        if (event !== 'messageBuffer') return emit(event, ...args);
+        const before = inbox.read;
+        const isHeard = emit(event, ...args);
+        if (inbox.read === before) inbox.drop(args[0] as Buffer); // the channel
+        return isHeard;
       },
     });
     return reader;
@@ -203,27 +268,128 @@ export class RedisLink extends Link {
   }
 }
 
+/** Whatever the adapter has to read, as it is after it has been checked. */
+class Checked {
+  constructor(readonly value: unknown) {}
+}
+
+/** The adapter's encoding, and where it is called. */
+interface Parser {
+  encode(value: unknown): unknown;
+  decode(message: unknown): unknown;
+}
+
+/** Methods and fields that the official adapter declares as private. */
+interface Inside {
+  onmessage(pattern: string, channel: Buffer, message: Buffer): void;
+  onrequest(channel: Buffer, message: unknown): Promise<void>;
+  onresponse(channel: Buffer, message: unknown): void;
+  publishResponse(request: object, response: string): void;
+  parser: Parser;
+  readonly requestChannel: string;
+  readonly responseChannel: string;
+  readonly pubClient: Client;
+}
+
+interface Request {
+  readonly type: number;
+  readonly uid?: string;
+  readonly requestId?: string;
+  readonly opts?: { readonly rooms?: Room[]; readonly except?: Room[] };
+  readonly data?: [string, ...unknown[]];
+}
+
 /**
  * The official adapter reaches sockets of its own server by way of Redis when they are to join, leave or disconnect.
  * Here they do so at once, with Redis or without, and what comes back from Redis is not done again: it might be out of date by then.
+ * What comes from Redis is checked before the official adapter sees it, and answers that cannot be encoded are not left to it.
  */
 class LocalFirstAdapter extends RedisAdapter {
+  readonly #link: Link;
+  readonly #decode: Parser['decode'];
+
   static {
-    const onrequest: unknown = Reflect.get(RedisAdapter.prototype, 'onrequest'); // declared as private
-    if (typeof onrequest !== 'function') throw new Error('@socket.io/redis-adapter has changed');
-    Reflect.set(this.prototype, 'onrequest', function (this: LocalFirstAdapter, channel: string, message: Buffer | string): unknown {
-      return this.#isOwnEcho(message) ? undefined : (Reflect.apply(onrequest, this, [channel, message]) as unknown);
+    const base = RedisAdapter.prototype as unknown as Inside; // declared as private
+    if (![base.onmessage, base.onrequest, base.onresponse].every(method => typeof method === 'function')) {
+      throw new Error('@socket.io/redis-adapter has changed');
+    }
+    Object.assign(this.prototype, {
+      onmessage(this: LocalFirstAdapter, pattern: string, channel: Buffer, message: Buffer): void {
+        try {
+          base.onmessage.call(this.#inside, pattern, channel, message);
+        } catch (error) {
+          this.#link.inbox.fail(channel, error);
+        }
+      },
+      onrequest(this: LocalFirstAdapter, channel: Buffer, message: Buffer): void {
+        try {
+          this.#read(base, channel, message)?.catch((error: unknown) => this.#link.inbox.fail(channel, error));
+        } catch (error) {
+          this.#link.inbox.fail(channel, error);
+        }
+      },
     });
   }
 
-  #isOwnEcho(message: Buffer | string): boolean {
-    if (message[0] !== 0x7b && message[0] !== '{') return false; // only such requests are JSON
-    try {
-      const { uid, type } = JSON.parse(message.toString()) as { uid?: unknown; type?: unknown };
-      return uid === this.uid && LOCAL_FIRST.has(type);
-    } catch {
-      return false; // the adapter says what it thinks of it
+  constructor(nsp: Namespace, publisher: Client, subscriber: Client, options: object, link: Link) {
+    super(nsp, publisher, subscriber, options);
+    this.#link = link;
+    const { encode, decode } = this.#inside.parser;
+    this.#decode = decode;
+    this.#inside.parser = {
+      encode: value =>
+        encode(isObject(value) && value['type'] === BROADCAST_ACK ? { ...value, packet: link.answers.of(value['packet']) } : value),
+      decode: message => (message instanceof Checked ? message.value : broadcastIn(decoded(message, decode))),
+    };
+  }
+
+  get #inside(): Inside {
+    return this as unknown as Inside; // declared as private
+  }
+
+  /** A request, or a response. */
+  #read(base: Inside, channel: Buffer, message: Buffer): Promise<void> | void {
+    const inside = this.#inside;
+    const name = channel.toString();
+    const isResponse = name.startsWith(inside.responseChannel);
+    if (!isResponse && !name.startsWith(inside.requestChannel)) return; // of another namespace, or a pulse
+    const value = decoded(message, message[0] === 0x7b ? bytes => JSON.parse(String(bytes)) as unknown : this.#decode);
+    if (isResponse) {
+      if (!isResponseOfRedis(value)) throw new InvalidMessage();
+      base.onresponse.call(inside, channel, new Checked(value));
+      return;
     }
+    if (!isRequestOfRedis(value)) throw new InvalidMessage();
+    if (value.uid === this.uid) return; // what was to be done here has been done
+    if (value.type === REMOTE_FETCH) return this.#tellOfSockets(value);
+    if (value.type === SERVER_SIDE_EMIT && value.data && value.requestId !== undefined) {
+      this.#hear(value.data, value.requestId);
+      return;
+    }
+    return base.onrequest.call(inside, channel, new Checked(value));
+  }
+
+  async #tellOfSockets(request: Request): Promise<void> {
+    const { requestId, opts } = request;
+    const target = { rooms: new Set(opts?.rooms), except: new Set(opts?.except) };
+    const sockets = (await Adapter.prototype.fetchSockets.call(this, target)) as Socket[]; // declared as any; within a process they are whole
+    const response = JSON.stringify({ requestId, sockets: this.#link.answers.ofSockets(sockets.map(detailsOf)) });
+    this.#inside.publishResponse(request, response);
+  }
+
+  #hear(event: [string, ...unknown[]], requestId: string): void {
+    const { pubClient, responseChannel } = this.#inside;
+    let hasAnswered = false;
+    const nsp = this.nsp as Namespace; // declared as any
+    nsp._onServerSideEmit([
+      ...event,
+      (answer: unknown): void => {
+        if (hasAnswered) return;
+        hasAnswered = true;
+        const response = JSON.stringify({ type: SERVER_SIDE_EMIT, requestId, data: this.#link.answers.of(answer) });
+        void pubClient.publish(responseChannel, response); // it is heard of if that fails
+      },
+    ]);
   }
 
   override addSockets(opts: BroadcastOptions, rooms: Room[]): void {
@@ -242,16 +408,76 @@ class LocalFirstAdapter extends RedisAdapter {
   }
 }
 
-/** The adapter's numbers for join, leave and disconnect. */
-const LOCAL_FIRST: ReadonlySet<unknown> = new Set([2, 3, 4]);
+// The adapter's numbers.
+const REMOTE_FETCH = 5;
+const SERVER_SIDE_EMIT = 6;
+const BROADCAST_ACK = 9;
+
+/** @throws InvalidMessage where the decoder throws */
+function decoded(message: unknown, decode: (message: unknown) => unknown): unknown {
+  try {
+    return decode(message);
+  } catch {
+    throw new InvalidMessage();
+  }
+}
+
+/** @throws InvalidMessage if it is no broadcast */
+function broadcastIn(value: unknown): unknown {
+  if (!Array.isArray(value)) throw new InvalidMessage();
+  const [uid, packet, opts] = value as unknown[];
+  if (typeof uid !== 'string' || !isEvent(packet) || !isTarget(opts)) throw new InvalidMessage();
+  return value;
+}
+
+function isRequestOfRedis(value: unknown): value is Request {
+  if (!isObject(value) || !isOptional(value['uid'], 'string') || !isOptional(value['requestId'], 'string')) return false;
+  const { type, requestId, opts, rooms, sid, room, close, data, packet } = value;
+  const isKnown = requestId !== undefined;
+  switch (type) {
+    case 0: // sockets
+      return isKnown && (rooms === undefined || isRoomList(rooms));
+    case 1: // rooms
+      return isKnown;
+    case 2: // join
+    case 3: // leave
+      return opts === undefined ? typeof sid === 'string' && isRoom(room) : isTarget(opts) && isRoomList(rooms);
+    case 4: // disconnect
+      return (opts === undefined ? typeof sid === 'string' : isTarget(opts)) && isOptional(close, 'boolean');
+    case REMOTE_FETCH:
+      return isKnown && isTarget(opts);
+    case SERVER_SIDE_EMIT:
+      return isServerEvent(data);
+    case 7: // broadcast with acknowledgement
+      return isKnown && isEvent(packet) && isTarget(opts);
+    default:
+      return false;
+  }
+}
+
+function isResponseOfRedis(value: unknown): boolean {
+  if (!isObject(value) || typeof value['requestId'] !== 'string') return false;
+  const { type, sockets, rooms, clientCount } = value;
+  return (
+    isOptional(type, 'number') &&
+    (sockets === undefined || isListOf(sockets, item => typeof item === 'string' || isSocketDetails(item))) &&
+    (rooms === undefined || isRoomList(rooms)) &&
+    (clientCount === undefined || isCount(clientCount))
+  );
+}
 
 /** What other servers hear: it is counted when it fails. */
 const MESSAGES: ReadonlySet<string> = new Set(['publish', 'spublish', 'xadd']);
 
+const SUBSCRIPTIONS: ReadonlySet<string> = new Set(['subscribe', 'psubscribe', 'ssubscribe']);
+
+/** Without these something does not work. There are more, as that by which ioredis asks how a server is, which is not needed. */
+const NEEDED: ReadonlySet<string> = new Set([...MESSAGES, 'pubsub', 'xread', 'xrange', 'xrevrange', 'set', 'get', 'del', 'multi', 'exec']);
+
 type Command = Parameters<Redis['sendCommand']>[0];
 
-/** Told of messages that have not been sent. */
-type OnFailure = (command: Command) => void;
+/** Told of commands that have failed. */
+type OnFailure = (command: Command, error: Error) => void;
 
 /** A client of one server, or of the master that Sentinel names. */
 class RedisClient extends Redis {
@@ -280,13 +506,9 @@ class ClusterClient extends Cluster {
   }
 }
 
-/** Commands that fail reject for those who wait for them, and are counted rather than unheard for those who do not. */
+/** For those who do not wait for a command, its failure is no rejection that nobody hears. */
 function heard(result: unknown, command: Command, onFailure: OnFailure): unknown {
-  if (result instanceof Promise) {
-    result.catch(() => {
-      if (MESSAGES.has(command.name)) onFailure(command);
-    });
-  }
+  if (result instanceof Promise) result.catch((error: unknown) => onFailure(command, toError(error)));
   return result;
 }
 

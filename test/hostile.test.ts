@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ClientRequest, request } from 'node:http';
+import { createRequire } from 'node:module';
 import { connect as connectTcp } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { type AppOptions, type Files, type RunningApp, startApp } from './support/app';
@@ -536,7 +537,7 @@ test('with a parser of the app as well, what is nested 65 levels deep closes the
   const { url, io, logged } = await start(t, {
     'parser.js': `
       const { EventEmitter } = require('node:events');
-      const { decode, encode } = require(${JSON.stringify(require.resolve('notepack.io'))});
+      const { decode, encode } = require(${JSON.stringify(createRequire(require.resolve('@socket.io/redis-adapter')).resolve('notepack.io'))});
       exports.Encoder = class { encode(packet) { return [encode(packet)]; } };
       exports.Decoder = class extends EventEmitter {
         add(bytes) { this.emit('decoded', decode(bytes)); }

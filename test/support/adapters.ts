@@ -448,6 +448,21 @@ holds('a broadcast with acknowledgement that nobody gets ends at once', async ({
   assert.deepEqual(await nsp(0).to('nobody').timeout(5000).emitWithAck('ask'), []);
 });
 
+/** Arrays in arrays. */
+function nested(levels: number): unknown {
+  return levels === 1 ? [] : [nested(levels - 1)];
+}
+
+holds('what clients may nest, 64 levels with the packet’s own, is acknowledged and told of', async ({ nsp, enter }) => {
+  const { client, socket } = await enter(1, { auth: { deep: nested(63) } });
+  client.on('ask', (answer: (value: unknown) => void) => answer(nested(63)));
+  socket.data = { deep: nested(63) };
+  assert.deepEqual(await nsp(0).timeout(5000).emitWithAck('ask'), [nested(63)]);
+  const [found] = await nsp(0).fetchSockets();
+  assert.deepEqual(found?.handshake.auth, { deep: nested(63) });
+  assert.deepEqual(found?.data, { deep: nested(63) });
+});
+
 // Sockets of all servers
 
 holds('fetchSockets() finds all, with rooms, data and handshake', async ({ nsp, enter }) => {
@@ -487,6 +502,21 @@ holdsWithOthers('fetchSockets() brings bytes among the data, and dates as JSON h
   const [found] = await nsp(0).fetchSockets();
   assert.deepEqual(found?.data, { bytes: BYTES, all: [BYTES, '1970-01-01T00:00:00.000Z', null], text: 'boxed' });
 });
+
+holdsWithOthers(
+  'a socket that cannot be told of is missing in fetchSockets() elsewhere, and the others are there',
+  async ({ nsp, enter }) => {
+    const [alice, bob, carol] = [await enter(1), await enter(1), await enter(2)];
+    const circle: unknown[] = [];
+    circle.push(circle);
+    alice.socket.data = { circle };
+    assert.deepEqual(ids(await nsp(0).fetchSockets()), ids([bob, carol]));
+    alice.socket.data = { large: 1n };
+    assert.deepEqual(ids(await nsp(0).fetchSockets()), ids([bob, carol]));
+    alice.socket.data = {};
+    assert.deepEqual(ids(await nsp(0).fetchSockets()), ids([alice, bob, carol]));
+  },
+);
 
 holds('a socket of another server is emitted to, asked, joined and disconnected', async ({ nsp, enter }) => {
   const bob = await enter(1);
@@ -572,6 +602,26 @@ holdsWithOthers('serverSideEmitWithAck() collects the answers of all other serve
   for (const server of [0, 1, 2]) nsp(server).on('add', (n: number, answer: (sum: number) => void) => answer(n + server));
   const sums = (await nsp(0).serverSideEmitWithAck('add', 10)) as number[];
   assert.deepEqual(sums.sort(), [11, 12]);
+});
+
+holdsWithOthers('a listener to serverSideEmit() that throws is nothing to what comes after it', async ({ nsp }) => {
+  for (const event of ['bad', 'bad question']) {
+    nsp(1).on(event, () => {
+      throw new Error('of the app');
+    });
+  }
+  const heard = next(nsp(1), 'good');
+  nsp(0).serverSideEmit('bad');
+  const asked = nsp(0).serverSideEmitWithAck('bad question');
+  asked.catch(() => {}); // nobody answers
+  nsp(0).serverSideEmit('good', 1);
+  assert.deepEqual(await heard, [1]);
+});
+
+holdsWithOthers('serverSideEmitWithAck() rejects where another server answers what cannot be sent', async ({ nsp }) => {
+  nsp(1).on('ask', (answer: (value: unknown) => void) => answer(1n));
+  nsp(2).on('ask', (answer: (value: unknown) => void) => answer(2));
+  await assert.rejects(nsp(0).serverSideEmitWithAck('ask'), /cannot send its answer: .*BigInt/);
 });
 
 holdsWithOthers('serverSideEmit() carries bytes, there and back', async ({ nsp }) => {
