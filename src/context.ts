@@ -135,6 +135,12 @@ export function createContextClass(app: EggApplication): SocketContextClass {
     get originalUrl(): string {
       return this.ctx.originalUrl;
     }
+
+    /** `http` or `https`, also where a proxy says `ws` or `wss` of a WebSocket. */
+    get protocol(): unknown {
+      const protocol: unknown = Reflect.get(app.request, 'protocol', this);
+      return protocol === 'ws' ? 'http' : protocol === 'wss' ? 'https' : protocol;
+    }
   }
 
   class EggSocketResponse {

@@ -96,6 +96,7 @@ export class Server extends SocketIoServer implements Routes {
       '_parser',
       limitNesting(this._parser, () => this.#logRefusedPacket()),
     );
+    declareEngine(this);
     this.#app = app;
     this.#settings = settings;
     this.#teamwork = teamwork;
@@ -259,4 +260,18 @@ export class Server extends SocketIoServer implements Routes {
     namespace.connectionMiddleware = find('connectionMiddleware');
     namespace.packetMiddleware = find('packetMiddleware');
   }
+}
+
+/** Until Socket.IO sets it, `io.engine` says from when on it is there, rather than being undefined. */
+function declareEngine(server: Server): void {
+  Object.defineProperty(server, 'engine', {
+    configurable: true,
+    get(): never {
+      const problem = 'app.io.engine is not there before the HTTP server is; look at it in serverDidReady() of app.js, or later';
+      throw new SetupError('IO_ENGINE_MISSING', problem);
+    },
+    set(engine: EngineServer) {
+      Object.defineProperty(server, 'engine', { value: engine, configurable: true, enumerable: true, writable: true });
+    },
+  });
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bootError, type Files, startApp } from './support/app';
-import { ask, connect } from './support/client';
+import { ask, connect, next } from './support/client';
 
 function configOf(io: string, more: Files = {}): Files {
   return { 'config/config.default.js': `exports.io = ${io};`, ...more };
@@ -215,4 +215,26 @@ test('a WebSocket engine that is not installed, or is none, stops the boot with 
     assert.equal(error.code, 'IO_WS_ENGINE_MISSING', name);
     assert.match(error.message, message);
   }
+});
+
+test('app.io.engine says from when on it is there, and then is', async t => {
+  const early = (place: string): Files => ({
+    'app.js': `module.exports = class { constructor(app) { this.app = app; } ${place} { this.app.io.engine.on('connection', () => {}); } };`,
+  });
+  for (const place of ['configDidLoad()', 'async willReady()']) {
+    const error = await bootError(t, early(place));
+    assert.equal(error.code, 'IO_ENGINE_MISSING');
+    assert.match(error.message, /app\.io\.engine is not there before the HTTP server is; look at it in serverDidReady\(\)/);
+  }
+  const { io, url, app } = await startApp(t, {
+    'app.js': `
+      module.exports = class {
+        constructor(app) { this.app = app; }
+        async serverDidReady() { this.app.io.engine.on('connection', ({ id }) => this.app.emit('arrived', id)); }
+      };`,
+  });
+  const arrived = next(app, 'arrived');
+  const { id } = (await connect(t, url)).io.engine;
+  assert.deepEqual(await arrived, [id]);
+  assert.equal(io.engine.clientsCount, 1);
 });

@@ -266,3 +266,16 @@ test('what one packet writes to its request is not seen by the next, and a proxy
   assert.equal(await ask(client, 'spoil'), '/else');
   assert.deepEqual(await ask(client, 'look', 1), [true, null, 1, 1]);
 });
+
+test('behind a proxy that says ws or wss of a WebSocket, ctx.protocol is http or https', async t => {
+  const { url } = await startApp(t, {
+    'config/config.default.js': 'exports.proxy = true;',
+    'app/io/controller/chat.js': `
+      exports.where = async ctx => [ctx.protocol, ctx.request.protocol, ctx.secure, ctx.origin.split(':')[0], ctx.href.split(':')[0]];`,
+    'app/router.js': `module.exports = app => { app.io.route('where', app.io.controller.chat.where); };`,
+  });
+  for (const [said, protocol] of Object.entries({ ws: 'http', wss: 'https', http: 'http', https: 'https', 'wss, ws': 'https' })) {
+    const client = await connect(t, url, { extraHeaders: { 'x-forwarded-proto': said } });
+    assert.deepEqual(await ask(client, 'where'), [protocol, protocol, protocol === 'https', protocol, protocol], said);
+  }
+});
