@@ -214,7 +214,7 @@ test('an app that is killed and started again does not mind what the former has 
   await first.terminate();
   const left = runFoldersOf(first.baseDir);
   assert.equal(left.length, 1);
-  for (const name of left) utimesSync(join(first.baseDir, 'run', name), 0, 0); // as if that were some time ago
+  for (const path of left) utimesSync(path, 0, 0); // as if that were some time ago
   const second = await startCluster(t, FILES, { workers: WORKERS, baseDir: first.baseDir });
   const client = await connect(t, second.url, { transports: ['polling'] });
   assert.equal(await ask(client, 'count'), 1);
@@ -226,14 +226,14 @@ test('two starts of an app side by side, as while it is replaced, do not meet; t
   const old = await startCluster(t, FILES, { workers: 2 });
   const [former] = runFoldersOf(old.baseDir);
   assert.ok(former);
-  utimesSync(join(old.baseDir, 'run', former), 0, 0); // as if it had run for some time
+  utimesSync(former, 0, 0); // as if it had run for some time
   const successor = await startCluster(t, FILES, { workers: 2, baseDir: old.baseDir });
   const [leaving, staying] = [await connect(t, old.url), await connect(t, successor.url, { transports: ['polling'] })];
   assert.equal(await ask(leaving, 'count'), 1);
   assert.equal(await ask(staying, 'count'), 1);
-  const present = runFoldersOf(old.baseDir).filter(name => name !== former);
+  const present = runFoldersOf(old.baseDir).filter(path => path !== former);
   assert.equal(present.length, 1);
-  for (const name of present) utimesSync(join(old.baseDir, 'run', name), 0, 0);
+  for (const path of present) utimesSync(path, 0, 0);
   assert.equal(await old.terminate(), 0);
   assert.deepEqual(runFoldersOf(old.baseDir), present);
   const clients = await Promise.all(

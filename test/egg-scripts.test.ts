@@ -1,13 +1,13 @@
 /** The way an app runs in production: egg-scripts starts it as a daemon, and stops it. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { HOST, hostFolder, ROOT, writeApp } from './support/app';
 import { ask, connect, next } from './support/client';
-import { runFoldersOf } from './support/cluster';
+import { prodConfig, rundirOf, runFoldersOf } from './support/cluster';
 import { freePort } from './support/port';
 import { childrenOf } from './support/processes';
 
@@ -20,8 +20,8 @@ test('egg-scripts starts an app, stops it and starts it again: clients come back
   const baseDir = await writeApp({
     'app/io/controller/home.js': `exports.count = async ctx => ({ master: process.ppid, count: (await ctx.app.io.fetchSockets()).length });`,
     'app/router.js': `module.exports = app => app.io.route('count', app.io.controller.home.count);`,
-    'config/config.prod.js': `exports.cluster = { listen: { hostname: '127.0.0.1' } };`,
   });
+  await writeFile(join(baseDir, 'config/config.prod.js'), prodConfig(baseDir));
   const port = await freePort();
   const title = `--title=test-${port}`; // it stops whatever has that
   const eggScripts = async (...args: string[]): Promise<unknown> =>
@@ -31,7 +31,7 @@ test('egg-scripts starts an app, stops it and starts it again: clients come back
     eggScripts('start', '--daemon', '--workers=2', `--port=${port}`, `--framework=${framework}`, '--ignore-stderr');
   t.after(async () => {
     await eggScripts('stop'); // wherever the test ends
-    await rm(baseDir, { recursive: true, force: true });
+    for (const path of [baseDir, rundirOf(baseDir)]) await rm(path, { recursive: true, force: true });
   });
 
   await start();

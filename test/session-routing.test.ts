@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
@@ -9,7 +9,7 @@ import { test, type TestContext } from 'node:test';
 import WebSocket from 'ws';
 import type { Files } from './support/app';
 import { ask, type Client, type ClientOptions, type ClientVersion, connect, next } from './support/client';
-import { type Cluster, type ClusterOptions, startCluster } from './support/cluster';
+import { type Cluster, type ClusterOptions, runFoldersOf, startCluster } from './support/cluster';
 import { processesOf } from './support/processes';
 import { openPolling } from './support/raw';
 import { newCertificate } from './support/tls';
@@ -355,13 +355,12 @@ test('an id that no worker has given is answered as Socket.IO does, wherever it 
   const twice = await send(`${polling}&sid=${owner === '1' ? 2 : 1}.abc`);
   assert.deepEqual([twice.status, twice.text], [400, UNKNOWN], 'of two ids the engine takes the last');
   assert.equal((await send(polling, { method: 'POST', body: '40' })).text, 'ok', 'the session that is there has not been touched');
-  assert.ok(readdirSync(join(baseDir, 'run')).some(name => name.startsWith('io-')));
+  assert.equal(runFoldersOf(baseDir).length, 1);
 });
 
 test('the private sockets are for the user who runs the app, and answer nobody who does not know the secret', async t => {
   const { url, baseDir } = await start(t);
-  const folder = readdirSync(join(baseDir, 'run')).find(name => name.startsWith('io-')) ?? assert.fail('there is no folder');
-  const path = join(baseDir, 'run', folder);
+  const [path = assert.fail('there is no folder')] = runFoldersOf(baseDir);
   assert.equal(statSync(path).mode & 0o777, 0o700);
   assert.equal(statSync(join(path, 'secret')).mode & 0o777, 0o600);
   const polling = await openPolling(url);
@@ -464,10 +463,7 @@ test('when the app stops, all clients are told, and nothing stays in its run fol
   const told = Promise.all(clients.map(client => next(client, 'disconnect')));
   assert.equal(await cluster.terminate(), 0);
   for (const [reason] of await told) assert.match(String(reason), /^transport (close|error)$/);
-  assert.deepEqual(
-    readdirSync(join(cluster.baseDir, 'run')).filter(name => name.startsWith('io-')),
-    [],
-  );
+  assert.deepEqual(runFoldersOf(cluster.baseDir), []);
 });
 
 /** All that a server sends until it closes the connection. */

@@ -3,7 +3,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { type Files, hostFolder, writeApp } from './app';
@@ -52,7 +53,7 @@ export async function startCluster(t: TestContext, files: Files, { baseDir: form
     `process.once('disconnect', () => process.kill(process.pid));
     require(${JSON.stringify(framework)}).startCluster(${JSON.stringify({ ...options, baseDir, port, framework })});`,
   );
-  await writeFile(join(baseDir, 'config/config.prod.js'), 'exports.cluster = { listen: { hostname: "127.0.0.1" } };');
+  await writeFile(join(baseDir, 'config/config.prod.js'), prodConfig(baseDir));
   const master = fork(join(baseDir, 'start.js'), {
     cwd: baseDir,
     execArgv: [], // the test runner of newer Nodes has --inspect-port there, which Egg takes for debugging: a killed worker would end its master
@@ -80,7 +81,7 @@ export async function startCluster(t: TestContext, files: Files, { baseDir: form
   };
   t.after(async () => {
     await terminate();
-    await rm(baseDir, { recursive: true, force: true });
+    for (const path of [baseDir, rundirOf(baseDir)]) await rm(path, { recursive: true, force: true });
   });
   await Promise.race([
     becomesReady(master),
@@ -100,9 +101,22 @@ export async function startCluster(t: TestContext, files: Files, { baseDir: form
   };
 }
 
-/** The run folders of an app, of starts that run or have left something. */
+/** The `config/config.prod.js` of an app that is started in processes of its own. */
+export function prodConfig(baseDir: string): string {
+  return `exports.cluster = { listen: { hostname: '127.0.0.1' } };
+exports.rundir = ${JSON.stringify(rundirOf(baseDir))};`;
+}
+
+/** Egg's run folder of such an app. Its path is short, wherever this project is: else the sockets of the workers would be elsewhere. */
+export function rundirOf(baseDir: string): string {
+  return join(tmpdir(), `run-${basename(baseDir)}`);
+}
+
+/** The folders in which the workers of an app meet, of starts that run or have left something. */
 export function runFoldersOf(baseDir: string): string[] {
-  return readdirSync(join(baseDir, 'run')).filter(name => name.startsWith('io-'));
+  return readdirSync(rundirOf(baseDir))
+    .filter(name => name.startsWith('io-'))
+    .map(name => join(rundirOf(baseDir), name));
 }
 
 /** Egg's master tells its parent, if it has one. */
