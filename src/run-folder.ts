@@ -3,7 +3,7 @@
  * Nobody but the user who runs the app can enter it.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
@@ -73,9 +73,19 @@ export class RunFolder {
     return join(this.path, `worker-${id}.sock`);
   }
 
-  /** The ids of those that have opened their sockets. Of some that were killed the sockets are still there. */
+  /** Whether a worker of this id has opened its socket. Of one that was killed the socket is still there. */
+  hasWorker(id: string): boolean {
+    return existsSync(this.workerSocket(id));
+  }
+
+  /** The ids of those that have opened their sockets. Of some that were killed the sockets are still there. None if somebody has removed the folder. */
   workers(): string[] {
-    return readdirSync(this.path).flatMap(name => WORKER_SOCKET.exec(name)?.[1] ?? []);
+    try {
+      return readdirSync(this.path).flatMap(name => WORKER_SOCKET.exec(name)?.[1] ?? []);
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
   }
 
   /** Whether a worker other than this one listens at its socket. */

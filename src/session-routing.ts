@@ -73,7 +73,7 @@ export class SessionRouting {
   readonly #requests = new RequestPipes();
   readonly #webSockets = new Set<{ destroy(): unknown }>();
   readonly #logged = new Set<string>();
-  /** How many sessions the others hold, as far as they have said. Of one that has not answered it is infinite. */
+  /** How many sessions the other workers of the run folder hold, as far as they have said. Of one that has not answered it is infinite. */
   readonly #held = new Map<string, number>();
   #lookedAt = Number.NEGATIVE_INFINITY;
   #refusesSessions = false;
@@ -170,10 +170,11 @@ export class SessionRouting {
     this.#private.closeAllConnections();
   }
 
-  /** The worker that holds a request's session, if it is another one. */
+  /** The worker that holds a request's session, if it is another one. A client can name workers that there are not. */
   #otherOwnerOf({ url = '' }: IncomingMessage): string | undefined {
     const owner = OWNER.exec(url)?.[1];
-    return owner === this.#worker ? undefined : owner;
+    if (owner === undefined || owner === this.#worker) return undefined;
+    return this.#held.has(owner) || this.#folder.hasWorker(owner) ? owner : undefined; // the latter where it has just come
   }
 
   /** For a session that begins. What is in front may keep its connections: then many of them come to the same worker. */
@@ -188,7 +189,16 @@ export class SessionRouting {
 
   #lookForWorkers(): void {
     this.#lookedAt = performance.now();
-    for (const worker of this.#folder.workers()) if (worker !== this.#worker && !this.#held.has(worker)) this.#held.set(worker, 0);
+    const present = new Set(this.#folder.workers());
+    if (!present.delete(this.#worker)) {
+      this.#logOnce(
+        'folder',
+        `${this.#folder.path} has been removed: clients that poll lose their sessions until the app is started again`,
+      );
+      return;
+    }
+    for (const worker of this.#held.keys()) if (!present.has(worker)) this.#held.delete(worker);
+    for (const worker of present) if (!this.#held.has(worker)) this.#held.set(worker, 0);
   }
 
   /** @param handleHere where there is no such worker: the engine has its answer to an id that it does not know */

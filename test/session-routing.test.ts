@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
@@ -48,6 +48,9 @@ const FILES: Files = {
       const { echo, who, held, flood } = app.io.controller.home;
       app.router.get('/login', async ctx => { ctx.session = { user: 'anna' }; ctx.body = 'in'; });
       app.router.get('/pid', async ctx => { ctx.body = String(process.pid); });
+      let connects = 0;
+      require('node:diagnostics_channel').subscribe('net.client.socket', () => connects++);
+      app.router.get('/connects', async ctx => { ctx.body = process.pid + ': ' + connects; });
       app.io.route('echo', echo);
       app.io.route('who', who);
       app.io.route('held', held);
@@ -325,6 +328,40 @@ test('a worker that is gone or hangs gets no session of others', async t => {
   } finally {
     process.kill(hanging[1], 'SIGCONT'); // or it does not end with the others
   }
+});
+
+test('workers that a client makes up are not connected to, and one that comes later under such a number gets its share', async t => {
+  const { url, log } = await start(t);
+  const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
+  const before = new Map<string, number>();
+  for (const [worker, client] of await connectToEach(t, url)) before.set(worker, ((await ask(client, 'who')) as Who).pid);
+  const connects = async (): Promise<string[]> =>
+    (await Promise.all(Array.from({ length: WORKERS }, async () => (await send(`${url}/connects`)).text))).toSorted();
+  const counted = await connects();
+  const toCome = Array.from({ length: 2 * WORKERS }, (_, n) => Math.max(...[...before.keys()].map(Number)) + 1 + n);
+  for (const made of toCome) for (let n = 0; n < WORKERS; n++) assert.equal((await send(`${handshake}&sid=${made}.abc`)).status, 400);
+  for (const made of toCome) for (let n = 0; n < WORKERS; n++) await upgrade(`${url}/socket.io/?EIO=4&transport=websocket&sid=${made}.abc`);
+  assert.deepEqual(await connects(), counted);
+
+  process.kill([...before.values()][0] ?? 0, 'SIGKILL');
+  const successor = String(toCome[0]);
+  while (!(await log()).includes(`worker ${successor}: any worker`));
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 }); // all that follows comes to one worker
+  t.after(() => agent.destroy());
+  for (let owner = ''; owner !== successor;) {
+    const { sid } = JSON.parse((await send(handshake, { agent })).text.slice(1)) as { sid: string };
+    owner = sid.split('.')[0] ?? '';
+  }
+});
+
+test('a run folder that somebody has removed ends no worker, and is named in the log', async t => {
+  const { url, baseDir, log } = await start(t);
+  const [path = assert.fail('there is no folder')] = runFoldersOf(baseDir);
+  rmSync(path, { recursive: true });
+  do await openPolling(url);
+  while (!(await log()).includes(`${path} has been removed`));
+  await connect(t, url, { transports: ['websocket'] });
+  assert.doesNotMatch(await log(), /nodejs\.ENOENTError/);
 });
 
 const UNKNOWN = '{"code":1,"message":"Session ID unknown"}';
