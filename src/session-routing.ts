@@ -13,7 +13,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Server as EngineServer } from 'engine.io';
 import type { Logger } from './egg';
 import { SetupError } from './errors';
-import { headOf, type RawHeaders, RequestPipes, SERVICE_UNAVAILABLE } from './request-pipe';
+import { headOf, PipedRequest, type RawHeaders, RequestPipes, SERVICE_UNAVAILABLE } from './request-pipe';
 import type { RunFolder } from './run-folder';
 
 /** Digits and nothing else: a client can say it. */
@@ -68,6 +68,7 @@ export class SessionRouting {
     headersTimeout: 0,
     maxHeaderSize: MAX_HEADER_SIZE,
     requireHostHeader: false,
+    IncomingMessage: PipedRequest,
   });
   /** What is being piped to other owners: requests, and WebSockets. */
   readonly #requests = new RequestPipes();
@@ -125,8 +126,9 @@ export class SessionRouting {
       else this.#pipeUpgrade(owner, request, socket, head, heartbeat, handleHere);
     };
 
-    this.#private.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    this.#private.on('request', (request, response) => {
       if (!this.#receive(request)) return;
+      request.response = response;
       if (this.#refusesSessions && beginsSession(request)) {
         request.socket.destroy(); // it begins where it has come from
         return;

@@ -233,12 +233,18 @@ test('a body that comes slowly, in one piece or in chunks, arrives whole', async
 
 test('a body that is too long gets the answer of Socket.IO, whichever worker it comes to', async t => {
   const { url } = await start(t, {}, { 'config/config.default.js': 'exports.io = { init: { maxHttpBufferSize: 1000 } };' });
-  for (let n = 0; n < WORKERS; n++) {
+  let answered = 0;
+  for (let n = 0; n < 20 * WORKERS; n++) {
     const polling = await openPolling(url);
-    for (let skipped = 0; skipped < n; skipped++) await send(`${url}/nowhere`); // another worker's turn
-    const { status } = await send(polling, { method: 'POST', body: 'x'.repeat(100_000) });
-    assert.equal(status, 413);
+    if (n % 2 === 0) await send(`${url}/nowhere`); // another worker's turn
+    // an owner that is asked itself cuts the connection while it answers, which the client may see first
+    const cut = (error: NodeJS.ErrnoException): Pick<Answer, 'status'> => ({
+      status: error.code === 'ECONNRESET' || error.code === 'EPIPE' ? 413 : 0,
+    });
+    const { status } = await send(polling, { method: 'POST', body: 'x'.repeat(n % 3 === 0 ? 100_000 : 1_000_000) }).catch(cut);
+    if (status === 413) answered++;
   }
+  assert.equal(answered, 20 * WORKERS);
 });
 
 test('a request that the client gives up ends at the owner, too: its session closes and nothing stays', async t => {

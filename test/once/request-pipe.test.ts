@@ -292,6 +292,28 @@ test('a request with a body that it does not have, or that it describes in two w
   assert.deepEqual(failures, []);
 });
 
+for (const [header, sent] of [
+  ['Content-Length: 5', 'hello'],
+  ['Transfer-Encoding: chunked', '5\r\nhello\r\n0\r\n\r\n'],
+  ['Content-Length: 0', ''],
+] as const) {
+  test(`a body arrives as it is where ${header} stands behind more headers than Node shows`, async t => {
+    const owner = await startOwner(t, (request, response) => void request.pipe(response));
+    const { ask, port, failures } = await startFront(t, owner.path);
+    for (let n = 0; n < 3; n++) {
+      const client = connect(port, '127.0.0.1');
+      client.write(`POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${'a:\r\n'.repeat(2000)}${header}\r\n\r\n${sent}`);
+      let answer = '';
+      for await (const part of client) answer += String(part);
+      assert.match(answer, /^HTTP\/1\.1 200 OK\r\n/);
+      assert.equal(answer.includes('hello'), sent !== '');
+      assert.equal((await ask({ method: 'POST' }, Buffer.from('and more'))).body.toString(), 'and more');
+    }
+    assert.equal(owner.count(), 1);
+    assert.deepEqual(failures, []);
+  });
+}
+
 test('requests that a client sends one behind the other are all given up when it goes', async t => {
   const owner = await startOwner(t, () => {});
   const { port, failures } = await startFront(t, owner.path);
