@@ -5,6 +5,7 @@
 import { type ExtendedError, Socket } from 'socket.io';
 import type { ContextOwner, SocketContext } from './context';
 import { answerTo, type ErrorAnswer, IoError, isFault, oneLine, refusalFor, toError } from './errors';
+import { SETTLE } from './module-scope';
 import type { Namespace } from './namespace';
 import { descend } from './onion';
 import { receivePacket, receiveReserved } from './packet';
@@ -45,6 +46,7 @@ export async function receiveConnection(namespace: Namespace, socket: Socket, ne
     connection.fail(toError(thrown), ctx);
     await connection.saveAfterFailure();
   } finally {
+    ctx?.[SETTLE]?.();
     connection.settle();
   }
 }

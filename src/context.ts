@@ -5,6 +5,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'socket.io';
 import type { EggApplication, EggSession, Logger } from './egg';
+import { addModuleScope, type SETTLE } from './module-scope';
 import { createServicesClass } from './service';
 import type { ConnectionSession } from './session';
 import type { Acknowledge } from './types';
@@ -24,6 +25,7 @@ export interface SocketContext {
   packet: unknown[] | undefined;
   args: unknown[];
   readonly ack: Acknowledge | undefined;
+  readonly [SETTLE]?: () => void;
 }
 
 /** A handler as it is called. Users' types know their context as Egg's, of which this is a part. */
@@ -183,6 +185,7 @@ export function createContextClass(app: EggApplication): SocketContextClass {
   define(EggSocketRequest.prototype, { ctx: undefined });
   define(EggSocketResponse.prototype, { ctx: undefined });
   Object.defineProperties(EggSocketContext.prototype, SHORTHANDS);
+  addModuleScope(EggSocketContext.prototype, app);
   if ('session' in app.context) Object.defineProperty(EggSocketContext.prototype, 'session', EggSocketContext.session);
   return EggSocketContext;
 }

@@ -75,6 +75,16 @@ export interface EggAgent {
   readonly options: StartOptions;
 }
 
+/** The objects that tegg has made for one context. */
+export interface TeggContext {
+  set(key: symbol, value: unknown): void;
+  /** Runs what other plugins have to do when a context begins, then makes the objects that were added. */
+  init(lifecycle: object): Promise<void>;
+  addProtoToCreate(name: PropertyKey, proto: object): void;
+  getOrCreateEggObject(name: PropertyKey, proto: object): Promise<unknown>;
+  destroy(lifecycle: object): Promise<void>;
+}
+
 export interface EggApplication extends EventEmitter {
   readonly messenger: Messenger;
   readonly baseDir: string;
@@ -94,6 +104,9 @@ export interface EggApplication extends EventEmitter {
   readonly server?: HttpServer | null;
   createContext(req: IncomingMessage, res: ServerResponse): EggContext;
   createAnonymousContext(): EggContext;
+  /** Of tegg, absent without it: the base class of its contexts, and what makes their ids. */
+  readonly abstractEggContext?: new () => TeggContext;
+  readonly identicalUtil?: { createContextId(): string };
   /** Makes a generator function asynchronous in egg 3, and throws in egg 4. */
   toAsyncFunction?(fn: unknown): unknown;
 }

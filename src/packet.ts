@@ -4,6 +4,7 @@
 import type { Connection } from './connection';
 import type { SocketContext, SocketHandler } from './context';
 import { answerTo, IoError, isUnexpected, oneLine, toError } from './errors';
+import { SETTLE } from './module-scope';
 import { descend } from './onion';
 import { isReserved } from './router';
 import type { Acknowledge } from './types';
@@ -61,6 +62,7 @@ function live(ctx: SocketContext, connection: Connection, pass: Pass): void {
   };
   const succeed = (): void => {
     if (ack && result !== undefined) ack(result);
+    ctx[SETTLE]?.();
     server.work.end(handlers);
   };
   const fail = async (thrown: unknown): Promise<void> => {
@@ -70,6 +72,7 @@ function live(ctx: SocketContext, connection: Connection, pass: Pass): void {
       await connection.saveAfterFailure();
       answer(connection, event, error, ack);
     } finally {
+      ctx[SETTLE]?.();
       server.work.end(handlers);
     }
   };
@@ -124,6 +127,7 @@ async function liveReserved(ctx: SocketContext, connection: Connection, handler:
     logFailure(connection, ctx.packet?.[0], toError(thrown));
     await connection.saveAfterFailure();
   } finally {
+    ctx[SETTLE]?.();
     server.work.end();
   }
 }

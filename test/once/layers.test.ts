@@ -34,6 +34,7 @@ const VIOLATIONS: Record<string, string> = {
   'loader.ts': "import { Connection } from './connection';\nexport const bad = Connection;",
   'local-first.ts': "import { Server } from './server';\nexport const bad = Server;",
   'log-limit.ts': "import type { Router } from './router';\nexport type Bad = Router;",
+  'module-scope.ts': "import { Connection } from './connection';\nexport const bad = Connection;",
   'namespace.ts': "import { Server as Bad } from './server';\nexport const bad = Bad;",
   'nesting.ts': "import type { Router } from './router';\nexport type Bad = Router;",
   'onion.ts': "import type { Adapter } from 'socket.io-adapter';\nexport type Bad = Adapter;",

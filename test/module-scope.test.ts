@@ -1,0 +1,147 @@
+/** tegg's objects in packets and around connections. Of the hosts of the tests, egg 4.1 has tegg. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Files, HOST, startApp } from './support/app';
+import { ask, connect, next } from './support/client';
+
+const skip = HOST !== 'egg41';
+
+/** A module of four classes. Each tells `made` and `ended` when an object of it is made and destroyed. */
+const MODULE: Files = {
+  'app/module/shop/package.json': JSON.stringify({ name: 'shop', eggModule: { name: 'shop' } }),
+  'app/module/shop/objects.js': `
+    const { AccessLevel, ContextProto, Inject, SingletonProto } = require('egg');
+    const made = (exports.made = []);
+    const ended = (exports.ended = []);
+    class Base {
+      constructor() { made.push(this.constructor.name); }
+      async destroy() { ended.push(this.constructor.name); }
+    }
+    class Basket extends Base { items = []; add(item) { return this.items.push(item); } }
+    class Order extends Base { count() { return this.basket.items.length; } }
+    class Unasked extends Base {}
+    class Shop extends Base { add(item) { return this.basket.add(item); } }
+    Inject()(Order.prototype, 'basket');
+    Inject()(Shop.prototype, 'basket');
+    const accessLevel = AccessLevel.PUBLIC;
+    for (const Class of [Basket, Order, Unasked]) ContextProto({ accessLevel })(Class);
+    SingletonProto({ accessLevel })(Shop);
+    exports.Basket = Basket;
+    exports.Order = Order;
+    exports.Unasked = Unasked;
+    exports.Shop = Shop;`,
+};
+
+const APP: Files = {
+  ...MODULE,
+  'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['around'], packetMiddleware: ['first'] } } };`,
+  'app/io/middleware/around.js': `
+    const { Basket, made } = require('../../module/shop/objects');
+    module.exports = app => async (ctx, next) => {
+      if (!ctx.handshake.query.basket) return next();
+      const basket = await ctx.getEggObject(Basket);
+      basket.add('connection');
+      await next();
+      app.emit('left', (await app.getEggObject(Basket)).items, made.length);
+    };`,
+  'app/io/middleware/first.js': `
+    const { Basket } = require('../../module/shop/objects');
+    module.exports = () => async (ctx, next) => {
+      if (ctx.args[0] === 'middleware') (await ctx.getEggObject(Basket)).add('middleware');
+      await next();
+    };`,
+  'app/router.js': `
+    const { Basket, Order, Shop, made, ended } = require('./module/shop/objects');
+    module.exports = app => {
+      const counted = (list) => { const names = [...list]; list.length = 0; return names.sort(); };
+      app.io.route('counts', async () => ({ made: counted(made), ended: counted(ended) }));
+      app.io.route('nothing', async ctx => app.currentContext === ctx);
+      app.io.route('shop', async ctx => {
+        const order = await ctx.getEggObject(Order);
+        const shop = await app.getEggObject(Shop);
+        shop.add('one');
+        (await ctx.getEggObject(Basket)).add('two');
+        await ctx.beginModuleScope(async () => { (await app.getEggObjectFromName('basket')).add('three'); });
+        return [order.count(), ctx.module.shop.basket.items.length];
+      });
+      app.io.route('fail', async ctx => { await ctx.getEggObject(Basket); throw new Error('a mishap'); });
+      app.io.route('background', async ctx => {
+        const basket = await ctx.getEggObject(Basket);
+        ctx.runInBackground(async function restock() {
+          await new Promise(resolve => app.once('go on', resolve));
+          const same = (await ctx.getEggObject(Basket)) === basket;
+          app.emit('restocked', same, [...ended]);
+        });
+        return 'begun';
+      });
+      app.io.route('late', async ctx => {
+        app.once('go on', async () => {
+          const singleton = await app.getEggObject(Shop).then(shop => typeof shop.add, error => error.message);
+          const context = await app.getEggObject(Basket).then(() => 'made', error => error.message);
+          ctx.ack([singleton, context]);
+        });
+        app.emit('settling');
+      });
+      app.io.route('disconnect', async ctx => { app.emit('bye', (await ctx.getEggObject(Basket)).items); });
+    };`,
+};
+
+test('objects of tegg are those of the packet, whoever asks for them', { skip }, async t => {
+  const { url } = await startApp(t, APP);
+  const client = await connect(t, url);
+  assert.deepEqual(await ask(client, 'shop', 'middleware'), [4, 4]);
+  assert.deepEqual(await ask(client, 'shop'), [3, 3]); // a basket of its own
+});
+
+test('a packet makes the objects that it asks for and no others; they end when it has settled, also by a failure', { skip }, async t => {
+  const { url } = await startApp(t, APP);
+  const client = await connect(t, url);
+  await ask(client, 'counts');
+  assert.equal(await ask(client, 'nothing'), true);
+  assert.deepEqual(await ask(client, 'counts'), { made: [], ended: [] });
+  await ask(client, 'shop');
+  assert.deepEqual(await ask(client, 'counts'), { made: ['Basket', 'Order'], ended: ['Basket', 'Order'] });
+  await ask(client, 'fail');
+  assert.deepEqual(await ask(client, 'counts'), { made: ['Basket'], ended: ['Basket'] });
+});
+
+test('objects around a connection last until it has gone, and a reserved event has its own', { skip }, async t => {
+  const { url, app } = await startApp(t, APP);
+  const watcher = await connect(t, url);
+  await ask(watcher, 'counts');
+  const client = await connect(t, url, { query: { basket: '1' } });
+  assert.deepEqual(await ask(client, 'shop'), [3, 3]);
+  const [left, bye] = [next(app, 'left'), next(app, 'bye')];
+  client.disconnect();
+  assert.deepEqual((await left)[0], ['connection']);
+  assert.deepEqual(await bye, [[]]);
+  for (;;) {
+    const { ended } = (await ask(watcher, 'counts')) as { ended: string[] };
+    if (ended.length > 0) {
+      assert.deepEqual(new Set([...ended, 'Basket', 'Order']), new Set(['Basket', 'Order']));
+      break;
+    }
+  }
+});
+
+test('what runs in the background keeps the objects of its packet', { skip }, async t => {
+  const { url, app } = await startApp(t, APP);
+  const client = await connect(t, url);
+  await ask(client, 'counts');
+  assert.equal(await ask(client, 'background'), 'begun');
+  assert.deepEqual(await ask(client, 'nothing'), true);
+  const restocked = next(app, 'restocked');
+  app.emit('go on');
+  assert.deepEqual(await restocked, [true, []]);
+  assert.deepEqual(await ask(client, 'counts'), { made: ['Basket'], ended: ['Basket'] });
+});
+
+test('after a packet has settled, singletons are found, and its own objects are refused rather than kept for ever', { skip }, async t => {
+  const { url, app } = await startApp(t, APP);
+  const client = await connect(t, url);
+  const answer = ask(client, 'late');
+  await next(app, 'settling');
+  assert.equal(await ask(client, 'nothing'), true);
+  app.emit('go on');
+  assert.deepEqual(await answer, ['function', 'ctx is required']);
+});
