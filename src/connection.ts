@@ -2,21 +2,20 @@
  * One connection: Receive, Open, Descend, Admit, packets, Leave, Ascend, Settle.
  * A connection is one client in one namespace.
  */
-import { type ExtendedError, Socket } from 'socket.io';
+import type { ExtendedError, Socket } from 'socket.io';
 import type { ContextOwner, SocketContext } from './context';
-import { answerTo, type ErrorAnswer, IoError, isFault, oneLine, refusalFor, toError } from './errors';
 import { SETTLE } from './module-scope';
+import { answerTo, ClientGoneError, type ErrorAnswer, IoError, isFault, isUnexpected, refusalFor, toError } from './errors';
+import type { ErrorEventLimit } from './failures';
 import type { Namespace } from './namespace';
 import { descend } from './onion';
-import { receivePacket, receiveReserved } from './packet';
+import { receiveReserved } from './packet';
 import type { ConnectionSession } from './session';
+import { adoptSocket, connectionOf, type Use } from './socket';
 import type { Handlers } from './work';
 
 /** Tells Socket.IO whether the client may connect. */
 type Next = (error?: ExtendedError) => void;
-
-/** What an app gives to `socket.use()`. */
-type Use = Parameters<Socket['use']>[0];
 
 /** Receive: the one `nsp.use` hook of a namespace. It never rejects. */
 export async function receiveConnection(namespace: Namespace, socket: Socket, next: Next): Promise<void> {
@@ -62,12 +61,16 @@ export class Connection implements ContextOwner {
   /** Whether it is to end as soon as it is connected. */
   isDismissed = false;
   readonly handlers: Handlers = { running: 0, goneAt: undefined };
+  /** Only there once the client has been told of an error. */
+  errorEvents: ErrorEventLimit | undefined;
   readonly #next: Next;
   #state: State = 'connecting';
   /** Lets the onion ascend, with the reason of the disconnect. Only there while something waits for it. */
   #leave: ((reason?: string) => void) | undefined;
   #isBusy = false;
   #hasSettled = false;
+  /** Each ends one wait for an answer of this client. Only there while something waits. */
+  #questions: Set<(error: Error) => void> | undefined;
 
   constructor(namespace: Namespace, socket: Socket, next: Next) {
     this.namespace = namespace;
@@ -85,9 +88,7 @@ export class Connection implements ContextOwner {
     const { server, router } = this.namespace;
     server.ids.assign(this.socket);
     server.deprecations.ofSocket(this.socket);
-    Object.assign(this.socket, { [CONNECTION]: this, remoteAddress: this.socket.handshake.address });
-    this.socket.use((packet, pass) => receivePacket(this, packet, pass));
-    Object.assign(this.socket, SOCKET_METHODS);
+    adoptSocket(this.socket, this);
     for (const [event, handler] of router.reserved)
       this.socket.on(event, (...args: unknown[]) => receiveReserved(this, event, definedOf(args), handler));
     this.socket.on('disconnect', onDisconnect);
@@ -129,6 +130,16 @@ export class Connection implements ContextOwner {
     this.#next(refusalTo(this.socket, answer));
   }
 
+  /** Something waits for an answer of this client: `end` is called when the client goes, or soon if it has gone. */
+  addQuestion(end: (error: Error) => void): void {
+    if (this.#state === 'refused' || this.#state === 'gone') process.nextTick(end, new ClientGoneError());
+    else (this.#questions ??= new Set()).add(end);
+  }
+
+  removeQuestion(end: (error: Error) => void): void {
+    this.#questions?.delete(end);
+  }
+
   /** The onion has thrown: that refuses a client that is still connecting. */
   fail(error: Error, ctx: SocketContext | undefined): void {
     const reveal = this.namespace.server.reveal;
@@ -136,7 +147,7 @@ export class Connection implements ContextOwner {
       this.log(isFault(error) ? 'error' : 'warn', 'connection refused', error);
       this.refuse(ctx ? refusalFor(error, reveal) : answerTo(error, reveal)); // without a context it was not middleware that said no
     } else {
-      this.log('error', 'connection middleware failed', error);
+      this.log(isUnexpected(error) ? 'error' : 'warn', 'connection middleware failed', error);
     }
   }
 
@@ -149,16 +160,10 @@ export class Connection implements ContextOwner {
     }
   }
 
-  /**
-   * One line of log for one failure, with where it happened: what nobody has foreseen with its stack, an answer to a client without.
-   * Outside the context, in which every logger shows the URL of the handshake: a client of protocol 3 sends its token there.
-   */
-  log(level: 'warn' | 'error', what: string, error: Error): void {
-    const shown = level === 'error' ? error : oneLine(`${error.name}: ${error.message}`);
-    const { logger, storage } = this.namespace.server;
-    storage.run(undefined, () =>
-      logger[level]('[egg-socket.io] %s, namespace %s, socket %s:', what, this.namespace.name, this.socket.id, shown),
-    );
+  /** One line of log for one failure, with where it happened; those of the same `place` and message are counted if there are many. */
+  log(level: 'warn' | 'error', what: string, error: Error, place?: string): void {
+    const { name, server } = this.namespace;
+    server.failures.log({ level, what, namespace: name, socket: this.socket.id, error, ...(place !== undefined && { place }) });
   }
 
   /** Settle: nothing of the onion is left to run. */
@@ -177,7 +182,10 @@ export class Connection implements ContextOwner {
 
   #decide(state: State): void {
     this.#state = state;
-    if (state !== 'admitted') this.namespace.server.arrivals.delete(this);
+    if (state === 'admitted') return;
+    this.namespace.server.arrivals.delete(this);
+    for (const end of this.#questions ?? []) process.nextTick(end, new ClientGoneError()); // after the listeners of `disconnect`
+    this.#questions = undefined;
   }
 }
 
@@ -186,35 +194,9 @@ function definedOf(args: unknown[]): unknown[] {
   return args.filter(arg => arg !== undefined);
 }
 
-const CONNECTION = Symbol('connection');
-
-type OwnSocket = Socket & { readonly [CONNECTION]: Connection };
-
-function onDisconnect(this: OwnSocket, reason: string): void {
-  this[CONNECTION].leave(reason);
+function onDisconnect(this: Socket, reason: string): void {
+  connectionOf(this).leave(reason);
 }
-
-/** Methods of each socket in front of Socket.IO's own; shared, so that a socket costs no functions. */
-const SOCKET_METHODS = {
-  /** Socket.IO's own does nothing before a socket is connected: this one refuses it. */
-  disconnect(this: OwnSocket, close = false): Socket {
-    const connection = this[CONNECTION];
-    if (!connection.isConnecting) {
-      if (!this.connected) connection.isDismissed = true; // admitted just now
-      Socket.prototype.disconnect.call(this, close);
-      return this;
-    }
-    connection.refuse({ code: 'CONNECTION_REFUSED', message: 'Connection refused' });
-    if (close) process.nextTick(() => this.conn.close()); // after the refusal, which Socket.IO sends in the next tick
-    return this;
-  },
-
-  /** Socket.IO would run it only for events that are not routed. */
-  use(this: OwnSocket, fn: Use): Socket {
-    (this[CONNECTION].uses ??= []).push(fn);
-    return this;
-  },
-};
 
 /** An error that tells a client why it is refused, in Socket.IO's way. */
 export function refusalTo(socket: Socket, { message, ...data }: ErrorAnswer): ExtendedError {

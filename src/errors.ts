@@ -36,6 +36,7 @@ type OutageCode = LinkCode | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW';
 export type RuntimeCode =
   | OutageCode
   | 'IO_ANSWER_INVALID'
+  | 'IO_CLIENT_GONE'
   | 'IO_DEPRECATED'
   | 'IO_ID_INVALID'
   | 'IO_JSONP_REFUSED'
@@ -69,6 +70,16 @@ export class OutageError extends Error {
     options?: ErrorOptions,
   ) {
     super(messageOf(code, problem), options);
+  }
+}
+
+/** What waits for the answer of a client rejects with this when the client goes. No client is told of it. */
+export class ClientGoneError extends Error {
+  override readonly name = 'ClientGoneError';
+  readonly code = 'IO_CLIENT_GONE';
+
+  constructor() {
+    super(messageOf('IO_CLIENT_GONE', 'the client has gone, and will not answer any more'));
   }
 }
 
@@ -138,6 +149,7 @@ export function refusalFor(error: Error, reveal: boolean): ErrorAnswer {
 
 /** Whether an error asks for a developer's attention rather than being an answer to a client. */
 export function isUnexpected(error: Error): boolean {
+  if (error instanceof ClientGoneError) return false; // clients go as they like
   return !isShown(error) || (describe(error).status ?? 400) >= 500;
 }
 

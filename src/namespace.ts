@@ -3,6 +3,7 @@ import type { Namespace as SocketIoNamespace } from 'socket.io';
 import { receiveConnection, refusalTo } from './connection';
 import type { SocketContext } from './context';
 import { refusalFor, toError } from './errors';
+import { callListeners } from './listeners';
 import type { Layer } from './onion';
 import { Router } from './router';
 import type { Server } from './server';
@@ -25,7 +26,25 @@ export class Namespace {
       if (connection?.isDismissed) socket.disconnect();
     });
     guardUse(nsp, server);
+    guardListeners(nsp, server);
   }
+}
+
+/**
+ * What listeners of a namespace throw, those of `connection` or of another server's `serverSideEmit()`, is logged.
+ * Where Socket.IO calls them, it would end the process.
+ */
+function guardListeners(nsp: SocketIoNamespace, server: Server): void {
+  const emit = (event: string, ...args: unknown[]): boolean => {
+    const listeners = nsp.rawListeners(event);
+    callListeners(nsp, listeners, args, thrown => {
+      const [socket] = args as [{ id?: string }?]; // the one that has connected
+      const what = `listener of ${JSON.stringify(event)} failed`;
+      server.failures.log({ level: 'error', what, namespace: nsp.name, socket: socket?.id, error: toError(thrown) });
+    });
+    return listeners.length > 0;
+  };
+  Object.assign(nsp, { emitReserved: emit, _onServerSideEmit: (args: [event: string, ...args: unknown[]]) => emit(...args) });
 }
 
 /**
@@ -44,7 +63,7 @@ export function guardUse(nsp: SocketIoNamespace, server: Server): void {
       };
       const fail = (thrown: unknown): void => {
         const error = toError(thrown);
-        server.logger.error('[egg-socket.io] middleware of use() failed, namespace %s, socket %s:', nsp.name, socket.id, error);
+        server.failures.log({ level: 'error', what: 'middleware of use() failed', namespace: nsp.name, socket: socket.id, error });
         if (!hasAnswered) answer(refusalTo(socket, refusalFor(error, server.reveal)));
       };
       (async () => fn(socket, answer))().catch(fail);

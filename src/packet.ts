@@ -5,26 +5,38 @@ import type { Connection } from './connection';
 import type { SocketContext, SocketHandler } from './context';
 import { answerTo, IoError, isUnexpected, oneLine, toError } from './errors';
 import { SETTLE } from './module-scope';
+import { ErrorEventLimit } from './failures';
+import { callListeners } from './listeners';
 import { descend } from './onion';
-import { isReserved } from './router';
+import { RESERVED_EVENTS } from './router';
 import type { Acknowledge } from './types';
 
 /** A packet as Socket.IO types it. */
 type Event = [event: string, ...args: unknown[]];
 
-/** Hands a packet on to Socket.IO: its own listeners (`socket.on()`) get it. */
-type Pass = (error?: Error) => void;
+/** What a client is told that emits an event which only the server may fire. Made once: a client can send many. */
+const RESERVED = new Map<unknown, IoError>(
+  [...RESERVED_EVENTS].map(event => [event, new IoError('RESERVED_EVENT', `'${event}' is an event of the server`)]),
+);
 
-/** Receive and Open: the one `socket.use` hook of a connection. */
-export function receivePacket(connection: Connection, packet: unknown[], pass: Pass): void {
+/** Receive and Open: called for each event of a client. */
+export function receivePacket(connection: Connection, packet: unknown[]): void {
   const { packetMiddleware, router, server } = connection.namespace;
   if (!connection.socket.connected) return; // it was under way when the connection ended: Socket.IO ignores it as well
-  if (packetMiddleware.length === 0 && !connection.uses && !router.match(packet[0]) && !isReserved(packet[0])) {
-    pass();
-    return;
+  if (!router.match(packet[0])) {
+    const reserved = RESERVED.get(packet[0]);
+    if (reserved) {
+      logFailure(connection, packet[0], reserved);
+      if (ackOf(packet)) answer(connection, packet[0], reserved, ackOf(packet));
+      return;
+    }
+    if (packetMiddleware.length === 0 && !connection.uses) {
+      passOn(connection, packet);
+      return;
+    }
   }
   const ctx = new server.Context(connection, packet);
-  server.storage.run(ctx, live, ctx, connection, pass);
+  server.storage.run(ctx, live, ctx, connection);
 }
 
 /** An event that the server fires itself: a context and a handler, but no middleware, and nobody to answer. */
@@ -38,7 +50,7 @@ export function receiveReserved(connection: Connection, event: string, args: unk
  * Descend to Settle. With callbacks rather than `await`, which would make two promises more:
  * under Egg, which follows them all for `app.currentContext`, one costs as much as a small handler.
  */
-function live(ctx: SocketContext, connection: Connection, pass: Pass): void {
+function live(ctx: SocketContext, connection: Connection): void {
   const { handlers } = connection;
   const { packetMiddleware, server } = connection.namespace;
   const { ack } = ctx;
@@ -47,7 +59,7 @@ function live(ctx: SocketContext, connection: Connection, pass: Pass): void {
   let result: unknown;
 
   const core = (): unknown => {
-    const handled = handle(ctx, connection, pass);
+    const handled = handle(ctx, connection);
     return ack && isWrapped ? Promise.resolve(handled).then(value => (result = value)) : handled; // caught here: middleware need not return what `next()` gave it
   };
   const settle = (value: unknown): Promise<void> | void => {
@@ -68,7 +80,7 @@ function live(ctx: SocketContext, connection: Connection, pass: Pass): void {
   const fail = async (thrown: unknown): Promise<void> => {
     try {
       const error = toError(thrown);
-      logFailure(connection, event, error);
+      logFailure(connection, event, error, connection.namespace.router.match(event) ? undefined : 'events without a route failed');
       await connection.saveAfterFailure();
       answer(connection, event, error, ack);
     } finally {
@@ -82,15 +94,13 @@ function live(ctx: SocketContext, connection: Connection, pass: Pass): void {
 }
 
 /** Match and Handle. A miss goes on to Socket.IO's own listeners, and so does a hit that has such listeners too. */
-function handle(ctx: SocketContext, connection: Connection, pass: Pass): unknown {
-  const event = ctx.packet?.[0];
-  if (isReserved(event)) throw new IoError('RESERVED_EVENT', `'${String(event)}' is an event of the server`);
-  if (connection.uses) return handleAfterUses(ctx, connection, pass);
-  return dispatch(ctx, connection, pass);
+function handle(ctx: SocketContext, connection: Connection): unknown {
+  if (connection.uses) return handleAfterUses(ctx, connection);
+  return dispatch(ctx, connection);
 }
 
 /** What the app gave to `socket.use()` comes first, one after the other, as in Socket.IO: one that never calls `next` drops the packet. */
-async function handleAfterUses(ctx: SocketContext, connection: Connection, pass: Pass): Promise<unknown> {
+async function handleAfterUses(ctx: SocketContext, connection: Connection): Promise<unknown> {
   const { handlers } = connection;
   const { work } = connection.namespace.server;
   for (const use of connection.uses ?? []) {
@@ -104,17 +114,42 @@ async function handleAfterUses(ctx: SocketContext, connection: Connection, pass:
       work.begin(handlers);
     }
     if (!error) continue;
-    pass(error); // fires the server's own 'error' event
+    connection.socket._onerror(error); // fires the server's own 'error' event
     throw error;
   }
-  return dispatch(ctx, connection, pass);
+  return dispatch(ctx, connection);
 }
 
-function dispatch(ctx: SocketContext, connection: Connection, pass: Pass): unknown {
-  const event = ctx.packet?.[0];
-  const handler = connection.namespace.router.match(event);
-  if (!handler || connection.socket.listenerCount(event as string) > 0) pass(); // an event that has a number for a name is looked up alike
+function dispatch(ctx: SocketContext, connection: Connection): unknown {
+  const { packet = [] } = ctx;
+  const handler = connection.namespace.router.match(packet[0]);
+  if (!handler || connection.socket.listenerCount(packet[0] as string) > 0) passOn(connection, packet); // an event that has a number for a name is looked up alike
   return handler?.call(ctx, ctx);
+}
+
+/** To the listeners that the app has given to `socket.on()`, in the next tick as in Socket.IO. */
+function passOn(connection: Connection, packet: unknown[]): void {
+  process.nextTick(callOwnListeners, connection, packet);
+}
+
+function callOwnListeners(connection: Connection, packet: unknown[]): void {
+  const { socket } = connection;
+  const [event, ...args] = packet;
+  if (!socket.connected || socket.listenerCount(event as string) === 0) return;
+  callListeners(socket, socket.rawListeners(event as string), args, thrown => reportListener(connection, packet, thrown));
+}
+
+/** A listener of the app's own has failed: the client is told as if it were a handler. `place` as of `Failure`. */
+export function reportListener(connection: Connection, packet: unknown[], thrown: unknown, place?: string): void {
+  const error = toError(thrown);
+  logFailure(connection, packet[0], error, place);
+  answer(connection, packet[0], error, ackOf(packet));
+}
+
+/** The acknowledgement function, which Socket.IO has put at the end where the client asked for it: no client can send a function. */
+function ackOf(packet: unknown[]): Acknowledge | undefined {
+  const last = packet.at(-1);
+  return typeof last === 'function' ? (last as Acknowledge) : undefined;
 }
 
 async function liveReserved(ctx: SocketContext, connection: Connection, handler: SocketHandler): Promise<void> {
@@ -132,17 +167,20 @@ async function liveReserved(ctx: SocketContext, connection: Connection, handler:
   }
 }
 
-function logFailure(connection: Connection, event: unknown, error: Error): void {
+function logFailure(connection: Connection, event: unknown, error: Error, place?: string): void {
   // an event's name comes from the client: short, and on one line
-  connection.log(isUnexpected(error) ? 'error' : 'warn', `event ${JSON.stringify(oneLine(String(event).slice(0, 100)))} failed`, error);
+  const what = `event ${JSON.stringify(oneLine(String(event).slice(0, 100)))} failed`;
+  connection.log(isUnexpected(error) ? 'error' : 'warn', what, error, place);
 }
 
-/** Tells the client of an error, in the acknowledgement that it asked for or as an `error` event. */
-function answer({ namespace, socket }: Connection, event: unknown, error: Error, ack: Acknowledge | undefined): void {
+/** Tells the client of an error, in the acknowledgement that it asked for or as an `error` event, of which there are not too many. */
+function answer(connection: Connection, event: unknown, error: Error, ack: Acknowledge | undefined): void {
+  const { namespace, socket } = connection;
   const { code, message, details } = answerTo(error, namespace.server.reveal);
   const send = (error: object): void => {
     if (ack) ack({ error });
-    else if (socket.connected) socket.emit('error', message, { code, event });
+    else if (socket.connected && (connection.errorEvents ??= new ErrorEventLimit()).allows())
+      socket.emit('error', message, { code, event });
   };
   try {
     send({ code, message, ...(details !== undefined && { details }) });

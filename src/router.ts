@@ -3,7 +3,7 @@ import type { SocketHandler } from './context';
 import { SetupError, messageOf } from './errors';
 
 /** Events that the server fires itself when a connection ends or fails. Packet middleware does not run around them. */
-const RESERVED_EVENTS: ReadonlySet<string> = new Set(['disconnecting', 'disconnect', 'error']);
+export const RESERVED_EVENTS: ReadonlySet<string> = new Set(['disconnecting', 'disconnect', 'error']);
 
 /** Events that the protocol keeps from being sent by a client, so that a route of that name would never be reached. */
 const UNREACHABLE_EVENTS: ReadonlySet<string> = new Set(['connect', 'connect_error', 'newListener', 'removeListener']);
@@ -49,9 +49,4 @@ export class Router {
   get reserved(): ReadonlyMap<string, SocketHandler> {
     return this.#reserved;
   }
-}
-
-/** Whether a client's event has a name that only the server may fire. */
-export function isReserved(event: unknown): boolean {
-  return typeof event === 'string' && RESERVED_EVENTS.has(event);
 }

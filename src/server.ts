@@ -10,6 +10,7 @@ import { Deprecations } from './deprecations';
 import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './engine';
 import { messageOf, revealsErrors, SetupError } from './errors';
+import { FailureLog } from './failures';
 import { HubLink } from './hub-link';
 import { HubReceiver } from './hub-receiver';
 import { Ids } from './ids';
@@ -60,6 +61,7 @@ export class Server extends SocketIoServer implements Routes {
 
   /** @internal */ readonly arrivals = new Arrivals();
   /** @internal */ readonly deprecations: Deprecations;
+  /** @internal */ readonly failures: FailureLog;
   /** @internal */ readonly ids: Ids;
   /** @internal */ readonly logger: Logger;
   /** @internal */ readonly reveal: boolean;
@@ -109,6 +111,7 @@ export class Server extends SocketIoServer implements Routes {
     this.logger = app.logger;
     this.reveal = revealsErrors(app.config.env);
     this.storage = app.ctxStorage;
+    this.failures = new FailureLog(app.logger, app.ctxStorage);
     this.of('/');
     for (const name of settings.namespaces.keys()) this.of(name);
     deprecations.ofServer(this);
@@ -212,6 +215,7 @@ export class Server extends SocketIoServer implements Routes {
     this.#refusedPackets.flush();
     this.#originCheck.close();
     await this.#way?.close();
+    this.failures.flush();
   }
 
   /** Any client can cause it at will. */

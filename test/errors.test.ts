@@ -157,6 +157,72 @@ test('an error is logged in one line, once, with namespace, event and socket id,
   assert.doesNotMatch(logs.join('\n'), /payload/);
 });
 
+test('of failures of one place and message five a minute are logged, and the rest counted', async t => {
+  const { url, logs, close } = await startApp(t, {
+    'config/config.default.js': `exports.io = { namespace: { '/': { packetMiddleware: ['guard'] } } };`,
+    'app/io/middleware/guard.js': `
+      module.exports = () => async (ctx, next) => {
+        if (ctx.packet[0].startsWith('unknown')) throw new Error('a mishap in the middleware');
+        await next();
+      };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('fail', async ctx => { throw new Error('a mishap of ' + ctx.args[0]); });
+        app.io.route('other', async () => { throw new Error('a mishap of 1'); });
+      };`,
+  });
+  const client = await connect(t, url);
+  const { id } = client;
+  for (let n = 0; n < 20; n++) {
+    for (const args of [['fail', 1], ['fail', 2], ['other'], [`unknown-${n}`], ['error', n]] as [string, ...unknown[]][])
+      assert.equal(typeof (await ask(client, ...args)), 'object', 'each is answered');
+  }
+  const last = await connect(t, url);
+  const lastId = last.id;
+  await ask(last, 'fail', 1);
+  const lines = (): string[] => logs.filter(line => /^(?:WARN|ERROR) /.test(line));
+  assert.equal(lines().length, 5 * 5);
+  await close();
+  assert.deepEqual(
+    lines()
+      .slice(5 * 5)
+      .sort(),
+    [
+      `ERROR [egg-socket.io] event "fail" failed, namespace /, 15 more times, last socket ${id}: Error: a mishap of 2`,
+      `ERROR [egg-socket.io] event "fail" failed, namespace /, 16 more times, last socket ${lastId}: Error: a mishap of 1`,
+      `ERROR [egg-socket.io] event "other" failed, namespace /, 15 more times, last socket ${id}: Error: a mishap of 1`,
+      `ERROR [egg-socket.io] events without a route failed, namespace /, 15 more times, last socket ${id}: Error: a mishap in the middleware`,
+      `WARN [egg-socket.io] event "error" failed, namespace /, 15 more times, last socket ${id}: IoError: 'error' is an event of the server`,
+    ],
+  );
+});
+
+test('the same refusal is logged five times a minute, and the rest counted', async t => {
+  const { url, logs, close } = await startApp(t, {
+    'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['guard'] } } };`,
+    'app/io/middleware/guard.js': `module.exports = () => async () => { throw new Error('not with me'); };`,
+  });
+  for (let n = 0; n < 7; n++) assert.equal((await refusal(newClient(t, url))).message, 'not with me');
+  await close();
+  const lines = logs.filter(line => line.includes('not with me'));
+  assert.equal(lines.length, 6);
+  assert.match(
+    lines[5] ?? '',
+    /^WARN \[egg-socket\.io\] connection refused, namespace \/, 2 more times, last socket \S+: Error: not with me$/,
+  );
+});
+
+test('a client that causes many errors at once is told of ten, and goes on to be answered', async t => {
+  const { url } = await startApp(t, APP);
+  const client = await connect(t, url);
+  let told = 0;
+  client.on('error', () => told++);
+  for (let n = 0; n < 200; n++) client.emit('fail', 'plain');
+  assert.deepEqual(await ask(client, 'fail', 'ioError'), { error: SHOWN.ioError });
+  assert.ok(told >= 10 && told < 100, `${told} times`); // exactly ten where all of them came within a second
+  assert.equal(await ask(client, 'hello'), 'pong');
+});
+
 for (const version of [2, 4] as const) {
   test(`no line of the plugin’s shows what a client of version ${version} has in its URL, whatever fails`, async t => {
     const { url, logs, logged } = await startApp(t, {

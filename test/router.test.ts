@@ -232,10 +232,11 @@ test('a client that emits an event with the name of a reserved one reaches nothi
   // the client itself does not let this one out
   const error = { error: { code: 'RESERVED_EVENT', message: `'error' is an event of the server` } };
   assert.deepEqual(await ask(client, 'error', 'boo'), error);
-  const heard = next(client, 'error');
+  let heard = 0;
+  client.on('error', () => heard++);
   client.emit('error', 'boo');
-  assert.deepEqual(await heard, [error.error.message, { code: 'RESERVED_EVENT', event: 'error' }]);
   assert.equal(await ask(client, 'say'), 'said');
+  assert.equal(heard, 0, 'nobody has asked');
   assert.equal(fired, 0);
   app.off('reserved', onReserved);
 });

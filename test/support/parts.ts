@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type * as adapter from '../../dist/adapter';
 import type * as config from '../../dist/config';
 import type * as deprecations from '../../dist/deprecations';
+import type * as failures from '../../dist/failures';
 import type * as hub from '../../dist/hub';
 import type * as hubFrames from '../../dist/hub-frames';
 import type * as hubLink from '../../dist/hub-link';
@@ -21,6 +22,7 @@ export type Handlers = work.Handlers;
 
 export const { createAdapterFactory, createLink } = require(join(DIST, 'adapter')) as typeof adapter;
 export const { Deprecations } = require(join(DIST, 'deprecations')) as typeof deprecations;
+export const { ErrorEventLimit } = require(join(DIST, 'failures')) as typeof failures;
 export const { Hub } = require(join(DIST, 'hub')) as typeof hub;
 export const { controlFrame, eachFrame, FrameReader } = require(join(DIST, 'hub-frames')) as typeof hubFrames;
 export const { HubLink } = require(join(DIST, 'hub-link')) as typeof hubLink;
