@@ -16,6 +16,7 @@ import { HubReceiver } from './hub-receiver';
 import { Ids } from './ids';
 import { LoadedFiles, toAsync } from './loader';
 import { LogLimit } from './log-limit';
+import { explainTooLarge } from './message-size';
 import { guardUse, Namespace } from './namespace';
 import { limitNesting, MAX_NESTING } from './nesting';
 import { OriginCheck, safeCors } from './origin';
@@ -196,6 +197,7 @@ export class Server extends SocketIoServer implements Routes {
     this.#engine = engine;
     this.ids.attach(engine);
     this.#originCheck.attach(engine);
+    explainTooLarge(engine, problem => this.#logTooLarge(problem));
     this.#sessionRouting?.attach(engine);
     return super.bind(engine);
   }
@@ -228,6 +230,15 @@ export class Server extends SocketIoServer implements Routes {
         this.logger.warn(
           messageOf('IO_PACKET_NESTED', `${count} more packets nested deeper than ${MAX_NESTING} levels were refused in the last minute`),
         ),
+    );
+  }
+
+  #logTooLarge(problem: string): void {
+    const log = (text: string): void => this.logger.warn(messageOf('IO_MESSAGE_TOO_LARGE', text));
+    this.#refusedPackets.log(
+      'IO_MESSAGE_TOO_LARGE',
+      () => log(`${problem}, and its client was disconnected`),
+      count => log(`${problem}, and its client was disconnected, ${count} times more in the last minute`),
     );
   }
 

@@ -36,6 +36,7 @@ const VIOLATIONS: Record<string, string> = {
   'loader.ts': "import { Connection } from './connection';\nexport const bad = Connection;",
   'local-first.ts': "import { Server } from './server';\nexport const bad = Server;",
   'log-limit.ts': "import type { Router } from './router';\nexport type Bad = Router;",
+  'message-size.ts': "import { Server } from 'socket.io';\nexport const bad = Server;",
   'module-scope.ts': "import { Connection } from './connection';\nexport const bad = Connection;",
   'namespace.ts': "import { Server as Bad } from './server';\nexport const bad = Bad;",
   'nesting.ts': "import type { Router } from './router';\nexport type Bad = Router;",
