@@ -1,6 +1,5 @@
 /** The plugin's lifecycle in an app worker, in the order in which Egg calls it. */
 import cluster from 'node:cluster';
-import type { Server as HttpServer } from 'node:http';
 import { readConfig } from './config';
 import type { EggApplication } from './egg';
 import { Server } from './server';
@@ -29,11 +28,9 @@ export default class IoBoot {
 
   /** Everything has been loaded: middleware, controllers, routes, other plugins. */
   async willReady(): Promise<void> {
-    const { io, server } = this.#app;
+    const { io } = this.#app;
     await io?.ready();
-    // when tests start an app, there may be a server by now, and the event has passed
-    if (server) io?.attach(server);
-    else this.#app.once('server', (server: HttpServer) => io?.attach(server));
+    io?.awaitHttpServer();
     cluster.worker?.once('disconnect', this.#retire);
   }
 

@@ -52,6 +52,8 @@ interface EggConfig {
 
 /** What Egg was started with. */
 interface StartOptions {
+  /** Absent, but for `single`: the app and its agent in one process, whose code makes the HTTP server. */
+  readonly mode?: string;
   /** Absent where there is one process for all. */
   readonly workers?: number;
   readonly sticky?: boolean;
@@ -102,6 +104,7 @@ export interface EggApplication extends EventEmitter {
   readonly middlewares: Record<string, unknown>;
   /** The HTTP server, once there is one. */
   readonly server?: HttpServer | null;
+  callback(): (req: IncomingMessage, res: ServerResponse) => unknown;
   createContext(req: IncomingMessage, res: ServerResponse): EggContext;
   createAnonymousContext(): EggContext;
   /** Of tegg, absent without it: the base class of its contexts, and what makes their ids. */

@@ -16,6 +16,7 @@ export type SetupCode =
   | 'IO_ENGINE_MISSING'
   | 'IO_MIDDLEWARE_INVALID'
   | 'IO_MIDDLEWARE_UNKNOWN'
+  | 'IO_PROCESSES_UNKNOWN'
   | 'IO_RECOVERY_UNAVAILABLE'
   | 'IO_REDIS_CLIENT_UNKNOWN'
   | 'IO_ROUTE_DUPLICATE'
@@ -46,6 +47,7 @@ export type RuntimeCode =
   | 'IO_ORIGIN_REFUSED'
   | 'IO_PACKET_NESTED'
   | 'IO_ROOM_NOT_STRING'
+  | 'IO_SERVER_UNKNOWN'
   | 'IO_UPGRADE_MISSING';
 
 /** A mistake in the app's set-up, found while Egg starts: it stops the boot. */

@@ -1,5 +1,6 @@
 /** `app.io`: Socket.IO's server, with Egg's router, middleware and controllers. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
+import type { Server as HttpServer } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import { Server as SocketIoServer, type Namespace as SocketIoNamespace, type ServerOptions } from 'socket.io';
 import { createAdapterFactory, createLink, type Way, withoutVainRecovery } from './adapter';
@@ -24,6 +25,7 @@ import { RunFolder } from './run-folder';
 import { SessionStore } from './session';
 import { SessionRouting } from './session-routing';
 import { closeInOrder } from './shutdown';
+import { attachWhenFound } from './single-process';
 import type { Controllers, Handler, Middlewares, SpecificHandler } from './types';
 import { Work } from './work';
 import { ownWorkerId, type Teamwork, teamworkOf } from './workers';
@@ -58,6 +60,8 @@ export class Server extends SocketIoServer implements Routes {
   #isReady = false;
   #engine: EngineServer | undefined;
   #retiring: Promise<void> | undefined;
+  /** In a single process: ends the search for its HTTP server. */
+  #stopLooking: (() => void) | undefined;
   #Context: SocketContextClass | undefined;
 
   /** @internal */ readonly arrivals = new Arrivals();
@@ -192,9 +196,28 @@ export class Server extends SocketIoServer implements Routes {
     return this.#Context;
   }
 
+  /** Attaches to the app's HTTP server, now or as soon as there is one. @internal */
+  awaitHttpServer(): void {
+    const app = this.#app;
+    // when tests start an app, there may be a server by now, and the event has passed
+    if (app.server) this.attach(app.server);
+    else {
+      if (app.options.mode === 'single') this.#stopLooking = attachWhenFound(app, this, this.logger);
+      app.once('server', (server: HttpServer) => this.attach(server));
+    }
+  }
+
+  /** To be called where the plugin cannot find the HTTP server by itself. Does nothing where it is attached to it already. */
+  override attach(...args: Parameters<SocketIoServer['attach']>): this {
+    const [server, options] = args;
+    if (server === this.httpServer && options?.path === undefined) return this;
+    return super.attach(...args);
+  }
+
   /** Called by Socket.IO for every engine that it is attached to. @internal */
   override bind(engine: EngineServer): this {
     this.#engine = engine;
+    this.#stopLooking?.();
     this.ids.attach(engine);
     this.#originCheck.attach(engine);
     explainTooLarge(engine, problem => this.#logTooLarge(problem));
@@ -212,6 +235,7 @@ export class Server extends SocketIoServer implements Routes {
 
   /** Closes in order all that there is, the HTTP server included. @internal */
   async shutDown(): Promise<void> {
+    this.#stopLooking?.();
     await this.retire();
     this.#sessionRouting?.close();
     this.#refusedPackets.flush();

@@ -6,6 +6,7 @@ import { messageOf } from './errors';
 
 /** What Egg was started with, as far as it matters here. */
 interface Start {
+  readonly mode?: string;
   readonly workers?: number;
   readonly sticky?: boolean;
 }
@@ -25,13 +26,14 @@ export interface Teamwork {
 export const JOIN_HUB = 'egg-socket.io:join-hub';
 
 export function teamworkOf(start: Start, settings: Settings): Teamwork {
-  const { workers = 1, sticky = false } = start;
+  const { mode, workers = 1, sticky = false } = start;
   const { init } = settings;
   const adapter = settings.adapter?.name ?? (init.adapter && 'own');
   const through = adapter && `broadcasts go through ${adapter === 'own' ? 'an adapter of the app' : `the adapter ${adapter}`}`;
   if (workers <= 1) {
     const description = `one worker takes all requests; ${through ?? 'broadcasts stay in the process'}`;
-    return { routesSessions: false, usesHub: false, description, warning: undefined };
+    const warning = mode === 'single' && cluster.isWorker ? processesUnknown(polls(init.transports), adapter !== undefined) : undefined;
+    return { routesSessions: false, usesHub: false, description, warning };
   }
   const obstacle = settings.cluster ? (process.platform === 'win32' ? 'this is Windows' : undefined) : 'config.io.cluster is false';
   const routesSessions = !obstacle && !sticky;
@@ -59,4 +61,18 @@ function polls(transports: readonly string[] = ['polling', 'websocket']): boolea
 function stickyMissing(workers: number): string {
   const problem = `${workers} workers without sticky: requests of clients that poll reach workers that do not know them; start with --sticky, or set config.io.init.transports to ['websocket'] here and in the clients`;
   return messageOf('IO_STICKY_MISSING', problem);
+}
+
+/** Of a process manager that has several processes share a port. Egg does not know how many there are. */
+function processesUnknown(polls: boolean, hasAdapter: boolean): string | undefined {
+  const problems = [
+    ...(polls
+      ? [
+          "requests of clients that poll reach processes that do not know them: set config.io.init.transports to ['websocket'] here and in the clients",
+        ]
+      : []),
+    ...(hasAdapter ? [] : ['broadcasts stay in the process: set config.io.adapter']),
+  ];
+  if (problems.length === 0) return undefined;
+  return messageOf('IO_PROCESSES_UNKNOWN', `a process manager has this process share its port with others; ${problems.join('; ')}`);
 }

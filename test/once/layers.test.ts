@@ -55,6 +55,7 @@ const VIOLATIONS: Record<string, string> = {
   'session-routing.ts': "import { Server } from 'socket.io';\nexport const bad = Server;",
   'session.ts': "import type { Server } from 'socket.io';\nexport type Bad = Server;",
   'shutdown.ts': "import { Server } from './server';\nexport const bad = Server;",
+  'single-process.ts': "import { Server } from './server';\nexport const bad = Server;",
   'socket.ts': "import { Connection as Bad } from './connection';\nexport const bad = Bad;",
   'work.ts': "import type { Server } from './server';\nexport type Bad = Server;",
   'workers.ts': "import type { EggApplication } from './egg';\nexport type Bad = EggApplication;",
