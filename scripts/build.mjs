@@ -1,4 +1,4 @@
-/** Compiles the plugin, the example and the client for mini programs, whichever is older than its sources. */
+/** Compiles the plugin, its command, the example and the client for mini programs, whichever is older than its sources. */
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -22,7 +22,20 @@ export async function build() {
   ]);
 }
 
-/** Apart from the rest, which `npm start` needs: this takes a bundler. */
+/** What `npx egg-socket.io` runs: one file with the parser in it, which as a dependency would be five times as large as the plugin. */
+async function buildMigrate() {
+  const { build } = await import('esbuild');
+  await compile(join(ROOT, 'migrate'), ['src', 'tsconfig.json'], async dist => {
+    const licence = readFileSync(join(ROOT, 'node_modules/@babel/parser/LICENSE'), 'utf8').trim();
+    const options = { bundle: true, minify: true, platform: 'node', target: 'node20', format: 'cjs', legalComments: 'none' };
+    const banner = { js: `#!/usr/bin/env node\n/*! Contains @babel/parser, under this licence:\n\n${licence}\n*/` };
+    const [{ contents }] = (await build({ ...options, banner, entryPoints: [join(dist, 'command.js')], write: false })).outputFiles;
+    for (const name of readdirSync(dist)) rmSync(join(dist, name));
+    writeFileSync(join(dist, 'egg-socket.io.js'), contents, { mode: 0o755 });
+  });
+}
+
+/** Apart from the rest, which `npm start` needs: these two take a bundler. */
 async function buildMiniProgram() {
   const { bundle } = await import('../packages/mini-program/bundle.mjs');
   await compile(join(ROOT, 'packages/mini-program'), ['src', 'bundle.mjs', 'tsconfig.json', 'package.json'], bundle);
@@ -77,5 +90,6 @@ function times(path) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await build();
+  await buildMigrate();
   await buildMiniProgram();
 }

@@ -96,6 +96,20 @@ describe('the packed package', { concurrency: 2 }, () => {
     assert.equal(stdout, 'true\n');
   });
 
+  test('has the command that migrates, which reads an app that has nothing else', async () => {
+    const app = join(folder, 'old app');
+    await write(app, {
+      'app/router.js': 'module.exports = app => { app.io.controllers; };',
+      'app.ts': 'ctx.req.args satisfies unknown[];',
+    });
+    const command = join(folder, 'installed/node_modules/.bin/egg-socket.io');
+    await assert.rejects(run(command, ['migrate'], app), (error: { code: number; stdout: string }) => {
+      assert.match(error.stdout, /^app\/router\.js:1:27 deprecated: app\.io\.controllers$/m);
+      assert.match(error.stdout, /^app\.ts:1:1 breaks: ctx\.req\.args$/m);
+      return error.code === 1;
+    });
+  });
+
   async function answers(t: TestContext, host: HostName, files: Files, execPath = process.execPath): Promise<void> {
     const baseDir = await mkdtemp(join(folder, `${host}-`));
     await write(baseDir, files);
