@@ -38,6 +38,13 @@ export interface IoConfig {
   cluster?: boolean;
 
   /**
+   * What answers a client that asks for an acknowledgement. `'return'`: what the handler returns, where that is not undefined.
+   * `'callback'`: the handler itself, by calling `ctx.ack()` or the last of `ctx.args`; what it returns says nothing, as in egg-socket.io 4.
+   * A route with `acknowledge: true` answers with what is returned in both cases, and errors are always answered. Default: `'return'`.
+   */
+  acknowledge?: 'return' | 'callback';
+
+  /**
    * Makes the id of a connection, once for each, from its handshake request. Its result is the `socket.id` on `/` and `<namespace>#<id>`
    * on others. What it throws or rejects with refuses the connection, as does anything but a string of 1 to 200 characters that no other
    * connection has. Clients of Socket.IO 2 show this id in their requests: for them it has to be unguessable.
@@ -176,6 +183,7 @@ export interface Settings {
   /** What is to cross servers; undefined where nothing is said. */
   readonly adapter: AdapterSettings | undefined;
   readonly cluster: boolean;
+  readonly acknowledge: 'return' | 'callback';
   readonly generateId: GenerateId | undefined;
 }
 
@@ -231,7 +239,7 @@ const INIT_TYPES = {
 
 const TRANSPORTS = ['polling', 'websocket', 'webtransport'];
 
-const KEYS = ['init', 'namespace', 'adapter', 'redis', 'cluster', 'generateId'];
+const KEYS = ['init', 'namespace', 'adapter', 'redis', 'cluster', 'acknowledge', 'generateId'];
 
 /**
  * Reads `config.io`. What is wrong throws; what is only unknown goes to `warn`.
@@ -251,8 +259,15 @@ export function readConfig(config: unknown, warn: (message: string) => void, egg
     namespaces: readNamespaces(io['namespace'] ?? {}),
     adapter: readAdapter(io['adapter'], io['redis'], eggRedis),
     cluster: isSet(io['cluster']) ? booleanAt('config.io.cluster', io['cluster']) : true,
+    acknowledge: readAcknowledge(io['acknowledge']),
     generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
   };
+}
+
+function readAcknowledge(value: unknown): Settings['acknowledge'] {
+  if (!isSet(value) || value === 'return') return 'return';
+  if (value !== 'callback') throw new SetupError('IO_CONFIG_INVALID', "config.io.acknowledge must be 'return' or 'callback'");
+  return value;
 }
 
 /** `chat` and `/chat` name the same namespace. */

@@ -7,7 +7,7 @@ import type { Acknowledge } from './types';
 
 export type { AdapterConfig, AdapterFactory, AdapterName, GenerateId, InitOptions, IoConfig, NamespaceConfig, RedisConfig } from './config';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type SetupCode, SetupError } from './errors';
-export type { RoutedNamespace, Routes, Server } from './server';
+export type { RoutedNamespace, RouteOptions, Routes, Server } from './server';
 export type {
   Acknowledge,
   ClientEvents,

@@ -73,7 +73,7 @@ function live(ctx: SocketContext, connection: Connection): void {
     }
   };
   const succeed = (): void => {
-    if (ack && result !== undefined) ack(result);
+    if (ack && result !== undefined && !server.isPart(result)) ack(result);
     ctx[SETTLE]?.();
     server.work.end(handlers);
   };

@@ -2,11 +2,11 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Server as HttpServer } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
-import { Server as SocketIoServer, type Namespace as SocketIoNamespace, type ServerOptions } from 'socket.io';
+import { Namespace as SocketIoNamespace, type ServerOptions, Server as SocketIoServer, Socket } from 'socket.io';
 import { createAdapterFactory, createLink, type Way, withoutVainRecovery } from './adapter';
 import type { Settings } from './config';
 import { Arrivals } from './connection';
-import { createContextClass, type SocketContextClass } from './context';
+import { createContextClass, type SocketContextClass, type SocketHandler } from './context';
 import { Deprecations } from './deprecations';
 import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './engine';
@@ -36,10 +36,18 @@ export interface Routes {
    *
    * `disconnecting`, `disconnect` (the reason is `ctx.args[0]`) and `error` are fired by the server: packet middleware does not run, and nobody is answered.
    *
-   * @throws SetupError if the event is no string or the handler no function
+   * @throws SetupError if the event is no string, the handler no function, or an option has a wrong type
    */
-  route(event: string, handler: Handler): this;
-  route(event: string, handler: SpecificHandler): this;
+  route(event: string, handler: Handler, options?: RouteOptions): this;
+  route(event: string, handler: SpecificHandler, options?: RouteOptions): this;
+}
+
+export interface RouteOptions {
+  /**
+   * Whether each client that asks for an acknowledgement gets one when the handler has ended: what it returned, or null for undefined.
+   * An answer that the handler has given itself, by `ctx.ack()`, counts instead. Default: false, then undefined answers nothing.
+   */
+  acknowledge?: boolean;
 }
 
 /** A namespace of Socket.IO that has routes. */
@@ -58,6 +66,8 @@ export class Server extends SocketIoServer implements Routes {
   readonly #sessionRouting: SessionRouting | undefined;
   readonly #refusedPackets = new LogLimit({ interval: 60_000 });
   #isReady = false;
+  /** Socket.IO exports it as a type only. */
+  readonly #BroadcastOperator: new () => object;
   #engine: EngineServer | undefined;
   #retiring: Promise<void> | undefined;
   /** In a single process: ends the search for its HTTP server. */
@@ -117,7 +127,7 @@ export class Server extends SocketIoServer implements Routes {
     this.reveal = revealsErrors(app.config.env);
     this.storage = app.ctxStorage;
     this.failures = new FailureLog(app.logger, app.ctxStorage);
-    this.of('/');
+    this.#BroadcastOperator = this.of('/').to([]).constructor as new () => object;
     for (const name of settings.namespaces.keys()) this.of(name);
     deprecations.ofServer(this);
   }
@@ -142,10 +152,10 @@ export class Server extends SocketIoServer implements Routes {
     return this.middleware;
   }
 
-  route(event: string, handler: Handler): this;
-  route(event: string, handler: SpecificHandler): this;
-  route(event: string, handler: SpecificHandler): this {
-    this.of('/').route(event, handler);
+  route(event: string, handler: Handler, options?: RouteOptions): this;
+  route(event: string, handler: SpecificHandler, options?: RouteOptions): this;
+  route(event: string, handler: SpecificHandler, options?: RouteOptions): this {
+    this.of('/').route(event, handler, options);
     return this;
   }
 
@@ -188,6 +198,13 @@ export class Server extends SocketIoServer implements Routes {
       },
     });
     this.#way = way;
+  }
+
+  /** Whether a value is a socket, a namespace or the like, as calls return it that can be chained: it is no answer to a client. @internal */
+  isPart(value: unknown): boolean {
+    if (typeof value !== 'object' || value === null) return false;
+    if (value instanceof Socket || value instanceof SocketIoNamespace || value instanceof this.#BroadcastOperator) return true;
+    return value === this || ('operator' in value && value.operator instanceof this.#BroadcastOperator); // a socket of fetchSockets()
   }
 
   /** @internal */
@@ -281,14 +298,29 @@ export class Server extends SocketIoServer implements Routes {
       return;
     }
     const namespace = new Namespace(this, nsp);
-    const route = (event: string, handler: SpecificHandler): SocketIoNamespace => {
-      namespace.router.add(event, handler, (fn, place) => toAsync(fn, place, this.#app));
+    const route = (event: string, handler: SpecificHandler, options: RouteOptions = {}): SocketIoNamespace => {
+      namespace.router.add(event, handler, (fn, place) => this.#answering(toAsync(fn, place, this.#app), options, place));
       return nsp;
     };
     Object.assign(nsp, { route });
     this.deprecations.ofNamespace(nsp);
     if (this.#isReady) this.#takeMiddleware(namespace);
     else this.#waiting.add(namespace);
+  }
+
+  /** A handler whose returned value is what it means as the acknowledgement. */
+  #answering(handler: SocketHandler, { acknowledge = false }: RouteOptions, place: string): SocketHandler {
+    if (typeof acknowledge !== 'boolean') throw new SetupError('IO_ROUTE_INVALID', `${place}: acknowledge must be true or false`);
+    if (acknowledge) {
+      return async ctx => {
+        const value = await handler.call(ctx, ctx);
+        return value === undefined || this.isPart(value) ? null : value;
+      };
+    }
+    if (this.#settings.acknowledge === 'return') return handler;
+    return async ctx => {
+      await handler.call(ctx, ctx);
+    };
   }
 
   #takeMiddleware(namespace: Namespace): void {

@@ -8,6 +8,7 @@ export default (app: Application): void => {
   io.route('ping', io.controller.chat.ping);
   io.route('kick', io.controller.admin.rooms.kick).route('say', io.controllers.chat.say);
   io.route('plain', ctx => ctx.args);
+  io.route('done', io.controller.chat.ping, { acknowledge: true });
   io.route('context', async function (ctx) {
     return [this.socket.id, ctx.socket.id];
   });
@@ -26,6 +27,8 @@ export default (app: Application): void => {
   io.route(1, io.controller.chat.ping);
   // @ts-expect-error -- a handler is a function
   io.route('ping', 'chat.ping');
+  // @ts-expect-error -- an option that there is not
+  io.route('ping', io.controller.chat.ping, { acknowledged: true });
   // @ts-expect-error -- and not missing
   io.of('/chat').route('ping');
   // @ts-expect-error -- internal parts are not for apps
