@@ -20,7 +20,7 @@ import { LogLimit } from './log-limit';
 import { explainTooLarge } from './message-size';
 import { guardUse, Namespace } from './namespace';
 import { limitNesting, MAX_NESTING } from './nesting';
-import { OriginCheck, safeCors } from './origin';
+import { corsWarning, OriginCheck, safeCors } from './origin';
 import { RunFolder } from './run-folder';
 import { SessionStore } from './session';
 import { SessionRouting } from './session-routing';
@@ -180,7 +180,7 @@ export class Server extends SocketIoServer implements Routes {
     for (const namespace of this.#waiting) this.#takeMiddleware(namespace);
     this.#waiting.clear();
     this.logger.info('[egg-socket.io] %s', this.#teamwork.description);
-    if (this.#teamwork.warning) this.logger.warn(this.#teamwork.warning);
+    for (const warning of [this.#teamwork.warning, corsWarning(this.#settings.init)]) if (warning !== undefined) this.logger.warn(warning);
     await this.#sessionRouting?.listen();
     await this.#way?.ready();
   }

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { chromium } from 'playwright-core';
+import { chromium, type Page } from 'playwright-core';
 import { type Files, ROOT, type RunningApp, startApp } from './support/app';
 import { type ClientVersion, newClient } from './support/client';
 import { startCluster } from './support/cluster';
@@ -399,8 +399,10 @@ test('with several workers each request of a session is checked, whichever worke
 });
 
 /** A web server on its own port that serves the official client and an empty page. */
-async function servePage(t: TestContext): Promise<number> {
-  const bundle = await readFile(join(ROOT, 'node_modules/socket.io-client/dist/socket.io.min.js'));
+async function servePage(t: TestContext, version: 2 | 4 = 4): Promise<number> {
+  const bundle = await readFile(
+    join(ROOT, 'node_modules', version === 4 ? 'socket.io-client/dist/socket.io.js' : 'socket.io-client-2/dist/socket.io.js'),
+  );
   const server = createServer((request, response) => {
     const isBundle = request.url === '/socket.io.js';
     response.setHeader('content-type', isBundle ? 'text/javascript' : 'text/html');
@@ -435,24 +437,11 @@ test('in a browser, a page of another port connects with cors and its cookie, an
         };`,
     },
   );
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--headless',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
-  t.after(() => browser.close());
-  const page = await browser.newPage();
+  const page = await openBrowser(t);
 
   /** What the page is told when it asks who it is; or how it was refused. */
-  const whoAmI = async (transports: string[], server: string): Promise<unknown> => page.evaluate(askInPage, { transports, server });
+  const whoAmI = async (transports: string[], server: string): Promise<unknown> =>
+    page.evaluate(askInPage, { transports, server, withCredentials: true });
 
   // another port of the same host, which the browser takes for another origin
   await page.goto(`${listed}/`);
@@ -467,8 +456,87 @@ test('in a browser, a page of another port connects with cors and its cookie, an
   assert.equal(refusals(app).length, 1);
 });
 
+const BOOT_WARNING = /WARN.*IO_CORS_CREDENTIALS/;
+
+for (const version of [2, 4] as const) {
+  test(`in a browser, client ${version} of another port gets in as the guide has it, and with what is warned of it does if it is of 4`, async t => {
+    const pagePort = await servePage(t, version);
+    const page = await openBrowser(t);
+    await page.goto(`http://localhost:${pagePort}/`);
+    const ways: [cors: string, isWarned: boolean][] = [
+      [`{ origin: ['http://localhost:${pagePort}'], credentials: true }`, false],
+      [`{ origin: true, credentials: true }`, false],
+      [`{ origin: '*' }`, true],
+      [`{ origin: ['http://localhost:${pagePort}'] }`, true],
+    ];
+    for (const [cors, isWarned] of ways) {
+      const app = await start(t, `exports.io = { init: { cors: ${cors} } };`, {
+        'app/router.js': `module.exports = app => app.io.route('whoAmI', async () => 'in');`,
+      });
+      assert.equal(app.logs.filter(line => BOOT_WARNING.test(line)).length, isWarned ? 1 : 0, cors);
+      const options = { transports: ['polling', 'websocket'], server: `http://localhost:${app.port}`, withCredentials: undefined };
+      const answer = String(await page.evaluate(askInPage, options));
+      assert.match(answer, version === 2 && isWarned ? /^refused: xhr poll error/ : /^in$/, cors);
+      await app.close();
+    }
+  });
+}
+
+test('a cors option that lets old clients in, or names nobody, is not warned of, nor one where there are no such clients', async t => {
+  const quiet = [
+    `{ cors: { origin: ['https://a.example'], credentials: true } }`,
+    `{ cors: { origin: [], credentials: false } }`,
+    `{ cors: { origin: false } }`,
+    `{ cors: { credentials: true } }`,
+    `{ cors: (request, answer) => answer(null, { origin: '*' }) }`,
+    `{ cors: { origin: '*' }, allowEIO3: false }`,
+    `{ cors: { origin: '*' }, transports: ['websocket'] }`,
+  ];
+  for (const init of quiet) {
+    const app = await start(t, `exports.io = { init: ${init} };`);
+    assert.ok(!app.logs.some(line => BOOT_WARNING.test(line)), init);
+    await app.close();
+  }
+  const remedies = {
+    [`{ origin: '*' }`]: 'origin: true and credentials: true',
+    [`{ origin: '*', credentials: true }`]: 'origin: true',
+    [`{ origin: /x/ }`]: 'credentials: true',
+    [`{ origin: (origin, answer) => answer(null, true) }`]: 'credentials: true',
+  };
+  for (const [cors, remedy] of Object.entries(remedies)) {
+    const app = await start(t, `exports.io = { init: { cors: ${cors} } };`);
+    assert.ok((await app.logged(BOOT_WARNING)).includes(`otherwise: set ${remedy} there; if`), cors);
+    await app.close();
+  }
+});
+
+async function openBrowser(t: TestContext): Promise<Page> {
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--headless',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  t.after(() => browser.close());
+  return browser.newPage();
+}
+
 /** Runs in the page. */
-function askInPage({ transports, server }: { transports: string[]; server: string }): Promise<unknown> {
+function askInPage({
+  server,
+  ...options
+}: {
+  transports: string[];
+  server: string;
+  withCredentials: boolean | undefined;
+}): Promise<unknown> {
   const io = Reflect.get(globalThis, 'io') as (
     url: string,
     options: object,
@@ -478,7 +546,7 @@ function askInPage({ transports, server }: { transports: string[]; server: strin
     disconnect(): void;
   };
   return new Promise(resolve => {
-    const client = io(server, { transports, withCredentials: true, reconnection: false, forceNew: true });
+    const client = io(server, { ...options, reconnection: false, forceNew: true });
     client.on('connect', () =>
       client.emit('whoAmI', answer => {
         client.disconnect();
