@@ -36,7 +36,14 @@ console.log(String(total));
 async function install() {
   heading('install what is missing');
   installMissingPrograms();
-  for (const folder of ['.', 'test/hosts/egg3', 'test/hosts/egg41', 'test/bundlers', ...(HAS_NODES ? ['test/nodes'] : [])])
+  for (const folder of [
+    '.',
+    'test/hosts/egg3',
+    'test/hosts/egg41',
+    'test/hosts/plugins',
+    'test/bundlers',
+    ...(HAS_NODES ? ['test/nodes'] : []),
+  ])
     await installMissing(join(ROOT, folder));
 }
 

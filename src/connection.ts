@@ -56,6 +56,7 @@ export class Connection implements ContextOwner {
   readonly namespace: Namespace;
   readonly socket: Socket;
   session: ConnectionSession | undefined;
+  requestMembers: PropertyDescriptorMap | undefined;
   /** What the app itself has given to `socket.use()`. */
   uses: Use[] | undefined;
   /** Whether it is to end as soon as it is connected. */
@@ -93,6 +94,7 @@ export class Connection implements ContextOwner {
       this.socket.on(event, (...args: unknown[]) => receiveReserved(this, event, definedOf(args), handler));
     this.socket.on('disconnect', onDisconnect);
     this.session = await server.sessions?.open(this.socket.request);
+    if (server.passport) this.requestMembers = await server.passport.open(this.session?.value, new server.Context(this));
   }
 
   /** Admit: once, and only if nothing has decided before. */

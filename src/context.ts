@@ -5,15 +5,19 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'socket.io';
 import type { EggApplication, EggSession, Logger } from './egg';
+import { keepLocale, type LocaleOwner } from './locale';
 import { addModuleScope, type SETTLE } from './module-scope';
+import { warnOfResponses } from './response-warnings';
 import { createServicesClass } from './service';
 import type { ConnectionSession } from './session';
 import type { Acknowledge } from './types';
 
 /** What contexts need to know of the connection they belong to. */
-export interface ContextOwner {
+export interface ContextOwner extends LocaleOwner {
   readonly socket: Socket;
   readonly session: ConnectionSession | undefined;
+  /** What the requests of its contexts have beside the handshake's. */
+  readonly requestMembers: PropertyDescriptorMap | undefined;
 }
 
 export interface SocketContext {
@@ -43,7 +47,7 @@ const RESPONSE = Symbol('response');
 const SERVICE = Symbol('service');
 
 /** Makes the class of an app's contexts. To be called when Egg has extended its context prototype and before the first connection. */
-export function createContextClass(app: EggApplication): SocketContextClass {
+export function createContextClass(app: EggApplication, isDevelopment: boolean): SocketContextClass {
   class EggSocketContext {
     declare readonly app: EggApplication;
     declare readonly logger: Logger;
@@ -82,7 +86,7 @@ export function createContextClass(app: EggApplication): SocketContextClass {
 
     /** The handshake's request; what is written to it, as a URL by `ctx.query = ...`, is this context's alone. */
     get req(): IncomingMessage {
-      return (this[REQ] ??= Object.create(this.socket.request) as IncomingMessage); // typed as any
+      return (this[REQ] ??= Object.create(this.socket.request, this[OWNER].requestMembers ?? {}) as IncomingMessage); // typed as any
     }
     get res(): ServerResponse {
       return (this[RES] ??= new ServerResponse(this.req));
@@ -186,6 +190,8 @@ export function createContextClass(app: EggApplication): SocketContextClass {
   define(EggSocketResponse.prototype, { ctx: undefined });
   Object.defineProperties(EggSocketContext.prototype, SHORTHANDS);
   addModuleScope(EggSocketContext.prototype, app);
+  keepLocale(EggSocketContext.prototype, app, ctx => ctx[OWNER]);
+  if (isDevelopment) warnOfResponses(app, { context: EggSocketContext.prototype, response: EggSocketResponse.prototype });
   if ('session' in app.context) Object.defineProperty(EggSocketContext.prototype, 'session', EggSocketContext.session);
   return EggSocketContext;
 }

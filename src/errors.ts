@@ -46,6 +46,7 @@ export type RuntimeCode =
   | 'IO_MESSAGE_TOO_LARGE'
   | 'IO_ORIGIN_MISMATCH'
   | 'IO_ORIGIN_REFUSED'
+  | 'IO_RESPONSE_IGNORED'
   | 'IO_PACKET_NESTED'
   | 'IO_ROOM_NOT_STRING'
   | 'IO_SERVER_UNKNOWN'
@@ -200,12 +201,15 @@ function isOfNode(error: Error): boolean {
   return NODE_FIELDS.some(field => Reflect.get(error, field) !== undefined) || (typeof code === 'string' && NODE_CODES.test(code));
 }
 
+/** jsonwebtoken's, of egg-jwt and others: they say that a token is wrong or has expired, and have no status. */
+const JWT_ERRORS: ReadonlySet<string> = new Set(['JsonWebTokenError', 'TokenExpiredError', 'NotBeforeError', 'UnauthorizedError']);
+
 /** The fields that errors carry by convention, where they have the type that the convention says. */
 function describe(error: Error): { code?: string; status?: number; expose?: boolean; details?: unknown } {
   const { code, status, expose, details, errors } = error as Error & Record<'code' | 'status' | 'expose' | 'details' | 'errors', unknown>;
   return {
     ...(typeof code === 'string' && { code }),
-    ...(typeof status === 'number' && { status }),
+    ...(typeof status === 'number' ? { status } : JWT_ERRORS.has(error.name) && { status: 401 }),
     ...(typeof expose === 'boolean' && { expose }),
     details: details ?? errors, // egg-validate names them errors
   };

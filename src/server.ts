@@ -21,6 +21,7 @@ import { explainTooLarge } from './message-size';
 import { guardUse, Namespace } from './namespace';
 import { limitNesting, MAX_NESTING } from './nesting';
 import { corsWarning, OriginCheck, safeCors } from './origin';
+import { Passport } from './passport';
 import { RunFolder } from './run-folder';
 import { SessionStore } from './session';
 import { SessionRouting } from './session-routing';
@@ -83,6 +84,7 @@ export class Server extends SocketIoServer implements Routes {
   /** @internal */ readonly storage: AsyncLocalStorage<unknown>;
   /** @internal */ readonly work = new Work();
   /** @internal */ sessions: SessionStore | undefined;
+  /** @internal */ passport: Passport | undefined;
 
   /** @internal */
   constructor(app: EggApplication, settings: Settings) {
@@ -173,7 +175,8 @@ export class Server extends SocketIoServer implements Routes {
   /** Resolves names and joins the others. To be called when the app has been loaded. @internal */
   async ready(): Promise<void> {
     this.sessions = SessionStore.of(this.#app);
-    this.#Context = createContextClass(this.#app);
+    this.passport = Passport.of(this.#app);
+    this.#Context = createContextClass(this.#app, this.reveal);
     this.#isReady = true;
     void this.controller; // what is wrong there stops the boot, routed or not
     void this.middleware;

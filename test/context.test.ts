@@ -279,3 +279,66 @@ test('behind a proxy that says ws or wss of a WebSocket, ctx.protocol is http or
     assert.deepEqual(await ask(client, 'where'), [protocol, protocol, protocol === 'https', protocol, protocol], said);
   }
 });
+
+test('the locale of egg-i18n is kept for the connection', async t => {
+  const { url } = await startApp(t, {
+    'config/config.default.js': `exports.i18n = { defaultLocale: 'en-US' };`,
+    'config/locale/en-US.js': `module.exports = { hello: 'Hello %s' };`,
+    'config/locale/zh-CN.js': `module.exports = { hello: '你好 %s' };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('hello', async ctx => [ctx.__('hello', ctx.args[0]), ctx.locale, ctx.response.get('set-cookie') || null]);
+        app.io.route('speak', async ctx => { ctx.locale = ctx.args[0]; return ctx.locale; });
+      };`,
+  });
+  const client = await connect(t, url, { extraHeaders: { 'accept-language': 'zh-CN' } });
+  const other = await connect(t, url, { query: { locale: 'zh-CN' } });
+  assert.deepEqual(await ask(client, 'hello', 'Ada'), ['你好 Ada', 'zh-cn', null]);
+  assert.equal(await ask(client, 'speak', 'en-us'), 'en-us');
+  assert.deepEqual(await ask(client, 'hello', 'Ada'), ['Hello Ada', 'en-us', null]);
+  assert.deepEqual(await ask(other, 'hello', 'Bob'), ['你好 Bob', 'zh-cn', null]);
+});
+
+const RESPONDING = {
+  'app/router.js': `
+    module.exports = app => {
+      app.io.route('respond', async ctx => {
+        ctx.body = { ok: true };
+        ctx.response.status = 204;
+        ctx.type = 'json';
+        ctx.redirect('/elsewhere');
+        ctx.set('x-name', 'value');
+        ctx.cookies.set('name', 'value');
+        return [ctx.response.get('x-name'), ctx.response.get('location'), ctx.cookies.get('none') ?? null];
+      });
+    };`,
+};
+
+test('what has an effect on HTTP responses only is warned of once, with what to do instead', async t => {
+  const { url, logs } = await startApp(t, RESPONDING);
+  const client = await connect(t, url);
+  const warnings = (): string[] => logs.filter(line => line.includes('IO_RESPONSE_IGNORED'));
+  assert.deepEqual(await ask(client, 'respond'), ['value', '/elsewhere', null]);
+  const lines = warnings();
+  await ask(client, 'respond');
+  assert.deepEqual(warnings(), lines);
+  assert.equal(lines.length, 6, lines.join('\n'));
+  for (const [index, what] of [
+    /ctx\.body = \.\.\. in event "respond" of namespace '\/' has no effect: return the value/,
+    /ctx\.status = .* throw an IoError/,
+    /ctx\.type = .* return the value/,
+    /ctx\.redirect\(\) .* acknowledgement/,
+    /ctx\.set\(\) .* acknowledgement/,
+    /ctx\.cookies\.set\(\) .* HTTP request/,
+  ].entries())
+    assert.match(lines[index] ?? '', what);
+});
+
+test('in production nothing watches for what has an effect on HTTP responses only', async t => {
+  const { url, logs } = await startApp(t, RESPONDING, { env: 'prod' });
+  assert.deepEqual(await ask(await connect(t, url), 'respond'), ['value', '/elsewhere', null]);
+  assert.deepEqual(
+    logs.filter(line => line.includes('IO_RESPONSE_IGNORED')),
+    [],
+  );
+});

@@ -1,7 +1,8 @@
 /** The HTTP session of the cookie in a handshake. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Files, type RunningApp, startApp } from './support/app';
+import { join } from 'node:path';
+import { type Files, ROOT, type RunningApp, startApp } from './support/app';
 import { ask, connect, newClient, next, refusal } from './support/client';
 import { startRedis } from './support/redis';
 
@@ -450,4 +451,113 @@ test('a change that could not be saved is saved with the next', async t => {
   Reflect.set(running.app, 'storeFails', false);
   assert.equal(await ask(client, 'set', 'b', 2), 'set');
   assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', a: 1, b: 2 });
+});
+
+/** A plugin of the time of egg 3, which egg 4 loads as well. */
+function pluginOf(name: string): string {
+  return `exports.${name} = { enable: true, path: ${JSON.stringify(join(ROOT, 'test/hosts/plugins/node_modules', `egg-${name}`))} };`;
+}
+
+const PASSPORT: Files = {
+  'config/plugin.js': pluginOf('passport'),
+  'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['guard'] } } };`,
+  'app.js': `
+    module.exports = app => {
+      app.passport.serializeUser(async (ctx, user) => user.name);
+      app.passport.deserializeUser(async (ctx, name) => {
+        app.emit('deserialized', name);
+        if (name === 'down') throw Object.assign(new Error('the database is down'), { status: 503 });
+        return name === 'gone' ? null : { name, hasContext: app.currentContext === ctx && ctx.socket !== undefined };
+      });
+    };`,
+  'app/io/middleware/guard.js': `
+    module.exports = () => async (ctx, next) => {
+      if (ctx.handshake.query.guard && !ctx.isAuthenticated()) ctx.throw(401, 'sign in first');
+      await next();
+    };`,
+  'app/router.js': `
+    module.exports = app => {
+      app.router.get('/login', async ctx => { await ctx.login({ name: ctx.query.user }); ctx.body = 'in'; });
+      app.io.route('me', async ctx => [ctx.user ?? null, ctx.isAuthenticated()]);
+      app.io.route('login', async ctx => { await ctx.login({ name: 'other' }); });
+      app.io.route('logout', async ctx => { ctx.logout(); });
+    };`,
+};
+
+test('the user of egg-passport is there before connection middleware, found once for a connection', async t => {
+  const running = await startApp(t, PASSPORT);
+  const extraHeaders = await logIn(running, 'anna');
+  let count = 0;
+  running.app.on('deserialized', () => count++);
+  const client = await connect(t, running.url, { extraHeaders, query: { guard: '1' } });
+  for (let index = 0; index < 2; index++) assert.deepEqual(await ask(client, 'me'), [{ name: 'anna', hasContext: true }, true]);
+  assert.equal(count, 1);
+  assert.deepEqual(await ask(await connect(t, running.url), 'me'), [null, false]);
+  assert.equal((await refusal(newClient(t, running.url, { query: { guard: '1' } }))).message, 'sign in first');
+  assert.equal(count, 1);
+});
+
+test('a user that egg-passport does not find any more is none, and one that it fails to find is no connection', async t => {
+  const running = await startApp(t, PASSPORT);
+  assert.deepEqual(await ask(await connect(t, running.url, { extraHeaders: await logIn(running, 'gone') }), 'me'), [null, false]);
+  const client = newClient(t, running.url, { extraHeaders: await logIn(running, 'down') });
+  const ended = new Promise(resolve => {
+    client.once('connect_error', resolve);
+    client.io.engine.once('close', resolve);
+  });
+  await running.logged(/the database is down/);
+  await ended;
+  assert.ok(!client.connected);
+});
+
+test('login() and logout() of egg-passport say where they belong', async t => {
+  const running = await startApp(t, PASSPORT);
+  const client = await connect(t, running.url, { extraHeaders: await logIn(running, 'anna') });
+  for (const name of ['login', 'logout']) {
+    const { error } = (await ask(client, name)) as { error: { message: string } };
+    assert.match(error.message, new RegExp(`ctx\\.${name}\\(\\) belongs into an HTTP request`));
+  }
+  assert.deepEqual(await ask(client, 'me'), [{ name: 'anna', hasContext: true }, true]);
+});
+
+test('a token that egg-jwt refuses is a 401 with its message, and a warning', async t => {
+  const { app, url, logs } = await startApp(
+    t,
+    {
+      'config/plugin.js': pluginOf('jwt'),
+      'config/config.default.js': `
+        exports.jwt = { secret: 'a secret', enable: false };
+        exports.io = { namespace: { '/': { connectionMiddleware: ['token'] } } };`,
+      'app/io/middleware/token.js': `
+        module.exports = app => async (ctx, next) => {
+          const { token } = ctx.handshake.auth;
+          if (token) app.jwt.verify(token);
+          await next();
+        };`,
+      'app/router.js': `
+        module.exports = app => {
+          const past = Math.floor(Date.now() / 1000) - 60;
+          app.tokens = { expired: app.jwt.sign({ exp: past }), early: app.jwt.sign({ nbf: past + 3600 }), wrong: app.jwt.sign({}, 'another secret') };
+          app.io.route('verify', async ctx => app.jwt.verify(ctx.args[0]));
+        };`,
+    },
+    { env: 'prod' },
+  );
+  const client = await connect(t, url);
+  const tokens = Reflect.get(app, 'tokens') as Record<string, string>;
+  for (const [name, message] of [
+    ['expired', 'jwt expired'],
+    ['early', 'jwt not active'],
+    ['wrong', 'invalid signature'],
+  ] as const) {
+    const token = tokens[name] ?? '';
+    assert.deepEqual(await ask(client, 'verify', token), { error: { code: 'UNAUTHORIZED', message } });
+    const refused = await refusal(newClient(t, url, { auth: { token } }));
+    assert.deepEqual([refused.message, refused.data], [message, { code: 'UNAUTHORIZED' }]);
+  }
+  assert.deepEqual(
+    logs.filter(line => line.startsWith('ERROR')),
+    [],
+  );
+  assert.equal(logs.filter(line => line.startsWith('WARN') && /jwt expired/.test(line)).length, 2);
 });
