@@ -59,7 +59,8 @@ export const RULES: readonly Rule[] = [
   },
   {
     matches: returnsEmit,
-    advice: 'do not return it: a returned value is the acknowledgement, and emit() returns true',
+    advice:
+      "do not return it, or set config.io.acknowledge to 'callback': a returned value is the acknowledgement, and emit() returns true",
     effect: 'breaks',
     anchor: DIFFERENT,
   },
@@ -197,6 +198,13 @@ export const RULES: readonly Rule[] = [
     matches: place => reads(place, [...NAMESPACES, 'room'], 'connected'),
     advice: 'write nsp.sockets.get(id), nsp.sockets.size, nsp.sockets.keys()',
     effect: 'deprecated',
+    anchor: STILL_WORKS,
+  },
+  {
+    matches: place => reads(place, ['room'], 'sockets'),
+    advice:
+      'write nsp.sockets.get(id): a room has no sockets of its own, nor had it any in Socket.IO 2, where to(room) returned the namespace',
+    effect: 'breaks',
     anchor: STILL_WORKS,
   },
   {
@@ -463,11 +471,13 @@ function returnedBy(node: Node): Node | null | undefined {
   return node.type === 'ArrowFunctionExpression' && node.body.type !== 'BlockStatement' ? node.body : undefined;
 }
 
-/** Middleware that never calls next(), or a return in it that comes before. */
-function returnsEarly({ node, parents, path }: Place): boolean {
+/** Middleware that never calls next(), or a return in it that comes before; not one after disconnect(), which refuses on purpose. */
+function returnsEarly(place: Place): boolean {
+  const { node, parents, path } = place;
   if (!isMiddleware(path)) return false;
   if (isFunction(node)) return hasNext(node) && firstNext(node) === undefined;
-  if (node.type !== 'ReturnStatement') return false;
+  if (node.type !== 'ReturnStatement' || [node, ...statementsOf(parents.at(-1))].some(statement => disconnects(place, statement)))
+    return false;
   const owner = parents.findLast(isFunction);
   const first = owner && hasNext(owner) ? firstNext(owner) : undefined;
   return first !== undefined && Number(node.end) < first;
@@ -475,14 +485,20 @@ function returnsEarly({ node, parents, path }: Place): boolean {
 
 /** `ctx.socket.emit('error', 'go away'); ctx.socket.disconnect();` */
 function emitsBeforeRefusing(place: Place): boolean {
-  const statement = place.parents.at(-1);
-  const block = place.parents.at(-2);
-  if (!isMiddleware(place.path) || block?.type !== 'BlockStatement' || !calls(place, CLIENTS, 'emit')) return false;
-  const later = block.body.slice(block.body.findIndex(each => each === statement) + 1);
-  return later.some(each => {
-    const expression = each.type === 'ReturnStatement' ? each.argument : each.type === 'ExpressionStatement' ? each.expression : undefined;
-    return expression && calls({ ...place, node: expression }, CLIENTS, 'disconnect') !== undefined;
-  });
+  if (!isMiddleware(place.path) || !calls(place, CLIENTS, 'emit')) return false;
+  const statements = statementsOf(place.parents.at(-2));
+  const later = statements.slice(statements.findIndex(each => each === place.parents.at(-1)) + 1);
+  return later.some(statement => disconnects(place, statement));
+}
+
+function statementsOf(node: Node | undefined): readonly Node[] {
+  return node?.type === 'BlockStatement' ? node.body : [];
+}
+
+function disconnects(place: Place, statement: Node): boolean {
+  const value =
+    statement.type === 'ExpressionStatement' ? statement.expression : statement.type === 'ReturnStatement' ? statement.argument : undefined;
+  return Boolean(value && calls({ ...place, node: value }, CLIENTS, 'disconnect'));
 }
 
 function isMiddleware(path: string): boolean {

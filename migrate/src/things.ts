@@ -41,8 +41,7 @@ const MEMBERS: Partial<Record<Thing, Readonly<Record<string, Thing>>>> = {
     rooms: 'rooms of a socket',
     packet: 'packet',
   },
-  this: { socket: 'socket', packet: 'packet' },
-  request: { ctx: 'context' },
+  this: { packet: 'packet' },
   server: { ...OF_NAMESPACE, sockets: 'namespace' }, // that of `/`
   namespace: OF_NAMESPACE,
   room: { connected: 'connected' },
@@ -85,7 +84,7 @@ export class Variables {
     if (node.type === 'ThisExpression') return 'this';
     if (node.type === 'Identifier') {
       if (this.#things.has(node.name)) return this.#things.get(node.name);
-      return NAMES.find(([name]) => name.test(node.name))?.[1];
+      return thingNamed(node.name);
     }
     const call = callOf(node);
     const member = call ? memberOf(call.callee) : memberOf(node);
@@ -96,8 +95,10 @@ export class Variables {
   }
 
   #memberOf(owner: Thing | undefined, name: string): Thing | undefined {
-    if (owner && MEMBERS[owner]?.[name]) return MEMBERS[owner][name];
-    return name === 'app' ? 'app' : name === 'ctx' ? 'context' : undefined; // `this.app`, `service.ctx`: whosever they are
+    const thing = owner && MEMBERS[owner]?.[name];
+    if (thing || (owner && owner !== 'this')) return thing ?? (name === 'app' ? 'app' : name === 'ctx' ? 'context' : undefined);
+    const named = thingNamed(name); // `this.nsp`, `service.app`: whosever they are
+    return named === 'server' && !owner ? undefined : named;
   }
 
   #assign(target: Node, value: Node): void {
@@ -131,6 +132,10 @@ export class Variables {
   #name(variable: Node, thing: Thing | undefined): void {
     if (variable.type === 'Identifier') this.#things.set(variable.name, thing);
   }
+}
+
+function thingNamed(name: string): Thing | undefined {
+  return NAMES.find(([names]) => names.test(name))?.[1];
 }
 
 export function isClient(name: string): boolean {

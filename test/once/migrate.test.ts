@@ -47,6 +47,8 @@ const IDIOMS: Idiom[] = [
       'module.exports = app => async (ctx, next) => { if (!ctx.session.user) throw new Error("no"); await next(); };',
       'module.exports = app => async (ctx, next) => { const find = () => { return 1; }; await next(); return find(); };',
       'module.exports = app => (ctx, next) => { return next().then(() => 1); };',
+      'module.exports = app => async (ctx, next) => { if (no) { ctx.socket.disconnect(); return; } await next(); };',
+      'module.exports = app => async (ctx, next) => { if (no) return ctx.disconnect(true); await next(); };',
     ],
   },
   {
@@ -253,6 +255,22 @@ const IDIOMS: Idiom[] = [
     ],
   },
   {
+    name: 'sockets of a room',
+    effect: 'breaks',
+    old: ['ctx.app.io.of("/").to("online").sockets[id].emit("a");'],
+    modern: ['ctx.app.io.of("/").sockets.get(id)?.emit("a");'],
+  },
+  {
+    name: 'what an object has kept',
+    effect: 'deprecated',
+    old: [
+      'class A { say() { this.nsp.sockets[id].emit("a"); } }',
+      'ctx.socket.nsp.sockets[id].emit("a");',
+      'this.socket.join(room, done);',
+    ],
+    modern: ['class A { say() { this.sockets[id].emit("a"); this.rooms[id] = 1; library.io.set("a", 1); } }'],
+  },
+  {
     name: 'callbacks of join and leave',
     effect: 'deprecated',
     old: [
@@ -358,6 +376,19 @@ describe('the command that migrates', { concurrency: true }, () => {
     );
   });
 
+  test('finds each old call that the guide says still works, and none of the new ones', async () => {
+    const [, section = ''] = /^## Calls that still work$(.*?)^## /ms.exec(await readFile(join(ROOT, 'docs/migrating.md'), 'utf8')) ?? [];
+    const rows = [...section.matchAll(/^\| (`.+?) +\| (.+?) +\|$/gm)].map(
+      ([, old = '', modern = '']) => [codeIn(old), codeIn(modern)] as const,
+    );
+    const effects = (code: string): Effect[] => check(`async () => { ${code} }`, 'app/service/chat.js').map(({ rule }) => rule.effect);
+    assert.ok(rows.length > 10);
+    for (const [old, modern] of rows) {
+      for (const code of old) assert.deepEqual(effects(code), ['deprecated'], code);
+      for (const code of modern) assert.deepEqual(effects(code), [], code);
+    }
+  });
+
   test('names a section of the guide with each rule', async () => {
     const guide = await readFile(join(ROOT, 'docs/migrating.md'), 'utf8');
     const sections = [...guide.matchAll(/^## (.+)$/gm)].map(([, title = '']) =>
@@ -443,6 +474,10 @@ The reasons are in egg-socket.io/docs/migrating.md.
     }
   });
 });
+
+function codeIn(cell: string): string[] {
+  return [...cell.matchAll(/`(.+?)`/g)].map(([, code = '']) => code);
+}
 
 async function migrate(t: TestContext, files: Files): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), 'migrate-'));
