@@ -33,6 +33,8 @@ export class AgentIo {
       ...(parser && { parser }),
       adapter: this.#waitingAdapters(create) as unknown as NonNullable<ServerOptions['adapter']>, // typed as a class only
     });
+    // the namespace has got it with its adapter; Socket.IO's server does not know of it
+    Object.assign(this.server, { emitWithAck: Reflect.get(this.server.of('/'), 'emitWithAck') as unknown });
   }
 
   async close(): Promise<void> {

@@ -20,14 +20,14 @@ type Callback = (error: Error | null, responses: unknown) => void;
 /** Changes the operators of a namespace, and its adapter. */
 export function endInOutage(operators: Operator, adapter: Adapter, way: Fallible): void {
   const questions = watchQuestions(adapter);
-  const plain = Object.getPrototypeOf(operators) as Operator; // Socket.IO's
+  const { emit } = operators;
   Object.assign(operators, {
     emit(this: Operator, event: string, ...args: unknown[]): boolean {
       const callback = args.at(-1);
-      if (typeof callback !== 'function' || this.flags.local) return plain.emit.call(this, event, ...args);
+      if (typeof callback !== 'function' || this.flags.local) return emit.call(this, event, ...args);
       const { answer, cancel } = answerOnce(callback as Callback, this.flags, questions.expect(this.flags), way); // Socket.IO calls it so
       try {
-        return plain.emit.call(this, event, ...args.slice(0, -1), answer);
+        return emit.call(this, event, ...args.slice(0, -1), answer);
       } catch (error) {
         cancel(); // nothing has been sent
         throw error;

@@ -6,9 +6,23 @@ import type { Namespace, Socket } from 'socket.io';
 
 /** Socket.IO's BroadcastOperator, which it exports as a type of many parameters only. */
 export interface Operator {
-  readonly flags: { readonly local?: boolean; readonly expectSingleResponse?: boolean };
+  readonly flags: { readonly local?: boolean; readonly expectSingleResponse?: boolean; timeout?: number };
   emit(event: string, ...args: unknown[]): boolean;
+  emitWithAck(event: string, ...args: unknown[]): Promise<unknown>;
 }
+
+/** What namespaces can do besides what Socket.IO's can. */
+export interface Asking {
+  /**
+   * Emits to all clients of all servers, and resolves with what each of them has acknowledged.
+   * Rejects with an error whose `responses` has the acknowledgements so far if one of them takes longer than 5 s; `timeout(ms)` before it
+   * says otherwise. `to(room)`, `except(room)` and `local` before it choose the clients.
+   */
+  emitWithAck(event: string, ...args: unknown[]): Promise<unknown[]>;
+}
+
+/** How long clients may take to acknowledge a broadcast, in ms, where the app does not say. For Socket.IO that is 1 ms. */
+const ACKNOWLEDGEMENT = 5000;
 
 const METHODS = ['to', 'in', 'except', 'compress', 'timeout'] as const;
 const GETTERS = ['volatile', 'local'] as const;
@@ -46,14 +60,33 @@ export function operatorsOf(nsp: Namespace): Operator {
       },
     });
   }
+  define(own, 'emit', {
+    writable: true,
+    value(this: Operator, event: string, ...args: unknown[]): boolean {
+      if (typeof args.at(-1) === 'function') this.flags.timeout ??= ACKNOWLEDGEMENT;
+      return plain.emit.call(this, event, ...args);
+    },
+  });
+  const emitHere = nsp.emit.bind(nsp) as Operator['emit']; // typed by the app's events
+  define(nsp, 'emit', {
+    value: (event: string, ...args: unknown[]): boolean =>
+      typeof args.at(-1) === 'function' ? everybody().emit(event, ...args) : emitHere(event, ...args),
+  });
+  define(nsp, 'emitWithAck', { value: (event: string, ...args: unknown[]): Promise<unknown> => everybody().emitWithAck(event, ...args) });
+  const everybody = (): Operator => nsp.to([]) as unknown as Operator; // one of Socket.IO's types
   const ofSocket = function (this: Socket): unknown {
     return adopt(newBroadcastOperator?.call(this));
   };
   let newBroadcastOperator: ((this: Socket) => unknown) | undefined;
-  nsp.on('connect', socket => {
+  const takeOver = (socket: Socket): void => {
     newBroadcastOperator ??= Reflect.get(Object.getPrototypeOf(socket) as object, 'newBroadcastOperator') as typeof newBroadcastOperator; // private
     define(socket, 'newBroadcastOperator', { value: ofSocket });
+  };
+  nsp.use((socket, next) => {
+    takeOver(socket);
+    next();
   });
+  nsp.on('connect', takeOver); // a client that has come back may pass the middleware by
   return own;
 }
 

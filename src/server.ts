@@ -20,6 +20,7 @@ import { LogLimit } from './log-limit';
 import { explainTooLarge } from './message-size';
 import { guardUse, Namespace } from './namespace';
 import { limitNesting, MAX_NESTING } from './nesting';
+import type { Asking } from './operators';
 import { corsWarning, OriginCheck, safeCors } from './origin';
 import { Passport } from './passport';
 import { RunFolder } from './run-folder';
@@ -51,10 +52,10 @@ export interface RouteOptions {
   acknowledge?: boolean;
 }
 
-/** A namespace of Socket.IO that has routes. */
-export type RoutedNamespace = SocketIoNamespace & Routes;
+/** A namespace of Socket.IO that has routes, and can ask its clients. */
+export type RoutedNamespace = SocketIoNamespace & Routes & Asking;
 
-export class Server extends SocketIoServer implements Routes {
+export class Server extends SocketIoServer implements Asking, Routes {
   readonly #app: EggApplication;
   readonly #settings: Settings;
   readonly #files: LoadedFiles;
@@ -159,6 +160,15 @@ export class Server extends SocketIoServer implements Routes {
   route(event: string, handler: SpecificHandler, options?: RouteOptions): this {
     this.of('/').route(event, handler, options);
     return this;
+  }
+
+  /**
+   * Emits to all clients of the namespace `/`, and resolves with what each of them has acknowledged.
+   * Rejects with an error whose `responses` has the acknowledgements so far if one of them takes longer than 5 s; `timeout(ms)` before it
+   * says otherwise. `to(room)`, `except(room)` and `local` before it choose the clients.
+   */
+  emitWithAck(event: string, ...args: unknown[]): Promise<unknown[]> {
+    return this.of('/').emitWithAck(event, ...args);
   }
 
   /**

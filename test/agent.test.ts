@@ -19,7 +19,7 @@ const FILES: Files = {
           else if (what === 'room') io.to(room).except('others').emit('told', 'room');
           else if (what === 'namespace') io.of('/chat').emit('told', 'chat');
           else if (what === 'count') answer = (await io.fetchSockets()).length;
-          else if (what === 'ask') answer = (await io.timeout(5000).emitWithAck('asked')).sort();
+          else if (what === 'ask') answer = (await io.emitWithAck('asked')).sort();
           else if (what === 'disconnect') io.in(room).disconnectSockets();
         } catch (error) {
           answer = error.message;

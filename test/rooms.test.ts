@@ -234,3 +234,53 @@ test('a room that connection middleware joins is there from the first moment, an
   assert.deepEqual(await rooms, [[]]);
   assert.deepEqual([...(io.sockets.adapter.rooms.get('red') ?? [])], [bert.id]);
 });
+
+test('a question to many waits 5 s for its answers, whichever way it is asked', async t => {
+  const { io, url } = await startApp(t, {
+    'app/io/middleware/ask.js': `
+      module.exports = () => async (ctx, next) => {
+        if (ctx.socket.handshake.auth.asks) ctx.socket.data.answers = await ctx.socket.broadcast.emitWithAck('late');
+        await next();
+      };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.io.of('/chat');
+        app.io.route('ask', async ctx => ctx.socket.broadcast.emitWithAck('late'));
+        app.io.route('answers', async ctx => ctx.socket.data.answers);
+      };`,
+    'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['ask'] } } };`,
+  });
+  const [anna, bert, chat] = [await connect(t, url), await connect(t, url), await connect(t, `${url}/chat`)];
+  const answerLate = (client: Client, name: string): void => {
+    // after several turns of the event loop: a time-out of 1 ms would be over
+    client.on('late', (answer: (name: string) => void) => void setTimeout(answer, 20, name));
+  };
+  answerLate(anna, 'anna');
+  answerLate(bert, 'bert');
+  answerLate(chat, 'chat');
+  for (const answers of [
+    await io.emitWithAck('late'),
+    await io.local.emitWithAck('late'),
+    await io.except('nobody').emitWithAck('late'),
+    await io.of('/').emitWithAck('late'),
+    await new Promise((resolve, reject) => {
+      io.emit('late', (error: Error | null, answers: string[]) => (error ? reject(error) : resolve(answers)));
+    }),
+  ]) {
+    assert.deepEqual((answers as string[]).toSorted(), ['anna', 'bert']);
+  }
+  assert.deepEqual(await io.to(anna.id ?? '').emitWithAck('late'), ['anna']);
+  assert.deepEqual(await io.of('/chat').emitWithAck('late'), ['chat']);
+  assert.deepEqual(await ask(bert, 'ask'), ['anna']);
+  const carl = await connect(t, url, { auth: { asks: true } });
+  assert.deepEqual(((await ask(carl, 'answers')) as string[]).toSorted(), ['anna', 'bert']);
+
+  const since = performance.now();
+  const error = await io.emitWithAck('late').then(
+    () => assert.fail('carl does not answer'),
+    (error: unknown) => error as Error & { responses: string[] }, // as Socket.IO makes it
+  );
+  assert.match(error.message, /timed out/);
+  assert.deepEqual(error.responses.toSorted(), ['anna', 'bert']);
+  assert.ok(performance.now() - since > 4900);
+});

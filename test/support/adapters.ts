@@ -411,6 +411,17 @@ holds('those of a room acknowledge', async ({ nsp, enter }) => {
   assert.deepEqual(answers.sort(), [1, 2]);
 });
 
+holdsWithOthers('a question without a time-out has time for its answers, of a socket of another server as well', async ({ nsp, enter }) => {
+  const [alice, bob] = [await enter(0), await enter(1)];
+  // after several turns of the event loop: a time-out of 1 ms would be over
+  for (const { client, id } of [alice, bob]) client.on('ask', (answer: (id: string) => void) => void setTimeout(answer, 20, id));
+  assert.deepEqual(((await nsp(0).except('nobody').emitWithAck('ask')) as string[]).toSorted(), ids([alice, bob]));
+  assert.deepEqual(await alice.socket.broadcast.emitWithAck('ask'), [bob.id]);
+  const found = (await nsp(0).in(bob.id).fetchSockets())[0];
+  const answer = await new Promise(resolve => found?.emit('ask', (error: unknown, id: unknown) => resolve(error ?? id)));
+  assert.equal(answer, bob.id);
+});
+
 holdsWithOthers('those of this server acknowledge, with `local`', async ({ nsp, enter }) => {
   const people = [await enter(0), await enter(0), await enter(1)];
   for (const [index, { client }] of people.entries()) client.on('ask', (answer: (index: number) => void) => answer(index));

@@ -102,6 +102,8 @@ new IoError('FULL', 'no room', { status: '409' });
 
 export const agent = (agent: Agent): void => {
   agent.io.to('room').emit('news', 1);
+  const answers: Promise<unknown[]> = agent.io.emitWithAck('ready?', 1);
+  void answers;
   const count: Promise<number> = agent.io
     .of('/chat')
     .fetchSockets()
