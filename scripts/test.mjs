@@ -42,6 +42,7 @@ async function install() {
     'test/hosts/egg41',
     'test/hosts/plugins',
     'test/bundlers',
+    'test/dev-servers',
     ...(HAS_NODES ? ['test/nodes'] : []),
   ])
     await installMissing(join(ROOT, folder));

@@ -13,6 +13,7 @@ import { promisify } from 'node:util';
 import { type Files, HOST, hostFolder, type RunningApp, startApp, writeApp } from './app';
 import { next } from './client';
 import { type Cluster, startCluster } from './cluster';
+import { type DevServerConfig, isDevServerConfig, startDevServer } from './dev-server';
 import { startHaproxy } from './haproxy';
 import { type RunningNginx, startNginx } from './nginx';
 import type { Page, Sample } from './page';
@@ -80,6 +81,7 @@ export class Reader {
     const isScript = language === 'js' || language === 'ts';
     if (isScript && /^client\b/.test(title)) await this.#runClient(sample);
     else if (isScript && /^mini program\b/.test(title)) await runMiniProgram(this.#t, (await this.#start()).url, sample);
+    else if (isDevServerConfig(path)) await this.#startDevServer(path, code);
     else if (path?.endsWith(`.${language}`)) {
       if (host !== undefined && !HOST.startsWith(host.replace(' ', ''))) return;
       await this.#stop();
@@ -145,6 +147,11 @@ export class Reader {
   async #startNginx(config: string): Promise<void> {
     const { port } = await this.#start();
     this.#front = await startNginx(this.#t, config.replaceAll(APP_PORT, String(port)));
+  }
+
+  async #startDevServer(name: DevServerConfig, config: string): Promise<void> {
+    const { port } = await this.#start();
+    this.#front = await startDevServer(this.#t, name, config.replaceAll(`localhost:${APP_PORT}`, `127.0.0.1:${port}`));
   }
 
   async #startHaproxy(config: string): Promise<void> {
