@@ -222,6 +222,15 @@ export class Deprecations {
     this.#logger.warn(messageOf('IO_ROOM_NOT_STRING', problem));
   }
 
+  /** A plugin has put itself in the place of the method by which a socket gets the events of its client. */
+  warnOfOnevent(): void {
+    if (this.#warned.has('onevent')) return;
+    this.#warned.add('onevent');
+    const problem =
+      'something has replaced socket.onevent, as socketio-wildcard and its like do: routes and packet middleware may not be reached any more; remove it, and use socket.onAny(listener) or packet middleware';
+    this.#logger.warn(messageOf('IO_ONEVENT_REPLACED', problem));
+  }
+
   #warn(old: string, use: string): void {
     if (this.#warned.has(old)) return;
     this.#warned.add(old);
@@ -243,6 +252,12 @@ export class Deprecations {
     };
     answer().catch((error: unknown) => this.#logger.error('[egg-socket.io] the callback of a deprecated call failed:', error));
   }
+}
+
+/** What to say of an error that an old idiom is the reason of. Node's message has the idiom. */
+export function adviceFor({ name, message }: Error): string | undefined {
+  const isChain = name === 'TypeError' && /\b(emit|send|write)\(\.\.\.\)\.\w+ is not a function/.test(message);
+  return isChain ? 'since Socket.IO 3 emit(), send() and write() of a socket return no socket; write a statement for each' : undefined;
 }
 
 /** As then, not before the next turn: a socket that joins a room in connection middleware and asks who is there has connected by then. */

@@ -1,5 +1,6 @@
 /** What fails for clients, who can make it fail as often as they like: what that may cost in lines of log and in answers. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
+import { adviceFor } from './deprecations';
 import type { Logger } from './egg';
 import { oneLine } from './errors';
 import { LogLimit } from './log-limit';
@@ -31,9 +32,15 @@ export class FailureLog {
   log({ level, what, namespace, socket = 'none', error, place = what }: Failure): void {
     const message = `${error.name}: ${error.message}`.slice(0, 500);
     const where = `${place}, namespace ${namespace}`;
+    const advice = adviceFor(error);
     this.#limit.log(
       `${where}: ${message}`,
-      () => this.#write(level, `${what}, namespace ${namespace}, socket ${socket}:`, level === 'error' ? error : oneLine(message)),
+      () =>
+        this.#write(
+          level,
+          `${what}${advice ? ` (${advice})` : ''}, namespace ${namespace}, socket ${socket}:`,
+          level === 'error' ? error : oneLine(message),
+        ),
       count => this.#write(level, `${where}, ${count} more times, last socket ${socket}:`, oneLine(message)),
     );
   }

@@ -7,6 +7,7 @@ import { callListeners } from './listeners';
 import type { Layer } from './onion';
 import { Router } from './router';
 import type { Server } from './server';
+import { isBypassed } from './socket';
 
 export class Namespace {
   readonly name: string;
@@ -24,6 +25,7 @@ export class Namespace {
       const connection = server.arrivals.of(socket);
       if (connection) server.arrivals.delete(connection);
       if (connection?.isDismissed) socket.disconnect();
+      if (isBypassed(socket)) server.deprecations.warnOfOnevent();
     });
     guardUse(nsp, server);
     guardListeners(nsp, server);

@@ -27,6 +27,11 @@ export function connectionOf(socket: Socket): Connection {
   return (socket as OwnSocket)[CONNECTION];
 }
 
+/** Whether something else has taken the place of the method by which events of the client come in. */
+export function isBypassed(socket: Socket): boolean {
+  return Reflect.get(socket, 'onevent') !== SOCKET_METHODS.onevent;
+}
+
 const SOCKET_METHODS = {
   /** Socket.IO's own does nothing before a socket is connected: this one refuses it. */
   disconnect(this: OwnSocket, close = false): Socket {

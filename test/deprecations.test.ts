@@ -284,6 +284,28 @@ test('a room whose name is not a string is warned of once', async t => {
   assert.match(lines[0] ?? '', /^WARN .*socket\.join\(String\(id\)\)/);
 });
 
+test('a package that replaces socket.onevent, as socketio-wildcard does, is named in the log once', async t => {
+  const { url, logs, logged } = await startApp(t, {
+    // what that package does, in short
+    'app.js': `module.exports = app => app.io.use((socket, next) => { socket.onevent = ({ data }) => socket.emit('heard', ...data); next(); });`,
+  });
+  for (const client of [await connect(t, url), await connect(t, url)]) {
+    const heard = next(client, 'heard');
+    client.emit('hello');
+    assert.deepEqual(await heard, ['hello']);
+  }
+  await logged(/^WARN .*IO_ONEVENT_REPLACED.*socket\.onAny/);
+  assert.equal(logs.filter(line => line.includes('IO_ONEVENT_REPLACED')).length, 1);
+});
+
+test('a chain of emits of a socket fails, and the log says what to write', async t => {
+  const { url, logged } = await startApp(t, {
+    'app/router.js': `module.exports = app => { app.io.route('chain', async ctx => { ctx.socket.emit('a').emit('b'); }); };`,
+  });
+  await ask(await connect(t, url), 'chain');
+  await logged(/^ERROR .*event "chain" failed \(since Socket\.IO 3 emit\(\), .*write a statement for each\)/);
+});
+
 test('ctx.join() takes a callback as socket.join() does', async t => {
   const { url } = await start(t);
   const client = await connect(t, url);
