@@ -90,8 +90,11 @@ export class RunFolder {
 
   /** Whether a worker other than this one listens at its socket. */
   async hasOthers(id: string): Promise<boolean> {
-    const others = readdirSync(this.path).filter(name => WORKER_SOCKET.test(name) && name !== `worker-${id}.sock`);
-    return isInUse(others.map(name => join(this.path, name)));
+    return isInUse(
+      this.workers()
+        .filter(other => other !== id)
+        .map(other => this.workerSocket(other)),
+    );
   }
 
   /** Removes what starts of the app that were killed have left beside it. */

@@ -361,13 +361,15 @@ test('workers that a client makes up are not connected to, and one that comes la
 });
 
 test('a run folder that somebody has removed ends no worker, and is named in the log', async t => {
-  const { url, baseDir, log } = await start(t);
+  const { url, baseDir, log, printed, terminate } = await start(t);
   const [path = assert.fail('there is no folder')] = runFoldersOf(baseDir);
   rmSync(path, { recursive: true });
   do await openPolling(url);
   while (!(await log()).includes(`${path} has been removed`));
   await connect(t, url, { transports: ['websocket'] });
   assert.doesNotMatch(await log(), /nodejs\.ENOENTError/);
+  assert.equal(await terminate(), 0);
+  assert.equal([...printed().matchAll(/\[app_worker\] beforeExit success/g)].length, WORKERS);
 });
 
 const UNKNOWN = '{"code":1,"message":"Session ID unknown"}';
