@@ -131,7 +131,7 @@ export const RULES: readonly Rule[] = [
   // packages
   {
     matches: place => ['socketio-wildcard', 'socket.io-wildcard'].includes(importedBy(place) ?? '') || replacesOnevent(place),
-    advice: 'use packet middleware, or socket.onAny(): what replaces socket.onevent goes past all middleware',
+    advice: 'use packet middleware, or socket.onAny(): where socket.onevent is replaced, routes are not reached',
     effect: 'breaks',
     anchor: DIFFERENT,
   },

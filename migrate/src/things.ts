@@ -91,11 +91,11 @@ export class Variables {
     const owner = member && this.thing(member.object);
     if (!member || (!owner && call)) return undefined;
     if (member.name === undefined) return !call && (owner === 'sockets' || owner === 'connected') ? 'socket' : undefined;
-    return call ? owner && CALLS[owner]?.[member.name] : this.#memberOf(owner, member.name);
+    return call ? owner && valueAt(CALLS[owner], member.name) : this.#memberOf(owner, member.name);
   }
 
   #memberOf(owner: Thing | undefined, name: string): Thing | undefined {
-    const thing = owner && MEMBERS[owner]?.[name];
+    const thing = owner && valueAt(MEMBERS[owner], name);
     if (thing || (owner && owner !== 'this')) return thing ?? (name === 'app' ? 'app' : name === 'ctx' ? 'context' : undefined);
     const named = thingNamed(name); // `this.nsp`, `service.app`: whosever they are
     return named === 'server' && !owner ? undefined : named;
@@ -136,6 +136,11 @@ export class Variables {
 
 function thingNamed(name: string): Thing | undefined {
   return NAMES.find(([names]) => names.test(name))?.[1];
+}
+
+/** Not what every object has: an app may name a member `constructor`. */
+function valueAt(things: Readonly<Record<string, Thing>> | undefined, name: string): Thing | undefined {
+  return things && Object.hasOwn(things, name) ? things[name] : undefined;
 }
 
 export function isClient(name: string): boolean {
