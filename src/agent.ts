@@ -51,7 +51,12 @@ export default class IoAgentBoot {
   #wakeWorker(): void {
     const { messenger, logger } = this.#agent;
     const wake = (): void => void messenger.sendToApp(JOIN_HUB);
-    this.#startHub().then(wake, (error: unknown) => logger.error('[egg-socket.io] agent.io has no hub:', error));
+    this.#startHub()
+      .then(async () => {
+        wake();
+        await this.#folder?.sweep();
+      })
+      .catch((error: unknown) => logger.error('[egg-socket.io] agent.io has no hub:', error));
     messenger.on('egg-pids', wake);
   }
 
@@ -61,8 +66,12 @@ export default class IoAgentBoot {
   }
 
   #openFolder(): RunFolder {
-    const { config, options } = this.#agent;
-    return (this.#folder ??= RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort)));
+    if (this.#folder) return this.#folder;
+    const { config, options, logger } = this.#agent;
+    const folder = (this.#folder = RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort)));
+    if (folder.problem !== undefined)
+      logger.info('[egg-socket.io] the processes of this app meet in %s, since %s', folder.path, folder.problem);
+    return folder;
   }
 
   #readSettings(): Settings {

@@ -44,6 +44,8 @@ interface EggConfig {
   readonly hostHeaders?: string;
   /** The folder for what exists while the app runs. */
   readonly rundir: string;
+  /** How long a connection to the HTTP server may be quiet, in ms. Egg's default is null: for ever. */
+  readonly serverTimeout?: number | null;
   readonly io?: unknown;
   /** Of egg-redis or @eggjs/redis. */
   readonly redis?: unknown;

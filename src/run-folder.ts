@@ -25,12 +25,15 @@ const MASTER = isMainThread ? process.ppid : process.pid;
 
 export class RunFolder {
   readonly path: string;
+  /** Why it is not in Egg's own folder, where it is not. */
+  readonly problem: string | undefined;
   /** Known to the processes of this start of the app, and to nobody else. */
   readonly secret: string;
 
-  private constructor(path: string, secret: string) {
+  private constructor(path: string, secret: string, problem: string | undefined) {
     this.path = path;
     this.secret = secret;
+    this.problem = problem;
   }
 
   /**
@@ -48,7 +51,7 @@ export class RunFolder {
       try {
         if (Buffer.byteLength(join(path, LONGEST_NAME)) > MAX_PATH_LENGTH) throw new Error('the path is too long for a socket');
         makePrivateFolder(parent, path);
-        return new RunFolder(path, openSecret(path));
+        return new RunFolder(path, openSecret(path), problems[0]);
       } catch (error) {
         problems.push(`${path}: ${(error as Error).message}`); // of this try, or of Node
       }
@@ -102,7 +105,7 @@ export class RunFolder {
     const parent = join(this.path, '..');
     for (const name of readdirSync(parent)) {
       const path = join(parent, name);
-      if (NAME.test(name) && path !== this.path) await removeUnused(path, () => isPrivate(path) && !isYoung(path));
+      if (NAME.test(name) && path !== this.path) await removeUnused(path, () => isPrivate(path) && !isBeginning(path));
     }
   }
 
@@ -128,9 +131,9 @@ function isPrivate(path: string): boolean {
   return stats.isDirectory() && stats.uid === process.getuid?.() && (stats.mode & 0o077) === 0;
 }
 
-/** It may be one of an app that is just starting, whose sockets are not open yet. */
-function isYoung(path: string): boolean {
-  return Date.now() - lstatSync(path).mtimeMs < 60_000;
+/** It may be one of an app that is just starting, whose first socket is not open yet. */
+function isBeginning(path: string): boolean {
+  return socketsIn(path).length === 0 && Date.now() - lstatSync(path).mtimeMs < 60_000;
 }
 
 /** Removes a folder that nobody listens in. Another process may be about to do the same. */

@@ -30,7 +30,7 @@ import { closeInOrder } from './shutdown';
 import { attachWhenFound } from './single-process';
 import type { Controllers, Handler, Middlewares, SpecificHandler } from './types';
 import { Work } from './work';
-import { ownWorkerId, type Teamwork, teamworkOf } from './workers';
+import { ownWorkerId, polls, type Teamwork, teamworkOf } from './workers';
 
 export interface Routes {
   /**
@@ -193,7 +193,10 @@ export class Server extends SocketIoServer implements Asking, Routes {
     for (const namespace of this.#waiting) this.#takeMiddleware(namespace);
     this.#waiting.clear();
     this.logger.info('[egg-socket.io] %s', this.#teamwork.description);
-    for (const warning of [this.#teamwork.warning, corsWarning(this.#settings.init)]) if (warning !== undefined) this.logger.warn(warning);
+    const { config } = this.#app;
+    const { init } = this.#settings;
+    for (const warning of [this.#teamwork.warning, corsWarning(init), timeoutWarning(config.serverTimeout, init)])
+      if (warning !== undefined) this.logger.warn(warning);
     await this.#sessionRouting?.listen();
     await this.#way?.ready();
   }
@@ -358,4 +361,14 @@ function declareEngine(server: Server): void {
       Object.defineProperty(server, 'engine', { value: engine, configurable: true, enumerable: true, writable: true });
     },
   });
+}
+
+/** Egg has Node close connections over which nothing comes for `config.serverTimeout`: to clients that poll, nothing comes until the next ping. */
+function timeoutWarning(
+  serverTimeout: number | null | undefined,
+  { pingInterval = 25_000, transports }: Settings['init'],
+): string | undefined {
+  if (!serverTimeout || serverTimeout > pingInterval || !polls(transports)) return undefined;
+  const problem = `config.serverTimeout is ${serverTimeout} ms, and clients hear a ping every ${pingInterval} ms: Egg cuts those that poll in between; make it longer than config.io.init.pingInterval, or leave it out`;
+  return messageOf('IO_SERVER_TIMEOUT', problem);
 }

@@ -54,7 +54,8 @@ export function ownWorkerId(): string {
   return String(isMainThread ? (cluster.worker?.id ?? process.pid) : threadId);
 }
 
-function polls(transports: readonly string[] = ['polling', 'websocket']): boolean {
+/** Whether clients may poll. */
+export function polls(transports: readonly string[] = ['polling', 'websocket']): boolean {
   return transports.includes('polling');
 }
 

@@ -1,8 +1,9 @@
 /** What happens to clients when a process of the cluster dies, hangs or is replaced. */
 import assert from 'node:assert/strict';
-import { utimesSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync, readdirSync, utimesSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Files } from './support/app';
 import { ask, type Client, connect, next } from './support/client';
@@ -207,20 +208,30 @@ test('workers that are replaced one after the other, as while developing, take o
   assert.deepEqual(runFoldersOf(cluster.baseDir), []);
 });
 
-test('an app that is killed and started again does not mind what the former has left, and takes it away when it stops', async t => {
-  const first = await startCluster(t, FILES, { workers: WORKERS });
-  const { workers, agent } = processesOf(first.master.pid ?? 0);
-  for (const pid of [first.master.pid ?? 0, agent ?? 0, ...workers]) process.kill(pid, 'SIGKILL');
-  await first.terminate();
-  const left = runFoldersOf(first.baseDir);
-  assert.equal(left.length, 1);
-  for (const path of left) utimesSync(path, 0, 0); // as if that were some time ago
-  const second = await startCluster(t, FILES, { workers: WORKERS, baseDir: first.baseDir });
-  const client = await connect(t, second.url, { transports: ['polling'] });
-  assert.equal(await ask(client, 'count'), 1);
-  assert.equal(await second.terminate(), 0);
-  assert.deepEqual(runFoldersOf(second.baseDir), []);
-});
+for (const place of ["Egg's run folder", 'the temporary folder, where the path of that is too long']) {
+  test(`an app that is killed and started again at once takes away what the former has left in ${place}`, async t => {
+    const isTemporary = place.startsWith('the temporary');
+    const rundir = isTemporary ? join(tmpdir(), 'x'.repeat(90)) : undefined;
+    t.after(() => rundir !== undefined && rm(rundir, { recursive: true, force: true }));
+    const first = await startCluster(t, FILES, { workers: WORKERS, rundir });
+    const folderOf = async ({ baseDir, agentLog }: Cluster): Promise<string | undefined> =>
+      isTemporary ? /the processes of this app meet in (\S+), since .* too long/.exec(await agentLog())?.[1] : runFoldersOf(baseDir).at(-1);
+    const left = (await folderOf(first)) ?? assert.fail('there is no folder');
+    const { workers, agent } = processesOf(first.master.pid ?? 0);
+    for (const pid of [first.master.pid ?? 0, agent ?? 0, ...workers]) process.kill(pid, 'SIGKILL');
+    await first.terminate();
+    assert.ok(existsSync(left));
+    const second = await startCluster(t, FILES, { workers: WORKERS, baseDir: first.baseDir, rundir });
+    assert.ok(!existsSync(left));
+    const client = await connect(t, second.url, { transports: ['polling'] });
+    assert.equal(await ask(client, 'count'), 1);
+    assert.equal(await second.terminate(), 0);
+    assert.deepEqual(
+      readdirSync(dirname(left)).filter(name => name.includes(`-${second.master.pid}-`)),
+      [],
+    );
+  });
+}
 
 test('two starts of an app side by side, as while it is replaced, do not meet; the one that stays misses nothing when the other stops', async t => {
   const old = await startCluster(t, FILES, { workers: 2 });

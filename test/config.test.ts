@@ -1,7 +1,7 @@
 /** `config.io`: what a mistake in it gets, and the options that are this plugin's own. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bootError, type Files, startApp } from './support/app';
+import { bootError, type Files, type RunningApp, startApp } from './support/app';
 import { ask, connect, next } from './support/client';
 
 function configOf(io: string, more: Files = {}): Files {
@@ -237,4 +237,26 @@ test('app.io.engine says from when on it is there, and then is', async t => {
   const { id } = (await connect(t, url)).io.engine;
   assert.deepEqual(await arrived, [id]);
   assert.equal(io.engine.clientsCount, 1);
+});
+
+test('a serverTimeout of Egg that is not longer than the ping interval is warned of: clients that poll are cut', async t => {
+  const start = async (serverTimeout: number | null, init: string) =>
+    startApp(t, { 'config/config.default.js': `exports.serverTimeout = ${serverTimeout}; exports.io = { init: ${init} };` });
+  const warned = (app: RunningApp): boolean => app.logs.some(line => line.includes('IO_SERVER_TIMEOUT'));
+  const app = await start(300, '{ pingInterval: 5000 }');
+  assert.match(await app.logged(/IO_SERVER_TIMEOUT/), /^WARN .* config\.serverTimeout is 300 ms, .* every 5000 ms: /);
+  app.app.emit('server', app.server); // as Egg's worker does; not every version's mock
+  const client = await connect(t, app.url, { transports: ['polling'] });
+  assert.equal((await next(client, 'disconnect'))[0], 'transport error');
+
+  assert.ok(warned(await start(25_000, '{}')), 'by default a ping comes every 25 s');
+  for (const [serverTimeout, init] of [
+    [null, '{}'],
+    [0, '{}'],
+    [25_001, '{}'],
+    [300, '{ pingInterval: 200 }'],
+    [300, "{ transports: ['websocket'] }"],
+  ] as const) {
+    assert.ok(!warned(await start(serverTimeout, init)), `${serverTimeout} ${init}`);
+  }
 });

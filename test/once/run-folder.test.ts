@@ -31,6 +31,7 @@ test('all processes of a start get the same folder and secret, and nobody else c
   const [first, second] = [RunFolder.open(run, START), RunFolder.open(run, START)];
   assert.match(first.path, new RegExp(`^${run}/io-[\\da-f]{6}-${START}$`));
   assert.equal(second.path, first.path);
+  assert.equal(first.problem, undefined);
   assert.match(first.secret, /^[\da-f]{64}$/);
   assert.equal(second.secret, first.secret);
   assert.equal(statSync(first.path).mode & 0o777, 0o700);
@@ -53,8 +54,10 @@ for (const [what, pathIn] of Object.entries({
   test(`instead of a run folder ${what} the system's folder for temporary files is taken`, async t => {
     const temporary = await newFolder(t);
     inTmpdir(t, temporary);
-    const { path } = RunFolder.open(pathIn(await newFolder(t)), START);
+    const run = pathIn(await newFolder(t));
+    const { path, problem = '' } = RunFolder.open(run, START);
     assert.ok(path.startsWith(`${temporary}/io-`), path);
+    assert.ok(problem.startsWith(`${run}/io-`), problem);
     assert.equal(statSync(path).mode & 0o777, 0o700);
   });
 }
@@ -70,12 +73,13 @@ test('where neither can be used the boot stops, and says why of both', async t =
   });
 });
 
-test('what is removed: the own folder, and those of starts that nobody listens in any more', async t => {
+test('what is removed: the own folder, and those of starts that nobody listens in any more, however young', async t => {
   const run = await newFolder(t);
   const own = RunFolder.open(run, START);
-  const old = RunFolder.open(run, '1-1');
+  const killed = RunFolder.open(run, '1-1');
   const used = RunFolder.open(run, '2-2');
-  const young = RunFolder.open(run, '3-3');
+  const beginning = RunFolder.open(run, '3-3');
+  const begun = RunFolder.open(run, '4-4'); // and killed before it had a socket
   const alien = join(run, 'io-something');
   mkdirSync(alien, { mode: 0o700 });
   const listen = async (path: string): Promise<void> => {
@@ -84,12 +88,12 @@ test('what is removed: the own folder, and those of starts that nobody listens i
     await once(server, 'listening');
   };
   await listen(used.workerSocket('7'));
-  writeFileSync(old.hub, ''); // as a process that was killed leaves it: nobody answers
-  for (const path of [old.path, used.path, alien]) utimesSync(path, 0, 0);
+  writeFileSync(killed.hub, ''); // as a process that was killed leaves it: nobody answers
+  for (const path of [used.path, begun.path, alien]) utimesSync(path, 0, 0);
   await Promise.all([own.remove(), own.sweep(), own.sweep()]); // as two apps that stop together
   assert.deepEqual(
-    [own.path, old.path, used.path, young.path, alien].map(path => existsSync(path)),
-    [false, false, true, true, true],
+    [own, killed, begun, used, beginning, { path: alien }].map(({ path }) => existsSync(path)),
+    [false, false, false, true, true, true],
   );
 });
 

@@ -23,6 +23,8 @@ export interface ClusterOptions {
   /** For worker_threads, where each worker listens on its own. */
   ports?: number[];
   https?: { key: string; cert: string };
+  /** Egg's run folder. Default: one that has a short path wherever this project is, else the sockets of the workers would be elsewhere. */
+  rundir?: string | undefined;
   /** Of an app that has been started before; what is given as files is not written then. */
   baseDir?: string;
 }
@@ -43,7 +45,11 @@ export interface Cluster {
   agentLog(): Promise<string>;
 }
 
-export async function startCluster(t: TestContext, files: Files, { baseDir: former, ...options }: ClusterOptions): Promise<Cluster> {
+export async function startCluster(
+  t: TestContext,
+  files: Files,
+  { baseDir: former, rundir, ...options }: ClusterOptions,
+): Promise<Cluster> {
   const port = await freePort();
   const baseDir = former ?? (await writeApp(files));
   const framework = join(hostFolder(), 'node_modules/egg');
@@ -53,7 +59,7 @@ export async function startCluster(t: TestContext, files: Files, { baseDir: form
     `process.once('disconnect', () => process.kill(process.pid));
     require(${JSON.stringify(framework)}).startCluster(${JSON.stringify({ ...options, baseDir, port, framework })});`,
   );
-  await writeFile(join(baseDir, 'config/config.prod.js'), prodConfig(baseDir));
+  await writeFile(join(baseDir, 'config/config.prod.js'), prodConfig(baseDir, rundir));
   const master = fork(join(baseDir, 'start.js'), {
     cwd: baseDir,
     execArgv: [], // the test runner of newer Nodes has --inspect-port there, which Egg takes for debugging: a killed worker would end its master
@@ -102,12 +108,12 @@ export async function startCluster(t: TestContext, files: Files, { baseDir: form
 }
 
 /** The `config/config.prod.js` of an app that is started in processes of its own. */
-export function prodConfig(baseDir: string): string {
+export function prodConfig(baseDir: string, rundir = rundirOf(baseDir)): string {
   return `exports.cluster = { listen: { hostname: '127.0.0.1' } };
-exports.rundir = ${JSON.stringify(rundirOf(baseDir))};`;
+exports.rundir = ${JSON.stringify(rundir)};`;
 }
 
-/** Egg's run folder of such an app. Its path is short, wherever this project is: else the sockets of the workers would be elsewhere. */
+/** Egg's run folder of such an app. */
 export function rundirOf(baseDir: string): string {
   return join(tmpdir(), `run-${basename(baseDir)}`);
 }
