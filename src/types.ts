@@ -53,8 +53,9 @@ export type SpecificHandler = (this: never, ctx: never) => unknown;
  * A function of the onion around a connection or around a packet.
  *
  * Around a connection, what stands before `await next()` runs while the client is connecting, what stands after it when the client has gone.
- * Throwing or returning without `next()` refuses the client. `next()` resolves with the reason of the disconnect, as the event `disconnect` has it;
- * with undefined if the client was never connected.
+ * Throwing or returning without `next()` refuses the client. The innermost `next()` resolves with the reason of the
+ * disconnect, as the event `disconnect` has it, or with undefined if the client was never connected; an outer one with what the middleware inside
+ * returns.
  *
  * Around a packet, without `next()` the packet is dropped. `next()` resolves to what the controller returned.
  */
