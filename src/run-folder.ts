@@ -62,9 +62,9 @@ export class RunFolder {
     );
   }
 
-  /** The name that all processes of one start of an app derive alike: those of the same master. */
+  /** The name that all processes of one start of an app derive alike: those of the same master. A single process has none. */
   static startOf(clusterPort: number | undefined): string {
-    return `${MASTER}-${clusterPort ?? 0}`;
+    return clusterPort === undefined ? `${process.pid}-0` : `${MASTER}-${clusterPort}`;
   }
 
   get hub(): string {

@@ -73,6 +73,11 @@ test('where neither can be used the boot stops, and says why of both', async t =
   });
 });
 
+test('processes that have no master of Egg do not meet, though they may have the same parent', () => {
+  assert.equal(RunFolder.startOf(undefined), `${process.pid}-0`);
+  assert.equal(RunFolder.startOf(1234), `${process.ppid}-1234`);
+});
+
 test('what is removed: the own folder, and those of starts that nobody listens in any more, however young', async t => {
   const run = await newFolder(t);
   const own = RunFolder.open(run, START);
