@@ -38,6 +38,8 @@ export abstract class Link implements Fallible {
   #timer: NodeJS.Timeout | undefined;
   #isDown = false;
   #hasContact = false;
+  /** What the other end has said to the latest pulse, where it has refused that. */
+  #refusal: Error | undefined;
   /** Until when each of the things that the other end refuses to do counts as refused. */
   readonly #refused = new Map<string, number>();
   #lost = 0;
@@ -119,6 +121,11 @@ export abstract class Link implements Fallible {
     this.#lost++;
   }
 
+  /** The other end has answered a pulse with an error: it may do better the next time, as a Cluster that is choosing a new master. */
+  protected refusePulse(error: Error): void {
+    this.#refusal = error;
+  }
+
   /** The other end is there, and will not do something that is needed. */
   protected refuse(what: string, error: Error, isTriedAgain: boolean): void {
     this.#refused.set(what, isTriedAgain ? Number.POSITIVE_INFINITY : performance.now() + REFUSAL);
@@ -152,6 +159,7 @@ export abstract class Link implements Fallible {
   protected comeBack(pulse: number): void {
     if (pulse < this.#expected || !this.#timer) return;
     this.#missed = 0;
+    this.#refusal = undefined;
     this.#booted();
     if (this.#isRefused) return;
     if (!this.#hasContact) this.onContact();
@@ -179,7 +187,7 @@ export abstract class Link implements Fallible {
     this.#missed++;
     if (this.#missed === SILENCE) this.#giveUp();
     if (this.#missed % OUTAGE === 0) {
-      this.goDown(new Error(`no answer in ${CONNECT_PATIENCE} ms`));
+      this.goDown(this.#refusal ?? new Error(`no answer in ${CONNECT_PATIENCE} ms`));
       this.reconnect();
     }
     this.pulse();

@@ -169,9 +169,12 @@ export class RedisLink extends Link {
     const isSubscription = SUBSCRIPTIONS.has(name);
     const what = [name, ...(isSubscription ? args : args.slice(0, 1))].map(String).join(' '); // what follows is the message
     const reason = new Error(`${what}: ${error.message}`);
+    const isForbidden = error.message.startsWith('NOPERM'); // which does not pass by itself
+    if (isPulse && !isForbidden) this.refusePulse(reason);
+    if (!isForbidden) return;
     if (isPulse) this.goDown(reason);
-    else if (isSubscription && error.message.startsWith('NOPERM')) void this.#subscribeAnew(client, name, args, what, reason);
-    else if (NEEDED.has(name) && error.message.startsWith('NOPERM')) this.refuse(what, reason, name === 'xread');
+    else if (isSubscription) void this.#subscribeAnew(client, name, args, what, reason);
+    else if (NEEDED.has(name)) this.refuse(what, reason, name === 'xread');
   }
 
   /** What one must not subscribe to one may subscribe to later; the adapter tries it once. */
