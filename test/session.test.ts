@@ -453,6 +453,52 @@ test('a change that could not be saved is saved with the next', async t => {
   assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', a: 1, b: 2 });
 });
 
+test(
+  'a session that begins or ends is seen by all namespaces of a page when the connection itself has ended, and not before',
+  { timeout: 30_000 },
+  async t => {
+    const running = await startApp(t, {
+      ...APP,
+      'app/router.js': `
+      module.exports = app => {
+        app.router.get('/login', async ctx => { ctx.session = { user: ctx.query.user }; ctx.body = 'in'; });
+        app.router.get('/end', async ctx => { app.io.of('/news').disconnectSockets(ctx.query.close === 'true'); ctx.body = 'ended'; });
+        for (const name of ['/news', '/board']) app.io.of(name).route('who', async ctx => ctx.session.user ?? null);
+      };`,
+    });
+    const headers: { cookie?: string } = {};
+    const options = { forceNew: false, reconnection: true, reconnectionDelay: 10, extraHeaders: headers };
+    const news = await connect(t, `${running.url}/news`, options);
+    const board = await connect(t, `${running.url}/board`, options);
+    assert.equal(news.io, board.io);
+    const who = async (): Promise<unknown[]> => Promise.all([ask(news, 'who'), ask(board, 'who')]);
+
+    Object.assign(headers, await logIn(running, 'anna')); // what a browser sends from now on
+    news.disconnect();
+    assert.equal(await ask(board, 'who'), null); // the server knows by now: Socket.IO closes a connection that asks for a namespace twice
+    news.connect();
+    assert.deepEqual(await who(), [null, null]);
+    const back = Promise.all([next(news, 'connect'), next(board, 'connect')]);
+    news.io.engine.close();
+    await back;
+    assert.deepEqual(await who(), ['anna', 'anna']);
+
+    const end = async (close: boolean): Promise<void> => void (await (await fetch(`${running.url}/end?close=${close}`)).text());
+    Object.assign(headers, await logIn(running, 'bert'));
+    const left = next(news, 'disconnect');
+    await end(false);
+    assert.equal((await left)[0], 'io server disconnect');
+    assert.ok(board.connected);
+    news.connect();
+    assert.deepEqual(await who(), ['anna', 'anna']);
+    const bothLeft = Promise.all([next(news, 'disconnect'), next(board, 'disconnect')]);
+    await end(true);
+    await bothLeft;
+    for (const socket of [news, board]) socket.connect();
+    assert.deepEqual(await who(), ['bert', 'bert']);
+  },
+);
+
 /** A plugin of the time of egg 3, which egg 4 loads as well. */
 function pluginOf(name: string): string {
   return `exports.${name} = { enable: true, path: ${JSON.stringify(join(ROOT, 'test/hosts/plugins/node_modules', `egg-${name}`))} };`;

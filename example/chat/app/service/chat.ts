@@ -34,9 +34,9 @@ export default class ChatService extends Service {
     this.#memory.ask('leave', user, socket.id).catch((error: unknown) => logger.warn(error));
   }
 
-  /** A connection keeps the session that it came with: it has to end when that session does. */
+  /** A connection keeps the session that it came with, in all its namespaces: it has to end, too, when that session does. */
   async logOut(user: User): Promise<void> {
-    this.#everybody.in(roomOfUser(user.id)).disconnectSockets();
+    this.#everybody.in(roomOfUser(user.id)).disconnectSockets(true);
     await this.#memory.ask('forget', user);
   }
 
