@@ -107,6 +107,8 @@ export interface EggApplication extends EventEmitter {
   /** The HTTP server, once there is one. */
   readonly server?: HttpServer | null;
   callback(): (req: IncomingMessage, res: ServerResponse) => unknown;
+  /** Calls the function when the app is ready. */
+  ready(fn: () => void): unknown;
   createContext(req: IncomingMessage, res: ServerResponse): EggContext;
   createAnonymousContext(): EggContext;
   /** Of tegg, absent without it: the base class of its contexts, and what makes their ids. */

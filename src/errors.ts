@@ -131,6 +131,8 @@ export interface ErrorAnswer {
   code: string;
   message: string;
   details?: unknown;
+  /** In a refusal: only for now, the client should try again. */
+  retry?: true;
 }
 
 /** Whether errors are shown whole to clients, made to be shown or not: only while developing and testing, as Egg does for HTTP. */
@@ -169,6 +171,26 @@ export function isFault(error: Error): boolean {
   return !PLAIN.has(error.constructor.name) || isOfNode(error) || describe(error).expose === false;
 }
 
+/**
+ * Whether it is trouble that may be over at the next try, rather than an answer or a bug: a status of 500 or more, an error of the system
+ * or the network, or of the session store, or an outage of the way to other servers. A status decides before all else that an error says of itself.
+ */
+export function isTemporary(error: Error): boolean {
+  if (ofStore.has(error) || error instanceof OutageError) return true;
+  const { status = 0, code } = describe(error);
+  if (status >= 400) return status >= 500;
+  const { errno, syscall } = error as NodeJS.ErrnoException;
+  if (errno !== undefined || syscall !== undefined || (code !== undefined && NETWORK_CODES.has(code))) return true;
+  return isFault(error) && error.cause instanceof Error && isTemporary(error.cause); // `fetch failed` says nothing more of itself
+}
+
+/** What the session store has rejected with, whatever that is: only for now. */
+export function storeError(thrown: unknown): Error {
+  const error = toError(thrown);
+  ofStore.add(error);
+  return error;
+}
+
 /** A text that may come from a client, for the log: short, and on one line. */
 export function oneLine(text: string): string {
   return text.slice(0, 500).replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');
@@ -183,6 +205,17 @@ export function toError(thrown: unknown): Error {
     `a value that is no Error was thrown: ${thrown !== null && typeof thrown === 'object' ? `an object with ${Object.keys(thrown).join(', ') || 'no keys'}` : typeof thrown}`,
   );
 }
+
+const ofStore = new WeakSet<Error>();
+
+/** Of errors that have no errno: of happy eyeballs, c-ares, undici, and the clients of databases. */
+const NETWORK_CODES: ReadonlySet<string> = new Set(
+  `ECONNREFUSED ECONNRESET ECONNABORTED ETIMEDOUT ESOCKETTIMEDOUT EPIPE ENOTCONN ESHUTDOWN
+  EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENETRESET EADDRNOTAVAIL
+  ENOTFOUND EAI_AGAIN EAI_FAIL EAI_NODATA ESERVFAIL EREFUSED ETIMEOUT
+  UND_ERR_CONNECT_TIMEOUT UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT UND_ERR_SOCKET UND_ERR_CLOSED
+  PROTOCOL_CONNECTION_LOST PROTOCOL_SEQUENCE_TIMEOUT`.split(/\s+/),
+);
 
 const PLAIN: ReadonlySet<string> = new Set(['Error', 'AssertionError']);
 

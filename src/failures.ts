@@ -23,6 +23,7 @@ export class FailureLog {
   readonly #logger: Logger;
   readonly #storage: AsyncLocalStorage<unknown>;
   readonly #limit = new LogLimit({ interval: 60_000, lines: 5, kinds: 1000 });
+  readonly #temporary = new LogLimit({ interval: 1000 });
 
   constructor(logger: Logger, storage: AsyncLocalStorage<unknown>) {
     this.#logger = logger;
@@ -45,9 +46,25 @@ export class FailureLog {
     );
   }
 
+  /** What is over soon, and concerns many clients alike: one line in full a second, and the number of all others. */
+  logTemporary({ what, namespace, socket, error }: Pick<Failure, 'what' | 'namespace' | 'socket' | 'error'>): void {
+    const where = `namespace ${namespace}, socket ${socket}:`;
+    this.#temporary.log(
+      what,
+      () => this.#write('error', `${what}, ${where}`, error),
+      count =>
+        this.#write(
+          'error',
+          `${what}: ${count} more within a second, the last one in ${where}`,
+          oneLine(`${error.name}: ${error.message}`),
+        ),
+    );
+  }
+
   /** Writes what has been counted. To be called when the app closes. */
   flush(): void {
     this.#limit.flush();
+    this.#temporary.flush();
   }
 
   /** Outside the context, in which every logger shows the URL of the handshake: a client of protocol 3 sends its token there. */

@@ -6,7 +6,7 @@
 import { types } from 'node:util';
 import type { SocketContext, SocketHandler } from './context';
 import { type EggApplication, isClass } from './egg';
-import { SetupError } from './errors';
+import { messageOf, SetupError } from './errors';
 import type { Layer } from './onion';
 import type { Controllers, Middleware, Middlewares } from './types';
 
@@ -49,6 +49,8 @@ export class LoadedFiles {
   readonly #middlewareFiles: object;
   #controllers: Controllers | undefined;
   #middlewares: Middlewares | undefined;
+  /** Paths of the middleware files that export nothing, by name. */
+  readonly #emptyFiles = new Map<string, string>();
 
   constructor(app: EggApplication) {
     this.#app = app;
@@ -61,7 +63,7 @@ export class LoadedFiles {
   }
 
   get middlewares(): Middlewares {
-    return (this.#middlewares ??= mapFiles(this.#middlewareFiles, file => middlewareOf(file, this.#app)) as Middlewares);
+    return (this.#middlewares ??= mapFiles(this.#middlewareFiles, file => this.#loadMiddleware(file)) as Middlewares);
   }
 
   /** The middleware of a name in the config (`auth`, or `admin.auth` for a file in a folder). */
@@ -70,11 +72,27 @@ export class LoadedFiles {
       .split('.')
       .reduce<unknown>((tree, key) => (isTree(tree) && Object.hasOwn(tree, key) ? Reflect.get(tree, key) : undefined), this.middlewares);
     if (typeof found === 'function') return found as Layer<SocketContext>; // every function in this tree is middleware
+    const emptyFile = this.#emptyFiles.get(name);
+    if (emptyFile !== undefined) throw noMiddleware(emptyFile);
     const names = namesIn(this.middlewares);
     throw new SetupError(
       'IO_MIDDLEWARE_UNKNOWN',
       `${place} names '${name}'; create app/io/middleware/${name.replaceAll('.', '/')}${names.length > 0 ? ` or use one of: ${names.join(', ')}` : ''}`,
     );
+  }
+
+  /** Files that export nothing, and that the config does not name. To be called when all its names have been looked up. */
+  warnOfEmptyFiles(): void {
+    for (const path of this.#emptyFiles.values())
+      this.#app.logger.warn(
+        messageOf('IO_MIDDLEWARE_INVALID', `${path} exports nothing; config.io names it nowhere, so nothing is missing`),
+      );
+  }
+
+  #loadMiddleware(file: LoadedFile): object {
+    if (!isEmpty(file.exports)) return middlewareOf(file, this.#app);
+    this.#emptyFiles.set(file.pathName.split('.').slice(1).join('.'), file.path);
+    return {};
   }
 }
 
@@ -119,10 +137,19 @@ function middlewareOf(file: LoadedFile, app: EggApplication): Middleware {
   const middleware: unknown = isFactory ? exports(app) : exports;
   if (isFunction(middleware) && !isClass(middleware))
     return types.isGeneratorFunction(middleware) ? generatorMiddleware(middleware, file.path, app) : middleware;
-  throw new SetupError(
+  throw noMiddleware(file.path);
+}
+
+function noMiddleware(path: string): SetupError {
+  return new SetupError(
     'IO_MIDDLEWARE_INVALID',
-    `${file.path} must export a function that takes the app and returns an async function (ctx, next)`,
+    `${path} must export a function that takes the app and returns an async function (ctx, next)`,
   );
+}
+
+/** Whether a module has no exports at all, as one that is empty or commented out. */
+function isEmpty(exports: unknown): boolean {
+  return exports === undefined || exports === null || (typeof exports === 'object' && Object.keys(exports).length === 0);
 }
 
 /** Middleware of Koa 1: `this` is the context, and what it yields to go on is a generator rather than a function. */

@@ -1,13 +1,17 @@
 /** What the plugin knows of one namespace: its routes and its middleware. */
-import type { Namespace as SocketIoNamespace } from 'socket.io';
+import type { ExtendedError, Namespace as SocketIoNamespace, Socket } from 'socket.io';
 import { receiveConnection, refusalTo } from './connection';
 import type { SocketContext } from './context';
 import { refusalFor, toError } from './errors';
 import { callListeners } from './listeners';
 import type { Layer } from './onion';
+import type { Parent, Parents } from './parents';
 import { Router } from './router';
 import type { Server } from './server';
-import { isBypassed } from './socket';
+import { connectionOf, isBypassed } from './socket';
+
+/** Runs what was given to `nsp.use()`, in order. */
+type RunUses = (socket: Socket, done: (error?: ExtendedError) => void) => void;
 
 export class Namespace {
   readonly name: string;
@@ -15,21 +19,39 @@ export class Namespace {
   readonly router: Router;
   connectionMiddleware: readonly Layer<SocketContext>[] = [];
   packetMiddleware: readonly Layer<SocketContext>[] = [];
+  /** Who is asked for each client. Undefined for a namespace that the app has named while it started. */
+  readonly parents: Parents | undefined;
+  readonly #runUses: RunUses;
 
-  constructor(server: Server, nsp: SocketIoNamespace) {
+  constructor(server: Server, nsp: SocketIoNamespace, parents?: Parents) {
     this.name = nsp.name;
     this.server = server;
     this.router = new Router(nsp.name, message => server.logger.warn(message));
-    nsp.use((socket, next) => void receiveConnection(this, socket, next));
+    this.parents = parents;
+    this.#runUses = runUsesOf(nsp);
+    Object.assign(nsp, { run: (socket: Socket, done: () => void) => void receiveConnection(this, socket, done) });
     nsp.on('connection', socket => {
-      const connection = server.arrivals.of(socket);
-      if (connection) server.arrivals.delete(connection);
-      if (connection?.isDismissed) socket.disconnect();
+      connectionOf(socket).complete();
       if (isBypassed(socket)) server.deprecations.warnOfOnevent();
     });
+    if (parents) {
+      for (const event of ['connect', 'connection'] as const)
+        nsp.on(event, socket => callGuarded(nsp, server, event, connectionOf(socket).parent?.listeners(event) ?? [], [socket]));
+    }
     guardUse(nsp, server);
     guardListeners(nsp, server);
   }
+
+  /** Runs what the app itself gave to `nsp.use()`, that of the parent first: after the connection's onion has admitted a client. */
+  runUses(socket: Socket, parent: Parent | undefined, done: (error?: ExtendedError) => void): void {
+    const runOwn = (): void => this.#runUses(socket, done);
+    if (!parent) runOwn();
+    else runUsesOf(parent)(socket, error => (error ? done(error) : runOwn()));
+  }
+}
+
+function runUsesOf(nsp: SocketIoNamespace): RunUses {
+  return (Reflect.get(nsp, 'run') as RunUses).bind(nsp); // private
 }
 
 /**
@@ -39,20 +61,27 @@ export class Namespace {
 function guardListeners(nsp: SocketIoNamespace, server: Server): void {
   const emit = (event: string, ...args: unknown[]): boolean => {
     const listeners = nsp.rawListeners(event);
-    callListeners(nsp, listeners, args, thrown => {
-      const [socket] = args as [{ id?: string }?]; // the one that has connected
-      const what = `listener of ${JSON.stringify(event)} failed`;
-      server.failures.log({ level: 'error', what, namespace: nsp.name, socket: socket?.id, error: toError(thrown) });
-    });
+    callGuarded(nsp, server, event, listeners, args);
     return listeners.length > 0;
   };
   Object.assign(nsp, { emitReserved: emit, _onServerSideEmit: (args: [event: string, ...args: unknown[]]) => emit(...args) });
 }
 
-/**
- * What the app itself gives to `nsp.use()` runs after the connection's onion has admitted a client, and may still refuse it.
- * Where it fails, Socket.IO would leave the client without an answer.
- */
+function callGuarded(
+  nsp: SocketIoNamespace,
+  server: Server,
+  event: string,
+  listeners: Parameters<typeof callListeners>[1],
+  args: readonly unknown[],
+): void {
+  callListeners(nsp, listeners, args, thrown => {
+    const [socket] = args as [{ id?: string }?]; // the one that has connected
+    const what = `listener of ${JSON.stringify(event)} failed`;
+    server.failures.log({ level: 'error', what, namespace: nsp.name, socket: socket?.id, error: toError(thrown) });
+  });
+}
+
+/** Where what the app gives to `nsp.use()` fails, Socket.IO would leave the client without an answer. */
 export function guardUse(nsp: SocketIoNamespace, server: Server): void {
   const use = nsp.use.bind(nsp);
   nsp.use = fn =>
@@ -60,12 +89,11 @@ export function guardUse(nsp: SocketIoNamespace, server: Server): void {
       let hasAnswered = false;
       const answer: typeof next = error => {
         hasAnswered = true;
-        if (error) server.arrivals.of(socket)?.leave();
         next(error);
       };
       const fail = (thrown: unknown): void => {
         const error = toError(thrown);
-        server.failures.log({ level: 'error', what: 'middleware of use() failed', namespace: nsp.name, socket: socket.id, error });
+        server.failures.log({ level: 'error', what: 'middleware of use() failed', namespace: socket.nsp.name, socket: socket.id, error });
         if (!hasAnswered) answer(refusalTo(socket, refusalFor(error, server.reveal)));
       };
       (async () => fn(socket, answer))().catch(fail);

@@ -152,9 +152,11 @@ export function recoverConnections<A extends Adapter>(adapter: A, nsp: Namespace
 
     /** All middleware has said yes: only now the old connection of a client ends, else whoever had its private id could throw it out. */
     _doConnect(socket: Socket, done?: (socket: Socket) => void): void {
-      for (let former = formerSockets.get(socket); former; former = formerSockets.get(former)) {
+      for (let former = formerSockets.get(socket); former;) {
+        const before = formerSockets.get(former); // it forgets as it closes
         insideOf(former)._onclose('forced close'); // at once, whatever its transport does
         former.conn.close(true);
+        former = before;
       }
       formerSockets.delete(socket);
       const session = waiting.get(socket)?.session;

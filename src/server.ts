@@ -4,13 +4,14 @@ import type { Server as HttpServer } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import { Namespace as SocketIoNamespace, type ServerOptions, Server as SocketIoServer, Socket } from 'socket.io';
 import { createAdapterFactory, createLink, type Way, withoutVainRecovery } from './adapter';
+import { Arrivals } from './arrivals';
 import type { Settings } from './config';
-import { Arrivals } from './connection';
+import { noted } from './connection';
 import { createContextClass, type SocketContextClass, type SocketHandler } from './context';
 import { Deprecations } from './deprecations';
 import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './engine';
-import { messageOf, revealsErrors, SetupError } from './errors';
+import { messageOf, oneLine, revealsErrors, SetupError } from './errors';
 import { FailureLog } from './failures';
 import { HubLink } from './hub-link';
 import { HubReceiver } from './hub-receiver';
@@ -23,6 +24,7 @@ import { limitNesting, MAX_NESTING } from './nesting';
 import type { Asking } from './operators';
 import { corsWarning, OriginCheck, safeCors } from './origin';
 import { Passport } from './passport';
+import { type Parent, Parents, withoutCopies } from './parents';
 import { RunFolder } from './run-folder';
 import { SessionStore } from './session';
 import { SessionRouting } from './session-routing';
@@ -67,7 +69,10 @@ export class Server extends SocketIoServer implements Asking, Routes {
   #way: Way | undefined;
   readonly #sessionRouting: SessionRouting | undefined;
   readonly #refusedPackets = new LogLimit({ interval: 60_000 });
+  readonly #parents: Parents;
   #isReady = false;
+  /** Whether the app is ready: a namespace that is named from here on may be one that clients have to ask for. */
+  #isStarted = false;
   /** Socket.IO exports it as a type only. */
   readonly #BroadcastOperator: new () => object;
   #engine: EngineServer | undefined;
@@ -77,6 +82,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
   #Context: SocketContextClass | undefined;
 
   /** @internal */ readonly arrivals = new Arrivals();
+  /** Whose middleware runs for long. @internal */ readonly slowConnections = new LogLimit({ interval: 60_000 });
   /** @internal */ readonly deprecations: Deprecations;
   /** @internal */ readonly failures: FailureLog;
   /** @internal */ readonly ids: Ids;
@@ -130,6 +136,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
     this.reveal = revealsErrors(app.config.env);
     this.storage = app.ctxStorage;
     this.failures = new FailureLog(app.logger, app.ctxStorage);
+    this.#parents = new Parents(this);
     this.#BroadcastOperator = this.of('/').to([]).constructor as new () => object;
     for (const name of settings.namespaces.keys()) this.of(name);
     deprecations.ofServer(this);
@@ -174,6 +181,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
   /**
    * The namespace of a name, with or without its leading slash; it is made when it is first asked for.
    * With a regular expression or a function, those that clients ask for are made as they come: such namespaces can have no routes for now.
+   * Where there are such parents, they are asked for each client of a namespace that is first named after the app is ready.
    */
   override of(...args: Parameters<SocketIoServer['of']>): RoutedNamespace {
     const nsp = super.of(...args);
@@ -182,16 +190,23 @@ export class Server extends SocketIoServer implements Asking, Routes {
     return nsp as RoutedNamespace; // adopted now or before
   }
 
+  /** Called by Socket.IO for a client of a namespace that is not there. @internal */
+  override _checkNamespace(...[name, auth, done]: Parameters<SocketIoServer['_checkNamespace']>): void {
+    void (async () => done(await this.#findNamespace(name, auth)))();
+  }
+
   /** Resolves names and joins the others. To be called when the app has been loaded. @internal */
   async ready(): Promise<void> {
     this.sessions = SessionStore.of(this.#app);
     this.passport = Passport.of(this.#app);
     this.#Context = createContextClass(this.#app, this.reveal);
     this.#isReady = true;
+    this.#app.ready(() => (this.#isStarted = true));
     void this.controller; // what is wrong there stops the boot, routed or not
     void this.middleware;
     for (const namespace of this.#waiting) this.#takeMiddleware(namespace);
     this.#waiting.clear();
+    this.#files.warnOfEmptyFiles();
     this.logger.info('[egg-socket.io] %s', this.#teamwork.description);
     const { config } = this.#app;
     const { init } = this.#settings;
@@ -261,6 +276,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
   /** Takes nothing new, and closes all connections in order: their clients connect again elsewhere. @internal */
   async retire(): Promise<void> {
     const { logger, work } = this;
+    this.arrivals.close();
     const engine = this.#engine;
     if (engine) this.#retiring ??= closeInOrder({ server: this, engine, work, sessionRouting: this.#sessionRouting, logger });
     await this.#retiring;
@@ -273,6 +289,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
     this.#sessionRouting?.close();
     this.#refusedPackets.flush();
     this.#originCheck.close();
+    this.slowConnections.flush();
     await this.#way?.close();
     this.failures.flush();
   }
@@ -299,11 +316,24 @@ export class Server extends SocketIoServer implements Asking, Routes {
     );
   }
 
-  #adopt(nsp: SocketIoNamespace, isStatic: boolean): void {
+  /** The namespace that is made for a client that may connect to it. It never rejects. */
+  async #findNamespace(name: string, auth: object): Promise<SocketIoNamespace | false> {
+    try {
+      return (await this.#parents.create(name, auth, () => this._nsps.get(name))) ?? false;
+    } catch (error) {
+      this.logger.error('[egg-socket.io] the function of a parent namespace failed, namespace %s:', oneLine(name), error);
+      return false;
+    }
+  }
+
+  #adopt(nsp: SocketIoNamespace, isNamed: boolean): void {
     this.#adopted.add(nsp);
-    if (!isStatic) {
+    if (!isNamed) {
       guardUse(nsp, this);
-      Object.assign(nsp, {
+      const parent = nsp as Parent;
+      const createChild = parent.createChild.bind(parent);
+      Object.assign(parent, {
+        createChild: (name: string): SocketIoNamespace => (this.#isStarted ? withoutCopies(createChild(name), parent) : createChild(name)),
         route(event: string): never {
           throw new SetupError(
             'IO_ROUTE_DYNAMIC',
@@ -313,7 +343,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
       });
       return;
     }
-    const namespace = new Namespace(this, nsp);
+    const namespace = new Namespace(this, nsp, this.#isStarted ? this.#parents : undefined);
     const route = (event: string, handler: SpecificHandler, options: RouteOptions = {}): SocketIoNamespace => {
       namespace.router.add(event, handler, (fn, place) => this.#answering(toAsync(fn, place, this.#app), options, place));
       return nsp;
@@ -344,7 +374,9 @@ export class Server extends SocketIoServer implements Asking, Routes {
     if (!settings) return;
     const find = (kind: keyof typeof settings) =>
       settings[kind].map(name => this.#files.middleware(name, `config.io.namespace['${namespace.name}'].${kind}`));
-    namespace.connectionMiddleware = find('connectionMiddleware');
+    namespace.connectionMiddleware = find('connectionMiddleware').map((run, index) =>
+      noted({ name: settings.connectionMiddleware[index] ?? '', run }),
+    );
     namespace.packetMiddleware = find('packetMiddleware');
   }
 }

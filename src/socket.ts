@@ -42,7 +42,7 @@ const SOCKET_METHODS = {
       return this;
     }
     connection.refuse({ code: 'CONNECTION_REFUSED', message: 'Connection refused' });
-    if (close) process.nextTick(() => this.conn.close()); // after the refusal, which Socket.IO sends in the next tick
+    if (close) this.conn.close();
     return this;
   },
 

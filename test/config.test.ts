@@ -48,6 +48,26 @@ test('a middleware file that exports no function stops the boot and is named', a
   }
 });
 
+test('a middleware file that exports nothing is warned of where the config does not name it', async t => {
+  const { url, logged, logs } = await startApp(
+    t,
+    configOf(`{ namespace: { '/': { connectionMiddleware: ['auth'] } } }`, {
+      ...MIDDLEWARE,
+      'app/io/middleware/empty.js': '',
+      'app/io/middleware/admin/empty.js': 'module.exports = undefined;',
+    }),
+  );
+  for (const path of ['middleware/empty', 'admin/empty'])
+    await logged(new RegExp(`^WARN .*IO_MIDDLEWARE_INVALID: \\S+${path}\\.js exports nothing; config\\.io names it nowhere`));
+  assert.equal(logs.filter(line => line.includes('IO_MIDDLEWARE_INVALID')).length, 2);
+  await connect(t, url);
+  const named = await bootError(
+    t,
+    configOf(`{ namespace: { '/': { connectionMiddleware: ['admin.empty'] } } }`, { 'app/io/middleware/admin/empty.js': '' }),
+  );
+  assert.equal(named.code, 'IO_MIDDLEWARE_INVALID');
+});
+
 test('a wrong type or value stops the boot and says what it must be', async t => {
   for (const [io, message] of [
     [`'on'`, /config\.io must be an object, not a string/],

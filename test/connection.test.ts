@@ -8,6 +8,8 @@ import type { Socket } from 'socket.io';
 import { WebSocket } from 'ws';
 import { bootError, type Files, startApp } from './support/app';
 import { ask, connect, newClient, next, refusal } from './support/client';
+import { RawClient } from './support/raw';
+import { nothingRemains, watchForCrashes } from './support/remains';
 
 /** An app whose one connection middleware has this body. */
 function guarded(body: string, more: Files = {}): Files {
@@ -52,20 +54,18 @@ test('what a refusal shows, in production and while developing', async t => {
     if (thrown === 'io') throw new IoError('FULL', 'the room is full', { status: 409, details: { seats: 2 } });
     if (thrown === 'hidden') throw Object.assign(new Error('a secret'), { expose: false });
     if (thrown === 'koa') ctx.throw(401, 'log in first');
-    if (thrown === 'koa500') ctx.throw(500, 'a secret');
     if (thrown === 'type') null.secret;
     if (thrown === 'reference') secret;
     if (thrown === 'range') new Array(-1);
     if (thrown === 'syntax') JSON.parse('{secret');
-    if (thrown === 'system') await require('node:fs/promises').readFile('/no/such/secret');
     if (thrown === 'assertion') require('node:assert')(false, 'please log in');
     await next();`;
   const refusalsOf = async (env: string): Promise<Record<string, unknown>> => {
     const { url, close } = await startApp(t, guarded(cases), { env });
     const refusals: Record<string, unknown> = {};
     for (const thrown of [
-      ...['plain', 'string', 'object', 'coded', 'io', 'hidden', 'koa', 'koa500'],
-      ...['type', 'reference', 'range', 'syntax', 'system', 'assertion'],
+      ...['plain', 'string', 'object', 'coded', 'io', 'hidden', 'koa'],
+      ...['type', 'reference', 'range', 'syntax', 'assertion'],
     ]) {
       const { message, data } = await refusal(newClient(t, url, { query: { thrown } }));
       refusals[thrown] = [message, data];
@@ -85,15 +85,14 @@ test('what a refusal shows, in production and while developing', async t => {
   const prod = await refusalsOf('prod');
   assert.deepEqual(prod, {
     ...shown,
-    ...{ hidden, koa500: hidden, object: hidden, type: hidden, reference: hidden, range: hidden, syntax: hidden, system: hidden },
+    ...{ hidden, object: hidden, type: hidden, reference: hidden, range: hidden, syntax: hidden },
   });
-  assert.doesNotMatch(JSON.stringify([prod['type'], prod['reference'], prod['syntax'], prod['system']]), /secret/);
+  assert.doesNotMatch(JSON.stringify([prod['type'], prod['reference'], prod['syntax']]), /secret/);
   const unittest = await refusalsOf('unittest');
   for (const [thrown, message] of [
     ['type', /of null/],
     ['reference', /secret is not defined/],
     ['range', /Invalid array length/],
-    ['system', /no such file/],
   ] as const)
     assert.match(String((unittest[thrown] as unknown[])[0]), message);
   assert.deepEqual(unittest['hidden'], ['a secret', { code: 'INTERNAL_SERVER_ERROR' }]);
@@ -107,6 +106,55 @@ test('a refusal is logged once: a bug as an error, the rest as a warning', async
   assert.equal(lines.length, 2, lines.join('\n'));
   assert.match(lines[0] ?? '', /^WARN \[egg-socket\.io\] connection refused, namespace \/, socket \S+: Error: not you/);
   assert.match(lines[1] ?? '', /^ERROR \[egg-socket\.io\] connection refused, namespace \/, socket \S+: TypeError: /);
+});
+
+test('middleware that never called next() is named in the log, and so is an `await next;` in it', async t => {
+  for (const [body, hint] of [
+    ['', ''],
+    ['await next;', ': it has `await next;`, which waits for nothing; write `await next\\(\\);`'],
+    ['const go = next; await next', ': it has `await next;`'],
+  ] as const) {
+    const { url, logged, close } = await startApp(t, guarded(body));
+    const { message, data } = await refusal(newClient(t, url));
+    assert.deepEqual([message, data], ['Connection refused', { code: 'CONNECTION_REFUSED' }]);
+    await logged(new RegExp(`^WARN .*Connection refused: next\\(\\) was never called by middleware 'guard'${hint}${hint ? '' : '$'}`));
+    await close();
+  }
+});
+
+test('the innermost middleware that has run is the one that called no next()', async t => {
+  const { url, logged } = await startApp(
+    t,
+    guarded('await next();', {
+      'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['guard', 'admin.inner', 'never'] } } };`,
+      'app/io/middleware/admin/inner.js': `module.exports = () => async () => {};`,
+      'app/io/middleware/never.js': `module.exports = () => async () => { throw new Error('not reached'); };`,
+    }),
+  );
+  await refusal(newClient(t, url));
+  await logged(/next\(\) was never called by middleware 'admin\.inner'$/);
+});
+
+test('middleware that does not end while its client waits is named in the log, once a minute for each namespace', async t => {
+  const { url, io, app, logged, logs } = await startApp(
+    t,
+    guarded(`app.emit('entered'); await new Promise(() => {});`, {
+      'config/config.default.js': `exports.io = { namespace: { '/free': {}, '/held': { connectionMiddleware: ['guard'] } } };`,
+    }),
+  );
+  Object.assign(Reflect.get(io, 'arrivals'), { slowAfter: 50 });
+  const main = await connect(t, `${url}/free`);
+  const entered = next(app, 'entered');
+  main.io.socket('/held');
+  await entered;
+  newClient(t, `${url}/held`);
+  await logged(
+    /^WARN .*middleware 'guard' has not ended after 0\.05 s, and the client waits, namespace \/held, socket \S+: call next\(\), or throw$/,
+  );
+  io.of('/used').use(() => {});
+  main.io.socket('/used');
+  await logged(/^WARN .*middleware of use\(\) has not ended after 0\.05 s, and the client waits, namespace \/used/);
+  assert.equal(logs.filter(line => line.includes('has not ended')).length, 2);
 });
 
 test('ctx.socket.disconnect() while connecting refuses the client, and nothing after it can admit it', async t => {
@@ -174,41 +222,140 @@ test('a client that vanishes while it is connecting does not leave its middlewar
   );
 });
 
-test('a second CONNECT while the first one is connecting is refused and makes no second socket', async t => {
-  const { url, app, io } = await startApp(
-    t,
-    guarded(`
-      app.emit('entered');
-      await new Promise(resolve => app.once('go', resolve));
-      await next();`),
-  );
-  const ws = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
-  t.after(() => ws.terminate());
-  const messages: string[] = [];
-  let onMessage = (): void => {};
-  ws.on('message', data => {
-    messages.push((data as Buffer).toString());
-    onMessage();
-  });
-  const until = async (start: string): Promise<string> => {
-    for (;;) {
-      const found = messages.find(message => message.startsWith(start));
-      if (found !== undefined) return found;
-      await new Promise<void>(resolve => (onMessage = resolve));
+/** A guard that holds each connection until the test lets it go on, and tries in vain to reach the client meanwhile. */
+const HOLDING = guarded(`
+  ctx.socket.join('early');
+  await new Promise(resolve => app.emit('entered', resolve, ctx.socket));
+  ctx.socket.join('late');
+  ctx.socket.emit('news', 'of ' + ctx.socket.handshake.auth.run);
+  ctx.socket.to('watchers').emit('news', 'to others');
+  app.emit('left', await next(), ctx.socket);`);
+
+type Entry = [letGo: () => void, socket: Socket];
+
+for (const protocol of [3, 4] as const) {
+  for (const [what, options] of [
+    ['', ''],
+    [', with ids of its own', `generateId: () => 'own-' + (global.ownIds = (global.ownIds ?? 0) + 1),`],
+    [', with recovery', `init: { connectionStateRecovery: {} },`],
+  ] as const) {
+    test(`protocol ${protocol}: a CONNECT while an earlier one is connecting takes its place, and nobody hears of the earlier one${what}`, async t => {
+      watchForCrashes(t);
+      const { url, app, io, logs } = await startApp(t, {
+        ...HOLDING,
+        'config/config.default.js': `exports.io = { ${options} namespace: { '/held': { connectionMiddleware: ['guard'] } } };`,
+      });
+      const client = await RawClient.open(t, url, { protocol });
+      const enter = async (run: number): Promise<Entry> => {
+        const entered = next<Entry>(app, 'entered');
+        client.send(protocol === 3 ? `40/held?run=${run}` : `40/held,{"run":${run}}`);
+        return entered;
+      };
+      const [letFirstGo, first] = await enter(1);
+      const firstLeft = next<[unknown, Socket]>(app, 'left');
+      const [letSecondGo, second] = await enter(2);
+      letFirstGo();
+      const [reason, left] = await firstLeft;
+      assert.equal(left, first, 'its onion ascends');
+      assert.equal(reason, undefined);
+      assert.deepEqual([...(io.of('/held').adapter.rooms.get('early') ?? [])], [second.id]);
+      assert.equal(io.of('/held').adapter.rooms.has('late'), false);
+      const connecting = [...(Reflect.get(io.of('/held'), '_preConnectSockets') as Map<string, Socket>).values()];
+      assert.ok(connecting.length === 1 && connecting[0] === second);
+      letSecondGo();
+      await client.frame(/^40\/held,/);
+      io.of('/held').to('late').emit('end');
+      await client.frame(/"end"/);
+      assert.deepEqual(
+        client.frames.filter(frame => frame.includes('/held')).map(frame => /^40|"news","of \d|"end"/.exec(frame)?.[0]),
+        options.includes('Recovery') ? ['40', '"news","of 2', '"end"'] : ['"news","of 2', '40', '"end"'],
+      );
+      assert.ok(io.of('/held').sockets.size === 1 && io.of('/held').sockets.get(second.id) === second);
+      client.vanish();
+      await nothingRemains(io);
+      assert.deepEqual(
+        logs.filter(line => /^(ERROR|WARN)/.test(line)),
+        [],
+      );
+    });
+  }
+}
+
+for (const version of [2, 3, 4] as const) {
+  test(`a page of client ${version} that connects twice, or connects, disconnects and connects while its middleware runs, gets in`, async t => {
+    watchForCrashes(t);
+    const guard = `{ connectionMiddleware: ['guard'] }`;
+    const { url, app, io } = await startApp(t, {
+      ...HOLDING,
+      'config/config.default.js': `exports.io = { namespace: { '/twice': ${guard}, '/mounted-twice': ${guard} } };`,
+    });
+    const main = await connect(t, url, {}, version);
+    for (const path of ['/twice', '/mounted-twice']) {
+      const first = next<Entry>(app, 'entered');
+      const page = main.io.socket(path); // connects
+      const heard: string[] = [];
+      for (const event of ['connect', 'connect_error', 'error', 'disconnect']) page.on(event, () => heard.push(event));
+      const held = [await first];
+      const second = next<Entry>(app, 'entered');
+      if (path === '/mounted-twice') page.disconnect();
+      page.connect();
+      held.push(await second);
+      const connected = next(page, 'connect');
+      for (const [letGo] of held) letGo();
+      await connected;
+      assert.deepEqual(heard, ['connect']);
+      assert.equal(io.of(path).sockets.size, 1);
+      page.removeAllListeners();
+      page.disconnect();
     }
-  };
-  let entries = 0;
-  app.on('entered', () => entries++);
-  await until('0');
-  const entered = next(app, 'entered');
-  ws.send('40');
-  await entered;
-  ws.send('40');
-  assert.equal(await until('44'), '44{"message":"Already connecting to /","data":{"code":"ALREADY_CONNECTING"}}');
-  app.emit('go');
-  await until('40');
-  assert.equal(entries, 1);
-  assert.equal(io.sockets.sockets.size, 1);
+    main.disconnect();
+    await nothingRemains(io);
+  });
+}
+
+test('replaced runs of middleware that have ended do not count: a client may ask again as often as it likes', async t => {
+  const { url, app, io } = await startApp(t, HOLDING);
+  const client = await RawClient.open(t, url);
+  let earlier: (() => void) | undefined;
+  for (let run = 1; run <= 10; run++) {
+    const entered = next<Entry>(app, 'entered');
+    client.send('40');
+    const [letGo] = await entered;
+    const left = earlier && next(app, 'left');
+    earlier?.();
+    await left;
+    earlier = letGo;
+  }
+  earlier?.();
+  await client.frame(/^40/);
+  assert.equal(client.frames.filter(frame => /^4[04]/.test(frame)).length, 1);
+  client.vanish();
+  await nothingRemains(io);
+});
+
+test('a CONNECT while what the app gave to nsp.use() runs takes the place of the earlier one, too', async t => {
+  watchForCrashes(t);
+  const { url, io, app } = await startApp(t, guarded(`app.emit('in'); await next(); app.emit('out');`));
+  const entries: Entry[] = [];
+  let onEntry = (): void => {};
+  io.use((socket, go) => {
+    entries.push([go, socket]);
+    onEntry();
+  });
+  const client = await RawClient.open(t, url);
+  for (const count of [1, 2]) {
+    client.send('40');
+    while (entries.length < count) await new Promise<void>(resolve => (onEntry = resolve));
+  }
+  const connected = next<[Socket]>(io, 'connection');
+  for (const [letGo] of entries) letGo();
+  assert.ok((await connected)[0] === entries[1]?.[1] && io.sockets.sockets.size === 1);
+  await client.frame(/^40/);
+  assert.equal(client.frames.filter(frame => frame.startsWith('4')).length, 1);
+  const out = next(app, 'out');
+  client.vanish();
+  await out;
+  await nothingRemains(io);
 });
 
 test('middleware that the app itself gives to nsp.use() runs after that of the config, and its refusal lets the onion ascend', async t => {

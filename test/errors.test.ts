@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { IoError } from 'egg-socket.io';
 import { type Files, startApp } from './support/app';
-import { ask, type ClientVersion, connect, newClient, next, refusal } from './support/client';
+import { ask, type ClientVersion, connect, newClient, next, refusal, refusalsBeside } from './support/client';
 
 const APP: Files = {
   'config/config.default.js': `exports.io = { namespace: { '/': { packetMiddleware: ['guard'] } } };`,
@@ -73,7 +73,7 @@ test('in production a client that is refused by an error of Node’s own learns 
   const { url } = await startApp(
     t,
     {
-      'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['guard'] } } };`,
+      'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['guard'] }, '/free': {} } };`,
       'app/io/middleware/guard.js': `
         const { readFileSync } = require('node:fs');
         const { execSync } = require('node:child_process');
@@ -101,8 +101,11 @@ test('in production a client that is refused by an error of Node’s own learns 
     },
     { env: 'prod' },
   );
+  const main = await connect(t, `${url}/free`); // so that what fails for now is told, too
+  const refused = refusalsBeside(main, '/');
   const told = async (how: string): Promise<unknown> => {
-    const { message, data } = await refusal(newClient(t, url, { auth: { how } }));
+    const { message, data } = await refused({ how });
+    Reflect.deleteProperty(data as object, 'retry');
     return { message, data };
   };
   const hidden = { message: 'Internal Server Error', data: { code: 'INTERNAL_SERVER_ERROR' } };

@@ -248,13 +248,20 @@ test('a logout over HTTP is seen at the next connection', async t => {
   assert.equal(await ask(await connect(t, running.url, { extraHeaders }), 'who'), null);
 });
 
-test('a store that fails refuses the connection, and is logged', async t => {
+test('a client comes back by itself when the store has failed, whatever the store says, and hears nothing of it', async t => {
   const running = await startStored(t);
+  Object.assign(Reflect.get(running.io, 'arrivals').retryDelay, { least: 10, most: 20 });
   const extraHeaders = await logIn(running, 'anna');
   Reflect.set(running.app, 'storeFails', true);
-  const { message, data } = await refusal(newClient(t, running.url, { extraHeaders }));
-  assert.deepEqual([message, data], ['the store is down', { code: 'INTERNAL_SERVER_ERROR' }]);
-  await running.logged(/connection refused.*the store is down/);
+  const client = newClient(t, running.url, { extraHeaders, reconnection: true, reconnectionDelay: 10, reconnectionDelayMax: 50 });
+  const errors: unknown[] = [];
+  client.on('connect_error', error => errors.push(error));
+  await running.logged(/^ERROR .*not connected for now, the client is to try again.*the store is down/);
+  const connected = next(client, 'connect');
+  Reflect.set(running.app, 'storeFails', false);
+  await connected;
+  assert.equal(await ask(client, 'who'), 'anna');
+  assert.deepEqual(errors, []);
 });
 
 test('what a handler changed before it threw is saved all the same, as over HTTP', async t => {

@@ -37,6 +37,19 @@ export async function refusal(client: Client): Promise<Error & { data?: unknown 
   });
 }
 
+/**
+ * Asks for a namespace beside one that is open, with this `auth`, and resolves with what the client is told that is refused.
+ * What fails for now is told, too, then: else the connection would be closed.
+ */
+export function refusalsBeside(main: Client, path: string): (auth: Record<string, unknown>) => Promise<Error & { data?: unknown }> {
+  let client: Client | undefined;
+  return async auth => {
+    if (client) Object.assign(client, { auth }).connect();
+    else client = main.io.socket(path, { auth }); // connects
+    return refusal(client);
+  };
+}
+
 /** The arguments of the next event of this name. */
 export async function next<Args extends unknown[] = unknown[]>(
   emitter: { once(event: string, listener: (...args: unknown[]) => void): unknown },
