@@ -76,6 +76,8 @@ type State = 'connecting' | 'admitted' | 'connected' | 'putOff' | 'ended';
 /** Connection middleware, with its name in the config. */
 export interface NamedLayer {
   readonly name: string;
+  /** As the app has written it. */
+  readonly middleware: (...args: never[]) => unknown;
   readonly run: Layer<SocketContext>;
 }
 
@@ -375,7 +377,7 @@ export function noted(layer: NamedLayer): Layer<SocketContext> {
 /** Which middleware has called no `next()`, and the commonest reason. */
 function hintAt(layer: NamedLayer | undefined): string {
   if (!layer) return '';
-  const hasForgottenCall = /\b(?:await|yield)\s+next\s*(?:[;\n}]|$)/.test(Function.prototype.toString.call(layer.run));
+  const hasForgottenCall = /\b(?:await|yield)\s+next\s*(?:[;\n}]|$)/.test(Function.prototype.toString.call(layer.middleware));
   return `'${layer.name}'${hasForgottenCall ? ': it has `await next;`, which waits for nothing; write `await next();`' : ''}`;
 }
 

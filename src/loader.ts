@@ -7,7 +7,7 @@ import { types } from 'node:util';
 import type { SocketContext, SocketHandler } from './context';
 import { type EggApplication, isClass } from './egg';
 import { messageOf, SetupError } from './errors';
-import type { Layer } from './onion';
+import { type Layer, type OnLate, waitingForNext } from './onion';
 import type { Controllers, Middleware, Middlewares } from './types';
 
 /** The names under which Egg's custom loader puts the files on the app, until `LoadedFiles` takes them. */
@@ -51,6 +51,8 @@ export class LoadedFiles {
   #middlewares: Middlewares | undefined;
   /** Paths of the middleware files that export nothing, by name. */
   readonly #emptyFiles = new Map<string, string>();
+  /** Middleware that has been named for calling `next()` too late. */
+  readonly #late = new Set<string>();
 
   constructor(app: EggApplication) {
     this.#app = app;
@@ -81,6 +83,11 @@ export class LoadedFiles {
     );
   }
 
+  /** Middleware as it runs: what its `next()` began is waited for. */
+  toLayer(name: string, middleware: Layer<SocketContext>): Layer<SocketContext> {
+    return waitingForNext(middleware, this.#onLate(name));
+  }
+
   /** Files that export nothing, and that the config does not name. To be called when all its names have been looked up. */
   warnOfEmptyFiles(): void {
     for (const path of this.#emptyFiles.values())
@@ -93,6 +100,22 @@ export class LoadedFiles {
     if (!isEmpty(file.exports)) return middlewareOf(file, this.#app);
     this.#emptyFiles.set(file.pathName.split('.').slice(1).join('.'), file.path);
     return {};
+  }
+
+  /** Names a middleware in the log, once. */
+  #onLate(name: string): OnLate {
+    const { logger } = this.#app;
+    const file = `app/io/middleware/${name.replaceAll('.', '/')}`;
+    return {
+      called: () => {
+        if (!this.#late.has(name))
+          logger.warn(
+            `[egg-socket.io] ${file} has called next() after it had ended: nobody waits for that; await next(), and callbacks before it`,
+          );
+        this.#late.add(name);
+      },
+      failed: thrown => logger.error(`[egg-socket.io] what ${file} began by next() after it had ended has failed:`, thrown),
+    };
   }
 }
 

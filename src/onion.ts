@@ -19,3 +19,91 @@ export function descend<Ctx>(layers: readonly Layer<Ctx>[], ctx: Ctx, core: (ctx
     return Promise.reject(thrown); // oxlint-disable-line typescript/prefer-promise-reject-errors -- what user code throws goes on as it is
   }
 }
+
+/** What middleware does that does not wait for its `next()`. */
+export interface OnLate {
+  /** `next()` was called after the middleware had ended. */
+  called(): void;
+  /** What that call began has failed, and nobody else hears of it. */
+  failed(thrown: unknown): void;
+}
+
+/**
+ * A layer that ends when what its `next()` began has ended as well, whether it waits for that or not: else the answer would be lost.
+ * Middleware that plainly awaits it, as its source shows, is taken as it is: it costs no promise more.
+ */
+export function waitingForNext<Ctx>(layer: Layer<Ctx>, onLate: OnLate): Layer<Ctx> {
+  if (awaitsNext(layer)) return layer;
+  return async (ctx, next) => {
+    const begun = new Set<Begun>();
+    let hasEnded = false;
+    let value: unknown;
+    try {
+      value = await layer(ctx, () => {
+        if (hasEnded) onLate.called();
+        const one = new Begun(resolve => resolve(next()));
+        one.watch(thrown => {
+          if (hasEnded && !one.isTaken && !begun.has(one)) onLate.failed(thrown);
+        });
+        if (!hasEnded) begun.add(one);
+        return one;
+      });
+    } catch (thrown) {
+      begun.clear(); // its own failure is not held back
+      throw thrown;
+    } finally {
+      hasEnded = true;
+    }
+    for (const one of begun) await one.end();
+    return value;
+  };
+}
+
+/** What a call of `next()` began. */
+class Begun extends Promise<unknown> {
+  /** Whether somebody waits for it: a failure is then theirs. */
+  isTaken = false;
+  #hasFailed = false;
+
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise;
+  }
+
+  // oxlint-disable-next-line unicorn/no-thenable -- it is a promise
+  override then<A, B>(
+    onFulfilled?: ((value: unknown) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.isTaken = true;
+    return super.then(onFulfilled, onRejected);
+  }
+
+  /** Hears of a failure without taking it. */
+  watch(onFailure: (thrown: unknown) => void): void {
+    void super.then(undefined, (thrown: unknown) => {
+      this.#hasFailed = true;
+      onFailure(thrown);
+    });
+  }
+
+  /** Resolves when it has ended. Rejects if it fails from now on, or has failed and nobody has taken it. */
+  async end(): Promise<void> {
+    const isTheirs = this.#hasFailed && this.isTaken;
+    try {
+      await this;
+    } catch (thrown) {
+      if (!isTheirs) throw thrown;
+    }
+  }
+}
+
+/**
+ * Whether an async function waits for each `next()` that it calls. That is sure where `await` stands before each of them and no other
+ * async function is inside, to which it could belong; anything else, as a comment with these words, only costs a few promises.
+ */
+function awaitsNext(layer: (...args: never[]) => unknown): boolean {
+  const source = Function.prototype.toString.call(layer);
+  const count = (pattern: RegExp): number => source.match(pattern)?.length ?? 0;
+  const awaited = count(/\bawait next\(\)/g);
+  return source.startsWith('async') && count(/\basync\b/g) === 1 && awaited > 0 && count(/\bnext\b/g) === awaited + 1; // and the parameter
+}

@@ -373,11 +373,12 @@ export class Server extends SocketIoServer implements Asking, Routes {
     const settings = this.#settings.namespaces.get(namespace.name);
     if (!settings) return;
     const find = (kind: keyof typeof settings) =>
-      settings[kind].map(name => this.#files.middleware(name, `config.io.namespace['${namespace.name}'].${kind}`));
-    namespace.connectionMiddleware = find('connectionMiddleware').map((run, index) =>
-      noted({ name: settings.connectionMiddleware[index] ?? '', run }),
-    );
-    namespace.packetMiddleware = find('packetMiddleware');
+      settings[kind].map(name => {
+        const middleware = this.#files.middleware(name, `config.io.namespace['${namespace.name}'].${kind}`);
+        return { name, middleware, run: this.#files.toLayer(name, middleware) };
+      });
+    namespace.connectionMiddleware = find('connectionMiddleware').map(noted);
+    namespace.packetMiddleware = find('packetMiddleware').map(({ run }) => run);
   }
 }
 

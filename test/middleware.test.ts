@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bootError, HOST, startApp } from './support/app';
-import { ask, type Client, connect, newClient, next, refusal } from './support/client';
+import { ask, connect, newClient, next, refusal, type Client } from './support/client';
+import { nothingRemains, watchForCrashes } from './support/remains';
 
 /** A config with middleware of the main namespace. */
 function configOf(connectionMiddleware: string[], packetMiddleware: string[] = []): string {
@@ -289,4 +290,82 @@ test('generator functions as middleware stop the boot where Egg does not run the
     assert.equal(error.code, 'IO_MIDDLEWARE_INVALID', error.stack);
     assert.match(error.message, /app\/io\/middleware\/old\.js is a generator function, .* make it an async function/);
   }
+});
+
+const CARELESS: Record<string, string> = {
+  'async without await': 'async (ctx, next) => { next(); }',
+  'no async function': '(ctx, next) => { next(); }',
+  'await in a callback': '(ctx, next) => { (async () => { await next(); })().catch(() => {}); }',
+  'after an await': 'async (ctx, next) => { await null; next(); await null; }',
+};
+
+for (const [how, middleware] of Object.entries(CARELESS)) {
+  test(`what next() began is waited for where the middleware does not: ${how}`, async t => {
+    watchForCrashes(t);
+    const { url, io, logs, app } = await startApp(t, {
+      'config/config.default.js': `exports.io = { namespace: {
+        '/': { packetMiddleware: ['careless'] }, '/two': { packetMiddleware: ['careless', 'guard'] }, '/connection': { connectionMiddleware: ['careless', 'guard'] },
+      } };`,
+      'app/io/middleware/careless.js': `module.exports = () => ${middleware};`,
+      'app/io/middleware/guard.js': `
+        module.exports = app => async (ctx, next) => {
+          if (ctx.packet?.[1] === 'refused' || ctx.socket.handshake.auth.refused) ctx.throw(403, 'not you');
+          await next();
+          app.emit('ascended');
+        };`,
+      'app/router.js': `
+        module.exports = app => {
+          for (const nsp of ['/', '/two', '/connection']) {
+            app.io.of(nsp).route('slow', async () => { await new Promise(setImmediate); return 'an answer'; });
+            app.io.of(nsp).route('fail', async ctx => { await new Promise(setImmediate); ctx.throw(403, 'not you'); });
+          }
+        };`,
+    });
+    const error = { error: { code: 'FORBIDDEN', message: 'not you' } };
+    for (const nsp of ['/', '/two', '/connection']) {
+      const client = await connect(t, url + nsp);
+      assert.equal(await ask(client, 'slow'), 'an answer');
+      assert.deepEqual(await ask(client, 'fail'), error);
+      if (nsp === '/two') assert.deepEqual(await ask(client, 'slow', 'refused'), error);
+      assert.equal(logs.filter(line => line.includes(client.id ?? '?')).length, nsp === '/two' ? 2 : 1);
+      const ascended = next(app, 'ascended');
+      client.disconnect();
+      if (nsp === '/connection') await ascended;
+    }
+    assert.equal((await refusal(newClient(t, `${url}/connection`, { auth: { refused: true } }))).message, 'not you');
+    await nothingRemains(io);
+  });
+}
+
+test('a failure that careless middleware has caught stays caught', async t => {
+  watchForCrashes(t);
+  const { url } = await startApp(t, {
+    'config/config.default.js': `exports.io = { namespace: { '/': { packetMiddleware: ['careless'] } } };`,
+    'app/io/middleware/careless.js': `module.exports = () => (ctx, next) => { next().catch(error => ctx.ack('rescued from ' + error.message)); };`,
+    'app/router.js': `module.exports = app => { app.io.route('fail', async () => { throw new Error('a mishap'); }); };`,
+  });
+  assert.equal(await ask(await connect(t, url), 'fail'), 'rescued from a mishap');
+});
+
+test('middleware that calls next() after it has ended is named in the log, once', async t => {
+  watchForCrashes(t);
+  const { url, logs, logged, app } = await startApp(t, {
+    'config/config.default.js': `exports.io = { namespace: { '/': { packetMiddleware: ['admin.late'] }, '/connection': { connectionMiddleware: ['admin.late'] } } };`,
+    'app/io/middleware/admin/late.js': 'module.exports = () => (ctx, next) => { setImmediate(next); };',
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('say', async () => { app.emit('handled'); });
+        app.io.route('fail', async () => { throw new Error('a mishap'); });
+      };`,
+  });
+  const client = await connect(t, url);
+  for (let round = 0; round < 2; round++) {
+    const handled = next(app, 'handled');
+    client.emit('say');
+    await handled;
+  }
+  client.emit('fail');
+  await logged(/ERROR .*what app\/io\/middleware\/admin\/late began by next\(\) after it had ended has failed: Error: a mishap/);
+  await assert.rejects(connect(t, `${url}/connection`), { message: 'Connection refused' });
+  assert.equal(logs.filter(line => /^WARN .*app\/io\/middleware\/admin\/late has called next\(\) after it had ended/.test(line)).length, 1);
 });
