@@ -1,0 +1,123 @@
+/** Redis with users that may do no more than docs/adapters.md says that they need, and with less. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { Redis } from 'ioredis';
+import { ROOT, type RunningApp, startApp } from '../support/app';
+import { ask, type Client, connect, next } from '../support/client';
+import { startRedis } from '../support/redis';
+import { watchForCrashes } from '../support/remains';
+
+/** The rules of the guide, by adapter: the lines `ACL SETUSER chat ... `. */
+const RULES = Object.fromEntries(
+  [...readFileSync(join(ROOT, 'docs/adapters.md'), 'utf8').matchAll(/^\| `'(redis[a-z-]*)'` +\| `(on .*?)` +\|$/gm)].map(
+    ([, adapter, rules]) => [adapter, rules?.split(' ') ?? []],
+  ),
+);
+
+const ADAPTERS = ['redis', 'redis-sharded', 'redis-streams'];
+
+/** A Redis, and apps on it that are this user. */
+async function startWith(
+  t: TestContext,
+  adapter: string,
+  rules: readonly string[],
+): Promise<{ admin: Redis; start: () => Promise<RunningApp> }> {
+  const { port } = await startRedis(t);
+  const admin = new Redis({ port });
+  t.after(() => admin.disconnect());
+  const chat = adapter === 'redis' ? ['&socket.io#/chat#*'] : []; // the other namespace of this app
+  await admin.call('ACL', 'SETUSER', 'chat', '>secret', ...rules, ...chat);
+  const recovers = adapter === 'redis-streams' ? 'init: { connectionStateRecovery: {} },' : '';
+  const config = `exports.io = { ${recovers} adapter: '${adapter}', redis: { port: ${port}, username: 'chat', password: 'secret' } };`;
+  const files = {
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('join', async ctx => { await ctx.socket.join('room'); return true; });
+        app.io.of('/chat');
+      };`,
+    'config/config.default.js': config,
+  };
+  return { admin, start: () => startApp(t, files) };
+}
+
+async function hears(client: Client, event: string, emit: () => void): Promise<void> {
+  const again = setInterval(emit, 50); // the room's channel is subscribed to meanwhile
+  await next(client, event);
+  clearInterval(again);
+}
+
+for (const adapter of ADAPTERS) {
+  test(`${adapter}: all works for a user of Redis with the rules of the guide`, async t => {
+    watchForCrashes(t);
+    const { start } = await startWith(t, adapter, RULES[adapter] ?? []);
+    const [one, other] = [await start(), await start()];
+    const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
+    const chat = await connect(t, `${other.url}/chat`);
+    await ask(bob, 'join');
+    await hears(bob, 'to all', () => one.io.emit('to all'));
+    await hears(bob, 'to a room', () => one.io.to('room').emit('to a room'));
+    await hears(chat, 'to a namespace', () => one.io.of('/chat').emit('to a namespace'));
+    await hears(alice, 'back', () => other.io.emit('back'));
+    assert.equal((await one.io.fetchSockets()).length, 2);
+    for (const client of [alice, bob]) client.on('ask', (answer: (text: string) => void) => answer('here'));
+    assert.deepEqual(await one.io.emitWithAck('ask'), ['here', 'here']);
+    other.io.on('servers', (answer: (text: string) => void) => answer('there'));
+    assert.deepEqual(await one.io.serverSideEmitWithAck('servers'), ['there']);
+    const gone = next(bob, 'disconnect');
+    one.io.in('room').disconnectSockets();
+    await gone;
+    for (const { logs } of [one, other])
+      assert.deepEqual(
+        logs.filter(line => /NOPERM|_DOWN|ERROR/.test(line)),
+        [],
+      );
+  });
+}
+
+test('redis-streams: a client is recovered for a user of Redis with the rules of the guide', async t => {
+  const { start } = await startWith(t, 'redis-streams', RULES['redis-streams'] ?? []);
+  const { io, url } = await start();
+  const client = await connect(t, url, { reconnection: true, reconnectionDelay: 10 });
+  const heard = next(client, 'offset');
+  io.emit('offset');
+  await heard;
+  const back = next(client, 'connect');
+  client.io.engine.close();
+  await back;
+  assert.equal(client.recovered, true);
+});
+
+/** What is taken from the rules, and what the log says then. */
+const MISSING: [adapter: string, rule: string, reason: RegExp][] = [
+  ['redis', '&socket.io-response#*', /subscribe .*: NOPERM/],
+  ['redis-streams', '+xread', /xread .*: NOPERM/],
+];
+
+for (const [adapter, rule, reason] of MISSING) {
+  test(`${adapter}: without ${rule} the log has the words of Redis, and once that is allowed all goes on`, async t => {
+    watchForCrashes(t);
+    const rules = RULES[adapter] ?? [];
+    assert.ok(rules.includes(rule));
+    const { admin, start } = await startWith(
+      t,
+      adapter,
+      rules.filter((one: string) => one !== rule),
+    );
+    const one = await start();
+    const client = await connect(t, one.url);
+    const local = next(client, 'local');
+    one.io.emit('local');
+    await local;
+    await one.io.fetchSockets().catch(() => {});
+    const line = await one.logged(/^ERROR .*IO_REDIS_DOWN/);
+    assert.match(line, reason);
+    assert.match(line, /refuses what is needed|no Redis/);
+    assert.doesNotMatch(line, /no answer/);
+    if (rule === '+pubsub') return; // it counts as refused for a minute
+    await admin.call('ACL', 'SETUSER', 'chat', rule);
+    await one.logged(/^INFO .*is back/);
+    assert.equal(one.logs.filter(line => line.includes('IO_REDIS_DOWN')).length, 1);
+  });
+}
