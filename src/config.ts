@@ -167,7 +167,7 @@ interface Postgres extends Heartbeats {
   channelPrefix?: string;
   /** Where emits stand that are too large for NOTIFY, or binary. The table is made if there is none. Default: `socket_io_attachments`. */
   tableName?: string;
-  /** From how many bytes on. Default: 8000. */
+  /** The most bytes that are sent by NOTIFY. Default: 7999, which is also the most that PostgreSQL takes. */
   payloadThreshold?: number;
   /** How long they stand there, in ms. Default: 30000. */
   cleanupInterval?: number;

@@ -69,6 +69,8 @@ export class RedisLink extends Link {
     const { key = 'socket.io', db = 0 } = redis;
     this.#db = name === 'redis-streams' ? db : 0;
     const prefix = db > 0 ? `${key}-db${db}` : key; // Redis itself knows no databases for channels
+    if (db > 0 && name === 'redis')
+      logger.info('[egg-socket.io] config.io.redis.db is %d: emitters of other programs need the key %j', db, prefix);
     // among the channels of the adapter, so that who may use those may use this one; a namespace would begin with a slash
     this.#pulseChannel = `${name === 'redis' ? `${prefix}-request` : prefix}#pulse-${randomUUID()}#`;
     // a broadcast that waited for Redis would arrive when nobody expects it any more
@@ -162,7 +164,9 @@ export class RedisLink extends Link {
   }
 
   /** Commands that fail reject for those who wait for them. For those who do not, it is said here. */
-  #onFailure(client: Client, { name, args }: Command, error: Error): void {
+  #onFailure(client: Client, command: Command, error: Error): void {
+    const { args } = command;
+    const name = command.name.toLowerCase(); // an adapter may write PUBSUB
     const isPulse = String(args[0]) === this.#pulseChannel;
     if (MESSAGES.has(name) && !isPulse) this.countLost();
     if (error.name !== 'ReplyError') return; // no answer, which shows as no pulse
@@ -172,7 +176,7 @@ export class RedisLink extends Link {
     const isForbidden = error.message.startsWith('NOPERM'); // which does not pass by itself
     if (isPulse && !isForbidden) this.refusePulse(reason);
     if (!isForbidden) return;
-    if (isPulse) this.goDown(reason);
+    if (isPulse) this.refuse(this.#pulseChannel, reason, true);
     else if (isSubscription) void this.#subscribeAnew(client, name, args, what, reason);
     else if (NEEDED.has(name)) this.refuse(what, reason, name === 'xread');
   }
@@ -252,7 +256,9 @@ export class RedisLink extends Link {
   #listen(subscriber: Client): void {
     const channel = Buffer.from(this.#pulseChannel);
     subscriber.on(this.#isSharded ? 'smessageBuffer' : 'messageBuffer', (from: Buffer, pulse: Buffer) => {
-      if (channel.equals(from)) this.comeBack(Number(pulse.toString()));
+      if (!channel.equals(from)) return;
+      this.permit(this.#pulseChannel);
+      this.comeBack(Number(pulse.toString()));
     });
     const subscribe = this.#isSharded ? 'ssubscribe' : 'subscribe';
     const { signal } = this.#closing;

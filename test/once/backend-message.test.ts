@@ -234,6 +234,24 @@ test('postgres: what is no message of the adapter is dropped, and is no outage',
   assert.equal(logs.count(/_DOWN/), 0);
 });
 
+test('postgres: no message is lost about the size that is too large for NOTIFY, whatever the config says', { timeout: 20_000 }, async t => {
+  watchForCrashes(t);
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  const [one, other] = await startPair(t, { adapter: { name: 'postgres', connection: postgres.url, payloadThreshold: 8000 } });
+  const { client } = await enter(t, other);
+  const missing = new Set(Array.from({ length: 200 }, (_, index) => 7800 + index)); // with what is around it, one has 8000 bytes
+  const allCame = new Promise<void>(resolve => {
+    client.on('said', (text: string) => {
+      missing.delete(text.length);
+      if (missing.size === 0) resolve();
+    });
+  });
+  for (const size of missing) one.io.emit('said', 'x'.repeat(size));
+  await allCame;
+  assert.equal(one.logs.count(/_DOWN/), 0);
+});
+
 // There is no MongoDB here: the documents are handed over where the adapter's change stream does.
 test('mongo: what is no document of the adapter is dropped', async t => {
   watchForCrashes(t);

@@ -33,3 +33,16 @@ test('a program without a server emits to namespaces and rooms, with bytes; move
   chat.serverSideEmit('news', 1);
   assert.deepEqual(await news, [1]);
 });
+
+test('with a redis.db the boot logs the key that emitters need, and with it they are heard', async t => {
+  const { port } = await startRedis(t);
+  const app = await startApp(t, { 'config/config.default.js': `exports.io = { redis: { port: ${port}, db: 3 } };` });
+  const [, key] = /^INFO .*config\.io\.redis\.db is 3: .* key "(.*)"/.exec(await app.logged(/^INFO .*config\.io\.redis\.db/)) ?? [];
+  assert.equal(key, 'socket.io-db3');
+  const client = await connect(t, app.url);
+  const redis = new Redis({ port });
+  t.after(() => redis.disconnect());
+  const said = next(client, 'said');
+  new Emitter(redis, { key }).emit('said', 'by the key');
+  assert.deepEqual(await said, ['by the key']);
+});
