@@ -1,6 +1,7 @@
 /** The programs that tests run besides Node, by the Debian packages that have them. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 const PACKAGES = {
@@ -13,9 +14,16 @@ const PACKAGES = {
   'python3-msgpack': () => hasModule('msgpack'),
   nginx: () => isProgram('nginx'),
   haproxy: () => isProgram('haproxy'),
+  caddy: () => isProgram('caddy'),
+  'apache2-bin': () => isProgram('apache2'),
+  lighttpd: () => isProgram('lighttpd'),
+  varnish: () => isProgram('varnishd'),
   chromium: () => isProgram('chromium'),
   'fonts-noto-cjk': () => /\bNoto\b.*\bCJK\b/.test(spawnSync('fc-list', [':lang=zh'], { encoding: 'utf8' }).stdout ?? ''),
 };
+
+/** What packages start and enable their services with. Tests start programs themselves: nothing shall listen on a developer's port 80. */
+const SERVICE_TOOLS = ['invoke-rc.d', 'deb-systemd-invoke', 'deb-systemd-helper'];
 
 /** Installs those that are missing. Where that is not possible, it throws what to do. */
 export function installMissingPrograms() {
@@ -25,8 +33,12 @@ export function installMissingPrograms() {
   if (mayInstall) {
     console.log(`Installing ${missing.join(', ')} ...`);
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const stubs = mkdtempSync(join(tmpdir(), 'no-services-'));
+    for (const name of SERVICE_TOOLS) writeFileSync(join(stubs, name), '#!/bin/sh\n', { mode: 0o755 });
+    const path = `--option=DPkg::Path=${stubs}:/usr/sbin:/usr/bin:/sbin:/bin`; // it is the PATH of the packages' scripts, whatever ours is
     for (const args of [['update'], ['install', '--yes', '--no-install-recommends', ...missing]])
-      spawnSync('apt-get', ['--quiet=2', ...args], { env, stdio: ['ignore', 'inherit', 'inherit'] });
+      spawnSync('apt-get', ['--quiet=2', path, ...args], { env, stdio: ['ignore', 'inherit', 'inherit'] });
+    rmSync(stubs, { recursive: true });
     if (missingPackages().length === 0) return;
   }
   throw new Error(

@@ -1,11 +1,11 @@
 /** Several servers behind a load balancer that keeps a client with its server, configured as our guide says. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { type Files, startApp } from '../support/app';
 import { ask, connect } from '../support/client';
-import { startHaproxy } from '../support/haproxy';
 import { startNginx } from '../support/nginx';
 import { readPage } from '../support/page';
+import { startReverseProxy } from '../support/reverse-proxy';
 
 const FILES: Files = {
   'app/io/controller/home.js': `exports.where = async ctx => ctx.app.config.baseDir;`,
@@ -14,7 +14,7 @@ const FILES: Files = {
 
 for (const [language, start] of [
   ['nginx', startNginx],
-  ['haproxy', startHaproxy],
+  ['haproxy', (t: TestContext, config: string) => startReverseProxy(t, 'haproxy', config)],
 ] as const) {
   for (const transports of [['polling'], ['polling', 'websocket'], ['websocket']]) {
     test(`${language}: with two servers, clients of ${transports.join(' then ')} connect and are answered`, async t => {

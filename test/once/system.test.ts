@@ -1,6 +1,7 @@
 /** What `npm test` says where programs that the tests run are missing. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +22,8 @@ test('npm test names the programs that are missing and cannot be installed, with
 
 test('only what is missing is named', async t => {
   const path = await newFolder(t);
-  for (const name of ['redis-server', 'redis-cli', 'postgres', 'pgrep', 'openssl', 'nginx', 'haproxy', 'chromium'])
+  const programs = ['redis-server', 'redis-cli', 'postgres', 'pgrep', 'openssl', 'chromium'];
+  for (const name of [...programs, 'nginx', 'haproxy', 'caddy', 'apache2', 'lighttpd', 'varnishd'])
     await writeProgram(path, name, 'exit 0');
   const { output } = installMissingPrograms(path);
   assert.equal(WHAT_TO_DO.exec(output)?.[1], 'fonts-noto-cjk');
@@ -32,13 +34,27 @@ test('only what is missing is named', async t => {
 test('an apt-get that fails is reported in the same way', { skip: process.getuid?.() !== 0 && 'only root may install' }, async t => {
   const path = await newFolder(t);
   await symlink(process.execPath, join(path, 'redis-server'));
-  await writeProgram(path, 'apt-get', 'echo "E: no network ($*)"; exit 100');
+  await writeProgram(path, 'apt-get', 'quiet=$1; shift 2; echo "E: no network ($quiet $*)"; exit 100');
   const { status, output } = installMissingPrograms(path);
   assert.equal(status, 1);
   const [, missing = ''] = /^Installing (.+) \.\.\.$/m.exec(output) ?? [];
   assert.match(missing, /chromium, fonts-noto-cjk/);
   assert.ok(output.includes(`E: no network (--quiet=2 install --yes --no-install-recommends ${missing.replaceAll(',', '')})`), output);
   assert.equal(WHAT_TO_DO.exec(output)?.[1], missing.replaceAll(',', ''));
+});
+
+test('what is installed starts no service', { skip: process.getuid?.() !== 0 && 'only root may install' }, async t => {
+  const path = await newFolder(t);
+  const tools = ['invoke-rc.d', 'deb-systemd-invoke', 'deb-systemd-helper'];
+  const asPackagesDo = `PATH="\${2#--option=DPkg::Path=}"; for tool in ${tools.join(' ')}; do $tool nginx start && command -v $tool; done`;
+  await writeProgram(path, 'apt-get', `[ "$3" = update ] || { ${asPackagesDo}; }`);
+  const { output } = installMissingPrograms(path);
+  const found = [...output.matchAll(/^(\/.*)\/([\w.-]+)$/gm)];
+  assert.deepEqual(
+    found.map(([, , tool]) => tool),
+    tools,
+  );
+  for (const [, folder = ''] of found) assert.ok(!folder.startsWith('/usr') && !existsSync(folder), `${folder} is gone`);
 });
 
 test(

@@ -14,10 +14,10 @@ import { type Files, HOST, hostFolder, type RunningApp, startApp, writeApp } fro
 import { next } from './client';
 import { type Cluster, startCluster } from './cluster';
 import { type DevServerConfig, isDevServerConfig, startDevServer } from './dev-server';
-import { startHaproxy } from './haproxy';
 import { type RunningNginx, startNginx } from './nginx';
 import type { Page, Sample } from './page';
 import { type RedisServer, startRedis } from './redis';
+import { isReverseProxyLanguage, type ReverseProxyLanguage, startReverseProxy } from './reverse-proxy';
 import { runMiniProgram } from './mini-script';
 import { runScript } from './script';
 import { checkTypes, toJavaScript } from './typescript';
@@ -87,7 +87,7 @@ export class Reader {
       await this.#stop();
       this.#files[path] = code.includes(REDIS_PORT) ? code.replaceAll(REDIS_PORT, await this.#startRedis()) : code;
     } else if (language === 'nginx') await this.#startNginx(code);
-    else if (language === 'haproxy') await this.#startHaproxy(code);
+    else if (isReverseProxyLanguage(language)) await this.#startReverseProxy(language, code);
     else if (language === 'json') JSON.parse(code);
     else if (language === 'diff') this.#change(code);
     else if (language === 'sh') for (const line of code.trim().split('\n')) await this.#type(line);
@@ -154,9 +154,9 @@ export class Reader {
     this.#front = await startDevServer(this.#t, name, config.replaceAll(`localhost:${APP_PORT}`, `127.0.0.1:${port}`));
   }
 
-  async #startHaproxy(config: string): Promise<void> {
+  async #startReverseProxy(language: ReverseProxyLanguage, config: string): Promise<void> {
     const { port } = await this.#start();
-    this.#front = await startHaproxy(this.#t, config.replaceAll(APP_PORT, String(port)));
+    this.#front = await startReverseProxy(this.#t, language, config.replaceAll(APP_PORT, String(port)));
   }
 
   async #startRedis(): Promise<string> {
