@@ -186,7 +186,8 @@ export class Deprecations {
       rooms: {
         configurable: true,
         get(): Set<Room> {
-          const rooms = this.nsp.adapter.socketRooms(this.id) ?? new Set();
+          const adapter = Reflect.get(this, 'adapter') as Adapter; // private
+          const rooms = adapter.socketRooms(this.id) ?? new Set();
           let view = views.get(rooms);
           if (!view) views.set(rooms, (view = keyedSet(rooms, { read: room => room, onRead })));
           return view;

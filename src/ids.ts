@@ -15,7 +15,8 @@ type EngineRequest = IncomingMessage & { _query?: { EIO?: string } };
 export class Ids {
   readonly #generateId: GenerateId | undefined;
   readonly #logger: Logger;
-  readonly #byRequest = new WeakMap<IncomingMessage, string>();
+  /** The id of each connection, and after it those of its recovered sockets. */
+  readonly #byRequest = new WeakMap<IncomingMessage, Set<string>>();
   /** By how many connections: two, while a client is back whose old connection is still there. */
   readonly #taken = new Map<string, number>();
 
@@ -44,7 +45,7 @@ export class Ids {
 
   /** Gives a socket that is connecting its id: on `/` the app's, on other namespaces with the namespace before it. */
   assign(socket: Socket): void {
-    const id = this.#byRequest.get(socket.request);
+    const [id] = this.#byRequest.get(socket.request) ?? [];
     if (id === undefined || socket.conn.protocol === 3) return; // a client of protocol 3 has it from Engine.IO
     const { nsp } = socket;
     if (socket.recovered) {
@@ -58,14 +59,16 @@ export class Ids {
     if (preConnectSockets instanceof Map) preConnectSockets.set(socket.id, socket);
   }
 
-  /** A recovered socket keeps the id that it had, which may be another client's by now. */
+  /**
+   * A recovered socket keeps the id that it had, which may be another client's by now. It is for this socket alone: whoever has recovered one
+   * may still be refused, and gets no other namespace in that name.
+   */
   #keep(socket: Socket, id: string, former: string): void {
     if (id === former) return;
     const formerSocket = formerSocketOf(socket);
-    const isOwn = formerSocket !== undefined && this.#byRequest.get(formerSocket.request) === former;
+    const isOwn = formerSocket !== undefined && this.#idsOf(formerSocket.request).has(former);
     if (this.#taken.has(former) && !isOwn) throw new Error(messageOf('IO_ID_INVALID', 'a recovered connection has the id of another one'));
-    this.#release(socket.request);
-    this.#take(socket.request, former);
+    if (!this.#idsOf(socket.request).has(former)) this.#take(socket.request, former);
   }
 
   /** How many are in use. */
@@ -101,15 +104,21 @@ export class Ids {
 
   #take(request: IncomingMessage, id: string): void {
     this.#taken.set(id, (this.#taken.get(id) ?? 0) + 1);
-    this.#byRequest.set(request, id);
+    this.#idsOf(request).add(id);
+  }
+
+  #idsOf(request: IncomingMessage): Set<string> {
+    let ids = this.#byRequest.get(request);
+    if (!ids) this.#byRequest.set(request, (ids = new Set()));
+    return ids;
   }
 
   #release(request: IncomingMessage): void {
-    const id = this.#byRequest.get(request);
-    if (id === undefined) return;
+    for (const id of this.#idsOf(request)) {
+      const others = (this.#taken.get(id) ?? 0) - 1;
+      if (others > 0) this.#taken.set(id, others);
+      else this.#taken.delete(id);
+    }
     this.#byRequest.delete(request);
-    const others = (this.#taken.get(id) ?? 0) - 1;
-    if (others > 0) this.#taken.set(id, others);
-    else this.#taken.delete(id);
   }
 }

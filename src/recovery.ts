@@ -4,8 +4,7 @@
  * noticed that it had gone: then there are two sockets of one id for a while, the old one and its successor.
  */
 import { type Namespace, Socket } from 'socket.io';
-import type { Adapter, BroadcastOptions, ClusterMessage, Session } from 'socket.io-adapter';
-import { MessageType } from 'socket.io-adapter';
+import { Adapter, type BroadcastOptions, type ClusterMessage, MessageType, type Session } from 'socket.io-adapter';
 import { type Gone, isFor, RecoveringAdapter } from './recovering-adapter';
 
 interface Packet {
@@ -24,9 +23,10 @@ interface Broadcast {
 
 /** What waits for a socket that is connecting. */
 interface Waiting {
-  /** Of a client that comes back. It is in its rooms again as soon as Socket.IO has made its socket. */
-  readonly session?: Session;
-  readonly since: Deliver[];
+  /** Of a client that comes back. */
+  session?: Session;
+  /** What has been emitted to it meanwhile. */
+  readonly held: Deliver[];
 }
 
 /** What adapters of Socket.IO keep to themselves. */
@@ -48,6 +48,7 @@ interface NamespaceInside {
 /** What sockets of Socket.IO keep to themselves. */
 interface SocketInside {
   readonly pid?: string;
+  adapter: Adapter;
   packet(packet: Packet): void;
   _cleanup(): void;
   _onclose(reason: string): void;
@@ -78,8 +79,8 @@ export function recoverConnections<A extends Adapter>(adapter: A, nsp: Namespace
     doConnect: namespace._doConnect.bind(nsp),
   };
   const waiting = new Map<Socket, Waiting>();
-  /** The latest socket of each client that is here, by its private id. */
-  const latest = new Map<string, Socket>();
+  /** The sockets of each client, by its private id: the latest last. More than one while a client is back that had not gone. */
+  const socketsOf = new Map<string, Set<Socket>>();
   /** Broadcasts since each of those who come back has asked for its session. */
   const restoring = new Set<Broadcast[]>();
   /** What is being broadcast just now. */
@@ -103,47 +104,42 @@ export function recoverConnections<A extends Adapter>(adapter: A, nsp: Namespace
     return session;
   };
 
-  /** Sockets of one id share its rooms and its places in Socket.IO's tables: one that ends leaves them to the other. */
   const cleanUp = function (this: Socket): void {
     const pid = pidOf(this);
-    const tables = [nsp.sockets, namespace._preConnectSockets];
-    const others = tables.map(table => table.get(this.id)).filter(other => other !== undefined && other !== this);
     const session = waiting.get(this)?.session;
     waiting.delete(this);
     formerSockets.delete(this);
-    if (latest.get(pid) === this) {
-      const other = others.find(other => other && pidOf(other) === pid);
-      if (other) latest.set(pid, other);
-      else {
-        latest.delete(pid);
-        if (session) base.persistSession(session); // it has not connected: it may come back once more
-      }
+    const sockets = socketsOf.get(pid);
+    sockets?.delete(this);
+    if (sockets?.size === 0) {
+      socketsOf.delete(pid);
+      if (session) base.persistSession(session); // it has not connected: it may come back once more
     }
-    if (others.length === 0) {
-      socketPrototype._cleanup.call(this);
-      return;
-    }
-    for (const table of tables) if (table.get(this.id) === this) table.delete(this.id);
-    this.join = () => {};
+    // a socket that comes after it may have its id, and its rooms are not for this one to leave
+    if (!session) socketPrototype._cleanup.call(this);
+    else if (namespace._preConnectSockets.get(this.id) === this) namespace._preConnectSockets.delete(this.id);
+    Object.assign(this, { join: () => {}, leave: () => {} });
   };
 
   Object.assign(nsp, {
     async _createSocket(client: Socket['client'], auth: Record<string, unknown>): Promise<Socket> {
       const { pid, offset = '' } = auth; // a client that has heard nothing has no offset
       const isBack = typeof pid === 'string' && typeof offset === 'string';
-      const former = isBack ? latest.get(pid) : undefined;
+      const former = isBack ? [...(socketsOf.get(pid) ?? [])].at(-1) : undefined;
       const broadcasts: Broadcast[] = [];
       restoring.add(broadcasts);
       try {
         const session = isBack ? await restore(pid, offset, former).catch(() => undefined) : undefined; // Redis has none, or does not answer
-        const socket = new Socket(nsp, client, auth, session && { ...session, missedPackets: [] });
+        const socket = new Socket(nsp, client, auth, session && { ...session, rooms: [], missedPackets: [] });
         Object.assign(socket, { _cleanup: cleanUp });
-        latest.set(pidOf(socket), socket);
+        addTo(socketsOf, pidOf(socket), socket);
         if (!session) return socket;
+        insideOf(socket).adapter = withRoomsOfItsOwn(adapter);
+        void socket.join(session.rooms);
         if (former) formerSockets.set(socket, former);
         const known = new Set(session.missedPackets.map(data => data.at(-1))); // their offsets
         const since = broadcasts.filter(({ opts, offset }) => isFor(session.rooms, opts) && !known.has(offset));
-        waiting.set(socket, { session, since: since.map(({ deliver }) => deliver) });
+        waiting.set(socket, { session, held: since.map(({ deliver }) => deliver) });
         return socket;
       } finally {
         restoring.delete(broadcasts);
@@ -152,25 +148,27 @@ export function recoverConnections<A extends Adapter>(adapter: A, nsp: Namespace
 
     /** All middleware has said yes: only now the old connection of a client ends, else whoever had its private id could throw it out. */
     _doConnect(socket: Socket, done?: (socket: Socket) => void): void {
-      for (let former = formerSockets.get(socket); former;) {
-        const before = formerSockets.get(former); // it forgets as it closes
-        insideOf(former)._onclose('forced close'); // at once, whatever its transport does
-        former.conn.close(true);
-        former = before;
+      if (waiting.get(socket)?.session) {
+        for (const former of socketsOf.get(pidOf(socket)) ?? []) {
+          if (former === socket) break; // those that follow are newer
+          insideOf(former)._onclose('forced close'); // at once, whatever its transport does
+          if (former.conn !== socket.conn) former.conn.close(true);
+        }
+        const rooms = insideOf(socket).adapter.socketRooms(socket.id);
+        insideOf(socket).adapter = adapter;
+        if (rooms) void socket.join([...rooms]);
       }
       formerSockets.delete(socket);
-      const session = waiting.get(socket)?.session;
-      if (session && !adapter.sids.has(socket.id)) void socket.join(session.rooms); // another one has taken them along
       base.doConnect(socket, done);
     },
   });
 
   nsp.on('connect', socket => {
-    const held = waiting.get(socket);
+    const { session, held = [] } = waiting.get(socket) ?? {};
     waiting.delete(socket);
-    if (adapter instanceof RecoveringAdapter) adapter.admit(socket.id, held?.since.length ?? 0);
-    for (const data of held?.session?.missedPackets ?? []) insideOf(socket).packet({ type: EVENT, data });
-    for (const deliver of held?.since ?? []) deliver(socket);
+    if (adapter instanceof RecoveringAdapter) adapter.admit(socket.id, held.length);
+    for (const data of session?.missedPackets ?? []) insideOf(socket).packet({ type: EVENT, data });
+    for (const deliver of held) deliver(socket);
   });
 
   return Object.assign(adapter, {
@@ -189,23 +187,42 @@ export function recoverConnections<A extends Adapter>(adapter: A, nsp: Namespace
       base.apply(opts, deliver);
       if (!packet) return;
       for (const broadcasts of restoring) broadcasts.push({ opts, offset: packet.data.at(-1), deliver });
-      for (const [{ id }, { session, since }] of waiting) {
-        if (session && isFor([...(adapter.sids.get(id) ?? session.rooms)], opts)) since.push(deliver);
+      for (const [socket, { session, held }] of waiting) {
+        if (session && isFor([...(insideOf(socket).adapter.socketRooms(socket.id) ?? [])], opts)) held.push(deliver);
       }
       for (const socket of namespace._preConnectSockets.values()) {
         const { id, recovered } = socket;
         if (recovered || !opts.rooms.has(id) || !isFor([id], opts)) continue; // others get what is for them alone
-        const held = waiting.get(socket) ?? { since: [] };
-        held.since.push(deliver);
-        waiting.set(socket, held);
+        const hold = waiting.get(socket) ?? { held: [] };
+        hold.held.push(deliver);
+        waiting.set(socket, hold);
       }
     },
 
-    /** Called when a client has gone. What it had is for its successor, where there is one. */
+    /** Called when a client has gone. Where it is back already, the latest socket of it has the session. */
     persistSession(session: Gone): void {
-      if (latest.get(session.pid) === nsp.sockets.get(session.sid)) base.persistSession(session);
+      const [latest] = [...(socketsOf.get(session.pid) ?? [])].slice(-1);
+      if (latest === undefined || latest === nsp.sockets.get(session.sid)) {
+        base.persistSession(session);
+        return;
+      }
+      const hold = waiting.get(latest);
+      if (hold?.session) hold.session = { ...hold.session, ...session };
     },
   });
+}
+
+/** An adapter for a socket that is not connected yet: its rooms are its own, all else is the real one's. */
+function withRoomsOfItsOwn(adapter: Adapter): Adapter {
+  const { addAll, del, delAll, socketRooms } = Adapter.prototype;
+  const own = { rooms: new Map(), sids: new Map(), addAll, del, delAll, socketRooms, emit: () => false };
+  return Object.assign(Object.create(adapter) as Adapter, own);
+}
+
+function addTo(sets: Map<string, Set<Socket>>, key: string, socket: Socket): void {
+  const set = sets.get(key);
+  if (set) set.add(socket);
+  else sets.set(key, new Set([socket]));
 }
 
 function sessionOf(socket: Socket, pid: string): Gone {

@@ -20,11 +20,17 @@ function filesOf(io: string): Files {
           app.failsOnce = false;
           throw new Error('not now');
         }
+        if (ctx.socket.handshake.auth.stranger) {
+          await ctx.socket.join('admins');
+          await ctx.socket.leave('lobby');
+          throw new Error('revoked');
+        }
         if (app.revoked) throw new Error('revoked');
         if (!ctx.socket.recovered) await ctx.socket.join('lobby');
         ctx.socket.emit('welcome', ctx.socket.recovered);
         if (app.hold) await app.hold(ctx.socket);
         await next();
+        ctx.socket.leave('lobby'); // of no use any more, and apps do it
         app.messages.push('left');
       };`,
     'app/io/controller/home.js': `
@@ -34,6 +40,7 @@ function filesOf(io: string): Files {
     'app/router.js': `
       module.exports = app => {
         app.router.get('/login', app.controller.login.index);
+        app.io.of('/chat');
         app.io.route('who', app.io.controller.home.who);
         app.io.route('disconnect', app.io.controller.home.gone);
       };`,
@@ -227,14 +234,15 @@ for (const adapter of ['in memory', 'redis-streams']) {
     app.io.emit('said', 1);
     await until(client, heard, 1);
     const [old] = app.io.sockets.sockets.values();
-    Reflect.set(app.app, 'revoked', true);
-    const other = newClient(t, app.url, { auth: { pid: Reflect.get(client, '_pid'), offset: Reflect.get(client, '_lastOffset') } });
+    const auth = { pid: Reflect.get(client, '_pid'), offset: Reflect.get(client, '_lastOffset'), stranger: true };
+    const other = newClient(t, app.url, { auth });
     const [{ message }] = await next<[Error]>(other, 'connect_error');
     assert.equal(message, 'revoked');
     app.io.to('lobby').emit('said', 2);
     app.io.to(String(client.id)).emit('said', 3);
     await until(client, heard, 3);
     assert.deepEqual([[...app.io.sockets.sockets.values()], heard], [[old], [1, 2, 3]]);
+    assert.deepEqual(new Set(old?.rooms), new Set([client.id, 'lobby']), 'whatever middleware did for the other one');
     other.disconnect();
     client.disconnect();
     await nothingRemains(app.io);
@@ -317,6 +325,24 @@ test('with an id of its own, a client that comes back to a connection which is s
   }
   client.disconnect();
   await nothingRemains(app.io);
+});
+
+test('with an id of its own, whoever comes with the private id of a client and is refused gets no other namespace in its name', async t => {
+  watchForCrashes(t);
+  const app = await startApp(t, filesOf(`generateId: () => 'user-' + (global.number = (global.number || 0) + 1)`));
+  const client = await connect(t, app.url);
+  const chat = client.io.socket('/chat');
+  await next(chat, 'connect');
+  const heard = hear(client);
+  app.io.emit('said', 1);
+  await until(client, heard, 1);
+  const auth = { pid: Reflect.get(client, '_pid'), offset: Reflect.get(client, '_lastOffset'), stranger: true };
+  const other = newClient(t, app.url, { auth });
+  const otherChat = other.io.socket('/chat'); // over the same connection
+  await Promise.all([next(other, 'connect_error'), next(otherChat, 'connect')]);
+  assert.notEqual(otherChat.id, chat.id);
+  const nsp = app.io.of('/chat');
+  assert.deepEqual([nsp.sockets.size, nsp.sockets.has(String(chat.id))], [2, true]);
 });
 
 test('in memory: a client that has heard nothing yet is recovered', async t => {
