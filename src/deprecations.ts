@@ -112,7 +112,12 @@ export class Deprecations {
         this.#answer(callback, () => nsp.in(id).disconnectSockets(close));
       },
       rooms: keyedMap(adapter.rooms, {
-        read: (_room, ids: Set<string>) => ({ sockets: asKeys(ids), length: ids.size }),
+        read: (_room, ids: Set<string>) => ({
+          length: ids.size,
+          get sockets() {
+            return asKeys(ids); // there may be many, and most ask for their number
+          },
+        }),
         onRead: this.#onRead('adapter.rooms', 'adapter.rooms.get(room)?.size'),
       }),
       sids: keyedMap(adapter.sids, {
@@ -257,8 +262,10 @@ export class Deprecations {
 
 /** What to say of an error that an old idiom is the reason of. Node's message has the idiom. */
 export function adviceFor({ name, message }: Error): string | undefined {
-  const isChain = name === 'TypeError' && /\b(emit|send|write)\(\.\.\.\)\.\w+ is not a function/.test(message);
-  return isChain ? 'since Socket.IO 3 emit(), send() and write() of a socket return no socket; write a statement for each' : undefined;
+  const isChain = name === 'TypeError' && /\b(emit|send|write|join|leave)\(\.\.\.\)\.\w+ is not a function/.test(message);
+  return isChain
+    ? 'since Socket.IO 3 emit(), send(), join() and leave() of a socket return no socket; write a statement for each'
+    : undefined;
 }
 
 /** As then, not before the next turn: a socket that joins a room in connection middleware and asks who is there has connected by then. */

@@ -20,7 +20,7 @@ export function keyedMap<Value>(map: Map<string, Value>, options: KeyedOptions<V
     if (get) Object.defineProperty(map, name, { configurable: true, get: get.bind(map) });
     else if (typeof value === 'function') Object.defineProperty(map, name, { configurable: true, writable: true, value: value.bind(map) });
   }
-  const handler = handlerOf(map, key => options.read(key, map.get(key) as Value), options); // only asked for keys that are there
+  const handler = handlerOf(map, key => options.read(key, map.get(keyIn(map, key)) as Value), options); // only asked for keys that are there
   const { get, ...others } = handler;
   Object.setPrototypeOf(map, new Proxy(Object.create(type) as typeof map, { get }));
   return new Proxy(map, others);
@@ -39,7 +39,7 @@ function handlerOf<Table extends Map<string, unknown> | Set<string>>(
   read: (key: string) => unknown,
   { onRead }: Pick<KeyedOptions<never>, 'onRead'>,
 ): ProxyHandler<Table> & Required<Pick<ProxyHandler<Table>, 'get'>> {
-  const has = (key: string | symbol): key is string => typeof key === 'string' && table.has(key);
+  const has = (key: string | symbol): key is string => typeof key === 'string' && table.has(keyIn(table, key));
   return {
     get(target, key) {
       const own: unknown = Reflect.get(target, key, table);
@@ -50,9 +50,15 @@ function handlerOf<Table extends Map<string, unknown> | Set<string>>(
     has: (target, key) => has(key) || Reflect.has(target, key),
     ownKeys() {
       onRead('keys');
-      return [...table.keys()];
+      return [...new Set([...table.keys()].map(String))]; // a key may be a number, where a room has one for its name
     },
     getOwnPropertyDescriptor: (target, key) =>
       has(key) ? { value: read(key), enumerable: true, configurable: true } : Reflect.getOwnPropertyDescriptor(target, key),
   };
+}
+
+/** Objects know a number as a key only as a string. */
+function keyIn(table: Map<string, unknown> | Set<string>, key: string): string {
+  if (table.has(key) || String(Number(key)) !== key) return key;
+  return Number(key) as unknown as string; // whatever their types say, tables take what the app gives
 }

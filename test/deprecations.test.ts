@@ -275,10 +275,12 @@ test('a room whose name is not a string is warned of once', async t => {
   const { url, logs } = await startApp(t, {
     'app/router.js': `module.exports = app => {
       app.io.route('join', async ctx => { for (const room of ['a', ['b', 'c'], 1, 2]) await ctx.socket.join(room); return true; });
+      app.io.route('keys', async ctx => [Object.keys(ctx.rooms).slice(1), ctx.rooms['2'] && ctx.adapter.rooms[2].length, Object.keys(ctx.adapter.rooms).length]);
     };`,
   });
   const client = await connect(t, url);
   await ask(client, 'join');
+  assert.deepEqual(await ask(client, 'keys'), [['a', 'b', 'c', '1', '2'], 1, 6], 'and it can be read by key');
   const lines = logs.filter(line => line.includes('IO_ROOM_NOT_STRING'));
   assert.equal(lines.length, 1);
   assert.match(lines[0] ?? '', /^WARN .*socket\.join\(String\(id\)\)/);
