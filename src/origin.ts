@@ -94,7 +94,13 @@ export class OriginCheck {
       if (this.#isNew(JSONP_REFUSED)) this.#log('IO_JSONP_REFUSED', JSONP_REFUSED);
       return 'JSONP not allowed';
     }
-    if (transport === 'websocket' && !isUpgrade && this.#hasWebSocket && this.#isNew(UPGRADE_MISSING))
+    if (
+      transport === 'websocket' &&
+      !isUpgrade &&
+      request.headers.upgrade === undefined &&
+      this.#hasWebSocket &&
+      this.#isNew(UPGRADE_MISSING)
+    )
       this.#log('IO_UPGRADE_MISSING', UPGRADE_MISSING);
     if (sid === undefined || !Object.hasOwn(clients, sid)) return undefined; // a handshake, or what Engine.IO refuses itself
     const { origin } = request.headers;
@@ -216,7 +222,8 @@ export class OriginCheck {
     return transports.includes('websocket');
   }
 
-  #isNew(what: string): boolean {
+  #isNew(text: string): boolean {
+    const what = text.slice(0, 500); // a client may send as much as a header holds
     if (this.#seen.has(what)) return false;
     if (this.#seen.size >= MOST_SEEN) this.#seen.clear();
     this.#seen.add(what);

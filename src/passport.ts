@@ -59,7 +59,7 @@ const SIGNING_IN_AND_OUT = Object.fromEntries(
     {
       value(): never {
         throw new Error(
-          `ctx.${name.toLowerCase()}() belongs into an HTTP request, whose response has the cookie: let the client connect anew after it`,
+          `ctx.${name.toLowerCase()}() needs a response that can set a cookie: call it in an HTTP request, and let the client connect again after it`,
         );
       },
     },

@@ -101,6 +101,8 @@ class StoredSession implements ConnectionSession {
   readonly #autoCommit: boolean;
   /** What the store has, as far as this connection knows. Undefined where no cookie names a session. */
   #saved: Fields | undefined;
+  /** What it will have when all that is being written has been: packets that settle meanwhile need not save the same again. */
+  #latest: Fields | undefined;
   /** Whether anyone has had the session in hand: only then can it have changed. */
   #isTouched = false;
   /** Settles with the last write: one begins when the one before it has ended, since each reads the whole session and writes it. */
@@ -111,7 +113,7 @@ class StoredSession implements ConnectionSession {
     this.#ctx = ctx;
     this.#run = run;
     this.#autoCommit = autoCommit;
-    this.#saved = isStored(ctx.session) ? fieldsOf(ctx.session) : undefined;
+    this.#saved = this.#latest = isStored(ctx.session) ? fieldsOf(ctx.session) : undefined;
   }
 
   get value(): EggSession | null | undefined {
@@ -127,10 +129,10 @@ class StoredSession implements ConnectionSession {
   }
 
   save(): Promise<void> | undefined {
-    if (!this.#isTouched || !this.#saved || !this.#autoCommit) return undefined;
+    if (!this.#isTouched || !this.#latest || !this.#autoCommit) return undefined;
     const { session } = this.#ctx;
-    if (session && !session._requireSave && changes(this.#saved, fieldsOf(session)).length === 0) return undefined;
-    return this.#commit(this.#saved);
+    if (session && !session._requireSave && changes(this.#latest, fieldsOf(session)).length === 0) return undefined;
+    return this.#commit();
   }
 
   /**
@@ -141,7 +143,7 @@ class StoredSession implements ConnectionSession {
     const commit = async (options?: CommitOptions): Promise<void> => {
       if (options?.regenerate)
         throw new Error('session.regenerate() needs a new cookie, which a socket cannot send: call it in an HTTP request');
-      if (this.#saved) await this.#commit(this.#saved, options?.save);
+      if (this.#latest) await this.#commit(options?.save);
     };
     Object.defineProperty(session, 'commit', {
       configurable: true,
@@ -159,31 +161,35 @@ class StoredSession implements ConnectionSession {
    * Writes what this connection has changed, and nothing else. A session that has been removed by others is not brought back.
    * @param isForced whether to write even where nothing has changed, which makes the session live longer
    */
-  async #commit(before: Fields, isForced = false): Promise<void> {
+  async #commit(isForced = false): Promise<void> {
     const { session } = this.#ctx;
     const now = session ? fieldsOf(session) : undefined;
     const isRequired = isForced || session?._requireSave === true;
-    this.#saved = now; // before the store has answered: packets that settle meanwhile need not save the same again
+    this.#latest = now;
     if (session) session._requireSave = false;
-    const write = async (): Promise<unknown> =>
-      this.#run(async ctx => {
+    const write = async (): Promise<void> => {
+      await this.#run(async ctx => {
         const stored = ctx.session;
-        if (!isStored(stored)) return this.#forget();
-        if (now) change(stored, changes(before, now), isRequired);
+        if (!this.#saved || !isStored(stored)) return this.#forget();
+        if (now)
+          change(stored, changes(this.#saved, now), isRequired); // with what earlier writes have failed to store
         else ctx.session = null;
         if (!this.#autoCommit) await stored.manuallyCommit();
       });
+      if (this.#saved) this.#saved = now;
+    };
     try {
       await (this.#written = this.#written.then(write, write));
     } catch (error) {
-      this.#saved = before; // so that it is tried again
+      this.#latest = this.#saved; // so that it is tried again
+      if (session && isRequired) session._requireSave = true;
       throw error;
     }
   }
 
   #forget(): void {
     this.#ctx.session = null;
-    this.#saved = undefined;
+    this.#saved = this.#latest = undefined;
   }
 }
 

@@ -72,7 +72,7 @@ function refuseNew(server: SocketIoServer, engine: EngineServer): void {
 }
 
 function hasSession({ url = '' }: IncomingMessage): boolean {
-  return /[?&]sid=/.test(url);
+  return /[?&]sid=[^&]/.test(url); // an empty one asks for a session
 }
 
 /** All sockets, those that are still connecting included. */

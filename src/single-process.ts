@@ -54,7 +54,7 @@ export function attachWhenFound(app: HandlerSource, io: Attachable, logger: Logg
   app.callback = () => {
     const handle = makeHandler();
     const handler: RequestHandler = (request, response) => {
-      const isOurs = request.url?.startsWith(io.path()) ?? false;
+      const isOurs = request.url?.startsWith(`${io.path()}/`) ?? false;
       const server: unknown = isFound ? undefined : Reflect.get(request.socket, 'server'); // Node's, but not documented
       if (server instanceof TcpServer) {
         attach(server);

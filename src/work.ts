@@ -52,7 +52,7 @@ export class Work {
 
   /** Resolves when nothing is going on, but for handlers of clients that have been gone for 3 s. */
   async idle(): Promise<void> {
-    while (this.#others > 0 || this.#handlers > this.#forgotten) await this.#nextEnd();
+    while (this.#others > 0 || this.#handlers > this.#forgotten) await this.#nextEnd(this.#nextForgotten);
   }
 
   /** Resolves when nothing is going on but handlers. */
@@ -67,8 +67,21 @@ export class Work {
     return sum;
   }
 
-  async #nextEnd(): Promise<void> {
-    await new Promise<void>(resolve => this.#waiting.push(resolve));
+  /** In how many ms the next client will have been gone for too long. Infinite where none has gone. */
+  get #nextForgotten(): number {
+    const now = performance.now();
+    const left = [...this.#left].map(({ goneAt = now }) => goneAt + LONG_GONE - now).filter(ms => ms >= 0);
+    return Math.min(...left);
+  }
+
+  /** Waits until something has ended, or for so many ms. */
+  async #nextEnd(timeout = Number.POSITIVE_INFINITY): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>(resolve => {
+      this.#waiting.push(resolve);
+      if (timeout < Number.POSITIVE_INFINITY) timer = setTimeout(resolve, timeout + 1);
+    });
+    clearTimeout(timer);
   }
 
   #wake(): void {

@@ -107,9 +107,10 @@ test('a closing server begins nothing new: no session, no connection to a namesp
   for (const client of clients) client.emit('late', () => answers.push('late'));
   const raw = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
   assert.match(String((await next(raw, 'error'))[0]), /503/);
-  const response = await fetch(`${url}/socket.io/?EIO=4&transport=polling`);
-  assert.equal(response.status, 503);
-  assert.equal(response.headers.get('connection'), 'close');
+  for (const sid of ['', '&sid=']) {
+    const response = await fetch(`${url}/socket.io/?EIO=4&transport=polling${sid}`);
+    assert.deepEqual([response.status, response.headers.get('connection')], [503, 'close'], sid);
+  }
   for (const name of ['/waits', '/room-1', '/room-2']) {
     for (const event of ['connect', 'connect_error', 'error'])
       clients[5]?.io.socket(name, {}).on(event as 'connect', () => answers.push(`${name}: ${event}`));

@@ -33,7 +33,7 @@ const CLIENTS: readonly Thing[] = ['socket', 'context'];
 export const RULES: readonly Rule[] = [
   // middleware and controllers
   {
-    matches: ({ node }) => node.type === 'AwaitExpression' && node.argument.type === 'Identifier' && node.argument.name === 'next',
+    matches: awaitsWithoutCalling,
     advice: 'write await next(): without parentheses nothing is called, and the client is refused, or its packet dropped',
     effect: 'breaks',
     anchor: DIFFERENT,
@@ -294,7 +294,7 @@ export const RULES: readonly Rule[] = [
 
   // clients
   {
-    matches: place => (sets(place, 'forceJSONP') ?? sets(place, 'jsonp')) !== undefined,
+    matches: place => (sets(place, 'forceJSONP') ?? (isOfConfig(place.path) ? undefined : sets(place, 'jsonp'))) !== undefined,
     advice: 'leave it out: JSONP is refused',
     effect: 'breaks',
     anchor: DIFFERENT,
@@ -439,6 +439,18 @@ function importsClient(statement: Node): boolean {
     const value = init && (memberOf(init)?.object ?? init);
     return value ? isClient(importedBy({ node: value } as Place) ?? '') : false; // it looks at the node alone
   });
+}
+
+/** Where `jsonp` is an option of Egg's own. */
+function isOfConfig(path: string): boolean {
+  return /(?:^|\/)config\//.test(path);
+}
+
+/** `await next`, of a function that gets it after the context. */
+function awaitsWithoutCalling({ node, parents }: Place): boolean {
+  if (node.type !== 'AwaitExpression' || node.argument.type !== 'Identifier' || node.argument.name !== 'next') return false;
+  const owner = parents.findLast(isFunction);
+  return owner !== undefined && hasNext(owner);
 }
 
 /** app/io, of the app or of a plugin in it. */

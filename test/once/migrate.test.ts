@@ -32,7 +32,10 @@ const IDIOMS: Idiom[] = [
     path: MIDDLEWARE,
     effect: 'breaks',
     old: ['module.exports = app => async (ctx, next) => { await next; };'],
-    modern: ['module.exports = app => async (ctx, next) => { await next(); };'],
+    modern: [
+      'module.exports = app => async (ctx, next) => { await next(); };',
+      'async function load() { const next = later(); return await next; }',
+    ],
   },
   {
     name: 'middleware that may return without next()',
@@ -326,6 +329,13 @@ const IDIOMS: Idiom[] = [
     effect: 'breaks',
     old: ['const socket = io({ forceJSONP: true });', 'io(url, { jsonp: true });'],
     modern: ['const socket = io({ transports: ["websocket"] });'],
+  },
+  {
+    name: 'JSONP in a config, where it is Egg’s own',
+    path: CONFIG,
+    effect: 'breaks',
+    old: [],
+    modern: ['exports.jsonp = { limit: 50 };', 'module.exports = { jsonp: { callback: "cb" } };'],
   },
   {
     name: 'clients of Socket.IO 2',

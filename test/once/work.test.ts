@@ -59,3 +59,18 @@ test('all else is waited for, however long its client has been gone', async t =>
   assert.ok(await resolves(idle));
   assert.ok(await resolves(othersIdle));
 });
+
+test('who waits goes on when a client has been gone for 3 s, without any other reason', async t => {
+  const advance = clockOf(t);
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const work = new Work();
+  const leaving = newHandlers();
+  work.begin(leaving);
+  work.leave(leaving);
+  advance(1000);
+  const idle = work.idle();
+  assert.ok(!(await resolves(idle)));
+  advance(2001);
+  t.mock.timers.tick(2001);
+  assert.ok(await resolves(idle));
+});
