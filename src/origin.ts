@@ -247,7 +247,10 @@ export function corsWarning({ cors, allowEIO3, transports = ['polling'] }: InitO
   if (!allowEIO3 || !transports.includes('polling') || typeof cors !== 'object') return undefined;
   const { origin, credentials } = cors;
   if (!origin || (Array.isArray(origin) && origin.length === 0)) return undefined;
-  const remedies = [origin === '*' && 'origin: true', credentials !== true && 'credentials: true'].filter(remedy => remedy !== false);
+  const remedies = [
+    origin === '*' && 'origin to a list of your sites (true lets every site act for its visitors)',
+    credentials !== true && 'credentials: true',
+  ].filter(remedy => remedy !== false);
   if (remedies.length === 0) return undefined;
   const problem = `config.io.init.cors lets in no browser that has a client of Socket.IO 2, which polls with credentials unless told otherwise: set ${remedies.join(' and ')} there; if there are no such clients, set config.io.init.allowEIO3 to false`;
   return messageOf('IO_CORS_CREDENTIALS', problem);

@@ -498,8 +498,8 @@ test('a cors option that lets old clients in, or names nobody, is not warned of,
     await app.close();
   }
   const remedies = {
-    [`{ origin: '*' }`]: 'origin: true and credentials: true',
-    [`{ origin: '*', credentials: true }`]: 'origin: true',
+    [`{ origin: '*' }`]: 'origin to a list of your sites (true lets every site act for its visitors) and credentials: true',
+    [`{ origin: '*', credentials: true }`]: 'origin to a list of your sites (true lets every site act for its visitors)',
     [`{ origin: /x/ }`]: 'credentials: true',
     [`{ origin: (origin, answer) => answer(null, true) }`]: 'credentials: true',
   };

@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test';
 import type { Socket } from 'socket.io';
 import { type Files, type RunningApp, startApp } from './support/app';
 import { connect, newClient, next, refusal } from './support/client';
+import { startCluster } from './support/cluster';
 import { nothingRemains, watchForCrashes } from './support/remains';
 
 /** `/room-<n>` is for members, whom a guard asks for their key; `/team-<n>` for all with a key. What happens is told to the app. */
@@ -141,4 +142,32 @@ test('the function of a parent that fails refuses the client, is logged, and har
   await refusal(newClient(t, `${url}/b`));
   await logged(/^ERROR .*connection refused, namespace \/b, socket \S+: TypeError: a bug of mine/);
   await connect(t, url);
+});
+
+test('in every worker a parent is asked, also where the server itself has named the namespace there', async t => {
+  const cluster = await startCluster(
+    t,
+    {
+      'app.js': `module.exports = class {
+        constructor(app) { this.app = app; }
+        async serverDidReady() { this.app.io.of('/room-1').emit('hello'); }
+      };`,
+      'app/router.js': `module.exports = app => {
+        app.io.of(/^\\/room-\\d$/).use((socket, next) => next(socket.handshake.auth.key ? undefined : new Error('no key')))
+          .on('connection', socket => socket.emit('worker', process.pid));
+      };`,
+    },
+    { workers: 2 },
+  );
+  const workers = new Set<unknown>();
+  for (let round = 0; round < 2; round++) {
+    const stranger = newClient(t, `${cluster.url}/room-1`);
+    assert.equal((await refusal(stranger)).message, 'no key');
+    // workers take turns: an odd number of clients a round, so that both have members and strangers
+    for (let members = 0; members < 2; members++) {
+      const [worker] = await next(newClient(t, `${cluster.url}/room-1`, { auth: { key: 1 } }), 'worker');
+      workers.add(worker);
+    }
+  }
+  assert.equal(workers.size, 2);
 });
