@@ -78,16 +78,22 @@ export function operatorsOf(nsp: Namespace): Operator {
     return adopt(newBroadcastOperator?.call(this));
   };
   let newBroadcastOperator: ((this: Socket) => unknown) | undefined;
-  const takeOver = (socket: Socket): void => {
-    newBroadcastOperator ??= Reflect.get(Object.getPrototypeOf(socket) as object, 'newBroadcastOperator') as typeof newBroadcastOperator; // private
-    define(socket, 'newBroadcastOperator', { value: ofSocket });
-  };
-  nsp.use((socket, next) => {
-    takeOver(socket);
-    next();
+  // as soon as there is a socket: middleware may broadcast
+  const createSocket = (nsp as unknown as Inside)._createSocket.bind(nsp);
+  define(nsp, '_createSocket', {
+    async value(...args: unknown[]): Promise<Socket> {
+      const socket = await createSocket(...args);
+      newBroadcastOperator ??= Reflect.get(Object.getPrototypeOf(socket) as object, 'newBroadcastOperator') as typeof newBroadcastOperator; // private
+      define(socket, 'newBroadcastOperator', { value: ofSocket });
+      return socket;
+    },
   });
-  nsp.on('connect', takeOver); // a client that has come back may pass the middleware by
   return own;
+}
+
+/** What namespaces of Socket.IO keep to themselves. */
+interface Inside {
+  _createSocket(...args: unknown[]): Promise<Socket>;
 }
 
 function define(target: object, name: string, descriptor: PropertyDescriptor): void {
