@@ -90,8 +90,8 @@ export class Connection implements ContextOwner, Arrival {
   parent: Parent | undefined;
   /** What the app itself has given to `socket.use()`. */
   uses: Use[] | undefined;
-  /** Whether it is to end as soon as it is connected. */
-  isDismissed = false;
+  /** Set if it is to end as soon as it is connected: whether with the connection of the client. */
+  dismissal: { readonly close: boolean } | undefined;
   /** The connection middleware that began last. */
   layer: NamedLayer | undefined;
   readonly handlers: Handlers = { running: 0, goneAt: undefined };
@@ -165,7 +165,8 @@ export class Connection implements ContextOwner, Arrival {
     this.namespace.runUses(this.socket, this.parent, error => {
       if (this.#state !== 'admitted') return; // gone, or replaced
       if (error) {
-        this.#turnAway(error);
+        if (isTemporary(error)) this.#putOffFor(error);
+        else this.#turnAway(error);
         return;
       }
       this.#state = 'connected';
@@ -176,7 +177,7 @@ export class Connection implements ContextOwner, Arrival {
   /** Socket.IO has connected the socket. */
   complete(): void {
     this.namespace.server.arrivals.delete(this);
-    if (this.isDismissed) this.socket.disconnect();
+    if (this.dismissal) this.socket.disconnect(this.dismissal.close);
   }
 
   /** The core of the connection's onion: admits the client and stays until it has gone. Resolves with the reason, if it was connected at all. */
@@ -231,16 +232,13 @@ export class Connection implements ContextOwner, Arrival {
 
   /** The onion has thrown: that refuses a client that is still connecting, or puts it off. */
   fail(error: Error, ctx: SocketContext | undefined): void {
-    const { name, server } = this.namespace;
-    const { reveal, failures } = server;
     if (!this.isConnecting) {
       this.log(isUnexpected(error) ? 'error' : 'warn', 'connection middleware failed', error);
       return;
     }
-    if (isTemporary(error)) {
-      failures.logTemporary({ what: 'not connected for now, the client is to try again', namespace: name, socket: this.socket.id, error });
-      this.#putOff({ ...answerTo(error, reveal), retry: true });
-    } else {
+    const { reveal } = this.namespace.server;
+    if (isTemporary(error)) this.#putOffFor(error);
+    else {
       this.log(isFault(error) ? 'error' : 'warn', 'connection refused', error);
       this.refuse(ctx ? refusalFor(error, reveal) : answerTo(error, reveal)); // without a context it was not middleware that said no
     }
@@ -299,6 +297,13 @@ export class Connection implements ContextOwner, Arrival {
   #warn(problem: string): void {
     const { logger, storage } = this.namespace.server;
     storage.run(undefined, () => logger.warn(`[egg-socket.io] ${problem}`));
+  }
+
+  #putOffFor(error: Error): void {
+    const { name, server } = this.namespace;
+    const what = 'not connected for now, the client is to try again';
+    server.failures.logTemporary({ what, namespace: name, socket: this.socket.id, error });
+    this.#putOff({ ...answerTo(error, server.reveal), retry: true });
   }
 
   /**

@@ -175,13 +175,14 @@ export function isFault(error: Error): boolean {
  * Whether it is trouble that may be over at the next try, rather than an answer or a bug: a status of 500 or more, an error of the system
  * or the network, or of the session store, or an outage of the way to other servers. A status decides before all else that an error says of itself.
  */
-export function isTemporary(error: Error): boolean {
+export function isTemporary(error: Error, depth = 0): boolean {
   if (ofStore.has(error) || error instanceof OutageError) return true;
   const { status = 0, code } = describe(error);
   if (status >= 400) return status >= 500;
   const { errno, syscall } = error as NodeJS.ErrnoException;
   if (errno !== undefined || syscall !== undefined || (code !== undefined && NETWORK_CODES.has(code))) return true;
-  return isFault(error) && error.cause instanceof Error && isTemporary(error.cause); // `fetch failed` says nothing more of itself
+  // `fetch failed` says nothing more of itself; causes may go in a circle
+  return depth < 5 && isFault(error) && error.cause instanceof Error && isTemporary(error.cause, depth + 1);
 }
 
 /** What the session store has rejected with, whatever that is: only for now. */
@@ -230,7 +231,7 @@ function isShown(error: Error): boolean {
 }
 
 /** Whether an error is one of Node's own, which are plain Errors mostly: their messages have paths in them, commands and their output. */
-function isOfNode(error: Error): boolean {
+export function isOfNode(error: Error): boolean {
   const { code } = error as { code?: unknown };
   if (typeof code === 'number' && code >= 400 && code < 500) return false; // a refusal of the app's; what a command exits with is below 256
   return NODE_FIELDS.some(field => Reflect.get(error, field) !== undefined) || (typeof code === 'string' && NODE_CODES.test(code));

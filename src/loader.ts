@@ -84,8 +84,8 @@ export class LoadedFiles {
   }
 
   /** Middleware as it runs: what its `next()` began is waited for. */
-  toLayer(name: string, middleware: Layer<SocketContext>): Layer<SocketContext> {
-    return waitingForNext(middleware, this.#onLate(name));
+  toLayer(name: string, middleware: Layer<SocketContext>, onLateFailure: (what: string, thrown: unknown) => void): Layer<SocketContext> {
+    return waitingForNext(middleware, this.#onLate(name, onLateFailure));
   }
 
   /** Files that export nothing, and that the config does not name. To be called when all its names have been looked up. */
@@ -103,7 +103,7 @@ export class LoadedFiles {
   }
 
   /** Names a middleware in the log, once. */
-  #onLate(name: string): OnLate {
+  #onLate(name: string, onFailure: (what: string, thrown: unknown) => void): OnLate {
     const { logger } = this.#app;
     const file = `app/io/middleware/${name.replaceAll('.', '/')}`;
     return {
@@ -114,7 +114,7 @@ export class LoadedFiles {
           );
         this.#late.add(name);
       },
-      failed: thrown => logger.error(`[egg-socket.io] what ${file} began by next() after it had ended has failed:`, thrown),
+      failed: thrown => onFailure(`what ${file} began by next() after it had ended has failed`, thrown),
     };
   }
 }

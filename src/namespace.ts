@@ -2,7 +2,7 @@
 import type { ExtendedError, Namespace as SocketIoNamespace, Socket } from 'socket.io';
 import { receiveConnection, refusalTo } from './connection';
 import type { SocketContext } from './context';
-import { refusalFor, toError } from './errors';
+import { isOfNode, isTemporary, refusalFor, toError } from './errors';
 import { callListeners } from './listeners';
 import type { Layer } from './onion';
 import type { Parent, Parents } from './parents';
@@ -89,10 +89,15 @@ export function guardUse(nsp: SocketIoNamespace, server: Server): void {
       let hasAnswered = false;
       const answer: typeof next = error => {
         hasAnswered = true;
-        next(error);
+        if (!error || isTemporary(error) || !isOfNode(error)) next(error);
+        else next(refusalTo(socket, refusalFor(error, server.reveal))); // its message is for the log alone
       };
       const fail = (thrown: unknown): void => {
         const error = toError(thrown);
+        if (isTemporary(error) && !hasAnswered) {
+          answer(error);
+          return;
+        }
         server.failures.log({ level: 'error', what: 'middleware of use() failed', namespace: socket.nsp.name, socket: socket.id, error });
         if (!hasAnswered) answer(refusalTo(socket, refusalFor(error, server.reveal)));
       };

@@ -11,7 +11,7 @@ import { createContextClass, type SocketContextClass, type SocketHandler } from 
 import { Deprecations } from './deprecations';
 import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './engine';
-import { messageOf, oneLine, revealsErrors, SetupError } from './errors';
+import { messageOf, oneLine, revealsErrors, SetupError, toError } from './errors';
 import { FailureLog } from './failures';
 import { HubLink } from './hub-link';
 import { HubReceiver } from './hub-receiver';
@@ -192,7 +192,10 @@ export class Server extends SocketIoServer implements Asking, Routes {
 
   /** Called by Socket.IO for a client of a namespace that is not there. @internal */
   override _checkNamespace(...[name, auth, done]: Parameters<SocketIoServer['_checkNamespace']>): void {
-    void (async () => done(await this.#findNamespace(name, auth)))();
+    void (async () => {
+      const nsp = await this.#findNamespace(name, auth);
+      if (!this.#retiring) done(nsp);
+    })();
   }
 
   /** Resolves names and joins the others. To be called when the app has been loaded. @internal */
@@ -321,7 +324,9 @@ export class Server extends SocketIoServer implements Asking, Routes {
     try {
       return (await this.#parents.create(name, auth, () => this._nsps.get(name))) ?? false;
     } catch (error) {
-      this.logger.error('[egg-socket.io] the function of a parent namespace failed, namespace %s:', oneLine(name), error);
+      const place = 'the function of a parent namespace failed';
+      const what = `${place} for ${JSON.stringify(oneLine(name.slice(0, 100)))}`; // which the client has made up
+      this.failures.log({ level: 'error', what, place, namespace: 'made on demand', socket: undefined, error: toError(error) });
       return false;
     }
   }
@@ -372,10 +377,12 @@ export class Server extends SocketIoServer implements Asking, Routes {
   #takeMiddleware(namespace: Namespace): void {
     const settings = this.#settings.namespaces.get(namespace.name);
     if (!settings) return;
+    const onLateFailure = (what: string, thrown: unknown): void =>
+      this.failures.log({ level: 'error', what, namespace: namespace.name, socket: undefined, error: toError(thrown) });
     const find = (kind: keyof typeof settings) =>
       settings[kind].map(name => {
         const middleware = this.#files.middleware(name, `config.io.namespace['${namespace.name}'].${kind}`);
-        return { name, middleware, run: this.#files.toLayer(name, middleware) };
+        return { name, middleware, run: this.#files.toLayer(name, middleware, onLateFailure) };
       });
     namespace.connectionMiddleware = find('connectionMiddleware').map(noted);
     namespace.packetMiddleware = find('packetMiddleware').map(({ run }) => run);

@@ -37,7 +37,7 @@ const SOCKET_METHODS = {
   disconnect(this: OwnSocket, close = false): Socket {
     const connection = this[CONNECTION];
     if (!connection.isConnecting) {
-      if (!this.connected) connection.isDismissed = true; // admitted just now
+      if (!this.connected) connection.dismissal = { close }; // admitted just now
       Socket.prototype.disconnect.call(this, close);
       return this;
     }

@@ -137,7 +137,7 @@ test('the function of a parent that fails refuses the client, is logged, and har
     throw new TypeError('a bug of mine');
   });
   assert.equal((await refusal(newClient(t, `${url}/a`))).message, 'Invalid namespace');
-  await logged(/^ERROR .*function of a parent namespace failed, namespace \/a: TypeError: a bug of mine/);
+  await logged(/^ERROR .*function of a parent namespace failed for "\/a", .*TypeError: a bug of mine/);
   io.of('/b').emit('news');
   await refusal(newClient(t, `${url}/b`));
   await logged(/^ERROR .*connection refused, namespace \/b, socket \S+: TypeError: a bug of mine/);

@@ -232,3 +232,27 @@ test('a client that is put off leaves nothing when it goes, and does not keep a 
     await nothingRemains(running.io);
   }
 });
+
+test('trouble in what the app gave to use() is tried again as well, and internals of Node stay on the server', async t => {
+  watchForCrashes(t);
+  const { url, logged } = await startApp(
+    t,
+    {
+      'app/router.js': `module.exports = app => {
+        app.io.of('/given').use((socket, next) => next(Object.assign(new Error('/srv/secret'), { code: 'ERR_MODULE_SECRET' })));
+        app.io.of('/circle').use(() => { const error = new TypeError('x'); error.cause = error; throw error; });
+        app.io.of('/away').use((socket, next) => next(Object.assign(new Error('connect 10.0.0.1'), { code: 'ECONNREFUSED' })));
+        app.io.of('/open');
+      };`,
+    },
+    { env: 'prod' },
+  );
+  const open = await connect(t, `${url}/open`);
+  for (const name of ['/given', '/circle', '/away']) {
+    const client = open.io.socket(name);
+    const error = await refusal(client);
+    assert.doesNotMatch(error.message, /secret|10\.0/, name);
+    assert.equal((error.data as { retry?: boolean }).retry, name === '/away' ? true : undefined, name);
+  }
+  await logged(/not connected for now.*ECONNREFUSED|not connected for now.*connect 10/);
+});
