@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { queryObjects } from 'node:v8';
 import { Socket as EngineSocket } from 'engine.io';
 import { Socket } from 'socket.io';
-import connection from '../dist/connection.js';
+import connection from '../dist/path/connection.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** How long what is under way may take to end, in ms: far more than it takes. */

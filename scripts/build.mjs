@@ -1,7 +1,7 @@
 /** Compiles the plugin, its command, the example and the client for mini programs, whichever is older than its sources. */
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './run.mjs';
 
@@ -51,10 +51,10 @@ async function addEsm(dist) {
   const modules = new Set(['index']);
   for (const name of modules) {
     const declarations = readFileSync(join(dist, `${name}.d.ts`), 'utf8').replaceAll(
-      /(from |import\()'\.\/(.+?)'/g,
+      /(from |import\()'(\.{1,2}\/.+?)'/g,
       (_, start, imported) => {
-        modules.add(imported); // and its turn comes
-        return `${start}'./${imported}.mjs'`;
+        modules.add(posix.join(posix.dirname(name), imported)); // and its turn comes
+        return `${start}'${imported}.mjs'`;
       },
     );
     writeFileSync(join(dist, `${name}.d.mts`), declarations);

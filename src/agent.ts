@@ -1,10 +1,10 @@
 /** The plugin's lifecycle in the agent, the process beside the workers. */
-import { AgentIo } from './agent-io';
-import { readConfig, type Settings } from './config';
+import { AgentIo } from './cluster/agent-io';
+import { readConfig, type Settings } from './config/settings';
 import type { EggAgent } from './egg';
-import { Hub } from './hub';
-import { RunFolder } from './run-folder';
-import { JOIN_HUB, teamworkOf } from './workers';
+import { Hub } from './cluster/hub/hub';
+import { RunFolder } from './cluster/run-folder';
+import { JOIN_HUB, teamworkOf } from './cluster/topology';
 
 export default class IoAgentBoot {
   readonly #agent: EggAgent;

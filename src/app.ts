@@ -1,9 +1,9 @@
 /** The plugin's lifecycle in an app worker, in the order in which Egg calls it. */
 import cluster from 'node:cluster';
-import { readConfig } from './config';
+import { readConfig } from './config/settings';
 import type { EggApplication } from './egg';
 import { Server } from './server';
-import { JOIN_HUB } from './workers';
+import { JOIN_HUB } from './cluster/topology';
 
 export default class IoBoot {
   readonly #app: EggApplication & { io?: Server };

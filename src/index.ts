@@ -1,11 +1,20 @@
 /** What apps import. The plugin itself is started by Egg, see app.ts. */
 import type { Socket as TcpSocket } from 'node:net';
 import type { Socket as SocketIoSocket } from 'socket.io';
-import type { IoConfig } from './config';
+import type { IoConfig } from './config/settings';
 import type { Server } from './server';
 import type { Acknowledge } from './types';
 
-export type { AdapterConfig, AdapterFactory, AdapterName, GenerateId, InitOptions, IoConfig, NamespaceConfig, RedisConfig } from './config';
+export type {
+  AdapterConfig,
+  AdapterFactory,
+  AdapterName,
+  GenerateId,
+  InitOptions,
+  IoConfig,
+  NamespaceConfig,
+  RedisConfig,
+} from './config/settings';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type SetupCode, SetupError } from './errors';
 export type { RoutedNamespace, RouteOptions, Routes, Server } from './server';
 export type {

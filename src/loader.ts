@@ -4,10 +4,10 @@
  * so that a factory `app => ...` finds all that other plugins put on the app.
  */
 import { types } from 'node:util';
-import type { SocketContext, SocketHandler } from './context';
+import type { SocketContext, SocketHandler } from './path/context';
 import { type EggApplication, isClass } from './egg';
 import { messageOf, SetupError } from './errors';
-import { type Layer, type OnLate, waitingForNext } from './onion';
+import { type Layer, type OnLate, waitingForNext } from './path/onion';
 import type { Controllers, Middleware, Middlewares } from './types';
 
 /** The names under which Egg's custom loader puts the files on the app, until `LoadedFiles` takes them. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import type * as adapter from '../dist/adapter';
+import type * as adapter from '../dist/backplane/adapter';
 import { bootError, type Files, HOST, ROOT, type RunningApp, startApp } from './support/app';
 import { connect, next } from './support/client';
 import { startRedis } from './support/redis';
@@ -251,7 +251,7 @@ test('options of the client of Socket.IO 2 are taken: connect_timeout, family, n
 });
 
 test('an adapter whose package is not installed stops the boot, and says what to run', () => {
-  const { createLink } = require(join(ROOT, 'dist/adapter')) as typeof adapter; // no app of these tests lacks a package of ours
+  const { createLink } = require(join(ROOT, 'dist/backplane/adapter')) as typeof adapter; // no app of these tests lacks a package of ours
   for (const [settings, name] of [
     [{ name: 'redis-streams', options: {}, redis: {} }, '@socket.io/redis-streams-adapter'],
     [{ name: 'mongo', options: {} }, '@socket.io/mongo-adapter'],

@@ -485,7 +485,7 @@ test('whoever does not speak as a worker does is cut off, and the others are ser
 test('a link keeps no process: neither one without a hub, nor one that has been closed, even if the hub hangs', async t => {
   const path = await hubPath(t);
   const run = async (code: string): Promise<void> => {
-    const script = `const { HubLink } = require(${JSON.stringify(join(ROOT, 'dist/hub-link'))});
+    const script = `const { HubLink } = require(${JSON.stringify(join(ROOT, 'dist/cluster/hub/hub-link'))});
       const link = new HubLink(${JSON.stringify(path)}, 'one', console);
       ${code}`;
     await new Promise<void>((resolve, reject) => {

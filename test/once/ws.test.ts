@@ -18,7 +18,7 @@ interface Manifest {
 
 test('ws of the plugin is the one that Engine.IO has, and its range is Engine.IO’s', async () => {
   const { WebSocketServer } = requireOfEngine('ws') as { WebSocketServer: unknown };
-  assert.equal(baseOf(join(ROOT, 'dist/websocket.js')), WebSocketServer);
+  assert.equal(baseOf(join(ROOT, 'dist/handshake/corked-websocket.js')), WebSocketServer);
   const [ours, engines] = await Promise.all(
     [join(ROOT, 'package.json'), join(dirname(ENGINE), '../package.json')].map(
       async path => JSON.parse(await readFile(path, 'utf8')) as Manifest,
@@ -35,7 +35,7 @@ test('where the plugin has a ws of its own beside it, that of Engine.IO is taken
   await writeFile(join(modules, 'ws/index.js'), 'exports.WebSocket = exports.WebSocketServer = class Other {};');
   await symlink(dirname(require.resolve('socket.io/package.json')), join(modules, 'socket.io'));
   await cp(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
-  assert.equal(baseOf(join(folder, 'dist/websocket.js')), baseOf(join(ROOT, 'dist/websocket.js')));
+  assert.equal(baseOf(join(folder, 'dist/websocket.js')), baseOf(join(ROOT, 'dist/handshake/corked-websocket.js')));
 });
 
 /** The class of ws that the plugin's own is made from. */

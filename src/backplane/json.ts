@@ -1,0 +1,46 @@
+/** Values as JSON has them, but for bytes, which stay bytes. */
+import { types } from 'node:util';
+
+/**
+ * A copy of a value that has nothing but what JSON has, and what is put in place of bytes.
+ * @param levels how deep it may be nested
+ * @throws TypeError for a BigInt, RangeError for what is nested deeper, or in a circle
+ */
+export function jsonOf(value: unknown, ofBytes: (bytes: Uint8Array) => unknown, levels = Number.POSITIVE_INFINITY, key = ''): unknown {
+  const json = bytesOf(value) ? value : toJSON(value, key);
+  switch (typeof json) {
+    case 'bigint':
+      throw new TypeError('a BigInt is nothing that JSON has');
+    case 'number':
+      return Number.isFinite(json) ? json : null;
+    case 'function':
+    case 'symbol':
+      return undefined;
+    case 'object': {
+      if (json === null) return null;
+      const bytes = bytesOf(json);
+      if (bytes) return ofBytes(bytes);
+      if (types.isBoxedPrimitive(json)) return json.valueOf();
+      if (levels <= 0) throw new RangeError('it is nested too deep, or in a circle');
+      if (Array.isArray(json)) return json.map((item, index) => jsonOf(item, ofBytes, levels - 1, String(index)) ?? null);
+      const entries = Object.entries(json).map(([key, item]) => [key, jsonOf(item, ofBytes, levels - 1, key)] as const);
+      return Object.fromEntries(entries.filter(([, item]) => item !== undefined));
+    }
+    case 'boolean':
+    case 'string':
+    case 'undefined':
+  }
+  return json;
+}
+
+function toJSON(value: unknown, key: string): unknown {
+  const { toJSON } = (value ?? {}) as { toJSON?: unknown }; // whatever is there
+  return typeof toJSON === 'function' ? (Reflect.apply(toJSON, value, [key]) as unknown) : value;
+}
+
+/** The bytes of whatever counts as binary in Socket.IO. */
+export function bytesOf(value: unknown): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value;
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : undefined;
+}

@@ -1,0 +1,70 @@
+/**
+ * Egg in a single process (`egg.start()`) does not tell its plugins of the HTTP server, which the app's own code makes. It is known by its
+ * request handler, which `app.callback()` has made: when it begins to listen, and at the latest at its first request.
+ */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { EventEmitter } from 'node:events';
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
+import { Server as TcpServer } from 'node:net';
+import type { Logger } from '../egg';
+import { messageOf } from '../errors';
+
+type RequestHandler = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+/** The part of an app that makes its request handlers; `app.listen()` calls it as well. */
+export interface HandlerSource {
+  callback(): RequestHandler;
+}
+
+/** What is to be attached to the server that is found. */
+interface Attachable {
+  path(): string;
+  attach(server: HttpServer): unknown;
+}
+
+/** Published by Node when a server is told to listen: https://nodejs.org/api/diagnostics_channel.html#net */
+const LISTEN = 'tracing:net.server.listen:asyncStart';
+
+/** Attaches to the server of an app, as soon as there is one. Returns how to stop looking for it. */
+export function attachWhenFound(app: HandlerSource, io: Attachable, logger: Logger): () => void {
+  const makeHandler = app.callback.bind(app);
+  const handlers = new WeakSet<object>();
+  let isFound = false;
+  let hasWarned = false;
+
+  const stop = (): void => {
+    isFound = true;
+    unsubscribe(LISTEN, onListen);
+  };
+  const attach = (server: TcpServer): void => {
+    stop();
+    io.attach(server as HttpServer); // it has the app's request handler
+  };
+  function onListen(message: unknown): void {
+    const { server } = message as { server: EventEmitter }; // as documented
+    if (server instanceof TcpServer && server.listeners('request').some(handler => handlers.has(handler))) attach(server);
+  }
+  const warnOnce = (): void => {
+    if (hasWarned) return;
+    hasWarned = true;
+    const problem = `a request for ${io.path()} has come by an HTTP server that Socket.IO is not attached to; call app.io.attach(server)`;
+    logger.error(messageOf('IO_SERVER_UNKNOWN', problem));
+  };
+
+  app.callback = () => {
+    const handle = makeHandler();
+    const handler: RequestHandler = (request, response) => {
+      const isOurs = request.url?.startsWith(`${io.path()}/`) ?? false;
+      const server: unknown = isFound ? undefined : Reflect.get(request.socket, 'server'); // Node's, but not documented
+      if (server instanceof TcpServer) {
+        attach(server);
+        if (isOurs) return server.emit('request', request, response); // to Engine.IO, which listens there now
+      } else if (isOurs) warnOnce();
+      return handle(request, response);
+    };
+    handlers.add(handler);
+    return handler;
+  };
+  subscribe(LISTEN, onListen);
+  return stop;
+}

@@ -1,0 +1,29 @@
+/** Which WebSocket implementation Engine.IO uses: `config.io.init.wsEngine`. */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { SetupError } from '../errors';
+import { CorkedWebSocketServer } from './corked-websocket';
+
+/** The name that Socket.IO 2 had for an engine is that of a fork of it by now. */
+const SUCCESSORS: Readonly<Record<string, string>> = { uws: 'eiows' };
+
+/** The server class of a WebSocket engine, given as itself or by its package's name. */
+export function findWsEngine(wsEngine: unknown, baseDir: string): unknown {
+  if (wsEngine === undefined || wsEngine === null || wsEngine === 'ws') return CorkedWebSocketServer;
+  if (typeof wsEngine !== 'string') return wsEngine;
+  const name = SUCCESSORS[wsEngine] ?? wsEngine;
+  let engine: unknown;
+  try {
+    engine = createRequire(join(baseDir, 'package.json'))(name);
+  } catch (cause) {
+    const why = name === wsEngine ? '' : ` ('${wsEngine}' is gone since 2019, ${name} is its maintained fork)`;
+    const problem = `config.io.init.wsEngine is '${wsEngine}'${why}: run \`npm install ${name}\`, or take 'ws'`;
+    throw new SetupError('IO_WS_ENGINE_MISSING', problem, { cause });
+  }
+  const { Server = engine } = (engine ?? {}) as { Server?: unknown }; // of whatever the package exports
+  if (typeof Server === 'function') return Server;
+  throw new SetupError(
+    'IO_WS_ENGINE_MISSING',
+    `config.io.init.wsEngine is '${wsEngine}', but the package ${name} exports no WebSocket server`,
+  );
+}

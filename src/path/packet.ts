@@ -1,0 +1,190 @@
+/**
+ * One packet, seven steps: Receive, Open, Descend, Match, Handle, Ascend, Settle.
+ */
+import type { Connection } from './connection';
+import type { SocketContext, SocketHandler } from './context';
+import { answerTo, IoError, isUnexpected, oneLine, toError } from '../errors';
+import { SETTLE } from './module-scope';
+import { ErrorEventLimit } from './failures';
+import { callListeners } from './listeners';
+import { descend } from './onion';
+import { RESERVED_EVENTS } from './router';
+import type { Acknowledge } from '../types';
+
+/** A packet as Socket.IO types it. */
+type Event = [event: string, ...args: unknown[]];
+
+/** What a client is told that emits an event which only the server may fire. Made once: a client can send many. */
+const RESERVED = new Map<unknown, IoError>(
+  [...RESERVED_EVENTS].map(event => [event, new IoError('RESERVED_EVENT', `'${event}' is an event of the server`)]),
+);
+
+/** Receive and Open: called for each event of a client. */
+export function receivePacket(connection: Connection, packet: unknown[]): void {
+  const { packetMiddleware, router, server } = connection.namespace;
+  if (!connection.socket.connected) return; // it was under way when the connection ended: Socket.IO ignores it as well
+  if (!router.match(packet[0])) {
+    const reserved = RESERVED.get(packet[0]);
+    if (reserved) {
+      logFailure(connection, packet[0], reserved);
+      if (ackOf(packet)) answer(connection, packet[0], reserved, ackOf(packet));
+      return;
+    }
+    if (packetMiddleware.length === 0 && !connection.uses) {
+      passOn(connection, packet);
+      return;
+    }
+  }
+  const ctx = new server.Context(connection, packet);
+  server.storage.run(ctx, live, ctx, connection);
+}
+
+/** An event that the server fires itself: a context and a handler, but no middleware, and nobody to answer. */
+export function receiveReserved(connection: Connection, event: string, args: unknown[], handler: SocketHandler): void {
+  const { server } = connection.namespace;
+  const ctx = new server.Context(connection, [event, ...args]);
+  void server.storage.run(ctx, liveReserved, ctx, connection, handler);
+}
+
+/**
+ * Descend to Settle. With callbacks rather than `await`, which would make two promises more:
+ * under Egg, which follows them all for `app.currentContext`, one costs as much as a small handler.
+ */
+function live(ctx: SocketContext, connection: Connection): void {
+  const { handlers } = connection;
+  const { packetMiddleware, server } = connection.namespace;
+  const { ack } = ctx;
+  const event = ctx.packet?.[0];
+  const isWrapped = packetMiddleware.length > 0;
+  let result: unknown;
+
+  const core = (): unknown => {
+    const handled = handle(ctx, connection);
+    return ack && isWrapped ? Promise.resolve(handled).then(value => (result = value)) : handled; // caught here: middleware need not return what `next()` gave it
+  };
+  const settle = (value: unknown): Promise<void> | void => {
+    try {
+      if (!isWrapped) result = value;
+      const saving = connection.session?.save();
+      if (saving) return saving.then(succeed).catch(fail);
+      return succeed();
+    } catch (thrown) {
+      return fail(thrown);
+    }
+  };
+  const succeed = (): void => {
+    if (ack && result !== undefined && !server.isPart(result)) ack(result);
+    ctx[SETTLE]?.();
+    server.work.end(handlers);
+  };
+  const fail = async (thrown: unknown): Promise<void> => {
+    try {
+      const error = toError(thrown);
+      logFailure(connection, event, error, connection.namespace.router.match(event) ? undefined : 'events without a route failed');
+      await connection.saveAfterFailure();
+      answer(connection, event, error, ack);
+    } finally {
+      ctx[SETTLE]?.();
+      server.work.end(handlers);
+    }
+  };
+
+  server.work.begin(handlers);
+  descend(packetMiddleware, ctx, core).then(settle, fail);
+}
+
+/** Match and Handle. A miss goes on to Socket.IO's own listeners, and so does a hit that has such listeners too. */
+function handle(ctx: SocketContext, connection: Connection): unknown {
+  if (connection.uses) return handleAfterUses(ctx, connection);
+  return dispatch(ctx, connection);
+}
+
+/** What the app gave to `socket.use()` comes first, one after the other, as in Socket.IO: one that never calls `next` drops the packet. */
+async function handleAfterUses(ctx: SocketContext, connection: Connection): Promise<unknown> {
+  const { handlers } = connection;
+  const { work } = connection.namespace.server;
+  for (const use of connection.uses ?? []) {
+    work.end(handlers); // nobody waits for a packet that is dropped
+    let error: Error | undefined;
+    try {
+      error = await new Promise((resolve, reject) => {
+        (async () => use(ctx.packet as Event, resolve))().catch(reject); // whatever it throws, now or later
+      });
+    } finally {
+      work.begin(handlers);
+    }
+    if (!error) continue;
+    connection.socket._onerror(error); // fires the server's own 'error' event
+    throw error;
+  }
+  return dispatch(ctx, connection);
+}
+
+function dispatch(ctx: SocketContext, connection: Connection): unknown {
+  const { packet = [] } = ctx;
+  const handler = connection.namespace.router.match(packet[0]);
+  if (!handler || connection.socket.listenerCount(packet[0] as string) > 0) passOn(connection, packet); // an event that has a number for a name is looked up alike
+  return handler?.call(ctx, ctx);
+}
+
+/** To the listeners that the app has given to `socket.on()`, in the next tick as in Socket.IO. */
+function passOn(connection: Connection, packet: unknown[]): void {
+  process.nextTick(callOwnListeners, connection, packet);
+}
+
+function callOwnListeners(connection: Connection, packet: unknown[]): void {
+  const { socket } = connection;
+  const [event, ...args] = packet;
+  if (!socket.connected || socket.listenerCount(event as string) === 0) return;
+  callListeners(socket, socket.rawListeners(event as string), args, thrown => reportListener(connection, packet, thrown));
+}
+
+/** A listener of the app's own has failed: the client is told as if it were a handler. `place` as of `Failure`. */
+export function reportListener(connection: Connection, packet: unknown[], thrown: unknown, place?: string): void {
+  const error = toError(thrown);
+  logFailure(connection, packet[0], error, place);
+  answer(connection, packet[0], error, ackOf(packet));
+}
+
+/** The acknowledgement function, which Socket.IO has put at the end where the client asked for it: no client can send a function. */
+function ackOf(packet: unknown[]): Acknowledge | undefined {
+  const last = packet.at(-1);
+  return typeof last === 'function' ? (last as Acknowledge) : undefined;
+}
+
+async function liveReserved(ctx: SocketContext, connection: Connection, handler: SocketHandler): Promise<void> {
+  const { server } = connection.namespace;
+  server.work.begin();
+  try {
+    await handler.call(ctx, ctx);
+    await connection.session?.save();
+  } catch (thrown) {
+    logFailure(connection, ctx.packet?.[0], toError(thrown));
+    await connection.saveAfterFailure();
+  } finally {
+    ctx[SETTLE]?.();
+    server.work.end();
+  }
+}
+
+function logFailure(connection: Connection, event: unknown, error: Error, place?: string): void {
+  // an event's name comes from the client: short, and on one line
+  const what = `event ${JSON.stringify(oneLine(String(event).slice(0, 100)))} failed`;
+  connection.log(isUnexpected(error) ? 'error' : 'warn', what, error, place);
+}
+
+/** Tells the client of an error, in the acknowledgement that it asked for or as an `error` event, of which there are not too many. */
+function answer(connection: Connection, event: unknown, error: Error, ack: Acknowledge | undefined): void {
+  const { namespace, socket } = connection;
+  const { code, message, details } = answerTo(error, namespace.server.reveal);
+  const send = (error: object): void => {
+    if (ack) ack({ error });
+    else if (socket.connected && (connection.errorEvents ??= new ErrorEventLimit()).allows())
+      socket.emit('error', message, { code, event });
+  };
+  try {
+    send({ code, message, ...(details !== undefined && { details }) });
+  } catch {
+    send({ code, message }); // details that cannot be encoded, as a circular structure: the error is in the log already
+  }
+}

@@ -1,0 +1,81 @@
+/** While developing: warns of what has an effect on HTTP responses only, as `ctx.body = ...`. There is no response to an event. */
+import type { EggApplication } from '../egg';
+import { messageOf, oneLine } from '../errors';
+
+const RETURN = 'return the value, or call ctx.ack()';
+const FAIL = 'throw an IoError, or answer by ctx.ack()';
+const TELL = 'tell the client in the acknowledgement, or emit an event';
+const COOKIE = 'set it in an HTTP request';
+
+/** What to do instead. */
+const SETTERS = { body: RETURN, status: FAIL, type: RETURN };
+const METHODS = { redirect: TELL, attachment: RETURN, set: TELL };
+
+interface Prototypes {
+  readonly context: object;
+  readonly response: object;
+}
+
+/** A context, as far as it is shown in a warning. */
+interface Shown {
+  readonly socket: { readonly nsp: { readonly name: string } };
+  readonly packet: unknown[] | undefined;
+}
+
+/** To be called in the environments for development alone: elsewhere nothing is to be paid for it. */
+export function warnOfResponses(app: EggApplication, { context, response }: Prototypes): void {
+  const warned = new Set<string>();
+  let isInside = false; // `redirect()` sets the status and the body as well
+
+  const warn = (call: string, instead: string, { socket, packet }: Shown): void => {
+    if (isInside || warned.has(call)) return;
+    warned.add(call);
+    const place = packet ? `event ${JSON.stringify(oneLine(String(packet[0]).slice(0, 100)))}` : 'connection middleware';
+    app.logger.warn(messageOf('IO_RESPONSE_IGNORED', `${call} in ${place} of namespace '${socket.nsp.name}' has no effect: ${instead}`));
+  };
+  const within = <Result>(work: () => Result): Result => {
+    const before = isInside;
+    isInside = true;
+    try {
+      return work();
+    } finally {
+      isInside = before;
+    }
+  };
+
+  for (const [name, instead] of Object.entries(SETTERS)) {
+    Object.defineProperty(response, name, {
+      configurable: true,
+      get(this: object): unknown {
+        return Reflect.get(app.response, name, this);
+      },
+      set(this: { ctx: Shown }, value: unknown) {
+        warn(`ctx.${name} = ...`, instead, this.ctx);
+        within(() => Reflect.set(app.response, name, value, this));
+      },
+    });
+  }
+  for (const [name, instead] of Object.entries(METHODS)) {
+    Object.defineProperty(response, name, {
+      configurable: true,
+      writable: true,
+      value(this: { ctx: Shown }, ...args: unknown[]): unknown {
+        warn(`ctx.${name}()`, instead, this.ctx);
+        return within<unknown>(() => Reflect.apply(Reflect.get(app.response, name) as (...args: unknown[]) => unknown, this, args)); // Koa's
+      },
+    });
+  }
+  Object.defineProperty(context, 'cookies', {
+    configurable: true,
+    get(this: Shown): object {
+      const cookies = Reflect.get(app.context, 'cookies', this);
+      if (Object.hasOwn(cookies, 'set')) return cookies; // Egg makes them once for a context
+      const set = Reflect.get(cookies, 'set') as (...args: unknown[]) => unknown;
+      const value = (...args: unknown[]): unknown => {
+        warn('ctx.cookies.set()', COOKIE, this);
+        return within(() => Reflect.apply(set, cookies, args));
+      };
+      return Object.defineProperty(cookies, 'set', { configurable: true, writable: true, value });
+    },
+  });
+}
