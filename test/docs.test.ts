@@ -98,7 +98,9 @@ test('every code in the source has its place on the errors page, and none is the
   const { headings } = await readPage('docs/errors.md');
   const explained = headings.filter(heading => /^[A-Z_]+$/.test(heading));
   const folder = join(ROOT, 'src');
-  const sources = await Promise.all((await readdir(folder)).map(name => readFile(join(folder, name), 'utf8')));
+  const sources = await Promise.all(
+    (await readdir(folder, { recursive: true })).filter(name => name.endsWith('.ts')).map(name => readFile(join(folder, name), 'utf8')),
+  );
   const code = sources.join('\n').replaceAll(/^\s*(\/\/|\/?\*).*$/gm, ''); // an example in a comment may have a code of its own
   const found = [...code.matchAll(/\bIO_[A-Z_]+\b|'([A-Z]+_[A-Z_]+)'/g)].map(([whole, quoted]) => quoted ?? whole);
   const made = 'INTERNAL_SERVER_ERROR'; // from the text of status 500
