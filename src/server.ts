@@ -21,7 +21,7 @@ import { LoadedFiles, toAsync } from './loader';
 import { LogLimit } from './log-limit';
 import { explainTooLarge } from './handshake/message-size';
 import { guardUse, Namespace } from './path/namespace';
-import { limitNesting, MAX_NESTING } from './nesting';
+import { guardDecoder, MAX_NESTING } from './decoder';
 import type { Asking } from './backplane/operators';
 import { corsWarning, OriginCheck, safeCors } from './handshake/origin';
 import { Passport } from './path/passport';
@@ -121,7 +121,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
     Reflect.set(
       this,
       '_parser',
-      limitNesting(this._parser, () => this.#logRefusedPacket()),
+      guardDecoder(this._parser, () => this.#logRefusedPacket()),
     );
     declareEngine(this);
     this.#app = app;

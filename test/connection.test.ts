@@ -397,6 +397,28 @@ test('a client that is refused in one namespace stays connected in another', asy
   assert.equal(await ask(main, 'say'), 'said');
 });
 
+test('a client may leave a namespace and come back in the same tick: its other namespaces stay', async t => {
+  const { url, app } = await startApp(
+    t,
+    guarded(`ctx.socket.data.token = ctx.socket.handshake.auth.token; await next();`, {
+      'app/router.js': `module.exports = app => {
+        app.io.of('/beside');
+        app.io.route('token', async ctx => ctx.socket.data.token);
+      };`,
+    }),
+  );
+  const main = await connect(t, url, { auth: { token: 'old' } });
+  const beside = main.io.socket('/beside');
+  await next(beside, 'connect');
+  const closed = next(beside, 'disconnect').then(([reason]) => assert.fail(`/beside: ${String(reason)}`));
+  main.auth = { token: 'new' };
+  main.disconnect().connect();
+  await Promise.race([next(main, 'connect'), closed]);
+  assert.equal(await ask(main, 'token'), 'new');
+  assert.equal(Reflect.get(app, 'io').of('/').sockets.size, 1);
+  assert.ok(beside.connected);
+});
+
 test('a recovered connection runs the middleware again, and the after-part runs at each disconnect', async t => {
   const { url, app } = await startApp(
     t,

@@ -1,7 +1,7 @@
 /** Packets of Socket.IO as the hub carries them: encoded once, for the clients of all workers. */
 import type { Namespace } from 'socket.io';
 import { bytesOf } from '../../backplane/json';
-import { withoutLimit } from '../../nesting';
+import { withoutGuard } from '../../decoder';
 import type { Part } from './hub-message';
 
 export interface Packet {
@@ -41,7 +41,7 @@ export class PacketCodec {
 
   decode(frames: readonly Part[]): Packet {
     const { _opts: options, _parser } = this.#nsp.server;
-    const parser = withoutLimit(_parser); // other workers have encoded it
+    const parser = withoutGuard(_parser); // other workers have encoded it
     // that of Socket.IO takes few attachments unless told: it is meant for what comes from clients
     const decoder = options.parser ? new parser.Decoder() : new parser.Decoder({ maxAttachments: Number.POSITIVE_INFINITY });
     let packet: Packet | undefined;

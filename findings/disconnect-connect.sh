@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# socket.io 4.8.4, socket.io-client 4.8.4, ws 8, Node 20 and 24; 2026-11-28.
+#
+# `socket.disconnect().connect()` on one of two namespaces that share a WebSocket closes both. The two packets arrive in one read. The server
+# handles DISCONNECT in the next tick, but CONNECT at once, while the old socket is still there: it takes that for a client that connects
+# twice, and closes the whole connection. Over polling the packets go in two requests, and nothing happens.
+#
+# Seen:
+#   websocket: /b is disconnected: transport close
+#   polling: /a is connected again, /b never noticed
+#
+# It matters to whoever enters a namespace anew with another `auth`, after a login: all other namespaces of the page lose their rooms, and
+# come back with new ids after 0.5 to 1.5 s. The plugin hands such a CONNECT over after the DISCONNECT (src/decoder.ts).
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+npm init -y >/dev/null
+npm install --silent --no-audit --no-fund socket.io@4.8.4 socket.io-client@4.8.4
+
+cat >run.mjs <<'JS'
+import { once } from 'node:events';
+import { Server } from 'socket.io';
+import { io } from 'socket.io-client';
+
+const server = new Server(0);
+const url = `http://127.0.0.1:${server.httpServer.address().port}`;
+for (const name of ['/a', '/b']) server.of(name);
+
+const seen = {};
+for (const transport of ['websocket', 'polling']) {
+  const a = io(`${url}/a`, { transports: [transport], forceNew: true });
+  await once(a, 'connect');
+  const b = a.io.socket('/b');
+  await once(b, 'connect');
+  const cut = once(b, 'disconnect').then(([reason]) => `/b is disconnected: ${reason}`);
+  a.disconnect().connect();
+  seen[transport] = await Promise.race([cut, once(a, 'connect').then(() => '/a is connected again, /b never noticed')]);
+  console.log(`${transport}: ${seen[transport]}`);
+  a.disconnect();
+  b.disconnect();
+}
+server.close();
+process.exitCode = seen.websocket.startsWith('/b is disconnected') && seen.polling.startsWith('/a is connected') ? 0 : 1;
+JS
+node run.mjs

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# socket.io 4.8.4, socket.io-client 4.8.4, Node 20 and 24; 2026-11-28.
+#
+# With `cleanupEmptyChildNamespaces` the last client of a namespace made on demand is never recovered. When its connection breaks, the
+# namespace is empty and is removed at once, and with it the adapter that keeps its session and what it misses. The page about recovery does
+# not name the option.
+#
+# Seen:
+#   cleanupEmptyChildNamespaces false: recovered true
+#   cleanupEmptyChildNamespaces true: recovered false
+#
+# It matters to whoever has a namespace a document, a game or a tenant, where one client alone is usual. The plugin warns at the start where
+# both options are on and sessions are kept in memory (IO_RECOVERY_CLEANUP).
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+npm init -y >/dev/null
+npm install --silent --no-audit --no-fund socket.io@4.8.4 socket.io-client@4.8.4
+
+cat >run.mjs <<'JS'
+import { once } from 'node:events';
+import { Server } from 'socket.io';
+import { io } from 'socket.io-client';
+
+const seen = [];
+for (const cleanupEmptyChildNamespaces of [false, true]) {
+  const server = new Server(0, { connectionStateRecovery: {}, cleanupEmptyChildNamespaces });
+  server.of(/^\/document-\d+$/).on('connection', socket => socket.emit('hello'));
+  const url = `http://127.0.0.1:${server.httpServer.address().port}/document-1`;
+  const client = io(url, { transports: ['websocket'], forceNew: true, reconnectionDelay: 50 });
+  await once(client, 'hello');
+  client.io.engine.close();
+  await once(client, 'connect');
+  seen.push(client.recovered);
+  console.log(`cleanupEmptyChildNamespaces ${cleanupEmptyChildNamespaces}: recovered ${client.recovered}`);
+  client.disconnect();
+  server.close();
+}
+process.exitCode = String(seen) === 'true,false' ? 0 : 1;
+JS
+node run.mjs
