@@ -284,3 +284,22 @@ test('a question to many waits 5 s for its answers, whichever way it is asked', 
   assert.deepEqual(error.responses.toSorted(), ['anna', 'bert']);
   assert.ok(performance.now() - since > 4900);
 });
+
+test('the time for the answers to one question is that of the question, not of what its operator and others made of it emit next', async t => {
+  const { io, url } = await startApp(t, APP);
+  const anna = await connect(t, url);
+  anna.on('question', (answer: (text: string) => void) => answer('well'));
+  const { adapter } = io.of('/');
+  const broadcast = adapter.broadcast.bind(adapter);
+  const flags: unknown[] = [];
+  adapter.broadcast = (packet, options) => {
+    flags.push(options.flags);
+    broadcast(packet, options);
+  };
+  const asking = io.except('nobody');
+  const red = asking.to('red');
+  assert.deepEqual(await asking.emitWithAck('question'), ['well']);
+  asking.emit('news', 'to all');
+  red.emit('news', 'to some');
+  assert.deepEqual(flags, [{}, {}]);
+});

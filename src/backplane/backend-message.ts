@@ -14,7 +14,7 @@ export class Inbox {
   readonly #logger: Logger;
   readonly #from: string;
   readonly #place: string;
-  readonly #limit = new LogLimit({ interval: 60_000 });
+  readonly #limit = new LogLimit({ interval: 60_000, kinds: 20 }); // names of channels are made up at will, too
   /** How many messages have been read, good or bad. */
   read = 0;
 
@@ -33,9 +33,12 @@ export class Inbox {
     const place = `${this.#from}, ${this.#place} ${oneLine(channel.toString()).slice(0, 100)}`;
     const write = (problem: string): void => this.#logger.warn(messageOf('IO_MESSAGE_INVALID', problem));
     this.#limit.log(
-      'invalid',
+      place,
       () => write(`${place}: a message that no server of this app can have sent was dropped`),
-      count => write(`${place}: ${count} more messages that no server of this app can have sent were dropped in the last minute`),
+      count =>
+        write(
+          `${count} more messages that no server of this app can have sent were dropped in the last minute, the last one from ${place}`,
+        ),
     );
   }
 

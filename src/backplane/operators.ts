@@ -6,7 +6,9 @@ import type { Namespace, Socket } from 'socket.io';
 
 /** Socket.IO's BroadcastOperator, which it exports as a type of many parameters only. */
 export interface Operator {
-  readonly flags: { readonly local?: boolean; readonly expectSingleResponse?: boolean; timeout?: number };
+  readonly flags: { readonly local?: boolean; readonly expectSingleResponse?: boolean; readonly timeout?: number };
+  /** A copy of the operator. */
+  timeout(ms: number): Operator;
   emit(event: string, ...args: unknown[]): boolean;
   emitWithAck(event: string, ...args: unknown[]): Promise<unknown>;
 }
@@ -63,8 +65,9 @@ export function operatorsOf(nsp: Namespace): Operator {
   define(own, 'emit', {
     writable: true,
     value(this: Operator, event: string, ...args: unknown[]): boolean {
-      if (typeof args.at(-1) === 'function') this.flags.timeout ??= ACKNOWLEDGEMENT;
-      return plain.emit.call(this, event, ...args);
+      // a copy, since operators that are made of one another share their flags
+      const isUnlimited = typeof args.at(-1) === 'function' && this.flags.timeout === undefined;
+      return plain.emit.call(isUnlimited ? this.timeout(ACKNOWLEDGEMENT) : this, event, ...args);
     },
   });
   const emitHere = nsp.emit.bind(nsp) as Operator['emit']; // typed by the app's events

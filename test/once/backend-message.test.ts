@@ -9,7 +9,7 @@ import { allHeard, allKnown, type AdapterServer, enter, startServer } from '../s
 import { ROOT } from '../support/app';
 import { hubPath, startHub, startWorker } from '../support/hub';
 import { Logs } from '../support/logs';
-import { controlFrame, createAdapterFactory, createLink, Deprecations, readConfig } from '../support/parts';
+import { controlFrame, createAdapterFactory, createLink, Deprecations, Inbox, readConfig } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
@@ -35,8 +35,13 @@ async function startPair(t: TestContext, io: object): Promise<[LoggedServer, Log
   return pair;
 }
 
-/** Whatever is written between, the two hear each other, and the log has one line, without what was written. */
-async function survives(t: TestContext, pair: readonly LoggedServer[], channel: RegExp, write: () => Promise<void>): Promise<void> {
+/** Whatever is written between, the two hear each other, and the log has one line for each channel, without what was written. */
+async function survives(
+  t: TestContext,
+  pair: readonly LoggedServer[],
+  channels: RegExp | readonly RegExp[],
+  write: () => Promise<void>,
+): Promise<void> {
   const [one, other] = pair as readonly [LoggedServer, LoggedServer];
   const [alice, bob] = [await enter(t, one), await enter(t, other)];
   await write();
@@ -48,8 +53,12 @@ async function survives(t: TestContext, pair: readonly LoggedServer[], channel: 
   assert.equal((await one.io.fetchSockets()).length, 2);
   assert.deepEqual([...bob.socket.rooms], [bob.id]);
   for (const { logs } of pair) {
-    assert.match(await logs.logged(DROPPED), channel);
-    assert.equal(logs.count(DROPPED), 1, logs.lines.join('\n'));
+    const lines = [channels].flat().map(channel => new RegExp(`${DROPPED.source}.*${channel.source}`));
+    for (const line of lines) {
+      await logs.logged(line);
+      assert.equal(logs.count(line), 1, logs.lines.join('\n'));
+    }
+    assert.equal(logs.count(DROPPED), lines.length, logs.lines.join('\n'));
     assert.equal(logs.count(/secret|_DOWN/), 0, logs.lines.join('\n'));
   }
 }
@@ -118,13 +127,36 @@ async function clientOf(t: TestContext, port: number): Promise<Redis> {
   return Promise.resolve(redis);
 }
 
+test('what is dropped has a line a minute for each channel, and one with its count; so do all channels beyond 20', () => {
+  const logs = new Logs();
+  const inbox = new Inbox(logs, 'Redis');
+  for (const channel of ['a', 'b', 'a', 'a', 'b', 'c']) inbox.drop(channel);
+  inbox.close();
+  const line = (text: string): string => text.replace('#', 'that no server of this app can have sent');
+  assert.deepEqual(
+    logs.lines.map(text => text.replace(/^.*IO_MESSAGE_INVALID: (.*) \(.*$/, '$1')),
+    [
+      'Redis, channel a: a message # was dropped',
+      'Redis, channel b: a message # was dropped',
+      'Redis, channel c: a message # was dropped',
+      '2 more messages # were dropped in the last minute, the last one from Redis, channel a',
+      '1 more messages # were dropped in the last minute, the last one from Redis, channel b',
+    ].map(line),
+  );
+  for (let index = 0; index < 100; index++) inbox.drop(`made-up-${index}`);
+  assert.equal(logs.count(/made-up/), 21);
+  inbox.close();
+  assert.match(logs.lines.at(-1) ?? '', /79 more messages .* the last one from Redis, channel made-up-99/);
+});
+
 test('redis: what is no broadcast, request or response is dropped', async t => {
   watchForCrashes(t);
   const { port } = await startRedis(t);
   const pair = await startPair(t, { adapter: 'redis', redis: { port } });
   const redis = await clientOf(t, port);
   const { encode } = createRequire(require.resolve('@socket.io/redis-adapter'))('notepack.io') as { encode(value: unknown): Buffer };
-  await survives(t, pair, /Redis at 127\.0\.0\.1:\d+, channel socket\.io.*#\/#/, async () => {
+  const channels = ['', '-request', '-response'].map(kind => new RegExp(`Redis at 127\\.0\\.0\\.1:\\d+, channel socket\\.io${kind}#/#`));
+  await survives(t, pair, channels, async () => {
     for (const garbage of GARBAGE) for (const kind of ['', '-request', '-response']) await redis.publish(`socket.io${kind}#/#`, garbage);
     const broadcasts = [
       ...PACKETS.map(packet => ['a stranger', packet, GOOD_TARGET]),

@@ -1,6 +1,7 @@
 /** Parts of the plugin that apps do not import. */
 import { join } from 'node:path';
 import type * as adapter from '../../dist/backplane/adapter';
+import type * as backendMessage from '../../dist/backplane/backend-message';
 import type * as config from '../../dist/config/settings';
 import type * as deprecations from '../../dist/deprecations';
 import type * as failures from '../../dist/path/failures';
@@ -21,6 +22,7 @@ export type HubLink = hubLink.HubLink;
 export type Handlers = work.Handlers;
 
 export const { createAdapterFactory, createLink } = require(join(DIST, 'backplane/adapter')) as typeof adapter;
+export const { Inbox } = require(join(DIST, 'backplane/backend-message')) as typeof backendMessage;
 export const { Deprecations } = require(join(DIST, 'deprecations')) as typeof deprecations;
 export const { ErrorEventLimit } = require(join(DIST, 'path/failures')) as typeof failures;
 export const { Hub } = require(join(DIST, 'cluster/hub/hub')) as typeof hub;
