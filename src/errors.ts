@@ -29,11 +29,11 @@ export type SetupCode =
   | 'IO_STICKY_MISSING'
   | 'IO_WS_ENGINE_MISSING';
 
-/** Codes of an outage of what carries messages to other servers. */
-export type LinkCode = 'IO_DATABASE_DOWN' | 'IO_REDIS_DOWN';
+/** Codes of an outage of the backplane to other servers. */
+export type PulsedCode = 'IO_DATABASE_DOWN' | 'IO_REDIS_DOWN';
 
 /** Codes of what a call of the app rejects with because others cannot be reached. */
-type OutageCode = LinkCode | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW';
+export type OutageCode = PulsedCode | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW';
 
 /** Codes of what goes wrong while the app runs; only ever logged, but for those that a call of the app rejects with. */
 export type RuntimeCode =

@@ -3,7 +3,8 @@ import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Server as HttpServer } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import { Namespace as SocketIoNamespace, type ServerOptions, Server as SocketIoServer, Socket } from 'socket.io';
-import { createAdapterFactory, createLink, type Way, withoutVainRecovery } from './backplane/adapter';
+import { createAdapterFactory, createBackplane, dropUnsupportedRecovery } from './backplane/adapter';
+import type { Backplane } from './backplane/backplane';
 import { formerSocketOf } from './backplane/wrappers/recovery';
 import { Arrivals } from './path/arrivals';
 import type { Settings } from './config/settings';
@@ -14,7 +15,7 @@ import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './handshake/websocket-engine';
 import { messageOf, oneLine, revealsErrors, SetupError, toError } from './errors';
 import { FailureLog } from './path/failures';
-import { HubLink } from './cluster/hub/hub-link';
+import { HubBackplane } from './cluster/hub/hub-backplane';
 import { HubReceiver } from './cluster/hub/hub-receiver';
 import { Ids } from './handshake/ids';
 import { LoadedFiles, toAsync } from './loader';
@@ -67,7 +68,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
   readonly #waiting = new Set<Namespace>();
   readonly #teamwork: Teamwork;
   readonly #originCheck: OriginCheck;
-  #way: Way | undefined;
+  #backplane: Backplane | undefined;
   readonly #sessionRouting: SessionRouting | undefined;
   readonly #refusedPackets = new LogLimit({ interval: 60_000 });
   readonly #parents: Parents;
@@ -96,7 +97,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
 
   /** @internal */
   constructor(app: EggApplication, settings: Settings) {
-    const init = withoutVainRecovery(settings, app.options.workers ?? 1, message => app.logger.warn(message));
+    const init = dropUnsupportedRecovery(settings, app.options.workers ?? 1, message => app.logger.warn(message));
     const deprecations = new Deprecations(app.logger);
     const wsEngine = findWsEngine(init.wsEngine, app.baseDir);
     const originCheck = new OriginCheck(app, init);
@@ -105,17 +106,17 @@ export class Server extends SocketIoServer implements Asking, Routes {
       teamwork.routesSessions || teamwork.usesHub
         ? RunFolder.open(app.config.rundir, RunFolder.startOf(app.options.clusterPort))
         : undefined;
-    const way =
+    const backplane =
       teamwork.usesHub && folder
-        ? new HubLink(folder.hub, ownWorkerId(), app.logger)
-        : createLink(settings.adapter, init, app.logger, app.baseDir); // last: what throws before it leaves nothing open
+        ? new HubBackplane(folder.hub, ownWorkerId(), app.logger)
+        : createBackplane(settings.adapter, init, app.logger, app.baseDir); // last: what throws before it leaves nothing open
     super({
       ...init,
       // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; an engine that is none shows when Engine.IO makes it
       wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
       allowRequest: originCheck.allowRequest,
       ...(init.cors && { cors: safeCors(init.cors) }),
-      adapter: createAdapterFactory(init, settings.adapter, way, deprecations),
+      adapter: createAdapterFactory(init, settings.adapter, backplane, deprecations),
     });
     // read-only to others, and used for each client that comes
     Reflect.set(
@@ -128,7 +129,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
     this.#settings = settings;
     this.#teamwork = teamwork;
     this.#originCheck = originCheck;
-    this.#way = way;
+    this.#backplane = backplane;
     if (teamwork.routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, app.logger);
     this.#files = new LoadedFiles(app);
     this.deprecations = deprecations;
@@ -217,22 +218,22 @@ export class Server extends SocketIoServer implements Asking, Routes {
     for (const warning of [this.#teamwork.warning, corsWarning(init), timeoutWarning(config.serverTimeout, init)])
       if (warning !== undefined) this.logger.warn(warning);
     await this.#sessionRouting?.listen();
-    await this.#way?.ready();
+    await this.#backplane?.ready();
   }
 
   /** The agent has something to say to a worker that is alone: from here on it is heard. @internal */
   joinHub(): void {
     const { adapter, init } = this.#settings;
-    if (this.#way || adapter || init.adapter) return;
+    if (this.#backplane || adapter || init.adapter) return;
     const { config, logger, options } = this.#app;
     const path = RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort)).hub;
-    const way: HubLink = new HubLink(path, ownWorkerId(), logger, {
+    const backplane: HubBackplane = new HubBackplane(path, ownWorkerId(), logger, {
       receiverOf: name => {
         const nsp = this._nsps.get(name);
-        return nsp && new HubReceiver(nsp, way, nsp.adapter);
+        return nsp && new HubReceiver(nsp, backplane, nsp.adapter);
       },
     });
-    this.#way = way;
+    this.#backplane = backplane;
   }
 
   /** Whether a value is a socket, a namespace or the like, as calls return it that can be chained: it is no answer to a client. @internal */
@@ -294,7 +295,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
     this.#refusedPackets.flush();
     this.#originCheck.close();
     this.slowConnections.flush();
-    await this.#way?.close();
+    await this.#backplane?.close();
     this.failures.flush();
   }
 

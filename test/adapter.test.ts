@@ -251,13 +251,13 @@ test('options of the client of Socket.IO 2 are taken: connect_timeout, family, n
 });
 
 test('an adapter whose package is not installed stops the boot, and says what to run', () => {
-  const { createLink } = require(join(ROOT, 'dist/backplane/adapter')) as typeof adapter; // no app of these tests lacks a package of ours
+  const { createBackplane } = require(join(ROOT, 'dist/backplane/adapter')) as typeof adapter; // no app of these tests lacks a package of ours
   for (const [settings, name] of [
     [{ name: 'redis-streams', options: {}, redis: {} }, '@socket.io/redis-streams-adapter'],
     [{ name: 'mongo', options: {} }, '@socket.io/mongo-adapter'],
     [{ name: 'postgres', options: {} }, '@socket.io/postgres-adapter'],
   ] as const) {
-    assert.throws(() => createLink(settings, {}, console, '/nowhere'), {
+    assert.throws(() => createBackplane(settings, {}, console, '/nowhere'), {
       code: 'IO_ADAPTER_MISSING',
       message: `[egg-socket.io] IO_ADAPTER_MISSING: config.io.adapter is '${settings.name}': run \`npm i ${name}\` (egg-socket.io/docs/errors.md#io_adapter_missing)`,
     });

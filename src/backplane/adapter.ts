@@ -3,39 +3,31 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Namespace } from 'socket.io';
 import { Adapter, SessionAwareAdapter } from 'socket.io-adapter';
-import { endInOutage, type Fallible } from './wrappers/broadcast';
+import { endInOutage } from './wrappers/end-in-outage';
+import type { Backplane } from './backplane';
 import type { AdapterFactory, AdapterSettings, InitOptions } from '../config/settings';
-import { type MongoPackage, MongoLink, PostgresLink, type PostgresPackage } from './database';
+import { type MongoPackage, MongoBackplane, PostgresBackplane, type PostgresPackage } from './database';
 import type { Deprecations } from '../deprecations';
 import type { Logger } from '../egg';
 import { messageOf, SetupError } from '../errors';
-import type { Link } from './link';
 import { operatorsOf } from './operators';
 import { RecoveringAdapter } from './recovering-adapter';
 import { recoverConnections } from './wrappers/recovery';
-import { RedisLink, type StreamsPackage } from './redis/redis';
+import { RedisBackplane, type StreamsPackage } from './redis/redis';
 
-/** A way to other processes: to the workers of this machine by the hub, or to other servers. */
-export interface Way extends Fallible {
-  readonly createAdapter: AdapterFactory;
-  /** Resolves when it is open, or when the boot should not wait any longer. */
-  ready(): Promise<void>;
-  close(): Promise<void> | void;
-}
-
-/** The way to the other servers that the config asks for. */
-export function createLink(
+/** The backplane to other servers that the config asks for. */
+export function createBackplane(
   settings: AdapterSettings | undefined,
   { connectionStateRecovery }: InitOptions,
   logger: Logger,
   baseDir: string,
-): Link | undefined {
+): Backplane | undefined {
   switch (settings?.name) {
     case 'redis':
     case 'redis-sharded':
-      return new RedisLink(settings, logger, false);
+      return new RedisBackplane(settings, logger, false);
     case 'redis-streams':
-      return new RedisLink(
+      return new RedisBackplane(
         settings,
         logger,
         connectionStateRecovery !== undefined,
@@ -43,11 +35,11 @@ export function createLink(
       );
     case 'mongo': {
       const { exported, path } = packageOf<MongoPackage>(settings.name, baseDir);
-      return new MongoLink(settings, logger, exported, path);
+      return new MongoBackplane(settings, logger, exported, path);
     }
     case 'postgres': {
       const { exported, path } = packageOf<PostgresPackage>(settings.name, baseDir);
-      return new PostgresLink(settings, logger, exported, path);
+      return new PostgresBackplane(settings, logger, exported, path);
     }
     case 'own':
     case undefined:
@@ -59,17 +51,17 @@ export function createLink(
 export function createAdapterFactory(
   init: InitOptions,
   settings: AdapterSettings | undefined,
-  way: Way | undefined,
+  backplane: Backplane | undefined,
   deprecations: Deprecations,
 ): AdapterFactory {
   const own = settings?.name === 'own' ? settings.create : init.adapter;
   const inMemory = init.connectionStateRecovery ? RecoveringAdapter : Adapter;
-  const create = way?.createAdapter ?? factoryOf(own ?? inMemory);
+  const create = backplane?.createAdapter ?? factoryOf(own ?? inMemory);
   return function (nsp) {
     const adapter = create(nsp);
     if (adapter instanceof RecoveringAdapter || adapter instanceof SessionAwareAdapter) recoverConnections(adapter, nsp);
     const operators = operatorsOf(nsp);
-    if (way) endInOutage(operators, adapter, way);
+    if (backplane) endInOutage(operators, adapter, backplane);
     deprecations.ofOperators(operators, nsp);
     deprecations.ofAdapter(adapter);
     return adapter;
@@ -85,7 +77,7 @@ function factoryOf(own: AdapterFactory | AdapterClass): AdapterFactory {
 type AdapterClass = new (nsp: Namespace) => Adapter;
 
 /** What is left of the options where the adapter cannot bring back what clients have missed: it would cost something, and do nothing. */
-export function withoutVainRecovery(
+export function dropUnsupportedRecovery(
   { init, adapter }: { init: InitOptions; adapter: AdapterSettings | undefined },
   workers: number,
   warn: (message: string) => void,

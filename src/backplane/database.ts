@@ -1,4 +1,4 @@
-/** PostgreSQL and MongoDB as the way to the other servers. */
+/** PostgreSQL and MongoDB as the backplane. */
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
@@ -7,10 +7,11 @@ import type { Namespace } from 'socket.io';
 import { type Adapter, type BroadcastOptions, type ClusterAdapter, MessageType } from 'socket.io-adapter';
 import { answerSafely, type Answers, sendable } from './answer';
 import { checkMessages, type Inbox, InvalidMessage, isClusterMessage, isObject } from './backend-message';
+import type { Backplane } from './backplane';
 import type { AdapterFactory, DatabaseSettings } from '../config/settings';
 import type { Logger } from '../egg';
 import { toError } from '../errors';
-import { CONNECT_PATIENCE, Link } from './link';
+import { CONNECT_TIMEOUT, PulsedBackplane } from './pulsed-backplane';
 import { broadcastHere, deliverLocallyFirst, encoded, failFast, isMissed, locally } from './wrappers/local-first';
 
 /** How long a query may take, in ms. The database is thought to be dead before; this ends what a connection has lost. */
@@ -43,7 +44,7 @@ export interface PostgresPackage {
   createAdapter(pool: object, options: object): (nsp: Namespace) => ClusterAdapter;
 }
 
-export class PostgresLink extends Link {
+export class PostgresBackplane extends PulsedBackplane {
   readonly createAdapter: AdapterFactory;
   readonly #pg: Pg;
   readonly #connection: object;
@@ -66,7 +67,7 @@ export class PostgresLink extends Link {
     super(`PostgreSQL${addressOf(connection)}`, 'IO_DATABASE_DOWN', logger);
     this.#pg = createRequire(path)('pg') as Pg;
     this.#connection = {
-      connectionTimeoutMillis: CONNECT_PATIENCE,
+      connectionTimeoutMillis: CONNECT_TIMEOUT,
       query_timeout: QUERY_PATIENCE,
       keepAlive: true,
       ...(typeof connection === 'string' ? { connectionString: connection } : (connection as object)), // the config has been read
@@ -76,7 +77,7 @@ export class PostgresLink extends Link {
     const pulse = `pulse-${randomBytes(6).toString('hex')}`; // PostgreSQL wants it short
     this.#channel = `${String(channelPrefix)}#${pulse}`;
     this.#pool = new this.#pg.Pool(this.#connection);
-    this.#pool.on('error', (error: Error) => this.goDown(error)); // of a connection that nobody uses just now
+    this.#pool.on('error', (error: Error) => this.beginOutage(error)); // of a connection that nobody uses just now
     const onError = (error: Error): void => this.#onError(error);
     const queries = new Queries(this.#pool, this.#errors);
     const pool = { query: queries.query.bind(queries), connect: () => this.#listen() };
@@ -104,13 +105,13 @@ export class PostgresLink extends Link {
       await this.#pool.query('SELECT pg_notify($1, $2)', [this.#channel, String(pulse)]);
     };
     send()
-      .catch((error: unknown) => this.goDown(toError(error)))
+      .catch((error: unknown) => this.beginOutage(toError(error)))
       .finally(() => (this.#isPulsing = false));
   }
 
   /** Its place is taken by another: the adapter sees to that. One that has just been made has yet to answer. */
   protected reconnect(): void {
-    if (performance.now() - this.#listenedAt > CONNECT_PATIENCE) cut(this.#listener);
+    if (performance.now() - this.#listenedAt > CONNECT_TIMEOUT) cut(this.#listener);
   }
 
   protected async disconnect(): Promise<void> {
@@ -126,7 +127,7 @@ export class PostgresLink extends Link {
       try {
         return await this.#tryToListen();
       } catch (error) {
-        this.goDown(toError(error));
+        this.beginOutage(toError(error));
         await wait(RETRY, undefined, { signal, ref: false }).catch(() => {});
       }
     }
@@ -139,10 +140,10 @@ export class PostgresLink extends Link {
     cut(this.#listener);
     const client = new this.#pg.Client(this.#connection);
     this.#listener = client;
-    client.on('error', (error: Error) => this.goDown(error));
-    client.on('end', () => this.goDown(new Error('the connection was closed')));
+    client.on('error', (error: Error) => this.beginOutage(error));
+    client.on('end', () => this.beginOutage(new Error('the connection was closed')));
     client.on('notification', ({ channel, payload }: Notification) => {
-      if (channel === this.#channel) this.comeBack(Number(payload));
+      if (channel === this.#channel) this.onPulse(Number(payload));
     });
     await client.connect();
     this.#listenedAt = performance.now();
@@ -182,7 +183,7 @@ export class PostgresLink extends Link {
     if (!this.#errors.has(error))
       this.inbox.fail(this.#table, error); // of the adapter, and of a message that it has read there
     else if (isSqlError(error)) this.logger.error('[egg-socket.io] PostgreSQL refuses a message:', error);
-    else this.goDown(error);
+    else this.beginOutage(error);
   }
 }
 
@@ -211,16 +212,16 @@ function isSqlError(error: unknown): error is Error & { code: string } {
 }
 
 /** In an outage nothing is sent, and what is not is counted. */
-function countLost(adapter: ClusterAdapter, link: Link, onError: (error: Error) => void): ClusterAdapter {
+function countLost(adapter: ClusterAdapter, backplane: Backplane, onError: (error: Error) => void): ClusterAdapter {
   const doPublish = (Reflect.get(adapter, 'doPublish') as (message: object) => Promise<string>).bind(adapter); // protected
   return Object.assign(adapter, {
     async doPublish(message: object): Promise<string> {
       try {
-        if (!link.isDown) return await doPublish(message);
+        if (!backplane.isDown) return await doPublish(message);
       } catch (error) {
         onError(toError(error));
       }
-      if (isMissed(message)) link.countLost();
+      if (isMissed(message)) backplane.countLost();
       return '';
     },
   });
@@ -328,7 +329,7 @@ export interface MongoPackage {
   createAdapter(collection: object, options: object): (nsp: Namespace) => Adapter;
 }
 
-export class MongoLink extends Link {
+export class MongoBackplane extends PulsedBackplane {
   readonly createAdapter: AdapterFactory;
   readonly #client: MongoClient;
   readonly #database: string;
@@ -341,7 +342,7 @@ export class MongoLink extends Link {
     const { url, database, collection = 'socket.io-adapter-events', ...others } = options;
     super(`MongoDB at ${String(url).replace(/^.*?:\/\/(.*@)?([^/?]*).*$/, '$2')}`, 'IO_DATABASE_DOWN', logger);
     const { MongoClient } = createRequire(path)('mongodb') as { MongoClient: new (url: string, options: object) => MongoClient };
-    this.#client = new MongoClient(String(url), { serverSelectionTimeoutMS: CONNECT_PATIENCE });
+    this.#client = new MongoClient(String(url), { serverSelectionTimeoutMS: CONNECT_TIMEOUT });
     this.#database = String(database);
     this.#collection = String(collection);
     const create = createAdapter(this.#client.db(this.#database).collection(this.#collection), others);
@@ -360,10 +361,10 @@ export class MongoLink extends Link {
       }
       this.#hasCollection = true;
       await db.command({ ping: 1 });
-      this.comeBack(pulse);
+      this.onPulse(pulse);
     };
     send()
-      .catch((error: unknown) => this.goDown(toError(error)))
+      .catch((error: unknown) => this.beginOutage(toError(error)))
       .finally(() => (this.#isPulsing = false));
   }
 
@@ -375,13 +376,13 @@ export class MongoLink extends Link {
 }
 
 /** The adapter inserts a broadcast first, waits, and forgets the clients of this server where that fails. */
-function publishAside(adapter: Adapter, link: Link, answers: Answers): Adapter {
+function publishAside(adapter: Adapter, backplane: Backplane, answers: Answers): Adapter {
   const broadcast = adapter.broadcast.bind(adapter);
   const insert = (Reflect.get(adapter, 'publish') as (document: object) => Promise<string>).bind(adapter); // declared as private
   const publish = (document: object): Promise<string> => {
-    const published = link.isDown ? Promise.reject(link.error()) : insert(sendable(document, answers));
+    const published = backplane.isDown ? Promise.reject(backplane.error()) : insert(sendable(document, answers));
     published.catch(() => {
-      if (isMissed(document)) link.countLost();
+      if (isMissed(document)) backplane.countLost();
     }); // the adapter does not hear all of them
     return published;
   };

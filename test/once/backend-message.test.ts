@@ -9,7 +9,7 @@ import { allHeard, allKnown, type AdapterServer, enter, startServer } from '../s
 import { ROOT } from '../support/app';
 import { hubPath, startHub, startWorker } from '../support/hub';
 import { Logs } from '../support/logs';
-import { controlFrame, createAdapterFactory, createLink, Deprecations, Inbox, readConfig } from '../support/parts';
+import { controlFrame, createAdapterFactory, createBackplane, Deprecations, Inbox, readConfig } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
@@ -22,7 +22,7 @@ async function startPair(t: TestContext, io: object): Promise<[LoggedServer, Log
   const start = async (): Promise<LoggedServer> => {
     const settings = readConfig(io, () => {}).adapter;
     const logs = new Logs();
-    const link = createLink(settings, {}, logs, ROOT);
+    const link = createBackplane(settings, {}, logs, ROOT);
     if (!link) throw new Error('no adapter is asked for');
     const create = createAdapterFactory({}, settings, link, new Deprecations(logs));
     const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
@@ -292,7 +292,7 @@ test('mongo: what is no document of the adapter is dropped', async t => {
     () => {},
   ).adapter;
   const logs = new Logs();
-  const link = createLink(settings, {}, logs, ROOT);
+  const link = createBackplane(settings, {}, logs, ROOT);
   if (!link) throw new Error('no adapter is asked for');
   t.after(() => link.close());
   const adapter = createAdapterFactory({}, settings, link, new Deprecations(logs)) as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only

@@ -4,7 +4,7 @@ import type { ServerOptions } from 'socket.io';
 import { type AdapterServer, conformance, type Join, startServer } from '../support/adapters';
 import { ROOT } from '../support/app';
 import { Logs } from '../support/logs';
-import { createAdapterFactory, createLink, Deprecations, readConfig } from '../support/parts';
+import { createAdapterFactory, createBackplane, Deprecations, readConfig } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 
@@ -12,7 +12,7 @@ function joinBy(t: TestContext, io: object): Join {
   return async (): Promise<AdapterServer> => {
     const settings = readConfig(io, () => {}).adapter;
     const logs = new Logs();
-    const link = createLink(settings, {}, logs, ROOT);
+    const link = createBackplane(settings, {}, logs, ROOT);
     if (!link) throw new Error('no adapter is asked for');
     const create = createAdapterFactory({}, settings, link, new Deprecations(logs));
     const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only

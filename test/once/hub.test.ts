@@ -251,7 +251,7 @@ test('what a worker says before it closes is heard', async t => {
   const bob = await enter(t, other);
   const said = next(bob.client, 'said');
   one.io.emit('said', 'last');
-  one.link.close();
+  await one.link.close();
   assert.deepEqual(await said, ['last']);
 });
 
@@ -485,8 +485,8 @@ test('whoever does not speak as a worker does is cut off, and the others are ser
 test('a link keeps no process: neither one without a hub, nor one that has been closed, even if the hub hangs', async t => {
   const path = await hubPath(t);
   const run = async (code: string): Promise<void> => {
-    const script = `const { HubLink } = require(${JSON.stringify(join(ROOT, 'dist/cluster/hub/hub-link'))});
-      const link = new HubLink(${JSON.stringify(path)}, 'one', console);
+    const script = `const { HubBackplane } = require(${JSON.stringify(join(ROOT, 'dist/cluster/hub/hub-backplane'))});
+      const link = new HubBackplane(${JSON.stringify(path)}, 'one', console);
       ${code}`;
     await new Promise<void>((resolve, reject) => {
       execFile(process.execPath, ['-e', script], { timeout: 20_000 }, (error: Error | null) => (error ? reject(error) : resolve()));

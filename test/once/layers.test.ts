@@ -9,16 +9,16 @@ import { ROOT } from '../support/app';
 /** What no file of a folder may import, by a file of it. */
 const VIOLATIONS: Record<string, string> = {
   'app.ts': "import { Namespace } from './path/namespace';\nexport const bad = Namespace;",
-  'backplane/link.ts': "import { RunFolder } from '../cluster/run-folder';\nexport const bad = RunFolder;",
+  'backplane/backplane.ts': "import { RunFolder } from '../cluster/run-folder';\nexport const bad = RunFolder;",
   'backplane/redis/redis.ts': "import type { Connection } from '../../path/connection';\nexport type Bad = Connection;",
   'cluster/hub/hub.ts': "import type { Router } from '../../path/router';\nexport type Bad = Router;",
   'cluster/topology.ts': "import { Server } from '../server';\nexport const bad = Server;",
   'config/settings.ts': "import type { Logger } from '../egg';\nexport type Bad = Logger;",
   'errors.ts': "import { readConfig } from './config/settings';\nexport const bad = readConfig;",
-  'handshake/ids.ts': "import { HubLink } from '../cluster/hub/hub-link';\nexport const bad = HubLink;",
+  'handshake/ids.ts': "import { HubBackplane } from '../cluster/hub/hub-backplane';\nexport const bad = HubBackplane;",
   'handshake/origin.ts': "import type { Connection } from '../path/connection';\nexport type Bad = Connection;",
   'path/connection.ts': "import { Server } from '../server';\nexport const bad = Server;",
-  'path/packet.ts': "import type { HubLink } from '../cluster/hub/hub-link';\nexport type Bad = HubLink;",
+  'path/packet.ts': "import type { HubBackplane } from '../cluster/hub/hub-backplane';\nexport type Bad = HubBackplane;",
 };
 
 test('lint finds an import against the layers in every folder of src, and only there', async t => {

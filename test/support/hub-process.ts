@@ -6,7 +6,7 @@ import { EventEmitter, once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Server, type ServerOptions } from 'socket.io';
 import type { Call, Floods, Told } from './forked';
-import { Hub, HubLink } from './parts';
+import { Hub, HubBackplane } from './parts';
 
 /** A flooding worker makes no more than this in one turn, and waits while more than that is on its way, in bytes. */
 const TURN = 1024 * 1024;
@@ -29,7 +29,7 @@ async function hub(path: string): Promise<Actions> {
 }
 
 async function worker(path: string, name: string): Promise<Actions> {
-  const link = new HubLink(path, name, logger);
+  const link = new HubBackplane(path, name, logger);
   // Socket.IO types it as a class only, but takes a factory as well
   const io = new Server({ adapter: link.createAdapter as unknown as NonNullable<ServerOptions['adapter']> });
   const floods: Floods = {};

@@ -6,10 +6,10 @@ import type { TestContext } from 'node:test';
 import type { ServerOptions } from 'socket.io';
 import { type AdapterServer, type Join, startServer } from './adapters';
 import { Logs } from './logs';
-import { createAdapterFactory, Deprecations, Hub, HubLink } from './parts';
+import { createAdapterFactory, Deprecations, Hub, HubBackplane } from './parts';
 
 export interface Worker extends AdapterServer {
-  readonly link: HubLink;
+  readonly link: HubBackplane;
   readonly logs: Logs;
 }
 
@@ -30,10 +30,10 @@ export async function startHub(t: TestContext, path: string, logs = new Logs()):
 
 export async function startWorker(t: TestContext, path: string, name: string, options: Partial<ServerOptions> = {}): Promise<Worker> {
   const logs = new Logs();
-  const link = new HubLink(path, name, logs);
+  const link = new HubBackplane(path, name, logs);
   // Socket.IO types it as a class only, but takes a factory as well
   const adapter = createAdapterFactory({}, undefined, link, new Deprecations(logs)) as unknown as NonNullable<ServerOptions['adapter']>;
-  const server = await startServer(t, { adapter, ...options }, () => link.close());
+  const server = await startServer(t, { adapter, ...options }, () => void link.close());
   await link.ready();
   return { ...server, link, logs };
 }

@@ -7,7 +7,7 @@ import type * as deprecations from '../../dist/deprecations';
 import type * as failures from '../../dist/path/failures';
 import type * as hub from '../../dist/cluster/hub/hub';
 import type * as hubFrames from '../../dist/cluster/hub/hub-frames';
-import type * as hubLink from '../../dist/cluster/hub/hub-link';
+import type * as hubBackplane from '../../dist/cluster/hub/hub-backplane';
 import type * as logLimit from '../../dist/log-limit';
 import type * as recoveringAdapter from '../../dist/backplane/recovering-adapter';
 import type * as requestPipe from '../../dist/cluster/routing/request-pipe';
@@ -18,16 +18,16 @@ import type * as workers from '../../dist/cluster/topology';
 const DIST = join(__dirname, '../../../dist');
 
 export type Hub = hub.Hub;
-export type HubLink = hubLink.HubLink;
+export type HubBackplane = hubBackplane.HubBackplane;
 export type Handlers = work.Handlers;
 
-export const { createAdapterFactory, createLink } = require(join(DIST, 'backplane/adapter')) as typeof adapter;
+export const { createAdapterFactory, createBackplane } = require(join(DIST, 'backplane/adapter')) as typeof adapter;
 export const { Inbox } = require(join(DIST, 'backplane/backend-message')) as typeof backendMessage;
 export const { Deprecations } = require(join(DIST, 'deprecations')) as typeof deprecations;
 export const { ErrorEventLimit } = require(join(DIST, 'path/failures')) as typeof failures;
 export const { Hub } = require(join(DIST, 'cluster/hub/hub')) as typeof hub;
 export const { controlFrame, eachFrame, FrameReader } = require(join(DIST, 'cluster/hub/hub-frames')) as typeof hubFrames;
-export const { HubLink } = require(join(DIST, 'cluster/hub/hub-link')) as typeof hubLink;
+export const { HubBackplane } = require(join(DIST, 'cluster/hub/hub-backplane')) as typeof hubBackplane;
 export const { LogLimit } = require(join(DIST, 'log-limit')) as typeof logLimit;
 export const { readConfig } = require(join(DIST, 'config/settings')) as typeof config;
 export const { RecoveringAdapter } = require(join(DIST, 'backplane/recovering-adapter')) as typeof recoveringAdapter;

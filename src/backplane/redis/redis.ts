@@ -1,4 +1,4 @@
-/** Redis as the way to the other servers: its clients, for one server, Sentinel or Cluster, and the three adapters that use them. */
+/** Redis as the backplane: its clients, for one server, Sentinel or Cluster, and the three adapters that use them. */
 import { createShardedAdapter, RedisAdapter } from '@socket.io/redis-adapter';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -20,10 +20,11 @@ import {
   isSocketDetails,
   isTarget,
 } from '../backend-message';
+import type { Backplane } from '../backplane';
 import type { AdapterFactory, RedisConfig, RedisSettings } from '../../config/settings';
 import type { Logger } from '../../egg';
 import { toError } from '../../errors';
-import { CONNECT_PATIENCE, Link } from '../link';
+import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';
 import { broadcastHere, deliverLocallyFirst, failFast, locally } from '../wrappers/local-first';
 import { recoverConnections } from '../wrappers/recovery';
 
@@ -40,7 +41,7 @@ export interface StreamsPackage {
 }
 
 /** The connections to Redis that all namespaces share. */
-export class RedisLink extends Link {
+export class RedisBackplane extends PulsedBackplane {
   readonly createAdapter: AdapterFactory;
   readonly #config: RedisConfig;
   readonly #isSharded: boolean;
@@ -83,7 +84,7 @@ export class RedisLink extends Link {
   override async ready(): Promise<void> {
     await super.ready();
     if (this.#unread === 0 || this.isDown) return;
-    await wait(CONNECT_PATIENCE, undefined, { signal: AbortSignal.any([this.#isReading.signal, this.#closing.signal]) }).catch(() => {});
+    await wait(CONNECT_TIMEOUT, undefined, { signal: AbortSignal.any([this.#isReading.signal, this.#closing.signal]) }).catch(() => {});
   }
 
   protected sendPulse(pulse: number): void {
@@ -148,12 +149,12 @@ export class RedisLink extends Link {
     });
     client.setMaxListeners(0); // each namespace has some
     let last: Error | undefined;
-    if (client instanceof Redis) client.on('error', (error: Error) => this.goDown(error));
+    if (client instanceof Redis) client.on('error', (error: Error) => this.beginOutage(error));
     else {
       client.on('error', () => {}); // that no node answers; it closes as well
       client.on('node error', (error: Error) => (last ??= error)); // one may fail
     }
-    client.on('close', () => this.goDown(last ?? new Error('the connection was closed')));
+    client.on('close', () => this.beginOutage(last ?? new Error('the connection was closed')));
     client.on('ready', () => {
       last = undefined;
       this.pulse();
@@ -173,7 +174,7 @@ export class RedisLink extends Link {
     const what = [name, ...(isSubscription ? args : args.slice(0, 1))].map(String).join(' '); // what follows is the message
     const reason = new Error(`${what}: ${error.message}`);
     const isForbidden = error.message.startsWith('NOPERM'); // which does not pass by itself
-    if (isPulse && !isForbidden) this.refusePulse(reason);
+    if (isPulse && !isForbidden) this.onPulseError(reason);
     if (!isForbidden) return;
     if (isPulse) this.refuse(this.#pulseChannel, reason, true);
     else if (isSubscription) void this.#subscribeAnew(client, name, args, what, reason);
@@ -257,7 +258,7 @@ export class RedisLink extends Link {
     subscriber.on(this.#isSharded ? 'smessageBuffer' : 'messageBuffer', (from: Buffer, pulse: Buffer) => {
       if (!channel.equals(from)) return;
       this.permit(this.#pulseChannel);
-      this.comeBack(Number(pulse.toString()));
+      this.onPulse(Number(pulse.toString()));
     });
     const subscribe = this.#isSharded ? 'ssubscribe' : 'subscribe';
     const { signal } = this.#closing;
@@ -313,7 +314,7 @@ interface Request {
  * What comes from Redis is checked before the official adapter sees it, and answers that cannot be encoded are not left to it.
  */
 class LocalFirstAdapter extends RedisAdapter {
-  readonly #link: Link;
+  readonly #backplane: Backplane;
   readonly #decode: Parser['decode'];
 
   static {
@@ -326,27 +327,27 @@ class LocalFirstAdapter extends RedisAdapter {
         try {
           base.onmessage.call(this.#inside, pattern, channel, message);
         } catch (error) {
-          this.#link.inbox.fail(channel, error);
+          this.#backplane.inbox.fail(channel, error);
         }
       },
       onrequest(this: LocalFirstAdapter, channel: Buffer, message: Buffer): void {
         try {
-          this.#read(base, channel, message)?.catch((error: unknown) => this.#link.inbox.fail(channel, error));
+          this.#read(base, channel, message)?.catch((error: unknown) => this.#backplane.inbox.fail(channel, error));
         } catch (error) {
-          this.#link.inbox.fail(channel, error);
+          this.#backplane.inbox.fail(channel, error);
         }
       },
     });
   }
 
-  constructor(nsp: Namespace, publisher: Client, subscriber: Client, options: object, link: Link) {
+  constructor(nsp: Namespace, publisher: Client, subscriber: Client, options: object, backplane: Backplane) {
     super(nsp, publisher, subscriber, options);
-    this.#link = link;
+    this.#backplane = backplane;
     const { encode, decode } = this.#inside.parser;
     this.#decode = decode;
     this.#inside.parser = {
       encode: value =>
-        encode(isObject(value) && value['type'] === BROADCAST_ACK ? { ...value, packet: link.answers.of(value['packet']) } : value),
+        encode(isObject(value) && value['type'] === BROADCAST_ACK ? { ...value, packet: backplane.answers.of(value['packet']) } : value),
       decode: message => (message instanceof Checked ? message.value : broadcastIn(decoded(message, decode))),
     };
   }
@@ -381,7 +382,7 @@ class LocalFirstAdapter extends RedisAdapter {
     const { requestId, opts } = request;
     const target = { rooms: new Set(opts?.rooms), except: new Set(opts?.except) };
     const sockets = (await Adapter.prototype.fetchSockets.call(this, target)) as Socket[]; // declared as any; within a process they are whole
-    const response = JSON.stringify({ requestId, sockets: this.#link.answers.ofSockets(sockets.map(detailsOf)) });
+    const response = JSON.stringify({ requestId, sockets: this.#backplane.answers.ofSockets(sockets.map(detailsOf)) });
     this.#inside.publishResponse(request, response);
   }
 
@@ -394,7 +395,7 @@ class LocalFirstAdapter extends RedisAdapter {
       (answer: unknown): void => {
         if (hasAnswered) return;
         hasAnswered = true;
-        const response = JSON.stringify({ type: SERVER_SIDE_EMIT, requestId, data: this.#link.answers.of(answer) });
+        const response = JSON.stringify({ type: SERVER_SIDE_EMIT, requestId, data: this.#backplane.answers.of(answer) });
         void pubClient.publish(responseChannel, response); // it is heard of if that fails
       },
     ]);
@@ -544,8 +545,8 @@ function createClient(config: RedisConfig, { onFailure, ...needs }: Needs): Clie
   const { nodes, redisOptions, dnsLookup, slotsRefreshTimeout, ...given } = others;
   const password = given.password ?? auth_pass ?? nodes?.[0]?.password;
   const options: RedisOptions = {
-    connectTimeout: CONNECT_PATIENCE,
-    sentinelCommandTimeout: CONNECT_PATIENCE,
+    connectTimeout: CONNECT_TIMEOUT,
+    sentinelCommandTimeout: CONNECT_TIMEOUT,
     retryStrategy: times => Math.min(times * 50, 1000),
     ...given,
     ...redisOptions,

@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Adapter, type BroadcastOptions, type ClusterAdapter, MessageType, type Room } from 'socket.io-adapter';
 import { refusalIn } from '../answer';
 import { toError } from '../../errors';
-import type { Link } from '../link';
+import type { Backplane } from '../backplane';
 
 /** How long a broadcast waits for its offset, in ms: with it, a client that reconnects can say what it has missed. */
 const OFFSET_PATIENCE = 50;
@@ -40,7 +40,7 @@ export function broadcastHere<A extends Adapter>(adapter: A): A {
  * This one is changed to turn to them at once, and in order. Its `broadcast` has to be that to them alone.
  * @param withOffsets whether clients of this server get the offset of a broadcast along, for connection state recovery
  */
-export function deliverLocallyFirst(adapter: ClusterAdapter, link: Link, withOffsets = false): ClusterAdapter {
+export function deliverLocallyFirst(adapter: ClusterAdapter, backplane: Backplane, withOffsets = false): ClusterAdapter {
   const inside = adapter as unknown as Inside; // there, though declared otherwise
   const base = {
     broadcast: adapter.broadcast.bind(adapter) as Broadcast,
@@ -68,7 +68,7 @@ export function deliverLocallyFirst(adapter: ClusterAdapter, link: Link, withOff
       publish(MessageType.DISCONNECT_SOCKETS, opts, { close });
       return base.disconnectSockets(locally(opts), close);
     },
-    ...(withOffsets && { broadcast: inOrder(base.broadcast, inside, link) }),
+    ...(withOffsets && { broadcast: inOrder(base.broadcast, inside, backplane) }),
   });
 }
 
@@ -76,7 +76,7 @@ export function deliverLocallyFirst(adapter: ClusterAdapter, link: Link, withOff
  * Broadcasts that wait for their offsets, each behind those before it. While the other end does not answer they do not wait:
  * a client that reconnects later is then not told what it missed since.
  */
-function inOrder(broadcast: Broadcast, inside: Inside, link: Link): Broadcast {
+function inOrder(broadcast: Broadcast, inside: Inside, backplane: Backplane): Broadcast {
   let isLate = false;
   let last: Promise<void> | undefined;
 
@@ -88,7 +88,7 @@ function inOrder(broadcast: Broadcast, inside: Inside, link: Link): Broadcast {
       },
       () => undefined, // it has been counted
     );
-    if (isLate || link.isDown) return undefined;
+    if (isLate || backplane.isDown) return undefined;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>(resolve => {
       timer = setTimeout(() => {
@@ -108,7 +108,7 @@ function inOrder(broadcast: Broadcast, inside: Inside, link: Link): Broadcast {
       if (value !== undefined) inside.addOffsetIfNecessary(packet, opts, value);
       broadcast(packet, opts);
     })();
-    last = turn.catch((error: unknown) => link.logger.error('[egg-socket.io] a broadcast failed:', error));
+    last = turn.catch((error: unknown) => backplane.logger.error('[egg-socket.io] a broadcast failed:', error));
   };
 }
 
@@ -116,7 +116,7 @@ function inOrder(broadcast: Broadcast, inside: Inside, link: Link): Broadcast {
  * Lets questions to other servers fail where these cannot be reached, rather than hang or reject unheard.
  * @param patience how long to wait for the answers, in ms, where the adapter does not know it by itself
  */
-export function failFast<A extends Adapter>(adapter: A, link: Link, patience?: number): A {
+export function failFast<A extends Adapter>(adapter: A, backplane: Backplane, patience?: number): A {
   const base = {
     fetchSockets: adapter.fetchSockets.bind(adapter),
     serverCount: adapter.serverCount.bind(adapter),
@@ -138,9 +138,9 @@ export function failFast<A extends Adapter>(adapter: A, link: Link, patience?: n
   };
   /** That the others cannot even be counted says it all. */
   const ask = <Answer>(work: () => Promise<Answer>): Promise<Answer> =>
-    link.ask(async () => {
+    backplane.ask(async () => {
       await countServers().catch((cause: unknown) => {
-        throw link.error(cause);
+        throw backplane.error(cause);
       });
       return work();
     });

@@ -1,7 +1,7 @@
 /** What the other workers are told of a namespace: as in memory, but that they are told by way of the hub. */
 import type { Namespace } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Room } from 'socket.io-adapter';
-import type { HubLink } from './hub-link';
+import type { HubBackplane } from './hub-backplane';
 import { decodeValues, encodeValues, type Part } from './hub-message';
 import { EncodedPacket, type Encoder, type Packet, PacketCodec } from './hub-packet';
 import { type Head, HubReceiver, type LocalAdapter, type Query, type Target } from './hub-receiver';
@@ -10,19 +10,19 @@ import { type Head, HubReceiver, type LocalAdapter, type Query, type Target } fr
 const ANSWER_PATIENCE = 5000;
 
 export class HubAdapter extends Adapter {
-  readonly #link: HubLink;
+  readonly #backplane: HubBackplane;
   readonly #nsp: Namespace;
   readonly #codec: PacketCodec;
   readonly #receiver: HubReceiver;
 
-  constructor(nsp: Namespace, link: HubLink) {
+  constructor(nsp: Namespace, backplane: HubBackplane) {
     super(nsp);
     this.#nsp = nsp;
-    this.#link = link;
+    this.#backplane = backplane;
     this.#codec = new PacketCodec(nsp);
     this.#receiver = new HubReceiver(
       nsp,
-      link,
+      backplane,
       this.#inMemory(),
       frames => new EncodedPacket(frames, () => this.#codec.decode(frames).data),
     );
@@ -31,7 +31,7 @@ export class HubAdapter extends Adapter {
     Reflect.set(this, 'encoder', {
       encode: (packet: Packet) => (packet instanceof EncodedPacket ? packet.frames : encoder.encode(packet)),
     });
-    link.add(this);
+    backplane.add(this);
   }
 
   get name(): string {
@@ -44,7 +44,7 @@ export class HubAdapter extends Adapter {
   }
 
   override close(): void {
-    this.#link.remove(this);
+    this.#backplane.remove(this);
   }
 
   /** What is encoded once goes to the clients of all workers. */
@@ -55,7 +55,7 @@ export class HubAdapter extends Adapter {
     }
     packet.nsp = this.name;
     const encoded = new EncodedPacket(this.#codec.encode(packet), () => packet.data);
-    this.#link.publish({ type: 'broadcast', ...this.#target(opts) }, encoded.frames);
+    this.#backplane.publish({ type: 'broadcast', ...this.#target(opts) }, encoded.frames);
     super.broadcast(encoded, opts);
   }
 
@@ -66,22 +66,23 @@ export class HubAdapter extends Adapter {
     onClients: (count: number) => void,
     onAnswer: (answer?: unknown) => void,
   ): void {
-    if (!opts.flags?.local && this.#link.isUp && this.#link.peerCount > 0) this.#broadcastForOthers(packet, opts, onClients, onAnswer);
+    if (!opts.flags?.local && this.#backplane.isUp && this.#backplane.peerCount > 0)
+      this.#broadcastForOthers(packet, opts, onClients, onAnswer);
     super.broadcastWithAck(packet, opts, onClients, onAnswer);
   }
 
   override addSockets(opts: BroadcastOptions, rooms: Room[]): void {
-    if (!opts.flags?.local) this.#link.publish({ type: 'join', names: rooms, ...this.#target(opts) });
+    if (!opts.flags?.local) this.#backplane.publish({ type: 'join', names: rooms, ...this.#target(opts) });
     super.addSockets(opts, rooms);
   }
 
   override delSockets(opts: BroadcastOptions, rooms: Room[]): void {
-    if (!opts.flags?.local) this.#link.publish({ type: 'leave', names: rooms, ...this.#target(opts) });
+    if (!opts.flags?.local) this.#backplane.publish({ type: 'leave', names: rooms, ...this.#target(opts) });
     super.delSockets(opts, rooms);
   }
 
   override disconnectSockets(opts: BroadcastOptions, close: boolean): void {
-    if (!opts.flags?.local) this.#link.publish({ type: 'disconnect', close, ...this.#target(opts) });
+    if (!opts.flags?.local) this.#backplane.publish({ type: 'disconnect', close, ...this.#target(opts) });
     super.disconnectSockets(opts, close);
   }
 
@@ -94,7 +95,7 @@ export class HubAdapter extends Adapter {
   override serverSideEmit(args: unknown[]): void {
     const acknowledge = args.at(-1);
     if (typeof acknowledge !== 'function') {
-      this.#link.publish({ type: 'event', nsp: this.name }, encodeValues(args));
+      this.#backplane.publish({ type: 'event', nsp: this.name }, encodeValues(args));
       return;
     }
     // in a tick of its own: what it throws is no business of whatever has brought the answer
@@ -104,7 +105,7 @@ export class HubAdapter extends Adapter {
 
   /** This worker and those that it knows of. While the hub is down nobody knows, and Socket.IO waits for more than have answered. */
   override async serverCount(): Promise<number> {
-    return Promise.resolve(this.#link.isUp ? 1 + this.#link.peerCount : Number.POSITIVE_INFINITY);
+    return Promise.resolve(this.#backplane.isUp ? 1 + this.#backplane.peerCount : Number.POSITIVE_INFINITY);
   }
 
   /** Does what another worker asks for. */
@@ -141,12 +142,12 @@ export class HubAdapter extends Adapter {
   ): void {
     packet.nsp = this.name;
     const frames = this.#codec.encode(packet);
-    const peers = new Set(this.#link.peers);
+    const peers = new Set(this.#backplane.peers);
     const missing = new Set(peers);
     const count = (from: number, clients: number): void => {
       if (missing.delete(from)) onClients(clients);
     };
-    const id = this.#link.expectAnswers({
+    const id = this.#backplane.expectAnswers({
       answered: (from, { clients, isNobody }, parts) => {
         if (clients !== undefined || isNobody) count(from, clients ?? 0);
         else if (peers.has(from)) onAnswer(this.#codec.decodeAnswer(parts)); // of one who has come since then nobody is expected
@@ -154,30 +155,30 @@ export class HubAdapter extends Adapter {
       left: from => count(from, 0),
       failed: () => undefined, // endInOutage() hears of it
     });
-    if (!this.#link.publish({ type: 'broadcast', id, ...this.#target(opts) }, frames)) {
-      this.#link.forget(id);
-      throw this.#link.overflowError();
+    if (!this.#backplane.publish({ type: 'broadcast', id, ...this.#target(opts) }, frames)) {
+      this.#backplane.forget(id);
+      throw this.#backplane.overflowError();
     }
-    this.#link.later(opts.flags?.timeout, () => this.#link.forget(id));
+    this.#backplane.later(opts.flags?.timeout, () => this.#backplane.forget(id));
   }
 
   /** Calls back once: when all other workers have answered or gone, or with an error and the answers that have come before it. */
   #ask(query: Query, parts: readonly Part[], patience: number, done: (error: Error | null, answers: unknown[]) => void): void {
-    const missing = new Set(this.#link.peers);
+    const missing = new Set(this.#backplane.peers);
     const answers: unknown[] = [];
-    if (!this.#link.isUp || missing.size === 0) {
-      done(this.#link.isUp ? null : this.#link.error(), answers);
+    if (!this.#backplane.isUp || missing.size === 0) {
+      done(this.#backplane.isUp ? null : this.#backplane.error(), answers);
       return;
     }
     const end = (error: Error | null): void => {
       clearTimeout(timer);
-      this.#link.forget(id);
+      this.#backplane.forget(id);
       done(error, answers);
     };
     const miss = (from: number): void => {
       if (missing.delete(from) && missing.size === 0) end(null);
     };
-    const id = this.#link.expectAnswers({
+    const id = this.#backplane.expectAnswers({
       answered: (from, reply, parts) => {
         if (reply.error !== undefined) {
           end(new Error(`another worker cannot send its answer: ${reply.error}`));
@@ -190,9 +191,9 @@ export class HubAdapter extends Adapter {
       failed: end,
     });
     const timer = setTimeout(() => {
-      end(new Error(`timeout reached: ${missing.size} of ${this.#link.peerCount} other workers have not answered in ${patience} ms`));
+      end(new Error(`timeout reached: ${missing.size} of ${this.#backplane.peerCount} other workers have not answered in ${patience} ms`));
     }, patience).unref();
-    if (!this.#link.publish({ ...query, id }, parts)) end(this.#link.overflowError());
+    if (!this.#backplane.publish({ ...query, id }, parts)) end(this.#backplane.overflowError());
   }
 
   #target({ rooms, except, flags }: BroadcastOptions): Target {

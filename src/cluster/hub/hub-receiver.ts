@@ -3,7 +3,7 @@ import type { Namespace, Socket } from 'socket.io';
 import type { Adapter, BroadcastFlags, BroadcastOptions, Room } from 'socket.io-adapter';
 import { detailsOf } from '../../backplane/answer';
 import { InvalidMessage, isServerEvent } from '../../backplane/backend-message';
-import type { HubLink } from './hub-link';
+import type { HubBackplane } from './hub-backplane';
 import { decodeValues, encodeValues, type Part } from './hub-message';
 import { type Packet, PacketCodec } from './hub-packet';
 
@@ -46,15 +46,15 @@ export type LocalAdapter = Pick<
 
 export class HubReceiver {
   readonly #nsp: Namespace;
-  readonly #link: HubLink;
+  readonly #backplane: HubBackplane;
   readonly #local: LocalAdapter;
   readonly #codec: PacketCodec;
   readonly #packetOf: (frames: readonly Part[]) => Packet;
 
   /** @param packetOf makes the packet that the adapter is given to broadcast, if it need not be whole */
-  constructor(nsp: Namespace, link: HubLink, local: LocalAdapter, packetOf?: (frames: readonly Part[]) => Packet) {
+  constructor(nsp: Namespace, backplane: HubBackplane, local: LocalAdapter, packetOf?: (frames: readonly Part[]) => Packet) {
     this.#nsp = nsp;
-    this.#link = link;
+    this.#backplane = backplane;
     this.#local = local;
     this.#codec = new PacketCodec(nsp);
     this.#packetOf = packetOf ?? (frames => this.#codec.decode(frames));
@@ -85,9 +85,9 @@ export class HubReceiver {
 
   /** The clients here acknowledge to whoever asks for it. */
   #broadcastFor(from: number, id: number, packet: Packet, opts: BroadcastOptions): void {
-    const onAnswer = (answer?: unknown): void => this.#link.reply(from, { type: 'reply', id }, this.#encodeAnswer(answer));
-    this.#local.broadcastWithAck(packet, opts, clients => this.#link.reply(from, { type: 'reply', id, clients }), onAnswer);
-    this.#link.later(opts.flags?.timeout, () => {
+    const onAnswer = (answer?: unknown): void => this.#backplane.reply(from, { type: 'reply', id }, this.#encodeAnswer(answer));
+    this.#local.broadcastWithAck(packet, opts, clients => this.#backplane.reply(from, { type: 'reply', id, clients }), onAnswer);
+    this.#backplane.later(opts.flags?.timeout, () => {
       for (const socket of this.#nsp.sockets.values()) {
         (Reflect.get(socket, 'acks') as Map<unknown, unknown>).delete(packet.id); // private; of a client that has not answered
       }
@@ -96,7 +96,7 @@ export class HubReceiver {
 
   async #fetchFor(from: number, id: number | undefined, opts: BroadcastOptions): Promise<void> {
     const sockets = (await this.#local.fetchSockets(opts)) as Socket[]; // declared as any; within a process they are whole
-    this.#answer(from, id, this.#link.answers.ofSockets(sockets.map(detailsOf)));
+    this.#answer(from, id, this.#backplane.answers.ofSockets(sockets.map(detailsOf)));
   }
 
   #hearEvent(from: number, id: number | undefined, args: unknown[]): void {
@@ -111,9 +111,9 @@ export class HubReceiver {
 
   #answer(from: number, id = 0, values: unknown[]): void {
     try {
-      this.#link.reply(from, { type: 'reply', id }, encodeValues(values));
+      this.#backplane.reply(from, { type: 'reply', id }, encodeValues(values));
     } catch (error) {
-      this.#link.reply(from, { type: 'reply', id, error: this.#link.answers.refusal(error).error.message });
+      this.#backplane.reply(from, { type: 'reply', id, error: this.#backplane.answers.refusal(error).error.message });
     }
   }
 
@@ -122,7 +122,7 @@ export class HubReceiver {
     try {
       return this.#codec.encodeAnswer(answer);
     } catch (error) {
-      return this.#codec.encodeAnswer(this.#link.answers.refusal(error));
+      return this.#codec.encodeAnswer(this.#backplane.answers.refusal(error));
     }
   }
 }

@@ -3,29 +3,20 @@
  * others cannot be reached any more, with an error that says so and the answers that are there.
  */
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
+import type { Backplane } from '../backplane';
 import type { Operator } from '../operators';
-
-/** The way to others, as far as it matters here. */
-export interface Fallible {
-  /** What the clients of this process have to answer once the others are lost, in ms. */
-  readonly localPatience: number;
-  /** Calls back when others cannot be asked any more. Returns how to take that back. */
-  onSilence(callback: () => void): () => void;
-  /** That they cannot be asked. */
-  error(): Error;
-}
 
 type Callback = (error: Error | null, responses: unknown) => void;
 
 /** Changes the operators of a namespace, and its adapter. */
-export function endInOutage(operators: Operator, adapter: Adapter, way: Fallible): void {
+export function endInOutage(operators: Operator, adapter: Adapter, backplane: Backplane): void {
   const questions = watchQuestions(adapter);
   const { emit } = operators;
   Object.assign(operators, {
     emit(this: Operator, event: string, ...args: unknown[]): boolean {
       const callback = args.at(-1);
       if (typeof callback !== 'function' || this.flags.local) return emit.call(this, event, ...args);
-      const { answer, cancel } = answerOnce(callback as Callback, this.flags, questions.expect(this.flags), way); // Socket.IO calls it so
+      const { answer, cancel } = answerOnce(callback as Callback, this.flags, questions.expect(this.flags), backplane); // Socket.IO calls it so
       try {
         return emit.call(this, event, ...args.slice(0, -1), answer);
       } catch (error) {
@@ -37,7 +28,12 @@ export function endInOutage(operators: Operator, adapter: Adapter, way: Fallible
 }
 
 /** Who is called first: Socket.IO, or the outage. */
-function answerOnce(callback: Callback, flags: Operator['flags'], question: Question, way: Fallible): { answer: Callback; cancel(): void } {
+function answerOnce(
+  callback: Callback,
+  flags: Operator['flags'],
+  question: Question,
+  backplane: Backplane,
+): { answer: Callback; cancel(): void } {
   let isOver = false;
   let timer: NodeJS.Timeout | undefined;
   const cancel = (): void => {
@@ -50,10 +46,10 @@ function answerOnce(callback: Callback, flags: Operator['flags'], question: Ques
     cancel();
     callback(error, responses);
   };
-  const giveUp = (): void => answer(way.error(), flags.expectSingleResponse ? null : question.answers);
-  const forget = way.onSilence(() => {
+  const giveUp = (): void => answer(backplane.error(), flags.expectSingleResponse ? null : question.answers);
+  const forget = backplane.onUnreachable(() => {
     if (isOver || !question.isDueElsewhere) return;
-    timer = setTimeout(() => setImmediate(giveUp), way.localPatience); // after what has come meanwhile, if this process was busy
+    timer = setTimeout(() => setImmediate(giveUp), backplane.localTimeout); // after what has come meanwhile, if this process was busy
   });
   return { answer, cancel };
 }

@@ -1,11 +1,9 @@
 /** A worker's connection to the hub, which all its namespaces share. What the hub does never reaches local clients: it is only logged. */
 import { createConnection, type Socket } from 'node:net';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
-import { Answers } from '../../backplane/answer';
-import { Inbox, InvalidMessage, isObject, isRoomList, isTarget } from '../../backplane/backend-message';
-import type { Fallible } from '../../backplane/wrappers/broadcast';
+import { Backplane } from '../../backplane/backplane';
+import { InvalidMessage, isObject, isRoomList, isTarget } from '../../backplane/backend-message';
 import type { Logger } from '../../egg';
 import { messageOf, OutageError } from '../../errors';
 import { HubAdapter } from './hub-adapter';
@@ -14,7 +12,7 @@ import { Message, type Part, readMessage } from './hub-message';
 import type { Head, Reply } from './hub-receiver';
 
 /** How long the boot waits for the hub, in ms. Without it the app starts all the same, and joins the others later. */
-const BOOT_PATIENCE = 2000;
+const BOOT_TIMEOUT = 2000;
 
 /** How long until the hub is tried again, in ms. To find no file, or nobody behind it, costs next to nothing. */
 const RETRY = 100;
@@ -23,7 +21,7 @@ const RETRY = 100;
 const SETTLING = 500;
 
 /** How long a link that closes gives the hub to take what is still to be said, in ms. */
-const CLOSE_PATIENCE = 1000;
+const CLOSE_TIMEOUT = 1000;
 
 /** So many bytes wait for the hub; a message after them is lost. As large as the largest message. */
 const QUEUE = MAX_FRAME;
@@ -43,25 +41,21 @@ export interface Receiver {
   receive(from: number, head: Head, parts: readonly Part[]): Promise<void> | void;
 }
 
-interface HubLinkOptions {
+interface HubBackplaneOptions {
   readonly onlySpeaks?: boolean;
   readonly receiverOf?: (nsp: string) => Receiver | undefined;
 }
 
-export class HubLink implements Fallible {
+export class HubBackplane extends Backplane {
   readonly createAdapter: (nsp: Namespace) => Adapter;
-  readonly localPatience = 50;
+  readonly localTimeout = 50;
   readonly onlySpeaks: boolean;
-  readonly answers: Answers;
-  readonly #inbox: Inbox;
   readonly #path: string;
   readonly #name: string;
-  readonly #logger: Logger;
   readonly #receiverOf: (nsp: string) => Receiver | undefined;
   /** By namespace. */
   readonly #adapters = new Map<string, HubAdapter>();
   readonly #questions = new Map<number, Question>();
-  readonly #waiting = new Set<() => void>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #lastQuestion = 0;
   /** The other workers' names by number, while there is a hub. */
@@ -74,47 +68,37 @@ export class HubLink implements Fallible {
   #timer: NodeJS.Timeout | undefined;
   /** Whether all are known who are there: only then others can be asked. */
   #isUp = false;
-  /** Whether the log says so. */
-  #isDown = false;
-  #lost = 0;
   #lastError: Error = new Error('it has not answered');
-  readonly #closing = new AbortController();
-  /** Aborted when the link is up for the first time. */
-  readonly #firstUp = new AbortController();
+  #isClosed = false;
 
   /**
    * @param name tells this worker from the others, in the log and when the hub comes back
    * @param onlySpeaks whether there are no clients here, and so nothing to be told: such a link is up when it knows of a worker
    * @param receiverOf what is for a namespace is given to. Default: its adapter, if it is of this link
    */
-  constructor(path: string, name: string, logger: Logger, { onlySpeaks = false, receiverOf }: HubLinkOptions = {}) {
+  constructor(path: string, name: string, logger: Logger, { onlySpeaks = false, receiverOf }: HubBackplaneOptions = {}) {
+    super({ name: 'the hub', peers: 'workers', code: 'IO_HUB_DOWN', logger });
     this.onlySpeaks = onlySpeaks;
     this.#receiverOf = receiverOf ?? (nsp => this.#adapterOf(nsp));
     this.#path = path;
     this.#name = name;
-    this.#logger = logger;
-    this.answers = new Answers(logger);
-    this.#inbox = new Inbox(logger, 'the hub', 'worker');
     this.createAdapter = adaptersOf(this);
     this.#connect();
   }
 
   /** Resolves when the hub is there, and all workers that it has are known; or when the boot should not wait any longer. */
   async ready(): Promise<void> {
-    const signal = AbortSignal.any([this.#firstUp.signal, this.#closing.signal]);
-    const isLate = await wait(BOOT_PATIENCE, true, { signal }).catch(() => false);
-    if (isLate) this.#goDown();
+    const timer = setTimeout(() => this.#goDown(), BOOT_TIMEOUT);
+    await this.opened;
+    clearTimeout(timer);
   }
 
   /** Says what is still to be said, and leaves. */
-  close(): void {
-    this.#closing.abort();
+  protected disconnect(): void {
+    this.#isClosed = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#outbox?.flush();
-    this.#disconnect();
-    this.#giveUp();
-    this.#inbox.close();
-    this.answers.close();
+    this.#forgetPeers();
     if (this.#socket) leave(this.#socket);
   }
 
@@ -137,11 +121,9 @@ export class HubLink implements Fallible {
     return this.#outbox?.size ?? 0;
   }
 
-  /** See Fallible. What the agent says before its link is up waits for that: see AgentIo. */
-  onSilence(callback: () => void): () => void {
-    if (this.#isUp || (this.onlySpeaks && !this.#isDown)) this.#waiting.add(callback);
-    else process.nextTick(callback);
-    return () => this.#waiting.delete(callback);
+  /** What the agent says before its backplane is up waits for that: see AgentIo. */
+  get isReachable(): boolean {
+    return this.#isUp || (this.onlySpeaks && !this.isDown);
   }
 
   /** From now on this is the adapter of its namespace. */
@@ -166,17 +148,12 @@ export class HubLink implements Fallible {
   /** To all other workers. Whether it is on its way. */
   publish(head: Head, parts: readonly Part[] = []): boolean {
     if (this.#outbox) return this.#outbox.push(EVERYONE, new Message(head, parts));
-    this.#lost++;
+    this.countLost();
     return false;
   }
 
   reply(to: number, reply: Reply, parts: readonly Part[] = []): void {
     this.#outbox?.push(to, new Message(reply, parts));
-  }
-
-  /** Where an error is to say that the others cannot be asked. */
-  error(): Error {
-    return new OutageError('IO_HUB_DOWN', 'the other workers cannot be asked; `local` asks this one alone');
   }
 
   overflowError(): Error {
@@ -210,20 +187,15 @@ export class HubLink implements Fallible {
   }
 
   #reconnect(): void {
-    if (this.#closing.signal.aborted) return;
+    if (this.#isClosed) return;
     const wasUp = this.#isUp;
-    this.#disconnect();
+    this.#forgetPeers();
     if (wasUp) this.#goDown();
     this.#timer = setTimeout(() => this.#connect(), RETRY).unref();
   }
 
-  #giveUp(): void {
-    for (const callback of this.#waiting) callback();
-    this.#waiting.clear();
-  }
-
   /** What was asked is not answered any more, and nobody is there. */
-  #disconnect(): void {
+  #forgetPeers(): void {
     clearTimeout(this.#timer);
     for (const name of this.#peers.values()) this.#expected.add(name);
     this.#peers = new Map();
@@ -238,14 +210,14 @@ export class HubLink implements Fallible {
       try {
         tell(question);
       } catch (error) {
-        this.#logger.error('[egg-socket.io] what has waited for other workers has failed:', error);
+        this.logger.error('[egg-socket.io] what has waited for other workers has failed:', error);
       }
     }
   }
 
   #receive(socket: Socket, from: number, content: Buffer): void {
-    if (this.#closing.signal.aborted) return;
-    const fail = (error: unknown): void => this.#inbox.fail(String(from), error); // it is nothing to the messages after it
+    if (this.#isClosed) return;
+    const fail = (error: unknown): void => this.inbox.fail(String(from), error); // it is nothing to the messages after it
     try {
       if (from === HUB)
         this.#heed(JSON.parse(content.toString()) as Notice, socket); // the hub's side of this plugin has written it
@@ -258,7 +230,7 @@ export class HubLink implements Fallible {
   #heed(notice: Notice, socket: Socket): void {
     switch (notice.type) {
       case 'welcome':
-        this.#outbox = new Outbox(socket, notice.number, this.#logger);
+        this.#outbox = new Outbox(socket, notice.number, this.logger);
         this.#timer = setTimeout(() => this.#comeUp(), Math.max(0, SETTLING - notice.age)).unref();
         for (const [number, name] of notice.peers) this.#meet(number, name);
         break;
@@ -299,18 +271,12 @@ export class HubLink implements Fallible {
     this.#expected.clear();
     if (this.#isUp || (this.onlySpeaks && this.#peers.size === 0)) return;
     this.#isUp = true;
-    this.#firstUp.abort();
-    if (this.#isDown) this.#logger.info('[egg-socket.io] the hub is back; %d messages to other workers were lost meanwhile', this.#lost);
-    this.#isDown = false;
-    this.#lost = 0;
+    this.setOpened();
+    this.endOutage();
   }
 
   #goDown(): void {
-    if (this.#isDown) return;
-    this.#isDown = true;
-    this.#giveUp();
-    const problem = `no hub at ${this.#path}; clients of this worker are served, those of other workers are not reached until it is back`;
-    this.#logger.error(messageOf('IO_HUB_DOWN', problem), this.#lastError);
+    this.beginOutage(this.#lastError, `no hub at ${this.#path}`);
   }
 }
 
@@ -350,13 +316,13 @@ function isHead(head: unknown): head is Head | Reply {
 
 /** A hub that hangs must not keep a process from ending, which waits for what has been written. */
 function leave(socket: Socket): void {
-  const patience = setTimeout(() => socket.destroy(), CLOSE_PATIENCE).unref();
+  const patience = setTimeout(() => socket.destroy(), CLOSE_TIMEOUT).unref();
   socket.on('close', () => clearTimeout(patience));
   socket.unref().end();
 }
 
 /** Socket.IO calls it with `new`, which an arrow function does not bear. */
-function adaptersOf(link: HubLink): HubLink['createAdapter'] {
+function adaptersOf(link: HubBackplane): HubBackplane['createAdapter'] {
   return function (nsp) {
     return new HubAdapter(nsp, link);
   };
