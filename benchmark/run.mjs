@@ -6,6 +6,7 @@
  * npm run bench -- cluster                  several workers behind nginx, which are not among those of above; needs nginx and redis-server
  * npm run bench -- adapters                 the same for emits across two servers of two workers; needs redis-server
  * npm run bench -- --only raw,egg4          some of the servers
+ * npm run bench -- --against HEAD~3         this plugin beside an earlier build of it, a commit or a tarball, with which it is compared
  * npm run bench -- --rounds 20 --slice 1000 more rounds (10), longer slices (700 ms)
  * npm run bench -- --node 24                the servers on another Node, of test/nodes
  * npm run bench -- --merge                  what a client sends in one tick is one write
@@ -18,7 +19,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Child } from './child.mjs';
 import { cpuOfAll } from './machine.mjs';
-import { PEERS, ROOT, install, startServer } from './peers.mjs';
+import { addEarlierBuild, PEERS, ROOT, install, startServer } from './peers.mjs';
 import { asText, doubts, summarize, table } from './report.mjs';
 import { save } from './save.mjs';
 import { SCENARIOS, lackOf, rowsOf } from './scenarios.mjs';
@@ -27,6 +28,7 @@ const { values: options, positionals: words } = parseArgs({
   allowPositionals: true,
   options: {
     only: { type: 'string' },
+    against: { type: 'string' },
     rounds: { type: 'string', default: '10' },
     'warm-up': { type: 'string', default: '3' },
     slice: { type: 'string', default: '700' },
@@ -53,12 +55,14 @@ try {
 }
 
 async function main() {
-  const names = options.only?.split(',') ?? Object.keys(PEERS);
+  if (options.against) addEarlierBuild(options.against);
+  const names = options.only?.split(',') ?? (options.against ? ['earlier', 'egg4'] : Object.keys(PEERS));
   for (const name of names) if (!PEERS[name]) throw new Error(`There is no server ${name}. There are ${Object.keys(PEERS).join(', ')}.`);
   const scenarios = chosenScenarios();
-  if (options.save && (options.only || options.here)) throw new Error('What is saved is measured with all servers and the packed plugin.');
+  if (options.save && (options.only || options.here || options.against))
+    throw new Error('What is saved is measured with all servers and the packed plugin.');
   const needed = names.filter(name => scenarios.some(([, scenario]) => rowsOf(scenario, names).some(({ peer }) => peer === name)));
-  if (!options.here) await install(needed);
+  await install(needed, options);
   for (const [name, scenario] of scenarios) {
     const rows = rowsOf(scenario, names);
     if (rows.length === 0) continue;

@@ -1,6 +1,7 @@
-/** Installs what package-lock.json names and node_modules lacks. */
+/** Installs what package-lock.json names and node_modules lacks. As a program: in the folders that it is given. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { run } from './run.mjs';
 
 /** Runs npm in a folder, unless everything is there. */
@@ -27,3 +28,5 @@ function packagesOf(lockFile) {
     throw error;
   }
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) for (const folder of process.argv.slice(2)) await installMissing(resolve(folder));

@@ -42,6 +42,7 @@ async function install() {
     'test/hosts/egg41',
     'test/hosts/plugins',
     'test/bundlers',
+    'benchmark',
     'test/dev-servers',
     ...(HAS_NODES ? ['test/nodes'] : []),
   ])

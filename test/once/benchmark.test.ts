@@ -64,6 +64,19 @@ test('a scenario or a server that does not exist ends it with the names of those
   assert.match(server.stderr, /^There is no server row\. There are raw, /);
 });
 
+test('an earlier build of this plugin is measured beside it', { timeout: 120_000 }, async t => {
+  const { code, stdout, stderr } = await bench(t, 'echo', '--against', 'HEAD', ...SHORT);
+  assert.equal(code, 0, stderr);
+  const [, ...rows] = (stdout.split('\necho: ')[1] ?? '').split('\n').slice(1, 4);
+  assert.deepEqual(
+    rows.map(row => row.split(' ')[0]),
+    ['earlier', 'egg4'],
+  );
+  assert.match(rows[0] ?? '', / 1\.00 \(1\.00 - 1\.00\) /, 'it is what this build is compared with');
+  const unknown = await bench(t, 'echo', '--against', 'nothing-like-it', ...SHORT);
+  assert.deepEqual([unknown.code, unknown.stderr], [1, 'nothing-like-it is neither a file nor a commit.\n']);
+});
+
 /** Runs it in a temporary folder of its own, and sees that nothing is left there. */
 async function bench(t: TestContext, ...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-test-'));
