@@ -41,7 +41,7 @@ export default class IoAgentBoot {
   #openIo(): AgentIo {
     const settings = this.#readSettings();
     const { workers = 1 } = this.#agent.options;
-    const isAlone = workers <= 1 && !settings.adapter && !settings.init.adapter;
+    const isAlone = workers <= 1 && !settings.adapter;
     if (isAlone) this.#wakeWorker();
     const usesHub = isAlone || teamworkOf(this.#agent.options, settings).usesHub;
     return new AgentIo(this.#agent, settings, usesHub ? this.#openFolder().hub : undefined);
@@ -75,7 +75,7 @@ export default class IoAgentBoot {
   }
 
   #readSettings(): Settings {
-    const { config } = this.#agent;
-    return readConfig(config.io, () => {}, config.redis); // the workers warn
+    const { config, options } = this.#agent;
+    return readConfig(config, options.workers ?? 1, () => {}); // the workers warn
   }
 }

@@ -15,10 +15,8 @@ export default class IoBoot {
   /** The config is final: from here on there is `app.io`. */
   configDidLoad(): void {
     const app = this.#app;
-    app.io = new Server(
-      app,
-      readConfig(app.config.io, message => app.logger.warn(message), app.config.redis),
-    );
+    const settings = readConfig(app.config, app.options.workers ?? 1, message => app.logger.warn(message));
+    app.io = new Server(app, settings);
   }
 
   /** What the agent has to say of its own reaches a single worker only from when it begins to speak: `agent.io`. */

@@ -1,9 +1,10 @@
+import { INIT_DEFAULTS } from './config/init';
 import { CONTROLLER_FILES, keepFile, MIDDLEWARE_FILES } from './loader';
 
 /** What Egg merges the app's own config over. `io` is described at IoConfig. */
 export default (): object => ({
   io: {
-    init: { wsEngine: 'ws', allowEIO3: true, serveClient: false },
+    init: { ...INIT_DEFAULTS },
     namespace: { '/': { connectionMiddleware: [], packetMiddleware: [] } },
   },
   // the one public way to load folders that has finished before router.js runs, in all versions of Egg

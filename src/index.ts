@@ -1,7 +1,7 @@
 /** What apps import. The plugin itself is started by Egg, see app.ts. */
 import type { Socket as TcpSocket } from 'node:net';
 import type { Socket as SocketIoSocket } from 'socket.io';
-import type { IoConfig } from './config/settings';
+import type { IoConfig } from './config/options';
 import type { Server } from './server';
 import type { Acknowledge } from './types';
 
@@ -14,7 +14,7 @@ export type {
   IoConfig,
   NamespaceConfig,
   RedisConfig,
-} from './config/settings';
+} from './config/options';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type SetupCode, SetupError } from './errors';
 export type { RoutedNamespace, RouteOptions, Routes, Server } from './server';
 export type {

@@ -3,7 +3,7 @@ import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Server as HttpServer } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import { Namespace as SocketIoNamespace, type ServerOptions, Server as SocketIoServer, Socket } from 'socket.io';
-import { createAdapterFactory, createBackplane, dropUnsupportedRecovery } from './backplane/adapter';
+import { createAdapterFactory, createBackplane } from './backplane/adapter';
 import type { Backplane } from './backplane/backplane';
 import { formerSocketOf } from './backplane/wrappers/recovery';
 import { Arrivals } from './path/arrivals';
@@ -24,7 +24,7 @@ import { explainTooLarge } from './handshake/message-size';
 import { guardUse, Namespace } from './path/namespace';
 import { guardDecoder, MAX_NESTING } from './decoder';
 import type { Asking } from './backplane/operators';
-import { corsWarning, OriginCheck, safeCors } from './handshake/origin';
+import { OriginCheck, safeCors } from './handshake/origin';
 import { Passport } from './path/passport';
 import { type Parent, Parents, withoutCopies } from './path/parents';
 import { RunFolder } from './cluster/run-folder';
@@ -34,7 +34,7 @@ import { closeInOrder } from './shutdown';
 import { attachWhenFound } from './cluster/single-process';
 import type { Controllers, Handler, Middlewares, SpecificHandler } from './types';
 import { Work } from './path/in-flight';
-import { ownWorkerId, polls, type Teamwork, teamworkOf } from './cluster/topology';
+import { ownWorkerId, type Teamwork, teamworkOf } from './cluster/topology';
 
 export interface Routes {
   /**
@@ -97,7 +97,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
 
   /** @internal */
   constructor(app: EggApplication, settings: Settings) {
-    const init = dropUnsupportedRecovery(settings, app.options.workers ?? 1, message => app.logger.warn(message));
+    const { init } = settings;
     const deprecations = new Deprecations(app.logger);
     const wsEngine = findWsEngine(init.wsEngine, app.baseDir);
     const originCheck = new OriginCheck(app, init);
@@ -213,18 +213,15 @@ export class Server extends SocketIoServer implements Asking, Routes {
     this.#waiting.clear();
     this.#files.warnOfEmptyFiles();
     this.logger.info('[egg-socket.io] %s', this.#teamwork.description);
-    const { config } = this.#app;
-    const { init } = this.#settings;
-    for (const warning of [this.#teamwork.warning, corsWarning(init), timeoutWarning(config.serverTimeout, init)])
-      if (warning !== undefined) this.logger.warn(warning);
+    const { warning } = this.#teamwork;
+    if (warning !== undefined) this.logger.warn(warning);
     await this.#sessionRouting?.listen();
     await this.#backplane?.ready();
   }
 
   /** The agent has something to say to a worker that is alone: from here on it is heard. @internal */
   joinHub(): void {
-    const { adapter, init } = this.#settings;
-    if (this.#backplane || adapter || init.adapter) return;
+    if (this.#backplane || this.#settings.adapter) return;
     const { config, logger, options } = this.#app;
     const path = RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort)).hub;
     const backplane: HubBackplane = new HubBackplane(path, ownWorkerId(), logger, {
@@ -403,14 +400,4 @@ function declareEngine(server: Server): void {
       Object.defineProperty(server, 'engine', { value: engine, configurable: true, enumerable: true, writable: true });
     },
   });
-}
-
-/** Egg has Node close connections over which nothing comes for `config.serverTimeout`: to clients that poll, nothing comes until the next ping. */
-function timeoutWarning(
-  serverTimeout: number | null | undefined,
-  { pingInterval = 25_000, transports }: Settings['init'],
-): string | undefined {
-  if (!serverTimeout || serverTimeout > pingInterval || !polls(transports)) return undefined;
-  const problem = `config.serverTimeout is ${serverTimeout} ms, and clients hear a ping every ${pingInterval} ms: Egg cuts those that poll in between; make it longer than config.io.init.pingInterval, or leave it out`;
-  return messageOf('IO_SERVER_TIMEOUT', problem);
 }

@@ -5,11 +5,12 @@ import type { Namespace } from 'socket.io';
 import { Adapter, SessionAwareAdapter } from 'socket.io-adapter';
 import { endInOutage } from './wrappers/end-in-outage';
 import type { Backplane } from './backplane';
-import type { AdapterFactory, AdapterSettings, InitOptions } from '../config/settings';
+import type { AdapterSettings } from '../config/adapter';
+import type { AdapterFactory, InitOptions } from '../config/options';
 import { type MongoPackage, MongoBackplane, PostgresBackplane, type PostgresPackage } from './database';
 import type { Deprecations } from '../deprecations';
 import type { Logger } from '../egg';
-import { messageOf, SetupError } from '../errors';
+import { SetupError } from '../errors';
 import { operatorsOf } from './operators';
 import { RecoveringAdapter } from './recovering-adapter';
 import { recoverConnections } from './wrappers/recovery';
@@ -54,9 +55,8 @@ export function createAdapterFactory(
   backplane: Backplane | undefined,
   deprecations: Deprecations,
 ): AdapterFactory {
-  const own = settings?.name === 'own' ? settings.create : init.adapter;
-  const inMemory = init.connectionStateRecovery ? RecoveringAdapter : Adapter;
-  const create = backplane?.createAdapter ?? factoryOf(own ?? inMemory);
+  const InMemory = init.connectionStateRecovery ? RecoveringAdapter : Adapter;
+  const create = backplane?.createAdapter ?? (settings?.name === 'own' ? settings.create : (nsp: Namespace) => new InMemory(nsp));
   return function (nsp) {
     const adapter = create(nsp);
     if (adapter instanceof RecoveringAdapter || adapter instanceof SessionAwareAdapter) recoverConnections(adapter, nsp);
@@ -66,30 +66,6 @@ export function createAdapterFactory(
     deprecations.ofAdapter(adapter);
     return adapter;
   };
-}
-
-/** Socket.IO types an adapter of one's own as a class only; functions are documented as well. */
-function factoryOf(own: AdapterFactory | AdapterClass): AdapterFactory {
-  if (own.prototype === undefined) return own as AdapterFactory; // an arrow function
-  return nsp => new (own as AdapterClass)(nsp); // a class, or a function that returns the adapter all the same
-}
-
-type AdapterClass = new (nsp: Namespace) => Adapter;
-
-/** What is left of the options where the adapter cannot bring back what clients have missed: it would cost something, and do nothing. */
-export function dropUnsupportedRecovery(
-  { init, adapter }: { init: InitOptions; adapter: AdapterSettings | undefined },
-  workers: number,
-  warn: (message: string) => void,
-): InitOptions {
-  const { connectionStateRecovery, ...others } = init;
-  if (!connectionStateRecovery) return others; // false is what Socket.IO would not expect
-  const isOwn = adapter?.name === 'own' || init.adapter !== undefined;
-  if (isOwn || (adapter ? adapter.name === 'redis-streams' : workers === 1)) return init;
-  const who = adapter ? `the adapter ${adapter.name}` : `an app of ${workers} workers without an adapter`;
-  const problem = `config.io.init.connectionStateRecovery: ${who} cannot recover what clients miss, and it is off; one worker without an adapter can, and the adapter redis-streams`;
-  warn(messageOf('IO_RECOVERY_UNAVAILABLE', problem));
-  return others;
 }
 
 /** A package that the app has to install, and where it is. */

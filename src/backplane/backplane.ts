@@ -4,7 +4,7 @@
  */
 import { Answers } from './answer';
 import { Inbox } from './backend-message';
-import type { AdapterFactory } from '../config/settings';
+import type { AdapterFactory } from '../config/options';
 import type { Logger } from '../egg';
 import { messageOf, type OutageCode, OutageError } from '../errors';
 

@@ -8,7 +8,8 @@ import { type Adapter, type BroadcastOptions, type ClusterAdapter, MessageType }
 import { answerSafely, type Answers, sendable } from './answer';
 import { checkMessages, type Inbox, InvalidMessage, isClusterMessage, isObject } from './backend-message';
 import type { Backplane } from './backplane';
-import type { AdapterFactory, DatabaseSettings } from '../config/settings';
+import type { DatabaseSettings } from '../config/adapter';
+import type { AdapterFactory } from '../config/options';
 import type { Logger } from '../egg';
 import { toError } from '../errors';
 import { CONNECT_TIMEOUT, PulsedBackplane } from './pulsed-backplane';

@@ -21,7 +21,7 @@ export class AgentIo {
     const { init, adapter } = settings;
     const backplane =
       hub === undefined ? createBackplane(adapter, init, logger, baseDir) : new HubBackplane(hub, 'agent', logger, { onlySpeaks: true });
-    if (!backplane && adapter?.name !== 'own' && !init.adapter) {
+    if (!backplane && !adapter) {
       const problem = 'agent.io has no way to the workers: config.io.cluster is false, or this is Windows; any adapter is one';
       throw new SetupError('IO_AGENT_ALONE', problem);
     }

@@ -1,6 +1,7 @@
 /** How the workers of one machine work together: decided once, from how Egg was started and from the config. */
 import cluster from 'node:cluster';
 import { isMainThread, threadId } from 'node:worker_threads';
+import { allowsPolling } from '../config/checks';
 import type { Settings } from '../config/settings';
 import { messageOf } from '../errors';
 
@@ -27,12 +28,11 @@ export const JOIN_HUB = 'egg-socket.io:join-hub';
 
 export function teamworkOf(start: Start, settings: Settings): Teamwork {
   const { mode, workers = 1, sticky = false } = start;
-  const { init } = settings;
-  const adapter = settings.adapter?.name ?? (init.adapter && 'own');
-  const through = adapter && `broadcasts go through ${adapter === 'own' ? 'an adapter of the app' : `the adapter ${adapter}`}`;
+  const { init, adapter } = settings;
+  const through = adapter && `broadcasts go through ${adapter.name === 'own' ? 'an adapter of the app' : `the adapter ${adapter.name}`}`;
   if (workers <= 1) {
     const description = `one worker takes all requests; ${through ?? 'broadcasts stay in the process'}`;
-    const warning = mode === 'single' && cluster.isWorker ? processesUnknown(polls(init.transports), adapter !== undefined) : undefined;
+    const warning = mode === 'single' && cluster.isWorker ? processesUnknown(allowsPolling(init), adapter !== undefined) : undefined;
     return { routesSessions: false, usesHub: false, description, warning };
   }
   const obstacle = settings.cluster ? (process.platform === 'win32' ? 'this is Windows' : undefined) : 'config.io.cluster is false';
@@ -45,18 +45,13 @@ export function teamworkOf(start: Start, settings: Settings): Teamwork {
     routesSessions,
     usesHub: !obstacle && !through,
     description: `worker ${ownWorkerId()}: ${requests}; ${through ?? broadcasts}`,
-    warning: sticky || routesSessions || !polls(init.transports) ? undefined : stickyMissing(workers),
+    warning: sticky || routesSessions || !allowsPolling(init) ? undefined : stickyMissing(workers),
   };
 }
 
 /** A name that no other worker of this start has, nor one that takes this one's place: digits. */
 export function ownWorkerId(): string {
   return String(isMainThread ? (cluster.worker?.id ?? process.pid) : threadId);
-}
-
-/** Whether clients may poll. */
-export function polls(transports: readonly string[] = ['polling', 'websocket']): boolean {
-  return transports.includes('polling');
 }
 
 function stickyMissing(workers: number): string {

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { Socket } from 'socket.io';
-import type { GenerateId } from '../config/settings';
+import type { GenerateId } from '../config/options';
 import type { Logger } from '../egg';
 import { messageOf } from '../errors';
 

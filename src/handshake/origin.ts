@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
-import type { InitOptions } from '../config/settings';
+import type { InitOptions } from '../config/options';
 import type { EggApplication, EggContext } from '../egg';
 import { messageOf, oneLine } from '../errors';
 import { LogLimit } from '../log-limit';
@@ -238,23 +238,6 @@ const JSONP_REFUSED =
 
 const UPGRADE_MISSING =
   'a request for a WebSocket is no upgrade: a proxy in front has to pass on the headers Upgrade and Connection; until then clients stay with polling, or do not connect at all';
-
-/**
- * What to log where the `cors` option is meant to let pages in, and browsers keep clients of Socket.IO 2 out: these poll with credentials,
- * for which the option has to say `credentials: true` and to answer with the page's own origin.
- */
-export function corsWarning({ cors, allowEIO3, transports = ['polling'] }: InitOptions): string | undefined {
-  if (!allowEIO3 || !transports.includes('polling') || typeof cors !== 'object') return undefined;
-  const { origin, credentials } = cors;
-  if (!origin || (Array.isArray(origin) && origin.length === 0)) return undefined;
-  const remedies = [
-    origin === '*' && 'origin to a list of your sites (true lets every site act for its visitors)',
-    credentials !== true && 'credentials: true',
-  ].filter(remedy => remedy !== false);
-  if (remedies.length === 0) return undefined;
-  const problem = `config.io.init.cors lets in no browser that has a client of Socket.IO 2, which polls with credentials unless told otherwise: set ${remedies.join(' and ')} there; if there are no such clients, set config.io.init.allowEIO3 to false`;
-  return messageOf('IO_CORS_CREDENTIALS', problem);
-}
 
 /**
  * The `cors` option for Engine.IO, which makes response headers of it before the check, for requests without an origin as well.

@@ -20,7 +20,7 @@ const DROPPED = /^WARN .*IO_MESSAGE_INVALID/;
 
 async function startPair(t: TestContext, io: object): Promise<[LoggedServer, LoggedServer]> {
   const start = async (): Promise<LoggedServer> => {
-    const settings = readConfig(io, () => {}).adapter;
+    const settings = readConfig({ io }, 1, () => {}).adapter;
     const logs = new Logs();
     const link = createBackplane(settings, {}, logs, ROOT);
     if (!link) throw new Error('no adapter is asked for');
@@ -288,7 +288,8 @@ test('postgres: no message is lost about the size that is too large for NOTIFY, 
 test('mongo: what is no document of the adapter is dropped', async t => {
   watchForCrashes(t);
   const settings = readConfig(
-    { adapter: { name: 'mongo', url: 'mongodb://127.0.0.1:1/?directConnection=true', database: 'io' } },
+    { io: { adapter: { name: 'mongo', url: 'mongodb://127.0.0.1:1/?directConnection=true', database: 'io' } } },
+    1,
     () => {},
   ).adapter;
   const logs = new Logs();

@@ -10,7 +10,7 @@ import { startRedis } from '../support/redis';
 
 function joinBy(t: TestContext, io: object): Join {
   return async (): Promise<AdapterServer> => {
-    const settings = readConfig(io, () => {}).adapter;
+    const settings = readConfig({ io }, 1, () => {}).adapter;
     const logs = new Logs();
     const link = createBackplane(settings, {}, logs, ROOT);
     if (!link) throw new Error('no adapter is asked for');

@@ -7,7 +7,7 @@ test('on Windows workers are alone, and told so: sticky is what helps', t => {
   const platform = Object.getOwnPropertyDescriptor(process, 'platform') ?? {};
   Object.defineProperty(process, 'platform', { ...platform, value: 'win32' });
   t.after(() => Object.defineProperty(process, 'platform', platform));
-  const settings = readConfig({}, () => {});
+  const settings = readConfig({}, 2, () => {});
   const { routesSessions, usesHub, description, warning } = teamworkOf({ workers: 2 }, settings);
   assert.deepEqual([routesSessions, usesHub], [false, false]);
   assert.match(description, /have to reach the same worker, and this is Windows; broadcasts stay in the process, since this is Windows$/);

@@ -21,7 +21,8 @@ import {
   isTarget,
 } from '../backend-message';
 import type { Backplane } from '../backplane';
-import type { AdapterFactory, RedisConfig, RedisSettings } from '../../config/settings';
+import type { RedisSettings } from '../../config/adapter';
+import type { AdapterFactory, RedisConfig } from '../../config/options';
 import type { Logger } from '../../egg';
 import { toError } from '../../errors';
 import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';

@@ -1,0 +1,175 @@
+/** `config.io.adapter`: what broadcasts go through. */
+import type { Namespace } from 'socket.io';
+import type { Adapter } from 'socket.io-adapter';
+import { SetupError } from '../errors';
+import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './options';
+import {
+  booleanAt,
+  functionAt,
+  isSet,
+  nearest,
+  objectAt,
+  oneOf,
+  type Reader,
+  type Readers,
+  stringAt,
+  stringOrObjectAt,
+  wholeNumber,
+} from './readers';
+import { isRedisOption, readRedis } from './redis';
+
+/** What broadcasts go through, checked and complete. */
+export type AdapterSettings = OwnAdapterSettings | RedisSettings | DatabaseSettings;
+
+/** The app has an adapter of its own, in `config.io.adapter` or in `config.io.init.adapter`. */
+interface OwnAdapterSettings {
+  readonly name: 'own';
+  readonly create: AdapterFactory;
+}
+
+export interface RedisSettings {
+  readonly name: 'redis' | 'redis-sharded' | 'redis-streams';
+  readonly options: AdapterOptions;
+  readonly redis: RedisConfig;
+}
+
+export interface DatabaseSettings {
+  readonly name: 'mongo' | 'postgres';
+  readonly options: AdapterOptions;
+}
+
+type AdapterOptions = Readonly<Record<string, unknown>> & { readonly requestsTimeout?: number };
+
+const count = wholeNumber(1);
+const ms = wholeNumber(1);
+const bytes = wholeNumber(1);
+
+const ADAPTERS = {
+  redis: { requestsTimeout: ms, publishOnSpecificResponseChannel: booleanAt },
+  'redis-sharded': { requestsTimeout: ms, subscriptionMode: oneOf('static', 'dynamic', 'dynamic-private') },
+  'redis-streams': {
+    requestsTimeout: ms,
+    streamName: stringAt,
+    streamCount: count,
+    maxLen: count,
+    readCount: count,
+    blockTimeInMs: ms,
+    sessionKeyPrefix: stringAt,
+    onlyPlaintext: booleanAt,
+  },
+  mongo: {
+    url: stringAt,
+    database: stringAt,
+    collection: stringAt,
+    requestsTimeout: ms,
+    heartbeatInterval: ms,
+    heartbeatTimeout: ms,
+  },
+  postgres: {
+    connection: stringOrObjectAt,
+    channelPrefix: stringAt,
+    tableName: stringAt,
+    payloadThreshold: bytes,
+    cleanupInterval: ms,
+    requestsTimeout: ms,
+    heartbeatInterval: ms,
+    heartbeatTimeout: ms,
+  },
+} satisfies { readonly [Name in AdapterName]: Readers<Omit<ConfigOf<Name>, 'name'>> };
+
+/** Options that have no default. */
+const REQUIRED = { redis: [], 'redis-sharded': [], 'redis-streams': [], mongo: ['url', 'database'], postgres: ['connection'] } satisfies {
+  readonly [Name in AdapterName]: readonly (keyof ConfigOf<Name>)[];
+};
+
+type ConfigOf<Name extends AdapterName> = Extract<AdapterConfig, { name: Name }>;
+
+interface Given {
+  /** `config.io.adapter` */
+  readonly adapter: unknown;
+  /** `config.io.init.adapter`, which Socket.IO itself has for an adapter of the app's own. */
+  readonly initAdapter: unknown;
+  /** `config.io.redis` */
+  readonly redis: unknown;
+}
+
+/** @param eggRedis `config.redis`, of egg-redis or @eggjs/redis */
+export function readAdapter({ adapter, initAdapter, redis }: Given, eggRedis: unknown): AdapterSettings | undefined {
+  const withoutRedis = (user: string): void => {
+    if (isSet(redis)) throw new SetupError('IO_CONFIG_INVALID', `config.io.redis is of no use to ${user}; remove one of the two`);
+  };
+  if (isSet(initAdapter)) {
+    for (const [key, value] of Object.entries({ adapter, redis }))
+      if (isSet(value)) throw new SetupError('IO_CONFIG_INVALID', `config.io.${key} and config.io.init.adapter are both set; keep one`);
+    return { name: 'own', create: toFactory(functionAt('config.io.init.adapter', initAdapter)) };
+  }
+  if (!isSet(adapter)) return isSet(redis) ? { name: 'redis', options: {}, redis: readRedis(redis, eggRedis) } : undefined;
+  if (typeof adapter === 'function') {
+    withoutRedis('a config.io.adapter of your own');
+    return { name: 'own', create: toFactory(functionAt('config.io.adapter', adapter)) };
+  }
+  const { name, ...given } =
+    typeof adapter === 'string'
+      ? { name: adapter }
+      : objectAt('config.io.adapter', adapter, 'the name of an adapter, an object with its name and options, or a function');
+  if (!isAdapterName(name)) {
+    const names = Object.keys(ADAPTERS);
+    const guess = typeof name === 'string' ? ` Did you mean ${nearest(name, names)}?` : '';
+    const problem = `config.io.adapter names ${typeof name === 'string' ? `'${name}'` : 'none'}; there are ${names.join(', ')}, or give a function.${guess}`;
+    throw new SetupError('IO_ADAPTER_UNKNOWN', problem);
+  }
+  const options = readAdapterOptions(name, given);
+  if (name === 'mongo' || name === 'postgres') {
+    withoutRedis(`the adapter ${name}`);
+    return { name, options };
+  }
+  const settings = { name, options, redis: readRedis(redis ?? {}, eggRedis) };
+  checkCluster(settings);
+  return settings;
+}
+
+type AdapterClass = new (nsp: Namespace) => Adapter;
+
+/** Socket.IO types an adapter of the app's own as a class only; functions are documented as well. */
+function toFactory(own: AdapterFactory | AdapterClass): AdapterFactory {
+  if (own.prototype === undefined) return own as AdapterFactory; // an arrow function
+  return nsp => new (own as AdapterClass)(nsp); // a class, or a function that returns the adapter all the same
+}
+
+function isAdapterName(name: unknown): name is AdapterName {
+  return typeof name === 'string' && Object.hasOwn(ADAPTERS, name);
+}
+
+function readAdapterOptions(name: AdapterName, given: Record<string, unknown>): AdapterOptions {
+  const readers: Readonly<Record<string, Reader<unknown>>> = ADAPTERS[name];
+  const options: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(given)) {
+    if (!isSet(value)) continue;
+    const place = `config.io.adapter.${key}`;
+    const read = Object.hasOwn(readers, key) ? readers[key] : undefined;
+    if (!read) throw new SetupError('IO_CONFIG_INVALID', `${place} ${whyUnknown(name, key, Object.keys(readers))}`);
+    options[key] = read(place, value);
+  }
+  for (const key of REQUIRED[name]) {
+    if (options[key] === undefined) throw new SetupError('IO_CONFIG_INVALID', `config.io.adapter.${key} is missing: ${name} needs it`);
+  }
+  return options;
+}
+
+function whyUnknown(name: AdapterName, key: string, known: readonly string[]): string {
+  const owner = Object.entries(ADAPTERS).find(([, options]) => Object.hasOwn(options, key))?.[0];
+  if (owner !== undefined) return `is an option of ${owner}; ${name} has ${known.join(', ')}`;
+  if (name.startsWith('redis') && isRedisOption(key))
+    return 'says how to reach Redis, or what its channels are called: that belongs into config.io.redis';
+  return `is no option of ${name}; did you mean ${nearest(key, known)}?`;
+}
+
+function checkCluster({ name, redis: { nodes, db } }: RedisSettings): void {
+  if (name === 'redis-streams' && nodes && db)
+    throw new SetupError('IO_CONFIG_INVALID', 'config.io.redis.db: a Redis Cluster has no databases; set config.io.redis.key instead');
+  if (name === 'redis-sharded' && nodes)
+    throw new SetupError(
+      'IO_CONFIG_INVALID',
+      "config.io.adapter 'redis-sharded' does not work over a Redis Cluster: its client does not come back from the failover of a master; take 'redis', or a Redis that is no Cluster",
+    );
+}

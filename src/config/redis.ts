@@ -1,0 +1,123 @@
+/** `config.io.redis`: how Redis is reached. */
+import { SetupError } from '../errors';
+import type { RedisConfig } from './options';
+import { booleanAt, invalid, isSet, objectAt, type Readers, stringAt, wholeNumber } from './readers';
+
+const READERS = {
+  host: stringAt,
+  port: wholeNumber(1, 65_535),
+  url: stringAt,
+  path: stringAt,
+  username: stringAt,
+  auth_pass: stringAt,
+  password: stringAt,
+  db: wholeNumber(0),
+  key: stringAt,
+  cluster: booleanAt,
+  requestsTimeout: wholeNumber(1),
+} satisfies Partial<Readers<RedisConfig>>;
+
+/** @param eggRedis `config.redis`, of egg-redis or @eggjs/redis */
+export function readRedis(value: unknown, eggRedis: unknown): RedisConfig {
+  const redis = complete(value, eggRedis);
+  for (const key of ['port', 'db']) if (typeof redis[key] === 'string' && /^\d+$/.test(redis[key])) redis[key] = Number(redis[key]); // of process.env
+  for (const [key, read] of Object.entries(READERS)) {
+    if (isSet(redis[key])) redis[key] = read(`config.io.redis.${key}`, redis[key]);
+    else delete redis[key];
+  }
+  for (const key of ['pubClient', 'subClient']) {
+    if (isSet(redis[key]))
+      throw new SetupError('IO_CONFIG_REMOVED', `config.io.redis.${key}: give host and port, and the plugin makes its own clients`);
+  }
+  const { nodes, cluster = nodes !== undefined, sentinels, name } = redis as RedisConfig; // the types of these are seen here
+  if (isSet(sentinels)) {
+    serversAt('config.io.redis.sentinels', sentinels);
+    if (typeof name !== 'string') invalid('config.io.redis.name', 'the name that the sentinels have for the master');
+  }
+  if (cluster) serversAt('config.io.redis.nodes', nodes);
+  else delete redis['nodes'];
+  return redis;
+}
+
+/** Whether it is one of the options that users most likely write at the wrong place. */
+export function isRedisOption(key: string): boolean {
+  return Object.hasOwn(READERS, key) || ['sentinels', 'tls', 'nodes'].includes(key);
+}
+
+/** The options themselves, those of a URL, or those of a client of egg-redis. */
+function complete(value: unknown, eggRedis: unknown): Record<string, unknown> {
+  if (value === true) return ofClient(true, eggRedis);
+  if (typeof value === 'string') return value.includes('://') ? ofUrl(value) : ofClient(value, eggRedis);
+  const { use, url, ...given } = objectAt('config.io.redis', value, 'options, a URL, the name of a client in config.redis, or true');
+  if (isSet(use) && use !== true && typeof use !== 'string') invalid('config.io.redis.use', 'a name or true', use);
+  if (isSet(url) && typeof url !== 'string') invalid('config.io.redis.url', 'a string', url);
+  return {
+    ...(use === true || typeof use === 'string' ? ofClient(use, eggRedis) : {}),
+    ...(typeof url === 'string' ? ofUrl(url) : {}),
+    ...modern(given),
+  };
+}
+
+/** The names that the client of Socket.IO 2's adapter had for what ioredis calls otherwise. */
+function modern({ connect_timeout, no_ready_check, family, ...redis }: Record<string, unknown>): Record<string, unknown> {
+  return {
+    ...(isSet(connect_timeout) && { connectTimeout: connect_timeout }),
+    ...(isSet(no_ready_check) && { enableReadyCheck: !no_ready_check }),
+    ...(isSet(family) && { family: family === 'IPv6' ? 6 : family === 'IPv4' ? 4 : family }),
+    ...redis,
+  };
+}
+
+function ofUrl(text: string): Record<string, unknown> {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const db = url?.pathname.slice(1) ?? '';
+  if (!url || !['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '' || !/^\d*$/.test(db))
+    throw new SetupError(
+      'IO_CONFIG_INVALID',
+      'config.io.redis must be a URL like redis://user:password@host:6379/0, or rediss:// with TLS',
+    );
+  return {
+    host: url.hostname.replaceAll(/^\[|\]$/g, ''), // of an IPv6 address
+    ...(url.port !== '' && { port: Number(url.port) }),
+    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
+    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    ...(db !== '' && { db: Number(db) }),
+    ...(url.protocol === 'rediss:' && { tls: {} }),
+  };
+}
+
+/** What `config.redis` says of a client; the plugin makes connections of its own with it. */
+function ofClient(name: string | true, eggRedis: unknown): Record<string, unknown> {
+  const wanted = name === true ? 'config.io.redis is true' : `config.io.redis names the client '${name}'`;
+  const unknown = (problem: string): never => {
+    throw new SetupError('IO_REDIS_CLIENT_UNKNOWN', `${wanted}, ${problem}`);
+  };
+  if (!isSet(eggRedis))
+    return unknown('but there is no config.redis: enable egg-redis or @eggjs/redis and configure it, or give host and port');
+  const { client, clients, default: common } = objectAt('config.redis', eggRedis);
+  const byName = isSet(clients) ? objectAt('config.redis.clients', clients) : {};
+  const names = Object.keys(byName);
+  const list = names.length > 0 ? names.join(', ') : 'none';
+  let found: unknown;
+  if (name === true) {
+    found = client ?? (names.length === 1 ? byName[names[0] ?? ''] : undefined);
+    if (!isSet(found)) return unknown(`which stands for the only client of config.redis; there are: ${list}. Name one`);
+  } else {
+    found = Object.hasOwn(byName, name) ? byName[name] : undefined;
+    if (!isSet(found)) {
+      const only = isSet(client) ? '; config.redis has one client, without a name: write true' : '';
+      return unknown(`which config.redis.clients does not have; there are: ${list}${only}`);
+    }
+  }
+  return { ...(isSet(common) && objectAt('config.redis.default', common)), ...objectAt('the client in config.redis', found) };
+}
+
+function serversAt(place: string, value: unknown): void {
+  const wanted = "an array of servers, as [{ host: '10.0.0.1', port: 6379 }]";
+  if (!Array.isArray(value) || value.length === 0) invalid(place, wanted, value);
+  for (const server of value as unknown[]) {
+    const { host, port } = objectAt(place, server, wanted);
+    if (isSet(host) && typeof host !== 'string') invalid(place, wanted);
+    if (isSet(port) && typeof port !== 'number') invalid(place, wanted);
+  }
+}
