@@ -227,7 +227,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
     const backplane: HubBackplane = new HubBackplane(path, ownWorkerId(), logger, {
       receiverOf: name => {
         const nsp = this._nsps.get(name);
-        return nsp && new HubReceiver(nsp, backplane, nsp.adapter);
+        return nsp && new HubReceiver(nsp, backplane.peers, nsp.adapter);
       },
     });
     this.#backplane = backplane;

@@ -255,6 +255,24 @@ test('what a worker says before it closes is heard', async t => {
   assert.deepEqual(await said, ['last']);
 });
 
+test('who joins and leaves the hub is in the log of the agent and of each worker, at DEBUG', async t => {
+  const path = await hubPath(t);
+  const logs = new Logs();
+  await startHub(t, path, logs);
+  const [one, other] = await startTwo(t, path);
+  await other.leave();
+  while ((await one.io.of('/').adapter.serverCount()) !== 1) await nextTurn();
+  assert.deepEqual(
+    logs.debugLines.map(line => line.replace(/ as number \d+$/, '')),
+    ['one has joined', 'other has joined', 'other has left'].map(what => `DEBUG [egg-socket.io] worker ${what} the hub`),
+  );
+  assert.match(one.logs.debugLines[0] ?? '', /^DEBUG .*joined the hub as number \d+; it has 0 other workers$/);
+  assert.deepEqual(
+    one.logs.debugLines.slice(1),
+    ['joined', 'left'].map(what => `DEBUG [egg-socket.io] worker other has ${what} the hub`),
+  );
+});
+
 // A hub that goes
 
 async function isDown(promise: Promise<unknown>): Promise<void> {
@@ -581,7 +599,7 @@ test('while the hub hangs no more than 32 MB wait for it; what is more is lost, 
   for (let n = 0; n < 40; n++) worker.io.emit('bytes', bytes);
   const [heard] = await allHeard(worker.io.of('/'), [alice]);
   assert.equal(heard?.length, 40);
-  assert.ok(worker.link.backlog <= 32 * 1024 * 1024);
+  assert.ok(worker.link.peers.backlog <= 32 * 1024 * 1024);
   assert.match(worker.logs.lines.join('\n'), /^ERROR .*IO_HUB_OVERFLOW: more than 32 MB wait for the hub.*$/);
   for (let n = 0; n < 20_000; n++) worker.io.serverSideEmit(''); // less than a question, so that there is no room for one
   await assert.rejects(worker.io.fetchSockets(), { code: 'IO_HUB_OVERFLOW' });

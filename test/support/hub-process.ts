@@ -53,9 +53,9 @@ async function worker(path: string, name: string): Promise<Actions> {
         if (turn < TURN) continue;
         turn = 0;
         do await nextTurn();
-        while (link.backlog > BACKLOG);
+        while (link.peers.backlog > BACKLOG);
       }
-      while (link.backlog > 0) await nextTurn();
+      while (link.peers.backlog > 0) await nextTurn();
     },
     /** What has been heard of that worker, once it is so many messages. */
     async heard(from: string, count: number) {

@@ -1,42 +1,12 @@
 /** Does here what another process asks for by way of the hub, and answers it. */
 import type { Namespace, Socket } from 'socket.io';
-import type { Adapter, BroadcastFlags, BroadcastOptions, Room } from 'socket.io-adapter';
+import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { detailsOf } from '../../backplane/answer';
 import { InvalidMessage, isServerEvent } from '../../backplane/backend-message';
-import type { HubBackplane } from './hub-backplane';
 import { decodeValues, encodeValues, type Part } from './hub-message';
 import { type Packet, PacketCodec } from './hub-packet';
-
-/** Whom it concerns: as BroadcastOptions, as JSON has them. */
-export interface Target {
-  readonly nsp: string;
-  readonly rooms?: Room[];
-  readonly except?: Room[];
-  readonly flags?: BroadcastFlags;
-}
-
-/** What others answer, if it comes with an id. */
-export type Query =
-  | ({ readonly type: 'broadcast' | 'fetch'; readonly id?: number } & Target)
-  | { readonly type: 'event'; readonly nsp: string; readonly id?: number };
-
-/** What a message asks for. */
-export type Head =
-  | Query
-  | ({ readonly type: 'join' | 'leave'; readonly names: Room[] } & Target)
-  | ({ readonly type: 'disconnect'; readonly close: boolean } & Target);
-
-/** An answer; the parts are what was asked for. */
-export interface Reply {
-  readonly type: 'reply';
-  readonly id: number;
-  /** That worker has no such namespace. */
-  readonly isNobody?: true;
-  /** Why that worker cannot answer. */
-  readonly error?: string;
-  /** To a broadcast: how many clients it has gone to. Their acknowledgements follow, each in a reply without this. */
-  readonly clients?: number;
-}
+import type { HubPeers, Receiver } from './hub-peers';
+import type { Request, Target } from './hub-request';
 
 /** What an adapter does within its process. */
 export type LocalAdapter = Pick<
@@ -44,50 +14,67 @@ export type LocalAdapter = Pick<
   'addSockets' | 'broadcast' | 'broadcastWithAck' | 'delSockets' | 'disconnectSockets' | 'fetchSockets'
 >;
 
-export class HubReceiver {
+export class HubReceiver implements Receiver {
   readonly #nsp: Namespace;
-  readonly #backplane: HubBackplane;
+  readonly #adapter: Adapter;
+  readonly #peers: HubPeers;
   readonly #local: LocalAdapter;
   readonly #codec: PacketCodec;
   readonly #packetOf: (frames: readonly Part[]) => Packet;
 
-  /** @param packetOf makes the packet that the adapter is given to broadcast, if it need not be whole */
-  constructor(nsp: Namespace, backplane: HubBackplane, local: LocalAdapter, packetOf?: (frames: readonly Part[]) => Packet) {
+  /**
+   * @param adapter of the namespace
+   * @param local what that does within its process. Default: what it does
+   * @param packetOf makes the packet that the adapter is given to broadcast, if it need not be whole
+   */
+  constructor(
+    nsp: Namespace,
+    peers: HubPeers,
+    adapter: Adapter,
+    local: LocalAdapter = adapter,
+    packetOf?: (frames: readonly Part[]) => Packet,
+  ) {
     this.#nsp = nsp;
-    this.#backplane = backplane;
+    this.#peers = peers;
+    this.#adapter = adapter;
     this.#local = local;
     this.#codec = new PacketCodec(nsp);
     this.#packetOf = packetOf ?? (frames => this.#codec.decode(frames));
   }
 
-  /** Returns what is not done yet. */
-  receive(from: number, head: Head, parts: readonly Part[]): Promise<void> | void {
-    switch (head.type) {
+  /** A namespace can be given another adapter, and does not close the one before. */
+  get isInUse(): boolean {
+    return this.#nsp.adapter === this.#adapter;
+  }
+
+  /** Returns a promise for what is not done yet, if anything. */
+  receive(from: number, request: Request, parts: readonly Part[]): Promise<void> | void {
+    switch (request.type) {
       case 'broadcast':
-        if (head.id === undefined) this.#local.broadcast(this.#packetOf(parts), optionsOf(head));
-        else this.#broadcastFor(from, head.id, this.#codec.decode(parts), optionsOf(head));
+        if (request.id === undefined) this.#local.broadcast(this.#packetOf(parts), optionsOf(request));
+        else this.#broadcastFor(from, request.id, this.#codec.decode(parts), optionsOf(request));
         break;
       case 'join':
-        this.#local.addSockets(optionsOf(head), head.names);
+        this.#local.addSockets(optionsOf(request), request.names);
         break;
       case 'leave':
-        this.#local.delSockets(optionsOf(head), head.names);
+        this.#local.delSockets(optionsOf(request), request.names);
         break;
       case 'disconnect':
-        this.#local.disconnectSockets(optionsOf(head), head.close);
+        this.#local.disconnectSockets(optionsOf(request), request.close);
         break;
       case 'fetch':
-        return this.#fetchFor(from, head.id, optionsOf(head));
+        return this.#fetchFor(from, request.id, optionsOf(request));
       case 'event':
-        this.#hearEvent(from, head.id, decodeValues(parts));
+        this.#hearEvent(from, request.id, decodeValues(parts));
     }
   }
 
   /** The clients here acknowledge to whoever asks for it. */
   #broadcastFor(from: number, id: number, packet: Packet, opts: BroadcastOptions): void {
-    const onAnswer = (answer?: unknown): void => this.#backplane.reply(from, { type: 'reply', id }, this.#encodeAnswer(answer));
-    this.#local.broadcastWithAck(packet, opts, clients => this.#backplane.reply(from, { type: 'reply', id, clients }), onAnswer);
-    this.#backplane.later(opts.flags?.timeout, () => {
+    const onAnswer = (answer?: unknown): void => this.#peers.reply(from, { type: 'reply', id }, this.#encodeAnswer(answer));
+    this.#local.broadcastWithAck(packet, opts, clients => this.#peers.reply(from, { type: 'reply', id, clients }), onAnswer);
+    this.#peers.later(opts.flags?.timeout, () => {
       for (const socket of this.#nsp.sockets.values()) {
         (Reflect.get(socket, 'acks') as Map<unknown, unknown>).delete(packet.id); // private; of a client that has not answered
       }
@@ -96,7 +83,7 @@ export class HubReceiver {
 
   async #fetchFor(from: number, id: number | undefined, opts: BroadcastOptions): Promise<void> {
     const sockets = (await this.#local.fetchSockets(opts)) as Socket[]; // declared as any; within a process they are whole
-    this.#answer(from, id, this.#backplane.answers.ofSockets(sockets.map(detailsOf)));
+    this.#answer(from, id, this.#peers.backplane.answers.ofSockets(sockets.map(detailsOf)));
   }
 
   #hearEvent(from: number, id: number | undefined, args: unknown[]): void {
@@ -111,9 +98,9 @@ export class HubReceiver {
 
   #answer(from: number, id = 0, values: unknown[]): void {
     try {
-      this.#backplane.reply(from, { type: 'reply', id }, encodeValues(values));
+      this.#peers.reply(from, { type: 'reply', id }, encodeValues(values));
     } catch (error) {
-      this.#backplane.reply(from, { type: 'reply', id, error: this.#backplane.answers.refusal(error).error.message });
+      this.#peers.reply(from, { type: 'reply', id, error: this.#peers.backplane.answers.refusal(error).error.message });
     }
   }
 
@@ -122,7 +109,7 @@ export class HubReceiver {
     try {
       return this.#codec.encodeAnswer(answer);
     } catch (error) {
-      return this.#codec.encodeAnswer(this.#backplane.answers.refusal(error));
+      return this.#codec.encodeAnswer(this.#peers.backplane.answers.refusal(error));
     }
   }
 }

@@ -1,37 +1,29 @@
 /**
  * The hub: by it broadcasts cross the workers of one machine. It runs in the agent, and each worker has one connection to it, over a Unix domain
- * socket. It passes frames on and knows who is there; what is in the frames it does not look at.
+ * socket. It passes frames on and knows which workers are there; it does not look at what is in the frames.
+ *
+ * Back-pressure. A worker that reads more slowly than the others write must neither fill the memory of the agent nor stop the machine. While too
+ * much waits for one worker, the hub reads from none: its sockets fill, and what is published waits in the outboxes of the workers that publish.
+ * So all go at the pace of the slowest, and nothing is lost. A worker that reads nothing, or very little, may hold the others up for a second, and
+ * after that for a tenth of the time (`HubWorker` counts). Then it counts as hanging: the others go on, 8 MB wait for it, and what is more is lost
+ * for it alone, with a line of log, until it reads again. The other end is in hub-outbox.ts: more than 32 MB wait for no hub.
  */
 import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import type { Logger } from '../../egg';
-import { messageOf } from '../../errors';
-import { controlFrame, eachFrame, EVERYONE, FrameReader, type Hello, HUB, type Notice, type Run } from './hub-frames';
-
-/** While more bytes than this wait for a worker, nothing is read from any: what is sent faster than it is taken is held back where it is made. */
-const HIGH_WATER = 512 * 1024;
-
-/** But not for longer than this, in ms: a worker that takes nothing off for so long hangs, and must not keep the others waiting. */
-const PATIENCE = 1000;
-
-/** A worker that takes off so many bytes in a ms is not what keeps the others waiting, however long its queue: 5 MB a second. */
-const FAIR_PACE = 5000;
-
-/** What share of the time a worker that takes off less may keep the others waiting for good. */
-const FAIR_SHARE = 0.1;
-
-/** So many bytes wait for a worker that hangs; what comes after them is lost for it. */
-const HANGING_QUEUE = 8 * 1024 * 1024;
+import { eachFrame, EVERYONE, FrameReader, type Hello, HUB, type Run } from './hub-frames';
+import { HubWorker } from './hub-worker';
 
 export class Hub {
   readonly #logger: Logger;
   readonly #server = createServer(socket => this.#accept(socket));
-  readonly #connections = new Set<Connection>();
-  /** Those that have said hello, by number; those who only speak as well, since answers go to them. */
-  readonly #workers = new Map<number, Connection>();
-  /** For whom more waits than should. */
-  readonly #behind = new Set<Connection>();
+  /** All that are connected. */
+  readonly #connected = new Set<HubWorker>();
+  /** Those that have said hello, by number. The agent is one, since answers go to it. */
+  readonly #workers = new Map<number, HubWorker>();
+  /** Those that hold the others up: too much waits for them. */
+  readonly #behind = new Set<HubWorker>();
   /** A hub that was killed gave numbers too, and an answer to one of them may come yet: no number is given twice. */
   #lastNumber = randomInt(1, 2 ** 31);
   #startedAt = 0;
@@ -57,190 +49,80 @@ export class Hub {
   /** Ends all connections. */
   async close(): Promise<void> {
     const closed = new Promise<void>(resolve => this.#server.close(() => resolve()));
-    for (const { socket } of this.#connections) socket.destroy();
+    for (const { socket } of this.#connected) socket.destroy();
     await closed;
   }
 
   #accept(socket: Socket): void {
-    const connection = new Connection(++this.#lastNumber, socket, this.#logger, isBehind => this.#keepPace(connection, isBehind));
+    const worker = new HubWorker(++this.#lastNumber, socket, this.#logger, isBehind => this.#setBehind(worker, isBehind));
     const reader = new FrameReader();
-    this.#connections.add(connection);
+    this.#connected.add(worker);
     if (this.#behind.size > 0) socket.pause();
     socket.on('data', chunk => {
       try {
-        this.#relay(connection, reader.read(chunk));
+        this.#relay(worker, reader.read(chunk));
       } catch (error) {
         this.#logger.error('[egg-socket.io] the hub cannot read what a worker says:', error);
         socket.destroy();
       }
     });
     socket.on('error', () => undefined); // a worker that was killed; `close` follows
-    socket.on('close', () => this.#leave(connection));
+    socket.on('close', () => this.#leave(worker));
   }
 
-  /** What has come together leaves together. */
-  #relay(from: Connection, runs: Run[]): void {
-    for (const { socket } of this.#connections) socket.cork();
+  /** Frames that have come together leave together. */
+  #relay(from: HubWorker, runs: Run[]): void {
+    for (const { socket } of this.#connected) socket.cork();
     try {
       for (const run of runs) this.#pass(from, run);
     } finally {
-      for (const { socket } of this.#connections) socket.uncork();
+      for (const { socket } of this.#connected) socket.uncork();
     }
   }
 
-  #pass(from: Connection, run: Run): void {
+  #pass(from: HubWorker, run: Run): void {
     if (run.to === HUB) eachFrame(run, (_number, content) => this.#welcome(from, content));
     else if (from.name === undefined) throw new Error('no hello');
     else if (run.to === EVERYONE) for (const worker of this.#othersThan(from)) worker.send(run);
     else this.#workers.get(run.to)?.send(run);
   }
 
-  *#othersThan(one: Connection): Iterable<Connection> {
+  *#othersThan(one: HubWorker): Iterable<HubWorker> {
     for (const worker of this.#workers.values()) if (worker !== one && !worker.onlySpeaks) yield worker;
   }
 
-  #welcome(connection: Connection, content: Buffer): void {
+  #welcome(worker: HubWorker, content: Buffer): void {
     const { name, onlySpeaks = false } = JSON.parse(content.toString()) as Hello; // the worker's side of this plugin has written it
-    const { number } = connection;
-    const peers = [...this.#othersThan(connection)].map(({ number, name }) => [number, String(name)] as const);
-    connection.name = name;
-    connection.onlySpeaks = onlySpeaks;
-    this.#workers.set(number, connection);
-    connection.notify({ type: 'welcome', number, age: performance.now() - this.#startedAt, peers });
-    if (!onlySpeaks)
-      for (const worker of this.#workers.values()) if (worker !== connection) worker.notify({ type: 'joined', number, name });
+    const { number } = worker;
+    const peers = [...this.#othersThan(worker)].map(({ number, name }) => [number, String(name)] as const);
+    worker.name = name;
+    worker.onlySpeaks = onlySpeaks;
+    this.#workers.set(number, worker);
+    this.#logger.debug('[egg-socket.io] worker %s has joined the hub as number %d', name, number);
+    worker.notify({ type: 'welcome', number, age: performance.now() - this.#startedAt, peers });
+    if (onlySpeaks) return;
+    for (const other of this.#workers.values()) if (other !== worker) other.notify({ type: 'joined', number, name });
   }
 
-  #leave(connection: Connection): void {
-    this.#connections.delete(connection);
-    this.#keepPace(connection, false);
-    const { number } = connection;
-    if (this.#workers.delete(number)) for (const worker of this.#workers.values()) worker.notify({ type: 'left', number });
+  #leave(worker: HubWorker): void {
+    this.#connected.delete(worker);
+    this.#setBehind(worker, false);
+    const { number, name } = worker;
+    if (!this.#workers.delete(number)) return;
+    this.#logger.debug('[egg-socket.io] worker %s has left the hub', name);
+    for (const other of this.#workers.values()) other.notify({ type: 'left', number });
   }
 
-  /** Reads from the workers while each of them can take more. One that is killed meanwhile is missed when reading goes on. */
-  #keepPace(connection: Connection, isBehind: boolean): void {
+  /** Reads from the workers while none is behind. That one was killed meanwhile is noticed when reading goes on. */
+  #setBehind(worker: HubWorker, isBehind: boolean): void {
     const waited = this.#behind.size > 0;
-    if (isBehind) this.#behind.add(connection);
-    else this.#behind.delete(connection);
+    if (isBehind) this.#behind.add(worker);
+    else this.#behind.delete(worker);
     const waits = this.#behind.size > 0;
     if (waits === waited) return;
-    for (const { socket } of this.#connections) {
+    for (const { socket } of this.#connected) {
       if (waits) socket.pause();
       else socket.resume();
     }
-  }
-}
-
-/** A worker, and what waits for it. */
-class Connection {
-  name: string | undefined;
-  onlySpeaks = false;
-  readonly number: number;
-  readonly socket: Socket;
-  readonly #logger: Logger;
-  readonly #onPace: (isBehind: boolean) => void;
-  /** Set while the others wait for it. */
-  #patience: NodeJS.Timeout | undefined;
-  /** When the others have begun to wait for it, or have stopped; and how much had been taken off by then. */
-  #since = 0;
-  #takenBefore = 0;
-  #handed = 0;
-  /** For how many ms they have waited in vain. It is forgotten slowly. */
-  #debt = 0;
-  #hangs = false;
-  #lost = 0;
-
-  constructor(number: number, socket: Socket, logger: Logger, onPace: (isBehind: boolean) => void) {
-    this.number = number;
-    this.socket = socket;
-    this.#logger = logger;
-    this.#onPace = onPace;
-    socket.on('close', () => clearTimeout(this.#patience));
-  }
-
-  /** Only what a worker that hangs would wait for too long is lost, and for that worker alone. */
-  send(run: Run): void {
-    if (this.#hangs && this.socket.writableLength + run.size > HANGING_QUEUE) this.#lose(run.frames);
-    else this.#write(run);
-  }
-
-  /** Never lost: they are few, and all that follows depends on them. */
-  notify(notice: Notice): void {
-    this.#write(controlFrame(this.number, notice));
-  }
-
-  #write({ bytes }: Run): void {
-    const last = bytes.length - 1;
-    for (const [index, piece] of bytes.entries()) {
-      this.#handed += piece.length;
-      this.socket.write(this.#keep(piece), index === last ? this.#onWritten : undefined);
-    }
-    if (this.socket.writableLength > HIGH_WATER && !this.#hangs) this.#fallBehind();
-  }
-
-  /** What has to wait is not to keep in memory the many bytes for others that it has come with. */
-  #keep(piece: Buffer): Buffer {
-    return this.socket.writableLength > 0 && piece.length * 4 < piece.buffer.byteLength ? Buffer.from(piece) : piece;
-  }
-
-  readonly #onWritten = (error?: Error | null): void => {
-    if (error || this.socket.writableLength > HIGH_WATER) return; // it is gone, or still behind
-    this.#hangs = false;
-    this.#catchUp();
-  };
-
-  #fallBehind(): void {
-    if (this.#patience) return;
-    this.#debt = Math.max(0, this.#debt - (performance.now() - this.#since) * FAIR_SHARE);
-    this.#waitOn(PATIENCE - this.#debt);
-    this.#onPace(true);
-  }
-
-  #waitOn(patience: number): void {
-    this.#since = performance.now();
-    this.#takenBefore = this.#taken;
-    this.#patience = setTimeout(() => {
-      if (this.#isFair) this.#waitOn(PATIENCE);
-      else this.#giveUp();
-    }, patience).unref();
-  }
-
-  #giveUp(): void {
-    this.#hangs = true;
-    this.#debt = PATIENCE;
-    this.#stopWaiting();
-    this.#onPace(false);
-  }
-
-  get #taken(): number {
-    return this.#handed - this.socket.writableLength;
-  }
-
-  /** Whether it has taken off enough since the others wait for it. */
-  get #isFair(): boolean {
-    return this.#taken - this.#takenBefore >= (performance.now() - this.#since) * FAIR_PACE;
-  }
-
-  #catchUp(): void {
-    if (this.#patience) this.#debt = this.#isFair ? 0 : this.#debt + performance.now() - this.#since;
-    this.#stopWaiting();
-    this.#onPace(false);
-    if (this.#lost > 0) this.#logger.info('[egg-socket.io] worker %s takes messages again; %d were lost for it', this.name, this.#lost);
-    this.#lost = 0;
-  }
-
-  #stopWaiting(): void {
-    clearTimeout(this.#patience);
-    this.#patience = undefined;
-    this.#since = performance.now();
-  }
-
-  #lose(frames: number): void {
-    if (this.#lost === 0) {
-      const problem = `worker ${this.name} takes no messages off; what is more than ${HANGING_QUEUE / 1024 / 1024} MB is lost for it until it does`;
-      this.#logger.error(messageOf('IO_HUB_OVERFLOW', problem));
-    }
-    this.#lost += frames;
   }
 }

@@ -1,0 +1,109 @@
+/**
+ * Messages on their way from a worker to the hub. The messages of one turn of the event loop leave together. Node cannot make a publisher wait:
+ * what is published faster than the hub takes it is dropped once the queue is full, with a line of log at the beginning and at the end.
+ */
+import type { Socket } from 'node:net';
+import type { Logger } from '../../egg';
+import { messageOf } from '../../errors';
+import { HEADER, MAX_FRAME, writeHeader } from './hub-frames';
+import type { Message } from './hub-message';
+
+/** The most bytes that wait for the hub: as many as the largest message has. */
+const MAX_QUEUE = MAX_FRAME;
+
+/** Bytes that are allocated at once, for many messages. */
+const SLAB = 64 * 1024;
+
+export class HubOutbox {
+  readonly #socket: Socket;
+  readonly #number: number;
+  readonly #logger: Logger;
+  /** Small messages lie one behind the other in here; what is before `#start` has been handed to `#ready`. */
+  #slab = Buffer.allocUnsafeSlow(SLAB);
+  #start = 0;
+  #end = 0;
+  /** Buffers that leave next, before what is in the slab. */
+  #ready: Buffer[] = [];
+  /** Bytes that the socket does not have yet. */
+  #unsent = 0;
+  #isScheduled = false;
+  #dropped = 0;
+
+  /** @param number of this worker, which the hub has given */
+  constructor(socket: Socket, number: number, logger: Logger) {
+    this.#socket = socket;
+    this.#number = number;
+    this.#logger = logger;
+  }
+
+  /** Bytes that wait for the hub. */
+  get size(): number {
+    return this.#unsent + this.#socket.writableLength;
+  }
+
+  /** Returns whether the message is on its way; else it has been dropped. */
+  push(to: number, message: Message): boolean {
+    const size = HEADER + message.size;
+    if (message.size > MAX_FRAME || this.size + size > MAX_QUEUE) return this.#drop();
+    const [buffer, start] = size > SLAB / 4 ? [this.#newBuffer(size), 0] : this.#place(size);
+    writeHeader(buffer, start, message.size, to, this.#number);
+    message.writeTo(buffer, start + HEADER);
+    this.#unsent += size;
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      setImmediate(() => this.flush());
+    }
+    return true;
+  }
+
+  flush(): void {
+    this.#isScheduled = false;
+    if (this.#unsent === 0) return;
+    this.#endSlice();
+    const ready = this.#ready;
+    this.#ready = [];
+    this.#unsent = 0;
+    const last = ready.length - 1;
+    this.#socket.cork();
+    for (const [index, buffer] of ready.entries()) this.#socket.write(buffer, index === last ? this.#onWritten : undefined);
+    this.#socket.uncork();
+  }
+
+  #newBuffer(size: number): Buffer {
+    this.#endSlice();
+    const buffer = Buffer.allocUnsafeSlow(size);
+    this.#ready.push(buffer);
+    return buffer;
+  }
+
+  #place(size: number): [slab: Buffer, start: number] {
+    if (this.#end + size > this.#slab.length) {
+      this.#endSlice();
+      this.#slab = Buffer.allocUnsafeSlow(SLAB);
+      this.#start = this.#end = 0;
+    }
+    const start = this.#end;
+    this.#end += size;
+    return [this.#slab, start];
+  }
+
+  /** The slab is never written over: what is in it may still be on its way. */
+  #endSlice(): void {
+    if (this.#end > this.#start) this.#ready.push(this.#slab.subarray(this.#start, this.#end));
+    this.#start = this.#end;
+  }
+
+  #drop(): false {
+    if (this.#dropped++ === 0) {
+      const problem = `more than ${MAX_QUEUE / 1024 / 1024} MB wait for the hub, or are one message; what is published now does not reach other workers`;
+      this.#logger.error(messageOf('IO_HUB_OVERFLOW', problem));
+    }
+    return false;
+  }
+
+  readonly #onWritten = (): void => {
+    if (this.#dropped === 0 || this.#socket.writableLength > MAX_QUEUE / 2) return;
+    this.#logger.info('[egg-socket.io] the hub takes messages again; %d did not reach other workers', this.#dropped);
+    this.#dropped = 0;
+  };
+}

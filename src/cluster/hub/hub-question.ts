@@ -1,0 +1,79 @@
+/** What one worker asks of all others, until each has answered or left. */
+import type { BroadcastOptions } from 'socket.io-adapter';
+import { decodeValues, type Part } from './hub-message';
+import type { Packet, PacketCodec } from './hub-packet';
+import type { HubPeers } from './hub-peers';
+import type { Query, Target } from './hub-request';
+
+/** Receives the answers: all of them, or an error and those that have come before it. */
+type Done = (error: Error | null, answers: unknown[]) => void;
+
+/**
+ * Asks all other workers, and calls back once.
+ * @param timeout in ms
+ */
+export function ask(peers: HubPeers, query: Query, parts: readonly Part[], timeout: number, done: Done): void {
+  const missing = new Set(peers.numbers);
+  const answers: unknown[] = [];
+  if (!peers.isComplete || missing.size === 0) {
+    done(peers.isComplete ? null : peers.backplane.error(), answers);
+    return;
+  }
+  const end = (error: Error | null): void => {
+    clearTimeout(timer);
+    peers.forget(id);
+    done(error, answers);
+  };
+  const miss = (from: number): void => {
+    if (missing.delete(from) && missing.size === 0) end(null);
+  };
+  const id = peers.expectReplies({
+    onReply(from, reply, parts) {
+      if (reply.error !== undefined) {
+        end(new Error(`another worker cannot send its answer: ${reply.error}`));
+        return;
+      }
+      if (!reply.isNobody) for (const answer of decodeValues(parts)) answers.push(answer);
+      miss(from);
+    },
+    onLeft: miss,
+    onOutage: end,
+  });
+  const timer = setTimeout(() => {
+    end(new Error(`timeout reached: ${missing.size} of ${peers.count} other workers have not answered in ${timeout} ms`));
+  }, timeout).unref();
+  if (!peers.publish({ ...query, id }, parts)) end(peers.overflowError());
+}
+
+/**
+ * Broadcasts to the clients of all other workers, and hands over their acknowledgements as they come.
+ * @param onClients called with the number of clients of each worker, 0 if it leaves before it has said it
+ * @throws OutageError if it cannot be sent
+ */
+export function broadcastWithAck(
+  peers: HubPeers,
+  target: Target,
+  { packet, codec, opts }: { packet: Packet; codec: PacketCodec; opts: BroadcastOptions },
+  onClients: (count: number) => void,
+  onAnswer: (answer: unknown) => void,
+): void {
+  const frames = codec.encode(packet);
+  const asked = new Set(peers.numbers);
+  const uncounted = new Set(asked);
+  const count = (from: number, clients: number): void => {
+    if (uncounted.delete(from)) onClients(clients);
+  };
+  const id = peers.expectReplies({
+    onReply(from, { clients, isNobody }, parts) {
+      if (clients !== undefined || isNobody) count(from, clients ?? 0);
+      else if (asked.has(from)) onAnswer(codec.decodeAnswer(parts)); // nobody expects those of a worker that has joined since
+    },
+    onLeft: from => count(from, 0),
+    onOutage: () => undefined, // endInOutage() answers
+  });
+  if (!peers.publish({ type: 'broadcast', id, ...target }, frames)) {
+    peers.forget(id);
+    throw peers.overflowError();
+  }
+  peers.later(opts.flags?.timeout, () => peers.forget(id));
+}
