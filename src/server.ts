@@ -13,7 +13,7 @@ import { createContextClass, type SocketContextClass, type SocketHandler } from 
 import { Deprecations } from './deprecations';
 import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './handshake/websocket-engine';
-import { messageOf, oneLine, revealsErrors, SetupError, toError } from './errors';
+import { messageOf, revealsErrors, SetupError, toError } from './errors';
 import { FailureLog } from './path/failures';
 import { HubBackplane } from './cluster/hub/hub-backplane';
 import { HubReceiver } from './cluster/hub/hub-receiver';
@@ -26,7 +26,7 @@ import { guardDecoder, MAX_NESTING } from './decoder';
 import type { Asking } from './backplane/operators';
 import { OriginCheck, safeCors } from './handshake/origin';
 import { Passport } from './path/passport';
-import { type Parent, Parents, withoutCopies } from './path/parents';
+import { AbsentNamespace, type Parent, Parents, stayForArrivals, withoutCopies } from './path/parents';
 import { RunFolder } from './cluster/run-folder';
 import { SessionStore } from './path/session';
 import { SessionRouting } from './cluster/routing/session-routing';
@@ -193,11 +193,16 @@ export class Server extends SocketIoServer implements Asking, Routes {
   }
 
   /** Called by Socket.IO for a client of a namespace that is not there. @internal */
-  override _checkNamespace(...[name, auth, done]: Parameters<SocketIoServer['_checkNamespace']>): void {
-    void (async () => {
-      const nsp = await this.#findNamespace(name, auth);
-      if (!this.#retiring) done(nsp);
-    })();
+  override _checkNamespace(...[name, , done]: Parameters<SocketIoServer['_checkNamespace']>): void {
+    if (this.#parents.isEmpty || !name.startsWith('/')) {
+      done(false);
+      return;
+    }
+    const nsp = new AbsentNamespace(this, name);
+    // Socket.IO tells only a namespace who the client is, and looks it up by its name
+    this._nsps.set(name, nsp);
+    done(nsp);
+    this._nsps.delete(name);
   }
 
   /** Resolves names and joins the others. To be called when the app has been loaded. @internal */
@@ -238,6 +243,11 @@ export class Server extends SocketIoServer implements Asking, Routes {
     if (typeof value !== 'object' || value === null) return false;
     if (value instanceof Socket || value instanceof SocketIoNamespace || value instanceof this.#BroadcastOperator) return true;
     return value === this || ('operator' in value && value.operator instanceof this.#BroadcastOperator); // a socket of fetchSockets()
+  }
+
+  /** Whether it closes. @internal */
+  get isRetiring(): boolean {
+    return this.#retiring !== undefined;
   }
 
   /** @internal */
@@ -318,18 +328,6 @@ export class Server extends SocketIoServer implements Asking, Routes {
     );
   }
 
-  /** The namespace that is made for a client that may connect to it. It never rejects. */
-  async #findNamespace(name: string, auth: object): Promise<SocketIoNamespace | false> {
-    try {
-      return (await this.#parents.create(name, auth, () => this._nsps.get(name))) ?? false;
-    } catch (error) {
-      const place = 'the function of a parent namespace failed';
-      const what = `${place} for ${JSON.stringify(oneLine(name.slice(0, 100)))}`; // which the client has made up
-      this.failures.log({ level: 'error', what, place, namespace: 'made on demand', socket: undefined, error: toError(error) });
-      return false;
-    }
-  }
-
   #adopt(nsp: SocketIoNamespace, isNamed: boolean): void {
     this.#adopted.add(nsp);
     if (!isNamed) {
@@ -337,7 +335,11 @@ export class Server extends SocketIoServer implements Asking, Routes {
       const parent = nsp as Parent;
       const createChild = parent.createChild.bind(parent);
       Object.assign(parent, {
-        createChild: (name: string): SocketIoNamespace => (this.#isStarted ? withoutCopies(createChild(name), parent) : createChild(name)),
+        createChild: (name: string): SocketIoNamespace => {
+          const child = createChild(name);
+          if (this._opts.cleanupEmptyChildNamespaces) stayForArrivals(child);
+          return this.#isStarted ? withoutCopies(child, parent) : child;
+        },
         route(event: string): never {
           throw new SetupError(
             'IO_ROUTE_DYNAMIC',
@@ -347,7 +349,8 @@ export class Server extends SocketIoServer implements Asking, Routes {
       });
       return;
     }
-    const namespace = new Namespace(this, nsp, this.#isStarted ? this.#parents : undefined);
+    const isOnDemand = this.#isStarted || nsp instanceof AbsentNamespace;
+    const namespace = new Namespace(this, nsp, isOnDemand ? this.#parents : undefined);
     const route = (event: string, handler: SpecificHandler, options: RouteOptions = {}): SocketIoNamespace => {
       namespace.router.add(event, handler, (fn, place) => this.#answering(toAsync(fn, place, this.#app), options, place));
       return nsp;

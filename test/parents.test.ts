@@ -1,11 +1,14 @@
 /** Namespaces that are made on demand: by a function or a regular expression. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import type { Socket } from 'socket.io';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Server } from 'egg-socket.io';
+import type { Namespace, Socket } from 'socket.io';
 import { type Files, type RunningApp, startApp } from './support/app';
 import { connect, newClient, next, refusal } from './support/client';
 import { startCluster } from './support/cluster';
-import { nothingRemains, watchForCrashes } from './support/remains';
+import { RawClient } from './support/raw';
+import { engineConnections, internals, nothingRemains, watchForCrashes } from './support/remains';
 
 /** `/room-<n>` is for members, whom a guard asks for their key; `/team-<n>` for all with a key. What happens is told to the app. */
 const FILES: Files = {
@@ -142,6 +145,221 @@ test('the function of a parent that fails refuses the client, is logged, and har
   await refusal(newClient(t, `${url}/b`));
   await logged(/^ERROR .*connection refused, namespace \/b, socket \S+: TypeError: a bug of mine/);
   await connect(t, url);
+});
+
+type Answer = (error: unknown, isAllowed: boolean) => void;
+
+/** A parent whose answers the test gives, and whose guard refuses those with `guard: 'no'`. */
+const HELD: Files = {
+  'app/router.js': `
+    module.exports = app => {
+      app.io
+        .of((name, auth, answer) => app.emit('asked', answer))
+        .use((socket, next) => app.emit('guarded', () => next(socket.handshake.auth.guard === 'no' ? new Error('no') : undefined)) || next());
+    };`,
+};
+
+async function startHeld(t: TestContext, files: Files = {}): Promise<RunningApp & { ask(act: () => unknown): Promise<Answer> }> {
+  watchForCrashes(t);
+  const running = await startApp(t, { ...HELD, ...files });
+  const ask = async (act: () => unknown): Promise<Answer> => {
+    const asked = next<[Answer]>(running.app, 'asked');
+    act();
+    const [answer] = await asked;
+    return answer;
+  };
+  return { ...running, ask };
+}
+
+/** The names of all namespaces, and of those for which an adapter is made from now on. */
+function watchNamespaces(io: Server): { names(): string[]; adapters: string[] } {
+  const adapters: string[] = [];
+  const Adapter = io.adapter() as new (nsp: Namespace) => object;
+  const factory = function (nsp: Namespace): object {
+    adapters.push(nsp.name);
+    return new Adapter(nsp);
+  };
+  Reflect.set(io, '_adapter', factory); // private; the way that is public makes all adapters anew
+  return { names: () => [...io._nsps.keys()], adapters };
+}
+
+for (const protocol of [3, 4] as const) {
+  test(`protocol ${protocol}: of two CONNECTs for a namespace that is not there the newer one counts, also where the older one is answered later`, async t => {
+    const { url, io, ask } = await startHeld(t);
+    const client = await RawClient.open(t, url, { protocol });
+    for (const [name, isAllowed] of [
+      ['/yes', true],
+      ['/no', false],
+    ] as const) {
+      const first = await ask(() => client.send(`40${name},`));
+      const second = await ask(() => client.send(`40${name},`));
+      second(null, true);
+      await client.frame(new RegExp(`^40${name},?`));
+      first(null, isAllowed);
+      await nextTurn();
+      io.of(name).emit('news');
+      await client.frame(new RegExp(`^42${name},`));
+      assert.equal(client.frames.filter(frame => frame.includes(name)).length, 2, client.frames.join(' '));
+      assert.equal(io.of(name).sockets.size, 1);
+    }
+    client.vanish();
+    await nothingRemains(io);
+  });
+}
+
+test('a CONNECT that finds the namespace made by the app takes the place of an older one that did not', async t => {
+  const { url, io, ask } = await startHeld(t);
+  const client = await RawClient.open(t, url);
+  const first = await ask(() => client.send('40/a,'));
+  io.of('/a').emit('nobody is there');
+  const second = await ask(() => client.send('40/a,'));
+  second(null, true);
+  await client.frame(/^40\/a,/);
+  first(null, true);
+  await nextTurn();
+  io.of('/a').emit('news');
+  await client.frame(/^42\/a,/);
+});
+
+test('at most 5 replaced CONNECTs for a namespace that is not there may wait for its parent; the next one closes the connection', async t => {
+  const { url, io, ask } = await startHeld(t);
+  const { names, adapters } = watchNamespaces(io);
+  const client = await RawClient.open(t, url);
+  const answers: Answer[] = [];
+  for (let run = 0; run < 6; run++) answers.push(await ask(() => client.send('40/a,')));
+  client.send('40/a,');
+  await client.closed;
+  for (const answer of answers) answer(null, true);
+  await nothingRemains(io);
+  assert.deepEqual([names(), adapters], [['/'], []]);
+});
+
+test('the function of a parent that does not answer is named in the log, once a minute for all names that clients make up', async t => {
+  const { url, io, ask, logged, logs } = await startHeld(t);
+  Object.assign(Reflect.get(io, 'arrivals'), { slowAfter: 50 });
+  const client = await RawClient.open(t, url);
+  for (const name of ['/a', '/b', '/c']) await ask(() => client.send(`40${name},`));
+  const waits = 'the function of a parent namespace has not answered after 0.05 s, and the client waits';
+  await logged(new RegExp(`^WARN .*${waits}, namespace made on demand, socket \\S+: call its third argument$`));
+  client.vanish();
+  await nothingRemains(io);
+  assert.equal(logs.filter(line => line.includes(waits)).length, 1);
+});
+
+test('names that nobody may connect to leave nothing, and have no adapter', async t => {
+  watchForCrashes(t);
+  const { url, io } = await startApp(t, {
+    'app/router.js': `module.exports = app => {
+      app.io.of(/^\\/room-\\d$/);
+      app.io.of((name, auth, answer) => {
+        if (name.startsWith('/bug')) throw new TypeError('a bug of mine');
+        setImmediate(answer, null, false);
+      });
+    };`,
+  });
+  const { names, adapters } = watchNamespaces(io);
+  const client = await RawClient.open(t, url);
+  for (const name of ['/a', '/bug', '/__proto__']) {
+    for (let count = 0; count < 20; count++) client.send(`40${name}-${count},`);
+    assert.equal(await client.frame(new RegExp(`^44${name}-19,`)), `44${name}-19,{"message":"Invalid namespace"}`);
+  }
+  assert.equal(internals(io).arrivals.size, 0);
+  assert.deepEqual([names(), adapters], [['/'], []]);
+  client.send('40/room-1,');
+  await client.frame(/^40\/room-1,/);
+  assert.deepEqual([names(), adapters], [['/', '/room-1'], ['/room-1']]);
+  client.vanish();
+  await nothingRemains(io);
+});
+
+test('a client that goes while a parent is asked leaves nothing, whatever the answer', async t => {
+  const { url, io, ask } = await startHeld(t);
+  const { names, adapters } = watchNamespaces(io);
+  const client = await RawClient.open(t, url);
+  const answers = [await ask(() => client.send('40/a,')), await ask(() => client.send('40/b,'))];
+  client.vanish();
+  await Promise.all([client.closed, next(engineConnections(io)[0]!, 'close')]);
+  answers.forEach((answer, index) => answer(null, index === 0));
+  await nothingRemains(io);
+  assert.deepEqual([names(), adapters], [['/'], []]);
+});
+
+for (const isAllowedFirst of [true, false]) {
+  test(`of two clients that ask for one name at once, each has its own answer: ${isAllowedFirst ? 'yes, then no' : 'no, then yes'}`, async t => {
+    const { url, io, ask } = await startHeld(t);
+    const { names, adapters } = watchNamespaces(io);
+    const clients = [await RawClient.open(t, url), await RawClient.open(t, url), await RawClient.open(t, url)] as const;
+    const [one, two, three] = clients;
+    const answers = [];
+    for (const client of clients) answers.push(await ask(() => client.send('40/a,')));
+    answers[0]?.(null, isAllowedFirst);
+    await one.frame(/^4[04]\/a,/);
+    answers[1]?.(null, !isAllowedFirst);
+    await two.frame(/^4[04]\/a,/);
+    answers[2]?.(null, true);
+    await three.frame(/^40\/a,/);
+    const [admitted, refused] = isAllowedFirst ? [one, two] : [two, one];
+    assert.equal(await refused.frame(/^44/), '44/a,{"message":"Invalid namespace"}');
+    io.of('/a').emit('news');
+    await Promise.all([admitted.frame(/^42\/a,/), three.frame(/^42\/a,/)]);
+    assert.deepEqual([names(), adapters], [['/', '/a'], ['/a']]);
+    for (const client of clients) client.vanish();
+    await nothingRemains(io);
+  });
+}
+
+test('a client that waits for a parent gets into the namespace that the app has made meanwhile', async t => {
+  const { url, io, ask } = await startHeld(t);
+  const client = await RawClient.open(t, url);
+  const answer = await ask(() => client.send('40/a,'));
+  io.of('/a').on('connection', (socket: Socket) => socket.emit('own'));
+  answer(null, true);
+  await client.frame(/^42\/a,\["own"\]/);
+  assert.equal(io.of('/a').sockets.size, 1);
+});
+
+test('a closing app makes no namespace for a client that waited for a parent, and tells it nothing', async t => {
+  const { url, app, io, ask, close } = await startHeld(t);
+  const { names, adapters } = watchNamespaces(io);
+  const client = await RawClient.open(t, url);
+  const answers = [await ask(() => client.send('40/a,')), await ask(() => client.send('40/b,'))];
+  const beforeClose = Reflect.get(app, 'beforeClose') as (fn: () => void) => void; // not in the type of the tests' app
+  beforeClose.call(app, () => answers.forEach((answer, index) => answer(null, index === 0)));
+  await Promise.all([close(), client.closed]);
+  assert.deepEqual([names(), adapters], [['/'], []]);
+  assert.deepEqual(
+    client.frames.filter(frame => frame.startsWith('4')),
+    [],
+  );
+});
+
+test('with cleanupEmptyChildNamespaces a namespace stays for a client that is on its way into it while another one is refused', async t => {
+  const { url, app, io, ask } = await startHeld(t, {
+    'config/config.default.js': `exports.io = { init: { cleanupEmptyChildNamespaces: true } };`,
+  });
+  const letGo: (() => void)[] = [];
+  app.on('guarded', go => letGo.push(go as () => void));
+  const member = await RawClient.open(t, url);
+  const stranger = await RawClient.open(t, url);
+  for (const [client, auth] of [
+    [member, '{}'],
+    [stranger, '{"guard":"no"}'],
+  ] as const) {
+    const answer = await ask(() => client.send(`40/a,${auth}`));
+    const guarded = next(app, 'guarded');
+    answer(null, true);
+    await guarded;
+  }
+  letGo[1]?.();
+  await stranger.frame(/^44\/a,/);
+  letGo[0]?.();
+  await member.frame(/^40\/a,/);
+  io.of('/a').emit('news');
+  await member.frame(/^42\/a,/);
+  member.vanish();
+  stranger.vanish();
+  await nothingRemains(io);
+  assert.deepEqual([...io._nsps.keys()], ['/']);
 });
 
 test('in every worker a parent is asked, also where the server itself has named the namespace there', async t => {

@@ -101,6 +101,51 @@ for (const version of [2, 3, 4] satisfies ClientVersion[]) {
   }
 }
 
+/** A parent whose store can be in trouble. */
+const ON_DEMAND: Files = {
+  'app/router.js': `module.exports = app => {
+    app.io.of(async (name, auth, answer) => {
+      app.emit('asked');
+      if (app.trouble) throw Object.assign(new Error('connect ECONNREFUSED 10.1.2.3:6379'), { code: 'ECONNREFUSED' });
+      answer(null, true);
+    });
+  };`,
+};
+
+for (const version of [2, 3, 4] satisfies ClientVersion[]) {
+  test(`clients ${version} come back by themselves when the function of a parent has been in trouble, for a namespace that was not there`, async t => {
+    const running = await start(t, {}, ON_DEMAND);
+    const { app, io, url } = running;
+    trouble(running, 'refused');
+    const client = newClient(t, `${url}/made`, COMES_BACK, version);
+    const heard = hear(client);
+    for (let count = 0; count < 3; count++) await next(app, 'asked');
+    assert.equal(io._nsps.has('/made'), false);
+    const connected = next(client, 'connect');
+    trouble(running, undefined);
+    await connected;
+    assert.deepEqual(heard, ['connect']);
+    assert.equal(io.of('/made').sockets.size, 1);
+    await running.logged(
+      /^ERROR .*not connected for now, the client is to try again, namespace made on demand, socket \S+: Error: connect/,
+    );
+    client.disconnect();
+    await nothingRemains(io);
+  });
+}
+
+test('a client that has another namespace open is told that the parent of one that is not there is in trouble', async t => {
+  const running = await start(t, { delay: 60_000 }, ON_DEMAND);
+  const main = await connect(t, `${running.url}/free`);
+  trouble(running, 'refused');
+  const made = main.io.socket('/made');
+  assert.equal(Reflect.get((await refusal(made)).data as object, 'retry'), true);
+  trouble(running, undefined);
+  const connected = next(made, 'connect');
+  made.connect();
+  await connected;
+});
+
 test('what is retried, and what is not', async t => {
   for (const env of ['unittest', 'prod']) {
     const { url, close } = await start(t, { env });

@@ -14,6 +14,7 @@ import {
   isFault,
   isTemporary,
   isUnexpected,
+  oneLine,
   refusalFor,
   storeError,
   toError,
@@ -23,7 +24,7 @@ import { SETTLE } from './module-scope';
 import type { Namespace } from './namespace';
 import { descend, type Layer } from './onion';
 import { receiveReserved } from './packet';
-import type { Parent } from './parents';
+import { AbsentNamespace, type Parent } from './parents';
 import type { ConnectionSession } from './session';
 import { adoptSocket, connectionOf, type Use } from './socket';
 import type { Handlers } from './in-flight';
@@ -137,12 +138,19 @@ export class Connection implements ContextOwner, Arrival {
     if (parents && !parents.isEmpty) {
       this.parent = await parents.of(this.socket);
       if (!this.isConnecting) return;
-      if (!this.parent) {
-        this.socket._error({ message: 'Invalid namespace' }); // as Socket.IO says it of one that is not there
-        this.leave();
+      const { nsp } = this.socket;
+      const isAbsent = nsp instanceof AbsentNamespace;
+      if (!this.parent || (isAbsent && server.isRetiring)) {
+        this.#denyNamespace();
         return;
       }
-      this.parent.children.add(this.socket.nsp);
+      if (isAbsent) {
+        const present = parents.create(this.socket, this.parent);
+        this.leave();
+        nsp.forward(present);
+        return;
+      }
+      this.parent.children.add(nsp);
     }
     server.ids.assign(this.socket);
     server.deprecations.ofSocket(this.socket);
@@ -238,7 +246,12 @@ export class Connection implements ContextOwner, Arrival {
     }
     const { reveal } = this.namespace.server;
     if (isTemporary(error)) this.#putOffFor(error);
-    else {
+    else if (this.socket.nsp instanceof AbsentNamespace) {
+      const place = 'the function of a parent namespace failed';
+      const name = this.socket.nsp.name.slice(0, 100); // which the client has made up
+      this.log('error', `${place} for ${JSON.stringify(oneLine(name))}`, error, place);
+      this.#denyNamespace();
+    } else {
       this.log(isFault(error) ? 'error' : 'warn', 'connection refused', error);
       this.refuse(ctx ? refusalFor(error, reveal) : answerTo(error, reveal)); // without a context it was not middleware that said no
     }
@@ -328,6 +341,12 @@ export class Connection implements ContextOwner, Arrival {
       },
       least + Math.random() * (most - least),
     );
+  }
+
+  /** No parent has said yes. A closing server leaves the answer to the next one. */
+  #denyNamespace(): void {
+    if (!this.namespace.server.isRetiring) this.socket._error({ message: 'Invalid namespace' }); // as Socket.IO says it of one that is not there
+    this.leave();
   }
 
   /** Tells the client that it may not connect, as Socket.IO does. */

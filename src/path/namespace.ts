@@ -5,7 +5,7 @@ import type { SocketContext } from './context';
 import { isOfNode, isTemporary, refusalFor, toError } from '../errors';
 import { callListeners } from './listeners';
 import type { Layer } from './onion';
-import type { Parent, Parents } from './parents';
+import { AbsentNamespace, type Parent, type Parents } from './parents';
 import { Router } from './router';
 // oxlint-disable-next-line no-restricted-imports -- until the runtime is what a namespace is given
 import type { Server } from '../server';
@@ -15,6 +15,7 @@ import { connectionOf, isBypassed } from './socket';
 type RunUses = (socket: Socket, done: (error?: ExtendedError) => void) => void;
 
 export class Namespace {
+  /** As the log and the config name it. */
   readonly name: string;
   readonly server: Server;
   readonly router: Router;
@@ -25,7 +26,7 @@ export class Namespace {
   readonly #runUses: RunUses;
 
   constructor(server: Server, nsp: SocketIoNamespace, parents?: Parents) {
-    this.name = nsp.name;
+    this.name = nsp instanceof AbsentNamespace ? 'made on demand' : nsp.name; // the log limits lines by names, which clients must not make up
     this.server = server;
     this.router = new Router(nsp.name, message => server.logger.warn(message));
     this.parents = parents;

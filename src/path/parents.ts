@@ -2,7 +2,8 @@
  * Parent namespaces: those that are a regular expression or a function. Whether a client may connect to a namespace that the app has not
  * named while it started is for them to say, whether it is there by now or not: the server itself may have emitted to it before, another worker not.
  */
-import type { Namespace, Server, Socket } from 'socket.io';
+import { Namespace, type Server, type Socket } from 'socket.io';
+import { Adapter } from 'socket.io-adapter';
 
 /** What Socket.IO keeps to itself of a parent namespace. */
 export type Parent = Namespace & {
@@ -16,10 +17,12 @@ type Allows = (name: string, auth: object, answer: (error: unknown, isAllowed: b
 export class Parents {
   /** In the order in which the app has made them. Socket.IO's own table. */
   readonly #parents: ReadonlyMap<Allows, Parent>;
-  /** Those that have been asked by Socket.IO, by the payload of the CONNECT, which is made anew for each. */
+  /** Those that have said yes before there was the namespace, by the payload of the CONNECT, which is made anew for each. */
   readonly #asked = new WeakMap<object, Parent>();
+  readonly #server: Server;
 
   constructor(server: Server) {
+    this.#server = server;
     this.#parents = Reflect.get(server, 'parentNsps') as Map<Allows, Parent>; // private
   }
 
@@ -32,12 +35,11 @@ export class Parents {
     return this.#asked.get(auth) ?? this.#ask(nsp.name, auth);
   }
 
-  /** The namespace of a client for which there is none yet. Rejects where a function throws. */
-  async create(name: string, auth: object, existing: () => Namespace | undefined): Promise<Namespace | undefined> {
-    const parent = await this.#ask(name, auth);
-    if (!parent) return undefined;
+  /** The namespace of a client to which a parent has said yes: made now, unless another client or the app has made it meanwhile. */
+  create({ nsp: { name }, handshake: { auth } }: Socket, parent: Parent): Namespace {
     this.#asked.set(auth, parent);
-    return existing() ?? parent.createChild(name);
+    if (!this.#server._nsps.has(name)) parent.createChild(name);
+    return this.#server.of(name);
   }
 
   async #ask(name: string, auth: object): Promise<Parent | undefined> {
@@ -49,6 +51,39 @@ export class Parents {
     }
     return undefined;
   }
+}
+
+/**
+ * Stands in for a namespace that is not there, for one client, while its parents are asked: so this CONNECT is one arrival like any other.
+ * The server does not know it, and its adapter is in memory: a name that a client has made up costs no subscription, and leaves nothing.
+ */
+export class AbsentNamespace extends Namespace {
+  #arguments: Parameters<Namespace['_add']> | undefined;
+
+  override _initAdapter(): void {
+    this.adapter = new Adapter(this);
+  }
+
+  /** Called by Socket.IO, once. */
+  override async _add(...args: Parameters<Namespace['_add']>): Promise<void> {
+    this.#arguments = args;
+    await super._add(...args);
+  }
+
+  /** Its client goes on to the namespace itself, as if that had been there. */
+  forward(nsp: Namespace): void {
+    if (this.#arguments) void nsp._add(...this.#arguments);
+  }
+}
+
+/** Socket.IO removes an empty child, if it is told to, when a client is refused or goes. One that others are on the way into has to stay. */
+export function stayForArrivals(child: Namespace): void {
+  const removeAndCleanUp = child._remove.bind(child);
+  child._remove = socket => {
+    const connecting = Reflect.get(child, '_preConnectSockets') as Map<string, Socket>; // private
+    if ([...connecting.values()].some(other => other !== socket)) Namespace.prototype._remove.call(child, socket);
+    else removeAndCleanUp(socket);
+  };
 }
 
 /**
