@@ -277,8 +277,11 @@ test('a client that goes while a parent is asked leaves nothing, whatever the an
   const { names, adapters } = watchNamespaces(io);
   const client = await RawClient.open(t, url);
   const answers = [await ask(() => client.send('40/a,')), await ask(() => client.send('40/b,'))];
+  const [connection] = engineConnections(io);
+  assert.ok(connection);
+  const gone = next(connection, 'close');
   client.vanish();
-  await Promise.all([client.closed, next(engineConnections(io)[0]!, 'close')]);
+  await gone;
   answers.forEach((answer, index) => answer(null, index === 0));
   await nothingRemains(io);
   assert.deepEqual([names(), adapters], [['/'], []]);
