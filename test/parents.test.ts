@@ -322,13 +322,14 @@ test('a client that waits for a parent gets into the namespace that the app has 
 });
 
 test('a closing app makes no namespace for a client that waited for a parent, and tells it nothing', async t => {
-  const { url, app, io, ask, close } = await startHeld(t);
+  const { url, io, ask, close } = await startHeld(t);
   const { names, adapters } = watchNamespaces(io);
   const client = await RawClient.open(t, url);
   const answers = [await ask(() => client.send('40/a,')), await ask(() => client.send('40/b,'))];
-  const beforeClose = Reflect.get(app, 'beforeClose') as (fn: () => void) => void; // not in the type of the tests' app
-  beforeClose.call(app, () => answers.forEach((answer, index) => answer(null, index === 0)));
-  await Promise.all([close(), client.closed]);
+  const closing = close();
+  while (!Reflect.get(io, 'isRetiring')) await nextTurn();
+  answers.forEach((answer, index) => answer(null, index === 0));
+  await Promise.all([closing, client.closed]);
   assert.deepEqual([names(), adapters], [['/'], []]);
   assert.deepEqual(
     client.frames.filter(frame => frame.startsWith('4')),
