@@ -201,8 +201,11 @@ export class Server extends SocketIoServer implements Asking, Routes {
     const nsp = new AbsentNamespace(this, name);
     // Socket.IO tells only a namespace who the client is, and looks it up by its name
     this._nsps.set(name, nsp);
-    done(nsp);
-    this._nsps.delete(name);
+    try {
+      done(nsp);
+    } finally {
+      this._nsps.delete(name);
+    }
   }
 
   /** Resolves names and joins the others. To be called when the app has been loaded. @internal */
