@@ -7,14 +7,16 @@ import { endInOutage } from './wrappers/end-in-outage';
 import type { Backplane } from './backplane';
 import type { AdapterSettings } from '../config/adapter';
 import type { AdapterFactory, InitOptions } from '../config/options';
-import { type MongoPackage, MongoBackplane, PostgresBackplane, type PostgresPackage } from './database';
+import { type MongoPackage, MongoBackplane } from './mongo';
+import { PostgresBackplane, type PostgresPackage } from './postgres/postgres';
 import type { Deprecations } from '../deprecations';
 import type { Logger } from '../egg';
 import { SetupError } from '../errors';
 import { operatorsOf } from './operators';
 import { RecoveringAdapter } from './recovering-adapter';
 import { recoverConnections } from './wrappers/recovery';
-import { RedisBackplane, type StreamsPackage } from './redis/redis';
+import type { StreamsPackage } from './redis/adapters';
+import { RedisBackplane } from './redis/redis';
 
 /** The backplane to other servers that the config asks for. */
 export function createBackplane(

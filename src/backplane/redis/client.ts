@@ -1,0 +1,97 @@
+/** Clients of Redis: of one server, of the master that Sentinel names, or of a Cluster. */
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import type { RedisConfig } from '../../config/options';
+import { toError } from '../../errors';
+import { CONNECT_TIMEOUT } from '../pulsed-backplane';
+
+export type Client = Redis | Cluster;
+
+export type Command = Parameters<Redis['sendCommand']>[0];
+
+/** Called for each command that fails. */
+type OnFailure = (command: Command, error: Error) => void;
+
+/** Options that depend on what the client is for; they override those of the config. */
+export interface ClientOptions extends RedisOptions {
+  readonly onFailure: OnFailure;
+}
+
+/** How long a connection that does not answer has to close, in ms. */
+const DISCONNECT_TIMEOUT = 200;
+
+export function createClient(config: RedisConfig, { onFailure, ...overrides }: ClientOptions): Client {
+  const { auth_pass, key: _key, db: _db, requestsTimeout: _timeout, cluster: _cluster, ...others } = config;
+  const { nodes, redisOptions, dnsLookup, slotsRefreshTimeout, ...given } = others;
+  const password = given.password ?? auth_pass ?? nodes?.[0]?.password;
+  const options: RedisOptions = {
+    connectTimeout: CONNECT_TIMEOUT,
+    sentinelCommandTimeout: CONNECT_TIMEOUT,
+    retryStrategy: times => Math.min(times * 50, 1000),
+    ...given,
+    ...redisOptions,
+    ...(password !== undefined && { password }),
+    disconnectTimeout: DISCONNECT_TIMEOUT,
+    lazyConnect: false,
+    keyPrefix: '', // channels have a prefix of their own
+    ...overrides,
+  };
+  if (!nodes) return new RedisClient(options, onFailure);
+  const { enableOfflineQueue = true } = overrides;
+  const { retryStrategy: _retry, ...optionsOfNodes } = options; // the Cluster client itself replaces a node that has gone
+  return new ClusterClient(
+    nodes.map(({ host, port }) => ({ ...(host !== undefined && { host }), ...(port !== undefined && { port }) })),
+    {
+      clusterRetryStrategy: times => Math.min(times * 100, 1000),
+      slotsRefreshInterval: 5000, // by default it refreshes only when a node says that a slot has moved
+      ...(dnsLookup && { dnsLookup }),
+      ...(slotsRefreshTimeout !== undefined && { slotsRefreshTimeout }),
+      ...(given.natMap && { natMap: given.natMap }),
+      enableOfflineQueue,
+      lazyConnect: false,
+      keyPrefix: '',
+      redisOptions: optionsOfNodes,
+    },
+    onFailure,
+  );
+}
+
+/** Its name in the log: what it is and where, without passwords. */
+export function nameOf({ nodes, sentinels, name, path, host = '127.0.0.1', port = 6379 }: RedisConfig): string {
+  const list = (servers: readonly { host?: string | undefined; port?: number | undefined }[]): string =>
+    servers.map(({ host = '127.0.0.1', port = 6379 }) => `${host}:${port}`).join(', ');
+  if (nodes) return `Redis Cluster at ${list(nodes)}`;
+  if (sentinels) return `Redis '${name ?? ''}' of the sentinels at ${list(sentinels)}`;
+  return `Redis at ${path ?? `${host}:${port}`}`;
+}
+
+class RedisClient extends Redis {
+  readonly #onFailure: OnFailure;
+
+  constructor(options: RedisOptions, onFailure: OnFailure) {
+    super(options);
+    this.#onFailure = onFailure;
+  }
+
+  override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
+    return reportFailure(super.sendCommand(...args), args[0], this.#onFailure);
+  }
+}
+
+class ClusterClient extends Cluster {
+  readonly #onFailure: OnFailure;
+
+  constructor(nodes: { host?: string; port?: number }[], options: ClusterOptions, onFailure: OnFailure) {
+    super(nodes, options);
+    this.#onFailure = onFailure;
+  }
+
+  override sendCommand(...args: Parameters<Cluster['sendCommand']>): unknown {
+    return reportFailure(super.sendCommand(...args), args[0], this.#onFailure);
+  }
+}
+
+/** Adapters send many commands without waiting for them: handled here, their failures are no unhandled rejections. */
+function reportFailure(result: unknown, command: Command, onFailure: OnFailure): unknown {
+  if (result instanceof Promise) result.catch((error: unknown) => onFailure(command, toError(error)));
+  return result;
+}

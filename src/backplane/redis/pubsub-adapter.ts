@@ -1,0 +1,146 @@
+/** The official adapter for Redis's channels, which here reaches the sockets of its own server without Redis. */
+import { RedisAdapter } from '@socket.io/redis-adapter';
+import type { Namespace, Socket } from 'socket.io';
+import { Adapter, type BroadcastOptions, type Room } from 'socket.io-adapter';
+import { detailsOf } from '../answer';
+import { InvalidMessage, isObject } from '../backend-message';
+import type { Backplane } from '../backplane';
+import { locally } from '../wrappers/local-first';
+import type { Client } from './client';
+import { checkBroadcast, decodeMessage, isRequest, isResponse, type Request, RequestType } from './pubsub-message';
+
+/** How the official adapter encodes. */
+interface Parser {
+  encode(value: unknown): unknown;
+  decode(message: unknown): unknown;
+}
+
+/** Methods and fields that the official adapter declares as private. */
+interface Inside {
+  onmessage(pattern: string, channel: Buffer, message: Buffer): void;
+  onrequest(channel: Buffer, message: unknown): Promise<void>;
+  onresponse(channel: Buffer, message: unknown): void;
+  publishResponse(request: object, response: string): void;
+  parser: Parser;
+  readonly requestChannel: string;
+  readonly responseChannel: string;
+  readonly pubClient: Client;
+}
+
+/**
+ * The official adapter sends Redis a request also for sockets of its own server that are to join, leave or disconnect. Here they do so
+ * at once, with Redis or without, and the server's own request is ignored when it comes back: by then it might be out of date.
+ * What comes from Redis is checked before the official adapter sees it, and answers that cannot be encoded are not left to it.
+ */
+export class PubSubAdapter extends RedisAdapter {
+  readonly #backplane: Backplane;
+  readonly #decode: Parser['decode'];
+
+  static {
+    const base = RedisAdapter.prototype as unknown as Inside; // declared as private
+    if (![base.onmessage, base.onrequest, base.onresponse].every(method => typeof method === 'function')) {
+      throw new Error('@socket.io/redis-adapter has changed');
+    }
+    Object.assign(this.prototype, {
+      onmessage(this: PubSubAdapter, pattern: string, channel: Buffer, message: Buffer): void {
+        try {
+          base.onmessage.call(this.#inside, pattern, channel, message);
+        } catch (error) {
+          this.#backplane.inbox.fail(channel, error);
+        }
+      },
+      onrequest(this: PubSubAdapter, channel: Buffer, message: Buffer): void {
+        try {
+          this.#read(base, channel, message)?.catch((error: unknown) => this.#backplane.inbox.fail(channel, error));
+        } catch (error) {
+          this.#backplane.inbox.fail(channel, error);
+        }
+      },
+    });
+  }
+
+  constructor(nsp: Namespace, publisher: Client, subscriber: Client, options: object, backplane: Backplane) {
+    super(nsp, publisher, subscriber, options);
+    this.#backplane = backplane;
+    const { encode, decode } = this.#inside.parser;
+    this.#decode = decode;
+    this.#inside.parser = {
+      encode: value =>
+        encode(
+          isObject(value) && value['type'] === RequestType.Acknowledgement
+            ? { ...value, packet: backplane.answers.of(value['packet']) }
+            : value,
+        ),
+      decode: message => (message instanceof CheckedMessage ? message.value : checkBroadcast(decodeMessage(message, decode))),
+    };
+  }
+
+  override addSockets(opts: BroadcastOptions, rooms: Room[]): void {
+    super.addSockets(locally(opts), rooms);
+    if (!opts.flags?.local) super.addSockets(opts, rooms);
+  }
+
+  override delSockets(opts: BroadcastOptions, rooms: Room[]): void {
+    super.delSockets(locally(opts), rooms);
+    if (!opts.flags?.local) super.delSockets(opts, rooms);
+  }
+
+  override disconnectSockets(opts: BroadcastOptions, close: boolean): void {
+    super.disconnectSockets(locally(opts), close);
+    if (!opts.flags?.local) super.disconnectSockets(opts, close);
+  }
+
+  get #inside(): Inside {
+    return this as unknown as Inside; // declared as private
+  }
+
+  /** Reads a request or a response. */
+  #read(base: Inside, channel: Buffer, message: Buffer): Promise<void> | void {
+    const inside = this.#inside;
+    const name = channel.toString();
+    const isResponseChannel = name.startsWith(inside.responseChannel);
+    if (!isResponseChannel && !name.startsWith(inside.requestChannel)) return; // of another namespace, or a pulse
+    const value = decodeMessage(message, message[0] === 0x7b ? bytes => JSON.parse(String(bytes)) as unknown : this.#decode); // a brace begins JSON
+    if (isResponseChannel) {
+      if (!isResponse(value)) throw new InvalidMessage();
+      base.onresponse.call(inside, channel, new CheckedMessage(value));
+      return;
+    }
+    if (!isRequest(value)) throw new InvalidMessage();
+    if (value.uid === this.uid) return; // it was done here at once
+    if (value.type === RequestType.FetchSockets) return this.#answerFetch(value);
+    if (value.type === RequestType.ServerSideEmit && value.data && value.requestId !== undefined) {
+      this.#answerEvent(value.data, value.requestId);
+      return;
+    }
+    return base.onrequest.call(inside, channel, new CheckedMessage(value));
+  }
+
+  async #answerFetch(request: Request): Promise<void> {
+    const { requestId, opts } = request;
+    const target = { rooms: new Set(opts?.rooms), except: new Set(opts?.except) };
+    const sockets = (await Adapter.prototype.fetchSockets.call(this, target)) as Socket[]; // declared as any; within a process they are whole
+    const response = JSON.stringify({ requestId, sockets: this.#backplane.answers.ofSockets(sockets.map(detailsOf)) });
+    this.#inside.publishResponse(request, response);
+  }
+
+  #answerEvent(event: [string, ...unknown[]], requestId: string): void {
+    const { pubClient, responseChannel } = this.#inside;
+    let hasAnswered = false;
+    const nsp = this.nsp as Namespace; // declared as any
+    nsp._onServerSideEmit([
+      ...event,
+      (answer: unknown): void => {
+        if (hasAnswered) return;
+        hasAnswered = true;
+        const response = JSON.stringify({ type: RequestType.ServerSideEmit, requestId, data: this.#backplane.answers.of(answer) });
+        void pubClient.publish(responseChannel, response); // the client reports a failure itself
+      },
+    ]);
+  }
+}
+
+/** In place of a message: what has been decoded and checked already. */
+class CheckedMessage {
+  constructor(readonly value: unknown) {}
+}

@@ -1,0 +1,91 @@
+/** What servers tell each other by the adapter `redis`, checked before the official adapter sees it. */
+import type { Room } from 'socket.io-adapter';
+import {
+  InvalidMessage,
+  isCount,
+  isEvent,
+  isListOf,
+  isObject,
+  isOptional,
+  isRoom,
+  isRoomList,
+  isServerEvent,
+  isSocketDetails,
+  isTarget,
+} from '../backend-message';
+
+/** The official adapter's number of each kind of request. */
+export const RequestType = {
+  Sockets: 0,
+  Rooms: 1,
+  Join: 2,
+  Leave: 3,
+  Disconnect: 4,
+  FetchSockets: 5,
+  ServerSideEmit: 6,
+  BroadcastWithAck: 7,
+  /** Of a response, not of a request. */
+  Acknowledgement: 9,
+} as const;
+
+export interface Request {
+  readonly type: number;
+  /** Of the server that asks. */
+  readonly uid?: string;
+  readonly requestId?: string;
+  readonly opts?: { readonly rooms?: Room[]; readonly except?: Room[] };
+  readonly data?: [string, ...unknown[]];
+}
+
+/** @throws InvalidMessage where the decoder throws */
+export function decodeMessage(message: unknown, decode: (message: unknown) => unknown): unknown {
+  try {
+    return decode(message);
+  } catch {
+    throw new InvalidMessage();
+  }
+}
+
+/** @throws InvalidMessage if it is no broadcast */
+export function checkBroadcast(value: unknown): unknown {
+  if (!Array.isArray(value)) throw new InvalidMessage();
+  const [uid, packet, opts] = value as unknown[];
+  if (typeof uid !== 'string' || !isEvent(packet) || !isTarget(opts)) throw new InvalidMessage();
+  return value;
+}
+
+export function isRequest(value: unknown): value is Request {
+  if (!isObject(value) || !isOptional(value['uid'], 'string') || !isOptional(value['requestId'], 'string')) return false;
+  const { type, requestId, opts, rooms, sid, room, close, data, packet } = value;
+  const wantsAnswer = requestId !== undefined;
+  switch (type) {
+    case RequestType.Sockets:
+      return wantsAnswer && (rooms === undefined || isRoomList(rooms));
+    case RequestType.Rooms:
+      return wantsAnswer;
+    case RequestType.Join:
+    case RequestType.Leave:
+      return opts === undefined ? typeof sid === 'string' && isRoom(room) : isTarget(opts) && isRoomList(rooms);
+    case RequestType.Disconnect:
+      return (opts === undefined ? typeof sid === 'string' : isTarget(opts)) && isOptional(close, 'boolean');
+    case RequestType.FetchSockets:
+      return wantsAnswer && isTarget(opts);
+    case RequestType.ServerSideEmit:
+      return isServerEvent(data);
+    case RequestType.BroadcastWithAck:
+      return wantsAnswer && isEvent(packet) && isTarget(opts);
+    default:
+      return false;
+  }
+}
+
+export function isResponse(value: unknown): boolean {
+  if (!isObject(value) || typeof value['requestId'] !== 'string') return false;
+  const { type, sockets, rooms, clientCount } = value;
+  return (
+    isOptional(type, 'number') &&
+    (sockets === undefined || isListOf(sockets, item => typeof item === 'string' || isSocketDetails(item))) &&
+    (rooms === undefined || isRoomList(rooms)) &&
+    (clientCount === undefined || isCount(clientCount))
+  );
+}
