@@ -1,4 +1,4 @@
-import { INIT_DEFAULTS } from './config/init';
+import { INIT_DEFAULTS } from './config/tables';
 import { CONTROLLER_FILES, keepFile, MIDDLEWARE_FILES } from './loader';
 
 /** What Egg merges the app's own config over. `io` is described at IoConfig. */

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { Redis } from 'ioredis';
 import type * as adapter from '../dist/backplane/adapter';
 import { bootError, type Files, HOST, ROOT, type RunningApp, startApp } from './support/app';
 import { connect, next } from './support/client';
+import { readConfig } from './support/parts';
 import { startRedis } from './support/redis';
 import { watchForCrashes } from './support/remains';
 
@@ -100,6 +102,12 @@ for (const [what, config, code, message] of [
     configOf(`{ adapter: 'redis', init: { adapter: () => {} } }`),
     'IO_CONFIG_INVALID',
     /config\.io\.adapter and config\.io\.init\.adapter are both set; keep one/,
+  ],
+  [
+    'Redis beside an adapter for Socket.IO',
+    configOf(`{ redis: {}, init: { adapter: () => {} } }`),
+    'IO_CONFIG_INVALID',
+    /config\.io\.redis and config\.io\.init\.adapter are both set; keep one/,
   ],
   [
     'a URL of something else',
@@ -248,6 +256,28 @@ test('options of the client of Socket.IO 2 are taken: connect_timeout, family, n
   const { port } = await startRedis(t);
   const old = `{ redis: { host: '127.0.0.1', port: '${port}', connect_timeout: 1000, family: 'IPv4', no_ready_check: true } }`;
   await reaches(t, await startApp(t, configOf(old)), await startApp(t, configOf(old)));
+});
+
+test('what stands beside a URL counts more, and port and db may be digits of process.env', async t => {
+  watchForCrashes(t);
+  const { port } = await startRedis(t);
+  const one = await startApp(t, configOf(`{ redis: { url: 'redis://127.0.0.1:1/1', port: '${port}', db: '3' } }`));
+  await reaches(t, one, await startApp(t, configOf(`{ redis: { host: '127.0.0.1', port: ${port}, db: 3 } }`)));
+});
+
+test('no_ready_check of Socket.IO 2 is taken: nothing is asked before Redis is used', async t => {
+  watchForCrashes(t);
+  const { port } = await startRedis(t);
+  const old = `{ redis: { host: '127.0.0.1', port: ${port}, no_ready_check: true } }`;
+  await reaches(t, await startApp(t, configOf(old)), await startApp(t, configOf(old)));
+  const watch = new Redis({ port, enableReadyCheck: false });
+  t.after(() => watch.disconnect());
+  assert.doesNotMatch(await watch.info('commandstats'), /cmdstat_info:/);
+});
+
+test('connect_timeout of Socket.IO 2 is connectTimeout of ioredis', () => {
+  const { adapter } = readConfig({ io: { redis: { connect_timeout: 1234 } } }, 1, () => {});
+  assert.deepEqual(adapter, { name: 'redis', options: {}, redis: { connectTimeout: 1234 } });
 });
 
 test('an adapter whose package is not installed stops the boot, and says what to run', () => {

@@ -91,6 +91,7 @@ test('a wrong type or value stops the boot and says what it must be', async t =>
     [`{ generateId: 'uuid' }`, /config\.io\.generateId must be a function, not a string/],
     [`{ redis: 6379 }`, /config\.io\.redis must be options, a URL, the name of a client in config\.redis, or true, not 6379/],
     [`{ redis: { port: 'first' } }`, /config\.io\.redis\.port must be a number/],
+    [`{ redis: { port: 65536 } }`, /config\.io\.redis\.port must be a whole number from 1 to 65535, not 65536/],
     [`{ redis: { port: 70000 } }`, /config\.io\.redis\.port must be a whole number from 1 to 65535, not 70000/],
     [`{ redis: { host: 1 } }`, /config\.io\.redis\.host must be a string/],
     [`{ redis: { db: -1 } }`, /config\.io\.redis\.db must be a whole number from 0 on/],
@@ -129,9 +130,67 @@ test('an unknown key of config.io or config.io.init warns with the nearest known
   assert.equal(warnings.length, 3);
 });
 
+test('an option at the wrong place is told where it belongs, and one like no other is told nothing that it is not', async t => {
+  const misplaced: Record<string, string> = {
+    'cors: {}': 'config.io.cors is no option; did you mean config.io.init.cors?',
+    'pingTimeout: 1': 'config.io.pingTimeout is no option; did you mean config.io.init.pingTimeout?',
+    'origins: []': 'config.io.origins is no option; did you mean config.io.init.cors.origin?',
+    "origin: '*'": 'config.io.origin is no option; did you mean config.io.init.cors.origin?',
+    "packetMiddleware: ['auth']": "config.io.packetMiddleware is no option; did you mean config.io.namespace['/'].packetMiddleware?",
+    "'/chat': {}": "config.io./chat is no option; did you mean config.io.namespace['/chat']?",
+    "host: '10.0.0.1'": 'config.io.host is no option; did you mean config.io.redis.host?',
+    'maxLen: 1': 'config.io.maxLen is no option; did you mean config.io.adapter.maxLen?',
+    'colour: 1': 'config.io.colour is no option; there are init, namespace, adapter, redis, cluster, acknowledge, generateId (',
+    'init: { namespace: {} }': 'config.io.init.namespace is no option; did you mean config.io.namespace?',
+    'init: { credentials: true }': 'config.io.init.credentials is no option; did you mean config.io.init.cors.credentials?',
+    'init: { maxDisconnectionDuration: 1 }':
+      'config.io.init.maxDisconnectionDuration is no option; did you mean config.io.init.connectionStateRecovery.maxDisconnectionDuration?',
+    'init: { colour: 1 }': 'config.io.init.colour is no option (',
+    'init: { cors: { origins: [] } }': 'config.io.init.cors.origins is no option; did you mean config.io.init.cors.origin?',
+    'init: { cors: { orign: [] } }': 'config.io.init.cors.orign is no option; did you mean origin?',
+    'redis: { port: 1, maxLen: 1 }': 'config.io.redis.maxLen is no option; did you mean config.io.adapter.maxLen?',
+  };
+  for (const [io, warning] of Object.entries(misplaced)) {
+    const { logs } = await startApp(t, configOf(`{ ${io} }`));
+    const warnings = logs.filter(line => line.includes('IO_CONFIG_UNKNOWN_KEY'));
+    assert.equal(warnings.length, 1, warnings.join('\n'));
+    assert.ok(warnings[0]?.includes(warning), `${io}: ${warnings[0]}`);
+  }
+});
+
+test('middleware beside the namespaces rather than in one stops the boot', async t => {
+  const error = await bootError(t, configOf(`{ namespace: { connectionMiddleware: ['auth'] } }`));
+  assert.match(error.message, /must be in a namespace, as config\.io\.namespace\['\/'\]\.connectionMiddleware/);
+  const other = await bootError(t, configOf(`{ namespace: { '/chat': { cors: {} } } }`));
+  assert.match(other.message, /it has cors, did you mean config\.io\.init\.cors\?/);
+  const none = await bootError(t, configOf(`{ namespace: { '/chat': { colour: 1 } } }`));
+  assert.match(none.message, /it has colour \(/);
+});
+
 test('options that are null or undefined are options that are not there', async t => {
-  const { url } = await startApp(t, configOf(`{ init: undefined, redis: null, generateId: undefined, namespace: { '/chat': null } }`));
+  const { url, io, logs } = await startApp(
+    t,
+    configOf(`{
+      init: { pingTimeout: null, connectTimeout: undefined, allowEIO3: null, serveClient: null, cookie: null, colour: null },
+      namespace: { '/chat': null }, adapter: null, redis: null, cluster: null, acknowledge: null, generateId: null,
+    }`),
+  );
   await connect(t, url + '/chat');
+  await connect(t, url, {}, 2); // allowEIO3 is true
+  assert.equal(Reflect.get(io.engine.opts, 'pingTimeout'), 20_000);
+  assert.equal(io.serveClient(), false);
+  assert.equal(logs.filter(line => line.startsWith('WARN ')).length, 0, logs.join('\n'));
+});
+
+test("the app's own config is as the app has written it", async t => {
+  const init = {
+    cookie: 'io',
+    cors: { origin: ['http://a.example'], credentials: true },
+    connectionStateRecovery: {},
+    transports: ['websocket'],
+  };
+  const { app } = await startApp(t, configOf(`{ init: ${JSON.stringify(init)} }`));
+  assert.deepEqual((app.config['io'] as { init: object }).init, { ...init, wsEngine: 'ws', allowEIO3: true, serveClient: false });
 });
 
 test('a namespace may be written without its leading slash, in the config and in of()', async t => {

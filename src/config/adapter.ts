@@ -2,21 +2,11 @@
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import { SetupError } from '../errors';
-import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './options';
-import {
-  booleanAt,
-  functionAt,
-  isSet,
-  nearest,
-  objectAt,
-  oneOf,
-  type Reader,
-  type Readers,
-  stringAt,
-  stringOrObjectAt,
-  wholeNumber,
-} from './readers';
-import { isRedisOption, readRedis } from './redis';
+import type { AdapterFactory, AdapterName, RedisConfig } from './options';
+import { didYouMean, nearest } from './places';
+import { functionAt, isSet, objectAt, type Reader } from './readers';
+import { readRedis } from './redis';
+import { ADAPTERS, REDIS_OPTIONS, REQUIRED } from './tables';
 
 /** What broadcasts go through, checked and complete. */
 export type AdapterSettings = OwnAdapterSettings | RedisSettings | DatabaseSettings;
@@ -40,50 +30,6 @@ export interface DatabaseSettings {
 
 type AdapterOptions = Readonly<Record<string, unknown>> & { readonly requestsTimeout?: number };
 
-const count = wholeNumber(1);
-const ms = wholeNumber(1);
-const bytes = wholeNumber(1);
-
-const ADAPTERS = {
-  redis: { requestsTimeout: ms, publishOnSpecificResponseChannel: booleanAt },
-  'redis-sharded': { requestsTimeout: ms, subscriptionMode: oneOf('static', 'dynamic', 'dynamic-private') },
-  'redis-streams': {
-    requestsTimeout: ms,
-    streamName: stringAt,
-    streamCount: count,
-    maxLen: count,
-    readCount: count,
-    blockTimeInMs: ms,
-    sessionKeyPrefix: stringAt,
-    onlyPlaintext: booleanAt,
-  },
-  mongo: {
-    url: stringAt,
-    database: stringAt,
-    collection: stringAt,
-    requestsTimeout: ms,
-    heartbeatInterval: ms,
-    heartbeatTimeout: ms,
-  },
-  postgres: {
-    connection: stringOrObjectAt,
-    channelPrefix: stringAt,
-    tableName: stringAt,
-    payloadThreshold: bytes,
-    cleanupInterval: ms,
-    requestsTimeout: ms,
-    heartbeatInterval: ms,
-    heartbeatTimeout: ms,
-  },
-} satisfies { readonly [Name in AdapterName]: Readers<Omit<ConfigOf<Name>, 'name'>> };
-
-/** Options that have no default. */
-const REQUIRED = { redis: [], 'redis-sharded': [], 'redis-streams': [], mongo: ['url', 'database'], postgres: ['connection'] } satisfies {
-  readonly [Name in AdapterName]: readonly (keyof ConfigOf<Name>)[];
-};
-
-type ConfigOf<Name extends AdapterName> = Extract<AdapterConfig, { name: Name }>;
-
 interface Given {
   /** `config.io.adapter` */
   readonly adapter: unknown;
@@ -94,7 +40,11 @@ interface Given {
 }
 
 /** @param eggRedis `config.redis`, of egg-redis or @eggjs/redis */
-export function readAdapter({ adapter, initAdapter, redis }: Given, eggRedis: unknown): AdapterSettings | undefined {
+export function readAdapter(
+  { adapter, initAdapter, redis }: Given,
+  eggRedis: unknown,
+  warn: (message: string) => void,
+): AdapterSettings | undefined {
   const withoutRedis = (user: string): void => {
     if (isSet(redis)) throw new SetupError('IO_CONFIG_INVALID', `config.io.redis is of no use to ${user}; remove one of the two`);
   };
@@ -103,7 +53,7 @@ export function readAdapter({ adapter, initAdapter, redis }: Given, eggRedis: un
       if (isSet(value)) throw new SetupError('IO_CONFIG_INVALID', `config.io.${key} and config.io.init.adapter are both set; keep one`);
     return { name: 'own', create: toFactory(functionAt('config.io.init.adapter', initAdapter)) };
   }
-  if (!isSet(adapter)) return isSet(redis) ? { name: 'redis', options: {}, redis: readRedis(redis, eggRedis) } : undefined;
+  if (!isSet(adapter)) return isSet(redis) ? { name: 'redis', options: {}, redis: readRedis(redis, eggRedis, warn) } : undefined;
   if (typeof adapter === 'function') {
     withoutRedis('a config.io.adapter of your own');
     return { name: 'own', create: toFactory(functionAt('config.io.adapter', adapter)) };
@@ -114,8 +64,8 @@ export function readAdapter({ adapter, initAdapter, redis }: Given, eggRedis: un
       : objectAt('config.io.adapter', adapter, 'the name of an adapter, an object with its name and options, or a function');
   if (!isAdapterName(name)) {
     const names = Object.keys(ADAPTERS);
-    const guess = typeof name === 'string' ? ` Did you mean ${nearest(name, names)}?` : '';
-    const problem = `config.io.adapter names ${typeof name === 'string' ? `'${name}'` : 'none'}; there are ${names.join(', ')}, or give a function.${guess}`;
+    const guess = typeof name === 'string' ? nearest(name, names) : undefined;
+    const problem = `config.io.adapter names ${typeof name === 'string' ? `'${name}'` : 'none'}; there are ${names.join(', ')}, or give a function.${guess === undefined ? '' : ` Did you mean ${guess}?`}`;
     throw new SetupError('IO_ADAPTER_UNKNOWN', problem);
   }
   const options = readAdapterOptions(name, given);
@@ -123,7 +73,7 @@ export function readAdapter({ adapter, initAdapter, redis }: Given, eggRedis: un
     withoutRedis(`the adapter ${name}`);
     return { name, options };
   }
-  const settings = { name, options, redis: readRedis(redis ?? {}, eggRedis) };
+  const settings = { name, options, redis: readRedis(redis ?? {}, eggRedis, warn) };
   checkCluster(settings);
   return settings;
 }
@@ -159,9 +109,9 @@ function readAdapterOptions(name: AdapterName, given: Record<string, unknown>): 
 function whyUnknown(name: AdapterName, key: string, known: readonly string[]): string {
   const owner = Object.entries(ADAPTERS).find(([, options]) => Object.hasOwn(options, key))?.[0];
   if (owner !== undefined) return `is an option of ${owner}; ${name} has ${known.join(', ')}`;
-  if (name.startsWith('redis') && isRedisOption(key))
+  if (name.startsWith('redis') && (Object.hasOwn(REDIS_OPTIONS, key) || ['sentinels', 'tls', 'nodes'].includes(key)))
     return 'says how to reach Redis, or what its channels are called: that belongs into config.io.redis';
-  return `is no option of ${name}; did you mean ${nearest(key, known)}?`;
+  return `is no option of ${name}${didYouMean(nearest(key, known), known)}`;
 }
 
 function checkCluster({ name, redis: { nodes, db } }: RedisSettings): void {

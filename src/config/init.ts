@@ -1,40 +1,9 @@
 /** `config.io.init`: the options of Socket.IO and Engine.IO. */
 import { SetupError } from '../errors';
 import type { InitOptions } from './options';
-import { invalid, isSet, objectAt, typeOf, unknownKey, withArticle } from './readers';
-
-/** Where they differ from those of Socket.IO and Engine.IO. */
-export const INIT_DEFAULTS = { wsEngine: 'ws', allowEIO3: true, serveClient: false } satisfies InitOptions;
-
-/** Socket.IO and Engine.IO check the rest of what their options have to be. */
-const TYPES = {
-  adapter: ['function'],
-  addTrailingSlash: ['boolean'],
-  allowEIO3: ['boolean'],
-  allowRequest: ['function'],
-  allowUpgrades: ['boolean'],
-  cleanupEmptyChildNamespaces: ['boolean'],
-  connectionStateRecovery: ['object'],
-  connectTimeout: ['number'],
-  cookie: ['object', 'boolean', 'string'],
-  cors: ['object', 'function'],
-  destroyUpgrade: ['boolean'],
-  destroyUpgradeTimeout: ['number'],
-  httpCompression: ['object', 'boolean'],
-  httpRequestBodyTimeout: ['number'],
-  initialPacket: ['object', 'string'],
-  maxBufferedChunks: ['number'],
-  maxHttpBufferSize: ['number'],
-  parser: ['object', 'function'],
-  path: ['string'],
-  perMessageDeflate: ['object', 'boolean'],
-  pingInterval: ['number'],
-  pingTimeout: ['number'],
-  serveClient: ['boolean'],
-  transports: ['array'],
-  upgradeTimeout: ['number'],
-  wsEngine: ['string', 'function'],
-} satisfies Record<keyof InitOptions, readonly string[]>;
+import { unknownOption } from './places';
+import { invalid, isSet, objectAt, typeOf, withArticle } from './readers';
+import { CORS_OPTIONS, INIT_DEFAULTS, INIT_TYPES, RECOVERY_OPTIONS } from './tables';
 
 const TRANSPORTS = ['polling', 'websocket', 'webtransport'];
 
@@ -50,11 +19,18 @@ export function readInit(value: unknown, warn: (message: string) => void): InitO
   const init: InitOptions = { ...INIT_DEFAULTS }; // a copy, since Socket.IO writes into its options
   for (const [key, value] of Object.entries(given)) {
     if (!isSet(value)) continue;
-    const place = `config.io.init.${key}`;
-    const types: readonly string[] | undefined = Object.hasOwn(TYPES, key) ? TYPES[key as keyof InitOptions] : undefined; // seen just now
-    if (!types) warn(unknownKey(place, key, Object.keys(TYPES)));
-    else if (value !== false && !types.includes(typeOf(value))) invalid(place, types.map(withArticle).join(' or '), value); // to switch off what has no switch is no mistake
+    const types: readonly string[] | undefined = Object.hasOwn(INIT_TYPES, key) ? INIT_TYPES[key as keyof InitOptions] : undefined; // seen just now
+    if (!types) warn(unknownOption('config.io.init', key));
+    else if (value !== false && !types.includes(typeOf(value)))
+      invalid(`config.io.init.${key}`, types.map(withArticle).join(' or '), value); // to switch off what has no switch is no mistake
     Object.assign(init, { [key]: value });
+  }
+  for (const [option, known] of Object.entries({ cors: CORS_OPTIONS, connectionStateRecovery: RECOVERY_OPTIONS })) {
+    const value: unknown = given[option];
+    if (typeOf(value) !== 'object') continue;
+    for (const key of Object.keys(value as object))
+      // seen just now
+      if (!Object.hasOwn(known, key)) warn(unknownOption(`config.io.init.${option}`, key));
   }
   if (typeof init.cookie === 'string') init.cookie = { name: init.cookie }; // as Socket.IO 2 took it
   for (const transport of init.transports ?? []) {

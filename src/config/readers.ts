@@ -1,5 +1,5 @@
 /** Readers of single values. A wrong value throws a SetupError that names its place. */
-import { messageOf, SetupError } from '../errors';
+import { SetupError } from '../errors';
 
 export type Reader<Value> = (place: string, value: unknown) => Value;
 
@@ -61,32 +61,10 @@ export function invalid(place: string, wanted: string, value?: unknown): never {
   throw new SetupError('IO_CONFIG_INVALID', `${place} must be ${wanted}${got}`);
 }
 
-export function unknownKey(place: string, key: string, known: readonly string[]): string {
-  return messageOf('IO_CONFIG_UNKNOWN_KEY', `${place} is no option; did you mean ${nearest(key, known)}?`);
-}
-
 export function typeOf(value: unknown): string {
   return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value;
 }
 
 export function withArticle(type: string): string {
   return type === 'null' ? type : `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
-}
-
-/** The name that a typing mistake most likely meant. */
-export function nearest(name: string, names: readonly string[]): string {
-  const scored = names.map(other => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }));
-  return scored.reduce((best, one) => (one.distance < best.distance ? one : best)).other;
-}
-
-/** Levenshtein's. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, char] of [...a].entries()) {
-    const next = [i + 1];
-    for (const [j, other] of [...b].entries())
-      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (char === other ? 0 : 1)));
-    row = next;
-  }
-  return row.at(-1) ?? 0;
 }

@@ -1,30 +1,21 @@
 /** `config.io.redis`: how Redis is reached. */
 import { SetupError } from '../errors';
 import type { RedisConfig } from './options';
-import { booleanAt, invalid, isSet, objectAt, type Readers, stringAt, wholeNumber } from './readers';
-
-const READERS = {
-  host: stringAt,
-  port: wholeNumber(1, 65_535),
-  url: stringAt,
-  path: stringAt,
-  username: stringAt,
-  auth_pass: stringAt,
-  password: stringAt,
-  db: wholeNumber(0),
-  key: stringAt,
-  cluster: booleanAt,
-  requestsTimeout: wholeNumber(1),
-} satisfies Partial<Readers<RedisConfig>>;
+import { otherPlaceOf, unknownOption } from './places';
+import { invalid, isSet, objectAt } from './readers';
+import { REDIS_OPTIONS } from './tables';
 
 /** @param eggRedis `config.redis`, of egg-redis or @eggjs/redis */
-export function readRedis(value: unknown, eggRedis: unknown): RedisConfig {
+export function readRedis(value: unknown, eggRedis: unknown, warn: (message: string) => void): RedisConfig {
   const redis = complete(value, eggRedis);
   for (const key of ['port', 'db']) if (typeof redis[key] === 'string' && /^\d+$/.test(redis[key])) redis[key] = Number(redis[key]); // of process.env
-  for (const [key, read] of Object.entries(READERS)) {
+  for (const [key, read] of Object.entries(REDIS_OPTIONS)) {
     if (isSet(redis[key])) redis[key] = read(`config.io.redis.${key}`, redis[key]);
     else delete redis[key];
   }
+  for (const key of Object.keys(redis))
+    // others are known to ioredis
+    if (otherPlaceOf('config.io.redis', key)?.startsWith('config.io.adapter.')) warn(unknownOption('config.io.redis', key));
   for (const key of ['pubClient', 'subClient']) {
     if (isSet(redis[key]))
       throw new SetupError('IO_CONFIG_REMOVED', `config.io.redis.${key}: give host and port, and the plugin makes its own clients`);
@@ -37,11 +28,6 @@ export function readRedis(value: unknown, eggRedis: unknown): RedisConfig {
   if (cluster) serversAt('config.io.redis.nodes', nodes);
   else delete redis['nodes'];
   return redis;
-}
-
-/** Whether it is one of the options that users most likely write at the wrong place. */
-export function isRedisOption(key: string): boolean {
-  return Object.hasOwn(READERS, key) || ['sentinels', 'tls', 'nodes'].includes(key);
 }
 
 /** The options themselves, those of a URL, or those of a client of egg-redis. */

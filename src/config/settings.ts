@@ -3,8 +3,10 @@ import { SetupError } from '../errors';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { corsWarning, recoveryWarning, timeoutWarning } from './checks';
 import { readInit } from './init';
-import type { GenerateId, InitOptions, IoConfig, NamespaceConfig } from './options';
-import { booleanAt, functionAt, invalid, isSet, namesAt, nearest, objectAt, unknownKey } from './readers';
+import type { GenerateId, InitOptions, NamespaceConfig } from './options';
+import { nearest, otherPlaceOf, unknownOption } from './places';
+import { booleanAt, functionAt, invalid, isSet, namesAt, objectAt } from './readers';
+import { NAMESPACE_OPTIONS, OPTIONS } from './tables';
 
 /** `config.io`, checked and complete. */
 export interface Settings {
@@ -27,16 +29,6 @@ interface Config {
   readonly serverTimeout?: number | null;
 }
 
-const OPTIONS = {
-  init: true,
-  namespace: true,
-  adapter: true,
-  redis: true,
-  cluster: true,
-  acknowledge: true,
-  generateId: true,
-} satisfies Record<keyof IoConfig, true>;
-
 /**
  * Reads `config.io`.
  * @param workers of this app on this machine
@@ -45,9 +37,9 @@ const OPTIONS = {
  */
 export function readConfig(config: Config, workers: number, warn: (message: string) => void): Settings {
   const io = objectAt('config.io', config.io ?? {});
-  for (const key of Object.keys(io)) if (!Object.hasOwn(OPTIONS, key)) warn(unknownKey(`config.io.${key}`, key, Object.keys(OPTIONS)));
+  for (const key of Object.keys(io)) if (!Object.hasOwn(OPTIONS, key)) warn(unknownOption('config.io', key));
   const { adapter: initAdapter, ...init } = readInit(io['init'] ?? {}, warn);
-  const adapter = readAdapter({ adapter: io['adapter'], initAdapter, redis: io['redis'] }, config.redis);
+  const adapter = readAdapter({ adapter: io['adapter'], initAdapter, redis: io['redis'] }, config.redis, warn);
   const noRecovery = recoveryWarning(init, adapter, workers);
   if (noRecovery !== undefined) delete init.connectionStateRecovery;
   for (const warning of [noRecovery, corsWarning(init), timeoutWarning(init, config.serverTimeout)])
@@ -72,12 +64,14 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
   const namespaces = new Map<string, Required<NamespaceConfig>>();
   for (const [name, options] of Object.entries(objectAt('config.io.namespace', value))) {
     const place = `config.io.namespace['${name}']`;
+    if (Object.hasOwn(NAMESPACE_OPTIONS, name) && Array.isArray(options))
+      invalid(place, `in a namespace, as config.io.namespace['/'].${name}`);
     const { connectionMiddleware, packetMiddleware, ...rest } = objectAt(place, options ?? {});
-    for (const key of Object.keys(rest))
-      invalid(
-        place,
-        `an object with connectionMiddleware and packetMiddleware; it has ${key}, did you mean ${nearest(key, ['connectionMiddleware', 'packetMiddleware'])}?`,
-      );
+    for (const key of Object.keys(rest)) {
+      const guess = otherPlaceOf(place, key) ?? nearest(key, Object.keys(NAMESPACE_OPTIONS));
+      const question = guess === undefined ? '' : `, did you mean ${guess}?`;
+      invalid(place, `an object with connectionMiddleware and packetMiddleware; it has ${key}${question}`);
+    }
     if (namespaces.has(withSlash(name)))
       throw new SetupError('IO_CONFIG_INVALID', `${place} is there twice, with and without its leading slash; keep one`);
     namespaces.set(withSlash(name), {

@@ -1,0 +1,132 @@
+/** Every option, by its place in `config.io`. The compiler compares these tables with the types that users see. */
+import type { AdapterConfig, AdapterName, InitOptions, IoConfig, NamespaceConfig, RedisConfig } from './options';
+import { booleanAt, oneOf, type Readers, stringAt, stringOrObjectAt, wholeNumber } from './readers';
+
+/** `config.io` */
+export const OPTIONS = {
+  init: true,
+  namespace: true,
+  adapter: true,
+  redis: true,
+  cluster: true,
+  acknowledge: true,
+  generateId: true,
+} satisfies Record<keyof IoConfig, true>;
+
+/** `config.io.init`: the types of an option. Socket.IO and Engine.IO check the rest. */
+export const INIT_TYPES = {
+  adapter: ['function'],
+  addTrailingSlash: ['boolean'],
+  allowEIO3: ['boolean'],
+  allowRequest: ['function'],
+  allowUpgrades: ['boolean'],
+  cleanupEmptyChildNamespaces: ['boolean'],
+  connectionStateRecovery: ['object'],
+  connectTimeout: ['number'],
+  cookie: ['object', 'boolean', 'string'],
+  cors: ['object', 'function'],
+  destroyUpgrade: ['boolean'],
+  destroyUpgradeTimeout: ['number'],
+  httpCompression: ['object', 'boolean'],
+  httpRequestBodyTimeout: ['number'],
+  initialPacket: ['object', 'string'],
+  maxBufferedChunks: ['number'],
+  maxHttpBufferSize: ['number'],
+  parser: ['object', 'function'],
+  path: ['string'],
+  perMessageDeflate: ['object', 'boolean'],
+  pingInterval: ['number'],
+  pingTimeout: ['number'],
+  serveClient: ['boolean'],
+  transports: ['array'],
+  upgradeTimeout: ['number'],
+  wsEngine: ['string', 'function'],
+} satisfies Record<keyof InitOptions, readonly string[]>;
+
+/** Where the defaults differ from those of Socket.IO and Engine.IO. */
+export const INIT_DEFAULTS = { wsEngine: 'ws', allowEIO3: true, serveClient: false } satisfies InitOptions;
+
+/** `config.io.init.cors` */
+export const CORS_OPTIONS = {
+  origin: true,
+  methods: true,
+  allowedHeaders: true,
+  exposedHeaders: true,
+  credentials: true,
+  maxAge: true,
+  preflightContinue: true,
+  optionsSuccessStatus: true,
+} satisfies Record<keyof Extract<NonNullable<InitOptions['cors']>, { origin?: unknown }>, true>;
+
+/** `config.io.init.connectionStateRecovery` */
+export const RECOVERY_OPTIONS = { maxDisconnectionDuration: true, skipMiddlewares: true } satisfies Record<
+  keyof NonNullable<InitOptions['connectionStateRecovery']>,
+  true
+>;
+
+/** `config.io.namespace['/']` */
+export const NAMESPACE_OPTIONS = { connectionMiddleware: true, packetMiddleware: true } satisfies Record<keyof NamespaceConfig, true>;
+
+const count = wholeNumber(1);
+const ms = wholeNumber(1);
+const bytes = wholeNumber(1);
+
+type ConfigOf<Name extends AdapterName> = Extract<AdapterConfig, { name: Name }>;
+
+/** `config.io.adapter` beside `name` */
+export const ADAPTERS = {
+  redis: { requestsTimeout: ms, publishOnSpecificResponseChannel: booleanAt },
+  'redis-sharded': { requestsTimeout: ms, subscriptionMode: oneOf('static', 'dynamic', 'dynamic-private') },
+  'redis-streams': {
+    requestsTimeout: ms,
+    streamName: stringAt,
+    streamCount: count,
+    maxLen: count,
+    readCount: count,
+    blockTimeInMs: ms,
+    sessionKeyPrefix: stringAt,
+    onlyPlaintext: booleanAt,
+  },
+  mongo: {
+    url: stringAt,
+    database: stringAt,
+    collection: stringAt,
+    requestsTimeout: ms,
+    heartbeatInterval: ms,
+    heartbeatTimeout: ms,
+  },
+  postgres: {
+    connection: stringOrObjectAt,
+    channelPrefix: stringAt,
+    tableName: stringAt,
+    payloadThreshold: bytes,
+    cleanupInterval: ms,
+    requestsTimeout: ms,
+    heartbeatInterval: ms,
+    heartbeatTimeout: ms,
+  },
+} satisfies { readonly [Name in AdapterName]: Readers<Omit<ConfigOf<Name>, 'name'>> };
+
+/** Options of adapters that have no default. */
+export const REQUIRED = {
+  redis: [],
+  'redis-sharded': [],
+  'redis-streams': [],
+  mongo: ['url', 'database'],
+  postgres: ['connection'],
+} satisfies { readonly [Name in AdapterName]: readonly (keyof ConfigOf<Name>)[] };
+
+/** `config.io.redis`, as far as it is checked here. ioredis has further options. */
+export const REDIS_OPTIONS = {
+  host: stringAt,
+  port: wholeNumber(1, 65_535),
+  url: stringAt,
+  path: stringAt,
+  username: stringAt,
+  auth_pass: stringAt,
+  password: stringAt,
+  db: wholeNumber(0),
+  key: stringAt,
+  cluster: booleanAt,
+  requestsTimeout: ms,
+} satisfies Partial<Readers<RedisConfig>>;
