@@ -23,6 +23,7 @@ const RESOLUTIONS = {
   node16: { module: 'node16' },
   nodenext: { module: 'nodenext' },
   bundler: { module: 'preserve', moduleResolution: 'bundler' },
+  'newer-node': { module: 'nodenext', types: ['node', './newer-node'] },
 };
 
 const words = process.argv.slice(2);

@@ -237,10 +237,15 @@ export class Deprecations {
     this.#logger.warn(messageOf('IO_ONEVENT_REPLACED', problem));
   }
 
-  #warn(old: string, use: string): void {
+  /** A member of `app.io` that egg-socket.io 4.1.6 named differently is read. */
+  warnOfName(old: string, use: string): void {
+    this.#warn(old, use, 'egg-socket.io 4');
+  }
+
+  #warn(old: string, use: string, of = 'Socket.IO 2'): void {
     if (this.#warned.has(old)) return;
     this.#warned.add(old);
-    this.#logger.warn(messageOf('IO_DEPRECATED', `${old} is of Socket.IO 2; use ${use}`));
+    this.#logger.warn(messageOf('IO_DEPRECATED', `${old} is of ${of}; use ${use}`));
   }
 
   #answer<Result>(callback: Callback<Result> | undefined, work: () => Promise<Result> | Result): void {

@@ -13,6 +13,7 @@ export type SetupCode =
   | 'IO_CONFIG_REMOVED'
   | 'IO_CONFIG_UNKNOWN_KEY'
   | 'IO_CONTROLLER_INVALID'
+  | 'IO_CONTROLLER_UNKNOWN'
   | 'IO_CORS_CREDENTIALS'
   | 'IO_ENGINE_MISSING'
   | 'IO_MIDDLEWARE_INVALID'
@@ -32,7 +33,10 @@ export type SetupCode =
 /** Codes of an outage of the backplane to other servers. */
 export type PulsedCode = 'IO_DATABASE_DOWN' | 'IO_REDIS_DOWN';
 
-/** Codes of what a call of the app rejects with because others cannot be reached. */
+/**
+ * The codes of an `OutageError`: `IO_REDIS_DOWN` or `IO_DATABASE_DOWN` where the other servers cannot be reached,
+ * `IO_HUB_DOWN` where the other workers of this machine cannot, `IO_HUB_OVERFLOW` where more waits to be sent to these than fits.
+ */
 export type OutageCode = PulsedCode | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW';
 
 /** Codes of what goes wrong while the app runs; only ever logged, but for those that a call of the app rejects with. */
@@ -40,11 +44,13 @@ export type RuntimeCode =
   | OutageCode
   | 'IO_ANSWER_INVALID'
   | 'IO_CLIENT_GONE'
+  | 'IO_CORS_MISSING'
   | 'IO_DEPRECATED'
   | 'IO_ID_INVALID'
   | 'IO_JSONP_REFUSED'
   | 'IO_MESSAGE_INVALID'
   | 'IO_MESSAGE_TOO_LARGE'
+  | 'IO_NAMESPACE_UNKNOWN'
   | 'IO_ONEVENT_REPLACED'
   | 'IO_ORIGIN_MISMATCH'
   | 'IO_ORIGIN_REFUSED'
@@ -67,7 +73,20 @@ export class SetupError extends Error {
   }
 }
 
-/** What a call of the app rejects with because of an outage around it. No client is told of it. */
+/**
+ * Calls that need the answer of other workers or servers reject with this when these cannot be reached: `fetchSockets()`,
+ * `serverSideEmitWithAck()` and `emitWithAck()` to many, which adds what has been answered as `responses`. `local` before the call
+ * asks this process alone, and goes on working. Where a handler does not catch it, the client gets `INTERNAL_SERVER_ERROR`;
+ * where connection middleware does not, the client comes back by itself.
+ *
+ * @example
+ * try {
+ *   return (await app.io.fetchSockets()).length;
+ * } catch (error) {
+ *   if (!(error instanceof OutageError)) throw error;
+ *   return (await app.io.local.fetchSockets()).length;
+ * }
+ */
 export class OutageError extends Error {
   override readonly name = 'OutageError';
 
@@ -200,7 +219,11 @@ export function oneLine(text: string): string {
 /** What was thrown, as an Error: user code may throw anything. */
 export function toError(thrown: unknown): Error {
   if (thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]') return thrown as Error; // second test: an Error of another realm
-  if (typeof thrown === 'string') return new Error(thrown);
+  if (typeof thrown === 'string') {
+    const error = new Error(thrown);
+    error.stack = `Error: ${thrown}\n    a string was thrown, which has no stack: throw an Error to see where`; // ours would lead nowhere
+    return error;
+  }
   // a fault: nobody has decided that clients, or the log, may see that value
   return new TypeError(
     `a value that is no Error was thrown: ${thrown !== null && typeof thrown === 'object' ? `an object with ${Object.keys(thrown).join(', ') || 'no keys'}` : typeof thrown}`,

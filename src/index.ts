@@ -15,7 +15,7 @@ export type {
   NamespaceConfig,
   RedisConfig,
 } from './config/options';
-export { type ErrorAnswer, IoError, type IoErrorOptions, type SetupCode, SetupError } from './errors';
+export { type ErrorAnswer, IoError, type IoErrorOptions, type OutageCode, OutageError, type SetupCode, SetupError } from './errors';
 export type { RoutedNamespace, RouteOptions, Routes, Server } from './server';
 export type {
   Acknowledge,
@@ -38,8 +38,11 @@ export interface Socket extends SocketIoSocket {
   readonly remoteAddress: string;
 }
 
-/** Egg types `ctx.socket` as the TCP socket of an HTTP request, and another type has to fit that. `PacketContext` has the client alone. */
-type ContextSocket = Socket & TcpSocket & { encrypted: boolean };
+/**
+ * Egg types `ctx.socket` as the TCP socket of an HTTP request, and another type has to fit that. Since `@types/node` 26 that has a public `server`,
+ * and Socket.IO's class a private one: of that class, only the public members fit.
+ */
+type ContextSocket = ('server' extends keyof TcpSocket ? Pick<Socket, keyof Socket> : Socket) & TcpSocket & { encrypted: boolean };
 
 declare module 'egg' {
   interface Application {

@@ -8,7 +8,7 @@ import type { SocketContext, SocketHandler } from './path/context';
 import { type EggApplication, isClass } from './egg';
 import { messageOf, SetupError } from './errors';
 import { type Layer, type OnLate, waitingForNext } from './path/onion';
-import type { Controllers, Middleware, Middlewares } from './types';
+import type { Controllers, Middleware, Middlewares, SpecificHandler } from './types';
 
 /** The names under which Egg's custom loader puts the files on the app, until `LoadedFiles` takes them. */
 export const CONTROLLER_FILES = 'ioControllerFiles';
@@ -61,18 +61,24 @@ export class LoadedFiles {
   }
 
   get controllers(): Controllers {
-    return (this.#controllers ??= mapFiles(this.#controllerFiles, file => controllerOf(file, this.#app)) as Controllers); // mapFiles keeps the shape of the tree
+    const load = (file: LoadedFile): object => controllerOf(file, this.#app);
+    return (this.#controllers ??= mapFiles(this.#controllerFiles, load, controllerFolder) as Controllers); // mapFiles keeps the shape of the tree
   }
 
   get middlewares(): Middlewares {
     return (this.#middlewares ??= mapFiles(this.#middlewareFiles, file => this.#loadMiddleware(file)) as Middlewares);
   }
 
+  /** The handler of a name (`chat.say`), as the router of HTTP knows controllers. */
+  controller(name: string, place: string): SpecificHandler {
+    const found = findIn(this.controllers, name);
+    if (typeof found === 'function') return found as SpecificHandler; // every function in this tree is a handler
+    throw new SetupError('IO_CONTROLLER_UNKNOWN', `${place} names '${name}'; ${thereAre(namesIn(this.controllers))}`);
+  }
+
   /** The middleware of a name in the config (`auth`, or `admin.auth` for a file in a folder). */
   middleware(name: string, place: string): Layer<SocketContext> {
-    const found = name
-      .split('.')
-      .reduce<unknown>((tree, key) => (isTree(tree) && Object.hasOwn(tree, key) ? Reflect.get(tree, key) : undefined), this.middlewares);
+    const found = findIn(this.middlewares, name);
     if (typeof found === 'function') return found as Layer<SocketContext>; // every function in this tree is middleware
     const emptyFile = this.#emptyFiles.get(name);
     if (emptyFile !== undefined) throw noMiddleware(emptyFile);
@@ -147,10 +153,15 @@ function take(app: EggApplication, property: string): object {
 }
 
 /** Egg loads `chat.js` and the folder `chat` into one node: what the file is, with the folder's files as properties. */
-function mapFiles(node: object, load: (file: LoadedFile) => object): object {
-  const mapped = node instanceof LoadedFile ? load(node) : {};
+function mapFiles(node: object, load: (file: LoadedFile) => object, toFolder = (_path: string): object => ({}), path = ''): object {
+  const mapped = node instanceof LoadedFile ? load(node) : toFolder(path);
   for (const [name, child] of Object.entries(node))
-    Object.defineProperty(mapped, name, { value: mapFiles(child as object, load), enumerable: true, configurable: true, writable: true }); // Egg's loader makes nothing but nodes
+    Object.defineProperty(mapped, name, {
+      value: mapFiles(child as object, load, toFolder, `${path}.${name}`),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    }); // Egg's loader makes nothing but nodes
   return mapped;
 }
 
@@ -225,6 +236,38 @@ function objectHandlers(object: object, path: string, app: EggApplication): obje
     else if (isTree(value)) handlers[name] = objectHandlers(value, `${path}#${name}`, app);
   }
   return handlers;
+}
+
+/** Names that are looked for in any object, by `await` and by what prints objects. */
+const PROBED: ReadonlySet<string> = new Set(['then', 'toJSON', 'inspect']);
+
+/**
+ * A folder of controllers. A name that no file has throws, with the names that there are:
+ * `controller.chta.say` would be a TypeError of undefined, which does not say what is missing.
+ */
+function controllerFolder(path: string): object {
+  const folder: object = new Proxy(
+    {},
+    {
+      get(files, name) {
+        if (typeof name === 'symbol' || name in files || PROBED.has(name)) return Reflect.get(files, name) as unknown;
+        throw new SetupError('IO_CONTROLLER_UNKNOWN', `app.io.controller${path} has no '${name}'; ${thereAre(namesIn(folder))}`);
+      },
+    },
+  );
+  return folder;
+}
+
+/** What a tree has instead of a name that it does not have. */
+function thereAre(names: readonly string[]): string {
+  return names.length > 0 ? `use one of: ${names.toSorted().join(', ')}` : 'no file is there';
+}
+
+/** The member of a tree by a name with dots. */
+function findIn(tree: object, name: string): unknown {
+  return name
+    .split('.')
+    .reduce<unknown>((tree, key) => (isTree(tree) && Object.hasOwn(tree, key) ? Reflect.get(tree, key) : undefined), tree);
 }
 
 /** The names of all functions in a tree, as `auth` and `admin.auth`. */

@@ -13,7 +13,7 @@ import { createContextClass, type SocketContextClass, type SocketHandler } from 
 import { Deprecations } from './deprecations';
 import type { EggApplication, Logger } from './egg';
 import { findWsEngine } from './handshake/websocket-engine';
-import { messageOf, revealsErrors, SetupError, toError } from './errors';
+import { messageOf, oneLine, revealsErrors, SetupError, toError } from './errors';
 import { FailureLog } from './path/failures';
 import { HubBackplane } from './cluster/hub/hub-backplane';
 import { HubReceiver } from './cluster/hub/hub-receiver';
@@ -42,9 +42,10 @@ export interface Routes {
    *
    * `disconnecting`, `disconnect` (the reason is `ctx.args[0]`) and `error` are fired by the server: packet middleware does not run, and nobody is answered.
    *
-   * @throws SetupError if the event is no string, the handler no function, or an option has a wrong type
+   * @param handler usually one of `app.io.controller`, as `app.io.controller.chat.say` or by its name, `'chat.say'`
+   * @throws SetupError if the event is no string, the handler no function and no name of one, or an option has a wrong type
    */
-  route(event: string, handler: Handler, options?: RouteOptions): this;
+  route(event: string, handler: Handler | string, options?: RouteOptions): this;
   route(event: string, handler: SpecificHandler, options?: RouteOptions): this;
 }
 
@@ -151,6 +152,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
 
   /** @deprecated use `controller` */
   get controllers(): Controllers {
+    this.deprecations.warnOfName('app.io.controllers', 'app.io.controller');
     return this.controller;
   }
 
@@ -161,13 +163,14 @@ export class Server extends SocketIoServer implements Asking, Routes {
 
   /** @deprecated use `middleware` */
   get middlewares(): Middlewares {
+    this.deprecations.warnOfName('app.io.middlewares', 'app.io.middleware');
     return this.middleware;
   }
 
-  route(event: string, handler: Handler, options?: RouteOptions): this;
+  route(event: string, handler: Handler | string, options?: RouteOptions): this;
   route(event: string, handler: SpecificHandler, options?: RouteOptions): this;
-  route(event: string, handler: SpecificHandler, options?: RouteOptions): this {
-    this.of('/').route(event, handler, options);
+  route(event: string, handler: SpecificHandler | string, options?: RouteOptions): this {
+    this.of('/').route(event, handler as SpecificHandler, options); // of either overload
     return this;
   }
 
@@ -195,6 +198,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
   /** Called by Socket.IO for a client of a namespace that is not there. @internal */
   override _checkNamespace(...[name, , done]: Parameters<SocketIoServer['_checkNamespace']>): void {
     if (this.#parents.isEmpty || !name.startsWith('/')) {
+      this.logUnknownNamespace(name);
       done(false);
       return;
     }
@@ -322,6 +326,17 @@ export class Server extends SocketIoServer implements Asking, Routes {
     );
   }
 
+  /** Any client can make such names up at will. @internal */
+  logUnknownNamespace(name: string): void {
+    const problem = `a client has asked for the namespace ${JSON.stringify(oneLine(name.slice(0, 100)))}, which there is not: name it in config.io.namespace, by app.io.of(name), or allow it by app.io.of(function)`;
+    const log = (text: string): void => this.logger.warn(messageOf('IO_NAMESPACE_UNKNOWN', text));
+    this.#refusedPackets.log(
+      'IO_NAMESPACE_UNKNOWN',
+      () => log(problem),
+      count => log(`${count} more in the last minute, the latest: ${problem}`),
+    );
+  }
+
   #logTooLarge(problem: string): void {
     const log = (text: string): void => this.logger.warn(messageOf('IO_MESSAGE_TOO_LARGE', text));
     this.#refusedPackets.log(
@@ -354,7 +369,8 @@ export class Server extends SocketIoServer implements Asking, Routes {
     }
     const isOnDemand = this.#isStarted || nsp instanceof AbsentNamespace;
     const namespace = new Namespace(this, nsp, isOnDemand ? this.#parents : undefined);
-    const route = (event: string, handler: SpecificHandler, options: RouteOptions = {}): SocketIoNamespace => {
+    const route = (event: string, named: SpecificHandler | string, options: RouteOptions = {}): SocketIoNamespace => {
+      const handler = typeof named === 'string' ? this.#files.controller(named, `route('${event}') of namespace '${nsp.name}'`) : named;
       namespace.router.add(event, handler, (fn, place) => this.#answering(toAsync(fn, place, this.#app), options, place));
       return nsp;
     };

@@ -1,6 +1,7 @@
 /** What `app/io/controller` may export, and what becomes of it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { bootError, HOST, startApp } from './support/app';
 import { ask, connect } from './support/client';
 
@@ -184,8 +185,8 @@ test('app.controller keeps the HTTP controllers and nothing else', async t => {
   assert.equal(await ask(await connect(t, url), 'say'), 'said');
 });
 
-test('app.io.controllers and app.io.middlewares are the old names of app.io.controller and app.io.middleware', async t => {
-  const { io, url } = await startApp(t, {
+test('app.io.controllers and app.io.middlewares are the old names of app.io.controller and app.io.middleware, and warn once', async t => {
+  const { io, logs, url } = await startApp(t, {
     'app/io/controller/chat.js': `exports.say = async () => 'said';`,
     'app/io/middleware/auth.js': `module.exports = () => async (ctx, next) => { await next(); };`,
     'app/router.js': `module.exports = app => { app.io.route('say', app.io.controllers.chat.say); };`,
@@ -194,6 +195,41 @@ test('app.io.controllers and app.io.middlewares are the old names of app.io.cont
   assert.equal(io.middlewares, io.middleware);
   assert.equal(typeof io.middleware['auth'], 'function');
   assert.equal(await ask(await connect(t, url), 'say'), 'said');
+  assert.deepEqual(
+    logs.filter(line => line.includes('IO_DEPRECATED')).map(line => line.replace(/ \(.*/, '')),
+    [
+      'WARN [egg-socket.io] IO_DEPRECATED: app.io.controllers is of egg-socket.io 4; use app.io.controller',
+      'WARN [egg-socket.io] IO_DEPRECATED: app.io.middlewares is of egg-socket.io 4; use app.io.middleware',
+    ],
+  );
+});
+
+test('a controller file or folder that is not there stops the boot with the names of those that are', async t => {
+  const files = {
+    'app/io/controller/chat.js': `exports.say = async () => {};`,
+    'app/io/controller/admin/time.js': `exports.now = exports.later = async () => {};`,
+  };
+  for (const [read, message] of [
+    ['chta.say', /app\.io\.controller has no 'chta'; use one of: admin\.time\.later, admin\.time\.now, chat\.say/],
+    ['admin.tiem.now', /app\.io\.controller\.admin has no 'tiem'; use one of: time\.later, time\.now/],
+  ] as const) {
+    const error = await bootError(t, {
+      ...files,
+      'app/router.js': `module.exports = app => { app.io.route('say', app.io.controller.${read}); };`,
+    });
+    assert.equal(error.code, 'IO_CONTROLLER_UNKNOWN', read);
+    assert.match(error.message, message);
+  }
+  const none = await bootError(t, { 'app/router.js': `module.exports = app => { app.io.route('say', app.io.controller.chat.say); };` });
+  assert.match(none.message, /app\.io\.controller has no 'chat'; no file is there/);
+});
+
+test('what only looks at app.io.controller finds an object like any other', async t => {
+  const { io } = await startApp(t, { 'app/io/controller/chat.js': `exports.say = async () => {};` });
+  assert.equal('chta' in io.controller, false);
+  assert.equal(JSON.stringify(io.controller), '{"chat":{}}');
+  assert.equal(await Promise.resolve(io.controller), io.controller);
+  assert.match(inspect(io.controller), /^\{ chat: \{ say: \[\w*Function/);
 });
 
 test('an app without app/io has neither controllers nor middleware', async t => {

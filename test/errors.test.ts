@@ -296,3 +296,17 @@ test('an IoError carries code, message, status and details, and is an Error', ()
   assert.notEqual(expose, false);
   assert.equal(new IoError('X', 'x').status, 400);
 });
+
+test('a string that is thrown is logged without a stack of the plugin, and with what would have one', async t => {
+  const { url, logged } = await startApp(t, {
+    'app/io/controller/chat.js': `exports.say = async () => { throw 'no room left'; };`,
+    'app/router.js': `module.exports = app => { app.io.route('say', app.io.controller.chat.say); };`,
+  });
+  await ask(await connect(t, url), 'say');
+  const line = await logged(/no room left/);
+  assert.match(
+    line,
+    /^ERROR .*event "say" failed, namespace \/, socket \S+: \[Error: no room left\n +a string was thrown, which has no stack/,
+  );
+  assert.doesNotMatch(line, /\n +at |errors\.js/);
+});

@@ -71,6 +71,29 @@ test('pages of another host may not, with one line of log that says how to allow
   assert.equal(refusals(app).length, 2, 'another origin has its own line');
 });
 
+test('while developing, a page of another port that polls without CORS headers is named once in the log, with both remedies', async t => {
+  const poll = async ({ url }: RunningApp, origin: string, transport = 'polling'): Promise<void> => {
+    await (await fetch(`${url}/socket.io/?EIO=4&transport=${transport}`, { headers: { origin } })).text();
+  };
+  const warnings = ({ logs }: RunningApp): string[] => logs.filter(line => line.includes('IO_CORS_MISSING'));
+  const app = await startApp(t, {}, { env: 'local' });
+  for (const origin of [app.url, 'http://127.0.0.1:5173', 'http://127.0.0.1:5173', 'http://127.0.0.1']) await poll(app, origin);
+  await poll(app, 'http://127.0.0.1:8080', 'websocket');
+  const [line = '', ...others] = warnings(app);
+  assert.match(line, /^WARN .*a page of origin "http:\/\/127\.0\.0\.1:5173" polls host "127\.0\.0\.1:\d+" \(header Host\)/);
+  assert.match(line, /let its dev server forward \/socket\.io to the app, or list the origin in config\.io\.init\.cors\.origin/);
+  assert.equal(others.length, 1, 'another origin has its own line');
+
+  const listed = {
+    'config/config.default.js': `exports.io = { init: { cors: { origin: ['http://127.0.0.1:5173'], credentials: true } } };`,
+  };
+  const quiet = [await startApp(t, listed, { env: 'local' }), await startApp(t, {}, { env: 'prod' })];
+  for (const app of quiet) {
+    await poll(app, 'http://127.0.0.1:5173');
+    assert.deepEqual(warnings(app), []);
+  }
+});
+
 test('null, file:// and what is no origin may not connect, unless listed', async t => {
   const [strict, open, listed] = [
     await start(t),

@@ -86,6 +86,27 @@ test('a handler that is no function stops the boot with the event, the namespace
   );
 });
 
+test('a handler may be named by a string, as for the router of HTTP', async t => {
+  const { url } = await startApp(t, {
+    'app/io/controller/chat.js': `module.exports = app => class extends app.Controller { async say() { return 'said ' + this.ctx.args[0]; } };`,
+    'app/io/controller/admin/time.js': `module.exports = async () => 'noon';`,
+    'app/router.js': `module.exports = app => { app.io.route('say', 'chat.say').of('/admin').route('time', 'admin.time'); };`,
+  });
+  assert.equal(await ask(await connect(t, url), 'say', 'hello'), 'said hello');
+  assert.equal(await ask(await connect(t, url + '/admin'), 'time'), 'noon');
+});
+
+test('a handler of a name that there is not stops the boot with the names that there are', async t => {
+  for (const name of ['chat.sya', 'chta.say', 'chat', 'chat.constructor', '']) {
+    const error = await bootError(t, {
+      'app/io/controller/chat.js': `exports.say = exports.leave = async () => {};`,
+      'app/router.js': `module.exports = app => { app.io.of('/chat').route('say', '${name}'); };`,
+    });
+    assert.equal(error.code, 'IO_CONTROLLER_UNKNOWN', name);
+    assert.ok(error.message.includes(`route('say') of namespace '/chat' names '${name}'; use one of: chat.leave, chat.say`), error.message);
+  }
+});
+
 test('an event that is no string stops the boot', async t => {
   for (const event of [`''`, '1', 'undefined', 'null', `Symbol('x')`]) {
     const error = await bootError(t, { 'app/router.js': `module.exports = app => { app.io.route(${event}, async () => {}); };` });
@@ -145,9 +166,15 @@ test('a namespace that is routed but not configured works, without middleware', 
   assert.equal(await ask(await connect(t, url + '/news'), 'say'), 'news');
 });
 
-test('a namespace that is neither routed nor configured is refused', async t => {
-  const { url } = await startApp(t, {});
+test('a namespace that is neither routed nor configured is refused, and named in the log', async t => {
+  const { url, logs, logged, close } = await startApp(t, {});
   assert.equal((await refusal(newClient(t, url + '/nowhere'))).message, 'Invalid namespace');
+  assert.match(await logged(/IO_NAMESPACE_UNKNOWN/), /^WARN .*: a client has asked for the namespace "\/nowhere", which there is not/);
+  for (const name of ['/else', `/a\nb${'x'.repeat(500)}`]) await refusal(newClient(t, url + name));
+  await close();
+  const [, counted = '', ...more] = logs.filter(line => line.includes('IO_NAMESPACE_UNKNOWN'));
+  assert.match(counted, /: 2 more in the last minute, the latest: a client has asked for the namespace "\/a bx{96}",/);
+  assert.deepEqual(more, []);
 });
 
 const RESERVED = {

@@ -62,6 +62,7 @@ export class OriginCheck {
       else (async () => allowRequest(request, decide))().catch(fail);
     };
     if (origin === undefined || this.#isSameHost(origin, request)) {
+      if (origin !== undefined && this.#app.config.env === 'local') this.#noticeOtherPort(origin, request as EngineRequest);
       allow(); // without an origin it is no web page
       return;
     }
@@ -125,6 +126,23 @@ export class OriginCheck {
         if (isListed || !this.#isNew(`${origin} let in`)) return;
         const problem = `a request from a page of origin ${quoted(origin)} belongs to a session that has begun without one, and is let in; ${this.#compared(request)} is another host; ${this.#remedyFor(origin, request)}`;
         this.#log('IO_ORIGIN_MISMATCH', problem);
+      },
+      (error: unknown) => this.#logFailure(error),
+    );
+  }
+
+  /**
+   * While developing, a page of another port of the same host may connect. To its browser the app is another site all the same:
+   * without CORS headers the page gets no answer when it polls, and only the browser's console says why.
+   */
+  #noticeOtherPort(origin: string, request: EngineRequest): void {
+    const { host } = this.#hostOf(request);
+    if (request._query['transport'] !== 'polling' || isSiteOf(host, origin) || !this.#isNew(`${origin} without CORS`)) return;
+    this.#isInCors(origin, request).then(
+      isListed => {
+        if (isListed) return;
+        const problem = `a page of origin ${quoted(origin)} polls ${this.#compared(request)}, and its browser keeps the answers from it: another port is another site, which needs CORS headers; let its dev server forward /socket.io to the app, or list the origin in config.io.init.cors.origin, with credentials: true`;
+        this.#log('IO_CORS_MISSING', problem);
       },
       (error: unknown) => this.#logFailure(error),
     );
@@ -208,7 +226,10 @@ export class OriginCheck {
   }
 
   /** For what a request can cause: there may be many, and all different. */
-  #log(code: 'IO_JSONP_REFUSED' | 'IO_ORIGIN_MISMATCH' | 'IO_ORIGIN_REFUSED' | 'IO_UPGRADE_MISSING', problem: string): void {
+  #log(
+    code: 'IO_CORS_MISSING' | 'IO_JSONP_REFUSED' | 'IO_ORIGIN_MISMATCH' | 'IO_ORIGIN_REFUSED' | 'IO_UPGRADE_MISSING',
+    problem: string,
+  ): void {
     const { logger } = this.#app;
     this.#limit.log(
       code,
@@ -300,6 +321,12 @@ function hostname(origin: string): string | undefined {
 function isNameOf(host: string, origin: string): boolean {
   const name = hostname(`http://${host.split(',')[0]?.trim()}`);
   return name !== undefined && name === hostname(origin);
+}
+
+/** Whether a host with its port is that of an origin. */
+function isSiteOf(host: string, origin: string): boolean {
+  const { host: site, protocol } = new URL(origin);
+  return new URL(`${protocol}//${host}`).host === site; // a default port is left out by both
 }
 
 /** Whether a host looks like one that only a proxy asks for: an address, or a name without a domain. */

@@ -345,7 +345,11 @@ export class Connection implements ContextOwner, Arrival {
 
   /** No parent has said yes. A closing server leaves the answer to the next one. */
   #denyNamespace(): void {
-    if (!this.namespace.server.isRetiring) this.socket._error({ message: 'Invalid namespace' }); // as Socket.IO says it of one that is not there
+    const { server } = this.namespace;
+    if (!server.isRetiring) {
+      server.logUnknownNamespace(this.socket.nsp.name);
+      this.socket._error({ message: 'Invalid namespace' }); // as Socket.IO says it of one that is not there
+    }
     this.leave();
   }
 

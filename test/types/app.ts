@@ -25,8 +25,9 @@ export default (app: Application): void => {
 
   // @ts-expect-error -- an event is a string
   io.route(1, io.controller.chat.ping);
-  // @ts-expect-error -- a handler is a function
   io.route('ping', 'chat.ping');
+  // @ts-expect-error -- a handler is a function or the name of one
+  io.route('ping', 1);
   // @ts-expect-error -- an option that there is not
   io.route('ping', io.controller.chat.ping, { acknowledged: true });
   // @ts-expect-error -- and not missing
