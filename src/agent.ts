@@ -1,10 +1,10 @@
 /** The plugin's lifecycle in the agent, the process beside the workers. */
 import { AgentIo } from './cluster/agent-io';
-import { readConfig, type Settings } from './config/settings';
-import type { EggAgent } from './egg';
 import { Hub } from './cluster/hub/hub';
 import { RunFolder } from './cluster/run-folder';
-import { JOIN_HUB, teamworkOf } from './cluster/topology';
+import { JOIN_HUB, topologyOf } from './cluster/topology';
+import { readConfig, type Settings } from './config/settings';
+import type { EggAgent } from './egg';
 
 export default class IoAgentBoot {
   readonly #agent: EggAgent;
@@ -16,16 +16,16 @@ export default class IoAgentBoot {
     this.#agent = agent;
   }
 
-  /** The config is final: from here on there is `agent.io`. It costs nothing before it is used. */
+  /** The config is final: from now on there is `agent.io`. It costs nothing until it is used. */
   configDidLoad(): void {
     Object.defineProperty(this.#agent, 'io', { configurable: true, get: () => (this.#io ??= this.#openIo()).server });
   }
 
-  /** The workers start when the agent is ready: they find the hub. */
+  /** Egg starts the workers when the agent is ready, so the hub is there before them. */
   async willReady(): Promise<void> {
     const { workers = 1 } = this.#agent.options;
     if (workers <= 1) return;
-    const { routesSessions, usesHub } = teamworkOf(this.#agent.options, this.#readSettings());
+    const { routesSessions, usesHub } = topologyOf(this.#agent.options, this.#readSettings());
     if (routesSessions) this.#openFolder();
     if (usesHub) await this.#startHub();
     await this.#folder?.sweep();
@@ -42,27 +42,27 @@ export default class IoAgentBoot {
     const settings = this.#readSettings();
     const { workers = 1 } = this.#agent.options;
     const isAlone = workers <= 1 && !settings.adapter;
-    if (isAlone) this.#wakeWorker();
-    const usesHub = isAlone || teamworkOf(this.#agent.options, settings).usesHub;
-    return new AgentIo(this.#agent, settings, usesHub ? this.#openFolder().hub : undefined);
+    if (isAlone) this.#callSingleWorker();
+    const usesHub = isAlone || topologyOf(this.#agent.options, settings).usesHub;
+    return new AgentIo(this.#agent, settings, usesHub ? this.#openFolder().hubSocket : undefined);
   }
 
-  /** A single worker has no hub until there is something to say to it. One that is started anew later is told again. */
-  #wakeWorker(): void {
+  /** A single worker joins a hub only when `agent.io` is used. A worker that replaces it is told again. */
+  #callSingleWorker(): void {
     const { messenger, logger } = this.#agent;
-    const wake = (): void => void messenger.sendToApp(JOIN_HUB);
+    const call = (): void => void messenger.sendToApp(JOIN_HUB);
     this.#startHub()
       .then(async () => {
-        wake();
+        call();
         await this.#folder?.sweep();
       })
       .catch((error: unknown) => logger.error('[egg-socket.io] agent.io has no hub:', error));
-    messenger.on('egg-pids', wake);
+    messenger.on('egg-pids', call);
   }
 
   async #startHub(): Promise<void> {
     this.#hub ??= new Hub(this.#agent.logger);
-    await this.#hub.listen(this.#openFolder().hub);
+    await this.#hub.listen(this.#openFolder().hubSocket);
   }
 
   #openFolder(): RunFolder {

@@ -34,7 +34,7 @@ import { closeInOrder } from './shutdown';
 import { attachWhenFound } from './cluster/single-process';
 import type { Controllers, Handler, Middlewares, SpecificHandler } from './types';
 import { Work } from './path/in-flight';
-import { ownWorkerId, type Teamwork, teamworkOf } from './cluster/topology';
+import { ownWorkerId, type Topology, topologyOf } from './cluster/topology';
 
 export interface Routes {
   /**
@@ -67,7 +67,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
   readonly #adopted = new WeakSet<SocketIoNamespace>();
   /** Those that wait for their middleware until the app has been loaded. */
   readonly #waiting = new Set<Namespace>();
-  readonly #teamwork: Teamwork;
+  readonly #topology: Topology;
   readonly #originCheck: OriginCheck;
   #backplane: Backplane | undefined;
   readonly #sessionRouting: SessionRouting | undefined;
@@ -102,14 +102,14 @@ export class Server extends SocketIoServer implements Asking, Routes {
     const deprecations = new Deprecations(app.logger);
     const wsEngine = findWsEngine(init.wsEngine, app.baseDir);
     const originCheck = new OriginCheck(app, init);
-    const teamwork = teamworkOf(app.options, settings);
+    const topology = topologyOf(app.options, settings);
     const folder =
-      teamwork.routesSessions || teamwork.usesHub
+      topology.routesSessions || topology.usesHub
         ? RunFolder.open(app.config.rundir, RunFolder.startOf(app.options.clusterPort))
         : undefined;
     const backplane =
-      teamwork.usesHub && folder
-        ? new HubBackplane(folder.hub, ownWorkerId(), app.logger)
+      topology.usesHub && folder
+        ? new HubBackplane(folder.hubSocket, ownWorkerId(), app.logger)
         : createBackplane(settings.adapter, init, app.logger, app.baseDir); // last: what throws before it leaves nothing open
     super({
       ...init,
@@ -128,10 +128,10 @@ export class Server extends SocketIoServer implements Asking, Routes {
     declareEngine(this);
     this.#app = app;
     this.#settings = settings;
-    this.#teamwork = teamwork;
+    this.#topology = topology;
     this.#originCheck = originCheck;
     this.#backplane = backplane;
-    if (teamwork.routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, app.logger);
+    if (topology.routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, app.logger);
     this.#files = new LoadedFiles(app);
     this.deprecations = deprecations;
     this.ids = new Ids(settings.generateId, app.logger, formerSocketOf);
@@ -224,8 +224,8 @@ export class Server extends SocketIoServer implements Asking, Routes {
     for (const namespace of this.#waiting) this.#takeMiddleware(namespace);
     this.#waiting.clear();
     this.#files.warnOfEmptyFiles();
-    this.logger.info('[egg-socket.io] %s', this.#teamwork.description);
-    const { warning } = this.#teamwork;
+    this.logger.info('[egg-socket.io] %s', this.#topology.description);
+    const { warning } = this.#topology;
     if (warning !== undefined) this.logger.warn(warning);
     await this.#sessionRouting?.listen();
     await this.#backplane?.ready();
@@ -235,7 +235,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
   joinHub(): void {
     if (this.#backplane || this.#settings.adapter) return;
     const { config, logger, options } = this.#app;
-    const path = RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort)).hub;
+    const path = RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort)).hubSocket;
     const backplane: HubBackplane = new HubBackplane(path, ownWorkerId(), logger, {
       receiverOf: name => {
         const nsp = this._nsps.get(name);

@@ -7,8 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { Namespace, Server as SocketIoServer, Socket } from 'socket.io';
 import type { Logger } from './egg';
-import { SERVICE_UNAVAILABLE } from './cluster/routing/request-pipe';
-import type { SessionRouting } from './cluster/routing/session-routing';
+import { SERVICE_UNAVAILABLE, type SessionRouting } from './cluster/routing/session-routing';
 import type { Work } from './path/in-flight';
 
 /** How long handlers that are running may take, in ms. */

@@ -1,4 +1,4 @@
-/** `agent.io`: Socket.IO's server in the agent. It has no clients; what it emits reaches those of all workers. */
+/** `agent.io`: Socket.IO's server in the agent. It has no clients of its own; what it emits reaches those of all workers. */
 import { type Namespace, Server, type ServerOptions } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import { createAdapterFactory, createBackplane } from '../backplane/adapter';
@@ -9,14 +9,26 @@ import type { EggAgent } from '../egg';
 import { SetupError } from '../errors';
 import { HubBackplane } from './hub/hub-backplane';
 
+/** All methods with which an adapter reaches other processes. */
+const REMOTE_METHODS = [
+  'addSockets',
+  'broadcast',
+  'broadcastWithAck',
+  'delSockets',
+  'disconnectSockets',
+  'fetchSockets',
+  'serverCount',
+  'serverSideEmit',
+] as const;
+
 export class AgentIo {
   readonly server: Server;
   readonly #backplane: Backplane | undefined;
-  /** Resolves when the backplane is open, or after the time that a boot would wait for it. */
+  /** Resolves when the workers can be reached, or when a boot would stop waiting for that. */
   readonly #opened: Promise<void>;
   #isOpen = false;
 
-  /** @param hub the path of the hub's socket, where the backplane is the hub */
+  /** @param hub the path of the hub's socket, if the backplane is the hub */
   constructor({ logger, baseDir }: EggAgent, settings: Settings, hub: string | undefined) {
     const { init, adapter } = settings;
     const backplane =
@@ -33,7 +45,7 @@ export class AgentIo {
     const parser = init.parser as object | undefined; // declared as any
     this.server = new Server({
       ...(parser && { parser }),
-      adapter: this.#waitingAdapters(create) as unknown as NonNullable<ServerOptions['adapter']>, // typed as a class only
+      adapter: this.#deferUntilOpen(create) as unknown as NonNullable<ServerOptions['adapter']>, // typed as a class only
     });
     // the namespace has got it with its adapter; Socket.IO's server does not know of it
     Object.assign(this.server, { emitWithAck: Reflect.get(this.server.of('/'), 'emitWithAck') as unknown });
@@ -43,28 +55,16 @@ export class AgentIo {
     await this.#backplane?.close();
   }
 
-  /** What is said before the backplane is open waits for it. */
-  #waitingAdapters(create: (this: void, nsp: Namespace) => Adapter): (nsp: Namespace) => Adapter {
-    const wait = (call: () => unknown): unknown => (this.#isOpen ? call() : this.#opened.then(call));
+  /** Calls that need the workers are made when these can be reached. */
+  #deferUntilOpen(create: (this: void, nsp: Namespace) => Adapter): (nsp: Namespace) => Adapter {
+    const whenOpen = (call: () => unknown): unknown => (this.#isOpen ? call() : this.#opened.then(call));
     return function (nsp) {
       const adapter = create(nsp);
-      for (const name of SAID) {
+      for (const name of REMOTE_METHODS) {
         const method = adapter[name];
-        Object.assign(adapter, { [name]: (...args: unknown[]) => wait(() => Reflect.apply(method, adapter, args) as unknown) });
+        Object.assign(adapter, { [name]: (...args: unknown[]) => whenOpen(() => Reflect.apply(method, adapter, args) as unknown) });
       }
       return adapter;
     };
   }
 }
-
-/** All by which an adapter reaches others. */
-const SAID = [
-  'addSockets',
-  'broadcast',
-  'broadcastWithAck',
-  'delSockets',
-  'disconnectSockets',
-  'fetchSockets',
-  'serverCount',
-  'serverSideEmit',
-] as const;

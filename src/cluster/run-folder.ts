@@ -1,6 +1,6 @@
 /**
- * The folder in which the processes of an app meet: a socket for each worker, one for the hub, and the secret that its workers share.
- * Nobody but the user who runs the app can enter it.
+ * The folder through which the processes of an app find each other: it holds a socket for each worker, one for the hub, and the secret that the
+ * workers share. Nobody but the user who runs the app can enter it.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,23 +11,27 @@ import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { SetupError } from '../errors';
 
-/** A socket's path may have 103 bytes on macOS, 107 on Linux; what is longer is cut off without a word. */
+/** In bytes: 103 on macOS, 107 on Linux. The path of a socket that is longer is cut off, and no error says so. */
 const MAX_PATH_LENGTH = 103;
-const PREFIX = 'io-';
+const LONGEST_SOCKET_NAME = 'worker-999999999.sock';
 const WORKER_SOCKET = /^worker-(\d+)\.sock$/;
-/** Hosts, containers among them, may share the file system, and have processes of the same number. */
-const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 6);
-const NAME = new RegExp(`^${PREFIX}${HOST}-\\d+-\\d+$`);
-const LONGEST_NAME = 'worker-999999999.sock';
 
-/** Read at once: a process whose master has gone has another parent. Threads share the master's process. */
+/** Hosts, such as containers, may share a file system and have processes with the same pid. */
+const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 6);
+const PREFIX = `io-${HOST}-`;
+const FOLDER_NAME = new RegExp(`^${PREFIX}\\d+-\\d+$`);
+
+/** A folder without sockets is left alone for so long, in ms: the app may be starting. */
+const STARTING_TIME = 60_000;
+
+/** The pid of Egg's master. Read at once: a process whose master has ended gets another parent. Worker threads run in the master's process. */
 const MASTER = isMainThread ? process.ppid : process.pid;
 
 export class RunFolder {
   readonly path: string;
-  /** Why it is not in Egg's own folder, where it is not. */
+  /** Why it is not in Egg's run folder. Undefined if it is. */
   readonly problem: string | undefined;
-  /** Known to the processes of this start of the app, and to nobody else. */
+  /** Known only to the processes of this start of the app. */
   readonly secret: string;
 
   private constructor(path: string, secret: string, problem: string | undefined) {
@@ -37,23 +41,23 @@ export class RunFolder {
   }
 
   /**
-   * Opens the folder of this start of the app, and makes it where it is missing: whichever process comes first.
+   * Opens the folder of this start of the app. The first process that comes makes it.
    *
-   * @param rundir Egg's own folder for what exists while an app runs. Where it is of no use, the system's for temporary files is taken.
-   * @param start what all processes of this start have in common and no other app has
-   * @throws SetupError where neither can be used
+   * @param rundir Egg's run folder. If it cannot be used, the system's folder for temporary files is taken.
+   * @param start the name of this start of the app: see startOf()
+   * @throws SetupError if neither can be used
    */
   static open(rundir: string, start: string): RunFolder {
-    if ('connected' in process && !process.connected) throw new Error('the master has gone: there is nobody to meet'); // it forked this process while it ended
+    if ('connected' in process && !process.connected) throw new Error('the master has ended'); // it forked this process while it ended
     const problems: string[] = [];
     for (const parent of [rundir, tmpdir()]) {
-      const path = join(parent, `${PREFIX}${HOST}-${start}`);
+      const path = join(parent, PREFIX + start);
       try {
-        if (Buffer.byteLength(join(path, LONGEST_NAME)) > MAX_PATH_LENGTH) throw new Error('the path is too long for a socket');
+        if (Buffer.byteLength(join(path, LONGEST_SOCKET_NAME)) > MAX_PATH_LENGTH) throw new Error('the path is too long for a socket');
         makePrivateFolder(parent, path);
         return new RunFolder(path, openSecret(path), problems[0]);
       } catch (error) {
-        problems.push(`${path}: ${(error as Error).message}`); // of this try, or of Node
+        problems.push(`${path}: ${(error as Error).message}`); // thrown above, or by Node
       }
     }
     throw new SetupError(
@@ -62,26 +66,30 @@ export class RunFolder {
     );
   }
 
-  /** The name that all processes of one start of an app derive alike: those of the same master. A single process has none. */
+  /**
+   * The name of this start of the app. All processes of the same master derive the same name, and no other app has it.
+   *
+   * @param clusterPort of Egg's options. A single process has none.
+   */
   static startOf(clusterPort: number | undefined): string {
     return clusterPort === undefined ? `${process.pid}-0` : `${MASTER}-${clusterPort}`;
   }
 
-  get hub(): string {
+  get hubSocket(): string {
     return join(this.path, 'hub.sock');
   }
 
-  /** @param id digits only: it may come from a client */
+  /** @param id digits only, since it may come from a client */
   workerSocket(id: string): string {
     return join(this.path, `worker-${id}.sock`);
   }
 
-  /** Whether a worker of this id has opened its socket. Of one that was killed the socket is still there. */
+  /** Whether a worker with this id has opened its socket. The socket of a worker that was killed stays. */
   hasWorker(id: string): boolean {
     return existsSync(this.workerSocket(id));
   }
 
-  /** The ids of those that have opened their sockets. Of some that were killed the sockets are still there. None if somebody has removed the folder. */
+  /** The ids of the workers that have opened their sockets, including those that were killed. Empty if somebody has removed the folder. */
   workers(): string[] {
     try {
       return readdirSync(this.path).flatMap(name => WORKER_SOCKET.exec(name)?.[1] ?? []);
@@ -91,7 +99,7 @@ export class RunFolder {
     }
   }
 
-  /** Whether a worker other than this one listens at its socket. */
+  /** Whether any worker but this one listens at its socket. */
   async hasOthers(id: string): Promise<boolean> {
     return isInUse(
       this.workers()
@@ -100,16 +108,16 @@ export class RunFolder {
     );
   }
 
-  /** Removes what starts of the app that were killed have left beside it. */
+  /** Removes the folders beside it of starts that were killed. */
   async sweep(): Promise<void> {
     const parent = join(this.path, '..');
     for (const name of readdirSync(parent)) {
       const path = join(parent, name);
-      if (NAME.test(name) && path !== this.path) await removeUnused(path, () => isPrivate(path) && !isBeginning(path));
+      if (FOLDER_NAME.test(name) && path !== this.path) await removeUnused(path, () => isPrivate(path) && !isStarting(path));
     }
   }
 
-  /** Removes it, if nobody uses it any more. */
+  /** Removes this folder if no process uses it any more. */
   async remove(): Promise<void> {
     await removeUnused(this.path, () => isPrivate(this.path));
   }
@@ -125,18 +133,18 @@ function makePrivateFolder(parent: string, path: string): void {
   if (!isPrivate(path)) throw new Error('it is open to other users, or belongs to one');
 }
 
-/** Where anybody may make a folder, somebody may have made this one before us. */
+/** In a folder for temporary files, somebody else may have made ours before us. */
 function isPrivate(path: string): boolean {
   const stats = lstatSync(path);
   return stats.isDirectory() && stats.uid === process.getuid?.() && (stats.mode & 0o077) === 0;
 }
 
-/** It may be one of an app that is just starting, whose first socket is not open yet. */
-function isBeginning(path: string): boolean {
-  return socketsIn(path).length === 0 && Date.now() - lstatSync(path).mtimeMs < 60_000;
+/** Whether it may be the folder of an app that has not opened its first socket yet. */
+function isStarting(path: string): boolean {
+  return socketsIn(path).length === 0 && Date.now() - lstatSync(path).mtimeMs < STARTING_TIME;
 }
 
-/** Removes a folder that nobody listens in. Another process may be about to do the same. */
+/** Removes a folder in which no process listens. Another process may be removing it as well. */
 async function removeUnused(path: string, isOurs: () => boolean): Promise<void> {
   try {
     if (isOurs() && !(await isInUse(socketsIn(path)))) await rm(path, { recursive: true, force: true });
@@ -156,7 +164,7 @@ function openSecret(folder: string): string {
   } catch (error) {
     if (!isMissing(error)) throw error;
   }
-  // written whole or not at all: another process may look while this one writes
+  // another process may read while this one writes: the file appears with all its content
   const own = join(folder, `secret-${randomBytes(6).toString('hex')}`);
   writeFileSync(own, randomBytes(32).toString('hex'), { mode: 0o600 });
   try {
@@ -175,7 +183,7 @@ function socketsIn(folder: string): string[] {
     .map(name => join(folder, name));
 }
 
-/** Whether any process listens at one of them. */
+/** Whether any process listens at one of these sockets. */
 async function isInUse(sockets: string[]): Promise<boolean> {
   return (await Promise.all(sockets.map(accepts))).includes(true);
 }
@@ -187,6 +195,6 @@ async function accepts(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT')); // or it is busy
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT')); // EAGAIN: it is busy
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Egg in a single process (`egg.start()`) does not tell its plugins of the HTTP server, which the app's own code makes. It is known by its
- * request handler, which `app.callback()` has made: when it begins to listen, and at the latest at its first request.
+ * In a single process (`egg.start()`) the app's own code makes the HTTP server, and Egg does not tell its plugins. The server is recognized by
+ * its request handler, which `app.callback()` has made: when it begins to listen, at the latest at its first request.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
@@ -11,12 +11,12 @@ import { messageOf } from '../errors';
 
 type RequestHandler = (request: IncomingMessage, response: ServerResponse) => unknown;
 
-/** The part of an app that makes its request handlers; `app.listen()` calls it as well. */
+/** The part of an app that makes its request handlers; `app.listen()` calls it, too. */
 export interface HandlerSource {
   callback(): RequestHandler;
 }
 
-/** What is to be attached to the server that is found. */
+/** Attached to the HTTP server when it is found: Socket.IO's server. */
 interface Attachable {
   path(): string;
   attach(server: HttpServer): unknown;
@@ -25,12 +25,16 @@ interface Attachable {
 /** Published by Node when a server is told to listen: https://nodejs.org/api/diagnostics_channel.html#net */
 const LISTEN = 'tracing:net.server.listen:asyncStart';
 
-/** Attaches to the server of an app, as soon as there is one. Returns how to stop looking for it. */
+/**
+ * Attaches to the app's HTTP server as soon as there is one.
+ *
+ * @returns stops looking for it
+ */
 export function attachWhenFound(app: HandlerSource, io: Attachable, logger: Logger): () => void {
   const makeHandler = app.callback.bind(app);
   const handlers = new WeakSet<object>();
   let isFound = false;
-  let hasWarned = false;
+  let hasLogged = false;
 
   const stop = (): void => {
     isFound = true;
@@ -44,9 +48,9 @@ export function attachWhenFound(app: HandlerSource, io: Attachable, logger: Logg
     const { server } = message as { server: EventEmitter }; // as documented
     if (server instanceof TcpServer && server.listeners('request').some(handler => handlers.has(handler))) attach(server);
   }
-  const warnOnce = (): void => {
-    if (hasWarned) return;
-    hasWarned = true;
+  const logOnce = (): void => {
+    if (hasLogged) return;
+    hasLogged = true;
     const problem = `a request for ${io.path()} has come by an HTTP server that Socket.IO is not attached to; call app.io.attach(server)`;
     logger.error(messageOf('IO_SERVER_UNKNOWN', problem));
   };
@@ -58,8 +62,8 @@ export function attachWhenFound(app: HandlerSource, io: Attachable, logger: Logg
       const server: unknown = isFound ? undefined : Reflect.get(request.socket, 'server'); // Node's, but not documented
       if (server instanceof TcpServer) {
         attach(server);
-        if (isOurs) return server.emit('request', request, response); // to Engine.IO, which listens there now
-      } else if (isOurs) warnOnce();
+        if (isOurs) return server.emit('request', request, response); // Engine.IO listens to it now
+      } else if (isOurs) logOnce();
       return handle(request, response);
     };
     handlers.add(handler);

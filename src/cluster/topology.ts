@@ -1,38 +1,33 @@
-/** How the workers of one machine work together: decided once, from how Egg was started and from the config. */
+/** How the processes of one machine share their work: decided once, from how Egg was started and from the config. */
 import cluster from 'node:cluster';
 import { isMainThread, threadId } from 'node:worker_threads';
 import { allowsPolling } from '../config/checks';
 import type { Settings } from '../config/settings';
+import type { EggApplication } from '../egg';
 import { messageOf } from '../errors';
 
-/** What Egg was started with, as far as it matters here. */
-interface Start {
-  readonly mode?: string;
-  readonly workers?: number;
-  readonly sticky?: boolean;
-}
-
-export interface Teamwork {
+export interface Topology {
   /** Whether any worker takes the requests of any client. */
   readonly routesSessions: boolean;
-  /** Whether broadcasts reach the other workers by way of the agent. */
+  /** Whether broadcasts reach the other workers through the hub in the agent. */
   readonly usesHub: boolean;
-  /** Which it is and why, for the log. */
+  /** All of it and why, for the log. */
   readonly description: string;
-  /** What is not going to work, and what to do. */
+  /** What will not work, and what to do. */
   readonly warning: string | undefined;
 }
 
-/** By Egg's messenger from the agent to a worker that is alone: there is a hub now. */
+/** The agent sends it to a single worker with Egg's messenger: there is a hub now. */
 export const JOIN_HUB = 'egg-socket.io:join-hub';
 
-export function teamworkOf(start: Start, settings: Settings): Teamwork {
-  const { mode, workers = 1, sticky = false } = start;
+export function topologyOf(options: EggApplication['options'], settings: Settings): Topology {
+  const { mode, workers = 1, sticky = false } = options;
   const { init, adapter } = settings;
-  const through = adapter && `broadcasts go through ${adapter.name === 'own' ? 'an adapter of the app' : `the adapter ${adapter.name}`}`;
+  const adapterUse = adapter && `broadcasts go through ${adapter.name === 'own' ? 'an adapter of the app' : `the adapter ${adapter.name}`}`;
   if (workers <= 1) {
-    const description = `one worker takes all requests; ${through ?? 'broadcasts stay in the process'}`;
-    const warning = mode === 'single' && cluster.isWorker ? processesUnknown(allowsPolling(init), adapter !== undefined) : undefined;
+    const description = `one worker takes all requests; ${adapterUse ?? 'broadcasts stay in the process'}`;
+    const isUnknown = mode === 'single' && cluster.isWorker; // a process manager has forked it
+    const warning = isUnknown ? processesUnknown(allowsPolling(init), adapter !== undefined) : undefined;
     return { routesSessions: false, usesHub: false, description, warning };
   }
   const obstacle = settings.cluster ? (process.platform === 'win32' ? 'this is Windows' : undefined) : 'config.io.cluster is false';
@@ -43,13 +38,13 @@ export function teamworkOf(start: Start, settings: Settings): Teamwork {
   const broadcasts = obstacle ? `broadcasts stay in the process, since ${obstacle}` : 'broadcasts go through the hub in the agent';
   return {
     routesSessions,
-    usesHub: !obstacle && !through,
-    description: `worker ${ownWorkerId()}: ${requests}; ${through ?? broadcasts}`,
+    usesHub: !obstacle && !adapterUse,
+    description: `worker ${ownWorkerId()}: ${requests}; ${adapterUse ?? broadcasts}`,
     warning: sticky || routesSessions || !allowsPolling(init) ? undefined : stickyMissing(workers),
   };
 }
 
-/** A name that no other worker of this start has, nor one that takes this one's place: digits. */
+/** Digits that tell this worker from all others of this start, including one that replaces it. */
 export function ownWorkerId(): string {
   return String(isMainThread ? (cluster.worker?.id ?? process.pid) : threadId);
 }
@@ -59,7 +54,7 @@ function stickyMissing(workers: number): string {
   return messageOf('IO_STICKY_MISSING', problem);
 }
 
-/** Of a process manager that has several processes share a port. Egg does not know how many there are. */
+/** For a process manager that has several processes share a port. Egg does not know how many they are. */
 function processesUnknown(polls: boolean, hasAdapter: boolean): string | undefined {
   const problems = [
     ...(polls

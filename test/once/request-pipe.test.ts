@@ -30,7 +30,7 @@ interface Front {
 }
 
 /** A server that pipes all that comes to the one that listens to the path. */
-async function startFront(t: TestContext, path: string, patience?: number): Promise<Front> {
+async function startFront(t: TestContext, path: string, timeout?: number): Promise<Front> {
   watchForCrashes(t);
   const pipes = new RequestPipes();
   const failures: Error[] = [];
@@ -41,7 +41,7 @@ async function startFront(t: TestContext, path: string, patience?: number): Prom
       request,
       headers: without(/^(connection|content-length|transfer-encoding)$/i, request.rawHeaders),
       response,
-      patience,
+      timeout,
       answered: (status, message, headers) =>
         response.writeHead(status, message, without(/^(connection|keep-alive|transfer-encoding)$/i, headers)),
       failed: error => {
@@ -367,7 +367,7 @@ test('an answer that breaks off breaks off for the client; one that has not begu
   assert.equal((nowhere.failures[0] as NodeJS.ErrnoException).code, 'ENOENT');
 });
 
-test('with a patience, a request has a connection of its own, and fails when no answer begins in that time', async t => {
+test('with a timeout, a request has a connection of its own, and fails when no answer begins in that time', async t => {
   const owner = await startOwner(t, (request, response) => {
     if (request.url !== '/never') response.end('here');
   });

@@ -93,7 +93,7 @@ test('what is removed: the own folder, and those of starts that nobody listens i
     await once(server, 'listening');
   };
   await listen(used.workerSocket('7'));
-  writeFileSync(killed.hub, ''); // as a process that was killed leaves it: nobody answers
+  writeFileSync(killed.hubSocket, ''); // as a process that was killed leaves it: nobody answers
   for (const path of [used.path, begun.path, alien]) utimesSync(path, 0, 0);
   await Promise.all([own.remove(), own.sweep(), own.sweep()]); // as two apps that stop together
   assert.deepEqual(

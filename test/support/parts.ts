@@ -10,10 +10,10 @@ import type * as hubFrames from '../../dist/cluster/hub/hub-frames';
 import type * as hubBackplane from '../../dist/cluster/hub/hub-backplane';
 import type * as logLimit from '../../dist/log-limit';
 import type * as recoveringAdapter from '../../dist/backplane/recovering-adapter';
-import type * as requestPipe from '../../dist/cluster/routing/request-pipe';
+import type * as requestPipes from '../../dist/cluster/routing/request-pipes';
 import type * as runFolder from '../../dist/cluster/run-folder';
 import type * as work from '../../dist/path/in-flight';
-import type * as workers from '../../dist/cluster/topology';
+import type * as topology from '../../dist/cluster/topology';
 
 const DIST = join(__dirname, '../../../dist');
 
@@ -31,7 +31,7 @@ export const { HubBackplane } = require(join(DIST, 'cluster/hub/hub-backplane'))
 export const { LogLimit } = require(join(DIST, 'log-limit')) as typeof logLimit;
 export const { readConfig } = require(join(DIST, 'config/settings')) as typeof config;
 export const { RecoveringAdapter } = require(join(DIST, 'backplane/recovering-adapter')) as typeof recoveringAdapter;
-export const { RequestPipes } = require(join(DIST, 'cluster/routing/request-pipe')) as typeof requestPipe;
+export const { RequestPipes } = require(join(DIST, 'cluster/routing/request-pipes')) as typeof requestPipes;
 export const { RunFolder } = require(join(DIST, 'cluster/run-folder')) as typeof runFolder;
 export const { Work } = require(join(DIST, 'path/in-flight')) as typeof work;
-export const { teamworkOf } = require(join(DIST, 'cluster/topology')) as typeof workers;
+export const { topologyOf } = require(join(DIST, 'cluster/topology')) as typeof topology;

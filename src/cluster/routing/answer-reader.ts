@@ -1,0 +1,126 @@
+/** Reads HTTP/1.1 answers from the bytes of a connection between workers, one after the other: https://www.rfc-editor.org/rfc/rfc9112. */
+
+/** What an answer's reader calls: `onHead` once, `onBody` any number of times, `onEnd` once. */
+export interface AnswerHandler {
+  onHead(status: number, message: string, headers: string[]): void;
+  onBody(bytes: Buffer): void;
+  /**
+   * @param last the last bytes of the body, where its length was known
+   * @param isReusable whether another request may follow on this connection
+   */
+  onEnd(last: Buffer | undefined, isReusable: boolean): void;
+  /** The bytes are not an HTTP/1.1 answer. Nothing follows. */
+  onInvalid(): void;
+}
+
+const CR = 13;
+
+export class AnswerReader {
+  readonly #handler: AnswerHandler;
+  #method: string | undefined;
+  /** The beginning of a head, or of the line before a chunk, whose end has not come yet. */
+  #part: Buffer | undefined;
+  /** How many bytes of the body, or of its chunk, are missing. Undefined before the head has come; infinite if the body ends with the connection. */
+  #missing: number | undefined;
+  #isChunked = false;
+  /** Whether the other worker ends the connection after this answer. */
+  #isLast = false;
+
+  constructor(handler: AnswerHandler) {
+    this.#handler = handler;
+  }
+
+  /** Makes it ready for the answer to a request of this method. */
+  expect(method: string | undefined): void {
+    this.#method = method;
+    this.#part = this.#missing = undefined;
+    this.#isChunked = this.#isLast = false;
+  }
+
+  get hasHead(): boolean {
+    return this.#missing !== undefined;
+  }
+
+  /** Whether the answer is whole when the connection ends. */
+  get endsWithConnection(): boolean {
+    return this.#missing === Number.POSITIVE_INFINITY;
+  }
+
+  read(bytes: Buffer): void {
+    const all = this.#part ? Buffer.concat([this.#part, bytes]) : bytes;
+    this.#part = undefined;
+    const body = this.#missing === undefined ? this.#readHead(all) : all;
+    if (!body) this.#part = all;
+    else if (this.#isChunked) this.#readChunks(body);
+    else this.#readBody(body);
+  }
+
+  /** Returns the bytes after the head, or undefined if the head is not whole. */
+  #readHead(all: Buffer): Buffer | undefined {
+    const end = all.indexOf('\r\n\r\n');
+    if (end < 0) return undefined;
+    const rest = all.subarray(end + 4);
+    const [first = '', ...lines] = all.toString('latin1', 0, end).split('\r\n');
+    const status = Number(first.slice(9, 12)); // after HTTP/1.1
+    if (status < 200) return this.#readHead(rest); // informational: the final one follows
+    if (!(status < 1000)) {
+      this.#handler.onInvalid();
+      return undefined;
+    }
+    const headers: string[] = [];
+    let length = Number.POSITIVE_INFINITY;
+    for (const line of lines) {
+      const colon = line.indexOf(':');
+      const [name, value] = [line.slice(0, colon), line.slice(colon + 2)]; // as Node writes them
+      headers.push(name, value);
+      const key = name.toLowerCase();
+      if (key === 'content-length') length = Number(value);
+      else if (key === 'transfer-encoding')
+        this.#isChunked = true; // Node knows no other
+      else if (key === 'connection') this.#isLast = value.toLowerCase() === 'close';
+    }
+    const hasBody = this.#method !== 'HEAD' && status !== 204 && status !== 304;
+    this.#isChunked &&= hasBody;
+    this.#missing = this.#isChunked || !hasBody ? 0 : length;
+    this.#handler.onHead(status, first.slice(13), headers);
+    return rest;
+  }
+
+  #readBody(bytes: Buffer): void {
+    const body = bytes.subarray(0, this.#missing);
+    this.#missing = (this.#missing ?? 0) - body.length;
+    if (this.#missing === 0) this.#end(bytes.length > body.length, body);
+    else if (body.length > 0) this.#handler.onBody(body);
+  }
+
+  /** https://www.rfc-editor.org/rfc/rfc9112#section-7.1 */
+  #readChunks(bytes: Buffer): void {
+    let rest = bytes;
+    for (;;) {
+      const body = rest.subarray(0, this.#missing);
+      this.#missing = (this.#missing ?? 0) - body.length;
+      if (body.length > 0) this.#handler.onBody(body);
+      if (this.#missing > 0) return;
+      rest = rest.subarray(body.length);
+      const start = rest[0] === CR ? 2 : 0; // the end of the chunk before
+      const end = rest.indexOf('\r\n', start);
+      const length = end < 0 ? undefined : Number.parseInt(rest.toString('latin1', start, end), 16);
+      const last = length === 0 ? rest.indexOf('\r\n\r\n', start) : -1; // of a trailer, which is dropped
+      if (last >= 0) {
+        this.#end(rest.length > last + 4);
+        return;
+      }
+      if (!length) {
+        this.#part = rest;
+        return;
+      }
+      this.#missing = length;
+      rest = rest.subarray(end + 2);
+    }
+  }
+
+  /** @param hasExcess whether more than the answer has come: then the connection cannot be trusted any more */
+  #end(hasExcess: boolean, last?: Buffer): void {
+    this.#handler.onEnd(last, !this.#isLast && !hasExcess);
+  }
+}

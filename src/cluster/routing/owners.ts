@@ -1,0 +1,75 @@
+/** Which worker owns a session, and which worker a new session goes to. */
+import type { IncomingMessage } from 'node:http';
+import type { RunFolder } from '../run-folder';
+import type { RoutingLog } from './routing-log';
+import { ownerNamedBy } from './session-ids';
+
+/** A new session goes to another worker only if this one holds over one session more, and over 10 % more, than that one. */
+const TOLERATED_EXCESS = { sessions: 1, share: 0.1 };
+
+/** How often to look for new workers, in ms. */
+const REFRESH_INTERVAL = 1000;
+
+export class Owners {
+  readonly #worker: string;
+  readonly #folder: RunFolder;
+  readonly #log: RoutingLog;
+  /** How many sessions each of the other workers holds, as it said last. Infinite for one that has not answered. */
+  readonly #sessions = new Map<string, number>();
+  #refreshedAt = Number.NEGATIVE_INFINITY;
+
+  /** @param worker the id of this worker */
+  constructor(worker: string, folder: RunFolder, log: RoutingLog) {
+    this.#worker = worker;
+    this.#folder = folder;
+    this.#log = log;
+  }
+
+  /** The worker that holds the session of a request. Undefined if it is this one, if there is no such worker, or no such session. */
+  otherOwnerOf(request: IncomingMessage): string | undefined {
+    const owner = ownerNamedBy(request);
+    if (owner === undefined || owner === this.#worker) return undefined;
+    return this.#sessions.has(owner) || this.#folder.hasWorker(owner) ? owner : undefined; // it may have started since the last refresh
+  }
+
+  /**
+   * The worker that a new session goes to, undefined for this one. A proxy may keep its connections, so that most requests reach one worker.
+   *
+   * @param held how many sessions this worker holds
+   */
+  forNewSession(held: number): string | undefined {
+    if (performance.now() - this.#refreshedAt > REFRESH_INTERVAL) this.#refresh();
+    let [owner, fewest]: [string | undefined, number] = [undefined, held];
+    for (const [worker, sessions] of this.#sessions) if (sessions < fewest) [owner, fewest] = [worker, sessions];
+    const isBalanced = held - fewest <= Math.max(TOLERATED_EXCESS.sessions, fewest * TOLERATED_EXCESS.share);
+    if (owner === undefined || isBalanced) {
+      this.#log.debug('worker %s, with %d sessions, keeps a new one', this.#worker, held);
+      return undefined;
+    }
+    this.#log.debug('worker %s, with %d sessions, gives a new one to worker %s, with %d', this.#worker, held, owner, fewest);
+    this.#sessions.set(owner, fewest + 1); // until the worker itself says how many
+    return owner;
+  }
+
+  /** Called with what another worker says of itself. */
+  setSessions(worker: string, sessions: number): void {
+    this.#sessions.set(worker, sessions);
+  }
+
+  /** New sessions go elsewhere until the worker answers a request again. */
+  markUnreachable(worker: string): void {
+    this.#sessions.set(worker, Number.POSITIVE_INFINITY);
+  }
+
+  #refresh(): void {
+    this.#refreshedAt = performance.now();
+    const present = new Set(this.#folder.workers());
+    if (!present.delete(this.#worker)) {
+      const problem = `${this.#folder.path} has been removed: clients that poll lose their sessions until the app is started again`;
+      this.#log.errorOnce('folder', problem);
+      return;
+    }
+    for (const worker of this.#sessions.keys()) if (!present.has(worker)) this.#sessions.delete(worker);
+    for (const worker of present) if (!this.#sessions.has(worker)) this.#sessions.set(worker, 0);
+  }
+}

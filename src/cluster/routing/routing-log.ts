@@ -1,0 +1,26 @@
+import type { Logger } from '../../egg';
+
+/** What session routing logs. */
+export class RoutingLog {
+  readonly #logger: Logger;
+  readonly #logged = new Set<string>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  debug(message: string, ...args: unknown[]): void {
+    this.#logger.debug(`[egg-socket.io] session routing: ${message}`, ...args);
+  }
+
+  error(message: string, error: Error): void {
+    this.#logger.error(`[egg-socket.io] session routing: ${message}`, error);
+  }
+
+  /** Logs an error once for each subject. */
+  errorOnce(subject: string, problem: string): void {
+    if (this.#logged.has(subject)) return;
+    this.#logged.add(subject);
+    this.#logger.error('[egg-socket.io] session routing: %s', problem);
+  }
+}

@@ -1,0 +1,75 @@
+/** WebSockets of clients that are piped to the workers that hold their sessions. */
+import type { IncomingMessage } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { headOf, type RawHeaders } from './headers';
+
+/** An upgrade to be piped. */
+export interface PipedUpgrade {
+  readonly request: IncomingMessage;
+  readonly client: Socket;
+  /** What the client has sent behind its request. */
+  readonly head: Buffer;
+  /** Sent instead of the request's own. */
+  readonly headers: RawHeaders;
+  /** Every client that is alive sends something in this time, in ms. */
+  readonly heartbeat: number;
+  /** Called if the owner cannot be connected to. The client's connection is left as it is. */
+  failed(error: Error): void;
+}
+
+/** Time in ms for a client to read what its owner sent last; also the grace added to its heartbeat. */
+const CLIENT_GRACE = 5_000;
+
+export class WebSocketPipes {
+  readonly #clients = new Map<Socket, Socket>();
+  #onIdle: () => void = () => {};
+
+  /** @param path of the owner's socket */
+  send(path: string, { request, client, head, headers, heartbeat, failed }: PipedUpgrade): void {
+    const owner = connect(path);
+    const remove = (): void => {
+      this.#clients.delete(client);
+      if (this.#clients.size === 0) this.#onIdle();
+    };
+    const onFailure = (error: Error): void => {
+      remove();
+      failed(error);
+    };
+    this.#clients.set(client, owner);
+    client.on('error', () => {}); // 'close' follows
+    client.once('close', () => {
+      owner.destroySoon();
+      remove();
+    });
+    owner.once('error', onFailure);
+    owner.once('connect', () => {
+      owner.off('error', onFailure).on('error', () => {}); // 'close' follows
+      // a client that stops reading keeps this worker from seeing that the owner has closed
+      client.setTimeout(heartbeat + CLIENT_GRACE, () => destroy(client, owner));
+      client.setNoDelay(true);
+      owner.write(headOf(request, headers), 'latin1');
+      if (head.length > 0) owner.write(head);
+      owner.once('close', () => {
+        client.setTimeout(CLIENT_GRACE);
+        client.destroySoon();
+      });
+      owner.pipe(client);
+      client.pipe(owner);
+    });
+  }
+
+  /** Resolves when no WebSocket is piped any more. */
+  async idle(): Promise<void> {
+    if (this.#clients.size > 0) await new Promise<void>(resolve => (this.#onIdle = resolve));
+  }
+
+  /** Closes all of them. */
+  close(): void {
+    for (const [client, owner] of this.#clients) destroy(client, owner);
+  }
+}
+
+function destroy(client: Socket, owner: Socket): void {
+  client.destroy();
+  owner.destroy();
+}
