@@ -20,6 +20,7 @@ const FILES: Files = {
           else if (what === 'namespace') io.of('/chat').emit('told', 'chat');
           else if (what === 'count') answer = (await io.fetchSockets()).length;
           else if (what === 'ask') answer = (await io.emitWithAck('asked')).sort();
+          else if (what === 'say') io.serverSideEmit('said', 'hello');
           else if (what === 'disconnect') io.in(room).disconnectSockets();
         } catch (error) {
           answer = error.message;
@@ -47,6 +48,7 @@ const FILES: Files = {
       app.io.route('agent', app.io.controller.home.agent);
       app.io.route('join', app.io.controller.home.join);
       app.io.of('/chat');
+      app.io.on('said', what => app.io.local.emit('said', what));
     };`,
 };
 
@@ -114,6 +116,39 @@ for (const workers of [1, 2]) {
   });
 }
 
+for (const workers of [1, 2]) {
+  test(`the first that agent.io is used for may be an event for the servers of ${workers} worker${workers > 1 ? 's' : ''}`, async t => {
+    const cluster = await startCluster(t, FILES, { workers });
+    const clients = await connectSome(t, cluster);
+    const told = clients.map(client => next(client, 'said'));
+    assert.equal(await ask(clients[0], 'agent', 'say'), 'done');
+    for (const args of await Promise.all(told)) assert.deepEqual(args, ['hello']);
+  });
+}
+
+test('what the agent asks while it starts waits for the first worker', async t => {
+  const files = {
+    'agent.js': `
+      module.exports = class {
+        constructor(agent) { this.agent = agent; }
+        didLoad() {
+          const answered = answer => this.agent.logger.info('the workers have answered: %j', answer);
+          this.agent.io.serverSideEmitWithAck('who').then(answered, ({ code }) => answered(code));
+        }
+      };`,
+    'app.js': `
+      module.exports = class {
+        constructor(app) { this.app = app; }
+        configDidLoad() { this.app.io.on('who', answer => answer('a worker')); }
+      };`,
+  };
+  const cluster = await startCluster(t, files, { workers: 2 });
+  let answer: string | undefined;
+  while (answer === undefined) [, answer] = /the workers have answered: (.*)/.exec(await cluster.agentLog()) ?? [];
+  // where the machine is so slow that no worker comes in 2 s, it says so
+  assert.match(answer, /^(\["a worker"(,"a worker")?\]|"IO_HUB_DOWN")$/);
+});
+
 test('a scheduled task reaches the clients of all workers, whichever of them runs it', async t => {
   const task = `
     let ticks = 0;
@@ -174,6 +209,7 @@ test('a single worker that is started anew hears the agent, and so does one that
   heard = next(client, 'told');
   await ask(client, 'agent', 'emit');
   await heard;
+  assert.equal(await ask(client, 'agent', 'count'), 1);
 });
 
 test('where there is no way from the agent to the workers, agent.io says so', async t => {

@@ -336,6 +336,41 @@ test('a worker that is gone or hangs gets no session of others', async t => {
   }
 });
 
+test('a worker that is told to stop takes no new session, though it holds fewer than the others', { timeout: 60_000 }, async t => {
+  const { url } = await start(
+    t,
+    {},
+    {
+      'app.js': `
+      module.exports = class {
+        constructor(app) { this.app = app; }
+        didLoad() { this.app.io.route('wait', () => new Promise(() => {})); } // such a handler is waited for
+      };`,
+    },
+  );
+  const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
+  const pids = new Map<string, string>();
+  const clients = await connectToEach(t, url);
+  for (const [worker, client] of clients) pids.set(String(((await ask(client, 'who')) as Who).pid), worker);
+  const toWorker = new Map<string, Agent>();
+  while (toWorker.size < WORKERS) {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 }); // whatever is sent with it comes to the same worker
+    t.after(() => agent.destroy());
+    toWorker.set(pids.get((await send(`${url}/pid`, { agent })).text) ?? '', agent);
+  }
+  const [front = '', victim = ''] = pids.values();
+  const shakeHands = async (worker: string): Promise<Answer> => send(handshake, { agent: toWorker.get(worker) ?? assert.fail('nobody') });
+  for (let n = 0; n < 6; n++) await shakeHands(front);
+  clients.get(victim)?.emit('wait');
+  assert.equal(await ask(clients.get(victim) as Client, 'echo', 'after that'), 'after that');
+  process.kill(Number([...pids].find(([, worker]) => worker === victim)?.[0]), 'SIGTERM');
+  while ((await shakeHands(victim)).status !== 503);
+  for (let n = 0; n < 10; n++) {
+    const { sid } = JSON.parse((await shakeHands(front)).text.slice(1)) as { sid: string };
+    assert.notEqual(sid.split('.')[0], victim);
+  }
+});
+
 test('workers that a client makes up are not connected to, and one that comes later under such a number gets its share', async t => {
   const { url, log } = await start(t);
   const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
@@ -410,7 +445,10 @@ test('the private sockets are for the user who runs the app, and answer nobody w
   assert.equal(statSync(join(path, 'secret')).mode & 0o777, 0o600);
   const polling = await openPolling(url);
   const worker = new URL(polling).searchParams.get('sid')?.split('.')[0];
-  for (const header of ['', 'x-egg-socket.io-peer: \r\n', `x-egg-socket.io-peer: ${'é'.repeat(64)} tcp 1 127.0.0.1\r\n`]) {
+  const secret = readFileSync(join(path, 'secret'), 'utf8');
+  const almost = secret.slice(0, -1) + (secret.endsWith('0') ? '1' : '0');
+  for (const value of ['', 'é'.repeat(64), almost, secret.slice(0, -1), `${secret}0`]) {
+    const header = value && `x-egg-socket.io-peer: ${value} tcp 1 127.0.0.1\r\n`;
     for (const upgrade of ['', 'connection: upgrade\r\nupgrade: websocket\r\n']) {
       const socket = connectTcp(join(path, `worker-${worker}.sock`));
       await once(socket, 'connect');
@@ -420,7 +458,7 @@ test('the private sockets are for the user who runs the app, and answer nobody w
   }
   const socket = connectTcp(join(path, `worker-${worker}.sock`));
   await once(socket, 'connect');
-  const peer = `x-egg-socket.io-peer: ${readFileSync(join(path, 'secret'), 'utf8')} tcp 1 127.0.0.1\r\n`;
+  const peer = `x-egg-socket.io-peer: ${secret} tcp 1 127.0.0.1\r\n`;
   socket.write(`GET /socket.io/?EIO=4&transport=polling&sid=${worker}.x HTTP/1.1\r\n${peer}connection: close\r\n\r\n`);
   assert.match(await textOf(socket), /^HTTP\/1\.1 400 [\s\S]*Session ID unknown/, 'whoever knows it is answered');
 });

@@ -12,9 +12,9 @@ import { allHeard, allKnown, conformance, enter } from '../support/adapters';
 import { ROOT } from '../support/app';
 import { next } from '../support/client';
 import { Forked } from '../support/forked';
-import { hubPath, joinByHub, startHub, startWorker, type Worker } from '../support/hub';
+import { enterMute, hubPath, joinByHub, startHub, startWorker, type Worker } from '../support/hub';
 import { Logs } from '../support/logs';
-import { controlFrame, eachFrame, FrameReader, Hub } from '../support/parts';
+import { controlFrame, eachFrame, FrameReader, HEADER, Hub, MAX_FRAME, writeHeader } from '../support/parts';
 import { watchForCrashes } from '../support/remains';
 
 const DOWN = /^ERROR .*IO_HUB_DOWN: no hub at/;
@@ -194,15 +194,6 @@ test('a client that does not acknowledge leaves nothing behind at the other work
 });
 
 // Workers that go or hang
-
-/** A worker that says hello and nothing more. */
-async function enterMute(t: TestContext, path: string): Promise<Connection> {
-  const connection = createConnection(path);
-  t.after(() => connection.destroy());
-  for (const bytes of controlFrame(0, { name: 'mute' }).bytes) connection.write(bytes);
-  await once(connection, 'data'); // welcome
-  return connection;
-}
 
 test('a worker that does not answer is waited for until the time is over, or until it goes', async t => {
   const path = await hubPath(t);
@@ -468,6 +459,16 @@ test('frames are found however they are cut', () => {
     }
     assert.deepEqual(found, sent);
   }
+});
+
+test('the largest message that a worker sends is read, and no larger one', () => {
+  const headerOf = (size: number): Buffer => {
+    const header = Buffer.alloc(HEADER);
+    writeHeader(header, 0, size, 1, 2);
+    return header;
+  };
+  assert.deepEqual(new FrameReader().read(headerOf(MAX_FRAME)), []);
+  assert.throws(() => new FrameReader().read(headerOf(MAX_FRAME + 1)), RangeError);
 });
 
 test('a hub listens where another was killed, and nowhere else', async t => {

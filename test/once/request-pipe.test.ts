@@ -352,6 +352,71 @@ test('a connection that the other worker is about to end is not used any more', 
   assert.deepEqual(failures, []);
 });
 
+for (const [what, answer] of [
+  ['with a length', 'Content-Length: 3\r\n\r\nbye and more'],
+  ['in chunks', 'Transfer-Encoding: chunked\r\n\r\n3\r\nbye\r\n0\r\n\r\nand more'],
+] as const) {
+  test(`a connection over which more has come than an answer ${what} is not used any more`, async t => {
+    let connections = 0;
+    const server = createNetServer(socket => {
+      connections++;
+      socket.on('error', () => {});
+      socket.on('data', () => socket.write(`HTTP/1.1 200 OK\r\n${answer}`));
+    });
+    const { ask, failures } = await startFront(t, await listen(t, server));
+    for (let n = 1; n <= 3; n++) {
+      assert.equal((await ask()).body.toString(), 'bye');
+      assert.equal(connections, n);
+    }
+    assert.deepEqual(failures, []);
+  });
+}
+
+test('an answer without a length whose connection fails breaks off for the client, too', async t => {
+  const owners: Socket[] = [];
+  // nothing is read of the request: a connection that is closed with something unread is reset
+  const server = createNetServer({ pauseOnConnect: true }, socket => {
+    owners.push(socket);
+    socket.write('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf');
+  });
+  const { port, failures } = await startFront(t, await listen(t, server));
+  const request = send({ port });
+  request.end();
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  const [half] = (await once(answer, 'data')) as [Buffer];
+  assert.equal(half.toString(), 'half');
+  owners[0]?.destroy();
+  const [error] = (await once(answer, 'error')) as [NodeJS.ErrnoException];
+  assert.equal(error.code, 'ECONNRESET');
+  assert.deepEqual(failures, []);
+});
+
+test('an answer in many small pieces to a client that does not read leaves one listener, not one for each piece', async t => {
+  const owner = await startOwner(t, (_request, response) => {
+    const goOn = (): void => {
+      while (response.write('x'.repeat(100)));
+      response.once('drain', goOn);
+    };
+    goOn();
+  });
+  const { port, backlog } = await startFront(t, owner.path);
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', onWarning);
+  t.after(() => process.off('warning', onWarning));
+  const client = connect(port, '127.0.0.1');
+  t.after(() => client.destroy());
+  client.pause();
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  let before = -1;
+  for (let turns = 0; turns < 100; turns++) {
+    if (backlog() === 0 || backlog() !== before) turns = 0; // until nothing is taken any more
+    before = backlog();
+    await nextTurn();
+  }
+  assert.deepEqual(warnings, []);
+});
+
 test('an answer that breaks off breaks off for the client; one that has not begun has failed', async t => {
   const owner = await startOwner(t, (request, response) => {
     if (request.url === '/begun') response.writeHead(200, { 'Content-Length': 10 }).write('half');

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -50,6 +50,16 @@ for (const [what, pathIn] of Object.entries({
     chmodSync(RunFolder.open(folder, START).path, 0o777);
     return folder;
   },
+  'that the group may enter': (folder: string) => {
+    chmodSync(RunFolder.open(folder, START).path, 0o750);
+    return folder;
+  },
+  ...(process.getuid?.() === 0 && {
+    'that belongs to another user': (folder: string) => {
+      chownSync(RunFolder.open(folder, START).path, 1, 1);
+      return folder;
+    },
+  }),
 })) {
   test(`instead of a run folder ${what} the system's folder for temporary files is taken`, async t => {
     const temporary = await newFolder(t);
@@ -112,4 +122,19 @@ test('the own folder stays while another process uses it', async t => {
   await once(server, 'close');
   await own.remove();
   assert.ok(!existsSync(own.path));
+});
+
+test('a folder whose worker is too busy to accept connections stays', async t => {
+  const own = RunFolder.open(await newFolder(t), START);
+  const path = own.workerSocket('1');
+  const server = createServer(socket => socket.destroy()).listen({ path, backlog: 1 });
+  await once(server, 'listening');
+  t.after(() => server.close());
+  // all in one turn of the event loop, in which nothing is accepted
+  const waiting = Array.from({ length: 10 }, () => connect(path));
+  const errors: unknown[] = [];
+  for (const socket of waiting) socket.on('error', ({ code }: NodeJS.ErrnoException) => errors.push(code));
+  await own.remove();
+  assert.ok(existsSync(own.path));
+  assert.ok(errors.includes('EAGAIN'), 'the queue was full');
 });

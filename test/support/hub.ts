@@ -1,12 +1,14 @@
 /** A hub, and servers that are joined by it, as if each was a worker. */
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createConnection, type Socket as Connection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { ServerOptions } from 'socket.io';
 import { type AdapterServer, type Join, startServer } from './adapters';
 import { Logs } from './logs';
-import { createAdapterFactory, Deprecations, Hub, HubBackplane } from './parts';
+import { controlFrame, createAdapterFactory, Deprecations, Hub, HubBackplane } from './parts';
 
 export interface Worker extends AdapterServer {
   readonly link: HubBackplane;
@@ -36,6 +38,15 @@ export async function startWorker(t: TestContext, path: string, name: string, op
   const server = await startServer(t, { adapter, ...options }, () => void link.close());
   await link.ready();
   return { ...server, link, logs };
+}
+
+/** A worker that says hello and nothing more. */
+export async function enterMute(t: TestContext, path: string): Promise<Connection> {
+  const connection = createConnection(path);
+  t.after(() => connection.destroy());
+  for (const bytes of controlFrame(0, { name: 'mute' }).bytes) connection.write(bytes);
+  await once(connection, 'data'); // welcome
+  return connection;
 }
 
 /** For the cases that every adapter has to meet. */

@@ -12,6 +12,7 @@ import type * as logLimit from '../../dist/log-limit';
 import type * as recoveringAdapter from '../../dist/backplane/recovering-adapter';
 import type * as requestPipes from '../../dist/cluster/routing/request-pipes';
 import type * as runFolder from '../../dist/cluster/run-folder';
+import type * as sessionRouting from '../../dist/cluster/routing/session-routing';
 import type * as work from '../../dist/path/in-flight';
 import type * as topology from '../../dist/cluster/topology';
 
@@ -26,12 +27,16 @@ export const { Inbox } = require(join(DIST, 'backplane/backend-message')) as typ
 export const { Deprecations } = require(join(DIST, 'deprecations')) as typeof deprecations;
 export const { ErrorEventLimit } = require(join(DIST, 'path/failures')) as typeof failures;
 export const { Hub } = require(join(DIST, 'cluster/hub/hub')) as typeof hub;
-export const { controlFrame, eachFrame, FrameReader } = require(join(DIST, 'cluster/hub/hub-frames')) as typeof hubFrames;
+export const { controlFrame, eachFrame, FrameReader, HEADER, MAX_FRAME, writeHeader } = require(
+  join(DIST, 'cluster/hub/hub-frames'),
+) as typeof hubFrames;
 export const { HubBackplane } = require(join(DIST, 'cluster/hub/hub-backplane')) as typeof hubBackplane;
 export const { LogLimit } = require(join(DIST, 'log-limit')) as typeof logLimit;
 export const { readConfig } = require(join(DIST, 'config/settings')) as typeof config;
 export const { RecoveringAdapter } = require(join(DIST, 'backplane/recovering-adapter')) as typeof recoveringAdapter;
 export const { RequestPipes } = require(join(DIST, 'cluster/routing/request-pipes')) as typeof requestPipes;
 export const { RunFolder } = require(join(DIST, 'cluster/run-folder')) as typeof runFolder;
+export type RunFolder = runFolder.RunFolder;
+export const { SessionRouting } = require(join(DIST, 'cluster/routing/session-routing')) as typeof sessionRouting;
 export const { Work } = require(join(DIST, 'path/in-flight')) as typeof work;
 export const { topologyOf } = require(join(DIST, 'cluster/topology')) as typeof topology;

@@ -1,0 +1,96 @@
+/** Who waits for whom when a worker reads less from the hub than the others send. */
+import assert from 'node:assert/strict';
+import { createConnection } from 'node:net';
+import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { allKnown } from '../support/adapters';
+import { next } from '../support/client';
+import { enterMute, hubPath, startHub, startWorker, type Worker } from '../support/hub';
+import { controlFrame } from '../support/parts';
+
+const LIMIT = { timeout: 60_000 };
+const PAYLOAD = 'x'.repeat(100_000);
+
+/** Sends until nothing of it is taken any more. Returns how many messages that were. */
+async function floodUntilTheHubWaits({ io, link }: Worker): Promise<number> {
+  let sent = 0;
+  let before = -1;
+  for (let turns = 0; turns < 50; turns++) {
+    while (link.backlog < 1_000_000) {
+      io.serverSideEmit('flood', PAYLOAD);
+      sent++;
+    }
+    if (link.backlog !== before) turns = 0;
+    before = link.backlog;
+    await nextTurn();
+  }
+  return sent;
+}
+
+test('a worker that dies while the others wait for it keeps them waiting no longer', LIMIT, async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const [one, other] = [await startWorker(t, path, 'one'), await startWorker(t, path, 'other')];
+  const mute = await enterMute(t, path);
+  await allKnown([one, other, one]); // three, with the mute one
+  let heard = 0;
+  other.io.on('flood', () => heard++);
+  mute.pause();
+  const sent = await floodUntilTheHubWaits(one);
+  mute.destroy();
+  const end = next(other.io, 'end');
+  one.io.serverSideEmit('end');
+  await end;
+  assert.equal(heard, sent);
+});
+
+test('of a worker that comes while the others wait for one nothing is read until they go on', LIMIT, async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const one = await startWorker(t, path, 'one');
+  const mute = await enterMute(t, path);
+  await allKnown([one, one]);
+  mute.pause();
+  await floodUntilTheHubWaits(one);
+  const waiting = one.link.backlog;
+  const newcomer = createConnection(path);
+  t.after(() => newcomer.destroy());
+  for (const bytes of controlFrame(0, { name: 'newcomer' }).bytes) newcomer.write(bytes);
+  let isWelcome = false;
+  newcomer.once('data', () => (isWelcome = true));
+  for (let turns = 0; turns < 50; turns++) await nextTurn();
+  if (one.link.backlog === waiting) assert.equal(isWelcome, false); // otherwise the hub has waited for its 1 s
+  mute.destroy();
+  while (!isWelcome) await nextTurn();
+});
+
+test('a worker that hangs again and again does not cost the others a second each time', LIMIT, async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const [one, other] = [await startWorker(t, path, 'one'), await startWorker(t, path, 'other')];
+  const mute = await enterMute(t, path);
+  await allKnown([one, other, one]);
+  const times: number[] = [];
+  for (let round = 0; round < 4; round++) {
+    mute.pause();
+    const since = performance.now();
+    for (let n = 0; n < 40; n++) one.io.serverSideEmit('flood', PAYLOAD); // more than waits for it before the others wait, less than is lost
+    const end = next(other.io, 'end');
+    one.io.serverSideEmit('end');
+    await end;
+    times.push(performance.now() - since);
+    const caughtUp = new Promise<void>(resolve => {
+      mute.on('data', function listen(bytes: Buffer) {
+        if (!bytes.includes('caught up')) return;
+        mute.off('data', listen);
+        resolve();
+      });
+    });
+    mute.resume();
+    one.io.serverSideEmit('caught up');
+    await caughtUp;
+    for (let turns = 0; turns < 10; turns++) await nextTurn(); // until the hub knows that it has been written
+  }
+  assert.ok((times[0] ?? 0) > 900, `${times[0]} ms: the first time it is waited for`);
+  assert.ok(Math.min(...times.slice(1)) < 500, `${times.join(', ')} ms`); // of three: the machine may be busy
+});

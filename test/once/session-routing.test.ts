@@ -1,0 +1,148 @@
+/** Session routing between workers of one process, which have no Egg. Whole clusters are in test/session-routing.test.ts. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, request } from 'node:http';
+import { type AddressInfo, connect, createServer as createNetServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { Server } from 'socket.io';
+import WebSocket from 'ws';
+import { Logs } from '../support/logs';
+import { RunFolder, SessionRouting } from '../support/parts';
+import { openPolling } from '../support/raw';
+import { watchForCrashes } from '../support/remains';
+
+interface Worker {
+  readonly url: string;
+  readonly port: number;
+  readonly io: Server;
+  readonly routing: InstanceType<typeof SessionRouting>;
+  readonly logs: Logs;
+}
+
+const LIMIT = { timeout: 60_000 };
+
+async function newFolder(t: TestContext): Promise<RunFolder> {
+  watchForCrashes(t);
+  const rundir = await mkdtemp(join(tmpdir(), 'run-'));
+  t.after(() => rm(rundir, { recursive: true, force: true }));
+  return RunFolder.open(rundir, '1-1');
+}
+
+async function startWorker(t: TestContext, id: string, folder: RunFolder): Promise<Worker> {
+  const logs = new Logs();
+  const server = createServer();
+  const io = new Server(server);
+  const routing = new SessionRouting(id, folder, logs);
+  await routing.listen();
+  routing.attach(io.engine);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(async () => {
+    routing.close();
+    await io.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  return { url: `http://127.0.0.1:${port}`, port, io, routing, logs };
+}
+
+/** The worker that a new session begins at. */
+async function begin({ url }: Worker): Promise<string> {
+  return ownerIn(await openPolling(url));
+}
+
+function ownerIn(polling: string): string {
+  return new URL(polling).searchParams.get('sid')?.split('.')[0] ?? '';
+}
+
+test('a worker that hangs is asked to begin a session once, and not again while it hangs', LIMIT, async t => {
+  const folder = await newFolder(t);
+  const front = await startWorker(t, '1', folder);
+  let asked = 0;
+  const hanging = createNetServer(socket => {
+    asked++;
+    socket.on('error', () => {});
+  }).listen(folder.workerSocket('2'));
+  await once(hanging, 'listening');
+  t.after(() => hanging.close());
+  while (asked === 0) assert.equal(await begin(front), '1'); // the last of these waits until its time is over
+  for (let n = 0; n < 10; n++) assert.equal(await begin(front), '1');
+  assert.equal(asked, 1);
+});
+
+test('sessions that begin at the same moment spread over the workers that hold fewest', LIMIT, async t => {
+  const folder = await newFolder(t);
+  const front = await startWorker(t, '1', folder);
+  for (let n = 0; n < 30; n++) assert.equal(await begin(front), '1');
+  for (const id of ['2', '3']) await startWorker(t, id, folder);
+  const held = new Map<string, number>();
+  const count = (owner: string): void => void held.set(owner, (held.get(owner) ?? 0) + 1);
+  while (held.size === 0) {
+    const owner = await begin(front); // until it has found the others
+    if (owner !== '1') count(owner);
+  }
+  // all of them in one piece, so that none has been answered when the last is read
+  const socket = connect(front.port, '127.0.0.1');
+  t.after(() => socket.destroy());
+  socket.write('GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(12));
+  let text = '';
+  while ([...text.matchAll(/"sid":/g)].length < 12) text += String((await once(socket, 'data'))[0]);
+  for (const [, owner = ''] of text.matchAll(/"sid":"(\d+)\./g)) count(owner);
+  assert.deepEqual([...held.keys()].sort(), ['2', '3']);
+  assert.ok(Math.abs((held.get('2') ?? 0) - (held.get('3') ?? 0)) <= 1, JSON.stringify([...held]));
+  assert.match(await front.logs.logged(/gives a new one/), /^DEBUG .*worker 1, with \d+ sessions, gives a new one to worker [23], with 0$/);
+});
+
+test('over a connection between workers that is kept, each request shows the address of its own client', LIMIT, async t => {
+  const folder = await newFolder(t);
+  const [front, owner] = [await startWorker(t, '1', folder), await startWorker(t, '2', folder)];
+  const shown: string[] = [];
+  let connections = 0;
+  const addresses = ['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.1'];
+  owner.io.engine.on('headers', (_headers: unknown, { socket }: IncomingMessage) => {
+    shown.push(`${socket.remoteAddress} ${socket.remotePort}`);
+    if (!seen.has(socket)) connections++;
+    seen.add(socket);
+  });
+  const seen = new Set<object>();
+  const { searchParams } = new URL(await openPolling(owner.url));
+  shown.length = connections = 0;
+  const expected: string[] = [];
+  for (const localAddress of addresses) {
+    const path = `/socket.io/?EIO=4&transport=polling&sid=${searchParams.get('sid')}`;
+    const outgoing = request({ port: front.port, method: 'POST', path, localAddress, agent: false });
+    outgoing.end('6'); // a packet that asks for nothing
+    const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
+    expected.push(`${localAddress} ${answer.socket.localPort}`);
+    assert.equal(answer.statusCode, 200);
+    await once(answer.resume(), 'end');
+  }
+  assert.deepEqual(shown, expected);
+  assert.equal(connections, 1);
+});
+
+test('of WebSockets that were piped nothing stays, whichever side has closed them', LIMIT, async t => {
+  const folder = await newFolder(t);
+  const [front, owner] = [await startWorker(t, '1', folder), await startWorker(t, '2', folder)];
+  for (let n = 0; n < 20; n++) {
+    const polling = await openPolling(owner.url);
+    const sid = new URL(polling).searchParams.get('sid') ?? '';
+    const client = new WebSocket(`ws://127.0.0.1:${front.port}/socket.io/?EIO=4&transport=websocket&sid=${sid}`);
+    await once(client, 'open');
+    client.send('2probe');
+    await once(client, 'message');
+    const connection = (Reflect.get(owner.io.engine, 'clients') as Record<string, { close(): void } & NodeJS.EventEmitter>)[sid]; // protected
+    assert.ok(connection);
+    const upgraded = once(connection, 'upgrade');
+    client.send('5');
+    await upgraded;
+    const closed = [once(client, 'close'), once(connection, 'close')];
+    if (n % 2 === 0) client.close();
+    else connection.close();
+    await Promise.all(closed);
+  }
+  owner.routing.close();
+  await front.routing.untilAlone(60_000); // waits for every WebSocket that is still piped
+});
