@@ -50,7 +50,7 @@ test('a client of a worker that came after the broadcast is not among those who 
   const path = await hubPath(t);
   await startHub(t, path);
   const gate = await startGate(t, path);
-  const [one, other] = (await Promise.all([startWorker(t, gate.path, 'one'), startWorker(t, path, 'other')])) as [Worker, Worker];
+  const [one, other] = await Promise.all([startWorker(t, gate.path, 'one'), startWorker(t, path, 'other')]);
   await allKnown([one, other]);
   const bob = await enter(t, other);
   gate.hold(); // `one` hears nothing of the hub, and so does not know of the newcomer
