@@ -13,16 +13,16 @@ const LIMIT = { timeout: 60_000 };
 const PAYLOAD = 'x'.repeat(100_000);
 
 /** Sends until nothing of it is taken any more. Returns how many messages that were. */
-async function floodUntilTheHubWaits({ io, link }: Worker): Promise<number> {
+async function floodUntilTheHubWaits({ io, link: { peers } }: Worker): Promise<number> {
   let sent = 0;
   let before = -1;
   for (let turns = 0; turns < 50; turns++) {
-    while (link.backlog < 1_000_000) {
+    while (peers.backlog < 1_000_000) {
       io.serverSideEmit('flood', PAYLOAD);
       sent++;
     }
-    if (link.backlog !== before) turns = 0;
-    before = link.backlog;
+    if (peers.backlog !== before) turns = 0;
+    before = peers.backlog;
     await nextTurn();
   }
   return sent;
@@ -53,13 +53,13 @@ test('of a worker that comes while the others wait for one nothing is read until
   await allKnown([one, one]);
   mute.pause();
   await floodUntilTheHubWaits(one);
-  const waiting = one.link.backlog;
+  const waiting = one.link.peers.backlog;
   const newcomer = createConnection(path);
   t.after(() => newcomer.destroy());
   for (const bytes of controlFrame(0, { name: 'newcomer' }).bytes) newcomer.write(bytes);
   const welcome = once(newcomer, 'data');
   for (let turns = 0; turns < 50; turns++) await nextTurn();
-  if (one.link.backlog === waiting) assert.equal(newcomer.bytesRead, 0); // otherwise the hub has waited for its 1 s
+  if (one.link.peers.backlog === waiting) assert.equal(newcomer.bytesRead, 0); // otherwise the hub has waited for its 1 s
   mute.destroy();
   await welcome;
 });
