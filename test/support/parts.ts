@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type * as adapter from '../../dist/backplane/adapter';
 import type * as backendMessage from '../../dist/backplane/backend-message';
 import type * as config from '../../dist/config/settings';
+import type * as configTables from '../../dist/config/tables';
 import type * as deprecations from '../../dist/deprecations';
 import type * as failures from '../../dist/path/failures';
 import type * as hub from '../../dist/cluster/hub/hub';
@@ -32,6 +33,7 @@ export const { controlFrame, eachFrame, FrameReader, HEADER, MAX_FRAME, writeHea
 ) as typeof hubFrames;
 export const { HubBackplane } = require(join(DIST, 'cluster/hub/hub-backplane')) as typeof hubBackplane;
 export const { LogLimit } = require(join(DIST, 'log-limit')) as typeof logLimit;
+export const { INIT_DEFAULTS, INIT_TYPES } = require(join(DIST, 'config/tables')) as typeof configTables;
 export const { readConfig } = require(join(DIST, 'config/settings')) as typeof config;
 export const { RecoveringAdapter } = require(join(DIST, 'backplane/recovering-adapter')) as typeof recoveringAdapter;
 export const { RequestPipes } = require(join(DIST, 'cluster/routing/request-pipes')) as typeof requestPipes;

@@ -1,0 +1,114 @@
+/** What users write in `config.io.adapter` and `config.io.redis`. A test compares it with docs/config.md, word by word. */
+import type { ClusterOptions, RedisOptions as ClientOptions } from 'ioredis';
+import type { Namespace } from 'socket.io';
+import type { Adapter } from 'socket.io-adapter';
+
+/** `config.io.redis`: besides these, the options of ioredis, as `tls`, `sentinels` with `name`; with `nodes`, those of its Cluster. */
+export interface RedisConfig extends ClientOptions, Pick<ClusterOptions, 'dnsLookup' | 'redisOptions' | 'slotsRefreshTimeout'> {
+  /** The host name or address of Redis. Default: `'127.0.0.1'`. Since 4. */
+  host?: string;
+  /** The port of Redis, as a number or, from an environment variable, as digits. Default: `6379`. Since 4. */
+  port?: number;
+  /** The name of the user, for Redis with ACLs. Default: Redis's user `default`. Since 5. */
+  username?: string;
+  /** The password of the user. Default: none. Since 4. */
+  password?: string;
+  /** The same as `password`, by the name that it had with Socket.IO 2. Default: none. Since 4. */
+  auth_pass?: string;
+  /** `redis://` or, with TLS, `rediss://`, with user, password, host, port and db. Options beside it take precedence. Default: none. Since 5. */
+  url?: string;
+  /** The name of a client in `config.redis`, to take its options, or `true` for the only one. Options beside it take precedence. Default: none. Since 5. */
+  use?: string | true;
+  /** Some nodes of a Redis Cluster, from which it learns the others. Default: none. Since 5. */
+  nodes?: readonly { host?: string; port?: number; password?: string }[];
+  /** Whether `nodes` are those of a Redis Cluster, as egg-redis has it. Default: `true` where there are nodes. Since 5. */
+  cluster?: boolean;
+  /** Separates apps that share a Redis: only servers of the same number reach each other. It becomes a part of `key`. Default: `0`. Since 4. */
+  db?: number;
+  /** The prefix of the channels. Default: `'socket.io'`, or `'socket.io-db<n>'` with a `db` other than 0. Since 4. */
+  key?: string;
+  /** How long to wait for the answers of other servers, in ms. Default: `5000`. Since 4. */
+  requestsTimeout?: number;
+}
+
+export type AdapterName = AdapterConfig['name'];
+
+/** An adapter with its options. How to reach Redis stands in `config.io.redis`. */
+export type AdapterConfig = RedisPubSub | RedisSharded | RedisStreams | Mongo | Postgres;
+
+/** Makes the adapter of a namespace. */
+export type AdapterFactory = (this: void, nsp: Namespace) => Adapter;
+
+interface Answers {
+  /** How long to wait for the answers of other servers, in ms. Default: `5000`. Since 5. */
+  requestsTimeout?: number;
+}
+
+/** Publishes each broadcast to all servers. */
+interface RedisPubSub extends Answers {
+  name: 'redis';
+  /** Whether answers go only to the server that asked. Has to be the same on all servers. Default: `false`. Since 5. */
+  publishOnSpecificResponseChannel?: boolean;
+}
+
+/** Publishes a broadcast to the servers that have clients in the room. Needs Redis 7. */
+interface RedisSharded extends Answers {
+  name: 'redis-sharded';
+  /**
+   * Which rooms have a channel of their own. `'dynamic'`: all but those of a single socket. `'static'`: none. `'dynamic-private'`: all.
+   * Default: `'dynamic'`. Since 5.
+   */
+  subscriptionMode?: 'static' | 'dynamic' | 'dynamic-private';
+}
+
+/** Writes broadcasts into a stream, from which clients that reconnect get what they missed. Needs Redis 6.2. */
+interface RedisStreams extends Answers {
+  name: 'redis-streams';
+  /** The key of the stream. Default: `'socket.io'`. Since 5. */
+  streamName?: string;
+  /** How many streams the namespaces are spread over. Default: `1`. Since 5. */
+  streamCount?: number;
+  /** About how many broadcasts a stream keeps. Default: `10000`. Since 5. */
+  maxLen?: number;
+  /** How many broadcasts are read at once. Default: `100`. Since 5. */
+  readCount?: number;
+  /** How long a read waits for broadcasts, in ms. Default: `5000`. Since 5. */
+  blockTimeInMs?: number;
+  /** The prefix of the keys that hold the sessions of disconnected clients. Default: `'sio:session:'`. Since 5. */
+  sessionKeyPrefix?: string;
+  /** Whether no broadcast ever holds bytes: then none is searched for them. Default: `false`. Since 5. */
+  onlyPlaintext?: boolean;
+}
+
+interface Heartbeats extends Answers {
+  /** How often a server tells the others that it is there, in ms. Default: `5000`. Since 5. */
+  heartbeatInterval?: number;
+  /** How long a server may be silent until the others count it as gone, in ms. Default: `10000`. Since 5. */
+  heartbeatTimeout?: number;
+}
+
+/** Inserts broadcasts into a capped collection. Needs a replica set. */
+interface Mongo extends Heartbeats {
+  name: 'mongo';
+  /** `mongodb://` or `mongodb+srv://`. Default: none, it is required. Since 5. */
+  url: string;
+  /** The name of the database. Default: none, it is required. Since 5. */
+  database: string;
+  /** The name of the collection. It is created, capped, if there is none. Default: `'socket.io-adapter-events'`. Since 5. */
+  collection?: string;
+}
+
+/** Sends broadcasts by NOTIFY. */
+interface Postgres extends Heartbeats {
+  name: 'postgres';
+  /** `postgres://`, or the options of a Pool of pg. Default: none, it is required. Since 5. */
+  connection: string | object;
+  /** The prefix of the channels. Default: `'socket.io'`. Since 5. */
+  channelPrefix?: string;
+  /** The table for broadcasts that are too large for NOTIFY, or hold bytes. It is created if there is none. Default: `'socket_io_attachments'`. Since 5. */
+  tableName?: string;
+  /** The most bytes to send by NOTIFY. PostgreSQL takes no more than the default. Default: `7999`. Since 5. */
+  payloadThreshold?: number;
+  /** How long broadcasts stay in the table, in ms. Default: `30000`. Since 5. */
+  cleanupInterval?: number;
+}

@@ -1,0 +1,119 @@
+/** docs/config.md says of each option what its declaration says. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import ts from 'typescript-5.9';
+import { ROOT, startApp } from '../support/app';
+import { INIT_DEFAULTS, INIT_TYPES } from '../support/parts';
+
+/** Which declaration a section of the page lists. */
+const SECTIONS: Record<string, string> = {
+  'config.io': 'IoConfig',
+  "config.io.namespace['/']": 'NamespaceConfig',
+  'config.io.redis': 'RedisConfig',
+  'All adapters': 'Answers',
+  redis: 'RedisPubSub',
+  'redis-sharded': 'RedisSharded',
+  'redis-streams': 'RedisStreams',
+  'mongo and postgres': 'Heartbeats',
+  mongo: 'Mongo',
+  postgres: 'Postgres',
+};
+
+type Row = Record<'option' | 'type' | 'default' | 'since' | 'what it is', string>;
+
+test('the page lists each option as it is declared, and no others', async () => {
+  const declared = await declaredOptions();
+  const page = await sectionsOfPage();
+  for (const [section, name] of Object.entries(SECTIONS)) {
+    const expected = declared.get(name) ?? [];
+    assert.ok(expected.length > 0, name);
+    assert.deepEqual(page.get(section), expected, section);
+    declared.delete(name);
+  }
+  const ofInit = page.get('config.io.init') ?? [];
+  for (const own of declared.get('InitOptions') ?? [])
+    assert.deepEqual(
+      ofInit.find(({ option }) => option === own.option),
+      { ...own, type: typeOfInit(own.option) },
+    );
+  declared.delete('InitOptions');
+  assert.deepEqual([...declared.keys()], [], 'each declaration has its section');
+});
+
+test('the page lists each option of init with its types and, where it can be seen, the default of a running app', async t => {
+  const rows = (await sectionsOfPage()).get('config.io.init') ?? [];
+  assert.deepEqual(
+    rows.map(({ option, type }) => [option, type]),
+    Object.keys(INIT_TYPES).map(name => [`\`${name}\``, typeOfInit(`\`${name}\``)]),
+  );
+  const { app, io, url } = await startApp(t, {});
+  assert.deepEqual(app.config['io'], { init: INIT_DEFAULTS, namespace: { '/': { connectionMiddleware: [], packetMiddleware: [] } } });
+  await (await fetch(`${url}/socket.io/`)).body?.cancel();
+  const seen: Record<string, unknown> = {
+    ...Object(Reflect.get(io, 'opts')),
+    ...Object(io.engine.opts),
+    ...INIT_DEFAULTS,
+    path: io.path(),
+    connectTimeout: Reflect.get(io, '_connectTimeout'),
+    serveClient: io.serveClient(),
+  };
+  let compared = 0;
+  for (const row of rows) {
+    const name = row.option.slice(1, -1);
+    const literal = /^`(.*)`$/.exec(row.default)?.[1];
+    if (literal === undefined || !Object.hasOwn(seen, name)) continue;
+    compared++;
+    assert.deepEqual(seen[name], JSON.parse(literal.replaceAll("'", '"')), name);
+  }
+  assert.ok(compared >= 15, `${compared} defaults are compared`);
+});
+
+/** As the page has it. */
+function typeOfInit(option: string): string {
+  const types: readonly string[] = INIT_TYPES[option.slice(1, -1) as keyof typeof INIT_TYPES]; // the names are compared first
+  return types.join(' or ');
+}
+
+/** The members of each interface, by its name. */
+async function declaredOptions(): Promise<Map<string, Row[]>> {
+  const interfaces = new Map<string, Row[]>();
+  for (const file of ['src/config/options.ts', 'src/config/adapter-options.ts']) {
+    const source = ts.createSourceFile(file, await readFile(join(ROOT, file), 'utf8'), ts.ScriptTarget.Latest, true);
+    for (const declaration of source.statements.filter(ts.isInterfaceDeclaration)) {
+      const members = declaration.members.filter(ts.isPropertySignature).filter(member => member.name.getText() !== 'name');
+      interfaces.set(declaration.name.text, members.map(rowOf));
+    }
+  }
+  return interfaces;
+}
+
+function rowOf(member: ts.PropertySignature): Row {
+  const option = member.name.getText();
+  const [comment] = ts.getJSDocCommentsAndTags(member);
+  const text = typeof comment?.comment === 'string' ? comment.comment.replaceAll(/\s+/g, ' ') : '';
+  const [, description, fallback, since] = /^(.+) Default: (.+?)\. Since (\d)\.$/.exec(text) ?? [];
+  if (!description || !fallback || !since)
+    throw new Error(`${option}: say what it is, 'Default: ...' and 'Since ...', rather than '${text}'`);
+  const type = `\`${member.type?.getText()}\``;
+  return { option: `\`${option}\``, type, default: fallback, since, 'what it is': description };
+}
+
+/** The rows of the table in each section, by its heading. */
+async function sectionsOfPage(): Promise<Map<string, Row[]>> {
+  const page = await readFile(join(ROOT, 'docs/config.md'), 'utf8');
+  const sections = page.split(/^##+ /m).slice(1);
+  return new Map(
+    sections.map(section => {
+      const [heading = '', ...lines] = section.split('\n');
+      const [head = [], , ...rows] = lines.filter(line => line.startsWith('|')).map(cellsOf);
+      return [heading.replaceAll('`', ''), rows.map(cells => Object.fromEntries(cells.map((cell, i) => [head[i], cell])) as Row)]; // its columns are compared
+    }),
+  );
+}
+
+function cellsOf(line: string): string[] {
+  const cells = line.split(/(?<!\\)\|/).slice(1, -1);
+  return cells.map(cell => cell.trim().replaceAll('\\|', '|'));
+}
