@@ -10,6 +10,7 @@ const { compiler, jobs, ours } = workerData;
 const ts = createRequire(import.meta.url)(compiler);
 const read = new Map();
 
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- to a thread, not to a window
 for (const { config, ...job } of jobs) parentPort.postMessage({ ...job, version: ts.version, errors: errorsOf(config) });
 
 function errorsOf(config) {

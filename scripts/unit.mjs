@@ -9,37 +9,66 @@
  * npm run test:unit -- packet --node 24          on another Node: 22 or 24
  * npm run test:unit -- --test-name-pattern=ack   what else begins with -- goes to `node --test`
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { heading, runs } from './check.mjs';
+import { runAll, Total } from './queue.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const REPORT = join(ROOT, '.build/report.tap');
+const REPORTS = join(ROOT, '.build/reports');
+
+/** What takes longest, in seconds of a processor. */
+const WEIGHTS = {
+  ...{ benchmark: 90, 'session-routing': 85, 'cluster-faults': 60, docs: 50, cluster: 40, proxies: 35, agent: 30, hub: 30 },
+  ...{ clients: 20, example: 20, 'mini-package': 20, origin: 20, pack: 20 },
+};
+
+/** What starts several processes or programs other than Node, by what test files import; and files that install or compile. */
+const NOT_QUICK = /'\.\.?\/support\/(bundlers|cluster|example|nginx|page|postgres|redis|reverse-proxy)'/;
+const NOT_QUICK_FILES = ['benchmark.test.ts', 'pack.test.ts', 'system.test.ts', 'ts-helper.test.ts'];
+
+/**
+ * What runs on Node 24. Of egg 4, all but what depends on no Node: pages, readers of the config, sentences of errors. Of egg 3, what a Node
+ * does with the host: the boot, its processes, its HTTP server, its sessions. The rest of the plugin is the same code on both hosts.
+ */
+const NOT_ON_24 = ['docs', 'tutorial', 'migration', 'config', 'errors', 'deprecations'].map(name => `${name}.test.ts`);
+const EGG3_ON_24 = ['agent', 'cluster', 'connection', 'egg-scripts', 'module-scope', 'packet', 'session', 'shutdown', 'single-process'].map(
+  name => `${name}.test.ts`,
+);
 
 /** What runs on egg 4.1, a beta: it has to load the plugin and to answer, but is not held to everything yet. */
 const EGG41_FILES = ['packet.test.ts', 'module-scope.test.ts'];
 const EGG41_NODE = 24;
 
-/** Runs the compiled tests and counts them in `total`. */
-export function runSuite(total, { words = [], hosts = ['egg4', 'egg3', 'egg41'], node, options = [] } = {}) {
-  const add = (name, files, host, version) => {
-    if (files.length === 0) return;
-    const title = `${name}, Node ${version ?? process.versions.node}`;
-    heading(title);
-    total.add(title, run(files, host, version, options));
-  };
-  if (node === undefined) add('tests that need no host', filesIn('test/once', words), 'egg4');
-  for (const host of hosts) {
-    if (host !== 'egg41') add(`tests on ${host}`, filesIn('test', words), host, node);
-    else {
-      const files = filesIn('test', words).filter(file => hosts.length === 1 || EGG41_FILES.includes(basename(file)));
+/** The compiled tests as tasks of a queue. */
+export function testTasks({ words = [], hosts = ['egg4', 'egg3', 'egg41'], once, node, options = [], env, filter = () => true } = {}) {
+  const files = (folder, ...filters) => filesIn(folder, words).filter(file => [filter, ...filters].every(is => is(file)));
+  const tasks = (list, host, version) => list.map(file => testTask(file, host, { version, options, env }));
+  return [
+    ...((once ?? node === undefined) ? tasks(files('test/once'), 'egg4') : []),
+    ...hosts.flatMap(host => {
+      if (host !== 'egg41') return tasks(files('test'), host, node);
+      const list = files('test', file => hosts.length === 1 || EGG41_FILES.includes(basename(file)));
       const problem = whyNotEgg41(node);
-      if (!problem) add('tests on egg41', files, host, node ?? EGG41_NODE);
-      else if (files.length > 0) heading(`tests on egg41 are skipped (${files.map(file => basename(file)).join(', ')}): ${problem}`);
-    }
-  }
+      if (!problem) return tasks(list, host, node ?? EGG41_NODE);
+      if (list.length > 0) heading(`tests on egg41 are skipped (${list.map(file => basename(file)).join(', ')}): ${problem}`);
+      return [];
+    }),
+  ];
+}
+
+/** On one host, with no program but Node. */
+export function quickTasks() {
+  const filter = file => !NOT_QUICK_FILES.includes(basename(file)) && !NOT_QUICK.test(readFileSync(join(ROOT, file), 'utf8'));
+  return testTasks({ hosts: ['egg4'], filter });
+}
+
+export function tasksOfNode24() {
+  return [
+    ...testTasks({ node: '24', hosts: ['egg4'], filter: file => !NOT_ON_24.includes(basename(file)) }),
+    ...testTasks({ node: '24', hosts: ['egg3'], filter: file => EGG3_ON_24.includes(basename(file)) }),
+  ];
 }
 
 function filesIn(folder, words) {
@@ -55,67 +84,49 @@ function whyNotEgg41(node) {
   return `test/nodes has no Node ${EGG41_NODE} for ${process.platform} on ${process.arch}`;
 }
 
-/** What has passed and what has not, over all that ran. */
-export class Total {
-  passed = 0;
-  failed = 0;
-  skipped = 0;
-  #failures = [];
-
-  add(title, { passed = 0, failed = 0, skipped = 0, failures = [] }) {
-    this.passed += passed;
-    this.failed += failed;
-    this.skipped += skipped;
-    if (failed > 0) this.#failures.push(`${title}\n${failures.join('\n')}`);
-  }
-
-  /** The end of the output: each failure with its reason, so that nobody has to look for it, then `N passed, N failed`. */
-  toString() {
-    const failures = this.#failures.map(text => `\n== failed: ${text}\n`).join('');
-    return `${failures}\n${this.passed} passed, ${this.failed} failed${this.skipped > 0 ? `, ${this.skipped} skipped` : ''}`;
-  }
-}
-
 function binaryOf(version) {
   return version === undefined ? process.execPath : join(ROOT, `test/nodes/node_modules/node-${version}/bin/node`);
 }
 
-function run(files, host, version, options) {
-  const major = Number(version ?? process.versions.node.split('.')[0]);
-  rmSync(REPORT, { force: true });
-  const { status, error } = spawnSync(
-    binaryOf(version),
-    [
-      '--enable-source-maps',
-      '--test',
-      '--test-concurrency=2',
-      // nothing hangs: Node 20 takes this as the time of a whole file, later versions as that of one test
-      `--test-timeout=${major < 22 ? 300_000 : 60_000}`,
-      '--test-reporter=spec',
-      '--test-reporter-destination=stdout',
-      '--test-reporter=tap',
-      `--test-reporter-destination=${REPORT}`,
-      ...options,
-      ...files.map(file => join('.build', file.replace(/\.ts$/, '.js'))),
-    ],
-    { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, EGG_HOST: host } },
-  );
-  if (error) throw error;
-  return count(status);
+/** A file is a process of its own. What it reports is shown, and counted. */
+function testTask(file, host, { version, options, env }) {
+  const name = basename(file, '.test.ts');
+  const isOnce = file.startsWith('test/once');
+  const report = join(REPORTS, `${name}-${host}-${version ?? 'here'}.tap`);
+  mkdirSync(REPORTS, { recursive: true });
+  rmSync(report, { force: true });
+  const args = [
+    '--enable-source-maps',
+    `--require=${join(ROOT, 'scripts/test-timeout.cjs')}`,
+    '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    '--test-reporter=tap',
+    `--test-reporter-destination=${report}`,
+    ...options,
+    join('.build', file.replace(/\.ts$/, '.js')),
+  ];
+  return {
+    weight: WEIGHTS[name],
+    title: `${isOnce ? `once/${name}` : `${name} on ${host}`}, Node ${version ?? process.versions.node}`,
+    command: binaryOf(version),
+    args,
+    env: { EGG_HOST: host, ...env },
+    count: status => count(report, status),
+  };
 }
 
-/** The totals at the end of the report, and its failures. A runner that did not come to its end has failed, too. */
-function count(status) {
-  const report = existsSync(REPORT) ? readFileSync(REPORT, 'utf8') : '';
+/** The totals at the end of a report, and its failures. A process that did not come to its end has failed, too. */
+function count(path, status) {
+  const report = existsSync(path) ? readFileSync(path, 'utf8') : '';
   const total = name => Number(report.match(new RegExp(`^# ${name} (\\d+)$`, 'm'))?.[1] ?? 0);
   const failed = total('fail') + total('cancelled');
   const failures = report.match(/^ *not ok [^]*?^ *\.\.\.$/gm) ?? [];
   const isBroken = failed === 0 && status !== 0;
-  if (isBroken) failures.push(`the runner has ended with ${status}, and has not said why`);
-  return { passed: total('pass'), failed: isBroken ? 1 : failed, skipped: total('skipped'), failures };
+  if (isBroken) failures.push(`the process has ended with ${status} before the end of its report`);
+  return { passed: total('pass'), failed: isBroken ? failures.length : failed, skipped: total('skipped'), failures };
 }
 
-function main(args) {
+async function main(args) {
   const words = [];
   const hosts = [];
   const nodes = [];
@@ -128,9 +139,13 @@ function main(args) {
   }
   if (!runs('npm', ['run', '--silent', 'types'])) return false;
   const total = new Total();
-  for (const node of nodes.length > 0 ? nodes : [undefined]) runSuite(total, { words, node, options, ...(hosts.length > 0 && { hosts }) });
+  const given = { words, options, ...(hosts.length > 0 && { hosts }) };
+  await runAll(
+    (nodes.length > 0 ? nodes : [undefined]).flatMap(node => testTasks({ ...given, node })),
+    total,
+  );
   console.log(String(total));
   return total.passed > 0 && total.failed === 0;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url) && !main(process.argv.slice(2))) process.exitCode = 1;
+if (process.argv[1] === fileURLToPath(import.meta.url) && !(await main(process.argv.slice(2)))) process.exitCode = 1;

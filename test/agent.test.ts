@@ -195,24 +195,28 @@ test('who comes back to a single worker has missed nothing of what the agent has
   assert.deepEqual(heard, ['everybody', 'room', 'everybody']);
 });
 
-test('a single worker that is started anew hears the agent, and so does one that has clients when the agent begins to speak', async t => {
-  const cluster = await startCluster(t, FILES, { workers: 1 });
-  const client = await connect(t, cluster.url, { reconnection: true });
-  await ask(client, 'join', 'room'); // before there is a hub
-  let heard = next(client, 'told');
-  await ask(client, 'agent', 'room', 'room');
-  assert.deepEqual(await heard, ['room']);
+test(
+  'a single worker that is started anew hears the agent, and so does one that has clients when the agent begins to speak',
+  { timeout: 60_000 },
+  async t => {
+    const cluster = await startCluster(t, FILES, { workers: 1 });
+    const client = await connect(t, cluster.url, { reconnection: true });
+    await ask(client, 'join', 'room'); // before there is a hub
+    let heard = next(client, 'told');
+    await ask(client, 'agent', 'room', 'room');
+    assert.deepEqual(await heard, ['room']);
 
-  const back = next(client, 'connect');
-  process.kill(processesOf(cluster.master.pid ?? 0).workers[0] ?? 0, 'SIGKILL');
-  await back;
-  heard = next(client, 'told');
-  await ask(client, 'agent', 'emit');
-  await heard;
-  assert.equal(await ask(client, 'agent', 'count'), 1);
-});
+    const back = next(client, 'connect');
+    process.kill(processesOf(cluster.master.pid ?? 0).workers[0] ?? 0, 'SIGKILL');
+    await back;
+    heard = next(client, 'told');
+    await ask(client, 'agent', 'emit');
+    await heard;
+    assert.equal(await ask(client, 'agent', 'count'), 1);
+  },
+);
 
-test('where there is no way from the agent to the workers, agent.io says so', async t => {
+test('where there is no way from the agent to the workers, agent.io says so', { timeout: 60_000 }, async t => {
   const cluster = await startCluster(t, { ...FILES, 'config/config.default.js': 'exports.io = { cluster: false };' }, { workers: 2 });
   const client = await connect(t, cluster.url);
   assert.match(

@@ -91,7 +91,7 @@ async function hearEachOther(clients: readonly Client[]): Promise<void> {
   }
 }
 
-test('the clients of a worker that is killed come back at their first attempt, and nobody else notices', async t => {
+test('the clients of a worker that is killed come back at their first attempt, and nobody else notices', { timeout: 60_000 }, async t => {
   const { cluster, clients } = await start(t);
   const held = new Map<Client, Who>();
   for (const client of clients) held.set(client, await who(client));
@@ -117,31 +117,35 @@ test('the clients of a worker that is killed come back at their first attempt, a
   await hearEachOther(clients);
 });
 
-test('the clients of a worker that has had an uncaught exception go elsewhere, and what belongs to their end is run', async t => {
-  const { cluster, clients } = await start(t);
-  const owners = await Promise.all(clients.map(who));
-  const victim = owners[0]?.pid ?? 0;
-  const lost = clients.filter((_, index) => owners[index]?.pid === victim);
-  // Egg closes the HTTP server of that worker, where some may have come in to others
-  const unharmed = clients.filter((_, index) => owners[index]?.pid !== victim && owners[index]?.isDirect);
-  const disturbed = new Set<Client>();
-  for (const client of unharmed) client.once('disconnect', () => disturbed.add(client));
-  const reasons = Promise.all(lost.map(client => next(client, 'disconnect')));
-  const back = Promise.all(lost.map(client => next(client, 'connect')));
+test(
+  'the clients of a worker that has had an uncaught exception go elsewhere, and what belongs to their end is run',
+  { timeout: 60_000 },
+  async t => {
+    const { cluster, clients } = await start(t);
+    const owners = await Promise.all(clients.map(who));
+    const victim = owners[0]?.pid ?? 0;
+    const lost = clients.filter((_, index) => owners[index]?.pid === victim);
+    // Egg closes the HTTP server of that worker, where some may have come in to others
+    const unharmed = clients.filter((_, index) => owners[index]?.pid !== victim && owners[index]?.isDirect);
+    const disturbed = new Set<Client>();
+    for (const client of unharmed) client.once('disconnect', () => disturbed.add(client));
+    const reasons = Promise.all(lost.map(client => next(client, 'disconnect')));
+    const back = Promise.all(lost.map(client => next(client, 'connect')));
 
-  at(clients, 0).emit('crash');
-  for (const [reason] of await reasons) assert.equal(reason, 'transport close');
-  await back;
-  process.kill(victim, 0); // it is still there, for as long as Egg has it
-  assert.equal(disturbed.size, 0);
-  for (const client of lost) assert.notEqual((await who(client)).pid, victim);
-  const left = await readFile(join(cluster.baseDir, 'left.txt'), 'utf8');
-  assert.equal(left, `${victim}\n`.repeat(lost.length), 'the route of `disconnect` has run for each');
-  await until(at(clients, 0), 'count', clients.length);
-  await hearEachOther(clients);
-});
+    at(clients, 0).emit('crash');
+    for (const [reason] of await reasons) assert.equal(reason, 'transport close');
+    await back;
+    process.kill(victim, 0); // it is still there, for as long as Egg has it
+    assert.equal(disturbed.size, 0);
+    for (const client of lost) assert.notEqual((await who(client)).pid, victim);
+    const left = await readFile(join(cluster.baseDir, 'left.txt'), 'utf8');
+    assert.equal(left, `${victim}\n`.repeat(lost.length), 'the route of `disconnect` has run for each');
+    await until(at(clients, 0), 'count', clients.length);
+    await hearEachOther(clients);
+  },
+);
 
-test('the sockets of a worker that is killed are gone within 0.2 s', async t => {
+test('the sockets of a worker that is killed are gone within 0.2 s', { timeout: 60_000 }, async t => {
   const { cluster, clients } = await start(t, { reconnection: false });
   const times = [];
   for (let n = 0; n < 2; n++) {
@@ -159,41 +163,45 @@ test('the sockets of a worker that is killed are gone within 0.2 s', async t => 
   assert.ok(Math.min(...times) < 200, `${times.join(' and ')} ms`); // of two: the machine may be busy
 });
 
-test('while there is no agent, workers go on alone, and they find each other again when Egg has started another', async t => {
-  const { cluster, clients, master } = await start(t);
-  const neighbours = await neighboursOf(at(clients, 0), clients);
-  const { agent } = processesOf(master);
-  assert.ok(agent);
-  await until(at(clients, 0), 'count', clients.length);
-  const printed = cluster.printed().length;
+test(
+  'while there is no agent, workers go on alone, and they find each other again when Egg has started another',
+  { timeout: 60_000 },
+  async t => {
+    const { cluster, clients, master } = await start(t);
+    const neighbours = await neighboursOf(at(clients, 0), clients);
+    const { agent } = processesOf(master);
+    assert.ok(agent);
+    await until(at(clients, 0), 'count', clients.length);
+    const printed = cluster.printed().length;
 
-  process.kill(agent, 'SIGKILL');
-  const times: number[] = [];
-  for (;;) {
-    const answer = (await ask(at(clients, 0), 'count')) as { code: string; ms: number } | number;
-    if (typeof answer === 'object') {
-      assert.equal(answer.code, 'IO_HUB_DOWN');
-      times.push(answer.ms);
+    process.kill(agent, 'SIGKILL');
+    const times: number[] = [];
+    for (;;) {
+      const answer = (await ask(at(clients, 0), 'count')) as { code: string; ms: number } | number;
+      if (typeof answer === 'object') {
+        assert.equal(answer.code, 'IO_HUB_DOWN');
+        times.push(answer.ms);
+      }
+      if (times.length === 3 || (times.length > 0 && typeof answer === 'number')) break; // by then the hub may be back
     }
-    if (times.length === 3 || (times.length > 0 && typeof answer === 'number')) break; // by then the hub may be back
-  }
-  assert.ok(Math.min(...times) < 100, `${times.join(', ')} ms`); // of some: the machine may be busy
-  const heard = Promise.all(neighbours.map(client => next(client, 'told')));
-  at(clients, 0).emit('tellAll', 'alone');
-  assert.deepEqual(
-    await heard,
-    neighbours.map(() => ['alone']),
-  );
+    assert.ok(Math.min(...times) < 100, `${times.join(', ')} ms`); // of some: the machine may be busy
+    const heard = Promise.all(neighbours.map(client => next(client, 'told')));
+    at(clients, 0).emit('tellAll', 'alone');
+    assert.deepEqual(
+      await heard,
+      neighbours.map(() => ['alone']),
+    );
 
-  await cluster.prints(/agent_worker#2:\d+ started/, printed);
-  assert.ok((await until(at(clients, 0), 'count', clients.length)) < 2000);
-  await hearEachOther(clients);
-  const log = await cluster.log();
-  assert.equal([...log.matchAll(/IO_HUB_DOWN: /g)].length, WORKERS, 'one line a worker');
-  for (const client of clients) assert.ok(client.connected);
-});
+    await cluster.prints(/agent_worker#2:\d+ started/, printed);
+    assert.ok((await until(at(clients, 0), 'count', clients.length)) < 2000);
+    await hearEachOther(clients);
+    const log = await cluster.log();
+    assert.equal([...log.matchAll(/IO_HUB_DOWN: /g)].length, WORKERS, 'one line a worker');
+    for (const client of clients) assert.ok(client.connected);
+  },
+);
 
-test('workers that are replaced one after the other, as while developing, take over from those before', async t => {
+test('workers that are replaced one after the other, as while developing, take over from those before', { timeout: 60_000 }, async t => {
   const { cluster, clients } = await start(t);
   const before = new Set((await Promise.all(clients.map(who))).map(({ pid }) => pid));
   const back = Promise.all(clients.map(client => next(client, 'connect')));
@@ -209,7 +217,7 @@ test('workers that are replaced one after the other, as while developing, take o
 });
 
 for (const place of ["Egg's run folder", 'the temporary folder, where the path of that is too long']) {
-  test(`an app that is killed and started again at once takes away what the former has left in ${place}`, async t => {
+  test(`an app that is killed and started again at once takes away what the former has left in ${place}`, { timeout: 60_000 }, async t => {
     const isTemporary = place.startsWith('the temporary');
     const rundir = isTemporary ? join(tmpdir(), 'x'.repeat(90)) : undefined;
     t.after(() => rundir !== undefined && rm(rundir, { recursive: true, force: true }));
@@ -233,29 +241,33 @@ for (const place of ["Egg's run folder", 'the temporary folder, where the path o
   });
 }
 
-test('two starts of an app side by side, as while it is replaced, do not meet; the one that stays misses nothing when the other stops', async t => {
-  const old = await startCluster(t, FILES, { workers: 2 });
-  const [former] = runFoldersOf(old.baseDir);
-  assert.ok(former);
-  utimesSync(former, 0, 0); // as if it had run for some time
-  const successor = await startCluster(t, FILES, { workers: 2, baseDir: old.baseDir });
-  const [leaving, staying] = [await connect(t, old.url), await connect(t, successor.url, { transports: ['polling'] })];
-  assert.equal(await ask(leaving, 'count'), 1);
-  assert.equal(await ask(staying, 'count'), 1);
-  const present = runFoldersOf(old.baseDir).filter(path => path !== former);
-  assert.equal(present.length, 1);
-  for (const path of present) utimesSync(path, 0, 0);
-  assert.equal(await old.terminate(), 0);
-  assert.deepEqual(runFoldersOf(old.baseDir), present);
-  const clients = await Promise.all(
-    ['websocket', 'polling'].map(async transport => connect(t, successor.url, { transports: [transport] })),
-  );
-  await until(staying, 'count', 3);
-  await hearEachOther([staying, ...clients]);
-  assert.equal(await successor.terminate(), 0);
-});
+test(
+  'two starts of an app side by side, as while it is replaced, do not meet; the one that stays misses nothing when the other stops',
+  { timeout: 60_000 },
+  async t => {
+    const old = await startCluster(t, FILES, { workers: 2 });
+    const [former] = runFoldersOf(old.baseDir);
+    assert.ok(former);
+    utimesSync(former, 0, 0); // as if it had run for some time
+    const successor = await startCluster(t, FILES, { workers: 2, baseDir: old.baseDir });
+    const [leaving, staying] = [await connect(t, old.url), await connect(t, successor.url, { transports: ['polling'] })];
+    assert.equal(await ask(leaving, 'count'), 1);
+    assert.equal(await ask(staying, 'count'), 1);
+    const present = runFoldersOf(old.baseDir).filter(path => path !== former);
+    assert.equal(present.length, 1);
+    for (const path of present) utimesSync(path, 0, 0);
+    assert.equal(await old.terminate(), 0);
+    assert.deepEqual(runFoldersOf(old.baseDir), present);
+    const clients = await Promise.all(
+      ['websocket', 'polling'].map(async transport => connect(t, successor.url, { transports: [transport] })),
+    );
+    await until(staying, 'count', 3);
+    await hearEachOther([staying, ...clients]);
+    assert.equal(await successor.terminate(), 0);
+  },
+);
 
-test('a worker that hangs keeps nobody waiting, and the memory of the others stays where it is', async t => {
+test('a worker that hangs keeps nobody waiting, and the memory of the others stays where it is', { timeout: 60_000 }, async t => {
   let stopped: number | undefined;
   const goOn = (): void => {
     if (stopped !== undefined) process.kill(stopped, 'SIGCONT');

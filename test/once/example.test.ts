@@ -44,7 +44,7 @@ interface MemoryLinkModule {
 /** Taken anew with UPDATE_SCREENSHOT=1. */
 const SCREENSHOT = join(ROOT, 'docs/images/chat.png');
 
-test('the example chat', async t => {
+test('the example chat', { timeout: 120_000 }, async t => {
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
     args: [

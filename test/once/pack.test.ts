@@ -74,10 +74,12 @@ describe('the packed package', { concurrency: 2 }, () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  test('loads in a CommonJS app of egg 3', t => answers(t, 'egg3', COMMONJS_APP));
-  test('loads in a CommonJS app of egg 4', t => answers(t, 'egg4', COMMONJS_APP));
-  test('loads in an ESM app of egg 4', t => answers(t, 'egg4', ESM_APP));
-  test('loads in an ESM app of egg 4.1', { skip: !existsSync(NODE_24) && 'no Node 24 here' }, t => answers(t, 'egg41', ESM_APP, NODE_24));
+  test('loads in a CommonJS app of egg 3', { timeout: 60_000 }, t => answers(t, 'egg3', COMMONJS_APP));
+  test('loads in a CommonJS app of egg 4', { timeout: 60_000 }, t => answers(t, 'egg4', COMMONJS_APP));
+  test('loads in an ESM app of egg 4', { timeout: 60_000 }, t => answers(t, 'egg4', ESM_APP));
+  test('loads in an ESM app of egg 4.1', { timeout: 60_000, skip: !existsSync(NODE_24) && 'no Node 24 here' }, t =>
+    answers(t, 'egg41', ESM_APP, NODE_24),
+  );
 
   test('has the licence and the types of what it exports', async () => {
     const root = join(folder, 'installed/node_modules/egg-socket.io');

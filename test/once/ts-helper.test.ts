@@ -78,8 +78,8 @@ const APP: Files = {
 };
 
 describe('egg-ts-helper', { concurrency: 2 }, () => {
-  test('2 types an app of egg 3', t => typesTheApp(t, 'egg3'));
-  test('3 types an app of egg 4', t => typesTheApp(t, 'egg4'));
+  test('2 types an app of egg 3', { timeout: 60_000 }, t => typesTheApp(t, 'egg3'));
+  test('3 types an app of egg 4', { timeout: 60_000 }, t => typesTheApp(t, 'egg4'));
 });
 
 async function typesTheApp(t: TestContext, host: HostName): Promise<void> {

@@ -102,7 +102,7 @@ function holdsWithOthers(what: string, run: Case['run']): void {
 export function conformance(name: string, start: (t: TestContext) => Promise<Join>, differences: Differences = {}): void {
   const { alone = false, except = {} } = differences;
 
-  test(`${name}: what an adapter has to do`, async t => {
+  test(`${name}: what an adapter has to do`, { timeout: 60_000 }, async t => {
     const join = await start(t);
     const servers = [await join()];
     while (servers.length < 3) servers.push(alone ? (servers[0] as AdapterServer) : await join()); // there is one

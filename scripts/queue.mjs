@@ -1,0 +1,66 @@
+/** Runs commands several at a time, says what each has printed once it has ended, and counts what has passed. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { heading } from './check.mjs';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+/** Most tests wait more than they compute. */
+const AT_A_TIME = 2 * availableParallelism();
+/** In ms. Each test has a time-out of its own; this ends a process that has something left behind. */
+const TIMEOUT = 900_000;
+
+/**
+ * Runs the heaviest first, so that none is left to run alone at the end.
+ *
+ * @typedef {{ title: string, weight?: number, command: string, args: string[], env?: Record<string, string>, count?(status: number | null): Result }} Task
+ * @typedef {{ passed?: number, failed?: number, skipped?: number, failures?: string[] }} Result
+ * @param {Task[]} tasks
+ * @param {Total} total
+ */
+export async function runAll(tasks, total) {
+  const left = tasks.toSorted((one, other) => (other.weight ?? 0) - (one.weight ?? 0));
+  const work = async () => {
+    for (let task = left.shift(); task; task = left.shift()) await runTask(task, total);
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, work));
+}
+
+async function runTask({ title, command, args, env, count = countOne }, total) {
+  const start = performance.now();
+  const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, timeout: TIMEOUT });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', text => (output += text));
+  child.once('error', error => (output += `${command}: ${error.message}\n`));
+  const [status] = await Promise.race([once(child, 'close'), once(child, 'error').then(() => [null])]);
+  heading(`${title} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+  process.stdout.write(output);
+  total.add(title, count(status));
+}
+
+function countOne(status) {
+  return status === 0 ? { passed: 1 } : { failed: 1 };
+}
+
+/** What has passed and what has not, over all that ran. */
+export class Total {
+  passed = 0;
+  failed = 0;
+  skipped = 0;
+  #failures = [];
+
+  /** @param {Result} result */
+  add(title, { passed = 0, failed = 0, skipped = 0, failures = [] }) {
+    this.passed += passed;
+    this.failed += failed;
+    this.skipped += skipped;
+    if (failed > 0) this.#failures.push(`${title}\n${failures.join('\n')}`);
+  }
+
+  /** The end of the output: each failure with its reason, so that nobody has to look for it, then `N passed, N failed`. */
+  toString() {
+    const failures = this.#failures.map(text => `\n== failed: ${text}\n`).join('');
+    return `${failures}\n${this.passed} passed, ${this.failed} failed${this.skipped > 0 ? `, ${this.skipped} skipped` : ''}`;
+  }
+}

@@ -1,0 +1,42 @@
+/** Loaded before a test file: a test that sets no time-out gets this one, in ms. Its subtests inherit it. Node 20 has no option for that. */
+const nodeTest = require('node:test');
+const { runInThisContext } = require('node:vm');
+
+const TIMEOUT = Number(process.env.TEST_TIMEOUT ?? 30_000);
+const CALLER = '(test, ...args) => ';
+const { test } = nodeTest;
+
+let pending = 0;
+
+nodeTest.test = Object.assign(function (name, options, run = options) {
+  const given = typeof options === 'object' ? options : {};
+  const result = callFrom(callerOf(nodeTest.test))(test, name, { timeout: TIMEOUT, ...given }, run);
+  pending += 1;
+  void result.then(() => --pending === 0 && endSoon());
+  return result;
+}, test);
+
+/** What a test has left running would keep the process for ever. */
+function endSoon() {
+  const timer = setTimeout(() => {
+    if (pending > 0) return;
+    console.error(`Something is left behind: the process has not ended ${TIMEOUT} ms after its last test.`);
+    process.exit(1);
+  }, TIMEOUT);
+  timer.unref();
+}
+
+/** Node reports the place that has called `test` as the place of the test: the call is compiled as if it stood there. */
+function callFrom({ filename, line, column }) {
+  return runInThisContext(`${CALLER}test(...args)`, { filename, lineOffset: line - 1, columnOffset: column - 1 - CALLER.length });
+}
+
+function callerOf(callee) {
+  const { prepareStackTrace } = Error;
+  Error.prepareStackTrace = (_, [site]) => site;
+  const error = {};
+  Error.captureStackTrace(error, callee);
+  const site = error.stack;
+  Error.prepareStackTrace = prepareStackTrace;
+  return { filename: site.getFileName(), line: site.getLineNumber(), column: site.getColumnNumber() };
+}

@@ -1,0 +1,63 @@
+/** How the tests are run: see scripts/unit.mjs. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { ROOT } from '../support/app';
+
+const FILE = `const { test } = require('node:test');
+const never = async () => {
+  setInterval(() => {}, 1000);
+  await new Promise(() => {});
+};
+test('waits for ever', never);
+test('waits, and says for how long', { timeout: 10 }, never);
+test('has a part that waits for ever', { timeout: 60_000 }, async t => {
+  await t.test('the part', { timeout: 10 }, never);
+});
+test('skipped', { skip: true }, never);
+test('short', () => {});
+`;
+
+test('a test that waits for ever fails by a time-out of its own, which names it and its place; those after it run', async t => {
+  const report = await reportOf(t, FILE, '100');
+  assert.deepEqual(
+    [...report.matchAll(/^( *)(ok|not ok) \d+ - (.*)$/gm)].map(([, indent = '', result, name]) => [indent.length, result, name]),
+    [
+      [0, 'not ok', 'waits for ever'],
+      [0, 'not ok', 'waits, and says for how long'],
+      [4, 'not ok', 'the part'],
+      [0, 'not ok', 'has a part that waits for ever'],
+      [0, 'ok', 'skipped # SKIP'],
+      [0, 'ok', 'short'],
+    ],
+  );
+  assert.deepEqual(
+    [...report.matchAll(/timed out after (\d+)ms/g)].map(([, ms]) => ms),
+    ['100', '10', '10'],
+  );
+  assert.match(report, /not ok 1 - waits for ever\n {2}---\n(?: .*\n)*? {2}location: '.*\/waiting\.test\.js:6:1'\n/);
+});
+
+test('a process that something keeps after its last test ends, and fails', async t => {
+  const report = await reportOf(t, `require('node:test').test('short', () => void setInterval(() => {}, 1000));`, '100');
+  assert.match(report, /^ok 1 - short$/m);
+  assert.match(report, /^Something is left behind: the process has not ended 100 ms after its last test\.$/m);
+});
+
+/** What a file of tests reports with this time-out for each. */
+async function reportOf(t: TestContext, code: string, timeout: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'runner-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'waiting.test.js');
+  await writeFile(file, code);
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env; // it is no part of this run
+  const args = [`--require=${join(ROOT, 'scripts/test-timeout.cjs')}`, '--test-reporter=tap', file];
+  return new Promise(resolve => {
+    execFile(process.execPath, args, { env: { ...env, TEST_TIMEOUT: timeout } }, (error, stdout, stderr) =>
+      resolve(`${stdout}${stderr}${error?.code}`),
+    );
+  });
+}
