@@ -226,6 +226,16 @@ for (const [what, io, redis] of [
   });
 }
 
+for (const adapter of ['redis', 'redis-sharded', 'redis-streams']) {
+  test(`${adapter}: the keyPrefix of a client in config.redis is no part of the channels`, { timeout: 30_000 }, async t => {
+    watchForCrashes(t);
+    const { port } = await startRedis(t);
+    const client = `{ host: '127.0.0.1', port: ${port}, password: '', db: 0, keyPrefix: 'app:' }`;
+    const one = await startApp(t, configOf(`{ adapter: '${adapter}', redis: true }`, `exports.redis = { client: ${client} };`));
+    await reaches(t, one, await startApp(t, configOf(`{ adapter: '${adapter}', redis: { port: ${port} } }`)));
+  });
+}
+
 test("a client of egg's Redis plugin is taken beside the plugin itself", async t => {
   const { port } = await startRedis(t);
   const start = (): Promise<RunningApp> =>

@@ -67,9 +67,9 @@ export abstract class PulsedBackplane extends Backplane {
     this.#pulseError = undefined;
     this.setOpened();
     if (this.#isRefused) return;
-    if (!this.#hasContact) this.onContact();
-    this.#hasContact = true;
     if (this.isDown) this.endOutage();
+    if (!this.#hasContact) this.onContact(); // after that, since what it sends would be dropped
+    this.#hasContact = true;
   }
 
   /** To be called when the backend has answered a pulse with an error that may pass, as a Cluster that is choosing a new master. */
@@ -95,7 +95,7 @@ export abstract class PulsedBackplane extends Backplane {
     super.beginOutage(error, problem);
   }
 
-  /** Called when the first pulse has come back, and when the first has after an outage. */
+  /** Called when the first pulse has come back, and when the first has after an outage: it may send something. */
   protected onContact(): void {}
   /** Sends a pulse, for `onPulse` to be called with its number. Must not throw. */
   protected abstract sendPulse(pulse: number): void;

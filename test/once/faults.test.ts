@@ -108,6 +108,26 @@ for (const [name, newCarrier] of Object.entries(CARRIERS)) {
   }
 }
 
+for (const name of ['redis', 'redis-sharded', 'redis-streams', 'postgres']) {
+  test(`${name}: the end of an outage logs how many emits other servers have not received, each outage by itself`, async t => {
+    watchForCrashes(t);
+    const carrier = await CARRIERS[name]?.(t);
+    assert.ok(carrier);
+    await carrier.start();
+    const { io, logs, app } = await start(t, carrier.io);
+    for (const [outage, emits] of [3, 2].entries()) {
+      carrier.pause(); // pulses get no answer, and fail when the connections are replaced
+      while (logs.filter(line => DOWN.test(line)).length === outage) await next(app, 'captured');
+      for (let n = 0; n < emits; n++) io.emit('lost', n);
+      io.local.emit('not lost');
+      carrier.resume();
+      while (logs.filter(line => BACK.test(line)).length === outage) await next(app, 'captured');
+    }
+    const counts = logs.filter(line => BACK.test(line)).map(line => Number(/(\d+) messages to other servers/.exec(line)?.[1]));
+    assert.deepEqual(counts, [3, 2]);
+  });
+}
+
 test('a wrong password and a wrong host: a clear line of log within the time to connect, and the app serves its own', async t => {
   watchForCrashes(t);
   const redis = await newRedis(t, { password: 'secret' });

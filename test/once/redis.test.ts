@@ -1,9 +1,16 @@
 /** Redis as people run it for many machines: by TLS, by Sentinel, as a Cluster; with its failovers. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
-import { type RunningApp, startApp } from '../support/app';
+import { Redis } from 'ioredis';
+import type { ServerOptions } from 'socket.io';
+import { type AdapterServer, enter, startServer } from '../support/adapters';
+import { ROOT, type RunningApp, startApp } from '../support/app';
 import { type Client, connect, next } from '../support/client';
+import { Logs } from '../support/logs';
+import { createAdapterFactory, createBackplane, Deprecations, readConfig } from '../support/parts';
 import { startRedis, startRedisCluster, startSentinels, startTlsRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
 
@@ -65,6 +72,23 @@ test('redis-streams: what is emitted between two reads of a quiet stream arrives
   );
 });
 
+test('redis-streams: the boot waits until the stream is read, so that what another server emits from then on arrives', async t => {
+  watchForCrashes(t);
+  const { port } = await startRedis(t);
+  const network = await holdBack(t, port, 'xrevrange'); // with which reading begins
+  const [one, other] = [await join(t, port), await join(t, network.port)];
+  const bob = await enter(t, other);
+  await one.backplane.ready();
+  const ready = other.backplane.ready().then(() => one.io.emit('first'));
+  await pulsesOf(t, port, 2); // all else works by now
+  network.release();
+  await ready;
+  const second = next(bob.client, 'second');
+  one.io.emit('second');
+  await second;
+  assert.deepEqual(bob.heard, [['first'], ['second']]);
+});
+
 async function start(t: TestContext, io: string): Promise<RunningApp> {
   return startApp(t, { 'config/config.default.js': `exports.io = ${io};` });
 }
@@ -100,4 +124,64 @@ async function reachesAgain({ io, url }: RunningApp, client: Client): Promise<vo
   const again = setInterval(() => io.emit(url), 20); // a name that nobody else emits
   await next(client, url);
   clearInterval(again);
+}
+
+type Joined = AdapterServer & { readonly backplane: NonNullable<ReturnType<typeof createBackplane>> };
+
+/** A server with redis-streams that has not booted yet. */
+async function join(t: TestContext, port: number): Promise<Joined> {
+  const logs = new Logs();
+  const settings = readConfig({ io: { adapter: 'redis-streams', redis: { port } } }, 1, () => {}).adapter;
+  const backplane = createBackplane(settings, {}, logs, ROOT);
+  if (!backplane) throw new Error('no adapter is asked for');
+  const create = createAdapterFactory({}, settings, backplane, new Deprecations(logs));
+  const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
+  return { ...(await startServer(t, { adapter }, () => void backplane.close())), backplane };
+}
+
+/** A network to a Redis that holds back one command, and what its connection sends after it. */
+async function holdBack(t: TestContext, port: number, command: string): Promise<{ port: number; release(): void }> {
+  const held: (() => void)[] = [];
+  const sockets: Socket[] = [];
+  const network = createServer(client => {
+    const redis = createConnection({ host: '127.0.0.1', port });
+    sockets.push(client, redis);
+    for (const socket of [client, redis]) socket.on('error', () => {}); // it closes as well
+    redis.pipe(client);
+    client.on('data', (bytes: Buffer) => {
+      if (!bytes.includes(command)) {
+        redis.write(bytes);
+        return;
+      }
+      client.pause();
+      held.push(() => {
+        redis.write(bytes);
+        client.resume();
+      });
+    });
+  });
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    network.close();
+  });
+  network.listen(0, '127.0.0.1');
+  await once(network, 'listening');
+  return {
+    port: (network.address() as AddressInfo).port, // it listens on TCP
+    release: () => {
+      for (const go of held) go();
+    },
+  };
+}
+
+/** Waits until each of so many servers has seen two of its pulses. */
+async function pulsesOf(t: TestContext, port: number, servers: number): Promise<void> {
+  const redis = new Redis({ port });
+  t.after(() => redis.disconnect());
+  await redis.psubscribe('socket.io#pulse-*');
+  const counts = new Map<unknown, number>();
+  while ([...counts.values()].filter(count => count >= 2).length < servers) {
+    const [, channel] = await next(redis, 'pmessage');
+    counts.set(channel, (counts.get(channel) ?? 0) + 1);
+  }
 }

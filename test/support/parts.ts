@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type * as adapter from '../../dist/backplane/adapter';
 import type * as backendMessage from '../../dist/backplane/backend-message';
+import type * as pg from '../../dist/backplane/postgres/pg';
 import type * as config from '../../dist/config/settings';
 import type * as configTables from '../../dist/config/tables';
 import type * as deprecations from '../../dist/deprecations';
@@ -23,6 +24,7 @@ export type Hub = hub.Hub;
 export type HubBackplane = hubBackplane.HubBackplane;
 export type Handlers = work.Handlers;
 
+export const { isSqlError } = require(join(DIST, 'backplane/postgres/pg')) as typeof pg;
 export const { createAdapterFactory, createBackplane } = require(join(DIST, 'backplane/adapter')) as typeof adapter;
 export const { Inbox } = require(join(DIST, 'backplane/backend-message')) as typeof backendMessage;
 export const { Deprecations } = require(join(DIST, 'deprecations')) as typeof deprecations;

@@ -12,6 +12,8 @@ import { freePort } from './port';
 export interface PostgresServer {
   readonly url: string;
   kill(): Promise<void>;
+  /** Shuts it down as its operators do: it tells each connection. */
+  stop(): Promise<void>;
   start(): Promise<void>;
   /** Stops it and all of its processes where they stand. */
   pause(): void;
@@ -44,10 +46,17 @@ export async function newPostgres(t: TestContext): Promise<PostgresServer> {
     signal('SIGKILL');
     await exit;
   };
+  const stop = async (): Promise<void> => {
+    if (!server) return;
+    const exit = once(server, 'exit');
+    server.kill('SIGINT'); // https://www.postgresql.org/docs/current/server-shutdown.html
+    await exit;
+  };
   t.after(kill);
   return {
     url: `postgres://test@127.0.0.1:${port}/postgres`,
     kill,
+    stop,
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
     async start() {

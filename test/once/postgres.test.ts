@@ -1,0 +1,102 @@
+/** PostgreSQL as the backplane: what its faults and its recoveries cost, beyond what holds for every backplane. */
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type RunningApp, startApp } from '../support/app';
+import { isSqlError } from '../support/parts';
+import { newPostgres } from '../support/postgres';
+import { watchForCrashes } from '../support/remains';
+
+/** The adapter brings it. */
+const { Client } = createRequire(require.resolve('@socket.io/postgres-adapter'))('pg') as { Client: new (url: string) => Client };
+
+const DOWN = /^ERROR .*IO_DATABASE_DOWN/;
+const BACK = /^INFO .*PostgreSQL at .* is back/;
+
+test(
+  'servers that tell each other only once a minute that they are here find each other as soon as PostgreSQL is there',
+  { timeout: 30_000 },
+  async t => {
+    watchForCrashes(t);
+    const postgres = await newPostgres(t);
+    const servers = [await start(t, postgres.url, 'heartbeatInterval: 60_000'), await start(t, postgres.url, 'heartbeatInterval: 60_000')];
+    await postgres.start();
+    for (const { io } of servers) while ((await io.of('/').adapter.serverCount()) !== 2) await nextTurn();
+  },
+);
+
+test('PostgreSQL that shuts down while it has a message is an outage, and does not count as refusing that message', async t => {
+  watchForCrashes(t);
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  const { io, logs, logged } = await start(t, postgres.url);
+  const [locker, watcher] = [await clientOf(t, postgres.url), await clientOf(t, postgres.url)];
+  await locker.query('BEGIN');
+  await locker.query('LOCK TABLE socket_io_attachments');
+  io.emit('said', Buffer.from('bytes')); // to be stored in that table
+  const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT%'`;
+  while ((await watcher.query(waiting)).rowCount === 0);
+  await postgres.stop();
+  await logged(DOWN);
+  await postgres.start();
+  assert.match(await logged(BACK), /is back; 1 messages/);
+  assert.equal(logs.filter(line => line.startsWith('ERROR')).length, 1, logs.join('\n'));
+});
+
+test('PostgreSQL without a free connection, or one that is going or coming, is not there; all else is a refusal', () => {
+  const errorOf = (code: string): Error => Object.assign(new Error(code), { code });
+  for (const code of ['08006', '53300', '57P01', '57P02', '57P03', 'ECONNREFUSED']) assert.equal(isSqlError(errorOf(code)), false, code);
+  for (const code of ['22023', '42501', '42P01', '23505', 'XX000']) assert.equal(isSqlError(errorOf(code)), true, code);
+});
+
+test('a listening connection that another one has replaced is not replaced once more when it ends', async t => {
+  watchForCrashes(t);
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  const { io, logged } = await start(t, postgres.url);
+  const client = Reflect.get(io.of('/').adapter, 'client') as PubSubClient; // private; it makes the connections
+  let planned = 0;
+  const ended = new Promise<void>(resolve => {
+    client.scheduleReconnection = () => {
+      planned++; // what it would do in 1 to 3 s is done here
+      resolve();
+    };
+  });
+  const admin = await clientOf(t, postgres.url);
+  await admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`);
+  await ended;
+  // a connection that ends before it listens is replaced twice: since it has ended, and since it could not listen
+  await client.initClient();
+  await client.initClient();
+  await logged(BACK);
+  const listening = `SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`;
+  while ((await admin.query(listening)).rowCount !== 1);
+  assert.equal(planned, 1);
+});
+
+/** What `@socket.io/postgres-adapter` does not export. */
+interface PubSubClient {
+  scheduleReconnection(): void;
+  initClient(): Promise<void>;
+}
+
+interface Client {
+  connect(): Promise<void>;
+  query(text: string): Promise<{ rowCount: number }>;
+  end(): Promise<void>;
+  on(event: 'error', listener: () => void): void;
+}
+
+async function start(t: TestContext, url: string, options = ''): Promise<RunningApp> {
+  const config = `exports.io = { adapter: { name: 'postgres', connection: '${url}', ${options} } };`;
+  return startApp(t, { 'config/config.default.js': config });
+}
+
+async function clientOf(t: TestContext, url: string): Promise<Client> {
+  const client = new Client(url);
+  client.on('error', () => {}); // PostgreSQL shuts down
+  t.after(async () => client.end());
+  await client.connect();
+  return client;
+}
