@@ -26,11 +26,8 @@ export function readInit(value: unknown, warn: (message: string) => void): InitO
     Object.assign(init, { [key]: value });
   }
   for (const [option, known] of Object.entries({ cors: CORS_OPTIONS, connectionStateRecovery: RECOVERY_OPTIONS })) {
-    const value: unknown = given[option];
-    if (typeOf(value) !== 'object') continue;
-    for (const key of Object.keys(value as object))
-      // seen just now
-      if (!Object.hasOwn(known, key)) warn(unknownOption(`config.io.init.${option}`, key));
+    const names = typeOf(given[option]) === 'object' ? Object.keys(given[option] as object) : []; // seen just now
+    for (const key of names) if (!Object.hasOwn(known, key)) warn(unknownOption(`config.io.init.${option}`, key));
   }
   if (typeof init.cookie === 'string') init.cookie = { name: init.cookie }; // as Socket.IO 2 took it
   for (const transport of init.transports ?? []) {
