@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request } from 'node:http';
-import { type AddressInfo, createServer as createNetServer } from 'node:net';
+import { type AddressInfo, connect, createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -70,6 +70,33 @@ test('a worker that hangs is asked to begin a session once, and not again while 
   while (asking.size === 0) assert.equal(await begin(front), '1'); // the last of these waits until its time is over
   for (let n = 0; n < 10; n++) assert.equal(await begin(front), '1');
   assert.equal(asking.size, 1);
+});
+
+test('sessions that begin at the same moment spread over the workers that hold fewest', LIMIT, async t => {
+  const folder = await newFolder(t);
+  const front = await startWorker(t, '1', folder);
+  for (let n = 0; n < 30; n++) assert.equal(await begin(front), '1');
+  for (const id of ['2', '3']) await startWorker(t, id, folder);
+  const held = new Map<string, number>();
+  const count = (owner: string): void => void held.set(owner, (held.get(owner) ?? 0) + 1);
+  while (held.size === 0) {
+    const owner = await begin(front); // until it has found the others
+    if (owner !== '1') count(owner);
+  }
+  // all of them in one piece, so that none has been answered when the last is read
+  const socket = connect(front.port, '127.0.0.1');
+  t.after(() => socket.destroy());
+  socket.write('GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(12));
+  let text = '';
+  for await (const part of socket) {
+    text += String(part);
+    if ([...text.matchAll(/"sid":/g)].length === 12) break;
+  }
+  for (const [, owner = ''] of text.matchAll(/"sid":"(\d+)\./g)) count(owner);
+  assert.deepEqual([...held.keys()].sort(), ['2', '3']);
+  assert.ok(Math.abs((held.get('2') ?? 0) - (held.get('3') ?? 0)) <= 1, JSON.stringify([...held]));
+  const given = front.logs.debugLines.filter(line => /worker 1, with \d+ sessions, gives a new one to worker [23], with \d+$/.test(line));
+  assert.equal(given.length, 13);
 });
 
 test('over a connection between workers that is kept, each request shows the address of its own client', LIMIT, async t => {
