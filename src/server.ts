@@ -107,17 +107,19 @@ export class Server extends SocketIoServer implements Asking, Routes {
       topology.routesSessions || topology.usesHub
         ? RunFolder.open(app.config.rundir, RunFolder.startOf(app.options.clusterPort))
         : undefined;
-    const backplane =
-      topology.usesHub && folder
-        ? new HubBackplane(folder.hubSocket, ownWorkerId(), app.logger)
-        : createBackplane(settings.adapter, init, app.logger, app.baseDir); // last: what throws before it leaves nothing open
+    // last: what throws before it leaves nothing open
+    const backplane = createBackplane(settings.adapter, {
+      logger: app.logger,
+      baseDir: app.baseDir,
+      hub: topology.usesHub && folder ? () => new HubBackplane(folder.hubSocket, ownWorkerId(), app.logger) : undefined,
+    });
     super({
       ...init,
       // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; an engine that is none shows when Engine.IO makes it
       wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
       allowRequest: originCheck.allowRequest,
       ...(init.cors && { cors: safeCors(init.cors) }),
-      adapter: createAdapterFactory(init, settings.adapter, backplane, deprecations),
+      adapter: createAdapterFactory(settings, { backplane, deprecations }),
     });
     // read-only to others, and used for each client that comes
     Reflect.set(

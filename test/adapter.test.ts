@@ -295,7 +295,7 @@ test('an adapter whose package is not installed stops the boot, and says what to
     [{ name: 'mongo', options: {} }, '@socket.io/mongo-adapter'],
     [{ name: 'postgres', options: {} }, '@socket.io/postgres-adapter'],
   ] as const) {
-    assert.throws(() => createBackplane(settings, {}, console, '/nowhere'), {
+    assert.throws(() => createBackplane(settings, { logger: console, baseDir: '/nowhere', hub: undefined }), {
       code: 'IO_ADAPTER_MISSING',
       message: `[egg-socket.io] IO_ADAPTER_MISSING: config.io.adapter is '${settings.name}': run \`npm i ${name}\` (egg-socket.io/docs/errors.md#io_adapter_missing)`,
     });

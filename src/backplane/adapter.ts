@@ -1,71 +1,74 @@
-/** How emits reach their sockets: within the process, or across servers by what the config names. */
+/** What broadcasts go through: the one place that chooses it. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Namespace } from 'socket.io';
 import { Adapter, SessionAwareAdapter } from 'socket.io-adapter';
-import { endInOutage } from './wrappers/end-in-outage';
 import type { Backplane } from './backplane';
 import type { AdapterSettings } from '../config/adapter';
-import type { AdapterFactory, InitOptions } from '../config/options';
-import { type MongoPackage, MongoBackplane } from './mongo';
-import { PostgresBackplane, type PostgresPackage } from './postgres/postgres';
+import type { AdapterFactory } from '../config/options';
+import type { Settings } from '../config/settings';
 import type { Deprecations } from '../deprecations';
 import type { Logger } from '../egg';
 import { SetupError } from '../errors';
+import { MongoBackplane, type MongoPackage } from './mongo';
 import { operatorsOf } from './operators';
+import { PostgresBackplane, type PostgresPackage } from './postgres/postgres';
 import { RecoveringAdapter } from './recovering-adapter';
-import { recoverConnections } from './wrappers/recovery';
 import type { StreamsPackage } from './redis/adapters';
 import { RedisBackplane } from './redis/redis';
+import { wrap } from './wrappers/table';
 
-/** The backplane to other servers that the config asks for. */
-export function createBackplane(
-  settings: AdapterSettings | undefined,
-  { connectionStateRecovery }: InitOptions,
-  logger: Logger,
-  baseDir: string,
-): Backplane | undefined {
-  switch (settings?.name) {
-    case 'redis':
-    case 'redis-sharded':
-      return new RedisBackplane(settings, logger, false);
-    case 'redis-streams':
-      return new RedisBackplane(
-        settings,
-        logger,
-        connectionStateRecovery !== undefined,
-        packageOf<StreamsPackage>(settings.name, baseDir).exported,
-      );
-    case 'mongo': {
-      const { exported, path } = packageOf<MongoPackage>(settings.name, baseDir);
-      return new MongoBackplane(settings, logger, exported, path);
-    }
-    case 'postgres': {
-      const { exported, path } = packageOf<PostgresPackage>(settings.name, baseDir);
-      return new PostgresBackplane(settings, logger, exported, path);
-    }
-    case 'own':
-    case undefined:
-  }
-  return undefined;
+interface Surroundings {
+  readonly logger: Logger;
+  /** Of the app, where the packages of adapters are installed. */
+  readonly baseDir: string;
+  /** Makes the backplane of an app that names no adapter. Undefined where its processes have no hub. */
+  readonly hub: (() => Backplane) | undefined;
 }
 
-/** What the config asks for; with the old calls of adapters put on. */
+interface Parts {
+  readonly backplane: Backplane | undefined;
+  readonly deprecations: Deprecations;
+  /** Resolves when the backplane can be used, where calls before that are to wait. */
+  readonly opened?: Promise<void>;
+}
+
+/** The way to other processes. Undefined where there is none, or an adapter of the app's own is one. */
+export function createBackplane(adapter: AdapterSettings | undefined, { logger, baseDir, hub }: Surroundings): Backplane | undefined {
+  switch (adapter?.name) {
+    case 'redis':
+    case 'redis-sharded':
+      return new RedisBackplane(adapter, logger);
+    case 'redis-streams':
+      return new RedisBackplane(adapter, logger, packageOf<StreamsPackage>(adapter.name, baseDir).exported);
+    case 'mongo': {
+      const { exported, path } = packageOf<MongoPackage>(adapter.name, baseDir);
+      return new MongoBackplane(adapter, logger, exported, path);
+    }
+    case 'postgres': {
+      const { exported, path } = packageOf<PostgresPackage>(adapter.name, baseDir);
+      return new PostgresBackplane(adapter, logger, exported, path);
+    }
+    case 'own':
+      return undefined;
+    case undefined:
+  }
+  return hub?.();
+}
+
+/** Makes the adapter of each namespace, with its wrappers. */
 export function createAdapterFactory(
-  init: InitOptions,
-  settings: AdapterSettings | undefined,
-  backplane: Backplane | undefined,
-  deprecations: Deprecations,
+  { init, adapter: settings }: Pick<Settings, 'init' | 'adapter'>,
+  { backplane, deprecations, opened }: Parts,
 ): AdapterFactory {
-  const InMemory = init.connectionStateRecovery ? RecoveringAdapter : Adapter;
+  const kind = settings?.name ?? (backplane ? 'hub' : 'memory');
+  const isRecoveryOn = init.connectionStateRecovery !== undefined;
+  const InMemory = isRecoveryOn ? RecoveringAdapter : Adapter;
   const create = backplane?.createAdapter ?? (settings?.name === 'own' ? settings.create : (nsp: Namespace) => new InMemory(nsp));
   return function (nsp) {
     const adapter = create(nsp);
-    if (adapter instanceof RecoveringAdapter || adapter instanceof SessionAwareAdapter) recoverConnections(adapter, nsp);
-    const operators = operatorsOf(nsp);
-    if (backplane) endInOutage(operators, adapter, backplane);
-    deprecations.ofOperators(operators, nsp);
-    deprecations.ofAdapter(adapter);
+    const recovers = kind === 'own' ? adapter instanceof SessionAwareAdapter : isRecoveryOn;
+    wrap({ kind, adapter, nsp, operators: operatorsOf(nsp), deprecations, backplane, recovers, opened });
     return adapter;
   };
 }

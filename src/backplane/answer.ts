@@ -3,7 +3,7 @@
  * Answers are made where Socket.IO brings a question or a client's acknowledgement: what throws there ends the process.
  */
 import type { Socket } from 'socket.io';
-import { type ClusterAdapter, MessageType, type Room } from 'socket.io-adapter';
+import { MessageType, type Room } from 'socket.io-adapter';
 import type { Logger } from '../egg';
 import { type ErrorAnswer, messageOf, type RuntimeCode, toError } from '../errors';
 import { LogLimit } from '../log-limit';
@@ -66,16 +66,6 @@ export class Answers {
   }
 }
 
-/** An adapter whose answers can be encoded, all of them. */
-export function answerSafely<A extends ClusterAdapter>(adapter: A, answers: Answers): A {
-  const { publishResponse } = adapter as unknown as Inside; // declared as private
-  return Object.assign(adapter, {
-    publishResponse(requester: string, response: Response): void {
-      publishResponse.call(adapter, requester, sendable(response, answers));
-    },
-  });
-}
-
 /** A response of a ClusterAdapter, or of MongoDB's, with data that can be sent. */
 export function sendable<R extends Response>(response: R, answers: Answers): R {
   const { type, data } = response;
@@ -94,13 +84,9 @@ export function refusalIn(answers: readonly unknown[] = []): Error | undefined {
   return undefined;
 }
 
-interface Response {
+export interface Response {
   readonly type?: unknown;
   readonly data?: { readonly sockets?: readonly { readonly id: string }[]; readonly packet?: unknown };
-}
-
-interface Inside {
-  publishResponse(requester: string, response: object): void;
 }
 
 function plain(value: unknown): unknown {

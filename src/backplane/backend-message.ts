@@ -1,119 +1,24 @@
 /**
- * What comes from a backend, checked before an adapter sees it. Whoever can write to the backend may have written it, and the adapters
- * take what they expect for granted: what is missing there would throw where nobody catches it.
+ * Which messages from a backend an adapter can use. Whoever can write to the backend may have written them, and adapters take what they expect for
+ * granted: what is missing would throw where nobody catches it.
  */
-import { type ClusterAdapter, MessageType } from 'socket.io-adapter';
-import type { Logger } from '../egg';
-import { messageOf, oneLine, toError } from '../errors';
-import { LogLimit } from '../log-limit';
+import { MessageType } from 'socket.io-adapter';
+
+const EVENT = 2; // https://github.com/socketio/socket.io-protocol#packet-types
+
+const RESERVED: ReadonlySet<unknown> = new Set([
+  'connect',
+  'connect_error',
+  'disconnect',
+  'disconnecting',
+  'newListener',
+  'removeListener',
+]);
+
+/** Those that the server itself fires on a namespace. */
+const RESERVED_BY_SERVERS: ReadonlySet<unknown> = new Set(['connect', 'connection', 'new_namespace', 'newListener', 'removeListener']);
 
 type Fields = Readonly<Record<string, unknown>>;
-
-/** Says in the log what has come from one backend and could not be used. What others write at will does not fill it. */
-export class Inbox {
-  readonly #logger: Logger;
-  readonly #from: string;
-  readonly #place: string;
-  readonly #limit = new LogLimit({ interval: 60_000, kinds: 20 }); // names of channels are made up at will, too
-  /** How many messages have been read, good or bad. */
-  read = 0;
-
-  /**
-   * @param from what it comes from, as `Redis at 127.0.0.1:6379`
-   * @param place what the places are there of which `receive` is told the names
-   */
-  constructor(logger: Logger, from: string, place = 'channel') {
-    this.#logger = logger;
-    this.#from = from;
-    this.#place = place;
-  }
-
-  /** A message that no adapter has written is dropped. @param channel where it has come from */
-  drop(channel: string | Buffer): void {
-    const place = `${this.#from}, ${this.#place} ${oneLine(channel.toString()).slice(0, 100)}`;
-    const write = (problem: string): void => this.#logger.warn(messageOf('IO_MESSAGE_INVALID', problem));
-    this.#limit.log(
-      place,
-      () => write(`${place}: a message that no server of this app can have sent was dropped`),
-      count =>
-        write(
-          `${count} more messages that no server of this app can have sent were dropped in the last minute, the last one from ${place}`,
-        ),
-    );
-  }
-
-  /** What has read a message has thrown: since it is none, if that is an `InvalidMessage`, or for some reason of this server. */
-  fail(channel: string | Buffer, thrown: unknown): void {
-    if (thrown instanceof InvalidMessage) {
-      this.drop(channel);
-      return;
-    }
-    const error = toError(thrown);
-    this.#limit.log(
-      `${error.name}: ${error.message}`,
-      () => this.#logger.error('[egg-socket.io] a message over %s has failed here:', this.#from, error),
-      count =>
-        this.#logger.error(
-          '[egg-socket.io] %d more messages over %s have failed here in the last minute: %s',
-          count,
-          this.#from,
-          error.message,
-        ),
-    );
-  }
-
-  /** To be called when nothing is received any more. */
-  close(): void {
-    this.#limit.flush();
-  }
-}
-
-/** Thrown by what reads a message, for the Inbox to drop it. */
-export class InvalidMessage extends Error {}
-
-/**
- * An adapter that sees only what one of its kind can have sent.
- * @param channel where its messages come from
- */
-export function checkMessages<A extends ClusterAdapter>(adapter: A, inbox: Inbox, channel: string): A {
-  const inside = adapter as unknown as Inside; // there, though declared otherwise
-  const { onMessage, onResponse, onRawMessage } = inside;
-  return Object.assign(adapter, {
-    onMessage(message: unknown, offset?: string): void {
-      inbox.read++;
-      try {
-        if (!isClusterMessage(message)) throw new InvalidMessage();
-        onMessage.call(adapter, message, offset);
-      } catch (error) {
-        inbox.fail(channel, error);
-      }
-    },
-    onResponse(response: unknown): void {
-      inbox.read++;
-      try {
-        if (!isClusterResponse(response)) throw new InvalidMessage();
-        onResponse.call(adapter, response);
-      } catch (error) {
-        inbox.fail(channel, error);
-      }
-    },
-    /** Those over Redis say nothing of what they cannot decode. */
-    ...(onRawMessage && {
-      onRawMessage(...raw: unknown[]): void {
-        const before = inbox.read;
-        onRawMessage.apply(adapter, raw);
-        if (inbox.read === before) inbox.drop(channel);
-      },
-    }),
-  });
-}
-
-/** What a ClusterAdapter declares as protected or private. */
-interface Inside {
-  onMessage(message: unknown, offset?: string): void;
-  onResponse(response: unknown): void;
-  onRawMessage?(...raw: unknown[]): void;
-}
 
 /** What adapters that stand on Socket.IO's ClusterAdapter tell each other; MongoDB's speaks the same. */
 export function isClusterMessage(value: unknown): boolean {
@@ -140,7 +45,7 @@ export function isClusterMessage(value: unknown): boolean {
 }
 
 /** What they answer. */
-function isClusterResponse(value: unknown): boolean {
+export function isClusterResponse(value: unknown): boolean {
   if (!isObject(value) || !isObject(value['data'])) return false;
   const { requestId, sockets, clientCount } = value['data'];
   if (typeof requestId !== 'string') return false;
@@ -211,17 +116,3 @@ export function isOptional(value: unknown, type: 'boolean' | 'number' | 'string'
 function isNothing(value: unknown): boolean {
   return value === undefined || value === null;
 }
-
-const EVENT = 2; // https://github.com/socketio/socket.io-protocol#packet-types
-
-const RESERVED: ReadonlySet<unknown> = new Set([
-  'connect',
-  'connect_error',
-  'disconnect',
-  'disconnecting',
-  'newListener',
-  'removeListener',
-]);
-
-/** Those that the server itself fires on a namespace. */
-const RESERVED_BY_SERVERS: ReadonlySet<unknown> = new Set(['connect', 'connection', 'new_namespace', 'newListener', 'removeListener']);

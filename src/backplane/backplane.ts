@@ -3,10 +3,10 @@
  * An outage never reaches local clients. It is one line of log, its end is another, and what waits for other processes fails at once.
  */
 import { Answers } from './answer';
-import { Inbox } from './backend-message';
 import type { AdapterFactory } from '../config/options';
 import type { Logger } from '../egg';
 import { messageOf, type OutageCode, OutageError } from '../errors';
+import { Inbox } from './inbox';
 
 interface Description {
   /** What carries the messages, as `Redis at 127.0.0.1:6379`. */
@@ -19,6 +19,7 @@ interface Description {
 }
 
 export abstract class Backplane {
+  /** Makes the adapter of a namespace, to be wrapped as wrappers/table.ts says. */
   abstract readonly createAdapter: AdapterFactory;
   /** How long local clients may still take to acknowledge a broadcast once other processes cannot be asked any more, in ms. */
   abstract readonly localTimeout: number;

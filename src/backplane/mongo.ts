@@ -1,17 +1,13 @@
 /** MongoDB as the backplane. */
 import { createRequire } from 'node:module';
 import type { Namespace } from 'socket.io';
-import { type Adapter, type BroadcastOptions, MessageType } from 'socket.io-adapter';
-import { type Answers, sendable } from './answer';
-import { type Inbox, InvalidMessage, isClusterMessage } from './backend-message';
+import type { Adapter } from 'socket.io-adapter';
 import type { DatabaseSettings } from '../config/adapter';
 import type { AdapterFactory } from '../config/options';
 import { closeInTime, DatabaseBackplane } from './database';
 import type { Logger } from '../egg';
 import { toError } from '../errors';
-import type { Backplane } from './backplane';
 import { CONNECT_TIMEOUT } from './pulsed-backplane';
-import { encoded, failFast, isMissed, locally } from './wrappers/local-first';
 
 interface MongoCollection {
   insertOne(document: object): Promise<unknown>;
@@ -36,6 +32,7 @@ const COLLECTION_SIZE = 1_000_000;
 
 export class MongoBackplane extends DatabaseBackplane {
   readonly createAdapter: AdapterFactory;
+  readonly requestsTimeout = undefined; // the adapter knows it
   readonly #client: MongoClient;
   readonly #database: string;
   readonly #collection: string;
@@ -49,8 +46,11 @@ export class MongoBackplane extends DatabaseBackplane {
     this.#client = new MongoClient(String(url), { serverSelectionTimeoutMS: CONNECT_TIMEOUT });
     this.#database = String(database);
     this.#collection = String(collection);
-    const create = createAdapter(this.#client.db(this.#database).collection(this.#collection), others);
-    this.createAdapter = nsp => failFast(checkDocuments(publishAside(create(nsp), this, this.answers), this.inbox, this.#collection), this);
+    this.createAdapter = createAdapter(this.#client.db(this.#database).collection(this.#collection), others);
+  }
+
+  channelOf(): string {
+    return this.#collection;
   }
 
   protected async ping(pulse: number): Promise<void> {
@@ -75,39 +75,4 @@ export class MongoBackplane extends DatabaseBackplane {
 /** For the log, without the password. */
 function addressOf(url: string): string {
   return url.replace(/^.*?:\/\/(.*@)?([^/?]*).*$/, '$2');
-}
-
-/** The adapter inserts a broadcast first, waits, and reaches no client of this server where that fails. Here it does both at once. */
-function publishAside(adapter: Adapter, backplane: Backplane, answers: Answers): Adapter {
-  const broadcast = adapter.broadcast.bind(adapter);
-  const insert = (Reflect.get(adapter, 'publish') as (document: object) => Promise<string>).bind(adapter); // declared as private
-  const publish = (document: object): Promise<string> => {
-    const published = backplane.isDown ? Promise.reject(backplane.error()) : insert(sendable(document, answers));
-    published.catch(() => {
-      if (isMissed(document)) backplane.countLost();
-    }); // the adapter does not handle all rejections
-    return published;
-  };
-  return Object.assign(adapter, {
-    publish,
-    broadcast(packet: object, opts: BroadcastOptions): void {
-      if (!opts.flags?.local) void publish({ type: MessageType.BROADCAST, data: { packet, opts: encoded(opts) } });
-      broadcast(packet, locally(opts));
-    },
-  });
-}
-
-/** Lets the adapter see only documents that one of its kind can have inserted. */
-function checkDocuments(adapter: Adapter, inbox: Inbox, collection: string): Adapter {
-  const onEvent = (Reflect.get(adapter, 'onEvent') as (event: object) => Promise<void>).bind(adapter); // not declared
-  return Object.assign(adapter, {
-    async onEvent(event: { readonly fullDocument?: unknown }): Promise<void> {
-      try {
-        if (!isClusterMessage(event.fullDocument)) throw new InvalidMessage();
-        await onEvent(event);
-      } catch (error) {
-        inbox.fail(collection, error);
-      }
-    },
-  });
 }

@@ -21,6 +21,8 @@ export const CONNECT_TIMEOUT = OUTAGE_AFTER * PULSE_INTERVAL;
 
 export abstract class PulsedBackplane extends Backplane {
   readonly localTimeout = 200;
+  /** Time for answers of other servers, in ms, where the adapter does not know it itself. */
+  abstract readonly requestsTimeout: number | undefined;
   #unanswered = 0;
   #sent = 0;
   /** The first pulse that counts: those sent before an outage say nothing of the time after it. */
@@ -95,6 +97,10 @@ export abstract class PulsedBackplane extends Backplane {
     super.beginOutage(error, problem);
   }
 
+  /** To be called with the error of a message that could not be published, where the adapter does not report it itself. */
+  onPublishError(_error: Error): void {}
+  /** Where the messages of a namespace come from, for the log. */
+  abstract channelOf(nsp: string): string;
   /** Called when the first pulse has come back, and when the first has after an outage: it may send something. */
   protected onContact(): void {}
   /** Sends a pulse, for `onPulse` to be called with its number. Must not throw. */

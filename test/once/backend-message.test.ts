@@ -22,9 +22,9 @@ async function startPair(t: TestContext, io: object): Promise<[LoggedServer, Log
   const start = async (): Promise<LoggedServer> => {
     const settings = readConfig({ io }, 1, () => {}).adapter;
     const logs = new Logs();
-    const link = createBackplane(settings, {}, logs, ROOT);
+    const link = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
     if (!link) throw new Error('no adapter is asked for');
-    const create = createAdapterFactory({}, settings, link, new Deprecations(logs));
+    const create = createAdapterFactory({ init: {}, adapter: settings }, { backplane: link, deprecations: new Deprecations(logs) });
     const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
     const server = await startServer(t, { adapter }, () => void link.close());
     await link.ready();
@@ -293,10 +293,13 @@ test('mongo: what is no document of the adapter is dropped', async t => {
     () => {},
   ).adapter;
   const logs = new Logs();
-  const link = createBackplane(settings, {}, logs, ROOT);
+  const link = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
   if (!link) throw new Error('no adapter is asked for');
   t.after(() => link.close());
-  const adapter = createAdapterFactory({}, settings, link, new Deprecations(logs)) as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
+  const adapter = createAdapterFactory(
+    { init: {}, adapter: settings },
+    { backplane: link, deprecations: new Deprecations(logs) },
+  ) as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
   const server = await startServer(t, { adapter });
   const alice = await enter(t, server);
   const hand = Reflect.get(server.io.of('/').adapter, 'onEvent') as (event: object) => Promise<void>; // not declared

@@ -12,9 +12,9 @@ function joinBy(t: TestContext, io: object): Join {
   return async (): Promise<AdapterServer> => {
     const settings = readConfig({ io }, 1, () => {}).adapter;
     const logs = new Logs();
-    const link = createBackplane(settings, {}, logs, ROOT);
+    const link = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
     if (!link) throw new Error('no adapter is asked for');
-    const create = createAdapterFactory({}, settings, link, new Deprecations(logs));
+    const create = createAdapterFactory({ init: {}, adapter: settings }, { backplane: link, deprecations: new Deprecations(logs) });
     const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
     const server = await startServer(t, { adapter }, () => void link.close());
     await link.ready();

@@ -1,7 +1,7 @@
 /** Parts of the plugin that apps do not import. */
 import { join } from 'node:path';
 import type * as adapter from '../../dist/backplane/adapter';
-import type * as backendMessage from '../../dist/backplane/backend-message';
+import type * as inbox from '../../dist/backplane/inbox';
 import type * as pg from '../../dist/backplane/postgres/pg';
 import type * as config from '../../dist/config/settings';
 import type * as configTables from '../../dist/config/tables';
@@ -26,7 +26,7 @@ export type Handlers = work.Handlers;
 
 export const { isSqlError } = require(join(DIST, 'backplane/postgres/pg')) as typeof pg;
 export const { createAdapterFactory, createBackplane } = require(join(DIST, 'backplane/adapter')) as typeof adapter;
-export const { Inbox } = require(join(DIST, 'backplane/backend-message')) as typeof backendMessage;
+export const { Inbox } = require(join(DIST, 'backplane/inbox')) as typeof inbox;
 export const { Deprecations } = require(join(DIST, 'deprecations')) as typeof deprecations;
 export const { ErrorEventLimit } = require(join(DIST, 'path/failures')) as typeof failures;
 export const { Hub } = require(join(DIST, 'cluster/hub/hub')) as typeof hub;

@@ -9,12 +9,8 @@ import type { DatabaseSettings } from '../../config/adapter';
 import type { AdapterFactory } from '../../config/options';
 import type { Logger } from '../../egg';
 import { toError } from '../../errors';
-import { answerSafely } from '../answer';
-import { checkMessages } from '../backend-message';
 import { closeInTime, DatabaseBackplane } from '../database';
-import type { Backplane } from '../backplane';
 import { CONNECT_TIMEOUT } from '../pulsed-backplane';
-import { broadcastHere, deliverLocallyFirst, failFast, isMissed } from '../wrappers/local-first';
 import { inOrder, isForAdapter } from './notifications';
 import { destroy, isSqlError, type Notification, type Pg, type PgClient, type PgPool, UNIQUE_VIOLATION } from './pg';
 import { Queries } from './queries';
@@ -33,9 +29,11 @@ const RETRY_DELAY = 250;
 
 export class PostgresBackplane extends DatabaseBackplane {
   readonly createAdapter: AdapterFactory;
+  readonly requestsTimeout: number;
   readonly #pg: Pg;
   readonly #connection: object;
   readonly #table: string;
+  readonly #channelPrefix: string;
   readonly #pulseChannel: string;
   readonly #pool: PgPool;
   readonly #adapters = new Set<ClusterAdapter>();
@@ -58,25 +56,33 @@ export class PostgresBackplane extends DatabaseBackplane {
       keepAlive: true,
       ...(typeof connection === 'string' ? { connectionString: connection } : (connection as object)), // the config has been checked
     };
+    this.requestsTimeout = requestsTimeout;
     const { channelPrefix = 'socket.io', tableName = 'socket_io_attachments', payloadThreshold = MAX_NOTIFICATION } = others;
     this.#table = String(tableName);
+    this.#channelPrefix = String(channelPrefix);
     const pulse = `pulse-${randomBytes(6).toString('hex')}`; // PostgreSQL wants it short
-    this.#pulseChannel = `${String(channelPrefix)}#${pulse}`;
+    this.#pulseChannel = this.channelOf(pulse);
     this.#pool = new this.#pg.Pool(this.#connection);
     this.#pool.on('error', (error: Error) => this.beginOutage(error)); // of a connection that is idle
-    const onError = (error: Error): void => this.#onError(error);
     const queries = new Queries(this.#pool, this.#queryErrors);
     const pool = { query: queries.query.bind(queries), connect: () => this.#listen() };
     const threshold = Math.min(Number(payloadThreshold), MAX_NOTIFICATION);
-    const create = createAdapter(pool, { ...others, payloadThreshold: threshold, errorHandler: onError });
+    const create = createAdapter(pool, {
+      ...others,
+      payloadThreshold: threshold,
+      errorHandler: (error: Error) => this.onPublishError(error),
+    });
     this.createAdapter = nsp => {
-      const adapter = deliverLocallyFirst(answerSafely(broadcastHere(create(nsp)), this.answers), this);
-      checkMessages(adapter, this.inbox, `${String(channelPrefix)}#${nsp.name}`);
+      const adapter = create(nsp);
       this.#adapters.add(adapter);
       // its client listens to a channel for each namespace, and does so again when it has to reconnect
       (Reflect.get(adapter, 'client') as { addNamespace(name: string): void }).addNamespace(pulse); // private
-      return failFast(countLost(adapter, this, onError), this, requestsTimeout);
+      return adapter;
     };
+  }
+
+  channelOf(nsp: string): string {
+    return `${this.#channelPrefix}#${nsp}`;
   }
 
   protected override onContact(): void {
@@ -157,9 +163,9 @@ export class PostgresBackplane extends DatabaseBackplane {
     this.#hasTable = true;
   }
 
-  #onError(error: Error): void {
-    if (!this.#queryErrors.has(error))
-      this.inbox.fail(this.#table, error); // of the adapter, and of a message that it has read there
+  /** Also called with the errors of the adapter, and of a message that it has read in the table. */
+  override onPublishError(error: Error): void {
+    if (!this.#queryErrors.has(error)) this.inbox.fail(this.#table, error);
     else if (isSqlError(error)) this.logger.error('[egg-socket.io] PostgreSQL refuses a message:', error);
     else this.beginOutage(error);
   }
@@ -172,20 +178,4 @@ function addressOf(connection: unknown): string {
     return ` at ${host}:${port}`;
   }
   return URL.canParse(connection) ? ` at ${new URL(connection).host}` : '';
-}
-
-/** Sends nothing in an outage, and counts what is not sent. */
-function countLost(adapter: ClusterAdapter, backplane: Backplane, onError: (error: Error) => void): ClusterAdapter {
-  const doPublish = (Reflect.get(adapter, 'doPublish') as (message: object) => Promise<string>).bind(adapter); // protected
-  return Object.assign(adapter, {
-    async doPublish(message: object): Promise<string> {
-      try {
-        if (!backplane.isDown) return await doPublish(message);
-      } catch (error) {
-        onError(toError(error));
-      }
-      if (isMissed(message)) backplane.countLost();
-      return '';
-    },
-  });
 }

@@ -1,14 +1,10 @@
-/** The three official adapters for Redis, each with what is changed on it. */
+/** The three official adapters for Redis. */
 import { createShardedAdapter } from '@socket.io/redis-adapter';
 import type { Namespace } from 'socket.io';
 import type { ClusterAdapter } from 'socket.io-adapter';
 import type { RedisSettings } from '../../config/adapter';
 import type { AdapterFactory } from '../../config/options';
-import { answerSafely } from '../answer';
-import { checkMessages } from '../backend-message';
 import type { Backplane } from '../backplane';
-import { broadcastHere, deliverLocallyFirst, failFast } from '../wrappers/local-first';
-import { recoverConnections } from '../wrappers/recovery';
 import type { Client } from './client';
 import { PubSubAdapter } from './pubsub-adapter';
 
@@ -26,35 +22,23 @@ export interface AdapterOptions {
   readonly subscriber: Client;
   /** The optional package, for the adapter that needs it. */
   readonly streams: StreamsPackage | undefined;
-  /** Whether clients that reconnect are to get what they have missed. */
-  readonly recovers: boolean;
 }
 
-export function createAdapters({ settings, prefix, backplane, publisher, subscriber, streams, recovers }: AdapterOptions): AdapterFactory {
+export function createAdapters({ settings, prefix, backplane, publisher, subscriber, streams }: AdapterOptions): AdapterFactory {
   const { name, redis } = settings;
-  const { requestsTimeout = redis.requestsTimeout ?? 5000, ...options } = settings.options;
+  const { requestsTimeout: _, ...options } = settings.options;
   if (name === 'redis') {
-    const all = { key: prefix, requestsTimeout, ...options };
-    return nsp => failFast(new PubSubAdapter(nsp, publisher, subscriber, all, backplane), backplane);
+    const all = { key: prefix, requestsTimeout: requestsTimeoutOf(settings), ...options };
+    return nsp => new PubSubAdapter(nsp, publisher, subscriber, all, backplane);
   }
-  const create =
-    name === 'redis-sharded'
-      ? createShardedAdapter(publisher, subscriber, { channelPrefix: prefix, ...options })
-      : installed(streams).createAdapter(publisher, { streamName: redis.key ?? 'socket.io', channelPrefix: prefix, ...options });
-  return nsp => {
-    const adapter = answerSafely(broadcastHere(create(nsp)), backplane.answers);
-    if (recovers) recoverConnections(restoreWhileUp(adapter, backplane), nsp);
-    checkMessages(adapter, backplane.inbox, `${prefix}#${nsp.name}#`);
-    return failFast(deliverLocallyFirst(adapter, backplane, recovers), backplane, requestsTimeout);
-  };
+  return name === 'redis-sharded'
+    ? createShardedAdapter(publisher, subscriber, { channelPrefix: prefix, ...options })
+    : installed(streams).createAdapter(publisher, { streamName: redis.key ?? 'socket.io', channelPrefix: prefix, ...options });
 }
 
-/** A client that comes back while Redis does not answer is a new one, at once. */
-function restoreWhileUp(adapter: ClusterAdapter, backplane: Backplane): ClusterAdapter {
-  const restoreSession = adapter.restoreSession.bind(adapter);
-  return Object.assign(adapter, {
-    restoreSession: (pid: string, offset: string) => backplane.ask(async () => restoreSession(pid, offset)),
-  });
+/** In ms. */
+export function requestsTimeoutOf({ options, redis }: RedisSettings): number {
+  return options.requestsTimeout ?? redis.requestsTimeout ?? 5000;
 }
 
 function installed(streams: StreamsPackage | undefined): StreamsPackage {

@@ -3,9 +3,10 @@ import { RedisAdapter } from '@socket.io/redis-adapter';
 import type { Namespace, Socket } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Room } from 'socket.io-adapter';
 import { detailsOf } from '../answer';
-import { InvalidMessage, isObject } from '../backend-message';
+import { isObject } from '../backend-message';
+import { InvalidMessage } from '../inbox';
 import type { Backplane } from '../backplane';
-import { locally } from '../wrappers/local-first';
+import { locally } from '../cluster-message';
 import type { Client } from './client';
 import { checkBroadcast, decodeMessage, isRequest, isResponse, type Request, RequestType } from './pubsub-message';
 

@@ -1,7 +1,6 @@
 /** What servers tell each other by the adapter `redis`, checked before the official adapter sees it. */
 import type { Room } from 'socket.io-adapter';
 import {
-  InvalidMessage,
   isCount,
   isEvent,
   isListOf,
@@ -13,6 +12,7 @@ import {
   isSocketDetails,
   isTarget,
 } from '../backend-message';
+import { InvalidMessage } from '../inbox';
 
 /** The official adapter's number of each kind of request. */
 export const RequestType = {

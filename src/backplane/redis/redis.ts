@@ -6,7 +6,7 @@ import type { RedisSettings } from '../../config/adapter';
 import type { AdapterFactory, RedisConfig } from '../../config/options';
 import type { Logger } from '../../egg';
 import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';
-import { createAdapters, type StreamsPackage } from './adapters';
+import { createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
 import { type Client, type Command, createClient, nameOf } from './client';
 import { StreamReaders } from './stream-readers';
 
@@ -28,30 +28,31 @@ const REQUIRED_COMMANDS: ReadonlySet<string> = new Set([
 
 export class RedisBackplane extends PulsedBackplane {
   readonly createAdapter: AdapterFactory;
+  readonly requestsTimeout: number | undefined;
   readonly #config: RedisConfig;
   readonly #isSharded: boolean;
   /** Streams are kept in a database, channels are not. */
   readonly #db: number;
   readonly #clients: Client[] = [];
   readonly #publisher: Client;
+  /** What the names of all channels begin with. */
+  readonly #prefix: string;
   readonly #pulseChannel: string;
   readonly #closing = new AbortController();
   /** Subscriptions that Redis has refused, and that are tried again and again. */
   readonly #refusedSubscriptions = new Set<string>();
   readonly #streamReaders: StreamReaders | undefined;
 
-  /**
-   * @param recovers whether clients that reconnect are to get what they have missed
-   * @param streams the optional package, for the adapter that needs it
-   */
-  constructor(settings: RedisSettings, logger: Logger, recovers: boolean, streams?: StreamsPackage) {
+  /** @param streams the optional package, for the adapter that needs it */
+  constructor(settings: RedisSettings, logger: Logger, streams?: StreamsPackage) {
     const { name, redis, options } = settings;
     super(nameOf(redis), 'IO_REDIS_DOWN', logger);
     this.#config = redis;
     this.#isSharded = name === 'redis-sharded';
+    this.requestsTimeout = name === 'redis' ? undefined : requestsTimeoutOf(settings);
     const { key = 'socket.io', db = 0 } = redis;
     this.#db = name === 'redis-streams' ? db : 0;
-    const prefix = db > 0 ? `${key}-db${db}` : key; // Redis itself knows no databases for channels
+    const prefix = (this.#prefix = db > 0 ? `${key}-db${db}` : key); // Redis itself knows no databases for channels
     if (db > 0 && name === 'redis')
       logger.info('[egg-socket.io] config.io.redis.db is %d: emitters of other programs need the key %j', db, prefix);
     // among the channels of the adapter, so that who may use those may use this one; a namespace would begin with a slash
@@ -65,13 +66,17 @@ export class RedisBackplane extends PulsedBackplane {
       this.#streamReaders = readers;
       Object.assign(this.#publisher, { duplicate: () => readers.create() }); // how the adapter makes its connections
     }
-    this.createAdapter = createAdapters({ settings, prefix, backplane: this, publisher: this.#publisher, subscriber, streams, recovers });
+    this.createAdapter = createAdapters({ settings, prefix, backplane: this, publisher: this.#publisher, subscriber, streams });
   }
 
   /** What others emit from then on is received. */
   override async ready(): Promise<void> {
     await super.ready();
     if (!this.isDown) await this.#streamReaders?.ready(CONNECT_TIMEOUT);
+  }
+
+  channelOf(nsp: string): string {
+    return `${this.#prefix}#${nsp}#`;
   }
 
   protected sendPulse(pulse: number): void {

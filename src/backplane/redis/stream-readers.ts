@@ -1,6 +1,6 @@
 /** The connections that redis-streams makes for itself: one to read each stream, and one for what travels by channels. */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Inbox } from '../backend-message';
+import type { Inbox } from '../inbox';
 import type { Client } from './client';
 
 export interface StreamReadersOptions {

@@ -4,7 +4,8 @@
  * noticed that it had gone: then there are two sockets of one id for a while, the old one and its successor.
  */
 import { type Namespace, Socket } from 'socket.io';
-import { Adapter, type BroadcastOptions, type ClusterMessage, MessageType, type Session } from 'socket.io-adapter';
+import { Adapter, type BroadcastOptions, type ClusterAdapter, type ClusterMessage, MessageType, type Session } from 'socket.io-adapter';
+import type { Backplane } from '../backplane';
 import { type Gone, isFor, RecoveringAdapter } from '../recovering-adapter';
 
 interface Packet {
@@ -66,8 +67,14 @@ export function formerSocketOf(socket: Socket): Socket | undefined {
   return formerSockets.get(socket);
 }
 
+/** A client that comes back while the backend does not answer is a new one, at once. */
+export function restoreWhileUp(adapter: ClusterAdapter, backplane: Backplane): void {
+  const restoreSession = adapter.restoreSession.bind(adapter);
+  Object.assign(adapter, { restoreSession: (pid: string, offset: string) => backplane.ask(async () => restoreSession(pid, offset)) });
+}
+
 /** Changes the adapter of a namespace, one that can recover, and the namespace. */
-export function recoverConnections<A extends Adapter>(adapter: A, nsp: Namespace): A {
+export function recoverConnections(adapter: Adapter, nsp: Namespace): void {
   const inside = adapter as unknown as Inside;
   const namespace = nsp as unknown as NamespaceInside;
   const base = {
@@ -171,7 +178,7 @@ export function recoverConnections<A extends Adapter>(adapter: A, nsp: Namespace
     for (const deliver of held) deliver(socket);
   });
 
-  return Object.assign(adapter, {
+  Object.assign(adapter, {
     broadcast(value: Packet, opts: BroadcastOptions): unknown {
       return during(value, () => base.broadcast(value, opts) as unknown);
     },

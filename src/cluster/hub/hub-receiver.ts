@@ -2,7 +2,8 @@
 import type { Namespace, Socket } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { detailsOf } from '../../backplane/answer';
-import { InvalidMessage, isServerEvent } from '../../backplane/backend-message';
+import { isServerEvent } from '../../backplane/backend-message';
+import { InvalidMessage } from '../../backplane/inbox';
 import { decodeValues, encodeValues, type Part } from './hub-message';
 import { type Packet, PacketCodec } from './hub-packet';
 import type { HubPeers, Receiver } from './hub-peers';

@@ -1,6 +1,7 @@
 /** What workers ask of each other by way of the hub, and what they reply. What comes in is checked before it is used. */
 import type { BroadcastFlags, Room } from 'socket.io-adapter';
-import { InvalidMessage, isObject, isRoomList, isTarget } from '../../backplane/backend-message';
+import { isObject, isRoomList, isTarget } from '../../backplane/backend-message';
+import { InvalidMessage } from '../../backplane/inbox';
 import { type Part, readMessage } from './hub-message';
 
 /** The namespace and the sockets that a request is about: BroadcastOptions as JSON. */

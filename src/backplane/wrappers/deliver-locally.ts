@@ -1,0 +1,104 @@
+/** Broadcasts that reach local clients at once, and do not wait for other servers. */
+import { Adapter, type BroadcastOptions, type ClusterAdapter, MessageType, type Room } from 'socket.io-adapter';
+import type { Backplane } from '../backplane';
+import { encoded, locally } from '../cluster-message';
+
+/** How long a broadcast waits for its offset, in ms: with it, a client that reconnects can say what it has missed. */
+const OFFSET_TIMEOUT = 50;
+
+interface Packet {
+  readonly data: unknown[];
+}
+
+type Broadcast = (packet: Packet, opts: BroadcastOptions) => void;
+
+/** What a ClusterAdapter declares as protected or private. */
+interface Inside {
+  publish(message: object): void;
+  publishAndReturnOffset(message: object): Promise<string>;
+  addOffsetIfNecessary(packet: Packet, opts: BroadcastOptions, offset: string): void;
+}
+
+/** Broadcasts to the clients of this server alone: at once, and a value that cannot be sent throws. */
+export function broadcastHere(adapter: Adapter): void {
+  Object.assign(adapter, {
+    broadcast: (packet: Packet, opts: BroadcastOptions): void => Adapter.prototype.broadcast.call(adapter, packet, opts),
+  });
+}
+
+/**
+ * The adapters of Socket.IO that stand on its ClusterAdapter publish first, wait, and then turn to the clients of this server.
+ * This one is changed to turn to them at once, and in order. Its `broadcast` has to be that to them alone.
+ * @param withOffsets whether clients of this server get the offset of a broadcast along, for connection state recovery
+ */
+export function deliverLocallyFirst(adapter: ClusterAdapter, backplane: Backplane, withOffsets = false): void {
+  const inside = adapter as unknown as Inside; // there, though declared otherwise
+  const base = {
+    broadcast: adapter.broadcast.bind(adapter) as Broadcast,
+    addSockets: adapter.addSockets.bind(adapter),
+    delSockets: adapter.delSockets.bind(adapter),
+    disconnectSockets: adapter.disconnectSockets.bind(adapter),
+  };
+  const publish = (type: MessageType, opts: BroadcastOptions, data: object): void => {
+    if (!opts.flags?.local) inside.publish({ type, data: { opts: encoded(opts), ...data } });
+  };
+  Object.assign(adapter, {
+    broadcast(packet: Packet, opts: BroadcastOptions): void {
+      base.broadcast(packet, opts);
+      publish(MessageType.BROADCAST, opts, { packet });
+    },
+    async addSockets(opts: BroadcastOptions, rooms: Room[]): Promise<void> {
+      publish(MessageType.SOCKETS_JOIN, opts, { rooms });
+      return base.addSockets(locally(opts), rooms);
+    },
+    async delSockets(opts: BroadcastOptions, rooms: Room[]): Promise<void> {
+      publish(MessageType.SOCKETS_LEAVE, opts, { rooms });
+      return base.delSockets(locally(opts), rooms);
+    },
+    async disconnectSockets(opts: BroadcastOptions, close: boolean): Promise<void> {
+      publish(MessageType.DISCONNECT_SOCKETS, opts, { close });
+      return base.disconnectSockets(locally(opts), close);
+    },
+    ...(withOffsets && { broadcast: inOrder(base.broadcast, inside, backplane) }),
+  });
+}
+
+/**
+ * Broadcasts that wait for their offsets, each behind those before it. While the other end does not answer they do not wait:
+ * a client that reconnects later is then not told what it missed since.
+ */
+function inOrder(broadcast: Broadcast, inside: Inside, backplane: Backplane): Broadcast {
+  let isLate = false;
+  let last: Promise<void> | undefined;
+
+  const offsetOf = async (packet: Packet, opts: BroadcastOptions): Promise<string | undefined> => {
+    const published = inside.publishAndReturnOffset({ type: MessageType.BROADCAST, data: { packet, opts: encoded(opts) } }).then(
+      offset => {
+        isLate = false;
+        return offset;
+      },
+      () => undefined, // it has been counted
+    );
+    if (isLate || backplane.isDown) return undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>(resolve => {
+      timer = setTimeout(() => {
+        isLate = true;
+        resolve(undefined);
+      }, OFFSET_TIMEOUT);
+    });
+    return Promise.race([published, late]).finally(() => clearTimeout(timer));
+  };
+
+  return (packet, opts) => {
+    const offset = opts.flags?.local ? undefined : offsetOf(packet, opts);
+    const before = last;
+    const turn = (async () => {
+      await before;
+      const value = await offset;
+      if (value !== undefined) inside.addOffsetIfNecessary(packet, opts, value);
+      broadcast(packet, opts);
+    })();
+    last = turn.catch((error: unknown) => backplane.logger.error('[egg-socket.io] a broadcast failed:', error));
+  };
+}

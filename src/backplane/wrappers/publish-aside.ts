@@ -1,0 +1,25 @@
+/** Broadcasts by MongoDB's adapter that reach local clients at once, and answers that can be encoded. */
+import { type Adapter, type BroadcastOptions, MessageType } from 'socket.io-adapter';
+import { sendable } from '../answer';
+import type { Backplane } from '../backplane';
+import { encoded, isMissed, locally } from '../cluster-message';
+
+/** The adapter inserts a broadcast first, waits, and reaches no client of this server where that fails. Here it does both at once. */
+export function publishAside(adapter: Adapter, backplane: Backplane): void {
+  const broadcast = adapter.broadcast.bind(adapter);
+  const insert = (Reflect.get(adapter, 'publish') as (document: object) => Promise<string>).bind(adapter); // declared as private
+  const publish = (document: object): Promise<string> => {
+    const published = backplane.isDown ? Promise.reject(backplane.error()) : insert(sendable(document, backplane.answers));
+    published.catch(() => {
+      if (isMissed(document)) backplane.countLost();
+    }); // the adapter does not handle all rejections
+    return published;
+  };
+  Object.assign(adapter, {
+    publish,
+    broadcast(packet: object, opts: BroadcastOptions): void {
+      if (!opts.flags?.local) void publish({ type: MessageType.BROADCAST, data: { packet, opts: encoded(opts) } });
+      broadcast(packet, locally(opts));
+    },
+  });
+}

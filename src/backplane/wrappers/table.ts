@@ -1,0 +1,149 @@
+/**
+ * The wrappers of adapters, in the order in which they are put on. Each replaces methods of one adapter by functions that call the methods before:
+ * of those that replace the same method, the last is called first. Where the order matters, the comment says why.
+ */
+import type { Namespace } from 'socket.io';
+import type { Adapter, ClusterAdapter } from 'socket.io-adapter';
+import { answerSafely } from './answer-safely';
+import type { Backplane } from '../backplane';
+import { checkDocuments, checkMessages } from './check-messages';
+import { countLost } from './count-lost';
+import { broadcastHere, deliverLocallyFirst } from './deliver-locally';
+import type { Deprecations } from '../../deprecations';
+import { endInOutage } from './end-in-outage';
+import { failFast } from './fail-fast';
+import type { Operator } from '../operators';
+import { publishAside } from './publish-aside';
+import type { PulsedBackplane } from '../pulsed-backplane';
+import { recoverConnections, restoreWhileUp } from './recovery';
+import { waitUntilOpen } from './wait-until-open';
+
+/** Adapters that stand on Socket.IO's ClusterAdapter. */
+const CLUSTER = ['redis-sharded', 'redis-streams', 'postgres'] as const;
+const SERVERS = ['redis', ...CLUSTER, 'mongo'] as const;
+const ALL = ['memory', 'own', 'hub', ...SERVERS] as const;
+
+/** An adapter by what carries its messages. `own` is one of the app's own. */
+type Kind = (typeof ALL)[number];
+
+/** An adapter, and what its wrappers need. */
+export interface Setup {
+  readonly kind: Kind;
+  readonly adapter: Adapter;
+  readonly nsp: Namespace;
+  readonly operators: Operator;
+  readonly deprecations: Deprecations;
+  readonly backplane: Backplane | undefined;
+  /** Whether clients that come back get what they have missed. */
+  readonly recovers: boolean;
+  /** Resolves when the backplane can be used. Undefined where nothing waits for it. */
+  readonly opened: Promise<void> | undefined;
+}
+
+/** The setup of the kinds in SERVERS; only those in CLUSTER have a ClusterAdapter. */
+interface ServerSetup extends Setup {
+  readonly adapter: ClusterAdapter;
+  readonly backplane: PulsedBackplane;
+}
+
+interface Wrapper {
+  readonly name: string;
+  readonly kinds: readonly Kind[];
+  /** Default: always. */
+  when?(setup: Setup): boolean;
+  /** A method, so that a row can ask for the setup of its kinds. */
+  wrap(setup: Setup): void;
+}
+
+const WRAPPERS: readonly Wrapper[] = [
+  {
+    // Their broadcast publishes, waits, and then turns to local clients. Now it does the last alone. First: all others on `broadcast` build on it.
+    name: 'broadcastHere',
+    kinds: CLUSTER,
+    wrap: ({ adapter }) => broadcastHere(adapter),
+  },
+  {
+    // What the app and clients answer may be what cannot be encoded, which would throw where nobody catches it.
+    name: 'answerSafely',
+    kinds: CLUSTER,
+    wrap: ({ adapter, backplane }: ServerSetup) => answerSafely(adapter, backplane.answers),
+  },
+  {
+    // A client that comes back while Redis does not answer is a new one, at once. Before the next, which keeps the method that it finds.
+    name: 'restoreWhileUp',
+    kinds: ['redis-streams'],
+    when: ({ recovers }) => recovers,
+    wrap: ({ adapter, backplane }: ServerSetup) => restoreWhileUp(adapter, backplane),
+  },
+  {
+    // Keeps what is emitted to clients that are coming back. It has to see a broadcast at the moment when that goes to local clients: before
+    // `deliverLocallyFirst`, which may put it off. And it reads messages: before `checkMessages`, which lets none in that is not one.
+    name: 'recoverConnections',
+    kinds: ['memory', 'own', 'redis-streams'],
+    when: ({ recovers }) => recovers,
+    wrap: ({ adapter, nsp }) => recoverConnections(adapter, nsp),
+  },
+  {
+    // Whoever can write to the backend could end this process by a message that is not one.
+    name: 'checkMessages',
+    kinds: CLUSTER,
+    wrap: ({ adapter, backplane, nsp }: ServerSetup) => checkMessages(adapter, backplane.inbox, backplane.channelOf(nsp.name)),
+  },
+  {
+    name: 'checkDocuments', // The same for MongoDB's adapter.
+    kinds: ['mongo'],
+    wrap: ({ adapter, backplane, nsp }: ServerSetup) => checkDocuments(adapter, backplane.inbox, backplane.channelOf(nsp.name)),
+  },
+  {
+    // Local clients do not wait for other servers. The adapter `redis` does so by itself: see PubSubAdapter.
+    name: 'deliverLocallyFirst',
+    kinds: CLUSTER,
+    wrap: ({ adapter, backplane, recovers }: ServerSetup) => deliverLocallyFirst(adapter, backplane, recovers),
+  },
+  {
+    name: 'publishAside', // The same for MongoDB's adapter, with its answers, and with the count of what is lost in an outage.
+    kinds: ['mongo'],
+    wrap: ({ adapter, backplane }: ServerSetup) => publishAside(adapter, backplane),
+  },
+  {
+    // In an outage nothing is sent, and what is not is counted. Redis's clients count what they have not sent.
+    name: 'countLost',
+    kinds: ['postgres'],
+    wrap: ({ adapter, backplane }: ServerSetup) => countLost(adapter, backplane),
+  },
+  {
+    // Questions to other servers fail when these cannot be asked. The hub's adapter does so by itself.
+    name: 'failFast',
+    kinds: SERVERS,
+    wrap: ({ adapter, backplane }: ServerSetup) => failFast(adapter, backplane, backplane.requestsTimeout),
+  },
+  {
+    // The same for broadcasts that clients are to acknowledge. Each is followed by a count of the servers, which this tells from all other counts:
+    // after `failFast`, which counts as well.
+    name: 'endInOutage',
+    kinds: ['hub', ...SERVERS],
+    wrap: ({ adapter, backplane, operators }: ServerSetup) => endInOutage(operators, adapter, backplane),
+  },
+  {
+    name: 'deprecatedCalls', // The calls of Socket.IO 2.
+    kinds: ALL,
+    wrap({ adapter, nsp, operators, deprecations }) {
+      deprecations.ofOperators(operators, nsp);
+      deprecations.ofAdapter(adapter);
+    },
+  },
+  {
+    // In the agent: what is said before the backplane is open waits for it. Last: whatever the wrappers above do for a call, they do it then.
+    name: 'waitUntilOpen',
+    kinds: ALL,
+    when: ({ opened }) => opened !== undefined,
+    wrap: ({ adapter, opened }) => waitUntilOpen(adapter, opened),
+  },
+];
+
+/** Puts on all wrappers of an adapter. */
+export function wrap(setup: Setup): void {
+  for (const wrapper of WRAPPERS) {
+    if (wrapper.kinds.includes(setup.kind) && (wrapper.when?.(setup) ?? true)) wrapper.wrap(setup);
+  }
+}
