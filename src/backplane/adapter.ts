@@ -11,7 +11,7 @@ import type { Deprecations } from '../deprecations';
 import type { Logger } from '../egg';
 import { SetupError } from '../errors';
 import { MongoBackplane, type MongoPackage } from './mongo';
-import { operatorsOf } from './operators';
+import { type Operator, operatorsOf } from './operators';
 import { PostgresBackplane, type PostgresPackage } from './postgres/postgres';
 import { RecoveringAdapter } from './recovering-adapter';
 import type { StreamsPackage } from './redis/adapters';
@@ -68,7 +68,9 @@ export function createAdapterFactory(
   return function (nsp) {
     const adapter = create(nsp);
     const recovers = kind === 'own' ? adapter instanceof SessionAwareAdapter : isRecoveryOn;
-    wrap({ kind, adapter, nsp, operators: operatorsOf(nsp), deprecations, backplane, recovers, opened });
+    let made: Operator | undefined;
+    const operators = (): Operator => (made ??= operatorsOf(nsp));
+    wrap({ kind, adapter, nsp, operators, deprecations, backplane, recovers, opened });
     return adapter;
   };
 }

@@ -31,7 +31,8 @@ export interface Setup {
   readonly kind: Kind;
   readonly adapter: Adapter;
   readonly nsp: Namespace;
-  readonly operators: Operator;
+  /** Makes the operators of the namespace the first time, and returns them. */
+  readonly operators: () => Operator;
   readonly deprecations: Deprecations;
   readonly backplane: Backplane | undefined;
   /** Whether clients that come back get what they have missed. */
@@ -118,17 +119,24 @@ const WRAPPERS: readonly Wrapper[] = [
     wrap: ({ adapter, backplane }: ServerSetup) => failFast(adapter, backplane, backplane.requestsTimeout),
   },
   {
-    // The same for broadcasts that clients are to acknowledge. Each is followed by a count of the servers, which this tells from all other counts:
+    // What `nsp.to()` and its like return has methods of its own, in this namespace and its sockets. After `recoverConnections`: that makes the
+    // sockets anew, and these operators are put on those.
+    name: 'operators',
+    kinds: ALL,
+    wrap: ({ operators }) => void operators(),
+  },
+  {
+    // As `failFast`, for broadcasts that clients are to acknowledge. Each is followed by a count of the servers, which this tells from all other counts:
     // after `failFast`, which counts as well.
     name: 'endInOutage',
     kinds: ['hub', ...SERVERS],
-    wrap: ({ adapter, backplane, operators }: ServerSetup) => endInOutage(operators, adapter, backplane),
+    wrap: ({ adapter, backplane, operators }: ServerSetup) => endInOutage(operators(), adapter, backplane),
   },
   {
     name: 'deprecatedCalls', // The calls of Socket.IO 2.
     kinds: ALL,
     wrap({ adapter, nsp, operators, deprecations }) {
-      deprecations.ofOperators(operators, nsp);
+      deprecations.ofOperators(operators(), nsp);
       deprecations.ofAdapter(adapter);
     },
   },
