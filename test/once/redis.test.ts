@@ -135,9 +135,9 @@ type Joined = AdapterServer & { readonly backplane: NonNullable<ReturnType<typeo
 async function join(t: TestContext, port: number): Promise<Joined> {
   const logs = new Logs();
   const settings = readConfig({ io: { adapter: 'redis-streams', redis: { port } } }, 1, () => {}).adapter;
-  const backplane = createBackplane(settings, {}, logs, ROOT);
+  const backplane = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
   if (!backplane) throw new Error('no adapter is asked for');
-  const create = createAdapterFactory({}, settings, backplane, new Deprecations(logs));
+  const create = createAdapterFactory({ init: {}, adapter: settings }, { backplane, deprecations: new Deprecations(logs) });
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
   return { ...(await startServer(t, { adapter }, () => void backplane.close())), backplane };
 }

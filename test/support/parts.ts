@@ -13,6 +13,7 @@ import type * as hubBackplane from '../../dist/cluster/hub/hub-backplane';
 import type * as logLimit from '../../dist/log-limit';
 import type * as recoveringAdapter from '../../dist/backplane/recovering-adapter';
 import type * as requestPipes from '../../dist/cluster/routing/request-pipes';
+import type * as recovery from '../../dist/backplane/wrappers/recovery';
 import type * as runFolder from '../../dist/cluster/run-folder';
 import type * as sessionRouting from '../../dist/cluster/routing/session-routing';
 import type * as work from '../../dist/path/in-flight';
@@ -39,6 +40,7 @@ export const { INIT_DEFAULTS, INIT_TYPES } = require(join(DIST, 'config/tables')
 export const { readConfig } = require(join(DIST, 'config/settings')) as typeof config;
 export const { RecoveringAdapter } = require(join(DIST, 'backplane/recovering-adapter')) as typeof recoveringAdapter;
 export const { RequestPipes } = require(join(DIST, 'cluster/routing/request-pipes')) as typeof requestPipes;
+export const { recoverConnections } = require(join(DIST, 'backplane/wrappers/recovery')) as typeof recovery;
 export const { RunFolder } = require(join(DIST, 'cluster/run-folder')) as typeof runFolder;
 export type RunFolder = runFolder.RunFolder;
 export const { SessionRouting } = require(join(DIST, 'cluster/routing/session-routing')) as typeof sessionRouting;
