@@ -17,6 +17,7 @@ const PAGES = [
   'ARCHITECTURE.md',
   'CHANGELOG.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
   'benchmark/README.md',
   'example/mini-program/README.md',
   ...GUIDES,

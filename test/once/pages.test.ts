@@ -1,8 +1,10 @@
 /** What the pages say of the source. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { ROOT } from '../support/app';
 
 test('docs/typescript.md lists all that the package exports, and nothing else', async () => {
@@ -15,6 +17,22 @@ test('docs/typescript.md lists all that the package exports, and nothing else', 
   const cells = [...section.matchAll(/^\| (`.*?) \|/gm)].map(([, cell]) => cell);
   const listed = [...cells.join().matchAll(/`(\w+)[`<]/g)].map(([, name = '']) => name);
   assert.deepEqual(listed.toSorted(), exported.filter(name => name !== '').toSorted());
+});
+
+test('the drawing of folders in ARCHITECTURE.md is that of the imports', async () => {
+  await assert.doesNotReject(promisify(execFile)(process.execPath, [join(ROOT, 'scripts/folders.mjs'), '--check']));
+});
+
+test('the files that CONTRIBUTING.md has for ten changes are there, and have the names that it gives', async () => {
+  const [, section = ''] = /^## To change X, open Y\n(.*?)^## /ms.exec(await read('CONTRIBUTING.md')) ?? [];
+  const rows = [...section.matchAll(/^\| (.*) \|$/gm)].slice(2).map(([, row = '']) => row);
+  assert.ok(rows.length >= 10);
+  for (const row of rows) {
+    const paths = [...row.matchAll(/\]\(([^)#]+)/g)].map(([, path = '']) => path);
+    const sources = (await Promise.all(paths.map(read))).join();
+    const [, open = ''] = row.split(' | ');
+    for (const [, name = ''] of open.matchAll(/`(\w+)`/g)) assert.match(sources, new RegExp(`\\b${name}\\b`), row);
+  }
 });
 
 async function read(path: string): Promise<string> {

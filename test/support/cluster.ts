@@ -59,7 +59,7 @@ export async function startCluster(
     `process.once('disconnect', () => process.kill(process.pid));
     require(${JSON.stringify(framework)}).startCluster(${JSON.stringify({ ...options, baseDir, port, framework })});`,
   );
-  await writeFile(join(baseDir, 'config/config.prod.js'), prodConfig(baseDir, rundir));
+  await writeFile(join(baseDir, 'config/config.prod.js'), `${prodConfig(baseDir, rundir)}\n${files['config/config.prod.js'] ?? ''}`);
   const master = fork(join(baseDir, 'start.js'), {
     cwd: baseDir,
     execArgv: [], // the test runner of newer Nodes has --inspect-port there, which Egg takes for debugging: a killed worker would end its master

@@ -7,23 +7,33 @@ import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { freePort } from './port';
+import { newCertificate } from './tls';
 
 export interface RunningNginx {
   readonly url: string;
   stop(): Promise<void>;
 }
 
-/** Starts it with what a file of `conf.d` would say, where `listen 80` stands for a free port. It is stopped when the test ends. */
+/**
+ * Starts it with what a file of `conf.d` would say, where `listen 80` or `listen 443 ssl` stands for a free port and the certificate for one of
+ * the tests. It is stopped when the test ends.
+ */
 export async function startNginx(t: TestContext, site: string): Promise<RunningNginx> {
   const folder = await mkdtemp(join(tmpdir(), 'nginx-'));
   const port = await freePort();
+  const isTls = site.includes('listen 443 ssl;');
+  const certificate = isTls ? await newCertificate(t) : undefined;
+  const local = site
+    .replaceAll(/listen (80|443 ssl);/g, (_, listen: string) => `listen 127.0.0.1:${listen.replace(/\d+/, String(port))};`)
+    .replace(/ssl_certificate .*;/, `ssl_certificate ${certificate?.cert};`)
+    .replace(/ssl_certificate_key .*;/, `ssl_certificate_key ${certificate?.key};`);
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${folder}/${name};`);
   await writeFile(
     join(folder, 'nginx.conf'),
     `daemon off; ${process.getuid?.() === 0 ? 'user root;' : ''} worker_processes 1; pid ${folder}/pid; error_log stderr notice;
 events {}
 http { access_log off; ${paths.join(' ')}
-${site.replaceAll('listen 80;', `listen 127.0.0.1:${port};`)}
+${local}
 }`,
   );
   const nginx = spawn('nginx', ['-e', 'stderr', '-p', folder, '-c', join(folder, 'nginx.conf')], {
@@ -44,7 +54,7 @@ ${site.replaceAll('listen 80;', `listen 127.0.0.1:${port};`)}
     lines.push(line);
     if (!line.includes('start worker processes')) continue;
     nginx.stderr.resume(); // or the pipe fills up
-    return { url: `http://127.0.0.1:${port}`, stop };
+    return { url: `${isTls ? 'https' : 'http'}://127.0.0.1:${port}`, stop };
   }
   throw new Error(`nginx has not started: ${lines.join('\n')}`);
 }

@@ -25,18 +25,19 @@ import { checkTypes, toJavaScript } from './typescript';
 /** What readers type into a shell is not run (but for tests of an app), but has to be of a kind that is known to work. */
 const COMMANDS = [
   /^npm i( --save-dir)?( -D)?( [@a-z][\w@/.-]*)*$/,
+  /^npx egg-bin test$/,
   /^git clone \S+$/,
   /^cd \S+$/,
-  /^npm init egg --type=simple$/,
+  /^npm init egg -- --type=simple$/,
   /^npm (start|test|run (build|lint|types|(test:unit|bench) -- .*|bench|soak|test:pack-npm))$/, // of this project
   /^npm run dev$/, // of an app that `npm init egg` has made
   /^npx (ets|egg-scripts .*|egg-socket\.io migrate)$/,
   /^sudo apt-get install( [a-z][\w-]*)+$/,
-  /^(node --test|npx mocha)( --[\w-]+( \d+)?)* test\/\*\.test\.js$/,
+  /^(node --test|npx mocha)( --[\w-]+( \d+)?)* test\/(\*|[\w-]+)\.test\.js$/,
 ];
 
 /** How a page starts its app: from here on with so many workers. */
-const START = /^npx egg-scripts start --workers (\d+)( --sticky)?$/;
+const START = /^npx egg-scripts start (?:--daemon --title=[\w-]+ --port=7001 )?--workers[ =](\d+)( --sticky)?$/;
 /** The one that has Debian's modules, whichever comes first in the PATH. */
 const PROGRAMS: Readonly<Record<string, string>> = { node: process.execPath, python3: '/usr/bin/python3' };
 
@@ -57,6 +58,8 @@ export class Reader {
   #workers = { workers: 1, sticky: false };
   /** Where clients connect, if not to the app itself. */
   #front: RunningNginx | undefined;
+  /** The first nginx file of the page. A `diff` shows what to change in it. */
+  #nginxConfig: string | undefined;
   #redis: RedisServer | undefined;
 
   constructor(t: TestContext, page: Page) {
@@ -89,7 +92,7 @@ export class Reader {
     } else if (language === 'nginx') await this.#startNginx(code);
     else if (isReverseProxyLanguage(language)) await this.#startReverseProxy(language, code);
     else if (language === 'json') JSON.parse(code);
-    else if (language === 'diff') this.#change(code);
+    else if (language === 'diff') await this.#change(code);
     else if (language === 'sh') for (const line of code.trim().split('\n')) await this.#type(line);
     else if (language === 'text') await this.#compareLog(code);
     else throw new Error(`no test knows what to do with this sample (${language || 'no language'}, '${title}')`);
@@ -146,6 +149,7 @@ export class Reader {
 
   async #startNginx(config: string): Promise<void> {
     const { port } = await this.#start();
+    this.#nginxConfig ??= config;
     this.#front = await startNginx(this.#t, config.replaceAll(APP_PORT, String(port)));
   }
 
@@ -164,13 +168,17 @@ export class Reader {
     return String(this.#redis.port);
   }
 
-  /** Lines of a file of the app give way to others. */
-  #change(diff: string): void {
+  /** Lines of a file of the app, or of the page's nginx file, give way to others. */
+  async #change(diff: string): Promise<void> {
     const side = (sign: string): string =>
       diff
         .split('\n')
         .flatMap(line => (line.startsWith(sign) ? [line.slice(1)] : []))
         .join('\n');
+    if (this.#nginxConfig?.includes(side('-'))) {
+      await this.#startNginx(this.#nginxConfig.replace(side('-'), () => side('+')));
+      return;
+    }
     const [path, code] = Object.entries(this.#files).find(([, code]) => code.includes(side('-'))) ?? [];
     if (path === undefined || code === undefined) throw new Error('no file of this page has these lines');
     this.#files[path] = code.replace(side('-'), () => side('+'));
@@ -189,7 +197,10 @@ export class Reader {
   }
 
   /** Tests of the app's own. */
-  async #runTests(command: string, expected: string): Promise<void> {
+  async #runTests(typed: string, expected: string): Promise<void> {
+    const isEggBin = typed === 'npx egg-bin test'; // it runs mocha, on what it has compiled, and is for egg 4
+    if (isEggBin && HOST === 'egg3') return;
+    const command = isEggBin ? 'npx mocha --exit --timeout 20000 test/*.test.js' : typed;
     const cwd = await writeApp(toJavaScript(this.#files));
     this.#t.after(() => rm(cwd, { recursive: true, force: true }));
     await symlink(join(hostFolder(), 'node_modules'), join(cwd, 'node_modules'));

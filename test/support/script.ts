@@ -54,7 +54,14 @@ class Browser {
     options: Partial<ManagerOptions & SocketOptions> = {},
   ): Socket => {
     if (typeof address !== 'string') return this.io('/', address);
-    const socket = io(this.#at(address), { forceNew: true, reconnection: false, ...options, extraHeaders: this.#sent() });
+    const sent = (): string => this.#cookieHeader;
+    const extraHeaders = {
+      ...this.#headers,
+      get cookie() {
+        return sent(); // of each connection anew, as a browser does it
+      },
+    };
+    const socket = io(this.#at(address), { forceNew: true, reconnection: false, rejectUnauthorized: false, ...options, extraHeaders });
     this.#sockets.push(socket);
     socket.on('connect_error', error => {
       if (socket.listeners('connect_error').length === 1) this.#onError(error); // the sample does not expect it
@@ -63,7 +70,8 @@ class Browser {
   };
 
   readonly fetch = async (address: string, options: RequestInit = {}): Promise<Response> => {
-    const response = await fetch(this.#at(address), { ...options, headers: { ...(options.headers as object), ...this.#sent() } });
+    const headers = { ...(options.headers as object), ...this.#headers, cookie: this.#cookieHeader };
+    const response = await fetch(this.#at(address), { ...options, headers });
     for (const cookie of response.headers.getSetCookie()) {
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
       if (name !== undefined && value !== undefined) this.#cookies.set(name, value);
@@ -75,8 +83,8 @@ class Browser {
     for (const socket of this.#sockets) socket.disconnect();
   }
 
-  #sent(): Record<string, string> {
-    return { ...this.#headers, cookie: [...this.#cookies].map(pair => pair.join('=')).join('; ') };
+  get #cookieHeader(): string {
+    return [...this.#cookies].map(pair => pair.join('=')).join('; ');
   }
 
   /** Whatever host the page names: it is this app. */
