@@ -1,8 +1,8 @@
 /**
  * Draws the folders of src, from their imports, between two markers of ARCHITECTURE.md.
  *
- * node scripts/folders.mjs           writes the drawing
- * node scripts/folders.mjs --check   exits with 1 if the one that is there is another
+ * npm run drawing              writes it
+ * npm run drawing -- --check   exits with 1 if the one that is there is out of date
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
@@ -17,7 +17,7 @@ const page = readFileSync(PAGE, 'utf8');
 const drawn = page.replace(PLACE, () => `\n\`\`\`text\n${draw(readImports())}\n\`\`\`\n\n`);
 if (!process.argv.includes('--check')) writeFileSync(PAGE, drawn);
 else if (drawn !== page) {
-  console.error('the drawing of folders in ARCHITECTURE.md is not that of the imports: node scripts/folders.mjs');
+  console.error('the drawing of folders in ARCHITECTURE.md is out of date: npm run drawing');
   process.exitCode = 1;
 }
 
@@ -45,10 +45,10 @@ function partOf(path) {
 function draw(imports) {
   const reached = new Map([...imports.keys()].map(part => [part, reach(imports, part)]));
   const layerOf = part => Math.max(-1, ...[...reached.get(part)].filter(to => !reached.get(to).has(part)).map(layerOf)) + 1;
-  const layers = groupBy([...imports.keys()].sort(), layerOf);
+  const layers = groupBy([...imports.keys()].sort(byName), layerOf);
   const width = Math.max(...[...imports.keys()].map(part => part.length)) + 2;
   const line = part => {
-    const direct = [...imports.get(part)].sort();
+    const direct = [...imports.get(part)].sort(byName);
     const needed = direct.filter(to => !direct.some(by => by !== to && reached.get(by).has(to) && !reached.get(to).has(by)));
     return needed.length === 0 ? ` ${part}` : ` ${part.padEnd(width)}──▶ ${needed.join('  ')}`;
   };
@@ -65,6 +65,10 @@ function reach(imports, part, seen = new Set()) {
     reach(imports, to, seen);
   }
   return seen;
+}
+
+function byName(a, b) {
+  return a < b ? -1 : 1;
 }
 
 function groupBy(items, keyOf) {
