@@ -10,7 +10,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from '@babel/parser';
 import { VISITOR_KEYS } from '@babel/types';
@@ -26,7 +26,7 @@ const OTHERS = {
 };
 
 const [word = '', ...more] = process.argv.slice(2);
-const sources = filesIn('src').filter(path => path.endsWith('.ts') && path.includes(word));
+const sources = filesIn('src').filter(path => path.includes(word));
 const tests = [...filesIn('test'), ...filesIn('test/once')].filter(path =>
   [word, ...more].some(name => path.split('/').at(-1).includes(name)),
 );
@@ -106,7 +106,7 @@ async function testsPass() {
 
 function filesIn(folder) {
   if (!existsSync(join(ROOT, folder))) return [];
-  return readdirSync(join(ROOT, folder), { recursive: folder === 'src', withFileTypes: true })
-    .filter(entry => entry.isFile() && (folder === 'src' || entry.name.endsWith('.test.ts')))
-    .map(entry => relative(ROOT, join(entry.parentPath ?? entry.path, entry.name)));
+  return readdirSync(join(ROOT, folder), { recursive: folder === 'src' })
+    .filter(name => name.endsWith(folder === 'src' ? '.ts' : '.test.ts'))
+    .map(name => join(folder, name));
 }
