@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { queryObjects } from 'node:v8';
 import { Socket as EngineSocket } from 'engine.io';
 import { Socket } from 'socket.io';
+import lifecycle from '../dist/lifecycle.js';
 import connection from '../dist/path/connection.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -47,6 +48,7 @@ async function census() {
 /** Entries in every table of connections: Node's, Engine.IO's, Socket.IO's and the plugin's. All are to be empty. */
 function tables() {
   const { io } = app;
+  const { arrivals, ids, inFlight } = lifecycle.lifecycleOf(io).runtime;
   const sum = count => [...io._nsps.values()].reduce((total, nsp) => total + count(nsp), 0);
   return {
     'TCP connections': tcpConnections.size,
@@ -56,15 +58,20 @@ function tables() {
     'sockets that are connecting': sum(nsp => nsp._preConnectSockets.size),
     'sockets of adapters': sum(nsp => nsp.adapter.sids.size),
     'rooms of adapters': sum(nsp => nsp.adapter.rooms.size),
-    arrivals: io.arrivals.size,
-    ids: io.ids.size,
-    'handlers at work': io.work.size,
+    arrivals: arrivals.size,
+    ids: ids.size,
+    'handlers in flight': inFlight.size,
   };
 }
 
 /** Objects of packets and connections that the garbage collector could not take. It takes seconds to count them. */
 function alive() {
-  const classes = { context: app.io.Context, connection: connection.Connection, socket: Socket, 'engine socket': EngineSocket };
+  const classes = {
+    context: lifecycle.lifecycleOf(app.io).runtime.Context,
+    connection: connection.Connection,
+    socket: Socket,
+    'engine socket': EngineSocket,
+  };
   return Object.fromEntries(Object.entries(classes).map(([name, of]) => [name, queryObjects(of, { format: 'count' })]));
 }
 

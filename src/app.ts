@@ -2,11 +2,13 @@
 import cluster from 'node:cluster';
 import { readConfig } from './config/settings';
 import type { EggApplication } from './egg';
-import { Server } from './server';
+import { Lifecycle } from './lifecycle';
+import type { Server } from './server';
 import { JOIN_HUB } from './cluster/topology';
 
 export default class IoBoot {
   readonly #app: EggApplication & { io?: Server };
+  #lifecycle: Lifecycle | undefined;
 
   constructor(app: EggApplication) {
     this.#app = app;
@@ -16,31 +18,30 @@ export default class IoBoot {
   configDidLoad(): void {
     const app = this.#app;
     const settings = readConfig(app.config, app.options.workers ?? 1, message => app.logger.warn(message));
-    app.io = new Server(app, settings);
+    this.#lifecycle = new Lifecycle(app, settings);
+    app.io = this.#lifecycle.server;
   }
 
   /** What the agent has to say of its own reaches a single worker only from when it begins to speak: `agent.io`. */
   didLoad(): void {
-    this.#app.messenger.on(JOIN_HUB, () => this.#app.io?.joinHub());
+    this.#app.messenger.on(JOIN_HUB, () => this.#lifecycle?.joinHub());
   }
 
   /** Everything has been loaded: middleware, controllers, routes, other plugins. */
   async willReady(): Promise<void> {
-    const { io } = this.#app;
-    await io?.ready();
-    io?.awaitHttpServer();
+    await this.#lifecycle?.ready();
+    this.#lifecycle?.awaitHttpServer();
     cluster.worker?.once('disconnect', this.#retire);
   }
 
   /** After an uncaught exception Egg ends the worker's channel to its master, and the worker itself only 30 s later. */
   readonly #retire = (): void => {
-    const { io, logger } = this.#app;
-    logger.info('[egg-socket.io] this worker has lost its master: its clients are sent to the other workers');
-    void io?.retire();
+    this.#app.logger.info('[egg-socket.io] this worker has lost its master: its clients are sent to the other workers');
+    void this.#lifecycle?.retire();
   };
 
   async beforeClose(): Promise<void> {
     cluster.worker?.off('disconnect', this.#retire);
-    await this.#app.io?.shutDown();
+    await this.#lifecycle?.shutDown();
   }
 }

@@ -16,7 +16,7 @@ export type {
   RedisConfig,
 } from './config/options';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type OutageCode, OutageError, type SetupCode, SetupError } from './errors';
-export type { RoutedNamespace, RouteOptions, Routes, Server } from './server';
+export type { RoutedNamespace, Server } from './server';
 export type {
   Acknowledge,
   ClientEvents,
@@ -29,6 +29,8 @@ export type {
   Middleware,
   Middlewares,
   PacketContext,
+  RouteOptions,
+  Routes,
   SpecificHandler,
 } from './types';
 

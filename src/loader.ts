@@ -4,7 +4,7 @@
  * so that a factory `app => ...` finds all that other plugins put on the app.
  */
 import { types } from 'node:util';
-import type { SocketContext, SocketHandler } from './path/context';
+import type { SocketHandler } from './path/context';
 import { type EggApplication, isClass } from './egg';
 import { messageOf, SetupError } from './errors';
 import { type Layer, type OnLate, waitingForNext } from './path/onion';
@@ -77,9 +77,9 @@ export class LoadedFiles {
   }
 
   /** The middleware of a name in the config (`auth`, or `admin.auth` for a file in a folder). */
-  middleware(name: string, place: string): Layer<SocketContext> {
+  middleware(name: string, place: string): Layer {
     const found = findIn(this.middlewares, name);
-    if (typeof found === 'function') return found as Layer<SocketContext>; // every function in this tree is middleware
+    if (typeof found === 'function') return found as Layer; // every function in this tree is middleware
     const emptyFile = this.#emptyFiles.get(name);
     if (emptyFile !== undefined) throw noMiddleware(emptyFile);
     const names = namesIn(this.middlewares);
@@ -90,7 +90,7 @@ export class LoadedFiles {
   }
 
   /** Middleware as it runs: what its `next()` began is waited for. */
-  toLayer(name: string, middleware: Layer<SocketContext>, onLateFailure: (what: string, thrown: unknown) => void): Layer<SocketContext> {
+  toLayer(name: string, middleware: Layer, onLateFailure: (what: string, thrown: unknown) => void): Layer {
     return waitingForNext(middleware, this.#onLate(name, onLateFailure));
   }
 

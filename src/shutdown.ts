@@ -8,7 +8,7 @@ import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { Namespace, Server as SocketIoServer, Socket } from 'socket.io';
 import type { Logger } from './egg';
 import { SERVICE_UNAVAILABLE, type SessionRouting } from './cluster/routing/session-routing';
-import type { Work } from './path/in-flight';
+import type { InFlight } from './path/in-flight';
 
 /** How long handlers that are running may take, in ms. */
 const HANDLERS_TIMEOUT = 2500;
@@ -18,17 +18,17 @@ const CLOSE_TIMEOUT = 1500;
 export interface Closing {
   readonly server: SocketIoServer;
   readonly engine: EngineServer;
-  readonly work: Work;
+  readonly inFlight: InFlight;
   readonly sessionRouting: SessionRouting | undefined;
   readonly logger: Logger;
 }
 
 /** Never rejects. No client can keep it waiting: those that do not answer are cut off. */
-export async function closeInOrder({ server, engine, work, sessionRouting, logger }: Closing): Promise<void> {
+export async function closeInOrder({ server, engine, inFlight, sessionRouting, logger }: Closing): Promise<void> {
   const end = performance.now() + HANDLERS_TIMEOUT + CLOSE_TIMEOUT;
   refuseNew(server, engine);
   sessionRouting?.refuseSessions();
-  await within(HANDLERS_TIMEOUT, work.idle());
+  await within(HANDLERS_TIMEOUT, inFlight.idle());
 
   for (const socket of socketsOf(server)) leave(socket, logger);
   const connections = connectionsOf(engine);
@@ -37,7 +37,7 @@ export async function closeInOrder({ server, engine, work, sessionRouting, logge
   for (const connection of connections) closeWhenSent(connection);
   await within(
     CLOSE_TIMEOUT,
-    Promise.all(haveEnded).then(async () => work.othersIdle()),
+    Promise.all(haveEnded).then(async () => inFlight.othersIdle()),
   );
   for (const webSocket of webSockets) webSocket.terminate();
 

@@ -49,6 +49,28 @@ export type Handler = (this: Context, ctx: Context) => unknown;
 /** A handler that knows more of its context, as one of `PacketContext<'/chat', 'say'>`. */
 export type SpecificHandler = (this: never, ctx: never) => unknown;
 
+/** What routes are added to: a namespace, or the server for its namespace `/`. */
+export interface Routes {
+  /**
+   * Adds a handler for an event that clients send, usually of `app.io.controller`. An event has one; a second one is warned of and ignored.
+   *
+   * `disconnecting`, `disconnect` (the reason is `ctx.args[0]`) and `error` are fired by the server: packet middleware does not run, and nobody is answered.
+   *
+   * @param handler usually one of `app.io.controller`, as `app.io.controller.chat.say` or by its name, `'chat.say'`
+   * @throws SetupError if the event is no string, the handler no function and no name of one, or an option has a wrong type
+   */
+  route(event: string, handler: Handler | string, options?: RouteOptions): this;
+  route(event: string, handler: SpecificHandler, options?: RouteOptions): this;
+}
+
+export interface RouteOptions {
+  /**
+   * Whether each client that asks for an acknowledgement gets one when the handler has ended: what it returned, or null for undefined.
+   * An answer that the handler has given itself, by `ctx.ack()`, counts instead. Default: false, then undefined answers nothing.
+   */
+  acknowledge?: boolean;
+}
+
 /**
  * A function of the onion around a connection or around a packet.
  *

@@ -9,7 +9,7 @@ import { WebSocket } from 'ws';
 import { bootError, type Files, startApp } from './support/app';
 import { ask, connect, newClient, next, refusal } from './support/client';
 import { RawClient } from './support/raw';
-import { nothingRemains, watchForCrashes } from './support/remains';
+import { internals, nothingRemains, watchForCrashes } from './support/remains';
 
 /** An app whose one connection middleware has this body. */
 function guarded(body: string, more: Files = {}): Files {
@@ -142,7 +142,7 @@ test('middleware that does not end while its client waits is named in the log, o
       'config/config.default.js': `exports.io = { namespace: { '/free': {}, '/held': { connectionMiddleware: ['guard'] } } };`,
     }),
   );
-  Object.assign(Reflect.get(io, 'arrivals'), { slowAfter: 50 });
+  internals(io).runtime.arrivals.slowAfter = 50;
   const main = await connect(t, `${url}/free`);
   const entered = next(app, 'entered');
   main.io.socket('/held');

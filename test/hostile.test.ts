@@ -389,7 +389,7 @@ test('middleware of the app’s own io.use() runs after, may refuse, and the oni
   io.use((_socket, next) => next(refuses ? new Error('not by me') : undefined));
   const client = newClient(t, url);
   assert.equal((await refusal(client)).message, 'not by me');
-  await internals(io).work.idle();
+  await internals(io).runtime.inFlight.idle();
   assert.equal(gate.onions, 0);
   assert.equal(remains(io).arrivals, 0);
 

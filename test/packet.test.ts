@@ -242,7 +242,7 @@ test('what the app gives to socket.use() runs between packet middleware and cont
   client.emit('say', 'lost', () => steps.push('answered'));
   await ask(client, 'heard');
   assert.deepEqual(steps, ['outer', 'use', 'outer', 'use']);
-  await internals(io).work.idle(); // nobody waits for the packet that was dropped
+  await internals(io).runtime.inFlight.idle(); // nobody waits for the packet that was dropped
 });
 
 test('a function of socket.use() that throws, now or later, answers with the error, which is logged once', async t => {
@@ -272,5 +272,5 @@ test('a function of socket.use() that throws, now or later, answers with the err
   }
   assert.equal(await ask(client, 'say', 'too late'), 'said');
   assert.equal(await ask(client, 'say', 'well'), 'said');
-  await internals(io).work.idle();
+  await internals(io).runtime.inFlight.idle();
 });

@@ -236,7 +236,7 @@ test('at most 5 replaced CONNECTs for a namespace that is not there may wait for
 
 test('the function of a parent that does not answer is named in the log, once a minute for all names that clients make up', async t => {
   const { url, io, ask, logged, logs } = await startHeld(t);
-  Object.assign(Reflect.get(io, 'arrivals'), { slowAfter: 50 });
+  internals(io).runtime.arrivals.slowAfter = 50;
   const client = await RawClient.open(t, url);
   const answers = [];
   for (const name of ['/a', '/b', '/c']) answers.push(await ask(() => client.send(`40${name},`)));
@@ -265,7 +265,7 @@ test('names that nobody may connect to leave nothing, and have no adapter', asyn
     for (let count = 0; count < 20; count++) client.send(`40${name}-${count},`);
     assert.equal(await client.frame(new RegExp(`^44${name}-19,`)), `44${name}-19,{"message":"Invalid namespace"}`);
   }
-  assert.equal(internals(io).arrivals.size, 0);
+  assert.equal(internals(io).runtime.arrivals.size, 0);
   assert.deepEqual([names(), adapters], [['/'], []]);
   client.send('40/room-1,');
   await client.frame(/^40\/room-1,/);
@@ -329,7 +329,7 @@ test('a closing app makes no namespace for a client that waited for a parent, an
   const client = await RawClient.open(t, url);
   const answers = [await ask(() => client.send('40/a,')), await ask(() => client.send('40/b,'))];
   const closing = close();
-  while (!Reflect.get(io, 'isRetiring')) await nextTurn();
+  while (!internals(io).runtime.isRetiring) await nextTurn();
   answers.forEach((answer, index) => answer(null, index === 0));
   await Promise.all([closing, client.closed]);
   assert.deepEqual([names(), adapters], [['/'], []]);

@@ -246,7 +246,7 @@ test('an app that closes leaves no connection to Redis, up or down', async t => 
   await redis.kill();
   await down.logged(DOWN);
   await down.close();
-  await internals(down.io).work.idle();
+  await internals(down.io).runtime.inFlight.idle();
   for (const { logs } of [up, down]) assert.equal(count(logs, DOWN), logs === down.logs ? 1 : 0);
 });
 

@@ -55,7 +55,7 @@ async function start(
 ): Promise<RunningApp> {
   watchForCrashes(t);
   const running = await startApp(t, { ...FILES, ...files }, options);
-  const { retryDelay } = Reflect.get(running.io, 'arrivals') as { retryDelay: { least: number; most: number } };
+  const { retryDelay } = internals(running.io).runtime.arrivals;
   Object.assign(retryDelay, { least: delay, most: delay * 2 });
   return running;
 }
@@ -253,12 +253,12 @@ test('a client that is put off and asks again is let in, and stays', async t => 
   const client = await RawClient.open(t, running.url);
   client.send('40/chat,');
   await running.logged(/not connected for now/);
-  await internals(running.io).work.idle();
+  await internals(running.io).runtime.inFlight.idle();
   assert.equal(remains(running.io).preConnectSockets, 0);
   trouble(running, undefined);
   client.send('40/chat,');
   await client.frame(/^40\/chat,/);
-  assert.equal(internals(running.io).arrivals.size, 0);
+  assert.equal(internals(running.io).runtime.arrivals.size, 0);
   client.vanish();
   await nothingRemains(running.io);
 });

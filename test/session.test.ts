@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { join } from 'node:path';
 import { type Files, ROOT, type RunningApp, startApp } from './support/app';
 import { ask, connect, newClient, next, refusal } from './support/client';
+import { internals } from './support/remains';
 import { startRedis } from './support/redis';
 
 const APP: Files = {
@@ -250,7 +251,7 @@ test('a logout over HTTP is seen at the next connection', async t => {
 
 test('a client comes back by itself when the store has failed, whatever the store says, and hears nothing of it', async t => {
   const running = await startStored(t);
-  Object.assign(Reflect.get(running.io, 'arrivals').retryDelay, { least: 10, most: 20 });
+  Object.assign(internals(running.io).runtime.arrivals.retryDelay, { least: 10, most: 20 });
   const extraHeaders = await logIn(running, 'anna');
   Reflect.set(running.app, 'storeFails', true);
   const client = newClient(t, running.url, { extraHeaders, reconnection: true, reconnectionDelay: 10, reconnectionDelayMax: 50 });

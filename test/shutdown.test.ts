@@ -49,7 +49,7 @@ const FILES: Files = {
 
 /** Closes as SIGTERM does; what is new is refused from this call on. */
 async function retire(io: Server): Promise<void> {
-  return (internals(io) as unknown as { retire(): Promise<void> }).retire(); // marked @internal, and there
+  return internals(io).retire();
 }
 
 /** Resolves when the app has fired an event so often. */
@@ -136,7 +136,7 @@ test('a client that is connecting when the server closes hears that the connecti
   assert.equal((await end)[0], 'transport close');
   await isLeft;
   await closed;
-  assert.equal(remains(io).work, 0);
+  assert.equal(remains(io).inFlight, 0);
 });
 
 test('what does not end in its time, and clients that do not hear, keep no server from closing', async t => {

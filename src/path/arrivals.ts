@@ -6,6 +6,7 @@ import type { Socket } from 'socket.io';
 
 /** One client that is connecting to one namespace. */
 export interface Arrival {
+  readonly namespace: { readonly name: string };
   readonly socket: Socket;
   /** Whether a newer one of the same client and namespace may take its place: not any more when Socket.IO has been told to connect it. */
   readonly isReplaceable: boolean;
@@ -13,10 +14,10 @@ export interface Arrival {
   readonly isRunning: boolean;
   /** Whether it failed for now, and its connection is to be closed. */
   readonly isPutOff: boolean;
+  /** What the client waits for, and what to do about it. */
+  readonly obstacle: { readonly problem: string; readonly remedy: string };
   /** The client is not there any more, or waits for a newer one. */
   leave(): void;
-  /** Its middleware has been running for long. */
-  warnOfSlowness(): void;
 }
 
 /** How many arrivals of a client may have been replaced and have middleware that still runs. */
@@ -42,6 +43,12 @@ export class Arrivals {
   readonly #running = new Map<Arrival, number>();
   /** One for all of them: set while there are any. */
   #timer: NodeJS.Timeout | undefined;
+  readonly #onSlow: (arrival: Arrival, ms: number) => void;
+
+  /** @param onSlow called once for each whose middleware has been running for `slowAfter` ms */
+  constructor(onSlow: (arrival: Arrival, ms: number) => void) {
+    this.#onSlow = onSlow;
+  }
 
   /** An earlier one of this client and namespace leaves. False if that cannot be: the connection is to be closed. */
   add(arrival: Arrival): boolean {
@@ -52,7 +59,7 @@ export class Arrivals {
     const earlier = byNamespace.get(nsp.name);
     if (earlier && (!earlier.isReplaceable || replaced.size === MAX_REPLACED)) return false;
     if (earlier?.isRunning) replaced.add(earlier);
-    byNamespace.set(nsp.name, arrival); // before the other one leaves, who would take the last of a client along
+    byNamespace.set(nsp.name, arrival); // before the other one leaves: a client without arrivals is forgotten
     earlier?.leave();
     this.#running.set(arrival, performance.now());
     this.#timer ??= this.#lookIn(this.slowAfter);
@@ -111,7 +118,7 @@ export class Arrivals {
         return;
       }
       this.#running.delete(arrival);
-      if (!arrival.isPutOff) arrival.warnOfSlowness();
+      if (!arrival.isPutOff) this.#onSlow(arrival, this.slowAfter);
     }
   }
 

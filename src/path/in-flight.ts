@@ -1,4 +1,4 @@
-/** Counts what is going on, so that a server that closes can wait for it. */
+/** Counts the handlers and connection middleware that are running, so that a closing server can wait for them. */
 
 /** The handlers of one connection. */
 export interface Handlers {
@@ -8,10 +8,10 @@ export interface Handlers {
   goneAt: number | undefined;
 }
 
-/** Nobody waits for the handlers of a client that has been gone for longer, in ms. */
-const LONG_GONE = 3000;
+/** How long a closing server waits for the handlers of a client that has gone, in ms since it went. */
+const GONE_TIMEOUT = 3000;
 
-export class Work {
+export class InFlight {
   #handlers = 0;
   /** What is always waited for: connection middleware, and the routes of events that the server fires itself. */
   #others = 0;
@@ -45,17 +45,17 @@ export class Work {
     if (handlers.running > 0) this.#left.add(handlers);
   }
 
-  /** How many things are going on. */
+  /** How many are running. */
   get size(): number {
     return this.#handlers + this.#others;
   }
 
-  /** Resolves when nothing is going on, but for handlers of clients that have been gone for 3 s. */
+  /** Resolves when none is running, handlers of clients that have been gone for 3 s excepted. */
   async idle(): Promise<void> {
     while (this.#others > 0 || this.#handlers > this.#forgotten) await this.#nextEnd(this.#nextForgotten);
   }
 
-  /** Resolves when nothing is going on but handlers. */
+  /** Resolves when nothing but handlers is running. */
   async othersIdle(): Promise<void> {
     while (this.#others > 0) await this.#nextEnd();
   }
@@ -63,14 +63,14 @@ export class Work {
   get #forgotten(): number {
     const now = performance.now();
     let sum = 0;
-    for (const { running, goneAt = now } of this.#left) if (now - goneAt > LONG_GONE) sum += running;
+    for (const { running, goneAt = now } of this.#left) if (now - goneAt > GONE_TIMEOUT) sum += running;
     return sum;
   }
 
   /** In how many ms the next client will have been gone for too long. Infinite where none has gone. */
   get #nextForgotten(): number {
     const now = performance.now();
-    const left = [...this.#left].map(({ goneAt = now }) => goneAt + LONG_GONE - now).filter(ms => ms >= 0);
+    const left = [...this.#left].map(({ goneAt = now }) => goneAt + GONE_TIMEOUT - now).filter(ms => ms >= 0);
     return Math.min(...left);
   }
 

@@ -1,12 +1,22 @@
 /** The Koa onion: each middleware runs around all that follow it. */
+import type { SocketContext } from './context';
 
-export type Layer<Ctx> = (ctx: Ctx, next: () => Promise<unknown>) => unknown;
+export type Layer = (ctx: SocketContext, next: () => Promise<unknown>) => unknown;
+
+/** A layer, and where it comes from. */
+export interface NamedLayer {
+  /** In the config. */
+  readonly name: string;
+  /** As the app has written it. */
+  readonly source: (...args: never[]) => unknown;
+  readonly run: Layer;
+}
 
 /** Runs the middleware from the one at `index` on, and `core` innermost. A throw of any of them rejects. */
-export function descend<Ctx>(layers: readonly Layer<Ctx>[], ctx: Ctx, core: (ctx: Ctx) => unknown, index = 0): Promise<unknown> {
+export function descend(layers: readonly Layer[], ctx: SocketContext, core: () => unknown, index = 0): Promise<unknown> {
   const layer = layers[index];
   try {
-    if (!layer) return Promise.resolve(core(ctx));
+    if (!layer) return Promise.resolve(core());
     let called = false;
     return Promise.resolve(
       layer(ctx, () => {
@@ -32,7 +42,7 @@ export interface OnLate {
  * A layer that ends when what its `next()` began has ended as well, whether it waits for that or not: else the answer would be lost.
  * Middleware that plainly awaits it, as its source shows, is taken as it is: it costs no promise more.
  */
-export function waitingForNext<Ctx>(layer: Layer<Ctx>, onLate: OnLate): Layer<Ctx> {
+export function waitingForNext(layer: Layer, onLate: OnLate): Layer {
   if (awaitsNext(layer)) return layer;
   return async (ctx, next) => {
     const begun = new Set<Begun>();

@@ -5,11 +5,13 @@ import type { Connection } from './connection';
 import type { SocketContext, SocketHandler } from './context';
 import { answerTo, IoError, isUnexpected, oneLine, toError } from '../errors';
 import { SETTLE } from './module-scope';
+import { isChainable } from './chainable';
 import { ErrorEventLimit } from './failures';
 import { callListeners } from './listeners';
 import { descend } from './onion';
 import { RESERVED_EVENTS } from './router';
 import type { Acknowledge } from '../types';
+import type { SocketUse } from './uses';
 
 /** A packet as Socket.IO types it. */
 type Event = [event: string, ...args: unknown[]];
@@ -21,45 +23,48 @@ const RESERVED = new Map<unknown, IoError>(
 
 /** Receive and Open: called for each event of a client. */
 export function receivePacket(connection: Connection, packet: unknown[]): void {
-  const { packetMiddleware, router, server } = connection.namespace;
+  const { packetMiddleware, router, runtime } = connection.namespace;
   if (!connection.socket.connected) return; // it was under way when the connection ended: Socket.IO ignores it as well
-  if (!router.match(packet[0])) {
+  const isWrapped = packetMiddleware.length > 0 || connection.uses !== undefined;
+  // what runs around the handler may change the event: then it is matched after that
+  const handler = isWrapped ? undefined : router.match(packet[0]);
+  if (!handler) {
     const reserved = RESERVED.get(packet[0]);
     if (reserved) {
       logFailure(connection, packet[0], reserved);
       if (ackOf(packet)) answer(connection, packet[0], reserved, ackOf(packet));
       return;
     }
-    if (packetMiddleware.length === 0 && !connection.uses) {
+    if (!isWrapped) {
       passOn(connection, packet);
       return;
     }
   }
-  const ctx = new server.Context(connection, packet);
-  server.storage.run(ctx, live, ctx, connection);
+  const ctx = new runtime.Context(connection, packet);
+  runtime.storage.run(ctx, live, ctx, connection, handler);
 }
 
 /** An event that the server fires itself: a context and a handler, but no middleware, and nobody to answer. */
 export function receiveReserved(connection: Connection, event: string, args: unknown[], handler: SocketHandler): void {
-  const { server } = connection.namespace;
-  const ctx = new server.Context(connection, [event, ...args]);
-  void server.storage.run(ctx, liveReserved, ctx, connection, handler);
+  const { runtime } = connection.namespace;
+  const ctx = new runtime.Context(connection, [event, ...args]);
+  void runtime.storage.run(ctx, liveReserved, ctx, connection, handler);
 }
 
 /**
  * Descend to Settle. With callbacks rather than `await`, which would make two promises more:
  * under Egg, which follows them all for `app.currentContext`, one costs as much as a small handler.
  */
-function live(ctx: SocketContext, connection: Connection): void {
+function live(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): void {
   const { handlers } = connection;
-  const { packetMiddleware, server } = connection.namespace;
+  const { packetMiddleware, runtime } = connection.namespace;
   const { ack } = ctx;
   const event = ctx.packet?.[0];
   const isWrapped = packetMiddleware.length > 0;
   let result: unknown;
 
   const core = (): unknown => {
-    const handled = handle(ctx, connection);
+    const handled = handle(ctx, connection, handler);
     return ack && isWrapped ? Promise.resolve(handled).then(value => (result = value)) : handled; // caught here: middleware need not return what `next()` gave it
   };
   const settle = (value: unknown): Promise<void> | void => {
@@ -73,9 +78,9 @@ function live(ctx: SocketContext, connection: Connection): void {
     }
   };
   const succeed = (): void => {
-    if (ack && result !== undefined && !server.isPart(result)) ack(result);
+    if (ack && result !== undefined && !isChainable(result)) ack(result);
     ctx[SETTLE]?.();
-    server.work.end(handlers);
+    runtime.inFlight.end(handlers);
   };
   const fail = async (thrown: unknown): Promise<void> => {
     try {
@@ -85,44 +90,48 @@ function live(ctx: SocketContext, connection: Connection): void {
       answer(connection, event, error, ack);
     } finally {
       ctx[SETTLE]?.();
-      server.work.end(handlers);
+      runtime.inFlight.end(handlers);
     }
   };
 
-  server.work.begin(handlers);
+  runtime.inFlight.begin(handlers);
   descend(packetMiddleware, ctx, core).then(settle, fail);
 }
 
 /** Match and Handle. A miss goes on to Socket.IO's own listeners, and so does a hit that has such listeners too. */
-function handle(ctx: SocketContext, connection: Connection): unknown {
-  if (connection.uses) return handleAfterUses(ctx, connection);
-  return dispatch(ctx, connection);
+function handle(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): unknown {
+  if (handler) return dispatch(ctx, connection, handler);
+  if (connection.uses) return handleAfterUses(ctx, connection, connection.uses);
+  return match(ctx, connection);
 }
 
 /** What the app gave to `socket.use()` comes first, one after the other, as in Socket.IO: one that never calls `next` drops the packet. */
-async function handleAfterUses(ctx: SocketContext, connection: Connection): Promise<unknown> {
+async function handleAfterUses(ctx: SocketContext, connection: Connection, uses: readonly SocketUse[]): Promise<unknown> {
   const { handlers } = connection;
-  const { work } = connection.namespace.server;
-  for (const use of connection.uses ?? []) {
-    work.end(handlers); // nobody waits for a packet that is dropped
+  const { inFlight } = connection.namespace.runtime;
+  for (const use of uses) {
+    inFlight.end(handlers); // nobody waits for a packet that is dropped
     let error: Error | undefined;
     try {
       error = await new Promise((resolve, reject) => {
         (async () => use(ctx.packet as Event, resolve))().catch(reject); // whatever it throws, now or later
       });
     } finally {
-      work.begin(handlers);
+      inFlight.begin(handlers);
     }
     if (!error) continue;
     connection.socket._onerror(error); // fires the server's own 'error' event
     throw error;
   }
-  return dispatch(ctx, connection);
+  return match(ctx, connection);
 }
 
-function dispatch(ctx: SocketContext, connection: Connection): unknown {
+function match(ctx: SocketContext, connection: Connection): unknown {
+  return dispatch(ctx, connection, connection.namespace.router.match(ctx.packet?.[0]));
+}
+
+function dispatch(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): unknown {
   const { packet = [] } = ctx;
-  const handler = connection.namespace.router.match(packet[0]);
   if (!handler || connection.socket.listenerCount(packet[0] as string) > 0) passOn(connection, packet); // an event that has a number for a name is looked up alike
   return handler?.call(ctx, ctx);
 }
@@ -153,8 +162,8 @@ function ackOf(packet: unknown[]): Acknowledge | undefined {
 }
 
 async function liveReserved(ctx: SocketContext, connection: Connection, handler: SocketHandler): Promise<void> {
-  const { server } = connection.namespace;
-  server.work.begin();
+  const { runtime } = connection.namespace;
+  runtime.inFlight.begin();
   try {
     await handler.call(ctx, ctx);
     await connection.session?.save();
@@ -163,7 +172,7 @@ async function liveReserved(ctx: SocketContext, connection: Connection, handler:
     await connection.saveAfterFailure();
   } finally {
     ctx[SETTLE]?.();
-    server.work.end();
+    runtime.inFlight.end();
   }
 }
 
@@ -176,7 +185,7 @@ function logFailure(connection: Connection, event: unknown, error: Error, place?
 /** Tells the client of an error, in the acknowledgement that it asked for or as an `error` event, of which there are not too many. */
 function answer(connection: Connection, event: unknown, error: Error, ack: Acknowledge | undefined): void {
   const { namespace, socket } = connection;
-  const { code, message, details } = answerTo(error, namespace.server.reveal);
+  const { code, message, details } = answerTo(error, namespace.runtime.reveal);
   const send = (error: object): void => {
     if (ack) ack({ error });
     else if (socket.connected && (connection.errorEvents ??= new ErrorEventLimit()).allows())

@@ -77,7 +77,7 @@ export class AbsentNamespace extends Namespace {
 }
 
 /** Socket.IO removes an empty child, if it is told to, when a client is refused or goes. One that others are on the way into has to stay. */
-export function stayForArrivals(child: Namespace): void {
+export function keepForArrivals(child: Namespace): void {
   const removeAndCleanUp = child._remove.bind(child);
   child._remove = socket => {
     const connecting = Reflect.get(child, '_preConnectSockets') as Map<string, Socket>; // private

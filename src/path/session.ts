@@ -4,6 +4,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { EggApplication, EggContext, EggSession, SessionMiddleware } from '../egg';
+import { storeError } from '../errors';
 
 /** Makes the sessions of connections. Absent where Egg's session plugin is off. */
 export class SessionStore {
@@ -25,7 +26,7 @@ export class SessionStore {
     return new SessionStore(app, factory(app.config.session, app));
   }
 
-  /** The session of a handshake. Rejects where an external store fails. */
+  /** The session of a handshake. Rejects with an error that `isTemporary` knows where an external store fails. */
   async open(request: IncomingMessage): Promise<ConnectionSession> {
     const { store, ContextStore, autoCommit = true } = this.#app.config.session ?? {};
     if (!store && !ContextStore) return new CookieSession(() => this.#createContext(request, this.#noResponse));
@@ -34,7 +35,11 @@ export class SessionStore {
       await this.#middleware(ctx, async () => work(ctx));
       return ctx;
     };
-    return new StoredSession(await run(async () => {}), run, autoCommit);
+    try {
+      return new StoredSession(await run(async () => {}), run, autoCommit);
+    } catch (thrown) {
+      throw storeError(thrown);
+    }
   }
 
   /** A context for the session plugin alone: there is no client to send a cookie to. */
@@ -52,7 +57,7 @@ export class SessionStore {
 export interface ConnectionSession {
   /** Null where there is none any more. */
   value: EggSession | null | undefined;
-  /** Saves what has changed since it was opened or last saved. Undefined where there is nothing to do. */
+  /** Saves what has changed since it was opened or last saved. Undefined where there is nothing to do. Rejects as `open` does. */
   save(): Promise<void> | undefined;
 }
 
@@ -132,7 +137,9 @@ class StoredSession implements ConnectionSession {
     if (!this.#isTouched || !this.#latest || !this.#autoCommit) return undefined;
     const { session } = this.#ctx;
     if (session && !session._requireSave && changes(this.#latest, fieldsOf(session)).length === 0) return undefined;
-    return this.#commit();
+    return this.#commit().catch((thrown: unknown) => {
+      throw storeError(thrown);
+    });
   }
 
   /**

@@ -7,9 +7,7 @@ import type { Connection } from './connection';
 import { toError } from '../errors';
 import { callListeners } from './listeners';
 import { receivePacket, reportListener } from './packet';
-
-/** What an app gives to `socket.use()`. */
-export type Use = Parameters<Socket['use']>[0];
+import type { SocketUse } from './uses';
 
 type Callback = (...answer: unknown[]) => void;
 
@@ -47,7 +45,7 @@ const SOCKET_METHODS = {
   },
 
   /** Socket.IO would run it only for events that are not routed. */
-  use(this: OwnSocket, fn: Use): Socket {
+  use(this: OwnSocket, fn: SocketUse): Socket {
     (this[CONNECTION].uses ??= []).push(fn);
     return this;
   },
@@ -115,12 +113,12 @@ const SOCKET_METHODS = {
     const settle = (error: Error | null, ...answer: unknown[]): void => {
       clearTimeout(timer);
       acks.delete(id);
-      connection.removeQuestion(settle);
+      connection.questions.delete(settle);
       answerTo(this, callback, [error, ...answer]);
     };
     const timer = timeout === Infinity ? undefined : setTimeout(() => settle(new Error('operation has timed out')), timeout);
     acks.set(id, (...answer: unknown[]) => settle(null, ...answer));
-    connection.addQuestion(settle);
+    connection.questions.add(settle);
   },
 };
 

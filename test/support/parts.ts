@@ -7,6 +7,8 @@ import type * as config from '../../dist/config/settings';
 import type * as configTables from '../../dist/config/tables';
 import type * as deprecations from '../../dist/deprecations';
 import type * as failures from '../../dist/path/failures';
+import type * as inFlight from '../../dist/path/in-flight';
+import type * as lifecycle from '../../dist/lifecycle';
 import type * as hub from '../../dist/cluster/hub/hub';
 import type * as hubFrames from '../../dist/cluster/hub/hub-frames';
 import type * as hubBackplane from '../../dist/cluster/hub/hub-backplane';
@@ -16,14 +18,13 @@ import type * as requestPipes from '../../dist/cluster/routing/request-pipes';
 import type * as recovery from '../../dist/backplane/wrappers/recovery';
 import type * as runFolder from '../../dist/cluster/run-folder';
 import type * as sessionRouting from '../../dist/cluster/routing/session-routing';
-import type * as work from '../../dist/path/in-flight';
 import type * as topology from '../../dist/cluster/topology';
 
 const DIST = join(__dirname, '../../../dist');
 
 export type Hub = hub.Hub;
 export type HubBackplane = hubBackplane.HubBackplane;
-export type Handlers = work.Handlers;
+export type Handlers = inFlight.Handlers;
 
 export const { isSqlError } = require(join(DIST, 'backplane/postgres/pg')) as typeof pg;
 export const { createAdapterFactory, createBackplane } = require(join(DIST, 'backplane/adapter')) as typeof adapter;
@@ -44,5 +45,6 @@ export const { recoverConnections } = require(join(DIST, 'backplane/wrappers/rec
 export const { RunFolder } = require(join(DIST, 'cluster/run-folder')) as typeof runFolder;
 export type RunFolder = runFolder.RunFolder;
 export const { SessionRouting } = require(join(DIST, 'cluster/routing/session-routing')) as typeof sessionRouting;
-export const { Work } = require(join(DIST, 'path/in-flight')) as typeof work;
 export const { topologyOf } = require(join(DIST, 'cluster/topology')) as typeof topology;
+export const { InFlight } = require(join(DIST, 'path/in-flight')) as typeof inFlight;
+export const { lifecycleOf } = require(join(DIST, 'lifecycle')) as typeof lifecycle;

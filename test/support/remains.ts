@@ -5,21 +5,20 @@ import type { TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Server } from 'egg-socket.io';
 import type { Namespace } from 'socket.io';
+import { lifecycleOf } from './parts';
 
-/** What the plugin's types keep from its users. */
-interface Internals {
-  readonly arrivals: { readonly size: number };
-  readonly ids: { readonly size: number };
-  readonly work: { readonly size: number; idle(): Promise<void> };
-}
+type Internals = NonNullable<ReturnType<typeof lifecycleOf>>;
 
 /** A connection of Engine.IO, on the server's side. */
 export type EngineConnection = EventEmitter & { readonly id: string };
 
-const NOTHING = { arrivals: 0, ids: 0, work: 0, preConnectSockets: 0, sockets: 0, sids: 0, rooms: 0, connections: 0 };
+const NOTHING = { arrivals: 0, ids: 0, inFlight: 0, preConnectSockets: 0, sockets: 0, sids: 0, rooms: 0, connections: 0 };
 
+/** What the plugin keeps from its users: the one way of tests to it. */
 export function internals(io: Server): Internals {
-  return io as unknown as Internals; // marked @internal, and there
+  const lifecycle = lifecycleOf(io);
+  assert.ok(lifecycle, 'not a server of this plugin');
+  return lifecycle;
 }
 
 /** The connections of the engine, the newest last. */
@@ -30,11 +29,11 @@ export function engineConnections(io: Server): EngineConnection[] {
 /** Entries in Socket.IO's tables and in the plugin's, of all namespaces. */
 export function remains(io: Server): typeof NOTHING {
   const sum = (count: (nsp: Namespace) => number): number => [...io._nsps.values()].reduce((total, nsp) => total + count(nsp), 0);
-  const { arrivals, ids, work } = internals(io);
+  const { arrivals, ids, inFlight } = internals(io).runtime;
   return {
     arrivals: arrivals.size,
     ids: ids.size,
-    work: work.size,
+    inFlight: inFlight.size,
     preConnectSockets: sum(nsp => (Reflect.get(nsp, '_preConnectSockets') as Map<string, unknown>).size), // private
     sockets: sum(nsp => nsp.sockets.size),
     sids: sum(nsp => nsp.adapter.sids.size),
@@ -46,7 +45,7 @@ export function remains(io: Server): typeof NOTHING {
 /** Waits until the engine has seen all connections end, and for all handlers; then nothing may be left. */
 export async function nothingRemains(io: Server): Promise<void> {
   await Promise.all(engineConnections(io).map(connection => new Promise<void>(resolve => connection.once('close', () => resolve()))));
-  await internals(io).work.idle();
+  await internals(io).runtime.inFlight.idle();
   await nextTurn(); // Socket.IO drops a refused socket in the next tick
   assert.deepEqual(remains(io), NOTHING);
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Handlers, Work } from '../support/parts';
+import { type Handlers, InFlight } from '../support/parts';
 
 /** Moves the clock that goes by `performance.now()`. */
 function clockOf(t: TestContext): (ms: number) => void {
@@ -24,38 +24,38 @@ async function resolves(promise: Promise<void>): Promise<boolean> {
 
 test('handlers are waited for while their client is there, and until it has been gone for 3 s', async t => {
   const advance = clockOf(t);
-  const work = new Work();
+  const inFlight = new InFlight();
   const [staying, leaving] = [newHandlers(), newHandlers()];
-  work.begin(leaving);
-  assert.ok(!(await resolves(work.idle())));
-  work.leave(leaving);
+  inFlight.begin(leaving);
+  assert.ok(!(await resolves(inFlight.idle())));
+  inFlight.leave(leaving);
   advance(3000);
-  assert.ok(!(await resolves(work.idle())));
+  assert.ok(!(await resolves(inFlight.idle())));
   advance(1);
-  assert.ok(await resolves(work.idle()));
-  work.begin(staying);
-  const idle = work.idle();
+  assert.ok(await resolves(inFlight.idle()));
+  inFlight.begin(staying);
+  const idle = inFlight.idle();
   assert.ok(!(await resolves(idle)));
-  work.end(staying);
+  inFlight.end(staying);
   assert.ok(await resolves(idle));
-  work.end(leaving);
-  assert.equal(work.size, 0);
-  work.begin(staying);
-  assert.ok(!(await resolves(work.idle())), 'one that has ended is not counted again');
+  inFlight.end(leaving);
+  assert.equal(inFlight.size, 0);
+  inFlight.begin(staying);
+  assert.ok(!(await resolves(inFlight.idle())), 'one that has ended is not counted again');
 });
 
 test('all else is waited for, however long its client has been gone', async t => {
   const advance = clockOf(t);
-  const work = new Work();
+  const inFlight = new InFlight();
   const handlers = newHandlers();
-  work.begin(handlers);
-  work.begin(); // as connection middleware and `disconnect` routes do
-  work.leave(handlers);
+  inFlight.begin(handlers);
+  inFlight.begin(); // as connection middleware and `disconnect` routes do
+  inFlight.leave(handlers);
   advance(10_000);
-  const [idle, othersIdle] = [work.idle(), work.othersIdle()];
+  const [idle, othersIdle] = [inFlight.idle(), inFlight.othersIdle()];
   assert.ok(!(await resolves(idle)));
   assert.ok(!(await resolves(othersIdle)));
-  work.end();
+  inFlight.end();
   assert.ok(await resolves(idle));
   assert.ok(await resolves(othersIdle));
 });
@@ -63,12 +63,12 @@ test('all else is waited for, however long its client has been gone', async t =>
 test('who waits goes on when a client has been gone for 3 s, without any other reason', async t => {
   const advance = clockOf(t);
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  const work = new Work();
+  const inFlight = new InFlight();
   const leaving = newHandlers();
-  work.begin(leaving);
-  work.leave(leaving);
+  inFlight.begin(leaving);
+  inFlight.leave(leaving);
   advance(1000);
-  const idle = work.idle();
+  const idle = inFlight.idle();
   assert.ok(!(await resolves(idle)));
   advance(2001);
   t.mock.timers.tick(2001);

@@ -1,0 +1,126 @@
+/** What the plugin makes of Socket.IO's namespaces: one with a name gets routes and middleware, a parent namespace makes others. */
+import type { Namespace as SocketIoNamespace, Server as SocketIoServer } from 'socket.io';
+import type { Settings } from './config/settings';
+import type { EggApplication } from './egg';
+import { SetupError, toError } from './errors';
+import { type LoadedFiles, toAsync } from './loader';
+import { isChainable } from './path/chainable';
+import type { SocketHandler } from './path/context';
+import { named, openEntrance } from './path/entrance';
+import { Namespace } from './path/namespace';
+import { AbsentNamespace, keepForArrivals, type Parent, Parents, withoutCopies } from './path/parents';
+import { catchUseErrors } from './path/uses';
+import type { Runtime } from './runtime';
+import type { RouteOptions, SpecificHandler } from './types';
+
+export class Namespaces {
+  readonly #app: EggApplication;
+  readonly #settings: Settings;
+  readonly #files: LoadedFiles;
+  readonly #runtime: Runtime;
+  readonly #adopted = new WeakSet<SocketIoNamespace>();
+  /** Those that wait for their middleware until the app has been loaded. */
+  readonly #waiting = new Set<Namespace>();
+  #parents: Parents | undefined;
+  #isLoaded = false;
+  /** Whether the app is ready: a namespace that is named from here on may be one that clients have to ask for. */
+  #isStarted = false;
+
+  constructor(app: EggApplication, settings: Settings, files: LoadedFiles, runtime: Runtime) {
+    this.#app = app;
+    this.#settings = settings;
+    this.#files = files;
+    this.#runtime = runtime;
+  }
+
+  /** Opens those that the config names. To be called once, when there is the server. */
+  open(server: SocketIoServer): void {
+    this.#parents = new Parents(server);
+    for (const name of ['/', ...this.#settings.namespaces.keys()]) server.of(name);
+  }
+
+  /** Resolves the names of middleware. To be called when the app has been loaded. */
+  load(): void {
+    this.#isLoaded = true;
+    this.#app.ready(() => (this.#isStarted = true));
+    for (const namespace of this.#waiting) this.#takeMiddleware(namespace);
+    this.#waiting.clear();
+  }
+
+  /** @param isNamed whether it is no parent */
+  adopt(nsp: SocketIoNamespace, isNamed: boolean): void {
+    if (this.#adopted.has(nsp)) return;
+    this.#adopted.add(nsp);
+    if (isNamed) this.#adoptNamed(nsp);
+    else this.#adoptParent(nsp as Parent); // Socket.IO has made it of a function or a regular expression
+  }
+
+  /** What a client of a namespace that is not there is handed to while the parents are asked. Undefined where there are none. */
+  standIn(server: SocketIoServer, name: string): SocketIoNamespace | undefined {
+    if (!this.#parents || this.#parents.isEmpty || !name.startsWith('/')) return undefined;
+    return new AbsentNamespace(server, name);
+  }
+
+  #adoptNamed(nsp: SocketIoNamespace): void {
+    const isOnDemand = this.#isStarted || nsp instanceof AbsentNamespace;
+    const namespace = new Namespace(this.#runtime, nsp, isOnDemand ? this.#parents : undefined);
+    openEntrance(nsp, namespace);
+    const route = (event: string, named: SpecificHandler | string, options: RouteOptions = {}): SocketIoNamespace => {
+      const handler = typeof named === 'string' ? this.#files.controller(named, `route('${event}') of namespace '${nsp.name}'`) : named;
+      namespace.router.add(event, handler, (fn, place) => this.#answering(toAsync(fn, place, this.#app), options, place));
+      return nsp;
+    };
+    Object.assign(nsp, { route });
+    this.#runtime.deprecations.ofNamespace(nsp);
+    if (this.#isLoaded) this.#takeMiddleware(namespace);
+    else this.#waiting.add(namespace);
+  }
+
+  #adoptParent(parent: Parent): void {
+    catchUseErrors(parent, this.#runtime);
+    const createChild = parent.createChild.bind(parent);
+    Object.assign(parent, {
+      createChild: (name: string): SocketIoNamespace => {
+        const child = createChild(name);
+        if (this.#settings.init.cleanupEmptyChildNamespaces) keepForArrivals(child);
+        return this.#isStarted ? withoutCopies(child, parent) : child;
+      },
+      route(event: string): never {
+        throw new SetupError(
+          'IO_ROUTE_DYNAMIC',
+          `route('${event}') of a namespace that is a regular expression or a function: not possible for now; name the namespaces one by one`,
+        );
+      },
+    });
+  }
+
+  /** A handler whose returned value is what it means as the acknowledgement. */
+  #answering(handler: SocketHandler, { acknowledge = false }: RouteOptions, place: string): SocketHandler {
+    if (typeof acknowledge !== 'boolean') throw new SetupError('IO_ROUTE_INVALID', `${place}: acknowledge must be true or false`);
+    if (acknowledge) {
+      return async ctx => {
+        const value = await handler.call(ctx, ctx);
+        return value === undefined || isChainable(value) ? null : value;
+      };
+    }
+    if (this.#settings.acknowledge === 'return') return handler;
+    return async ctx => {
+      await handler.call(ctx, ctx);
+    };
+  }
+
+  #takeMiddleware(namespace: Namespace): void {
+    const { name } = namespace;
+    const settings = this.#settings.namespaces.get(name);
+    if (!settings) return;
+    const onLateFailure = (what: string, thrown: unknown): void =>
+      this.#runtime.failures.log({ level: 'error', what, namespace: name, socket: undefined, error: toError(thrown) });
+    const find = (kind: keyof typeof settings) =>
+      settings[kind].map(name => {
+        const source = this.#files.middleware(name, `config.io.namespace['${namespace.name}'].${kind}`);
+        return { name, source, run: this.#files.toLayer(name, source, onLateFailure) };
+      });
+    namespace.connectionMiddleware = find('connectionMiddleware').map(named);
+    namespace.packetMiddleware = find('packetMiddleware').map(({ run }) => run);
+  }
+}

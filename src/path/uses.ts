@@ -1,0 +1,39 @@
+/** What the app itself gives to `nsp.use()` and `socket.use()`: Socket.IO's own middleware. */
+import type { ExtendedError, Namespace, Socket } from 'socket.io';
+import { isOfNode, isTemporary, refusalFor, toError } from '../errors';
+import { refusalTo } from './refusal';
+import type { Runtime } from '../runtime';
+
+/** What an app gives to `socket.use()`. */
+export type SocketUse = Parameters<Socket['use']>[0];
+
+/** Runs what was given to `nsp.use()`, in order. */
+export type RunUses = (socket: Socket, done: (error?: ExtendedError) => void) => void;
+
+export function runUsesOf(nsp: Namespace): RunUses {
+  return (Reflect.get(nsp, 'run') as RunUses).bind(nsp); // private
+}
+
+/** From here on the client is refused where what the app gives to `nsp.use()` fails. Socket.IO would leave it without an answer. */
+export function catchUseErrors(nsp: Namespace, { failures, reveal }: Runtime): void {
+  const use = nsp.use.bind(nsp);
+  nsp.use = fn =>
+    use((socket, next) => {
+      let hasAnswered = false;
+      const answer: typeof next = error => {
+        hasAnswered = true;
+        if (!error || isTemporary(error) || !isOfNode(error)) next(error);
+        else next(refusalTo(socket, refusalFor(error, reveal))); // its message is for the log alone
+      };
+      const fail = (thrown: unknown): void => {
+        const error = toError(thrown);
+        if (isTemporary(error) && !hasAnswered) {
+          answer(error);
+          return;
+        }
+        failures.log({ level: 'error', what: 'middleware of use() failed', namespace: socket.nsp.name, socket: socket.id, error });
+        if (!hasAnswered) answer(refusalTo(socket, refusalFor(error, reveal)));
+      };
+      (async () => fn(socket, answer))().catch(fail);
+    });
+}
