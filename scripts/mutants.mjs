@@ -2,7 +2,7 @@
  * Changes the plugin in one place after the other, and says which changes no test notices.
  *
  * npm run mutants -- router                     src files whose paths contain `router`, tested by the test files whose names do
- * npm run mutants -- in-flight shutdown work    tested by test/shutdown.test.ts and test/once/work.test.ts, too
+ * npm run mutants -- in-flight shutdown         tested by test/shutdown.test.ts, too
  *
  * While it runs, `dist` is changed: run no other tests.
  */
