@@ -35,7 +35,7 @@ test('where the plugin has a ws of its own beside it, that of Engine.IO is taken
   await writeFile(join(modules, 'ws/index.js'), 'exports.WebSocket = exports.WebSocketServer = class Other {};');
   await symlink(dirname(require.resolve('socket.io/package.json')), join(modules, 'socket.io'));
   await cp(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
-  assert.equal(baseOf(join(folder, 'dist/websocket.js')), baseOf(join(ROOT, 'dist/handshake/corked-websocket.js')));
+  assert.equal(baseOf(join(folder, 'dist/handshake/corked-websocket.js')), baseOf(join(ROOT, 'dist/handshake/corked-websocket.js')));
 });
 
 /** The class of ws that the plugin's own is made from. */
