@@ -1,6 +1,6 @@
 /**
  * `npm test`: installs what is missing, then runs every check and every test. Needs nothing but Node and npm.
- * Its end is what has failed and the total, to which each check counts like a test. With CI=true the suite runs on Node 24, too.
+ * Its end is what has failed and the total, to which each check counts like a test. With CI=true the tests that depend on Node run on Node 24, too.
  *
  * `npm run test:quick` (`--quick`): the checks and, on egg 4, the tests that need no program but Node.
  */
