@@ -53,7 +53,7 @@ export class Lifecycle {
     const { baseDir, logger } = app;
     this.#app = app;
     this.#settings = settings;
-    this.runtime = new Runtime(app, settings.generateId, formerSocketOf);
+    this.runtime = new Runtime(app, settings, formerSocketOf);
     this.#files = new LoadedFiles(app);
     this.#namespaces = new Namespaces(app, settings, this.#files, this.runtime);
     this.#originCheck = new OriginCheck(app, init);

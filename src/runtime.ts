@@ -1,7 +1,7 @@
 /** What every namespace, connection and packet of a server is given. They know nothing of the server itself. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Socket } from 'socket.io';
-import type { GenerateId } from './config/options';
+import type { Settings } from './config/settings';
 import { Deprecations } from './deprecations';
 import type { EggApplication, Logger } from './egg';
 import { revealsErrors } from './errors';
@@ -11,6 +11,7 @@ import { createContextClass, type SocketContextClass } from './path/context';
 import { FailureLog } from './path/failures';
 import { InFlight } from './path/in-flight';
 import { Passport } from './path/passport';
+import { RecoveryAuth } from './path/recovery-auth';
 import { SessionStore } from './path/session';
 import { SlowLog } from './path/slow-log';
 import { RefusalLog } from './refusal-log';
@@ -25,6 +26,8 @@ export class Runtime {
   /** The handlers and connection middleware that run. */
   readonly inFlight = new InFlight();
   readonly logger: Logger;
+  /** Undefined where recovery is off. */
+  readonly recoveryAuth: RecoveryAuth | undefined;
   /** Logs what clients send that is refused. */
   readonly refusals: RefusalLog;
   /** Whether clients are shown errors that are not made to be shown. */
@@ -41,13 +44,14 @@ export class Runtime {
   #isRetiring = false;
 
   /** @param formerSocketOf the socket whose place a recovered one takes */
-  constructor(app: EggApplication, generateId: GenerateId | undefined, formerSocketOf: (socket: Socket) => Socket | undefined) {
+  constructor(app: EggApplication, { init, generateId }: Settings, formerSocketOf: (socket: Socket) => Socket | undefined) {
     this.logger = app.logger;
     this.reveal = revealsErrors(app.config.env);
     this.storage = app.ctxStorage;
     this.deprecations = new Deprecations(app.logger);
     this.failures = new FailureLog(app.logger, app.ctxStorage);
     this.ids = new Ids(generateId, app.logger, formerSocketOf);
+    this.recoveryAuth = init.connectionStateRecovery && new RecoveryAuth(app.logger);
     this.refusals = new RefusalLog(app.logger);
     this.slowLog = new SlowLog(app.logger, app.ctxStorage);
     this.arrivals = new Arrivals((arrival, ms) => this.slowLog.warn(arrival, ms));

@@ -450,3 +450,45 @@ test('several workers without an adapter cannot recover: that is warned of', asy
   await cluster.terminate();
   assert.match(await cluster.log(), /WARN .*IO_RECOVERY_UNAVAILABLE: .*an app of 2 workers without an adapter cannot recover/);
 });
+
+test('a field of the app in auth that has the name of one of Socket.IO is warned of, once; clients that come back are not', async t => {
+  const running = await startApp(t, filesOf(''));
+  const { io, logs, url } = running;
+  const warnings = (): number => logs.filter(line => /^WARN .*IO_RECOVERY_AUTH: a client sends auth\./.test(line)).length;
+  const client = await connect(t, url, { ...COMES_BACK, auth: { token: 't' } });
+  io.emit('said', 1);
+  await next(client, 'said');
+  client.io.engine.close();
+  await next(client, 'connect');
+  assert.deepEqual([client.recovered, warnings()], [true, 0]);
+  for (const auth of [{ offset: '20' }, { pid: 'product-7' }]) await connect(t, url, { auth });
+  assert.equal(warnings(), 1);
+  await running.logged(/^WARN .*IO_RECOVERY_AUTH: a client sends auth\.offset of the app's own/);
+});
+
+for (const [name, pid] of [
+  ['a word', 'product-7'],
+  ['a number', 7],
+] as const) {
+  test(`auth.pid that is ${name} is warned of where recovery is on, and nowhere else`, async t => {
+    const on = await startApp(t, filesOf(''));
+    await connect(t, on.url, { auth: { pid } });
+    await on.logged(/^WARN .*IO_RECOVERY_AUTH: a client sends auth\.pid of the app's own/);
+    await on.close();
+    const off = await startApp(t, {});
+    await connect(t, off.url, { auth: { pid } });
+    assert.ok(!off.logs.some(line => line.includes('IO_RECOVERY_AUTH')));
+  });
+}
+
+test('recovery in memory and cleanupEmptyChildNamespaces are warned of when the app starts', async t => {
+  const init = (options: string): Files => ({ 'config/config.default.js': `exports.io = { init: { ${options} } };` });
+  const both = await startApp(t, init('connectionStateRecovery: {}, cleanupEmptyChildNamespaces: true'));
+  assert.equal(both.logs.filter(line => /^WARN .*IO_RECOVERY_CLEANUP: /.test(line)).length, 1);
+  await both.close();
+  for (const one of ['connectionStateRecovery: {}', 'cleanupEmptyChildNamespaces: true']) {
+    const { logs, close } = await startApp(t, init(one));
+    assert.ok(!logs.some(line => line.includes('IO_RECOVERY_CLEANUP')), one);
+    await close();
+  }
+});

@@ -41,6 +41,17 @@ export function recoveryWarning(
   return messageOf('IO_RECOVERY_UNAVAILABLE', problem);
 }
 
+/** What is kept for clients that come back is kept in the namespace's adapter, if no adapter of the config keeps it elsewhere. */
+export function cleanupWarning(
+  { cleanupEmptyChildNamespaces, connectionStateRecovery }: Init,
+  adapter: AdapterSettings | undefined,
+): string | undefined {
+  if (!cleanupEmptyChildNamespaces || !connectionStateRecovery || adapter) return undefined;
+  const problem =
+    'config.io.init.cleanupEmptyChildNamespaces and connectionStateRecovery are both on: when the connection of the last client of a namespace made on demand breaks, the namespace goes with all that was kept for it, and that client is not recovered; leave one of them out';
+  return messageOf('IO_RECOVERY_CLEANUP', problem);
+}
+
 /** Node closes connections that are quiet for `config.serverTimeout`. A client that polls hears nothing until the next ping. */
 export function timeoutWarning(init: Init, serverTimeout: number | null | undefined): string | undefined {
   const { pingInterval = 25_000 } = init;

@@ -1,7 +1,7 @@
 /** `config.io` after the check that runs while Egg starts. */
 import { SetupError } from '../errors';
 import { type AdapterSettings, readAdapter } from './adapter';
-import { corsWarning, recoveryWarning, timeoutWarning } from './checks';
+import { cleanupWarning, corsWarning, recoveryWarning, timeoutWarning } from './checks';
 import { readInit } from './init';
 import type { GenerateId, InitOptions, NamespaceConfig } from './options';
 import { nearest, otherPlaceOf, unknownOption } from './places';
@@ -42,7 +42,7 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
   const adapter = readAdapter({ adapter: io['adapter'], initAdapter, redis: io['redis'] }, config.redis, warn);
   const noRecovery = recoveryWarning(init, adapter, workers);
   if (noRecovery !== undefined) delete init.connectionStateRecovery;
-  for (const warning of [noRecovery, corsWarning(init), timeoutWarning(init, config.serverTimeout)])
+  for (const warning of [noRecovery, cleanupWarning(init, adapter), corsWarning(init), timeoutWarning(init, config.serverTimeout)])
     if (warning !== undefined) warn(warning);
   return {
     init,

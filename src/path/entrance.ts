@@ -102,7 +102,8 @@ async function isForwarded(connection: Connection, parents: Parents): Promise<bo
 async function open(connection: Connection): Promise<void> {
   const { socket } = connection;
   const { router, runtime } = connection.namespace;
-  const { deprecations, ids, passport, sessions } = runtime;
+  const { deprecations, ids, passport, recoveryAuth, sessions } = runtime;
+  recoveryAuth?.check(socket);
   ids.assign(socket);
   deprecations.ofSocket(socket);
   adoptSocket(socket, connection);
