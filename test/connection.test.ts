@@ -9,7 +9,7 @@ import { WebSocket } from 'ws';
 import { bootError, type Files, startApp } from './support/app';
 import { ask, connect, newClient, next, refusal } from './support/client';
 import { RawClient } from './support/raw';
-import { internals, nothingRemains, watchForCrashes } from './support/remains';
+import { engineConnections, internals, nothingRemains, watchForCrashes } from './support/remains';
 
 /** An app whose one connection middleware has this body. */
 function guarded(body: string, more: Files = {}): Files {
@@ -560,4 +560,22 @@ test('recovery cannot be told to skip the middleware', async t => {
   const recovery = `exports.io = { init: { connectionStateRecovery: { skipMiddlewares: true } } };`;
   const error = await bootError(t, { 'config/config.default.js': recovery });
   assert.match(error.message, /skipMiddlewares must be false/);
+});
+
+test('a client that enters and leaves a namespace again and again leaves no listener on its connection', async t => {
+  const { io, url } = await startApp(t, { 'app/router.js': `module.exports = app => { app.io.of('/chat'); };` });
+  const main = await connect(t, url);
+  const chat = main.io.socket('/chat');
+  await next(chat, 'connect');
+  const [connection] = engineConnections(io);
+  assert.ok(connection);
+  const listeners = connection.listenerCount('close');
+  for (let round = 0; round < 20; round++) {
+    const left = next([...io.of('/chat').sockets.values()][0] as Socket, 'disconnect');
+    chat.disconnect();
+    await left;
+    chat.connect();
+    await next(chat, 'connect');
+  }
+  assert.equal(connection.listenerCount('close'), listeners);
 });

@@ -1,5 +1,7 @@
 /** What a handler has at hand, and that it is its own. */
 import assert from 'node:assert/strict';
+import { type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { startApp } from './support/app';
 import { ask, type ClientVersion, connect, next } from './support/client';
@@ -258,12 +260,14 @@ test('what one packet writes to its request is not seen by the next, and a proxy
   const { url } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
-        app.io.route('spoil', async ctx => { ctx.query = { spoilt: 'yes' }; ctx.url = '/else'; return ctx.url; });
+        app.io.route('spoil', async ctx => { ctx.query = { spoilt: 'yes' }; ctx.url = '/else'; return [ctx.url, ctx.originalUrl, ctx.request.originalUrl]; });
         app.io.route('look', async ctx => [ctx.url === ctx.originalUrl, ctx.query.spoilt ?? null, new Proxy(ctx, {}).args[0], Object.create(ctx).args[0]]);
       };`,
   });
   const client = await connect(t, url);
-  assert.equal(await ask(client, 'spoil'), '/else');
+  const [written, ...original] = (await ask(client, 'spoil')) as string[];
+  assert.equal(written, '/else');
+  for (const url of original) assert.match(url, /^\/socket\.io\/\?EIO=4&/);
   assert.deepEqual(await ask(client, 'look', 1), [true, null, 1, 1]);
 });
 
@@ -341,4 +345,25 @@ test('in production nothing watches for what has an effect on HTTP responses onl
     logs.filter(line => line.includes('IO_RESPONSE_IGNORED')),
     [],
   );
+});
+
+test('ctx.ip of a client that polls is there when the TCP connection of its handshake has gone', async t => {
+  const { server, url } = await startApp(t, {
+    'app/router.js': `module.exports = app => { app.io.route('where', async ctx => ctx.ip); };`,
+  });
+  /** One request on a connection of its own; the server has seen that end. */
+  const fetchAlone = async (address: string, body?: string): Promise<string> => {
+    const closed = new Promise(resolve => server.once('connection', socket => socket.once('close', resolve)));
+    const options = { agent: false, method: body === undefined ? 'GET' : 'POST' };
+    const [response] = await next<[IncomingMessage]>(request(address, options).end(body), 'response');
+    const answer = await text(response);
+    await closed;
+    return answer;
+  };
+  const address = `${url}/socket.io/?EIO=4&transport=polling`;
+  const { sid } = JSON.parse((await fetchAlone(address)).slice(1)) as { sid: string };
+  await fetchAlone(`${address}&sid=${sid}`, '40');
+  await fetchAlone(`${address}&sid=${sid}`);
+  await fetchAlone(`${address}&sid=${sid}`, '420["where"]');
+  assert.equal(await fetchAlone(`${address}&sid=${sid}`), '430["127.0.0.1"]');
 });

@@ -13,7 +13,7 @@ test('a method of a class controller runs on an instance of its own, with the co
         async who(ctx) {
           const first = this.mark === undefined;
           this.mark = true;
-          return { first, same: ctx === this.ctx, app: this.app === app, keys: this.config.keys, service: await this.service.greeter.greet('you') };
+          return { first, pathName: this.pathName, file: this.fullPath.endsWith('app/io/controller/chat.js'), same: ctx === this.ctx, app: this.app === app, keys: this.config.keys, service: await this.service.greeter.greet('you') };
         }
       };`,
     'app/service/greeter.js': `
@@ -21,7 +21,7 @@ test('a method of a class controller runs on an instance of its own, with the co
     'app/router.js': `module.exports = app => { app.io.route('who', app.io.controller.chat.who); };`,
   });
   const client = await connect(t, url);
-  const answer = { first: true, same: true, app: true, keys: 'test-keys', service: 'hello you' };
+  const answer = { first: true, pathName: 'controller.chat', file: true, same: true, app: true, keys: 'test-keys', service: 'hello you' };
   assert.deepEqual(await ask(client, 'who'), answer);
   assert.deepEqual(await ask(client, 'who'), answer);
 });

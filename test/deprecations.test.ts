@@ -46,6 +46,7 @@ async function start(t: TestContext, redis?: object): Promise<RunningApp> {
       module.exports = app => {
         const { old } = app.io.controller;
         for (const name of Object.keys(old)) app.io.route(name, old[name]);
+        app.io.of('/beside');
       };`,
     'config/config.default.js': redis ? `exports.io = { redis: ${JSON.stringify(redis)} };` : '',
   });
@@ -77,9 +78,11 @@ for (const adapter of ['in-memory', 'Redis'] as const) {
       const connected = (await ask(alice, 'connected', bob.id)) as { all: string[] };
       assert.deepEqual({ ...connected, all: connected.all.toSorted() }, { found: bob.id, all: ids, missing: true });
     }
-    const told = next(bob, 'disconnect');
+    const beside = bob.io.socket('/beside');
+    await next(beside, 'connect');
+    const told = [next(bob, 'disconnect'), next(beside, 'disconnect')]; // the whole connection
     assert.equal(await ask(alice, 'remoteDisconnect', bob.id, true), 'done');
-    assert.match(String((await told)[0]), /^(io server disconnect|transport close)$/);
+    for (const [reason] of await Promise.all(told)) assert.match(String(reason), /^(io server disconnect|transport close)$/);
 
     const lines = warnings(logs);
     for (const { old, use } of Object.values(CALLS)) {
@@ -356,4 +359,20 @@ test('no prototype of Socket.IO is changed', async t => {
       assert.equal(descriptor.get, was[name]?.get, name);
     }
   }
+});
+
+test('nsp.clients(callback) in connection middleware has the socket that is just joining', async t => {
+  const { app, url } = await startApp(t, {
+    'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['ask'] } } };`,
+    'app/io/middleware/ask.js': `
+      module.exports = app => async (ctx, next) => {
+        await ctx.socket.join('lobby');
+        ctx.socket.nsp.in('lobby').clients((error, ids) => app.emit('ids', ids, ctx.id));
+        await next();
+      };`,
+  });
+  const told = next<[string[], string]>(app, 'ids');
+  await connect(t, url);
+  const [ids, id] = await told;
+  assert.deepEqual(ids, [id]);
 });

@@ -24,6 +24,7 @@ const APP: Files = {
       ioError() { throw new IoError('FULL', 'the room is full'); },
       ioDetails() { throw new IoError('FULL', 'the room is full', { status: 503, details: ['x'] }); },
       status() { throw Object.assign(new Error('gone for good'), { status: 410 }); },
+      quoted(ctx) { throw new IoError('UNKNOWN', 'there is no ' + ctx.args[1]); },
       exposed() { throw Object.assign(new Error('shown on purpose'), { expose: true, code: 'SHOWN' }); },
       koa404(ctx) { ctx.throw(404, 'no such room'); },
       koa500(ctx) { ctx.throw(500, 'a secret'); },
@@ -44,14 +45,16 @@ const SHOWN = {
   validation: { code: 'invalid_param', message: 'Validation Failed', details: [{ field: 'name' }] },
 };
 
-test('in production a client gets a code for an unexpected error, and those made to be shown whole', async t => {
-  const { url } = await startApp(t, APP, { env: 'prod' });
-  const client = await connect(t, url);
-  for (const [thrown, error] of Object.entries(SHOWN)) assert.deepEqual(await ask(client, 'fail', thrown), { error }, thrown);
-  const error = { code: 'INTERNAL_SERVER_ERROR', message: 'Internal Server Error' };
-  for (const thrown of ['plain', 'type', 'coded', 'string', 'object', 'nothing', 'koa500', 'middleware'])
-    assert.deepEqual(await ask(client, 'fail', thrown), { error }, thrown);
-});
+for (const env of ['prod', 'sit']) {
+  test(`in the env ${env} a client gets a code for an unexpected error, and those made to be shown whole`, async t => {
+    const { url } = await startApp(t, APP, { env });
+    const client = await connect(t, url);
+    for (const [thrown, error] of Object.entries(SHOWN)) assert.deepEqual(await ask(client, 'fail', thrown), { error }, thrown);
+    const error = { code: 'INTERNAL_SERVER_ERROR', message: 'Internal Server Error' };
+    for (const thrown of ['plain', 'type', 'coded', 'string', 'object', 'nothing', 'koa500', 'middleware'])
+      assert.deepEqual(await ask(client, 'fail', thrown), { error }, thrown);
+  });
+}
 
 test('while developing and testing a client gets the message of every error', async t => {
   for (const env of ['unittest', 'local']) {
@@ -309,4 +312,21 @@ test('a string that is thrown is logged without a stack of the plugin, and with 
     /^ERROR .*event "say" failed, namespace \/, socket \S+: \[Error: no room left\n +a string was thrown, which has no stack/,
   );
   assert.doesNotMatch(line, /\n +at |errors\.js/);
+});
+
+test('an error of status 500 or more is one ERROR with its stack, also where it is made to be shown', async t => {
+  const { url, logs } = await startApp(t, APP);
+  await ask(await connect(t, url), 'fail', 'ioDetails');
+  const lines = logs.filter(line => line.includes('the room is full'));
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? '', /^ERROR .*IoError: the room is full\n +at /);
+});
+
+test('a refusal that quotes the client is one short line of the log', async t => {
+  const { url, logs } = await startApp(t, APP);
+  await ask(await connect(t, url), 'fail', 'quoted', `x\u2028y\nz ${'long '.repeat(2000)}`);
+  const lines = logs.filter(line => line.includes('there is no'));
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? '', /^WARN .*IoError: there is no x y z long [long ]+$/);
+  assert.ok((lines[0]?.length ?? 0) < 700, `${lines[0]?.length} characters`);
 });

@@ -324,7 +324,7 @@ test('a client that says goodbye in the breath in which it connects leaves nothi
 });
 
 test('a namespace made on demand, for a client that has gone meanwhile, begins no onion', async t => {
-  const { url, io } = await start(t);
+  const { url, io, gate } = await start(t);
   let decide: (() => void) | undefined;
   const asked = new Promise<void>(resolve => {
     io.of((_name, _auth, answer) => {
@@ -340,6 +340,8 @@ test('a namespace made on demand, for a client that has gone meanwhile, begins n
   await closed;
   decide?.();
   await nothingRemains(io);
+  assert.equal(gate.onions, 0);
+  assert.equal(io._nsps.has('/on-demand'), false);
 });
 
 const THROWING: Record<string, string> = {

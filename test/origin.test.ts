@@ -296,6 +296,24 @@ test('the app’s own allowRequest is still asked, after the origin', async t =>
   assert.equal(asked.length, before);
 });
 
+test('of the answers of an allowRequest the first counts', async t => {
+  const answers = `(request, answer) => {
+    const isAllowed = request.headers['x-first'] === 'yes';
+    answer(null, isAllowed);
+    answer(null, !isAllowed);
+  }`;
+  const app = await start(t, `exports.io = { init: { allowRequest: ${answers} } };`);
+  for (const [first, isAllowed] of [
+    ['yes', true],
+    ['no', false],
+  ] as const) {
+    const begun: unknown[] = [];
+    app.io.engine.on('connection', (connection: unknown) => begun.push(connection));
+    assert.equal(await allows(t, app, { 'x-first': first }), isAllowed);
+    assert.equal(begun.length > 0, isAllowed);
+  }
+});
+
 test('an allowRequest that throws refuses, and is logged', async t => {
   const app = await start(t, `exports.io = { init: { cors: { origin: '*' }, allowRequest: () => { throw new Error('a bug'); } } };`);
   for (const headers of [{}, { origin: 'https://a.example' }]) assert.equal(await allows(t, app, headers as Headers), false);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startApp } from './support/app';
 import { ask, type ClientVersion, connect, next } from './support/client';
+import { openPolling } from './support/raw';
 import { internals, watchForCrashes } from './support/remains';
 
 test('the value that a controller returns is the acknowledgement', async t => {
@@ -273,4 +274,22 @@ test('a function of socket.use() that throws, now or later, answers with the err
   assert.equal(await ask(client, 'say', 'too late'), 'said');
   assert.equal(await ask(client, 'say', 'well'), 'said');
   await internals(io).runtime.inFlight.idle();
+});
+
+test('an event in the same payload as one whose handler disconnects is not handled', async t => {
+  const { app, url } = await startApp(t, {
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('leave', async ctx => { ctx.disconnect(); });
+        app.io.route('say', async () => app.emit('said'));
+      };`,
+  });
+  let said = 0;
+  app.on('said', () => said++);
+  const address = await openPolling(url);
+  const post = async (...packets: string[]): Promise<unknown> =>
+    (await fetch(address, { method: 'POST', body: packets.join('\x1e') })).text();
+  await post('40');
+  await post('42["say"]', '42["leave"]', '42["say"]');
+  assert.equal(said, 1);
 });

@@ -377,7 +377,8 @@ test('in every worker a parent is asked, also where the server itself has named 
         async serverDidReady() { this.app.io.of('/room-1').emit('hello'); }
       };`,
       'app/router.js': `module.exports = app => {
-        app.io.of(/^\\/room-\\d$/).use((socket, next) => next(socket.handshake.auth.key ? undefined : new Error('no key')))
+        app.io.of((name, auth, answer) => answer(null, name.startsWith('/room-')))
+          .use((socket, next) => next(socket.handshake.auth.key ? undefined : new Error('no key')))
           .on('connection', socket => socket.emit('worker', process.pid));
       };`,
     },

@@ -7,6 +7,7 @@ import { type Files, type RunningApp, startApp } from './support/app';
 import { ask, type Client, connect, newClient, next } from './support/client';
 import { startCluster } from './support/cluster';
 import { startProxy } from './support/proxy';
+import { RawClient } from './support/raw';
 import { startRedis } from './support/redis';
 import { nothingRemains, watchForCrashes } from './support/remains';
 
@@ -337,12 +338,39 @@ test('with an id of its own, whoever comes with the private id of a client and i
   app.io.emit('said', 1);
   await until(client, heard, 1);
   const auth = { pid: Reflect.get(client, '_pid'), offset: Reflect.get(client, '_lastOffset'), stranger: true };
-  const other = newClient(t, app.url, { auth });
-  const otherChat = other.io.socket('/chat'); // over the same connection
-  await Promise.all([next(other, 'connect_error'), next(otherChat, 'connect')]);
-  assert.notEqual(otherChat.id, chat.id);
+  const other = await RawClient.open(t, app.url);
+  other.send(`40${JSON.stringify(auth)}`);
+  assert.match(await other.frame(/^44/), /revoked/);
+  other.send('40/chat,'); // over the same connection, once that has had the id of the other one
+  assert.match(await other.frame(/^4[04]\/chat,/), /^40\/chat,\{"sid":"\/chat#user-2",/);
   const nsp = app.io.of('/chat');
   assert.deepEqual([nsp.sockets.size, nsp.sockets.has(String(chat.id))], [2, true]);
+});
+
+test('a client that comes back when another one has its id by now is refused, and the other one stays', async t => {
+  watchForCrashes(t);
+  const app = await startApp(t, filesOf(`generateId: (ids => () => ids.shift())(['one', 'one', 'two'])`));
+  const proxy = await startProxy(t, app.port);
+  const client = await connect(t, proxy.url, COMES_BACK);
+  const heard = hear(client);
+  app.io.emit('said', 1);
+  await until(client, heard, 1);
+  const left = gone(app);
+  proxy.cut();
+  await left;
+  const other = await connect(t, app.url);
+  assert.equal(other.id, 'one');
+  const refused = next<[Error]>(client, 'connect_error');
+  const letIn = next(client, 'connect');
+  proxy.lead(app.port);
+  assert.match(String(await Promise.race([refused, letIn])), /^Error: .*IO_ID_INVALID/);
+  const heardByOther = hear(other);
+  app.io.to('one').emit('said', 2);
+  await until(other, heardByOther, 1);
+  assert.deepEqual([...app.io.sockets.sockets.keys()], ['one']);
+  client.disconnect();
+  other.disconnect();
+  await nothingRemains(app.io);
 });
 
 test('in memory: a client that has heard nothing yet is recovered', async t => {

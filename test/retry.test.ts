@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { type AppOptions, type Files, type RunningApp, startApp } from './support/app';
 import { type Client, type ClientVersion, connect, newClient, next, refusal, refusalsBeside } from './support/client';
 import { RawClient } from './support/raw';
-import { internals, nothingRemains, remains, watchForCrashes } from './support/remains';
+import { type EngineConnection, engineConnections, internals, NOTHING, nothingRemains, remains, watchForCrashes } from './support/remains';
 
 const GUARDED = `{ connectionMiddleware: ['guard'] }`;
 
@@ -263,17 +263,31 @@ test('a client that is put off and asks again is let in, and stays', async t => 
   await nothingRemains(running.io);
 });
 
-test('a client that is put off leaves nothing when it goes, and does not keep a closing app waiting', async t => {
+test('a client that is put off leaves nothing when it goes, and is let go at once when the app closes', async t => {
   const running = await start(t, { delay: 60_000 });
+  const { inFlight } = internals(running.io).runtime;
+  await RawClient.open(t, running.url);
+  const [other] = engineConnections(running.io);
   trouble(running, 'refused');
   for (const end of ['vanish', 'close'] as const) {
     const asked = next(running.app, 'asked');
     const client = await RawClient.open(t, running.url);
     client.send('40/chat,');
     await asked;
-    if (end === 'vanish') client.vanish();
-    else await running.close();
+    await inFlight.idle();
+    if (end === 'vanish') {
+      const gone = next(engineConnections(running.io).at(-1) as EngineConnection, 'close'); // the client's
+      client.vanish();
+      await gone;
+      assert.deepEqual(remains(running.io), { ...NOTHING, connections: 1 });
+      continue;
+    }
+    inFlight.begin(); // a handler that runs: others stay until it has ended
+    const closing = running.close();
     await client.closed;
+    assert.equal(Reflect.get(other as EngineConnection, 'readyState'), 'open');
+    inFlight.end();
+    await closing;
     await nothingRemains(running.io);
   }
 });

@@ -153,8 +153,14 @@ test('an error that middleware of the socket itself passes on reaches a routed e
 });
 
 test('an event that no client can send is warned of', async t => {
-  const { logs } = await startApp(t, { 'app/router.js': `module.exports = app => { app.io.route('connect', async () => {}); };` });
-  assert.match(logs.find(line => line.includes('IO_ROUTE_UNREACHABLE')) ?? '', /^WARN .*route\('connect'\) of namespace '\/'/);
+  const events = ['connect', 'connect_error', 'newListener', 'removeListener'];
+  const { logs } = await startApp(t, {
+    'app/router.js': `module.exports = app => { for (const event of ${JSON.stringify(events)}) app.io.route(event, async () => {}); };`,
+  });
+  const lines = logs.filter(line => line.includes('IO_ROUTE_UNREACHABLE'));
+  assert.equal(lines.length, events.length);
+  for (const [index, event] of events.entries())
+    assert.match(lines[index] ?? '', new RegExp(`^WARN .*route\\('${event}'\\) of namespace '/'`));
 });
 
 test('a namespace that is routed but not configured works, without middleware', async t => {

@@ -1,18 +1,19 @@
 /** What a server does when it closes. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Server } from 'egg-socket.io';
 import WebSocket from 'ws';
 import { type Files, type RunningApp, startApp } from './support/app';
 import { type Client, type ClientVersion, connect, newClient, next } from './support/client';
 import { RawClient } from './support/raw';
-import { internals, remains } from './support/remains';
+import { engineConnections, internals, remains } from './support/remains';
 
 const FILES: Files = {
   'app/io/middleware/wait.js': `
     module.exports = app => async (ctx, next) => {
       app.emit('asked', ctx.socket.handshake.auth.name);
-      await new Promise(resolve => app.once('go', resolve));
+      await new Promise(resolve => app.once('enter', resolve));
       await next();
       app.emit('left');
     };`,
@@ -122,18 +123,32 @@ test('a closing server begins nothing new: no session, no connection to a namesp
   assert.deepEqual(answers, ['done']);
 });
 
-test('a client that is connecting when the server closes hears that the connection has closed, and its middleware comes to its end', async t => {
+test('a client that is connecting when the server closes is let in, begins nothing, hears that the connection has closed, and its middleware ends', async t => {
   const running = await startApp(t, FILES);
   const { app, io, url } = running;
+  const begun = next(app, 'begun');
+  (await connect(t, url)).emit('slow', 'keeps the server waiting');
+  await begun;
   const asked = next(app, 'asked');
   const client = newClient(t, `${url}/waits`);
+  const heard: unknown[] = [];
+  for (const event of ['connect', 'connect_error']) client.on(event, () => heard.push(event));
+  client.on('disconnect', reason => heard.push(reason));
+  app.on('late', () => heard.push('the event has been handled'));
   await asked;
+  const connection = engineConnections(io).at(-1);
+  assert.ok(connection);
   const isLeft = next(app, 'left');
   const closed = retire(io);
   const end = next(client.io, 'close');
-  client.on('connect_error', () => assert.fail('it is told that it may not connect'));
+  const event = next(connection, 'message');
+  client.emit('late'); // sent when it is let in
+  app.emit('enter');
+  await Promise.race([event, end]);
+  await nextTurn();
   app.emit('go');
-  assert.equal((await end)[0], 'transport close');
+  await end;
+  assert.deepEqual(heard, ['connect', 'transport close']);
   await isLeft;
   await closed;
   assert.equal(remains(io).inFlight, 0);

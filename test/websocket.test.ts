@@ -221,3 +221,21 @@ test('broadcasts of one tick leave together as well', async t => {
   await last;
   assert.equal(writes.count, 1);
 });
+
+test('a connection whose listener throws at the end of a tick keeps back no frames of others', async t => {
+  const running = await startApp(t, {});
+  const one = await connected(t, running);
+  const other = await connected(t, running);
+  const thrown: unknown[] = [];
+  process.setUncaughtExceptionCaptureCallback(error => thrown.push(error));
+  t.after(() => process.setUncaughtExceptionCaptureCallback(null));
+  const mishap = new Error('a mishap');
+  one.socket.conn.transport.once('drain', () => {
+    throw mishap;
+  });
+  const news = next(other.client, 'news');
+  one.socket.emit('news', 1);
+  other.socket.emit('news', 2);
+  assert.deepEqual(await news, [2]);
+  assert.deepEqual(thrown, [mishap]);
+});

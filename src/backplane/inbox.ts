@@ -31,7 +31,7 @@ export class Inbox {
       () => write(`${place}: a message that no server of this app can have sent was dropped`),
       count =>
         write(
-          `${count} more messages that no server of this app can have sent were dropped in the last minute, the last one from ${place}`,
+          `${count} more ${count === 1 ? 'message' : 'messages'} that no server of this app can have sent ${count === 1 ? 'was' : 'were'} dropped in the last minute, the last one from ${place}`,
         ),
     );
   }
@@ -48,8 +48,9 @@ export class Inbox {
       () => this.#logger.error('[egg-socket.io] a message over %s has failed here:', this.#from, error),
       count =>
         this.#logger.error(
-          '[egg-socket.io] %d more messages over %s have failed here in the last minute: %s',
+          '[egg-socket.io] %d more %s over %s failed here in the last minute: %s',
           count,
+          count === 1 ? 'message' : 'messages',
           this.#from,
           error.message,
         ),

@@ -121,9 +121,6 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
 
     constructor(ctx: EggSocketContext) {
       this.ctx = ctx;
-      // the TCP connection of a handshake over polling may be gone by now, and its address with it
-      if (!ctx.req.socket.remoteAddress)
-        define(this, { socket: Object.create(ctx.req.socket, { remoteAddress: { value: ctx.socket.handshake.address } }) });
     }
 
     get app(): EggApplication {

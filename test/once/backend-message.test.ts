@@ -140,7 +140,7 @@ test('what is dropped has a line a minute for each channel, and one with its cou
       'Redis, channel b: a message # was dropped',
       'Redis, channel c: a message # was dropped',
       '2 more messages # were dropped in the last minute, the last one from Redis, channel a',
-      '1 more messages # were dropped in the last minute, the last one from Redis, channel b',
+      '1 more message # was dropped in the last minute, the last one from Redis, channel b',
     ].map(line),
   );
   for (let index = 0; index < 100; index++) inbox.drop(`made-up-${index}`);

@@ -164,7 +164,7 @@ for (const name of PLATFORMS) {
 
     await on('a frame that is longer than the server takes is a clear error, and is not sent', async phone => {
       const socket = await phone.connect('', { reconnectionDelay: 1 });
-      assert.equal(await socket.emitWithAck('echo', '你'.repeat(6600)), '你'.repeat(6600));
+      for (const fits of ['你'.repeat(6600), '😀'.repeat(4950)]) assert.equal(await socket.emitWithAck('echo', fits), fits);
       for (const long of ['a'.repeat(20_000), '你'.repeat(6700), phone.evaluate('new ArrayBuffer(20001)')]) {
         const end = next<[string, { message: string; description: MiniProgramError }]>(socket, 'disconnect');
         socket.emit('echo', long);
@@ -391,6 +391,38 @@ test('where a platform does not tell of the end of its only socket, the next one
   await next(socket, 'connect');
   assert.equal(await socket.emitWithAck('echo', 1), 1);
   assert.equal(phone.sockets(), 1);
+});
+
+test('where a server does not say how much it takes, all is sent', async t => {
+  const app = await startApp(t, FILES);
+  Object.assign(app.io.engine.opts, { maxHttpBufferSize: undefined }); // which the handshake tells since Engine.IO 6.2
+  const phone = new Phone(t, 'wx', app.url);
+  assert.equal(await (await phone.connect()).emitWithAck('echo', '你'.repeat(5000)), '你'.repeat(5000));
+});
+
+test('a connection that has ended sends nothing when the program comes back, and one that is there does', async t => {
+  const app = await startApp(t, FILES);
+  const phone = new Phone(t, 'wx', app.url);
+  const socket = await phone.connect();
+  const webSocket = Reflect.get(socket.io.engine.transport, 'ws') as { send(data: unknown): void };
+  const { send } = webSocket;
+  const sent: unknown[] = [];
+  Object.assign(webSocket, {
+    send(data: unknown) {
+      sent.push(data);
+      send(data);
+    },
+  });
+  const comeBack = (): unknown[] => {
+    sent.length = 0;
+    phone.hide({ sockets: 'stay' });
+    phone.show();
+    return [...sent];
+  };
+  assert.deepEqual(comeBack(), ['6']);
+  socket.disconnect();
+  await phone.settled(0);
+  assert.deepEqual(comeBack(), []);
 });
 
 test('who wants no reconnection is not connected again after the background', async t => {

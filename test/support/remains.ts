@@ -12,7 +12,7 @@ type Internals = NonNullable<ReturnType<typeof lifecycleOf>>;
 /** A connection of Engine.IO, on the server's side. */
 export type EngineConnection = EventEmitter & { readonly id: string };
 
-const NOTHING = { arrivals: 0, ids: 0, inFlight: 0, preConnectSockets: 0, sockets: 0, sids: 0, rooms: 0, connections: 0 };
+export const NOTHING = { arrivals: 0, ids: 0, inFlight: 0, preConnectSockets: 0, sockets: 0, sids: 0, rooms: 0, connections: 0 };
 
 /** What the plugin keeps from its users: the one way of tests to it. */
 export function internals(io: Server): Internals {
