@@ -4,44 +4,12 @@
  * so that a factory `app => ...` finds all that other plugins put on the app.
  */
 import { types } from 'node:util';
-import type { SocketHandler } from './path/context';
 import { type EggApplication, isClass } from './egg';
 import { messageOf, SetupError } from './errors';
+import { controllerFolder, controllerOf, thereAre, withoutGenerator } from './handlers';
+import { CONTROLLER_FILES, findIn, isFunction, isTree, type LoadedFile, mapFiles, MIDDLEWARE_FILES, namesIn } from './loaded-file';
 import { type Layer, type OnLate, waitingForNext } from './path/onion';
 import type { Controllers, Middleware, Middlewares, SpecificHandler } from './types';
-
-/** The names under which Egg's custom loader puts the files on the app, until `LoadedFiles` takes them. */
-export const CONTROLLER_FILES = 'ioControllerFiles';
-export const MIDDLEWARE_FILES = 'ioMiddlewareFiles';
-
-/** One file as Egg loaded it. Its enumerable properties are those that Egg adds: the files of a folder of the same name. */
-class LoadedFile {
-  readonly #exports: unknown;
-  readonly #path: string;
-  readonly #pathName: string;
-
-  constructor(exports: unknown, path: string, pathName: string) {
-    this.#exports = exports;
-    this.#path = path;
-    this.#pathName = pathName;
-  }
-
-  get exports(): unknown {
-    return this.#exports;
-  }
-  get path(): string {
-    return this.#path;
-  }
-  /** As `controller.chat.room`. */
-  get pathName(): string {
-    return this.#pathName;
-  }
-}
-
-/** The `initializer` of Egg's custom loader: keeps a file as it is, for later. */
-export function keepFile(exports: unknown, file: { path: string; pathName: string }): LoadedFile {
-  return new LoadedFile(exports, file.path, file.pathName);
-}
 
 export class LoadedFiles {
   readonly #app: EggApplication;
@@ -125,44 +93,10 @@ export class LoadedFiles {
   }
 }
 
-/** A handler that may be a generator function, as one that can be awaited. */
-export function toAsync(fn: (...args: never[]) => unknown, place: string, app: EggApplication): SocketHandler {
-  // called with `this` and the context, whatever its parameters are declared as
-  return (types.isGeneratorFunction(fn) ? withoutGenerator(fn, 'IO_CONTROLLER_INVALID', place, app) : fn) as SocketHandler;
-}
-
-/** What a generator function becomes so that it can be awaited: egg 3 runs generators, later versions refuse them. */
-function withoutGenerator(
-  fn: (...args: never[]) => unknown,
-  code: 'IO_CONTROLLER_INVALID' | 'IO_MIDDLEWARE_INVALID',
-  place: string,
-  app: EggApplication,
-): (this: unknown, ...args: unknown[]) => unknown {
-  try {
-    if (app.toAsyncFunction && !types.isAsyncFunction(fn)) return app.toAsyncFunction(fn) as () => Promise<unknown>;
-  } catch {
-    // egg 4 has the method still, but only to say no
-  }
-  throw new SetupError(code, `${place} is a generator function, which this version of Egg does not run; make it an async function`);
-}
-
 function take(app: EggApplication, property: string): object {
   const files: unknown = Reflect.get(app, property);
   Reflect.deleteProperty(app, property);
   return isTree(files) ? files : {};
-}
-
-/** Egg loads `chat.js` and the folder `chat` into one node: what the file is, with the folder's files as properties. */
-function mapFiles(node: object, load: (file: LoadedFile) => object, toFolder = (_path: string): object => ({}), path = ''): object {
-  const mapped = node instanceof LoadedFile ? load(node) : toFolder(path);
-  for (const [name, child] of Object.entries(node))
-    Object.defineProperty(mapped, name, {
-      value: mapFiles(child as object, load, toFolder, `${path}.${name}`),
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    }); // Egg's loader makes nothing but nodes
-  return mapped;
 }
 
 function middlewareOf(file: LoadedFile, app: EggApplication): Middleware {
@@ -194,94 +128,4 @@ function generatorMiddleware(fn: (...args: never[]) => unknown, path: string, ap
 
 function* descending(next: () => Promise<unknown>): Generator<unknown, unknown, unknown> {
   return yield next();
-}
-
-function controllerOf(file: LoadedFile, app: EggApplication): object {
-  let { exports } = file;
-  if (isFunction(exports) && !isClass(exports) && !types.isAsyncFunction(exports) && !types.isGeneratorFunction(exports))
-    exports = exports(app);
-  if (isClass(exports)) return classHandlers(exports as ControllerClass, file, app); // only what is a function there is called
-  if (isFunction(exports)) return toAsync(exports, file.path, app);
-  if (isTree(exports)) return objectHandlers(exports, file.path, app);
-  throw new SetupError(
-    'IO_CONTROLLER_INVALID',
-    `${file.path} must export a class, an object of functions, an async function, or a function that takes the app and returns one of these`,
-  );
-}
-
-type ControllerClass = new (ctx: object) => Record<string, (ctx: unknown) => unknown>;
-
-/** One handler a method, inherited ones included: each call has an instance of its own. */
-function classHandlers(Controller: ControllerClass, file: LoadedFile, app: EggApplication): object {
-  Object.assign(Controller.prototype, { pathName: file.pathName, fullPath: file.path }); // as Egg does: its loggers show them
-  const handlers: Record<string, SocketHandler> = {};
-  for (let proto: unknown = Controller.prototype; isTree(proto) && proto !== Object.prototype; proto = Object.getPrototypeOf(proto)) {
-    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(proto))) {
-      if (name === 'constructor' || !isFunction(value) || Object.hasOwn(handlers, name)) continue;
-      if (types.isGeneratorFunction(value)) {
-        const method = toAsync(value, `${file.path}#${name}`, app);
-        handlers[name] = ctx => method.call(new Controller(ctx) as never, ctx); // a method's `this` is the instance
-      } else {
-        handlers[name] = ctx => new Controller(ctx)[name]?.(ctx);
-      }
-    }
-  }
-  return handlers;
-}
-
-function objectHandlers(object: object, path: string, app: EggApplication): object {
-  const handlers: Record<string, object> = {};
-  for (const [name, value] of Object.entries(object)) {
-    if (isFunction(value)) handlers[name] = toAsync(value, `${path}#${name}`, app);
-    else if (isTree(value)) handlers[name] = objectHandlers(value, `${path}#${name}`, app);
-  }
-  return handlers;
-}
-
-/** Names that are looked for in any object, by `await` and by what prints objects. */
-const PROBED: ReadonlySet<string> = new Set(['then', 'toJSON', 'inspect']);
-
-/**
- * A folder of controllers. A name that no file has throws, with the names that there are:
- * `controller.chta.say` would be a TypeError of undefined, which does not say what is missing.
- */
-function controllerFolder(path: string): object {
-  const folder: object = new Proxy(
-    {},
-    {
-      get(files, name) {
-        if (typeof name === 'symbol' || name in files || PROBED.has(name)) return Reflect.get(files, name) as unknown;
-        throw new SetupError('IO_CONTROLLER_UNKNOWN', `app.io.controller${path} has no '${name}'; ${thereAre(namesIn(folder))}`);
-      },
-    },
-  );
-  return folder;
-}
-
-/** What a tree has instead of a name that it does not have. */
-function thereAre(names: readonly string[]): string {
-  return names.length > 0 ? `use one of: ${names.toSorted().join(', ')}` : 'no file is there';
-}
-
-/** The member of a tree by a name with dots. */
-function findIn(tree: object, name: string): unknown {
-  return name
-    .split('.')
-    .reduce<unknown>((tree, key) => (isTree(tree) && Object.hasOwn(tree, key) ? Reflect.get(tree, key) : undefined), tree);
-}
-
-/** The names of all functions in a tree, as `auth` and `admin.auth`. */
-function namesIn(tree: object, prefix = ''): string[] {
-  return Object.entries(tree).flatMap(([name, node]) => [
-    ...(isFunction(node) ? [prefix + name] : []),
-    ...namesIn(node as object, `${prefix}${name}.`),
-  ]);
-}
-
-function isTree(value: unknown): value is object {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function';
-}
-
-function isFunction(value: unknown): value is (...args: unknown[]) => unknown {
-  return typeof value === 'function';
 }

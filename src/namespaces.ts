@@ -3,7 +3,8 @@ import type { Namespace as SocketIoNamespace, Server as SocketIoServer } from 's
 import type { Settings } from './config/settings';
 import type { EggApplication } from './egg';
 import { SetupError, toError } from './errors';
-import { type LoadedFiles, toAsync } from './loader';
+import { toAsync } from './handlers';
+import type { LoadedFiles } from './loader';
 import { isChainable } from './path/chainable';
 import type { SocketHandler } from './path/context';
 import { named, openEntrance } from './path/entrance';

@@ -9,6 +9,7 @@ import { keepLocale, type LocaleOwner } from './locale';
 import { addModuleScope, type SETTLE } from './module-scope';
 import { warnOfResponses } from './response-warnings';
 import { createServicesClass } from './service';
+import { SHORTHANDS } from './shorthands';
 import type { ConnectionSession } from './session';
 import type { Acknowledge } from '../types';
 
@@ -176,15 +177,13 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
       },
     });
   }
-
   // of Egg's prototypes nothing is changed: ours stand in front of them
   Object.setPrototypeOf(EggSocketContext.prototype, app.context);
   Object.setPrototypeOf(EggSocketRequest.prototype, app.request);
   Object.setPrototypeOf(EggSocketResponse.prototype, app.response);
   // a setter that Koa has under one of these names would be called by the assignments of the constructor
-  define(EggSocketContext.prototype, { app, socket: undefined, packet: undefined, starttime: 0 });
-  define(EggSocketRequest.prototype, { ctx: undefined });
-  define(EggSocketResponse.prototype, { ctx: undefined });
+  defineValues(EggSocketContext.prototype, { app, socket: undefined, packet: undefined, starttime: 0 });
+  for (const { prototype } of [EggSocketRequest, EggSocketResponse]) defineValues(prototype, { ctx: undefined });
   Object.defineProperties(EggSocketContext.prototype, SHORTHANDS);
   addModuleScope(EggSocketContext.prototype, app);
   keepLocale(EggSocketContext.prototype, app, ctx => ctx[OWNER]);
@@ -193,65 +192,6 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
   return EggSocketContext;
 }
 
-const DELEGATED_PROPERTIES = [
-  'client',
-  'server',
-  'adapter',
-  'id',
-  'conn',
-  'rooms',
-  'acks',
-  'volatile',
-  'broadcast',
-  'connected',
-  'disconnected',
-  'handshake',
-] as const;
-const DELEGATED_METHODS = ['join', 'leave', 'to', 'in', 'send', 'write', 'disconnect'] as const;
-
-/** The members of the socket that a context has as its own, as `ctx.emit()` for `ctx.socket.emit()`. */
-const SHORTHANDS: PropertyDescriptorMap & ThisType<SocketContext> = {
-  ...Object.fromEntries(
-    DELEGATED_PROPERTIES.map((name): [string, PropertyDescriptor & ThisType<SocketContext>] => [
-      name,
-      {
-        configurable: true,
-        get(): unknown {
-          return Reflect.get(this.socket, name);
-        },
-      },
-    ]),
-  ),
-  ...Object.fromEntries(
-    DELEGATED_METHODS.map((name): [string, PropertyDescriptor & ThisType<SocketContext>] => [
-      name,
-      {
-        configurable: true,
-        writable: true,
-        value(...args: unknown[]): unknown {
-          return Reflect.apply(this.socket[name], this.socket, args);
-        },
-      },
-    ]),
-  ),
-  // returns the socket, as it did: chains of it go on, and a controller that returns it answers nothing
-  emit: {
-    configurable: true,
-    writable: true,
-    value(...args: Parameters<Socket['emit']>): Socket {
-      this.socket.emit(...args);
-      return this.socket;
-    },
-  },
-  // Socket.IO 4 has no such flag: everything is JSON unless binary
-  json: {
-    configurable: true,
-    get(): Socket {
-      return this.socket;
-    },
-  },
-};
-
-function define(target: object, values: Record<string, unknown>): void {
+function defineValues(target: object, values: Record<string, unknown>): void {
   for (const [name, value] of Object.entries(values)) Object.defineProperty(target, name, { value, configurable: true, writable: true });
 }

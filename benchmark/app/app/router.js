@@ -1,7 +1,8 @@
 'use strict';
 
 module.exports = app => {
-  const { message, bare, silent, cluster, adapters, generated = {} } = app.io.controller;
+  const { message, bare, silent, cluster, adapters } = app.io.controller;
+  const generated = 'generated' in app.io.controller ? app.io.controller.generated : {}; // a name that is not there throws
   const main = app.io.of('/');
   main.route('echo', message.echo);
   main.route('echo-and-log', message.echoAndLog);

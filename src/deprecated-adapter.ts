@@ -1,0 +1,82 @@
+/** The calls and tables of adapters of Socket.IO 2. */
+import type { Namespace } from 'socket.io';
+import type { Adapter, Room } from 'socket.io-adapter';
+import type { Callback, DeprecationLog } from './deprecation-log';
+import { SetupError } from './errors';
+import { idsOf } from './old-ids';
+import { keyedMap } from './keyed-tables';
+
+/**
+ * `adapter.clients(rooms, callback)`, `clientRooms`, `allRooms`, `remoteJoin`, `remoteLeave`, `remoteDisconnect`, `rooms[room]` and `sids[id]`;
+ * `customRequest` and `customHook` are gone for good.
+ */
+export function keepOldCalls(adapter: Adapter, log: DeprecationLog): void {
+  const nsp = adapter.nsp as Namespace; // declared as any
+  const allRooms: unknown = Reflect.get(adapter, 'allRooms'); // of Redis; it takes no callback any more
+  const gone = (old: string) => (): never => {
+    throw new SetupError(
+      'IO_CONFIG_REMOVED',
+      `adapter.${old} is of Socket.IO 2; use nsp.serverSideEmitWithAck(event, ...) and nsp.on(event, ...)`,
+    );
+  };
+  Object.assign(adapter, {
+    clients: (rooms: unknown, callback?: Callback<string[]>): void => {
+      log.warn('adapter.clients(rooms, callback)', 'await nsp.in(rooms).fetchSockets()');
+      const [wanted, answered] = typeof rooms === 'function' ? [undefined, rooms as Callback<string[]>] : [rooms, callback];
+      log.answer(answered, () => idsOf(nsp.in(roomsOf(wanted))));
+    },
+    clientRooms: (id: string, callback?: Callback<string[] | null>): void => {
+      log.warn('adapter.clientRooms(id, callback)', '(await nsp.in(id).fetchSockets())[0]?.rooms');
+      log.answer(callback, async () => {
+        const [socket] = await nsp.in(id).fetchSockets();
+        return socket ? [...socket.rooms] : null;
+      });
+    },
+    allRooms: (callback?: Callback<string[]>): unknown => {
+      if (!callback && typeof allRooms === 'function') return Reflect.apply(allRooms, adapter, []) as unknown;
+      log.warn('adapter.allRooms(callback)', 'the rooms of await nsp.fetchSockets()');
+      log.answer(callback, async () => [...new Set((await nsp.fetchSockets()).flatMap(({ rooms }) => [...rooms]))]);
+      return undefined;
+    },
+    remoteJoin: (id: string, room: string, callback?: Callback): void => {
+      log.warn('adapter.remoteJoin(id, room, callback)', 'nsp.in(id).socketsJoin(room)');
+      log.answer(callback, () => nsp.in(id).socketsJoin(room));
+    },
+    remoteLeave: (id: string, room: string, callback?: Callback): void => {
+      log.warn('adapter.remoteLeave(id, room, callback)', 'nsp.in(id).socketsLeave(room)');
+      log.answer(callback, () => nsp.in(id).socketsLeave(room));
+    },
+    remoteDisconnect: (id: string, close: boolean, callback?: Callback): void => {
+      log.warn('adapter.remoteDisconnect(id, close, callback)', 'nsp.in(id).disconnectSockets(close)');
+      log.answer(callback, () => nsp.in(id).disconnectSockets(close));
+    },
+    rooms: keyedMap(adapter.rooms, {
+      read: (_room, ids: Set<string>) => ({
+        length: ids.size,
+        get sockets() {
+          return asKeys(ids); // there may be many, and most ask for their number
+        },
+      }),
+      onRead: log.onRead('adapter.rooms', 'adapter.rooms.get(room)?.size'),
+    }),
+    sids: keyedMap(adapter.sids, {
+      read: (_id, rooms: Set<Room>) => asKeys(rooms),
+      onRead: log.onRead('adapter.sids', 'adapter.sids.get(id)'),
+    }),
+  });
+  Object.defineProperties(adapter, {
+    customRequest: { configurable: true, value: gone('customRequest()') },
+    customHook: { configurable: true, set: gone('customHook') },
+  });
+}
+
+/** What `adapter.clients()` took for rooms: an array that is empty meant all sockets, and so did all that has no length. */
+function roomsOf(rooms: unknown): Room[] {
+  if (Array.isArray(rooms)) return rooms as Room[];
+  return typeof rooms === 'string' && rooms !== '' ? [rooms] : [];
+}
+
+/** The form that sets of names had in Socket.IO 2. */
+function asKeys(names: ReadonlySet<string>): Record<string, true> {
+  return Object.fromEntries([...names].map(name => [name, true]));
+}
