@@ -4,7 +4,7 @@ import type { Socket } from 'socket.io';
 import type { Settings } from './config/settings';
 import { Deprecations } from './deprecations';
 import type { EggApplication, Logger } from './egg';
-import { revealsErrors } from './errors';
+import { revealsErrors } from './error-answers';
 import { Ids } from './handshake/ids';
 import { Arrivals } from './path/arrivals';
 import { createContextClass, type SocketContextClass } from './path/context';

@@ -1,6 +1,7 @@
 /** What the app itself gives to `nsp.use()` and `socket.use()`: Socket.IO's own middleware. */
 import type { ExtendedError, Namespace, Socket } from 'socket.io';
-import { isOfNode, isTemporary, refusalFor, toError } from '../errors';
+import { isOfNode, isTemporary, refusalFor } from '../error-answers';
+import { toError } from '../errors';
 import { refusalTo } from './refusal';
 import type { Runtime } from '../runtime';
 
