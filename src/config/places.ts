@@ -30,6 +30,7 @@ export function didYouMean(guess: string | undefined, known: readonly string[]):
 
 /** Where an option of this name belongs, if not at this place. */
 export function otherPlaceOf(place: string, key: string): string | undefined {
+  if (PLACES[place]?.includes(key)) return undefined;
   if (key.startsWith('/')) return `config.io.namespace['${key}']`;
   if (key === 'origins') return 'config.io.init.cors.origin'; // of Socket.IO 2
   const other = Object.entries(PLACES).find(([other, known]) => other !== place && known.includes(key))?.[0];

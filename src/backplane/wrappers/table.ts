@@ -1,6 +1,7 @@
 /**
  * The wrappers of adapters, in the order in which they are put on. Each replaces methods of one adapter by functions that call the methods before:
- * of those that replace the same method, the last is called first. Where the order matters, the comment says why.
+ * of those that replace the same method, the last is called first. Where a row has to stand before or after another, its comment says why, and
+ * test/once/wrappers.test.ts holds it. Any other two may change places.
  */
 import type { Namespace } from 'socket.io';
 import type { Adapter, ClusterAdapter } from 'socket.io-adapter';
@@ -58,7 +59,8 @@ interface Wrapper {
 
 const WRAPPERS: readonly Wrapper[] = [
   {
-    // Their broadcast publishes, waits, and then turns to local clients. Now it does the last alone. First: all others on `broadcast` build on it.
+    // Their broadcast publishes, waits, and then turns to local clients. Now it does the last alone. Before all others that replace `broadcast`,
+    // which build on it.
     name: 'broadcastHere',
     kinds: CLUSTER,
     wrap: ({ adapter }) => broadcastHere(adapter),
@@ -141,7 +143,7 @@ const WRAPPERS: readonly Wrapper[] = [
     },
   },
   {
-    // In the agent: what is said before the backplane is open waits for it. Last: whatever the wrappers above do for a call, they do it then.
+    // In the agent: calls before the backplane is open wait for it. Last: `deliverLocallyFirst` would publish at once, `failFast` would fail.
     name: 'waitUntilOpen',
     kinds: ALL,
     when: ({ opened }) => opened !== undefined,
