@@ -13,7 +13,7 @@ import connection from '../dist/path/connection.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** How long what is under way may take to end, in ms: far more than it takes. */
-const PATIENCE = 10_000;
+const END_TIMEOUT = 10_000;
 /** What may be under way at any time: a line of log on its way to the disk, and what ends in this turn. */
 const PASSING = new Set(['FSReqCallback', 'Immediate', 'TickObject']);
 
@@ -39,7 +39,7 @@ process.send({ port: server.address().port, version: require(join(framework, 'pa
 
 /** What there is when all clients have gone. */
 async function census() {
-  const deadline = Date.now() + PATIENCE;
+  const deadline = Date.now() + END_TIMEOUT;
   while (Object.values(tables()).some(count => count !== 0) && Date.now() < deadline) await wait(10);
   const heap = await collectGarbage();
   return { tables: tables(), open: open(), heap };

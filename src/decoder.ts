@@ -2,8 +2,8 @@
 import type { Server } from 'socket.io';
 
 type Parser = Server['_parser'];
-type Packet = { readonly type: number; readonly data?: unknown };
-type Listener = (packet: Packet) => void;
+type DecodedPacket = { readonly type: number; readonly data?: unknown };
+type Listener = (packet: DecodedPacket) => void;
 
 /**
  * Levels, the packet's own array being the first. What a client sends may have to be encoded again, for other servers or for other clients,

@@ -1,5 +1,5 @@
 /**
- * Every error of this plugin: those that stop the boot, and the answer that a client gets.
+ * Every error of this plugin, with its code.
  * The codes are explained one by one in docs/errors.md.
  */
 

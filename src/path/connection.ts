@@ -36,7 +36,6 @@ export class Connection implements ContextOwner, Arrival {
   dismissal: { readonly close: boolean } | undefined;
   /** The middleware that began last. */
   middleware: NamedLayer | undefined;
-  /** What waits for an answer of this client. */
   readonly questions = new Questions();
   readonly handlers: Handlers = { running: 0, goneAt: undefined };
   /** Only there once the client has been told of an error. */
