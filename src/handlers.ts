@@ -1,7 +1,7 @@
 /** What a file of `app/io/controller` exports, made into handlers. */
 import { types } from 'node:util';
 import { type EggApplication, isClass } from './egg';
-import { SetupError } from './errors';
+import { messageOf, SetupError } from './errors';
 import { isFunction, isTree, type LoadedFile, namesIn } from './loaded-file';
 import type { SocketHandler } from './path/context';
 
@@ -72,16 +72,20 @@ export function withoutGenerator(
 }
 
 /**
- * A folder of controllers. A name that no file has throws, with the names that there are:
- * `controller.chta.say` would be a TypeError of undefined, which does not say what is missing.
+ * A folder of controllers. A name that no file has is undefined, as in any object, and a warning names the files that there are:
+ * `controller.chta.say` is a TypeError of undefined, which does not say what is missing.
  */
-export function controllerFolder(path: string): object {
+export function controllerFolder(path: string, warn: (message: string) => void): object {
+  const warned = new Set<string>();
   const folder: object = new Proxy(
     {},
     {
       get(files, name) {
-        if (typeof name === 'symbol' || name in files || PROBED.has(name)) return Reflect.get(files, name) as unknown;
-        throw new SetupError('IO_CONTROLLER_UNKNOWN', `app.io.controller${path} has no '${name}'; ${thereAre(namesIn(folder))}`);
+        if (typeof name === 'string' && !(name in files) && !PROBED.has(name) && !warned.has(name)) {
+          warned.add(name);
+          warn(messageOf('IO_CONTROLLER_UNKNOWN', `app.io.controller${path} has no '${name}'; ${thereAre(namesIn(folder))}`));
+        }
+        return Reflect.get(files, name) as unknown;
       },
     },
   );

@@ -30,7 +30,8 @@ export class LoadedFiles {
 
   get controllers(): Controllers {
     const load = (file: LoadedFile): object => controllerOf(file, this.#app);
-    return (this.#controllers ??= mapFiles(this.#controllerFiles, load, controllerFolder) as Controllers); // mapFiles keeps the shape of the tree
+    const newFolder = (path: string): object => controllerFolder(path, message => this.#app.logger.warn(message));
+    return (this.#controllers ??= mapFiles(this.#controllerFiles, load, newFolder) as Controllers); // mapFiles keeps the shape of the tree
   }
 
   get middlewares(): Middlewares {

@@ -2,7 +2,7 @@
 
 module.exports = app => {
   const { message, bare, silent, cluster, adapters } = app.io.controller;
-  const generated = 'generated' in app.io.controller ? app.io.controller.generated : {}; // a name that is not there throws
+  const generated = 'generated' in app.io.controller ? app.io.controller.generated : {}; // looking for a name that is not there is warned of
   const main = app.io.of('/');
   main.route('echo', message.echo);
   main.route('echo-and-log', message.echoAndLog);
