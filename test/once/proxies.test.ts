@@ -6,6 +6,7 @@ import { ask, type Client, type ClientOptions, connect, newClient, next, refusal
 import { startCluster } from '../support/cluster';
 import { startNginx } from '../support/nginx';
 import { readPage } from '../support/page';
+import { patched } from '../support/reader';
 import { isReverseProxyLanguage, startReverseProxy } from '../support/reverse-proxy';
 
 const files = (config = 'exports.proxy = true; exports.maxIpsCount = 1;'): Files => ({
@@ -17,12 +18,17 @@ const files = (config = 'exports.proxy = true; exports.maxIpsCount = 1;'): Files
   'config/config.default.js': config,
 });
 
-/** Resolves to the URL of a proxy, configured as the guide says. */
+/**
+ * Resolves to the URL of a proxy, configured as the guide says.
+ * @param language of the sample; of nginx, also a word of the `diff` that changes the guide's one file
+ */
 async function start(t: TestContext, language: string, change = (sample: string): string => sample, app = files()): Promise<string> {
   const { url } = await startCluster(t, app, { workers: 2 });
   const { samples } = await readPage('docs/cluster.md');
   const [name = '', word = ''] = language.split(': ');
-  const sample = samples.find(({ language, code }) => language === name && code.includes(word))?.code;
+  const find = (language: string, word = ''): string | undefined =>
+    samples.find(sample => sample.language === language && sample.code.includes(word))?.code;
+  const sample = word === '' ? find(name) : patched(find(name) ?? '', find('diff', word) ?? '-nothing');
   assert.ok(sample, `the guide has none for ${language}`);
   const config = change(sample).replaceAll('7001', new URL(url).port);
   return (isReverseProxyLanguage(name) ? await startReverseProxy(t, name, config) : await startNginx(t, config)).url;

@@ -170,18 +170,15 @@ export class Reader {
 
   /** Lines of a file of the app, or of the page's nginx file, give way to others. */
   async #change(diff: string): Promise<void> {
-    const side = (sign: string): string =>
-      diff
-        .split('\n')
-        .flatMap(line => (line.startsWith(sign) ? [line.slice(1)] : []))
-        .join('\n');
-    if (this.#nginxConfig?.includes(side('-'))) {
-      await this.#startNginx(this.#nginxConfig.replace(side('-'), () => side('+')));
+    const nginxConfig = this.#nginxConfig === undefined ? undefined : patched(this.#nginxConfig, diff);
+    if (nginxConfig !== undefined) return this.#startNginx(nginxConfig);
+    for (const [path, code] of Object.entries(this.#files)) {
+      const changed = patched(code, diff);
+      if (changed === undefined) continue;
+      this.#files[path] = changed;
       return;
     }
-    const [path, code] = Object.entries(this.#files).find(([, code]) => code.includes(side('-'))) ?? [];
-    if (path === undefined || code === undefined) throw new Error('no file of this page has these lines');
-    this.#files[path] = code.replace(side('-'), () => side('+'));
+    throw new Error('no file of this page has these lines');
   }
 
   /** One line of a shell. Where it says how many tests pass, it is run. */
@@ -233,4 +230,14 @@ function appOf(cluster: Cluster): ReadersApp {
       await cluster.terminate();
     },
   };
+}
+
+/** A text in which the lines of a `diff` that begin with `-` have given way to those with `+`. Undefined if the text has no such lines. */
+export function patched(text: string, diff: string): string | undefined {
+  const side = (sign: string): string =>
+    diff
+      .split('\n')
+      .flatMap(line => (line.startsWith(sign) ? [line.slice(1)] : []))
+      .join('\n');
+  return text.includes(side('-')) ? text.replace(side('-'), () => side('+')) : undefined;
 }
