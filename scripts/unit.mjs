@@ -20,7 +20,7 @@ const REPORTS = join(ROOT, '.build/reports');
 
 /** What takes longest, in seconds of a processor. */
 const WEIGHTS = {
-  ...{ benchmark: 90, 'session-routing': 85, 'cluster-faults': 60, docs: 50, cluster: 40, proxies: 35, agent: 30, hub: 30 },
+  ...{ benchmark: 90, 'session-routing': 50, 'cluster-faults': 60, docs: 50, cluster: 40, proxies: 35, agent: 30, hub: 30 },
   ...{ clients: 20, example: 20, 'mini-package': 20, origin: 20, pack: 20 },
 };
 

@@ -9,7 +9,7 @@ import { test, type TestContext } from 'node:test';
 import WebSocket from 'ws';
 import type { Files } from './support/app';
 import { ask, type Client, type ClientOptions, type ClientVersion, connect, next } from './support/client';
-import { type Cluster, type ClusterOptions, runFoldersOf, startCluster } from './support/cluster';
+import { type Cluster, type ClusterOptions, runFoldersOf, shareCluster, startCluster } from './support/cluster';
 import { processesOf } from './support/processes';
 import { openPolling } from './support/raw';
 import { newCertificate } from './support/tls';
@@ -78,6 +78,10 @@ async function start(t: TestContext, options: Partial<ClusterOptions> = {}, file
   return startCluster(t, { ...FILES, ...files }, { workers: WORKERS, ...options });
 }
 
+const shared = shareCluster(FILES, async () => ({ workers: WORKERS }));
+
+const sharedWithHttps = shareCluster(FILES, async file => ({ workers: WORKERS, https: await newCertificate(file) }));
+
 async function upgraded(client: Client): Promise<void> {
   const { engine } = client.io;
   if (engine.transport.name !== 'websocket') await next(engine as unknown as NodeJS.EventEmitter, 'upgrade'); // its own emitter, of the same shape
@@ -133,9 +137,20 @@ async function send(
   });
 }
 
+/** A way to each worker, by its process id: all that is sent with one goes over the same TCP connection. */
+async function agentOfEach(t: TestContext, url: string): Promise<Map<string, Agent>> {
+  const agents = new Map<string, Agent>();
+  while (agents.size < WORKERS) {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    agents.set((await send(`${url}/pid`, { agent })).text, agent);
+  }
+  return agents;
+}
+
 for (const version of [2, 3, 4] as const) {
   test(`any worker serves client ${version}, and its session stays with one`, async t => {
-    const { url } = await start(t);
+    const { url } = await shared();
     const owners = new Set<string>();
     for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']]) {
       const clients = await connectAll(t, url, 6, { transports }, version);
@@ -160,7 +175,7 @@ for (const version of [2, 3, 4] as const) {
 }
 
 test('messages of a session that is piped keep their order, both ways', async t => {
-  const { url } = await start(t);
+  const { url } = await shared();
   const clients = await connectAll(t, url, 4, { transports: ['polling', 'websocket'] });
   for (const client of clients) {
     const numbers = Array.from({ length: 500 }, (_, n) => n); // while it upgrades, and after
@@ -169,7 +184,7 @@ test('messages of a session that is piped keep their order, both ways', async t 
 });
 
 test('over HTTPS it is the same, and the owner knows that the client’s connection is secure', async t => {
-  const { url } = await start(t, { https: await newCertificate(t) });
+  const { url } = await sharedWithHttps();
   for (const transports of [['polling'], ['polling', 'websocket']]) {
     const clients = await connectAll(t, url, 4, { transports, rejectUnauthorized: false });
     for (const client of clients) {
@@ -181,7 +196,7 @@ test('over HTTPS it is the same, and the owner knows that the client’s connect
 });
 
 test('the session of a login is there, whichever workers the login, the handshake and the packets come to', async t => {
-  const { url } = await start(t);
+  const { url } = await shared();
   const { headers } = await send(`${url}/login`);
   const cookie = (headers['set-cookie'] ?? []).map(one => one.split(';')[0]).join('; ');
   for (const client of await connectAll(t, url, 3, { transports: ['polling'], extraHeaders: { cookie } })) {
@@ -191,12 +206,13 @@ test('the session of a login is there, whichever workers the login, the handshak
 });
 
 test('at the owner each request looks like the client’s own, and nobody can say otherwise', async t => {
-  const { url } = await start(t);
+  const { url } = await shared();
   const polling = await openPolling(url);
   const forged = { 'x-egg-socket.io-peer': `${'0'.repeat(64)} tls 1 6.6.6.6` };
-  const peers = [];
-  for (let n = 0; n < WORKERS; n++) {
-    const { status, headers } = await send(polling, { method: 'POST', body: n === 0 ? '40' : '42["echo"]', headers: forged });
+  const peers: string[] = [];
+  for (const agent of (await agentOfEach(t, url)).values()) {
+    const body = peers.length === 0 ? '40' : '42["echo"]';
+    const { status, headers } = await send(polling, { method: 'POST', body, headers: forged, agent });
     assert.equal(status, 200);
     const [address, port, isSecure, peerHeaders] = String(headers['x-peer']).split(' ');
     assert.ok(Number(port) > 1024);
@@ -206,8 +222,8 @@ test('at the owner each request looks like the client’s own, and nobody can sa
   assert.deepEqual(peers.sort(), ['127.0.0.1 false 0', '127.0.0.1 false 0', '127.0.0.1 false 1']);
 });
 
-test('a body that comes slowly, in one piece or in chunks, arrives whole', async t => {
-  const { url } = await start(t);
+test('a body that comes slowly, in one piece or in chunks, arrives whole', async () => {
+  const { url } = await shared();
   const polling = await openPolling(url);
   assert.equal((await send(polling, { method: 'POST', body: '40' })).text, 'ok');
   await send(polling); // the answer to that
@@ -267,7 +283,7 @@ test('a request that the client gives up ends at the owner, too: its session clo
 
 for (const isSecure of [false, true]) {
   test(`sessions that begin over one ${isSecure ? 'secure ' : ''}connection spread over all workers, and each knows its client`, async t => {
-    const { url } = await start(t, isSecure ? { https: await newCertificate(t) } : {});
+    const { url } = isSecure ? await sharedWithHttps() : await start(t);
     const login = await send(`${url}/login`);
     const cookie = (login.headers['set-cookie'] ?? []).map(one => one.split(';')[0]).join('; ');
     const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
@@ -352,12 +368,8 @@ test('a worker that is told to stop takes no new session, though it holds fewer 
   const pids = new Map<string, string>();
   const clients = await connectToEach(t, url);
   for (const [worker, client] of clients) pids.set(String(((await ask(client, 'who')) as Who).pid), worker);
-  const toWorker = new Map<string, Agent>();
-  while (toWorker.size < WORKERS) {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 }); // whatever is sent with it comes to the same worker
-    t.after(() => agent.destroy());
-    toWorker.set(pids.get((await send(`${url}/pid`, { agent })).text) ?? '', agent);
-  }
+  const agents = await agentOfEach(t, url);
+  const toWorker = new Map([...agents].map(([pid, agent]) => [pids.get(pid), agent]));
   const [front = '', victim = ''] = pids.values();
   const shakeHands = async (worker: string): Promise<Answer> => send(handshake, { agent: toWorker.get(worker) ?? assert.fail('nobody') });
   for (let n = 0; n < 6; n++) await shakeHands(front);
@@ -396,7 +408,7 @@ test('workers that a client makes up are not connected to, and one that comes la
 });
 
 test('a run folder that somebody has removed ends no worker, and is named in the log', async t => {
-  const { url, baseDir, log, printed, terminate } = await start(t);
+  const { url, baseDir, log, printed, terminate } = await start(t, { workers: 2 });
   const [path = assert.fail('there is no folder')] = runFoldersOf(baseDir);
   rmSync(path, { recursive: true });
   do await openPolling(url);
@@ -404,13 +416,13 @@ test('a run folder that somebody has removed ends no worker, and is named in the
   await connect(t, url, { transports: ['websocket'] });
   assert.doesNotMatch(await log(), /nodejs\.ENOENTError/);
   assert.equal(await terminate(), 0);
-  assert.equal([...printed().matchAll(/\[app_worker\] beforeExit success/g)].length, WORKERS);
+  assert.equal([...printed().matchAll(/\[app_worker\] beforeExit success/g)].length, 2);
 });
 
 const UNKNOWN = '{"code":1,"message":"Session ID unknown"}';
 
-test('an id that no worker has given is answered as Socket.IO does, wherever it points to', async t => {
-  const { url, baseDir } = await start(t);
+test('an id that no worker has given is answered as Socket.IO does, wherever it points to', async () => {
+  const { url, baseDir } = await shared();
   const polling = await openPolling(url);
   const owner = new URL(polling).searchParams.get('sid')?.split('.')[0] ?? '';
   const ids = [
@@ -438,8 +450,8 @@ test('an id that no worker has given is answered as Socket.IO does, wherever it 
   assert.equal(runFoldersOf(baseDir).length, 1);
 });
 
-test('the private sockets are for the user who runs the app, and answer nobody who does not know the secret', async t => {
-  const { url, baseDir } = await start(t);
+test('the private sockets are for the user who runs the app, and answer nobody who does not know the secret', async () => {
+  const { url, baseDir } = await shared();
   const [path = assert.fail('there is no folder')] = runFoldersOf(baseDir);
   assert.equal(statSync(path).mode & 0o777, 0o700);
   assert.equal(statSync(join(path, 'secret')).mode & 0o777, 0o600);
@@ -465,7 +477,7 @@ test('the private sockets are for the user who runs the app, and answer nobody w
 
 test('a client that stops reading is let go by the worker that pipes its WebSocket, once its owner has given it up', async t => {
   const config = 'exports.io = { init: { pingInterval: 300, pingTimeout: 300 } };';
-  const { url } = await start(t, {}, { 'config/config.default.js': config });
+  const { url } = await start(t, { workers: 2 }, { 'config/config.default.js': config });
   for (let isPiped = false; !isPiped;) {
     const polling = await openPolling(url);
     await send(polling, { method: 'POST', body: '40' });
@@ -505,7 +517,7 @@ function isHeld({ localPort = 0, remotePort = 0 }: TcpSocket): boolean {
 test('an id of the app’s own has its worker before it where it is the key to the session', async t => {
   const { url } = await start(
     t,
-    {},
+    { workers: 2 },
     { 'config/config.default.js': `let n = 0; exports.io = { generateId: async () => \`\${process.pid}/\${++n}\` };` },
   );
   for (const version of [2, 4] as const) {
@@ -521,7 +533,7 @@ test('an id of the app’s own has its worker before it where it is the key to t
 test('a function that the app gives to the engine, as Engine.IO documents it, makes the part after the worker’s name', async t => {
   const { url } = await start(
     t,
-    {},
+    { workers: 2 },
     {
       'app.js': `
       module.exports = class {
@@ -537,7 +549,7 @@ test('a function that the app gives to the engine, as Engine.IO documents it, ma
 });
 
 test('when the app stops, all clients are told, and nothing stays in its run folder', async t => {
-  const cluster = await start(t);
+  const cluster = await start(t, { workers: 2 });
   const clients = (
     await Promise.all(
       [['polling'], ['websocket'], ['polling', 'websocket']].map(transports => connectAll(t, cluster.url, 3, { transports })),

@@ -1,4 +1,5 @@
 /** Starts an app as people run it in production: a master, an agent and workers, each a process of its own. */
+import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
@@ -6,7 +7,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { TestContext } from 'node:test';
+import { after, type TestContext } from 'node:test';
 import { type Files, hostFolder, writeApp } from './app';
 import { freePort } from './port';
 
@@ -45,11 +46,10 @@ export interface Cluster {
   agentLog(): Promise<string>;
 }
 
-export async function startCluster(
-  t: TestContext,
-  files: Files,
-  { baseDir: former, rundir, ...options }: ClusterOptions,
-): Promise<Cluster> {
+/** What of a test tells when it ends: a file can stand in for it. */
+export type Lifetime = Pick<TestContext, 'after'>;
+
+export async function startCluster(t: Lifetime, files: Files, { baseDir: former, rundir, ...options }: ClusterOptions): Promise<Cluster> {
   const port = await freePort();
   const baseDir = former ?? (await writeApp(files));
   const framework = join(hostFolder(), 'node_modules/egg');
@@ -105,6 +105,31 @@ export async function startCluster(
     log: () => readFile(join(baseDir, 'logs/test-app-web.log'), 'utf8'),
     agentLog: () => readFile(join(baseDir, 'logs/egg-agent.log'), 'utf8'),
   };
+}
+
+/**
+ * One cluster for those tests of a file that change nothing another test would notice. The first of them starts it. It stops after the last
+ * test of the file, which fails unless the cluster ends in good order and leaves nothing in its run folder.
+ * Call this outside of the tests, and what it returns in each of them.
+ */
+export function shareCluster(files: Files, optionsFor: (file: Lifetime) => Promise<ClusterOptions>): () => Promise<Cluster> {
+  const cleanups: (() => unknown)[] = [];
+  let starting: Promise<Cluster> | undefined;
+  const file = { after: cleanup => void cleanups.push(cleanup as () => unknown) } as Lifetime; // the cleanups of support take no arguments
+  after(async () => {
+    if (!starting) return;
+    try {
+      const cluster = await starting;
+      assert.equal(await cluster.terminate(), 0);
+      assert.deepEqual(runFoldersOf(cluster.baseDir), []);
+    } catch (error) {
+      process.exitCode = 1; // Node 22 and 24 report that a hook of a file has failed, and exit with 0
+      throw error;
+    } finally {
+      for (const cleanup of cleanups) await cleanup();
+    }
+  });
+  return () => (starting ??= optionsFor(file).then(async options => startCluster(file, files, options)));
 }
 
 /** The `config/config.prod.js` of an app that is started in processes of its own. */

@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 
 /** The paths of a new key and its certificate. They are removed when the test ends. */
-export async function newCertificate(t: TestContext): Promise<{ key: string; cert: string }> {
+export async function newCertificate(t: Pick<TestContext, 'after'>): Promise<{ key: string; cert: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'tls-'));
   t.after(() => rm(folder, { recursive: true }));
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
