@@ -1,4 +1,4 @@
-/** The order of the table of wrappers: one test for each row that has to stand before or after another. */
+/** The wrappers of adapters: one test for each row of their table that has to stand before or after another, and what becomes of questions. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -15,9 +15,10 @@ const { PulsedBackplane } = require(join(__dirname, '../../../dist/backplane/pul
 
 /** A backend that keeps what it is told, and has one more server. */
 class Backend extends PulsedBackplane {
-  readonly requestsTimeout = 5000;
+  readonly requestsTimeout = 1_000_000; // no test waits for it
   readonly published: ClusterMessage[] = [];
   reachable = true;
+  servers = 2;
   readonly createAdapter = (nsp: Namespace): BackendAdapter => new BackendAdapter(nsp, this);
 
   override get isReachable(): boolean {
@@ -46,7 +47,7 @@ class BackendAdapter extends ClusterAdapter {
   }
 
   override async serverCount(): Promise<number> {
-    return 2;
+    return this.#backend.servers;
   }
 
   /** Answers nothing while it cannot be reached. */
@@ -161,4 +162,30 @@ test('what waits for the backend to open does nothing before: it publishes nothi
     backend.published.map(({ type }) => type),
     [MessageType.BROADCAST, MessageType.SOCKETS_JOIN, MessageType.SERVER_SIDE_EMIT],
   );
+});
+
+test('fetchSockets() waits for other servers as long as timeout() says, not as long as the config', async t => {
+  const { nsp } = await start(t, 'redis-sharded');
+  await assert.rejects(nsp.timeout(20).fetchSockets(), /timeout reached/);
+});
+
+test('a question to other servers that is open when the backplane closes fails at once', async t => {
+  const { backend, nsp } = await start(t, 'redis-sharded');
+  const failed = assert.rejects(nsp.timeout(1000).fetchSockets(), { code: 'IO_REDIS_DOWN' });
+  while (backend.published.length === 0) await nextTurn();
+  await backend.close();
+  await failed;
+});
+
+test('serverSideEmitWithAck() that times out rejects with the answers that have come', async t => {
+  const { backend, nsp } = await start(t, 'redis-sharded');
+  backend.servers = 3;
+  t.mock.timers.enable({ apis: ['setTimeout'] }); // the adapter waits 5 s
+  const failed = assert.rejects(nsp.serverSideEmitWithAck('ask'), { responses: ['answer'] });
+  while (backend.published.length === 0) await nextTurn();
+  const { requestId } = (backend.published[0] as { data: { requestId?: string } }).data; // a question has one
+  const response = { uid: 'other', nsp: '/', type: MessageType.SERVER_SIDE_EMIT_RESPONSE, data: { requestId, packet: 'answer' } };
+  Reflect.apply(Reflect.get(nsp.adapter, 'onResponse') as (response: object) => void, nsp.adapter, [response]); // protected
+  t.mock.timers.tick(5000);
+  await failed;
 });
