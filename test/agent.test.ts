@@ -156,7 +156,7 @@ test('a scheduled task reaches the clients of all workers, whichever of them run
       schedule: { type: 'worker', interval: 100 },
       async task(ctx) { ctx.app.io.emit('tick', process.pid, ++ticks); },
     };`;
-  const cluster = await startCluster(t, { ...FILES, 'app/schedule/tick.js': task }, { workers: 3 });
+  const cluster = await startCluster(t, { ...FILES, 'app/schedule/tick.js': task }, { workers: 2 });
   const clients = await connectSome(t, cluster);
   const owners = await Promise.all(clients.map(async client => ask(client, 'join', 'room')));
   assert.ok(new Set(owners).size > 1);

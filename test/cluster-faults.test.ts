@@ -224,7 +224,7 @@ for (const place of ["Egg's run folder", 'the temporary folder, where the path o
     const isTemporary = place.startsWith('the temporary');
     const rundir = isTemporary ? join(tmpdir(), 'x'.repeat(90)) : undefined;
     t.after(() => rundir !== undefined && rm(rundir, { recursive: true, force: true }));
-    const first = await startCluster(t, FILES, { workers: WORKERS, rundir });
+    const first = await startCluster(t, FILES, { workers: 2, rundir });
     const folderOf = async ({ baseDir, agentLog }: Cluster): Promise<string | undefined> =>
       isTemporary ? /the processes of this app meet in (\S+), since .* too long/.exec(await agentLog())?.[1] : runFoldersOf(baseDir).at(-1);
     const left = (await folderOf(first)) ?? assert.fail('there is no folder');
@@ -232,7 +232,7 @@ for (const place of ["Egg's run folder", 'the temporary folder, where the path o
     for (const pid of [first.master.pid ?? 0, agent ?? 0, ...workers]) process.kill(pid, 'SIGKILL');
     await first.terminate();
     assert.ok(existsSync(left));
-    const second = await startCluster(t, FILES, { workers: WORKERS, baseDir: first.baseDir, rundir });
+    const second = await startCluster(t, FILES, { workers: 2, baseDir: first.baseDir, rundir });
     assert.ok(!existsSync(left));
     const client = await connect(t, second.url, { transports: ['polling'] });
     assert.equal(await ask(client, 'count'), 1);
