@@ -15,8 +15,7 @@ export function readRedis(value: unknown, eggRedis: unknown, warn: (message: str
   }
   for (const key of Object.keys(redis))
     // others are known to ioredis
-    if (!Object.hasOwn(REDIS_OPTIONS, key) && otherPlaceOf('config.io.redis', key)?.startsWith('config.io.adapter.'))
-      warn(unknownOption('config.io.redis', key));
+    if (otherPlaceOf('config.io.redis', key)?.startsWith('config.io.adapter.')) warn(unknownOption('config.io.redis', key));
   for (const key of ['pubClient', 'subClient']) {
     if (isSet(redis[key]))
       throw new SetupError('IO_CONFIG_REMOVED', `config.io.redis.${key}: give host and port, and the plugin makes its own clients`);
