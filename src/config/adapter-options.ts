@@ -21,7 +21,7 @@ export interface RedisConfig extends ClientOptions, Pick<ClusterOptions, 'dnsLoo
   use?: string | true;
   /** Some nodes of a Redis Cluster, from which it learns the others. Default: none. Since 5. */
   nodes?: readonly { host?: string; port?: number; password?: string }[];
-  /** Whether `nodes` are those of a Redis Cluster, as egg-redis has it. Default: `true` where there are nodes. Since 5. */
+  /** Whether `nodes` are those of a Redis Cluster, as in egg-redis. Default: `true` where there are nodes. Since 5. */
   cluster?: boolean;
   /** Separates apps that share a Redis: only servers of the same number reach each other. It becomes a part of `key`. Default: `0`. Since 4. */
   db?: number;
@@ -47,7 +47,7 @@ interface Answers {
 /** Publishes each broadcast to all servers. */
 interface RedisPubSub extends Answers {
   name: 'redis';
-  /** Whether answers go only to the server that asked. Has to be the same on all servers. Default: `false`. Since 5. */
+  /** Whether answers go only to the server that asked. Must be the same on all servers. Default: `false`. Since 5. */
   publishOnSpecificResponseChannel?: boolean;
 }
 
@@ -76,14 +76,14 @@ interface RedisStreams extends Answers {
   blockTimeInMs?: number;
   /** The prefix of the keys that hold the sessions of disconnected clients. Default: `'sio:session:'`. Since 5. */
   sessionKeyPrefix?: string;
-  /** Whether no broadcast ever holds bytes: then none is searched for them. Default: `false`. Since 5. */
+  /** Whether broadcasts never contain bytes: then they are not searched for any. Default: `false`. Since 5. */
   onlyPlaintext?: boolean;
 }
 
 interface Heartbeats extends Answers {
-  /** How often a server tells the others that it is there, in ms. Default: `5000`. Since 5. */
+  /** How often a server sends a heartbeat to the others, in ms. Default: `5000`. Since 5. */
   heartbeatInterval?: number;
-  /** How long a server may be silent until the others count it as gone, in ms. Default: `10000`. Since 5. */
+  /** Time without a sign of a server after which the others count it as gone, in ms. Default: `10000`. Since 5. */
   heartbeatTimeout?: number;
 }
 

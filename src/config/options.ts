@@ -21,7 +21,7 @@ export interface IoConfig {
   namespace?: Record<string, NamespaceConfig>;
 
   /**
-   * What carries broadcasts and questions to other servers: the name of an adapter, an object with its name and options,
+   * Carries broadcasts and questions to other servers: the name of an adapter, an object with its name and options,
    * or a function that makes an adapter of your own for each namespace.
    * Default: `'redis'` where `config.io.redis` is set, else none. Since 5.
    */
@@ -35,14 +35,14 @@ export interface IoConfig {
   redis?: RedisConfig | string | true;
 
   /**
-   * Whether the workers of one machine work together without sticky sessions and without Redis. Set `false` if something else does that.
+   * Whether the workers of one machine work together without sticky sessions and without Redis. Set `false` if another mechanism does that.
    * Default: `true`. Since 5.
    */
   cluster?: boolean;
 
   /**
-   * What answers a client that asks for an acknowledgement. `'return'`: what the handler returns, unless that is undefined.
-   * `'callback'`: only what the handler passes to `ctx.ack()`, or to the function at the end of `ctx.args`, as in egg-socket.io 4.
+   * The source of acknowledgements. `'return'`: the value that the handler returns, unless it is undefined.
+   * `'callback'`: only the value that the handler passes to `ctx.ack()`, or to the function at the end of `ctx.args`, as in egg-socket.io 4.
    * A route with `acknowledge: true` answers with the returned value in both cases, and errors are always answered.
    * Default: `'return'`. Since 5.
    */
@@ -51,7 +51,7 @@ export interface IoConfig {
   /**
    * Makes the id of a connection from its handshake request: the `socket.id` in `/`, and `<namespace>#<id>` in other namespaces.
    * A connection is refused if this throws or rejects, or returns anything but a string of 1 to 200 characters that no other connection has.
-   * Clients of Socket.IO 2 show the id in their requests: for them it must be impossible to guess.
+   * Clients of Socket.IO 2 send the id in their requests: for them it must be impossible to guess.
    * Default: the random ids of Socket.IO. Since 4.
    */
   generateId?: GenerateId;
