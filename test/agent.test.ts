@@ -224,3 +224,10 @@ test('where there is no way from the agent to the workers, agent.io says so', { 
     /IO_AGENT_ALONE: agent\.io has no way to the workers: config\.io\.cluster is false/,
   );
 });
+
+test('an adapter of the app’s own in init.adapter is a way from the agent to the workers', { timeout: 60_000 }, async t => {
+  const config = `exports.io = { cluster: false, init: { adapter: require('socket.io-adapter').Adapter } };`;
+  const cluster = await startCluster(t, { ...FILES, 'config/config.default.js': config }, { workers: 1 });
+  const client = await connect(t, cluster.url);
+  assert.doesNotMatch(String(await ask(client, 'agent', 'emit')), /IO_AGENT_ALONE|Error/);
+});
