@@ -109,7 +109,10 @@ export class Lifecycle {
     await this.#backplane?.ready();
   }
 
-  /** A worker that is alone joins the hub when the agent begins to emit. */
+  /**
+   * A worker that is alone joins the hub when the agent begins to emit. Its namespaces keep their adapters in memory, which register no receivers:
+   * the receiver is made for each message, so nothing is kept for namespaces that come and go.
+   */
   joinHub(): void {
     if (this.#backplane || this.#settings.adapter) return;
     const backplane: HubBackplane = new HubBackplane(folderOf(this.#app).hubSocket, ownWorkerId(), this.#app.logger, {

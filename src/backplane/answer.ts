@@ -32,14 +32,14 @@ export class Answers {
     }
   }
 
-  /** Answers that the reason why there is no other answer. */
+  /** The answer in place of one that cannot be sent: an error with the reason. */
   refusal(thrown: unknown): { error: ErrorAnswer } {
     const { message } = toError(thrown);
     this.#log('an answer to another server cannot be sent', message);
     return { error: { code: CODE, message: `the answer cannot be sent: ${message}` } };
   }
 
-  /** What is told of each socket; one that cannot be told of is left out. Never throws. */
+  /** The details of each socket. A socket whose details cannot be sent is left out. Never throws. */
   ofSockets(details: readonly { readonly id: string }[]): object[] {
     return details.flatMap(socket => {
       try {

@@ -25,7 +25,7 @@ interface Emit {
 
 const EVENT = 2; // https://github.com/socketio/socket.io-protocol#packet-types
 
-/** How often what is too old is forgotten, in ms. */
+/** Time between two removals of old emits and sessions, in ms. */
 const FORGET_INTERVAL = 60_000;
 
 /** What Socket.IO's server keeps to itself of its options. */
@@ -69,7 +69,7 @@ export class RecoveringAdapter extends Adapter {
     super.broadcast(packet, opts);
   }
 
-  /** A client has connected: what is emitted from here on it may miss. `held` of the latest emits waited for it. */
+  /** A client has connected: from now on it may miss emits. @param held how many of the latest emits waited for it */
   admit(id: string, held: number): void {
     this.#since.set(id, this.#first + this.#emits.length - held);
   }

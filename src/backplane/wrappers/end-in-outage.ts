@@ -27,7 +27,7 @@ export function endInOutage(operators: Operator, adapter: Adapter, backplane: Ba
   });
 }
 
-/** Who is called first: Socket.IO, or the outage. */
+/** Calls back once: with what Socket.IO answers, or with the error of an outage, whichever comes first. */
 function answerOnce(
   callback: Callback,
   flags: Operator['flags'],

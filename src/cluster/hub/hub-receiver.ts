@@ -1,4 +1,4 @@
-/** Does here what another process asks for by way of the hub, and answers it. */
+/** Carries out the requests that other processes send over the hub, and answers them. */
 import type { Namespace, Socket } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { detailsOf } from '../../backplane/answer';
@@ -25,8 +25,8 @@ export class HubReceiver implements Receiver {
 
   /**
    * @param adapter of the namespace
-   * @param local what that does within its process. Default: what it does
-   * @param packetOf makes the packet that the adapter is given to broadcast, if it need not be whole
+   * @param local the methods for the clients of this process. Default: those of the adapter
+   * @param packetOf makes the packet to broadcast from its frames. Default: decodes it
    */
   constructor(
     nsp: Namespace,
