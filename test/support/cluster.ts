@@ -46,7 +46,7 @@ export interface Cluster {
   agentLog(): Promise<string>;
 }
 
-/** What of a test tells when it ends: a file can stand in for it. */
+/** Takes the cleanups of a test, or of a file, that run at its end. */
 export type Lifetime = Pick<TestContext, 'after'>;
 
 export async function startCluster(t: Lifetime, files: Files, { baseDir: former, rundir, ...options }: ClusterOptions): Promise<Cluster> {

@@ -3,11 +3,11 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import type { Lifetime } from './cluster';
 
 /** The paths of a new key and its certificate. They are removed when the test ends. */
-export async function newCertificate(t: Pick<TestContext, 'after'>): Promise<{ key: string; cert: string }> {
+export async function newCertificate(t: Lifetime): Promise<{ key: string; cert: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'tls-'));
   t.after(() => rm(folder, { recursive: true }));
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
