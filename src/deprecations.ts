@@ -10,6 +10,7 @@ import { type Callback, DeprecationLog } from './deprecation-log';
 import { SetupError } from './errors';
 import { idsOf, type Many } from './old-ids';
 import { keyedMap, keyedSet } from './keyed-tables';
+import { socketInternals } from './internals/socket-io';
 
 export class Deprecations {
   readonly #log: DeprecationLog;
@@ -136,7 +137,7 @@ export class Deprecations {
       rooms: {
         configurable: true,
         get(): Set<Room> {
-          const adapter = Reflect.get(this, 'adapter') as Adapter; // private
+          const adapter = socketInternals(this).adapter;
           const rooms = adapter.socketRooms(this.id) ?? new Set();
           let view = views.get(rooms);
           if (!view) views.set(rooms, (view = keyedSet(rooms, { read: room => room, onRead })));

@@ -23,6 +23,8 @@ import { Namespaces } from './namespaces';
 import { Runtime } from './runtime';
 import { Server } from './server';
 import { closeInOrder } from './shutdown';
+import { checkInternals, makeSpecimens } from './internals/check';
+import { CorkedWebSocketServer, webSocketSpecimens } from './handshake/corked-websocket';
 
 const lifecycles = new WeakMap<Server, Lifecycle>();
 
@@ -60,6 +62,9 @@ export class Lifecycle {
     this.#originCheck = new OriginCheck(app, init);
     this.#topology = topologyOf(app.options, settings);
     const wsEngine = findWsEngine(init.wsEngine, baseDir);
+    checkInternals(wsEngine === CorkedWebSocketServer ? [...makeSpecimens(), ...webSocketSpecimens()] : makeSpecimens(), line =>
+      logger.warn(line),
+    );
     const { routesSessions, usesHub } = this.#topology;
     const folder = routesSessions || usesHub ? folderOf(app) : undefined;
     if (routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, logger);

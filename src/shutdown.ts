@@ -9,6 +9,7 @@ import type { Namespace, Server as SocketIoServer, Socket } from 'socket.io';
 import type { Logger } from './egg';
 import { SERVICE_UNAVAILABLE, type SessionRouting } from './cluster/routing/session-routing';
 import type { InFlight } from './path/in-flight';
+import { engineInternals, namespaceInternals, webSocketOf, writeBufferOf } from './internals/socket-io';
 
 /** How long handlers that are running may take, in ms. */
 const HANDLERS_TIMEOUT = 2500;
@@ -32,7 +33,7 @@ export async function closeInOrder({ server, engine, inFlight, sessionRouting, l
 
   for (const socket of socketsOf(server)) leave(socket, logger);
   const connections = connectionsOf(engine);
-  const webSockets = connections.map(({ transport }) => Reflect.get(transport, 'socket') as unknown).filter(isWebSocket); // where the engine's are like those of ws
+  const webSockets = connections.map(webSocketOf).filter(isWebSocket); // where the engine's are like those of ws
   const haveEnded = [...connections, ...webSockets].map(async one => new Promise<unknown>(resolve => one.once('close', resolve)));
   for (const connection of connections) closeWhenSent(connection);
   await within(
@@ -80,7 +81,7 @@ function socketsOf(server: SocketIoServer): Socket[] {
 }
 
 function connectingTo(nsp: Namespace): Iterable<Socket> {
-  return (Reflect.get(nsp, '_preConnectSockets') as Map<string, Socket>).values(); // private; it holds nothing else
+  return namespaceInternals(nsp)._preConnectSockets.values(); // it holds nothing else
 }
 
 /** As `server.close()` does it, before the connection ends: so the reason says what has happened. */
@@ -94,13 +95,13 @@ function leave(socket: Socket, logger: Logger): void {
 
 /** The connections of the engine, which keeps its table to itself. */
 function connectionsOf(engine: EngineServer): EngineSocket[] {
-  return Object.values((Reflect.get(engine, 'clients') ?? {}) as Record<string, EngineSocket>); // protected
+  return Object.values(engineInternals(engine).clients ?? {}); // not there before the engine is open
 }
 
 /** A client that polls gets what is there for it, and then the goodbye, with its next request. */
 function closeWhenSent(connection: EngineSocket): void {
   const { transport } = connection;
-  const isSent = transport.writable && (Reflect.get(connection, 'writeBuffer') as unknown[]).length === 0; // private
+  const isSent = transport.writable && writeBufferOf(connection).length === 0;
   if (isSent) connection.close();
   else {
     const again = (): void => {

@@ -3,6 +3,7 @@
  * of Socket.IO's, so that they can do more here without a change to what other servers of the process use.
  */
 import type { Namespace, Socket } from 'socket.io';
+import { namespaceInternals, socketInternals } from '../internals/socket-io';
 
 /** Socket.IO's BroadcastOperator, which it exports as a type of many parameters only. */
 export interface Operator {
@@ -82,21 +83,16 @@ export function operatorsOf(nsp: Namespace): Operator {
   };
   let newBroadcastOperator: ((this: Socket) => unknown) | undefined;
   // as soon as there is a socket: middleware may broadcast
-  const createSocket = (nsp as unknown as Inside)._createSocket.bind(nsp);
+  const createSocket = namespaceInternals(nsp)._createSocket.bind(nsp);
   define(nsp, '_createSocket', {
     async value(...args: unknown[]): Promise<Socket> {
       const socket = await createSocket(...args);
-      newBroadcastOperator ??= Reflect.get(Object.getPrototypeOf(socket) as object, 'newBroadcastOperator') as typeof newBroadcastOperator; // private
+      newBroadcastOperator ??= socketInternals(Object.getPrototypeOf(socket) as Socket).newBroadcastOperator;
       define(socket, 'newBroadcastOperator', { value: ofSocket });
       return socket;
     },
   });
   return own;
-}
-
-/** What namespaces of Socket.IO keep to themselves. */
-interface Inside {
-  _createSocket(...args: unknown[]): Promise<Socket>;
 }
 
 function define(target: object, name: string, descriptor: PropertyDescriptor): void {

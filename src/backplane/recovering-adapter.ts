@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Namespace } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Session } from 'socket.io-adapter';
+import { serverInternals } from '../internals/socket-io';
 
 /** What Socket.IO hands over when a client has gone. */
 export type Gone = Omit<Session, 'missedPackets'>;
@@ -28,15 +29,6 @@ const EVENT = 2; // https://github.com/socketio/socket.io-protocol#packet-types
 /** Time between two removals of old emits and sessions, in ms. */
 const FORGET_INTERVAL = 60_000;
 
-/** What Socket.IO's server keeps to itself of its options. */
-interface ServerInside {
-  readonly opts: {
-    readonly connectionStateRecovery?: { readonly maxDisconnectionDuration?: number };
-    readonly pingInterval?: number;
-    readonly pingTimeout?: number;
-  };
-}
-
 export class RecoveringAdapter extends Adapter {
   /** In ms. */
   readonly #maxAway: number;
@@ -55,7 +47,7 @@ export class RecoveringAdapter extends Adapter {
 
   constructor(nsp: Namespace) {
     super(nsp);
-    const { connectionStateRecovery, pingInterval = 25_000, pingTimeout = 20_000 } = (nsp.server as unknown as ServerInside).opts; // protected
+    const { connectionStateRecovery, pingInterval = 25_000, pingTimeout = 20_000 } = serverInternals(nsp.server).opts;
     this.#maxAway = connectionStateRecovery?.maxDisconnectionDuration ?? 120_000;
     this.#maxAge = this.#maxAway + pingInterval + pingTimeout;
   }

@@ -6,6 +6,8 @@ import type { IncomingMessage } from 'node:http';
 import { createRequire } from 'node:module';
 import type { Duplex } from 'node:stream';
 import type * as Ws from 'ws';
+import type { Members, Specimens } from '../internals/members';
+import { senderOf, WS_SENDER, WS_SOCKET } from '../internals/socket-io';
 
 /** The ws that Engine.IO itself would use. Another copy may be older, and lack limits that Engine.IO counts on. */
 const { WebSocket, WebSocketServer } = requireThrough('socket.io', 'engine.io')('ws') as typeof Ws;
@@ -21,11 +23,6 @@ type Sent = (error?: Error | null) => void;
 /** A frame: its head, and what is in it. */
 type Frame = readonly [head: Buffer, data?: Buffer | string];
 
-/** ws's own part that writes frames, for its `send()` and for the frames that Socket.IO has made for a broadcast. */
-interface Sender {
-  sendFrame(frame: Frame, sent?: Sent): void;
-}
-
 class CorkedWebSocket extends WebSocket {
   #connection: Duplex | undefined;
   #isCorked = false;
@@ -35,8 +32,8 @@ class CorkedWebSocket extends WebSocket {
   /** From here on frames are held back until the tick ends. */
   corkOn(connection: Duplex): void {
     this.#connection = connection;
-    const sender: unknown = Reflect.get(this, '_sender'); // Engine.IO writes through it as well
-    if (!isSender(sender)) return; // a ws that has none: each frame goes alone
+    const sender = senderOf(this); // Engine.IO writes through it as well
+    if (!sender) return;
     const sendFrame = sender.sendFrame.bind(sender);
     sender.sendFrame = (frame, sent) => {
       this.#cork();
@@ -82,10 +79,6 @@ function opcodeOf([head]: Frame): number {
   return (head[0] ?? 0) % 16;
 }
 
-function isSender(value: unknown): value is Sender {
-  return typeof value === 'object' && value !== null && 'sendFrame' in value && typeof value.sendFrame === 'function';
-}
-
 /** Those that have frames of this tick: a broadcast can reach thousands, and ends in one callback for all. */
 let corked: CorkedWebSocket[] = [];
 
@@ -104,6 +97,15 @@ function uncorkAll(): void {
 }
 
 type Upgraded = (client: CorkedWebSocket, request: IncomingMessage) => void;
+
+/** What the boot looks at, to say so where frames cannot be held back. */
+export function webSocketSpecimens(): Specimens {
+  const Specimen = WebSocket as unknown as new (address: null, protocols: undefined, options: object) => Ws.WebSocket; // as ws itself makes those of a server
+  return new Map<Members, object>([
+    [WS_SOCKET, new Specimen(null, undefined, {})],
+    [WS_SENDER, (WebSocket as unknown as { Sender: { prototype: object } }).Sender.prototype], // exported, but not declared
+  ]);
+}
 
 export class CorkedWebSocketServer extends WebSocketServer<typeof CorkedWebSocket> {
   constructor(options: Ws.ServerOptions<typeof CorkedWebSocket>) {

@@ -5,6 +5,7 @@ import type { Socket } from 'socket.io';
 import type { GenerateId } from '../config/options';
 import type { Logger } from '../egg';
 import { messageOf } from '../errors';
+import { namespaceInternals } from '../internals/socket-io';
 
 const MAX_LENGTH = 200;
 
@@ -55,10 +56,10 @@ export class Ids {
       return;
     }
     // Socket.IO has noted the socket under the id that it made up, and would never forget that one
-    const preConnectSockets: unknown = Reflect.get(nsp, '_preConnectSockets');
-    if (preConnectSockets instanceof Map) preConnectSockets.delete(socket.id);
+    const { _preConnectSockets: preConnectSockets } = namespaceInternals(nsp);
+    preConnectSockets.delete(socket.id);
     Object.assign(socket, { id: nsp.name === '/' ? id : `${nsp.name}#${id}` });
-    if (preConnectSockets instanceof Map) preConnectSockets.set(socket.id, socket);
+    preConnectSockets.set(socket.id, socket);
   }
 
   /**

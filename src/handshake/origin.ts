@@ -8,17 +8,10 @@ import type { InitOptions } from '../config/options';
 import type { EggApplication, EggContext } from '../egg';
 import { isInCors } from './cors';
 import { hostname, hostOf, isNameOf, isSiteOf } from './hosts';
+import { type EngineInternals, engineInternals, type EngineRequest } from '../internals/socket-io';
 import { OriginLog } from './origin-log';
 
 type AllowRequest = NonNullable<InitOptions['allowRequest']>;
-/** What Engine.IO has read of a request by the time it verifies it. */
-type EngineRequest = IncomingMessage & { readonly _query: Readonly<Record<string, string | undefined>> };
-
-/** The part of Engine.IO's server that verifies requests. It is there for subclasses; this one Socket.IO makes. */
-interface Verifier {
-  readonly clients: Readonly<Record<string, { readonly request: IncomingMessage | null }>>;
-  verify(request: EngineRequest, isUpgrade: boolean, answer: (code?: number, context?: { message: string }) => void): void;
-}
 
 /** Engine.IO's code of a request that is not allowed. */
 const FORBIDDEN = 4;
@@ -67,7 +60,7 @@ export class OriginCheck {
 
   /** From here on requests that belong to a session are checked as well, and JSONP is refused. */
   attach(engine: EngineServer): void {
-    const verifier = engine as unknown as Verifier; // protected in Engine.IO's types
+    const verifier = engineInternals(engine);
     const verify = verifier.verify.bind(engine);
     verifier.verify = (request, isUpgrade, answer) => {
       const refusal = this.#refusalOf(request, isUpgrade, verifier.clients);
@@ -81,7 +74,7 @@ export class OriginCheck {
     this.#log.flush();
   }
 
-  #refusalOf(request: EngineRequest, isUpgrade: boolean, clients: Verifier['clients']): string | undefined {
+  #refusalOf(request: EngineRequest, isUpgrade: boolean, clients: EngineInternals['clients']): string | undefined {
     const { j, sid, transport } = request._query;
     if (j !== undefined) {
       this.#log.warnOfJsonp();

@@ -3,6 +3,7 @@
  * tells nobody when a client vanishes meanwhile, and says nothing of middleware that never ends.
  */
 import type { Socket } from 'socket.io';
+import { namespacesOf } from '../internals/socket-io';
 
 /** One client that is connecting to one namespace. */
 export interface Arrival {
@@ -53,7 +54,7 @@ export class Arrivals {
   /** An earlier one of this client and namespace leaves. False if that cannot be: the connection is to be closed. */
   add(arrival: Arrival): boolean {
     const { client, nsp } = arrival.socket;
-    if (openNamespaces(client).has(nsp.name)) return false;
+    if (namespacesOf(client).has(nsp.name)) return false;
     const arriving = this.#byClient.get(client) ?? this.#of(client);
     const { byNamespace, replaced } = arriving;
     const earlier = byNamespace.get(nsp.name);
@@ -68,7 +69,7 @@ export class Arrivals {
 
   /** Whether the client is connected to another namespace. */
   hasOpen({ socket }: Arrival): boolean {
-    return [...openNamespaces(socket.client).keys()].some(name => isOther(name, socket));
+    return [...namespacesOf(socket.client).keys()].some(name => isOther(name, socket));
   }
 
   /** Whether the client is connected to another namespace, or on the way to it. */
@@ -148,9 +149,4 @@ export class Arrivals {
 /** Whether a client has asked for this namespace beside the socket's own: one of protocol 3 is in `/` by itself. */
 function isOther(name: string, { nsp, conn }: Socket): boolean {
   return name !== nsp.name && (name !== '/' || conn.protocol !== 3);
-}
-
-/** The namespaces that a client is connected to. */
-function openNamespaces(client: Client): ReadonlyMap<string, Socket> {
-  return Reflect.get(client, 'nsps') as Map<string, Socket>; // private
 }

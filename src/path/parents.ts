@@ -4,6 +4,7 @@
  */
 import { Namespace, type Server, type Socket } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
+import { namespaceInternals, serverInternals } from '../internals/socket-io';
 
 /** What Socket.IO keeps to itself of a parent namespace. */
 export type Parent = Namespace & {
@@ -23,7 +24,7 @@ export class Parents {
 
   constructor(server: Server) {
     this.#server = server;
-    this.#parents = Reflect.get(server, 'parentNsps') as Map<Allows, Parent>; // private
+    this.#parents = serverInternals(server).parentNsps as Map<Allows, Parent>; // what Socket.IO puts there
   }
 
   get isEmpty(): boolean {
@@ -80,7 +81,7 @@ export class AbsentNamespace extends Namespace {
 export function keepForArrivals(child: Namespace): void {
   const removeAndCleanUp = child._remove.bind(child);
   child._remove = socket => {
-    const connecting = Reflect.get(child, '_preConnectSockets') as Map<string, Socket>; // private
+    const connecting = namespaceInternals(child)._preConnectSockets;
     if ([...connecting.values()].some(other => other !== socket)) Namespace.prototype._remove.call(child, socket);
     else removeAndCleanUp(socket);
   };
@@ -91,16 +92,9 @@ export function keepForArrivals(child: Namespace): void {
  * so that it does not matter who has made the child, and when.
  */
 export function withoutCopies(child: Namespace, parent: Parent): Namespace {
-  const copies = new Set(middlewareOf(parent));
-  Reflect.set(
-    child,
-    '_fns',
-    middlewareOf(child).filter(fn => !copies.has(fn)),
-  );
+  const copies = new Set(namespaceInternals(parent)._fns);
+  const internals = namespaceInternals(child);
+  internals._fns = internals._fns.filter(fn => !copies.has(fn));
   for (const event of ['connect', 'connection'] as const) for (const listener of parent.listeners(event)) child.off(event, listener);
   return child;
-}
-
-function middlewareOf(nsp: Namespace): unknown[] {
-  return Reflect.get(nsp, '_fns') as unknown[]; // private
 }

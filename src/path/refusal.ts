@@ -3,6 +3,7 @@ import type { ExtendedError, Socket } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
 import type { Deprecations } from '../deprecations';
 import type { ErrorAnswer } from '../errors';
+import { namespaceInternals } from '../internals/socket-io';
 
 /** An error that tells a client why it is refused, in Socket.IO's way. */
 export function refusalTo(socket: Socket, { message, ...data }: ErrorAnswer): ExtendedError {
@@ -27,7 +28,7 @@ export function sendRefusal(socket: Socket, { message, data }: ExtendedError): v
  * so it gets an adapter of its own, in whose rooms nobody else is.
  */
 export function withdraw(socket: Socket, deprecations: Deprecations): void {
-  const connecting = Reflect.get(socket.nsp, '_preConnectSockets') as Map<string, Socket>; // private
+  const connecting = namespaceInternals(socket.nsp)._preConnectSockets;
   const holder = connecting.get(socket.id);
   socket._cleanup();
   if (holder && holder !== socket) connecting.set(socket.id, holder); // a newer one of the same id

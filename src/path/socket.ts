@@ -8,6 +8,7 @@ import { toError } from '../errors';
 import { callListeners } from './listeners';
 import { receivePacket, reportListener } from './packet';
 import type { SocketUse } from './uses';
+import { socketInternals } from '../internals/socket-io';
 
 type Callback = (...answer: unknown[]) => void;
 
@@ -27,7 +28,7 @@ export function connectionOf(socket: Socket): Connection {
 
 /** Whether something else has taken the place of the method by which events of the client come in. */
 export function isBypassed(socket: Socket): boolean {
-  return Reflect.get(socket, 'onevent') !== SOCKET_METHODS.onevent;
+  return socketInternals(socket).onevent !== SOCKET_METHODS.onevent;
 }
 
 const SOCKET_METHODS = {
@@ -53,13 +54,13 @@ const SOCKET_METHODS = {
   /** An event of the client: `onAny()` first, as in Socket.IO. */
   onevent(this: OwnSocket, { data, id }: { data?: unknown[]; id?: number }): void {
     const packet = data ?? [];
-    if (id !== undefined && id !== null) packet.push(inside(this).ack(id));
+    if (id !== undefined && id !== null) packet.push(socketInternals(this).ack(id));
     const anyListeners = this.listenersAny();
     if (anyListeners.length > 0)
       callListeners(this, [...anyListeners], packet, thrown =>
         reportListener(this[CONNECTION], packet, thrown, 'a listener of all events failed'),
       );
-    inside(this).dispatch(packet);
+    socketInternals(this).dispatch(packet);
   },
 
   dispatch(this: OwnSocket, packet: unknown[]): void {
@@ -85,7 +86,7 @@ const SOCKET_METHODS = {
 
   /** The answer of a client. */
   onack(this: OwnSocket, { id, data }: { id: number; data: unknown[] }): void {
-    const { acks } = inside(this);
+    const { acks } = socketInternals(this);
     const callback = acks.get(id);
     if (!callback) return;
     acks.delete(id);
@@ -94,7 +95,7 @@ const SOCKET_METHODS = {
 
   /** Without a time-out Socket.IO's own never ends if the client goes. */
   async emitWithAck(this: OwnSocket, event: string, ...args: unknown[]): Promise<unknown> {
-    const { flags } = inside(this);
+    const { flags } = socketInternals(this);
     flags.timeout ??= Infinity; // so that the callback takes an error first
     const answer = Socket.prototype.emitWithAck.call(this, event, ...args);
     delete flags.timeout; // flags stay where nothing could be sent
@@ -103,7 +104,7 @@ const SOCKET_METHODS = {
 
   /** Who waits for a client's answer, and can be told of an error: that is so with a time-out. */
   registerAckCallback(this: OwnSocket, id: number, callback: Callback): void {
-    const { acks, flags } = inside(this);
+    const { acks, flags } = socketInternals(this);
     const { timeout } = flags;
     if (timeout === undefined) {
       acks.set(id, callback);
@@ -126,16 +127,4 @@ function answerTo(socket: OwnSocket, callback: Callback, args: unknown[]): void 
   callListeners(socket, [callback], args, thrown =>
     socket[CONNECTION].log('error', 'callback of an acknowledgement failed', toError(thrown)),
   );
-}
-
-/** What sockets keep to themselves. */
-interface Inside {
-  readonly acks: Map<number, Callback>;
-  readonly flags: { timeout?: number };
-  ack(id: number): Callback;
-  dispatch(packet: unknown[]): void;
-}
-
-function inside(socket: Socket): Inside {
-  return socket as unknown as Inside; // private in their types
 }

@@ -4,6 +4,7 @@ import { isOfNode, isTemporary, refusalFor } from '../error-answers';
 import { toError } from '../errors';
 import { refusalTo } from './refusal';
 import type { Runtime } from '../runtime';
+import { namespaceInternals } from '../internals/socket-io';
 
 /** What an app gives to `socket.use()`. */
 export type SocketUse = Parameters<Socket['use']>[0];
@@ -12,7 +13,7 @@ export type SocketUse = Parameters<Socket['use']>[0];
 export type RunUses = (socket: Socket, done: (error?: ExtendedError) => void) => void;
 
 export function runUsesOf(nsp: Namespace): RunUses {
-  return (Reflect.get(nsp, 'run') as RunUses).bind(nsp); // private
+  return namespaceInternals(nsp).run.bind(nsp);
 }
 
 /** From here on the client is refused where what the app gives to `nsp.use()` fails. Socket.IO would leave it without an answer. */

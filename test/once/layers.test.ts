@@ -17,6 +17,7 @@ const VIOLATIONS: Record<string, string> = {
   'errors.ts': "import { readConfig } from './config/settings';\nexport const bad = readConfig;",
   'handshake/ids.ts': "import { HubBackplane } from '../cluster/hub/hub-backplane';\nexport const bad = HubBackplane;",
   'handshake/origin.ts': "import type { Connection } from '../path/connection';\nexport type Bad = Connection;",
+  'internals/members.ts': "import type { Logger } from '../egg';\nexport type Bad = Logger;",
   'path/connection.ts': "import { Server } from '../server';\nexport const bad = Server;",
   'path/packet.ts': "import type { HubBackplane } from '../cluster/hub/hub-backplane';\nexport type Bad = HubBackplane;",
 };

@@ -14,6 +14,7 @@ import { CONNECT_TIMEOUT } from '../pulsed-backplane';
 import { inOrder, isForAdapter } from './notifications';
 import { destroy, isSqlError, type Notification, type Pg, type PgClient, type PgPool, UNIQUE_VIOLATION } from './pg';
 import { Queries } from './queries';
+import { postgresInternals } from '../../internals/adapters';
 
 /** What `@socket.io/postgres-adapter` exports. */
 export interface PostgresPackage {
@@ -76,7 +77,7 @@ export class PostgresBackplane extends DatabaseBackplane {
       const adapter = create(nsp);
       this.#adapters.add(adapter);
       // its client listens to a channel for each namespace, and does so again when it has to reconnect
-      (Reflect.get(adapter, 'client') as { addNamespace(name: string): void }).addNamespace(pulse); // private
+      postgresInternals(adapter).client.addNamespace(pulse);
       return adapter;
     };
   }

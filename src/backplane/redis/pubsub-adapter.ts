@@ -8,25 +8,9 @@ import { InvalidMessage } from '../inbox';
 import type { Backplane } from '../backplane';
 import { locally } from '../cluster-message';
 import type { Client } from './client';
+import { REDIS_ADAPTER_FIELDS, redisInternals, type RedisMethods, redisMethods } from '../../internals/adapters';
+import { requireMembers } from '../../internals/members';
 import { checkBroadcast, decodeMessage, isRequest, isResponse, type Request, RequestType } from './pubsub-message';
-
-/** How the official adapter encodes. */
-interface Parser {
-  encode(value: unknown): unknown;
-  decode(message: unknown): unknown;
-}
-
-/** Methods and fields that the official adapter declares as private. */
-interface Inside {
-  onmessage(pattern: string, channel: Buffer, message: Buffer): void;
-  onrequest(channel: Buffer, message: unknown): Promise<void>;
-  onresponse(channel: Buffer, message: unknown): void;
-  publishResponse(request: object, response: string): void;
-  parser: Parser;
-  readonly requestChannel: string;
-  readonly responseChannel: string;
-  readonly pubClient: Client;
-}
 
 /**
  * The official adapter sends Redis a request also for sockets of its own server that are to join, leave or disconnect. Here they do so
@@ -35,13 +19,10 @@ interface Inside {
  */
 export class PubSubAdapter extends RedisAdapter {
   readonly #backplane: Backplane;
-  readonly #decode: Parser['decode'];
+  readonly #decode: (message: unknown) => unknown;
 
   static {
-    const base = RedisAdapter.prototype as unknown as Inside; // declared as private
-    if (![base.onmessage, base.onrequest, base.onresponse].every(method => typeof method === 'function')) {
-      throw new Error('@socket.io/redis-adapter has changed');
-    }
+    const base = redisMethods(RedisAdapter.prototype);
     Object.assign(this.prototype, {
       onmessage(this: PubSubAdapter, pattern: string, channel: Buffer, message: Buffer): void {
         try {
@@ -63,6 +44,7 @@ export class PubSubAdapter extends RedisAdapter {
   constructor(nsp: Namespace, publisher: Client, subscriber: Client, options: object, backplane: Backplane) {
     super(nsp, publisher, subscriber, options);
     this.#backplane = backplane;
+    requireMembers(REDIS_ADAPTER_FIELDS, this);
     const { encode, decode } = this.#inside.parser;
     this.#decode = decode;
     this.#inside.parser = {
@@ -91,12 +73,12 @@ export class PubSubAdapter extends RedisAdapter {
     if (!opts.flags?.local) super.disconnectSockets(opts, close);
   }
 
-  get #inside(): Inside {
-    return this as unknown as Inside; // declared as private
+  get #inside(): ReturnType<typeof redisInternals> {
+    return redisInternals(this);
   }
 
   /** Reads a request or a response. */
-  #read(base: Inside, channel: Buffer, message: Buffer): Promise<void> | void {
+  #read(base: RedisMethods, channel: Buffer, message: Buffer): Promise<void> | void {
     const inside = this.#inside;
     const name = channel.toString();
     const isResponseChannel = name.startsWith(inside.responseChannel);

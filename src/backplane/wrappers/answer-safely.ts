@@ -1,15 +1,11 @@
 /** Answers to other servers that can be encoded. */
 import type { ClusterAdapter } from 'socket.io-adapter';
 import { type Answers, type Response, sendable } from '../answer';
-
-/** What a ClusterAdapter declares as private. */
-interface Inside {
-  publishResponse(requester: string, response: object): void;
-}
+import { clusterInternals } from '../../internals/adapters';
 
 /** An adapter whose answers can be encoded, all of them. */
 export function answerSafely(adapter: ClusterAdapter, answers: Answers): void {
-  const { publishResponse } = adapter as unknown as Inside; // declared as private
+  const { publishResponse } = clusterInternals(adapter);
   Object.assign(adapter, {
     publishResponse(requester: string, response: Response): void {
       publishResponse.call(adapter, requester, sendable(response, answers));

@@ -2,14 +2,14 @@
 import type { Adapter, ClusterAdapter } from 'socket.io-adapter';
 import { isClusterMessage, isClusterResponse } from '../backend-message';
 import { type Inbox, InvalidMessage } from '../inbox';
+import { clusterInternals, mongoInternals } from '../../internals/adapters';
 
 /**
  * An adapter that sees only what one of its kind can have sent.
  * @param channel where its messages come from
  */
 export function checkMessages(adapter: ClusterAdapter, inbox: Inbox, channel: string): void {
-  const inside = adapter as unknown as Inside; // there, though declared otherwise
-  const { onMessage, onResponse, onRawMessage } = inside;
+  const { onMessage, onResponse, onRawMessage } = clusterInternals(adapter);
   Object.assign(adapter, {
     onMessage(message: unknown, offset?: string): void {
       inbox.read++;
@@ -40,16 +40,9 @@ export function checkMessages(adapter: ClusterAdapter, inbox: Inbox, channel: st
   });
 }
 
-/** What a ClusterAdapter declares as protected or private. */
-interface Inside {
-  onMessage(message: unknown, offset?: string): void;
-  onResponse(response: unknown): void;
-  onRawMessage?(...raw: unknown[]): void;
-}
-
 /** Lets the adapter see only documents that one of its kind can have inserted. */
 export function checkDocuments(adapter: Adapter, inbox: Inbox, collection: string): void {
-  const onEvent = (Reflect.get(adapter, 'onEvent') as (event: object) => Promise<void>).bind(adapter); // not declared
+  const onEvent = mongoInternals(adapter).onEvent.bind(adapter);
   Object.assign(adapter, {
     async onEvent(event: { readonly fullDocument?: unknown }): Promise<void> {
       try {

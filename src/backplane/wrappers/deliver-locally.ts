@@ -2,6 +2,7 @@
 import { Adapter, type BroadcastOptions, type ClusterAdapter, MessageType, type Room } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
 import { encoded, locally } from '../cluster-message';
+import { type ClusterInternals, clusterInternals } from '../../internals/adapters';
 
 /** How long a broadcast waits for its offset, in ms: with it, a client that reconnects can say what it has missed. */
 const OFFSET_TIMEOUT = 50;
@@ -11,13 +12,6 @@ interface Packet {
 }
 
 type Broadcast = (packet: Packet, opts: BroadcastOptions) => void;
-
-/** What a ClusterAdapter declares as protected or private. */
-interface Inside {
-  publish(message: object): void;
-  publishAndReturnOffset(message: object): Promise<string>;
-  addOffsetIfNecessary(packet: Packet, opts: BroadcastOptions, offset: string): void;
-}
 
 /** Broadcasts to the clients of this server alone: at once, and a value that cannot be sent throws. */
 export function broadcastHere(adapter: Adapter): void {
@@ -32,7 +26,7 @@ export function broadcastHere(adapter: Adapter): void {
  * @param withOffsets whether clients of this server get the offset of a broadcast along, for connection state recovery
  */
 export function deliverLocallyFirst(adapter: ClusterAdapter, backplane: Backplane, withOffsets = false): void {
-  const inside = adapter as unknown as Inside; // there, though declared otherwise
+  const inside = clusterInternals(adapter);
   const base = {
     broadcast: adapter.broadcast.bind(adapter) as Broadcast,
     addSockets: adapter.addSockets.bind(adapter),
@@ -67,7 +61,7 @@ export function deliverLocallyFirst(adapter: ClusterAdapter, backplane: Backplan
  * Broadcasts that wait for their offsets, each behind those before it. While the other end does not answer they do not wait:
  * a client that reconnects later is then not told what it missed since.
  */
-function inOrder(broadcast: Broadcast, inside: Inside, backplane: Backplane): Broadcast {
+function inOrder(broadcast: Broadcast, inside: ClusterInternals, backplane: Backplane): Broadcast {
   let isLate = false;
   let last: Promise<void> | undefined;
 

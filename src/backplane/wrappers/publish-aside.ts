@@ -3,11 +3,12 @@ import { type Adapter, type BroadcastOptions, MessageType } from 'socket.io-adap
 import { sendable } from '../answer';
 import type { Backplane } from '../backplane';
 import { encoded, isMissed, locally } from '../cluster-message';
+import { mongoInternals } from '../../internals/adapters';
 
 /** The adapter inserts a broadcast first, waits, and reaches no client of this server where that fails. Here it does both at once. */
 export function publishAside(adapter: Adapter, backplane: Backplane): void {
   const broadcast = adapter.broadcast.bind(adapter);
-  const insert = (Reflect.get(adapter, 'publish') as (document: object) => Promise<string>).bind(adapter); // declared as private
+  const insert = mongoInternals(adapter).publish.bind(adapter);
   const publish = (document: object): Promise<string> => {
     const published = backplane.isDown ? Promise.reject(backplane.error()) : insert(sendable(document, backplane.answers));
     published.catch(() => {

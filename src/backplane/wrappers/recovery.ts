@@ -7,21 +7,13 @@ import { type Namespace, Socket } from 'socket.io';
 import { Adapter, type BroadcastOptions, type ClusterAdapter, type ClusterMessage, MessageType, type Session } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
 import { type Gone, RecoveringAdapter } from '../recovering-adapter';
-import { type Deliver, goneOf, insideOf, leaveRooms, type NamespaceInside, ReturningClients } from './returning-clients';
+import { type Deliver, goneOf, leaveRooms, ReturningClients } from './returning-clients';
+import { type RecoveryInternals, recoveryInternals } from '../../internals/adapters';
+import { namespaceInternals, socketInternals } from '../../internals/socket-io';
 
 interface Packet {
   readonly type: number;
   readonly data: unknown[];
-}
-
-/** What adapters of Socket.IO keep to themselves. */
-interface Inside {
-  apply(opts: BroadcastOptions, deliver: Deliver): void;
-  onMessage?(message: ClusterMessage, offset?: string): void;
-  restoreSession(pid: string, offset: string): Promise<Session | null> | null;
-  persistSession(session: Gone): void;
-  /** Of the adapter in memory that comes with Socket.IO, which leaves a session in there. */
-  readonly sessions?: Map<string, unknown>;
 }
 
 const EVENT = 2; // https://github.com/socketio/socket.io-protocol#packet-types
@@ -43,14 +35,14 @@ export function restoreWhileUp(adapter: ClusterAdapter, backplane: Backplane): v
 /** Changes the adapter of a namespace, one that can recover, and the namespace. Returns what it keeps. */
 export function recoverConnections(adapter: Adapter, nsp: Namespace): ReturningClients {
   const clients = new ReturningClients(nsp);
-  const inside = adapter as unknown as Inside; // marked as private
+  const inside = recoveryInternals(adapter);
   changeNamespace(nsp, adapter, inside, clients);
   changeAdapter(adapter, inside, clients);
   return clients;
 }
 
-function changeNamespace(nsp: Namespace, adapter: Adapter, inside: Inside, clients: ReturningClients): void {
-  const doConnect = (nsp as unknown as NamespaceInside)._doConnect.bind(nsp); // marked as private
+function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInternals, clients: ReturningClients): void {
+  const doConnect = namespaceInternals(nsp)._doConnect.bind(nsp);
   const restoreSession = inside.restoreSession.bind(adapter);
   const persistSession = inside.persistSession.bind(adapter);
 
@@ -86,7 +78,7 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: Inside, clien
         const session = await restore(pid, offset, former).catch(() => undefined); // Redis has none, or does not answer
         const socket = createSocket(client, auth, session);
         if (!session) return socket;
-        insideOf(socket).adapter = withRoomsOfItsOwn(adapter);
+        socketInternals(socket).adapter = withRoomsOfItsOwn(adapter);
         void socket.join(session.rooms);
         if (former) formerSockets.set(socket, former);
         clients.hold(socket, session, broadcasts);
@@ -100,11 +92,11 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: Inside, clien
     _doConnect(socket: Socket, done?: (socket: Socket) => void): void {
       if (clients.sessionOf(socket)) {
         for (const former of [...clients.olderThan(socket)]) {
-          insideOf(former)._onclose('forced close'); // at once, whatever its transport does
+          socketInternals(former)._onclose('forced close'); // at once, whatever its transport does
           if (former.conn !== socket.conn) former.conn.close(true);
         }
-        const rooms = insideOf(socket).adapter.socketRooms(socket.id);
-        insideOf(socket).adapter = adapter;
+        const rooms = socketInternals(socket).adapter.socketRooms(socket.id);
+        socketInternals(socket).adapter = adapter;
         if (rooms) void socket.join([...rooms]);
       }
       formerSockets.delete(socket);
@@ -115,12 +107,12 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: Inside, clien
   nsp.on('connect', socket => {
     const { session, held } = clients.take(socket);
     if (adapter instanceof RecoveringAdapter) adapter.admit(socket.id, held.length);
-    for (const data of session?.missedPackets ?? []) insideOf(socket).packet({ type: EVENT, data });
+    for (const data of session?.missedPackets ?? []) socketInternals(socket).packet({ type: EVENT, data });
     for (const deliver of held) deliver(socket);
   });
 }
 
-function changeAdapter(adapter: Adapter, inside: Inside, clients: ReturningClients): void {
+function changeAdapter(adapter: Adapter, inside: RecoveryInternals, clients: ReturningClients): void {
   const broadcast = adapter.broadcast.bind(adapter);
   const apply = inside.apply.bind(adapter);
   const onMessage = inside.onMessage?.bind(adapter);

@@ -1,7 +1,8 @@
 /** The clients of a namespace that come back: their sockets, their sessions, and what waits until they are connected. */
 import { type Namespace, Socket } from 'socket.io';
-import type { Adapter, BroadcastOptions, Session } from 'socket.io-adapter';
+import type { BroadcastOptions, Session } from 'socket.io-adapter';
 import { type Gone, isFor } from '../recovering-adapter';
+import { namespaceInternals, privateIdOf, socketInternals } from '../../internals/socket-io';
 
 export type Deliver = (socket: Socket) => void;
 
@@ -20,23 +21,6 @@ interface Waiting {
   readonly held: Deliver[];
 }
 
-/** What sockets of Socket.IO keep to themselves. */
-interface SocketInside {
-  readonly pid?: string;
-  adapter: Adapter;
-  packet(packet: { readonly type: number; readonly data: unknown[] }): void;
-  _cleanup(): void;
-  _onclose(reason: string): void;
-}
-
-/** What namespaces of Socket.IO keep to themselves. */
-export interface NamespaceInside {
-  readonly _preConnectSockets: Map<string, Socket>;
-  _doConnect(socket: Socket, done?: (socket: Socket) => void): void;
-}
-
-const socketPrototype = Socket.prototype as unknown as SocketInside; // marked as private
-
 export class ReturningClients {
   readonly #nsp: Namespace;
   readonly #preConnectSockets: ReadonlyMap<string, Socket>;
@@ -48,7 +32,7 @@ export class ReturningClients {
 
   constructor(nsp: Namespace) {
     this.#nsp = nsp;
-    this.#preConnectSockets = (nsp as unknown as NamespaceInside)._preConnectSockets; // marked as private
+    this.#preConnectSockets = namespaceInternals(nsp)._preConnectSockets;
   }
 
   /** How much is kept here: nothing, once all clients have gone. */
@@ -57,7 +41,7 @@ export class ReturningClients {
   }
 
   add(socket: Socket): void {
-    const pid = pidOf(socket);
+    const pid = privateIdOf(socket);
     const sockets = this.#sockets.get(pid);
     if (sockets) sockets.add(socket);
     else this.#sockets.set(pid, new Set([socket]));
@@ -67,10 +51,10 @@ export class ReturningClients {
   remove(socket: Socket): { readonly isComingBack: boolean; readonly unused: Session | undefined } {
     const session = this.sessionOf(socket);
     this.#waiting.delete(socket);
-    const sockets = this.#sockets.get(pidOf(socket));
+    const sockets = this.#sockets.get(privateIdOf(socket));
     sockets?.delete(socket);
     const isLast = sockets?.size === 0;
-    if (isLast) this.#sockets.delete(pidOf(socket));
+    if (isLast) this.#sockets.delete(privateIdOf(socket));
     return { isComingBack: session !== undefined, unused: isLast ? session : undefined };
   }
 
@@ -81,7 +65,7 @@ export class ReturningClients {
 
   /** The sockets of the same client that are older than this one. */
   *olderThan(socket: Socket): Iterable<Socket> {
-    for (const other of this.#sockets.get(pidOf(socket)) ?? []) {
+    for (const other of this.#sockets.get(privateIdOf(socket)) ?? []) {
       if (other === socket) return;
       yield other;
     }
@@ -121,7 +105,7 @@ export class ReturningClients {
   keep(opts: BroadcastOptions, offset: unknown, deliver: Deliver): void {
     for (const broadcasts of this.#restoring) broadcasts.push({ opts, offset, deliver });
     for (const [socket, { session, held }] of this.#waiting) {
-      if (session && isFor([...(insideOf(socket).adapter.socketRooms(socket.id) ?? [])], opts)) held.push(deliver);
+      if (session && isFor([...(socketInternals(socket).adapter.socketRooms(socket.id) ?? [])], opts)) held.push(deliver);
     }
     for (const socket of this.#preConnectSockets.values()) {
       const { id, recovered } = socket;
@@ -144,8 +128,8 @@ export class ReturningClients {
 
 /** Lets a socket leave its rooms, unless it has not connected: a socket that comes after it may have its id, and those rooms. */
 export function leaveRooms(socket: Socket, nsp: Namespace, isComingBack: boolean): void {
-  const { _preConnectSockets: preConnectSockets } = nsp as unknown as NamespaceInside; // marked as private
-  if (!isComingBack) socketPrototype._cleanup.call(socket);
+  const { _preConnectSockets: preConnectSockets } = namespaceInternals(nsp);
+  if (!isComingBack) Socket.prototype._cleanup.call(socket);
   else if (preConnectSockets.get(socket.id) === socket) preConnectSockets.delete(socket.id);
   Object.assign(socket, { join: () => {}, leave: () => {} });
 }
@@ -153,12 +137,4 @@ export function leaveRooms(socket: Socket, nsp: Namespace, isComingBack: boolean
 /** What the adapter would be told of a socket if it had gone. */
 export function goneOf(socket: Socket, pid: string): Gone {
   return { sid: socket.id, pid, rooms: [...socket.rooms], data: { ...(socket.data as object) } }; // any, and an object by default
-}
-
-export function insideOf(socket: Socket): SocketInside {
-  return socket as unknown as SocketInside; // marked as private
-}
-
-function pidOf(socket: Socket): string {
-  return String(insideOf(socket).pid);
 }

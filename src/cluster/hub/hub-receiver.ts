@@ -8,6 +8,7 @@ import { decodeValues, encodeValues, type Part } from './hub-message';
 import { type Packet, PacketCodec } from './hub-packet';
 import type { HubPeers, Receiver } from './hub-peers';
 import type { Request, Target } from './hub-request';
+import { socketInternals } from '../../internals/socket-io';
 
 /** What an adapter does within its process. */
 export type LocalAdapter = Pick<
@@ -77,7 +78,7 @@ export class HubReceiver implements Receiver {
     this.#local.broadcastWithAck(packet, opts, clients => this.#peers.reply(from, { type: 'reply', id, clients }), onAnswer);
     this.#peers.later(opts.flags?.timeout, () => {
       for (const socket of this.#nsp.sockets.values()) {
-        (Reflect.get(socket, 'acks') as Map<unknown, unknown>).delete(packet.id); // private; of a client that has not answered
+        socketInternals(socket).acks.delete(packet.id); // of a client that has not answered
       }
     });
   }

@@ -1,0 +1,140 @@
+/** Members of Socket.IO's adapters that are not part of their public API: each with its reason, and looked at only where the adapter is used. */
+import type { Socket } from 'socket.io';
+import type { Adapter, BroadcastOptions, ClusterAdapter, ClusterMessage, Session } from 'socket.io-adapter';
+import { type Members, requireMembers } from './members';
+
+export interface ClusterInternals {
+  publish(message: object): void;
+  publishAndReturnOffset(message: object): Promise<string>;
+  addOffsetIfNecessary(packet: object, opts: BroadcastOptions, offset: string): void;
+  doPublish(message: object): Promise<string>;
+  publishResponse(requester: string, response: object): void;
+  onMessage(message: unknown, offset?: string): void;
+  onResponse(response: unknown): void;
+}
+
+/** Of an adapter that can recover; one in memory and one of the app's own among them. */
+export interface RecoveryInternals {
+  apply(opts: BroadcastOptions, deliver: (socket: Socket) => void): void;
+  restoreSession(pid: string, offset: string): Promise<Session | null> | null;
+  persistSession(session: Parameters<Adapter['persistSession']>[0]): void;
+  onMessage?(message: ClusterMessage, offset?: string): void;
+  /** Of the adapter in memory that comes with Socket.IO, which leaves a session in there. */
+  readonly sessions?: Map<string, unknown>;
+}
+
+export interface RedisMethods {
+  onmessage(pattern: string, channel: Buffer, message: Buffer): void;
+  onrequest(channel: Buffer, message: unknown): Promise<void>;
+  onresponse(channel: Buffer, message: unknown): void;
+  publishResponse(request: object, response: string): void;
+}
+
+interface RedisFields {
+  parser: { encode(value: unknown): unknown; decode(message: unknown): unknown };
+  readonly requestChannel: string;
+  readonly responseChannel: string;
+  readonly pubClient: { publish(channel: string, message: string): unknown };
+}
+
+interface MongoInternals {
+  onEvent(event: object): Promise<void>;
+  publish(document: object): Promise<string>;
+}
+
+interface PostgresInternals {
+  readonly client: { addNamespace(name: string): void };
+}
+
+export const CLUSTER_ADAPTER: Members<ClusterInternals> = {
+  package: 'socket.io-adapter',
+  owner: 'ClusterAdapter',
+  why: {
+    publish: 'local clients are reached first, and do not wait for the publication',
+    publishAndReturnOffset: 'a broadcast waits for its offset, but not for ever',
+    addOffsetIfNecessary: 'puts the offset into a packet',
+    doPublish: 'what is lost in an outage is counted',
+    publishResponse: 'an answer that cannot be encoded is replaced',
+    onMessage: 'messages of a backend are checked',
+    onResponse: 'answers of a backend are checked',
+  },
+};
+
+export const RECOVERING_ADAPTER: Members<Pick<RecoveryInternals, 'apply' | 'restoreSession' | 'persistSession'>> = {
+  package: 'socket.io-adapter',
+  owner: 'Adapter',
+  why: {
+    apply: 'a broadcast is kept for clients that are coming back',
+    restoreSession: 'reads the session of a client that comes back, once its old connection has given it',
+    persistSession: 'a session goes to the newer socket of the same client',
+  },
+};
+
+export const REDIS_ADAPTER: Members<RedisMethods> = {
+  package: '@socket.io/redis-adapter',
+  owner: 'RedisAdapter',
+  why: {
+    onmessage: 'broadcasts of Redis are checked',
+    onrequest: 'requests of Redis are checked, and those of this server ignored: they are done here at once',
+    onresponse: 'responses of Redis are checked',
+    publishResponse: 'an answer that cannot be encoded is replaced',
+  },
+};
+
+export const REDIS_ADAPTER_FIELDS: Members<RedisFields> = {
+  package: '@socket.io/redis-adapter',
+  owner: 'RedisAdapter',
+  why: {
+    parser: 'what a client answers may be what cannot be encoded, and messages are checked when they have been decoded',
+    requestChannel: 'tells requests from what is of another namespace',
+    responseChannel: 'where answers go',
+    pubClient: 'sends them',
+  },
+};
+
+export const MONGO_ADAPTER: Members<MongoInternals> = {
+  package: '@socket.io/mongo-adapter',
+  owner: 'MongoAdapter',
+  why: {
+    onEvent: 'documents are checked',
+    publish: 'local clients are reached first; what is lost in an outage is counted',
+  },
+};
+
+export const POSTGRES_ADAPTER: Members<PostgresInternals> = {
+  package: '@socket.io/postgres-adapter',
+  owner: 'PostgresAdapter',
+  why: { client: 'its connection listens to the pulse as well, so that a connection that is dead is noticed' },
+};
+
+/** Those over Redis have a method for what they have not decoded yet as well. */
+export function clusterInternals(adapter: ClusterAdapter): ClusterInternals & { onRawMessage?(...raw: unknown[]): void } {
+  requireMembers(CLUSTER_ADAPTER, adapter);
+  return adapter as unknown as ClusterInternals; // protected or private
+}
+
+export function recoveryInternals(adapter: Adapter): RecoveryInternals {
+  requireMembers(RECOVERING_ADAPTER, adapter);
+  return adapter as unknown as RecoveryInternals; // marked as private
+}
+
+/** The methods of the prototype. */
+export function redisMethods(prototype: object): RedisMethods {
+  requireMembers(REDIS_ADAPTER, prototype);
+  return prototype as RedisMethods; // declared as private
+}
+
+/** An adapter with its fields, once it has been made. */
+export function redisInternals(adapter: object): RedisMethods & RedisFields {
+  return adapter as RedisMethods & RedisFields; // declared as private
+}
+
+export function mongoInternals(adapter: Adapter): MongoInternals {
+  requireMembers(MONGO_ADAPTER, adapter);
+  return adapter as unknown as MongoInternals; // private, or not declared
+}
+
+export function postgresInternals(adapter: Adapter): PostgresInternals {
+  requireMembers(POSTGRES_ADAPTER, adapter);
+  return adapter as unknown as PostgresInternals; // private
+}
