@@ -330,7 +330,7 @@ test('with an id of its own, a client that comes back to a connection which is s
 
 test('with an id of its own, whoever comes with the private id of a client and is refused gets no other namespace in its name', async t => {
   watchForCrashes(t);
-  const app = await startApp(t, filesOf(`generateId: () => 'user-' + (global.number = (global.number || 0) + 1)`));
+  const app = await startApp(t, filesOf(`generateId: () => 'user-' + (global.visitor = (global.visitor || 0) + 1)`));
   const client = await connect(t, app.url);
   const chat = client.io.socket('/chat');
   await next(chat, 'connect');
