@@ -10,14 +10,14 @@
 #   auth {"token":"t","pid":"product-7"}: recovered false
 #   auth {"token":"t","offset":"20"}: recovered false
 #
-# It matters to whoever sends a product id, a process id or the offset of a list in `auth`: each short cut loses rooms and events. The plugin
+# This affects apps that send a product id, a process id or the offset of a list in `auth`: each short disconnect loses rooms and events. The plugin
 # warns of such names once, where recovery is on (IO_RECOVERY_AUTH).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 npm init -y >/dev/null
-npm install --silent --no-audit --no-fund socket.io@4.8.4 socket.io-client@4.8.4
+npm install --silent --no-audit --no-fund socket.io@4.8.4 socket.io-client@4.8.4 || exit 2
 
 cat >run.mjs <<'JS'
 import { once } from 'node:events';
@@ -41,4 +41,4 @@ for (const auth of [{ token: 't' }, { token: 't', pid: 'product-7' }, { token: '
 server.close();
 process.exitCode = String(seen) === 'true,false,false' ? 0 : 1;
 JS
-node run.mjs
+timeout 50 node run.mjs

@@ -9,14 +9,14 @@
 #   websocket: /b is disconnected: transport close
 #   polling: /a is connected again, /b never noticed
 #
-# It matters to whoever enters a namespace anew with another `auth`, after a login: all other namespaces of the page lose their rooms, and
+# This affects apps that reconnect to a namespace with another `auth`, after a login: all other namespaces of the page lose their rooms, and
 # come back with new ids after 0.5 to 1.5 s. The plugin hands such a CONNECT over after the DISCONNECT (src/decoder.ts).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 npm init -y >/dev/null
-npm install --silent --no-audit --no-fund socket.io@4.8.4 socket.io-client@4.8.4
+npm install --silent --no-audit --no-fund socket.io@4.8.4 socket.io-client@4.8.4 || exit 2
 
 cat >run.mjs <<'JS'
 import { once } from 'node:events';
@@ -43,4 +43,4 @@ for (const transport of ['websocket', 'polling']) {
 server.close();
 process.exitCode = seen.websocket.startsWith('/b is disconnected') && seen.polling.startsWith('/a is connected') ? 0 : 1;
 JS
-node run.mjs
+timeout 50 node run.mjs

@@ -9,14 +9,14 @@
 #   cleanupEmptyChildNamespaces false: recovered true
 #   cleanupEmptyChildNamespaces true: recovered false
 #
-# It matters to whoever has a namespace a document, a game or a tenant, where one client alone is usual. The plugin warns at the start where
+# This affects apps that have one namespace per document, game or tenant, where one client alone is usual. The plugin warns at the start where
 # both options are on and sessions are kept in memory (IO_RECOVERY_CLEANUP).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 npm init -y >/dev/null
-npm install --silent --no-audit --no-fund socket.io@4.8.4 socket.io-client@4.8.4
+npm install --silent --no-audit --no-fund socket.io@4.8.4 socket.io-client@4.8.4 || exit 2
 
 cat >run.mjs <<'JS'
 import { once } from 'node:events';
@@ -39,4 +39,4 @@ for (const cleanupEmptyChildNamespaces of [false, true]) {
 }
 process.exitCode = String(seen) === 'true,false' ? 0 : 1;
 JS
-node run.mjs
+timeout 50 node run.mjs

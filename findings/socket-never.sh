@@ -8,14 +8,14 @@
 #   @types/node 25.9.9: id is a string
 #   @types/node 26.6.6: Property 'id' does not exist on type 'never'
 #
-# It matters to plugins that add Socket.IO's socket to the `ctx.socket` of Koa or Egg, which is one of Node: after an update of @types/node every
+# This affects plugins that add Socket.IO's socket to the `ctx.socket` of Koa or Egg, which is one of Node: after an update of @types/node every
 # `ctx.socket.emit()` in an app is a compile error. This plugin adds the public members instead of the class where the two clash (src/index.ts).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 npm init -y >/dev/null
-npm install --silent --no-audit --no-fund socket.io@4.8.4 typescript@5.9.3 types-25@npm:@types/node@25.9.9 types-26@npm:@types/node@26.6.6
+npm install --silent --no-audit --no-fund socket.io@4.8.4 typescript@5.9.3 types-25@npm:@types/node@25.9.9 types-26@npm:@types/node@26.6.6 || exit 2
 
 cat >both.ts <<'TS'
 import type { Socket as TcpSocket } from 'node:net';

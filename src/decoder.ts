@@ -2,7 +2,7 @@
 import type { Server } from 'socket.io';
 
 type Parser = Server['_parser'];
-type DecodedPacket = { readonly type: number; readonly data?: unknown };
+type DecodedPacket = { readonly type: number; readonly nsp: string; readonly data?: unknown };
 type Listener = (packet: DecodedPacket) => void;
 
 /**
@@ -14,6 +14,7 @@ export const MAX_NESTING = 64;
 /** Types of packets: https://socket.io/docs/v4/socket-io-protocol/ */
 const CONNECT = 0;
 const DISCONNECT = 1;
+const CONNECT_ERROR = 4;
 
 const officialParsers = new WeakMap<Parser, Parser>();
 
@@ -37,7 +38,7 @@ export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
         hasLeft = true;
         process.nextTick(() => (hasLeft = false));
       } else if (hasLeft && packet.type === CONNECT) {
-        process.nextTick(listener, packet);
+        process.nextTick(handOver, listener, packet);
         return;
       }
       listener(packet);
@@ -49,7 +50,8 @@ export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
     constructor() {
       super();
       const on = this.on.bind(this);
-      Object.assign(this, { on: (event: 'decoded', listener: Listener) => on(event, guard(listener)) }); // called for each client
+      const onGuarded = (event: 'decoded', listener: Listener): unknown => on(event, event === 'decoded' ? guard(listener) : listener); // a parser of the app may have more events
+      Object.assign(this, { on: onGuarded }); // called for each client
     }
   }
   const guarded = Object.create(parser, { Decoder: { value: Decoder } }) as Parser; // all else is the parser's
@@ -60,6 +62,15 @@ export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
 /** The parser itself, for what other servers have encoded. */
 export function withoutGuard(parser: Parser): Parser {
   return officialParsers.get(parser) ?? parser;
+}
+
+/** Nobody catches here what Socket.IO throws for a packet that it cannot read, as it does where packets are decoded. */
+function handOver(listener: Listener, packet: DecodedPacket): void {
+  try {
+    listener(packet);
+  } catch {
+    listener({ type: CONNECT_ERROR, nsp: '/' }); // which no client may send: Socket.IO closes the connection
+  }
 }
 
 /** Whether a value has objects or arrays in more levels than these, itself being one. Bytes count as a simple value. */

@@ -29,9 +29,9 @@ export class RefusalLog {
     this.#warn('IO_MESSAGE_TOO_LARGE', outcome, count => `${outcome}, ${count} times more in the last minute`);
   }
 
-  /** Which there is not, or which no parent allows. */
+  /** There is no namespace of this name, and no parent that could allow it. */
   warnOfNamespace(name: string): void {
-    const problem = `a client has asked for the namespace ${JSON.stringify(oneLine(name.slice(0, 100)))}, which there is not: name it in config.io.namespace, by app.io.of(name), or allow it by app.io.of(function)`;
+    const problem = `a client has asked for the namespace ${JSON.stringify(oneLine(name.slice(0, 100)))}, which does not exist: name it in config.io.namespace or by app.io.of(name), or allow it by app.io.of(function)`;
     this.#warn('IO_NAMESPACE_UNKNOWN', problem, count => `${count} more in the last minute, the latest: ${problem}`);
   }
 

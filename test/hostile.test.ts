@@ -562,3 +562,13 @@ test('with a parser of the app as well, what is nested 65 levels deep closes the
   allowed.vanish();
   await nothingRemains(io);
 });
+
+test('a client that leaves and asks for what is no namespace in the same read is cut off, and ends nothing else', async t => {
+  watchForCrashes(t);
+  const { url, io } = await startApp(t, {});
+  const client = await RawClient.open(t, url, { protocol: 3 });
+  client.burst('41', '40//[,'); // Socket.IO makes a URL of the name, which throws
+  await client.closed;
+  await nothingRemains(io);
+  await connect(t, url);
+});

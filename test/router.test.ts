@@ -175,7 +175,7 @@ test('a namespace that is routed but not configured works, without middleware', 
 test('a namespace that is neither routed nor configured is refused, and named in the log', async t => {
   const { url, logs, logged, close } = await startApp(t, {});
   assert.equal((await refusal(newClient(t, url + '/nowhere'))).message, 'Invalid namespace');
-  assert.match(await logged(/IO_NAMESPACE_UNKNOWN/), /^WARN .*: a client has asked for the namespace "\/nowhere", which there is not/);
+  assert.match(await logged(/IO_NAMESPACE_UNKNOWN/), /^WARN .*: a client has asked for the namespace "\/nowhere", which does not exist/);
   for (const name of ['/else', `/a\nb${'x'.repeat(500)}`]) await refusal(newClient(t, url + name));
   await close();
   const [, counted = '', ...more] = logs.filter(line => line.includes('IO_NAMESPACE_UNKNOWN'));

@@ -45,6 +45,10 @@ export function oneOf<Value extends string>(...values: readonly Value[]): Reader
   return (place, value) => values.find(known => known === value) ?? invalid(place, values.join(' or '));
 }
 
+export function numberAt(place: string, value: unknown): number {
+  return typeof value === 'number' ? value : invalid(place, 'a number', value);
+}
+
 /** @param last none where it is left out */
 export function wholeNumber(first: number, last = Number.POSITIVE_INFINITY): Reader<number> {
   return (place, value) => {

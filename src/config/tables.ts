@@ -1,6 +1,6 @@
 /** Every option, by its place in `config.io`. The compiler compares these tables with the types that users see. */
 import type { AdapterConfig, AdapterName, InitOptions, IoConfig, NamespaceConfig, RedisConfig } from './options';
-import { booleanAt, oneOf, type Readers, stringAt, stringOrObjectAt, wholeNumber } from './readers';
+import { booleanAt, oneOf, type Readers, stringAt, stringOrObjectAt, numberAt, wholeNumber } from './readers';
 
 /** `config.io` */
 export const OPTIONS = {
@@ -128,5 +128,5 @@ export const REDIS_OPTIONS = {
   db: wholeNumber(0),
   key: stringAt,
   cluster: booleanAt,
-  requestsTimeout: ms,
+  requestsTimeout: numberAt, // 4.1.6 took any
 } satisfies Partial<Readers<RedisConfig>>;

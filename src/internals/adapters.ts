@@ -118,9 +118,8 @@ export function recoveryInternals(adapter: Adapter): RecoveryInternals {
   return adapter as unknown as RecoveryInternals; // marked as private
 }
 
-/** The methods of the prototype. */
+/** The methods of the prototype. They are looked at when the first adapter is made: apps without Redis need none. */
 export function redisMethods(prototype: object): RedisMethods {
-  requireMembers(REDIS_ADAPTER, prototype);
   return prototype as RedisMethods; // declared as private
 }
 

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import { Namespace, Server, Socket } from 'socket.io';
 import { type Members, problemOf, requireMembers, type Specimens } from './members';
-import { ENGINE, NAMESPACE, SERVER, SOCKET } from './socket-io';
+import { ENGINE, NAMESPACE, PARENT, SERVER, SOCKET } from './socket-io';
 
 /**
  * @param warn called for each class without which things are only slower
@@ -22,7 +22,13 @@ export function checkInternals(specimens: Iterable<readonly [Members, object]>, 
 export function makeSpecimens(): Specimens {
   const server = new Server(createServer(), { serveClient: false });
   const nsp = new Namespace(server, '/specimen');
-  return new Map<Members, object>([[SERVER, server], [NAMESPACE, nsp], ...socketOf(server, nsp), [ENGINE, server.engine]]);
+  return new Map<Members, object>([
+    [SERVER, server],
+    [NAMESPACE, nsp],
+    [PARENT, server.of(/^\/specimens$/)],
+    ...socketOf(server, nsp),
+    [ENGINE, server.engine],
+  ]);
 }
 
 /** None where a later release reads more of a client: that alone stops no boot. */

@@ -22,6 +22,12 @@ interface NamespaceInternals {
   run(socket: Socket, done: (error?: Error) => void): void;
   _createSocket(...args: unknown[]): Promise<Socket>;
   _doConnect(socket: Socket, done?: (socket: Socket) => void): void;
+  emitReserved(...args: unknown[]): boolean;
+}
+
+interface ParentInternals {
+  readonly children: Set<Namespace>;
+  createChild(name: string): Namespace;
 }
 
 interface SocketInternals {
@@ -33,6 +39,10 @@ interface SocketInternals {
   onevent(packet: object): void;
   packet(packet: { readonly type: number; readonly data: unknown[] }): void;
   newBroadcastOperator(): unknown;
+  emitReserved(...args: unknown[]): boolean;
+  notifyOutgoingListeners(packet: object): void;
+  onack(packet: object): void;
+  registerAckCallback(id: number, callback: Callback): void;
   _cleanup(): void;
   _onclose(reason: string): void;
 }
@@ -45,19 +55,21 @@ export interface EngineInternals {
   verify(request: EngineRequest, isUpgrade: boolean, answer: (code?: number, context?: { message: string }) => void): void;
 }
 
-export const SERVER: Members<ServerInternals & Pick<Server, '_nsps' | '_parser' | '_checkNamespace'>> = {
+export const SERVER: Members<ServerInternals & Pick<Server, '_nsps' | '_opts' | '_parser' | '_checkNamespace' | 'encoder'>> = {
   package: 'socket.io',
   owner: 'Server',
   why: {
     parentNsps: 'whether a client may connect is asked of the parents, also for a namespace that is there already',
     opts: 'how long a client may be away and still recover',
     _nsps: 'a namespace that is not made yet stands there while its parents are asked',
+    _opts: 'whether empty namespaces are removed',
+    encoder: 'a broadcast is encoded once for the clients of all workers',
     _parser: 'the decoder refuses packets that are nested too deeply',
     _checkNamespace: 'a CONNECT to a namespace that is not there is an arrival like any other',
   },
 };
 
-export const NAMESPACE: Members<NamespaceInternals & Pick<Namespace, '_add' | '_remove' | '_onServerSideEmit'>> = {
+export const NAMESPACE: Members<NamespaceInternals & Pick<Namespace, '_add' | '_initAdapter' | '_remove' | '_onServerSideEmit'>> = {
   package: 'socket.io',
   owner: 'Namespace',
   why: {
@@ -66,13 +78,24 @@ export const NAMESPACE: Members<NamespaceInternals & Pick<Namespace, '_add' | '_
     run: 'runs what the app gives to use() between middleware of this plugin',
     _createSocket: 'where a socket gets its operators, and what its client has missed',
     _doConnect: 'the old connection of a client that comes back ends only when all middleware has said yes',
+    emitReserved: 'calls listeners of the app, which may throw',
     _add: 'where clients come in',
+    _initAdapter: 'a name that a client has made up gets no adapter that other servers hear of',
     _remove: 'an empty child that others are connecting to has to stay',
     _onServerSideEmit: 'delivers what other processes emit to servers',
   },
 };
 
-export const SOCKET: Members<SocketInternals & Pick<Socket, '_error'>> = {
+export const PARENT: Members<ParentInternals> = {
+  package: 'socket.io',
+  owner: 'ParentNamespace',
+  why: {
+    children: 'a namespace that the app has named is a child of the parent that lets a client in',
+    createChild: 'makes the namespace that a client has asked for',
+  },
+};
+
+export const SOCKET: Members<SocketInternals & Pick<Socket, '_error' | '_onerror'>> = {
   package: 'socket.io',
   owner: 'Socket',
   why: {
@@ -86,7 +109,12 @@ export const SOCKET: Members<SocketInternals & Pick<Socket, '_error'>> = {
     newBroadcastOperator: 'where the operators of a socket get their way to ask',
     _cleanup: 'takes a socket that never connects out of the tables',
     _onclose: 'ends a socket with the reason that the server closes',
+    emitReserved: 'calls listeners of the app, which may throw',
+    notifyOutgoingListeners: 'calls listeners of the app, which may throw',
+    onack: 'an acknowledgement calls the app, which may throw',
+    registerAckCallback: 'questions to a client that goes end',
     _error: 'refuses a client',
+    _onerror: 'fires the event `error` of the server',
   },
 };
 

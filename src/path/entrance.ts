@@ -57,8 +57,9 @@ async function receiveConnection(namespace: Namespace, socket: Socket, connect: 
   }
   let ctx: SocketContext | undefined;
   try {
-    connection.setBusy(true);
+    // a parent's function that never answers is not waited for by a server that closes
     if (parents && !parents.isEmpty && (await isForwarded(connection, parents))) return;
+    connection.setBusy(true);
     await open(connection);
     if (!connection.isConnecting) return;
     if (namespace.connectionMiddleware.length === 0) {
@@ -152,11 +153,8 @@ function fail(connection: Connection, error: Error, ctx: SocketContext | undefin
 
 /** No parent has said yes. A closing server leaves the answer to the next one. */
 function denyNamespace(connection: Connection): void {
-  const { isRetiring, refusals } = connection.namespace.runtime;
-  if (!isRetiring) {
-    refusals.warnOfNamespace(connection.socket.nsp.name);
-    connection.socket._error({ message: 'Invalid namespace' }); // as Socket.IO says it of one that is not there
-  }
+  const { isRetiring } = connection.namespace.runtime;
+  if (!isRetiring) connection.socket._error({ message: 'Invalid namespace' }); // as Socket.IO says it of one that is not there
   connection.leave();
 }
 

@@ -38,7 +38,8 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
 
 /** In ms. */
 export function requestsTimeoutOf({ options, redis }: RedisSettings): number {
-  return options.requestsTimeout ?? redis.requestsTimeout ?? 5000;
+  const { requestsTimeout = 0 } = redis;
+  return options.requestsTimeout ?? (requestsTimeout === 0 ? 5000 : requestsTimeout); // 0 was none in 4.1.6
 }
 
 function installed(streams: StreamsPackage | undefined): StreamsPackage {

@@ -8,7 +8,7 @@ import { InvalidMessage } from '../inbox';
 import type { Backplane } from '../backplane';
 import { locally } from '../cluster-message';
 import type { Client } from './client';
-import { REDIS_ADAPTER_FIELDS, redisInternals, type RedisMethods, redisMethods } from '../../internals/adapters';
+import { REDIS_ADAPTER, REDIS_ADAPTER_FIELDS, redisInternals, type RedisMethods, redisMethods } from '../../internals/adapters';
 import { requireMembers } from '../../internals/members';
 import { checkBroadcast, decodeMessage, isRequest, isResponse, type Request, RequestType } from './pubsub-message';
 
@@ -44,6 +44,7 @@ export class PubSubAdapter extends RedisAdapter {
   constructor(nsp: Namespace, publisher: Client, subscriber: Client, options: object, backplane: Backplane) {
     super(nsp, publisher, subscriber, options);
     this.#backplane = backplane;
+    requireMembers(REDIS_ADAPTER, RedisAdapter.prototype);
     requireMembers(REDIS_ADAPTER_FIELDS, this);
     const { encode, decode } = this.#inside.parser;
     this.#decode = decode;
