@@ -4,22 +4,18 @@ const { runInThisContext } = require('node:vm');
 
 const TIMEOUT = Number(process.env.TEST_TIMEOUT ?? 30_000);
 const CALLER = '(test, ...args) => ';
-const { test } = nodeTest;
-
-let pending = 0;
+const { after, test } = nodeTest;
 
 nodeTest.test = Object.assign(function (name, options, run = options) {
   const given = typeof options === 'object' ? options : {};
-  const result = callFrom(callerOf(nodeTest.test))(test, name, { timeout: TIMEOUT, ...given }, run);
-  pending += 1;
-  void result.then(() => --pending === 0 && endSoon());
-  return result;
+  return callFrom(callerOf(nodeTest.test))(test, name, { timeout: TIMEOUT, ...given }, run);
 }, test);
+
+after(endSoon); // of the whole file
 
 /** What a test has left running would keep the process for ever. */
 function endSoon() {
   const timer = setTimeout(() => {
-    if (pending > 0) return;
     console.error(`Something is left behind: the process has not ended ${TIMEOUT} ms after its last test.`);
     process.exit(1);
   }, TIMEOUT);
