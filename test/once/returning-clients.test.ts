@@ -7,6 +7,7 @@ import { SessionAwareAdapter } from 'socket.io-adapter';
 import { type AdapterServer, startServer } from '../support/adapters';
 import { type Client, newClient, next, refusal } from '../support/client';
 import { RecoveringAdapter, recoverConnections } from '../support/parts';
+import { RawClient } from '../support/raw';
 
 interface Stage extends AdapterServer {
   readonly nsp: Namespace;
@@ -116,4 +117,36 @@ test('what is emitted while the session of a client is read arrives once', async
   stage.nsp.emit('end');
   await end;
   assert.deepEqual(heard, ['meanwhile']);
+});
+
+test('of two CONNECTs the newer one comes last to middleware, also where the session of the older one is read for longer', async t => {
+  let readSession = (): void => {};
+  const held = new Promise<void>(resolve => (readSession = resolve));
+  let reads = 0;
+  const stage = await start(
+    t,
+    class extends SessionAwareAdapter {
+      override async restoreSession(...args: Parameters<SessionAwareAdapter['restoreSession']>) {
+        if (++reads === 1) await held;
+        return super.restoreSession(...args);
+      }
+    },
+  );
+  const arrivals: unknown[] = [];
+  const arrived = new Promise<void>(resolve =>
+    stage.nsp.use(({ handshake }) => {
+      if (arrivals.push(handshake.auth['order']) === 3) resolve();
+    }),
+  );
+  const client = await RawClient.open(t, stage.url);
+  const add = stage.nsp._add.bind(stage.nsp);
+  let asked = 0;
+  stage.nsp._add = async (...args) => {
+    const added = add(...args);
+    if (++asked === 3) readSession(); // all have been received
+    return added;
+  };
+  client.send('40{"pid":"unknown","offset":"","order":1}', '40{"pid":"unknown","offset":"","order":2}', '40{"order":3}');
+  await arrived;
+  assert.deepEqual(arrivals, [1, 2, 3]);
 });

@@ -68,23 +68,40 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInter
     return socket;
   };
 
+  const restoreSocket = async (client: Socket['client'], auth: object, pid: string, offset: string): Promise<Socket> => {
+    const former = clients.latest(pid);
+    const broadcasts = clients.beginRestoring();
+    try {
+      const session = await restore(pid, offset, former).catch(() => undefined); // Redis has none, or does not answer
+      const socket = createSocket(client, auth, session);
+      if (!session) return socket;
+      socketInternals(socket).adapter = withRoomsOfItsOwn(adapter);
+      void socket.join(session.rooms);
+      if (former) formerSockets.set(socket, former);
+      clients.hold(socket, session, broadcasts);
+      return socket;
+    } finally {
+      clients.endRestoring(broadcasts);
+    }
+  };
+
+  /** By client, the socket whose session is being read. A later CONNECT of the client waits for it: the newest one counts. */
+  const restoring = new WeakMap<Socket['client'], Promise<Socket>>();
+
   Object.assign(nsp, {
     async _createSocket(client: Socket['client'], auth: Record<string, unknown>): Promise<Socket> {
       const { pid, offset = '' } = auth; // a client that has heard nothing has no offset
-      if (typeof pid !== 'string' || typeof offset !== 'string') return createSocket(client, auth);
-      const former = clients.latest(pid);
-      const broadcasts = clients.beginRestoring();
+      const earlier = restoring.get(client);
+      if (typeof pid !== 'string' || typeof offset !== 'string') {
+        if (earlier) await earlier;
+        return createSocket(client, auth);
+      }
+      const restored = earlier ? earlier.then(() => restoreSocket(client, auth, pid, offset)) : restoreSocket(client, auth, pid, offset);
+      restoring.set(client, restored);
       try {
-        const session = await restore(pid, offset, former).catch(() => undefined); // Redis has none, or does not answer
-        const socket = createSocket(client, auth, session);
-        if (!session) return socket;
-        socketInternals(socket).adapter = withRoomsOfItsOwn(adapter);
-        void socket.join(session.rooms);
-        if (former) formerSockets.set(socket, former);
-        clients.hold(socket, session, broadcasts);
-        return socket;
+        return await restored;
       } finally {
-        clients.endRestoring(broadcasts);
+        if (restoring.get(client) === restored) restoring.delete(client);
       }
     },
 
