@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { heading } from './check.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-/** Most tests wait more than they compute. */
-const AT_A_TIME = 2 * availableParallelism();
+/** Most tests wait at times; with more of them at once, those that wait for seconds would take minutes. */
+const AT_A_TIME = availableParallelism() + 1;
 /** In ms. Each test has a time-out of its own; this ends a process that has something left behind. */
 const TIMEOUT = 900_000;
 

@@ -68,26 +68,32 @@ export class Lifecycle {
     const { routesSessions, usesHub } = this.#topology;
     const folder = routesSessions || usesHub ? folderOf(app) : undefined;
     if (routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, logger);
-    // last: what throws before it leaves nothing open
+    // what throws before it leaves nothing open
     this.#backplane = createBackplane(settings.adapter, {
       logger,
       baseDir,
       hub: usesHub && folder ? () => new HubBackplane(folder.hubSocket, ownWorkerId(), logger) : undefined,
     });
-    const server = new Server({
-      options: {
-        ...init,
-        // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; an engine that is none shows when Engine.IO makes it
-        wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
-        allowRequest: this.#originCheck.allowRequest,
-        ...(init.cors && { cors: safeCors(init.cors) }),
-        adapter: createAdapterFactory(settings, { backplane: this.#backplane, deprecations: this.runtime.deprecations }),
-      },
-      runtime: this.runtime,
-      files: this.#files,
-      namespaces: this.#namespaces,
-      onEngine: engine => this.#attach(engine),
-    });
+    let server: Server;
+    try {
+      server = new Server({
+        options: {
+          ...init,
+          // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; an engine that is none shows when Engine.IO makes it
+          wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
+          allowRequest: this.#originCheck.allowRequest,
+          ...(init.cors && { cors: safeCors(init.cors) }),
+          adapter: createAdapterFactory(settings, { backplane: this.#backplane, deprecations: this.runtime.deprecations }),
+        },
+        runtime: this.runtime,
+        files: this.#files,
+        namespaces: this.#namespaces,
+        onEngine: engine => this.#attach(engine),
+      });
+    } catch (error) {
+      void this.#backplane?.close(); // an adapter may lack what it is used for
+      throw error;
+    }
     // read-only to others, and used for each client that comes
     Reflect.set(
       server,
@@ -119,7 +125,7 @@ export class Lifecycle {
    * the receiver is made for each message, so nothing is kept for namespaces that come and go.
    */
   joinHub(): void {
-    if (this.#backplane || this.#settings.adapter) return;
+    if (this.#backplane || this.#settings.adapter || this.runtime.isRetiring) return;
     const backplane: HubBackplane = new HubBackplane(folderOf(this.#app).hubSocket, ownWorkerId(), this.#app.logger, {
       receiverOf: name => {
         const nsp = this.server._nsps.get(name);
@@ -161,8 +167,8 @@ export class Lifecycle {
     await this.retire();
     this.#sessionRouting?.close();
     this.#originCheck.close();
-    await this.#backplane?.close();
     this.runtime.flush();
+    await this.#backplane?.close();
   }
 
   #attach(engine: EngineServer): void {
