@@ -7,8 +7,8 @@
  */
 import type { Namespace } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Room } from 'socket.io-adapter';
+import { EncodedPacket, type Encoder, type Packet, PacketCodec } from '../../backplane/packet-codec';
 import { encodeValues, type Part } from './hub-message';
-import { EncodedPacket, type Encoder, type Packet, PacketCodec } from './hub-packet';
 import type { HubPeers } from './hub-peers';
 import { ask, broadcastWithAck } from './hub-question';
 import { HubReceiver, type LocalAdapter } from './hub-receiver';

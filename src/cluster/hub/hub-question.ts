@@ -1,7 +1,7 @@
 /** What one worker asks of all others, until each has answered or left. */
 import type { BroadcastOptions } from 'socket.io-adapter';
+import type { Packet, PacketCodec } from '../../backplane/packet-codec';
 import { decodeValues, type Part } from './hub-message';
-import type { Packet, PacketCodec } from './hub-packet';
 import type { HubPeers } from './hub-peers';
 import type { Query, Target } from './hub-request';
 

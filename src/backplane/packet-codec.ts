@@ -1,8 +1,10 @@
-/** Packets of Socket.IO as the hub carries them: encoded once, for the clients of all workers. */
+/** Packets of Socket.IO as their clients get them: encoded once, for the clients of all servers. */
 import type { Namespace } from 'socket.io';
-import { bytesOf } from '../../backplane/json';
-import { withoutGuard } from '../../decoder';
-import type { Part } from './hub-message';
+import { withoutGuard } from '../decoder';
+import { bytesOf } from './json';
+
+/** What a packet is encoded into: text, and the bytes that follow it; or what a parser of the app makes of it. */
+export type Frame = string | Uint8Array;
 
 export interface Packet {
   type: number;
@@ -30,18 +32,18 @@ export class PacketCodec {
     this.#encoder = nsp.server.encoder;
   }
 
-  /** @throws TypeError where the hub cannot carry it */
-  encode(packet: Packet): Part[] {
+  /** @throws TypeError where it cannot be carried */
+  encode(packet: Packet): Frame[] {
     return this.#encoder.encode(packet).map(frame => {
-      const part = typeof frame === 'string' ? frame : bytesOf(frame);
-      if (part === undefined) throw new TypeError('a Blob cannot be sent to other workers; send `await blob.arrayBuffer()`');
-      return part;
+      const bytes = typeof frame === 'string' ? frame : bytesOf(frame);
+      if (bytes === undefined) throw new TypeError('a Blob cannot be sent to other workers or servers; send `await blob.arrayBuffer()`');
+      return bytes;
     });
   }
 
-  decode(frames: readonly Part[]): Packet {
+  decode(frames: readonly Frame[]): Packet {
     const { _opts: options, _parser } = this.#nsp.server;
-    const parser = withoutGuard(_parser); // other workers have encoded it
+    const parser = withoutGuard(_parser); // other servers have encoded it
     // that of Socket.IO takes few attachments unless told: it is meant for what comes from clients
     const decoder = options.parser ? new parser.Decoder() : new parser.Decoder({ maxAttachments: Number.POSITIVE_INFINITY });
     let packet: Packet | undefined;
@@ -52,12 +54,12 @@ export class PacketCodec {
   }
 
   /** An acknowledgement has no more than one value. */
-  encodeAnswer(answer: unknown): Part[] {
+  encodeAnswer(answer: unknown): Frame[] {
     return this.encode({ type: ACK, nsp: this.#nsp.name, id: 0, data: answer === undefined ? [] : [answer] });
   }
 
-  decodeAnswer(parts: readonly Part[]): unknown {
-    return (this.decode(parts).data as unknown[])[0]; // as the method before has made it
+  decodeAnswer(frames: readonly Frame[]): unknown {
+    return (this.decode(frames).data as unknown[])[0]; // as the method before has made it
   }
 }
 
@@ -65,10 +67,10 @@ export class PacketCodec {
 export class EncodedPacket implements Packet {
   readonly type = EVENT;
   nsp = '';
-  readonly frames: readonly Part[];
+  readonly frames: readonly Frame[];
   readonly #decode: () => unknown;
 
-  constructor(frames: readonly Part[], decode: () => unknown) {
+  constructor(frames: readonly Frame[], decode: () => unknown) {
     this.frames = frames;
     this.#decode = decode;
   }
