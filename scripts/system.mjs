@@ -8,6 +8,7 @@ const PACKAGES = {
   'redis-server': () => isProgram('redis-server'),
   'redis-tools': () => isProgram('redis-cli'),
   postgresql: () => isProgram('postgres') || existsSync('/usr/lib/postgresql'), // Debian has its programs there, by version
+  pgbouncer: () => isProgram('pgbouncer'),
   procps: () => isProgram('pgrep'),
   openssl: () => isProgram('openssl'),
   'python3-redis': () => hasModule('redis'),

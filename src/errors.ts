@@ -7,6 +7,7 @@
 export type SetupCode =
   | 'IO_ADAPTER_MISSING'
   | 'IO_ADAPTER_UNKNOWN'
+  | 'IO_AGENT_ADAPTER'
   | 'IO_AGENT_ALONE'
   | 'IO_CONFIG_INVALID'
   | 'IO_CONFIG_REMOVED'

@@ -2,11 +2,13 @@
 import type { Server as EngineServer } from 'engine.io';
 import { type Namespace as SocketIoNamespace, Server as SocketIoServer, type ServerOptions } from 'socket.io';
 import type { Asking } from './backplane/operators';
-import { SetupError } from './errors';
+import { messageOf, SetupError } from './errors';
 import type { LoadedFiles } from './loader';
 import type { Namespaces } from './namespaces';
 import type { Runtime } from './runtime';
 import type { Controllers, Handler, Middlewares, RouteOptions, Routes, SpecificHandler } from './types';
+
+type AdapterConstructor = NonNullable<ServerOptions['adapter']>;
 
 /** A namespace of Socket.IO that has routes, and can ask its clients. */
 export type RoutedNamespace = SocketIoNamespace & Routes & Asking;
@@ -87,6 +89,20 @@ export class Server extends SocketIoServer implements Asking, Routes {
     // the base class calls this from its constructor, when there are no fields yet
     if (#namespaces in this) this.#namespaces.adopt(nsp, typeof args[0] === 'string');
     return nsp as RoutedNamespace; // adopted now or before
+  }
+
+  override adapter(): AdapterConstructor | undefined;
+  /** Sets the adapter of this process alone. `config.io.adapter` sets that of `agent.io` as well, and is seen to in outages. */
+  override adapter(adapter: AdapterConstructor): this;
+  override adapter(...args: [] | [AdapterConstructor]): unknown {
+    if (args.length === 0) return super.adapter();
+    const [adapter] = args;
+    // the base class calls this from its constructor
+    if (#runtime in this && adapter !== super.adapter()) {
+      const problem = 'app.io.adapter() sets the adapter of this process alone, and agent.io goes on without it';
+      this.#runtime.logger.warn(messageOf('IO_AGENT_ADAPTER', `${problem}: set it as config.io.adapter`));
+    }
+    return super.adapter(adapter);
   }
 
   /** To be called where the plugin cannot find the HTTP server by itself. Does nothing where it is attached to it already. */

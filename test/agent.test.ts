@@ -225,9 +225,21 @@ test('where there is no way from the agent to the workers, agent.io says so', { 
   );
 });
 
-test('an adapter of the app’s own in init.adapter is a way from the agent to the workers', { timeout: 60_000 }, async t => {
-  const config = `exports.io = { cluster: false, init: { adapter: require('socket.io-adapter').Adapter } };`;
-  const cluster = await startCluster(t, { ...FILES, 'config/config.default.js': config }, { workers: 1 });
-  const client = await connect(t, cluster.url);
-  assert.doesNotMatch(String(await ask(client, 'agent', 'emit')), /IO_AGENT_ALONE|Error/);
-});
+test(
+  'an adapter of the app’s own in init.adapter is a way from the agent to the workers; of one that app.js sets the boot says that agent.io does not use it',
+  { timeout: 60_000 },
+  async t => {
+    const config = `exports.io = { cluster: false, init: { adapter: require('socket.io-adapter').Adapter } };`;
+    const app = `
+      const { Adapter } = require('socket.io-adapter');
+      module.exports = class {
+        constructor(app) { this.app = app; }
+        configDidLoad() { this.app.io.adapter(this.app.io.adapter()); } // the same once more
+        async didReady() { this.app.io.adapter(class extends Adapter {}); }
+      };`;
+    const cluster = await startCluster(t, { ...FILES, 'config/config.default.js': config, 'app.js': app }, { workers: 1 });
+    const client = await connect(t, cluster.url);
+    assert.doesNotMatch(String(await ask(client, 'agent', 'emit')), /IO_AGENT_ALONE|Error/);
+    assert.equal((await cluster.log()).match(/ WARN .*IO_AGENT_ADAPTER: .*set it as config\.io\.adapter/g)?.length, 1);
+  },
+);
