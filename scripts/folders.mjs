@@ -3,6 +3,8 @@
  *
  * npm run drawing              writes it
  * npm run drawing -- --check   exits with 1 if the one that is there is out of date
+ *
+ * A circle of folders cannot be drawn: it ends with 1 as well, and names them.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
@@ -44,12 +46,14 @@ function partOf(path) {
 /** One line a part, those that import it above it. What a part reaches by way of another one is left out. */
 function draw(imports) {
   const reached = new Map([...imports.keys()].map(part => [part, reach(imports, part)]));
-  const layerOf = part => Math.max(-1, ...[...reached.get(part)].filter(to => !reached.get(to).has(part)).map(layerOf)) + 1;
+  const circle = [...imports.keys()].filter(part => reached.get(part).has(part));
+  if (circle.length > 0) throw new Error(`these import each other: ${circle.join(', ')}`);
+  const layerOf = part => Math.max(-1, ...[...reached.get(part)].map(layerOf)) + 1;
   const layers = groupBy([...imports.keys()].sort(byName), layerOf);
   const width = Math.max(...[...imports.keys()].map(part => part.length)) + 2;
   const line = part => {
     const direct = [...imports.get(part)].sort(byName);
-    const needed = direct.filter(to => !direct.some(by => by !== to && reached.get(by).has(to) && !reached.get(to).has(by)));
+    const needed = direct.filter(to => !direct.some(by => reached.get(by).has(to)));
     return needed.length === 0 ? ` ${part}` : ` ${part.padEnd(width)}──▶ ${needed.join('  ')}`;
   };
   return [...layers.keys()]

@@ -2,8 +2,8 @@
 import cluster from 'node:cluster';
 import { readConfig } from './config/settings';
 import type { EggApplication } from './egg';
-import { Lifecycle } from './lifecycle';
-import type { Server } from './server';
+import { Lifecycle } from './server/lifecycle';
+import type { Server } from './server/server';
 import { JOIN_HUB } from './cluster/topology';
 
 export default class IoBoot {

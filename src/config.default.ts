@@ -1,5 +1,5 @@
 import { INIT_DEFAULTS } from './config/tables';
-import { CONTROLLER_FILES, keepFile, MIDDLEWARE_FILES } from './loaded-file';
+import { CONTROLLER_FILES, keepFile, MIDDLEWARE_FILES } from './loader/loaded-file';
 
 /** What Egg merges the app's own config over. `io` is described at IoConfig. */
 export default (): object => ({

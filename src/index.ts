@@ -2,7 +2,7 @@
 import type { Socket as TcpSocket } from 'node:net';
 import type { Socket as SocketIoSocket } from 'socket.io';
 import type { IoConfig } from './config/options';
-import type { Server } from './server';
+import type { Server } from './server/server';
 import type { Acknowledge } from './types';
 
 export type {
@@ -16,7 +16,7 @@ export type {
   RedisConfig,
 } from './config/options';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type OutageCode, OutageError, type SetupCode, SetupError } from './errors';
-export type { RoutedNamespace, Server } from './server';
+export type { RoutedNamespace, Server } from './server/server';
 export type {
   Acknowledge,
   ClientEvents,

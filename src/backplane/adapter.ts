@@ -7,7 +7,7 @@ import type { Backplane } from './backplane';
 import type { AdapterSettings } from '../config/adapter';
 import type { AdapterFactory } from '../config/options';
 import type { Settings } from '../config/settings';
-import type { Deprecations } from '../deprecations';
+import type { Deprecations } from '../deprecated/deprecations';
 import type { Logger } from '../egg';
 import { SetupError } from '../errors';
 import { MongoBackplane, type MongoPackage } from './mongo';

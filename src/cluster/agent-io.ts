@@ -3,7 +3,7 @@ import { Server, type ServerOptions } from 'socket.io';
 import { createAdapterFactory, createBackplane } from '../backplane/adapter';
 import type { Backplane } from '../backplane/backplane';
 import type { Settings } from '../config/settings';
-import { Deprecations } from '../deprecations';
+import { Deprecations } from '../deprecated/deprecations';
 import type { EggAgent } from '../egg';
 import { SetupError } from '../errors';
 import { HubBackplane } from './hub/hub-backplane';

@@ -1,6 +1,6 @@
 /** One client in one namespace: its state, and each decision about it. Each is made once, by whoever comes first. */
 import type { ExtendedError, Socket } from 'socket.io';
-import { answerTo, isTemporary } from '../error-answers';
+import { answerTo, isTemporary } from './error-answers';
 import { type ErrorAnswer, toError } from '../errors';
 import type { Arrival } from './arrivals';
 import type { ContextOwner } from './context';

@@ -2,7 +2,7 @@
  * The way of a client into a namespace and out of it: Receive, Open, Descend, Admit, packets, Leave, Ascend, Settle.
  */
 import type { Namespace as SocketIoNamespace, Socket } from 'socket.io';
-import { answerTo, isFault, isTemporary, isUnexpected, refusalFor, storeError } from '../error-answers';
+import { answerTo, isFault, isTemporary, isUnexpected, refusalFor, storeError } from './error-answers';
 import { IoError, oneLine, toError } from '../errors';
 import { Connection } from './connection';
 import type { SocketContext } from './context';

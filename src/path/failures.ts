@@ -1,6 +1,6 @@
 /** What fails for clients, who can make it fail as often as they like: what that may cost in lines of log and in answers. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
-import { adviceFor } from '../deprecations';
+import { adviceFor } from '../deprecated/deprecations';
 import type { Logger } from '../egg';
 import { oneLine } from '../errors';
 import { LogLimit } from '../log-limit';

@@ -1,7 +1,7 @@
 /** What the plugin knows of one namespace: its routes and its middleware. */
 import type { ExtendedError, Namespace as SocketIoNamespace, Socket } from 'socket.io';
 import { toError } from '../errors';
-import type { Runtime } from '../runtime';
+import type { Runtime } from './runtime';
 import { callListeners } from './listeners';
 import type { Layer } from './onion';
 import { AbsentNamespace, type Parent, type Parents } from './parents';

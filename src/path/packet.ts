@@ -3,7 +3,7 @@
  */
 import type { Connection } from './connection';
 import type { SocketContext, SocketHandler } from './context';
-import { answerTo, isUnexpected } from '../error-answers';
+import { answerTo, isUnexpected } from './error-answers';
 import { IoError, oneLine, toError } from '../errors';
 import { SETTLE } from './module-scope';
 import { isChainable } from './chainable';

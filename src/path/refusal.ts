@@ -1,7 +1,7 @@
 /** How a client is told that it may not connect to a namespace. */
 import type { ExtendedError, Socket } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
-import type { Deprecations } from '../deprecations';
+import type { Deprecations } from '../deprecated/deprecations';
 import type { ErrorAnswer } from '../errors';
 import { namespaceInternals } from '../internals/socket-io';
 

@@ -4,7 +4,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { EggApplication, EggContext, EggSession, SessionMiddleware } from '../egg';
-import { storeError } from '../error-answers';
+import { storeError } from './error-answers';
 import { type RunSession, StoredSession } from './stored-session';
 
 /** Makes the sessions of connections. Absent where Egg's session plugin is off. */

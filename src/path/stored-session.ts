@@ -1,6 +1,6 @@
 /** The session of a connection where Egg keeps sessions in an external store. */
 import type { EggContext, EggSession } from '../egg';
-import { storeError } from '../error-answers';
+import { storeError } from './error-answers';
 import { change, changes, type Fields, fieldsOf } from './session-changes';
 
 /** What `save()`, `regenerate()` and `manuallyCommit()` of a session give to its `commit()`. */

@@ -1,9 +1,9 @@
 /** What the app itself gives to `nsp.use()` and `socket.use()`: Socket.IO's own middleware. */
 import type { ExtendedError, Namespace, Socket } from 'socket.io';
-import { isOfNode, isTemporary, refusalFor } from '../error-answers';
+import { isOfNode, isTemporary, refusalFor } from './error-answers';
 import { toError } from '../errors';
 import { refusalTo } from './refusal';
-import type { Runtime } from '../runtime';
+import type { Runtime } from './runtime';
 import { namespaceInternals } from '../internals/socket-io';
 
 /** What an app gives to `socket.use()`. */

@@ -29,7 +29,10 @@ export function engineConnections(io: Server): EngineConnection[] {
 /** Entries in Socket.IO's tables and in the plugin's, of all namespaces. */
 export function remains(io: Server): typeof NOTHING {
   const sum = (count: (nsp: Namespace) => number): number => [...io._nsps.values()].reduce((total, nsp) => total + count(nsp), 0);
-  const { arrivals, ids, inFlight } = internals(io).runtime;
+  const {
+    ids,
+    runtime: { arrivals, inFlight },
+  } = internals(io);
   return {
     arrivals: arrivals.size,
     ids: ids.size,

@@ -10,7 +10,7 @@ import type { Backplane } from '../backplane';
 import { checkDocuments, checkMessages } from './check-messages';
 import { countLost } from './count-lost';
 import { broadcastHere, deliverLocallyFirst } from './deliver-locally';
-import type { Deprecations } from '../../deprecations';
+import type { Deprecations } from '../../deprecated/deprecations';
 import { endInOutage } from './end-in-outage';
 import { failFast } from './fail-fast';
 import type { Operator } from '../operators';

@@ -2,29 +2,30 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import type { ServerOptions } from 'socket.io';
-import { createAdapterFactory, createBackplane } from './backplane/adapter';
-import type { Backplane } from './backplane/backplane';
-import { formerSocketOf } from './backplane/wrappers/recovery';
-import { HubBackplane } from './cluster/hub/hub-backplane';
-import { HubReceiver } from './cluster/hub/hub-receiver';
-import { SessionRouting } from './cluster/routing/session-routing';
-import { RunFolder } from './cluster/run-folder';
-import { attachWhenFound } from './cluster/single-process';
-import { ownWorkerId, type Topology, topologyOf } from './cluster/topology';
-import type { Settings } from './config/settings';
-import { guardDecoder } from './decoder';
-import type { EggApplication } from './egg';
-import { safeCors } from './handshake/cors';
-import { explainTooLarge } from './handshake/message-size';
-import { OriginCheck } from './handshake/origin';
-import { findWsEngine } from './handshake/websocket-engine';
-import { LoadedFiles } from './loader';
+import { createAdapterFactory, createBackplane } from '../backplane/adapter';
+import type { Backplane } from '../backplane/backplane';
+import { formerSocketOf } from '../backplane/wrappers/recovery';
+import { HubBackplane } from '../cluster/hub/hub-backplane';
+import { HubReceiver } from '../cluster/hub/hub-receiver';
+import { SessionRouting } from '../cluster/routing/session-routing';
+import { RunFolder } from '../cluster/run-folder';
+import { attachWhenFound } from '../cluster/single-process';
+import { ownWorkerId, type Topology, topologyOf } from '../cluster/topology';
+import type { Settings } from '../config/settings';
+import { guardDecoder } from '../decoder';
+import type { EggApplication } from '../egg';
+import { safeCors } from '../handshake/cors';
+import { Ids } from '../handshake/ids';
+import { explainTooLarge } from '../handshake/message-size';
+import { OriginCheck } from '../handshake/origin';
+import { findWsEngine } from '../handshake/websocket-engine';
+import { LoadedFiles } from '../loader/loader';
 import { Namespaces } from './namespaces';
-import { Runtime } from './runtime';
+import { Runtime } from '../path/runtime';
 import { Server } from './server';
 import { closeInOrder } from './shutdown';
-import { checkInternals, makeSpecimens } from './internals/check';
-import { CorkedWebSocketServer, webSocketSpecimens } from './handshake/corked-websocket';
+import { checkInternals, makeSpecimens } from '../internals/check';
+import { CorkedWebSocketServer, webSocketSpecimens } from '../handshake/corked-websocket';
 
 const lifecycles = new WeakMap<Server, Lifecycle>();
 
@@ -36,6 +37,7 @@ export function lifecycleOf(server: Server): Lifecycle | undefined {
 export class Lifecycle {
   readonly server: Server;
   readonly runtime: Runtime;
+  readonly ids: Ids;
   readonly #app: EggApplication;
   readonly #settings: Settings;
   readonly #files: LoadedFiles;
@@ -56,7 +58,8 @@ export class Lifecycle {
     const { baseDir, logger } = app;
     this.#app = app;
     this.#settings = settings;
-    this.runtime = new Runtime(app, settings, formerSocketOf);
+    this.ids = new Ids(settings.generateId, logger, formerSocketOf);
+    this.runtime = new Runtime(app, { ids: this.ids, canRecover: Boolean(init.connectionStateRecovery) });
     this.#files = new LoadedFiles(app);
     this.#namespaces = new Namespaces(app, settings, this.#files, this.runtime);
     this.#originCheck = new OriginCheck(app, init);
@@ -174,7 +177,7 @@ export class Lifecycle {
   #attach(engine: EngineServer): void {
     this.#engine = engine;
     this.#stopLooking?.();
-    this.runtime.ids.attach(engine);
+    this.ids.attach(engine);
     this.#originCheck.attach(engine);
     explainTooLarge(engine, problem => this.runtime.refusals.warnOfSize(problem));
     this.#sessionRouting?.attach(engine);

@@ -1,18 +1,18 @@
 /** What the plugin makes of Socket.IO's namespaces: one with a name gets routes and middleware, a parent namespace makes others. */
 import type { Namespace as SocketIoNamespace, Server as SocketIoServer } from 'socket.io';
-import type { Settings } from './config/settings';
-import type { EggApplication } from './egg';
-import { SetupError, toError } from './errors';
-import { toAsync } from './handlers';
-import type { LoadedFiles } from './loader';
-import { isChainable } from './path/chainable';
-import type { SocketHandler } from './path/context';
-import { named, openEntrance } from './path/entrance';
-import { Namespace } from './path/namespace';
-import { AbsentNamespace, keepForArrivals, type Parent, Parents, withoutCopies } from './path/parents';
-import { catchUseErrors } from './path/uses';
-import type { Runtime } from './runtime';
-import type { RouteOptions, SpecificHandler } from './types';
+import type { Settings } from '../config/settings';
+import type { EggApplication } from '../egg';
+import { SetupError, toError } from '../errors';
+import { toAsync } from '../loader/handlers';
+import type { LoadedFiles } from '../loader/loader';
+import { isChainable } from '../path/chainable';
+import type { SocketHandler } from '../path/context';
+import { named, openEntrance } from '../path/entrance';
+import { Namespace } from '../path/namespace';
+import { AbsentNamespace, keepForArrivals, type Parent, Parents, withoutCopies } from '../path/parents';
+import { catchUseErrors } from '../path/uses';
+import type { Runtime } from '../path/runtime';
+import type { RouteOptions, SpecificHandler } from '../types';
 
 export class Namespaces {
   readonly #app: EggApplication;

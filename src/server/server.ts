@@ -1,12 +1,12 @@
 /** `app.io`: Socket.IO's server, with Egg's router, middleware and controllers. */
 import type { Server as EngineServer } from 'engine.io';
 import { type Namespace as SocketIoNamespace, Server as SocketIoServer, type ServerOptions } from 'socket.io';
-import type { Asking } from './backplane/operators';
-import { messageOf, SetupError } from './errors';
-import type { LoadedFiles } from './loader';
+import type { Asking } from '../backplane/operators';
+import { messageOf, SetupError } from '../errors';
+import type { LoadedFiles } from '../loader/loader';
 import type { Namespaces } from './namespaces';
-import type { Runtime } from './runtime';
-import type { Controllers, Handler, Middlewares, RouteOptions, Routes, SpecificHandler } from './types';
+import type { Runtime } from '../path/runtime';
+import type { Controllers, Handler, Middlewares, RouteOptions, Routes, SpecificHandler } from '../types';
 
 type AdapterConstructor = NonNullable<ServerOptions['adapter']>;
 

@@ -2,7 +2,7 @@
 import type { Namespace } from 'socket.io';
 import type { Adapter, Room } from 'socket.io-adapter';
 import type { Callback, DeprecationLog } from './deprecation-log';
-import { SetupError } from './errors';
+import { SetupError } from '../errors';
 import { idsOf } from './old-ids';
 import { keyedMap } from './keyed-tables';
 

@@ -6,10 +6,10 @@ import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { Namespace, Server as SocketIoServer, Socket } from 'socket.io';
-import type { Logger } from './egg';
-import { SERVICE_UNAVAILABLE, type SessionRouting } from './cluster/routing/session-routing';
-import type { InFlight } from './path/in-flight';
-import { engineInternals, namespaceInternals, webSocketOf, writeBufferOf } from './internals/socket-io';
+import type { Logger } from '../egg';
+import { SERVICE_UNAVAILABLE, type SessionRouting } from '../cluster/routing/session-routing';
+import type { InFlight } from '../path/in-flight';
+import { engineInternals, namespaceInternals, webSocketOf, writeBufferOf } from '../internals/socket-io';
 
 /** How long handlers that are running may take, in ms. */
 const HANDLERS_TIMEOUT = 2500;

@@ -1,6 +1,6 @@
 /** The warnings of old calls, each once, and the callbacks that these took. */
-import type { Logger } from './egg';
-import { messageOf } from './errors';
+import type { Logger } from '../egg';
+import { messageOf } from '../errors';
 
 export type Callback<Result = void> = (error: unknown, result?: Result) => void;
 

@@ -1,20 +1,30 @@
 /** What every namespace, connection and packet of a server is given. They know nothing of the server itself. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Socket } from 'socket.io';
-import type { Settings } from './config/settings';
-import { Deprecations } from './deprecations';
-import type { EggApplication, Logger } from './egg';
+import { Deprecations } from '../deprecated/deprecations';
+import type { EggApplication, Logger } from '../egg';
 import { revealsErrors } from './error-answers';
-import { Ids } from './handshake/ids';
-import { Arrivals } from './path/arrivals';
-import { createContextClass, type SocketContextClass } from './path/context';
-import { FailureLog } from './path/failures';
-import { InFlight } from './path/in-flight';
-import { Passport } from './path/passport';
-import { RecoveryAuth } from './path/recovery-auth';
-import { SessionStore } from './path/session';
-import { SlowLog } from './path/slow-log';
+import { Arrivals } from './arrivals';
+import { createContextClass, type SocketContextClass } from './context';
+import { FailureLog } from './failures';
+import { InFlight } from './in-flight';
+import { Passport } from './passport';
+import { RecoveryAuth } from './recovery-auth';
+import { SessionStore } from './session';
+import { SlowLog } from './slow-log';
 import { RefusalLog } from './refusal-log';
+
+/** Gives sockets the app's own ids. */
+interface Ids {
+  assign(socket: Socket): void;
+}
+
+/** What it takes from outside of this folder. */
+interface Given {
+  readonly ids: Ids;
+  /** Whether clients may recover. */
+  readonly canRecover: boolean;
+}
 
 export class Runtime {
   /** The connections that are not complete yet. */
@@ -43,15 +53,14 @@ export class Runtime {
   #Context: SocketContextClass | undefined;
   #isRetiring = false;
 
-  /** @param formerSocketOf the socket whose place a recovered one takes */
-  constructor(app: EggApplication, { init, generateId }: Settings, formerSocketOf: (socket: Socket) => Socket | undefined) {
+  constructor(app: EggApplication, { ids, canRecover }: Given) {
     this.logger = app.logger;
     this.reveal = revealsErrors(app.config.env);
     this.storage = app.ctxStorage;
     this.deprecations = new Deprecations(app.logger);
     this.failures = new FailureLog(app.logger, app.ctxStorage);
-    this.ids = new Ids(generateId, app.logger, formerSocketOf);
-    this.recoveryAuth = init.connectionStateRecovery && new RecoveryAuth(app.logger);
+    this.ids = ids;
+    this.recoveryAuth = canRecover ? new RecoveryAuth(app.logger) : undefined;
     this.refusals = new RefusalLog(app.logger);
     this.slowLog = new SlowLog(app.logger, app.ctxStorage);
     this.arrivals = new Arrivals((arrival, ms) => this.slowLog.warn(arrival, ms));

@@ -1,9 +1,9 @@
 /** What a file of `app/io/controller` exports, made into handlers. */
 import { types } from 'node:util';
-import { type EggApplication, isClass } from './egg';
-import { messageOf, SetupError } from './errors';
+import { type EggApplication, isClass } from '../egg';
+import { messageOf, SetupError } from '../errors';
 import { isFunction, isTree, type LoadedFile, namesIn } from './loaded-file';
-import type { SocketHandler } from './path/context';
+import type { SocketHandler } from '../path/context';
 
 type ControllerClass = new (ctx: object) => Record<string, (ctx: unknown) => unknown>;
 

@@ -1,8 +1,8 @@
 /** The log of messages and namespaces that are refused. Any client can ask for such at will. */
-import type { Logger } from './egg';
-import { messageOf, oneLine } from './errors';
-import { LogLimit } from './log-limit';
-import { MAX_NESTING } from './decoder';
+import type { Logger } from '../egg';
+import { messageOf, oneLine } from '../errors';
+import { LogLimit } from '../log-limit';
+import { MAX_NESTING } from '../decoder';
 
 /** One line of each kind a minute, and then the number of all others. */
 export class RefusalLog {

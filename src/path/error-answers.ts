@@ -1,6 +1,6 @@
 /** What an error of the app means: which answer a client gets, whether it is over at the next try, and how it is logged. */
 import { STATUS_CODES } from 'node:http';
-import { ClientGoneError, type ErrorAnswer, OutageError, toError } from './errors';
+import { ClientGoneError, type ErrorAnswer, OutageError, toError } from '../errors';
 
 /** What the session store has rejected with. */
 const ofStore = new WeakSet<Error>();

@@ -4,12 +4,12 @@
  * so that a factory `app => ...` finds all that other plugins put on the app.
  */
 import { types } from 'node:util';
-import { type EggApplication, isClass } from './egg';
-import { messageOf, SetupError } from './errors';
+import { type EggApplication, isClass } from '../egg';
+import { messageOf, SetupError } from '../errors';
 import { controllerFolder, controllerOf, thereAre, withoutGenerator } from './handlers';
 import { CONTROLLER_FILES, findIn, isFunction, isTree, type LoadedFile, mapFiles, MIDDLEWARE_FILES, namesIn } from './loaded-file';
-import { type Layer, type OnLate, waitingForNext } from './path/onion';
-import type { Controllers, Middleware, Middlewares, SpecificHandler } from './types';
+import { type Layer, type OnLate, waitingForNext } from '../path/onion';
+import type { Controllers, Middleware, Middlewares, SpecificHandler } from '../types';
 
 export class LoadedFiles {
   readonly #app: EggApplication;

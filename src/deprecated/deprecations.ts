@@ -4,13 +4,13 @@
  */
 import { type Namespace, type Server, Socket } from 'socket.io';
 import type { Adapter, Room } from 'socket.io-adapter';
-import type { Logger } from './egg';
-import { keepOldCalls } from './deprecated-adapter';
+import type { Logger } from '../egg';
+import { keepOldCalls } from './adapter';
 import { type Callback, DeprecationLog } from './deprecation-log';
-import { SetupError } from './errors';
+import { SetupError } from '../errors';
 import { idsOf, type Many } from './old-ids';
 import { keyedMap, keyedSet } from './keyed-tables';
-import { socketInternals } from './internals/socket-io';
+import { socketInternals } from '../internals/socket-io';
 
 export class Deprecations {
   readonly #log: DeprecationLog;
