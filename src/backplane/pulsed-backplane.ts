@@ -7,7 +7,7 @@ import type { Logger } from '../egg';
 import type { PulsedCode } from '../errors';
 
 /** Time between two pulses, in ms. */
-const PULSE_INTERVAL = 200;
+export const PULSE_INTERVAL = 200;
 /** After so many pulses without an answer, calls that wait for other servers fail: within a second. */
 const UNREACHABLE_AFTER = 3;
 /** After so many pulses without an answer it is an outage: nothing is sent until one comes back. The boot waits no longer either. */
@@ -68,7 +68,7 @@ export abstract class PulsedBackplane extends Backplane {
     this.#unanswered = 0;
     this.#pulseError = undefined;
     this.setOpened();
-    if (this.#isRefused) return;
+    if (this.#isRefused || !this.isComplete) return;
     if (this.isDown) this.endOutage();
     if (!this.#hasContact) this.onContact(); // after that, since what it sends would be dropped
     this.#hasContact = true;
@@ -101,6 +101,10 @@ export abstract class PulsedBackplane extends Backplane {
   onPublishError(_error: Error): void {}
   /** Where the messages of a namespace come from, for the log. */
   abstract channelOf(nsp: string): string;
+  /** Whether all is there again that an outage takes away, as subscriptions: 'is back' is not said before. */
+  protected get isComplete(): boolean {
+    return true;
+  }
   /** Called when the first pulse has come back, and when the first has after an outage: it may send something. */
   protected onContact(): void {}
   /** Sends a pulse, for `onPulse` to be called with its number. Must not throw. */

@@ -72,7 +72,7 @@ interface RedisStreams extends Answers {
   maxLen?: number;
   /** How many broadcasts are read at once. Default: `100`. Since 5. */
   readCount?: number;
-  /** How long a read waits for broadcasts, in ms. Default: `5000`. Since 5. */
+  /** How long a read waits for broadcasts, in ms. Default: `1000`. Since 5. */
   blockTimeInMs?: number;
   /** The prefix of the keys that hold the sessions of disconnected clients. Default: `'sio:session:'`. Since 5. */
   sessionKeyPrefix?: string;

@@ -11,24 +11,35 @@ export interface Proxy {
   cut(): void;
   /** Takes all connections away from the clients; the server is told nothing, as when a phone loses its network. */
   vanish(): void;
+  /** Of each connection, the port at which the server sees it. */
+  ports(): readonly (number | undefined)[];
+  /** Carries nothing more of the connection of such a port. Neither end is told. */
+  drop(port: number): void;
 }
 
-export async function startProxy(t: TestContext, port: number): Promise<Proxy> {
+export interface ProxyOptions {
+  /** Ends a connection on which nothing has come for so long, in ms. Default: never. */
+  readonly idleTimeout?: number;
+}
+
+export async function startProxy(t: TestContext, port: number, { idleTimeout = 0 }: ProxyOptions = {}): Promise<Proxy> {
   let target: number | undefined = port;
   const sockets = new Set<Socket>();
   const clients = new Map<Socket, Socket>();
-  const server = createServer(client => {
+  // an end goes on to the other side like all else, unless the connection has been dropped
+  const server = createServer({ allowHalfOpen: true }, client => {
     if (target === undefined) {
       client.destroy();
       return;
     }
-    const upstream = connect(target, '127.0.0.1');
+    const upstream = connect({ port: target, host: '127.0.0.1', allowHalfOpen: true });
     clients.set(client, upstream);
     for (const [from, to] of [
       [client, upstream],
       [upstream, client],
     ] as const) {
       sockets.add(from);
+      from.setTimeout(idleTimeout, () => from.destroy());
       from.on('error', () => {}); // it closes as well
       from.on('close', () => {
         sockets.delete(from);
@@ -58,6 +69,19 @@ export async function startProxy(t: TestContext, port: number): Promise<Proxy> {
         upstream.unpipe(client);
         upstream.resume();
         client.destroy();
+      }
+    },
+    ports: () => [...clients.values()].map(({ localPort }) => localPort),
+    drop: port => {
+      for (const [client, upstream] of clients) {
+        if (upstream.localPort !== port) continue;
+        for (const [from, to] of [
+          [client, upstream],
+          [upstream, client],
+        ] as const) {
+          from.unpipe(to);
+          from.resume();
+        }
       }
     },
   };

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
+import type { Lifetime } from './cluster';
 import { freePort } from './port';
 
 export interface RedisServer {
@@ -28,14 +29,14 @@ export interface RedisServerOptions {
   readonly args?: readonly string[];
 }
 
-export async function startRedis(t: TestContext, options: RedisServerOptions = {}): Promise<RedisServer> {
+export async function startRedis(t: Lifetime, options: RedisServerOptions = {}): Promise<RedisServer> {
   const redis = await newRedis(t, options);
   await redis.start();
   return redis;
 }
 
 /** One that has not been started. */
-export async function newRedis(t: TestContext, { password, args = [] }: RedisServerOptions = {}): Promise<RedisServer> {
+export async function newRedis(t: Lifetime, { password, args = [] }: RedisServerOptions = {}): Promise<RedisServer> {
   const port = await freePort();
   const all = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', tmpdir(), ...args];
   if (password !== undefined) all.push('--requirepass', password);
@@ -139,7 +140,7 @@ async function asked(port: number, question: (redis: Redis) => Promise<boolean>)
   }
 }
 
-function program(t: TestContext, port: number, args: string[], isReady: string): RedisServer {
+function program(t: Lifetime, port: number, args: string[], isReady: string): RedisServer {
   let server: ChildProcess | undefined;
   const kill = async (): Promise<void> => {
     if (server?.exitCode !== null || server.signalCode !== null) return;

@@ -24,6 +24,9 @@ export interface AdapterOptions {
   readonly streams: StreamsPackage | undefined;
 }
 
+/** How long Redis holds a read of a stream back where the app does not say, in ms. For Socket.IO that is 5 s, which some proxies take for idle. */
+export const BLOCK_TIME = 1000;
+
 export function createAdapters({ settings, prefix, backplane, publisher, subscriber, streams }: AdapterOptions): AdapterFactory {
   const { name, redis } = settings;
   const { requestsTimeout: _, ...options } = settings.options;
@@ -33,7 +36,12 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
   }
   return name === 'redis-sharded'
     ? createShardedAdapter(publisher, subscriber, { channelPrefix: prefix, ...options })
-    : installed(streams).createAdapter(publisher, { streamName: redis.key ?? 'socket.io', channelPrefix: prefix, ...options });
+    : installed(streams).createAdapter(publisher, {
+        streamName: redis.key ?? 'socket.io',
+        channelPrefix: prefix,
+        blockTimeInMs: BLOCK_TIME,
+        ...options,
+      });
 }
 
 /** In ms. */

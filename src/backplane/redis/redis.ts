@@ -1,13 +1,13 @@
 /** Redis as the backplane: the connections that all namespaces share, and whether they work. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Redis, type RedisOptions } from 'ioredis';
 import type { RedisSettings } from '../../config/adapter';
-import type { AdapterFactory, RedisConfig } from '../../config/options';
+import type { AdapterFactory } from '../../config/options';
 import type { Logger } from '../../egg';
 import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';
-import { createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
-import { type Client, type Command, createClient, nameOf } from './client';
+import { BLOCK_TIME, createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
+import { type Client, type Command, nameOf } from './client';
+import { Connections } from './connections';
 import { StreamReaders } from './stream-readers';
 
 /** How long Redis may take for a command, in ms. An outage is noticed sooner; this ends commands whose connection has lost them. */
@@ -29,11 +29,8 @@ const REQUIRED_COMMANDS: ReadonlySet<string> = new Set([
 export class RedisBackplane extends PulsedBackplane {
   readonly createAdapter: AdapterFactory;
   readonly requestsTimeout: number | undefined;
-  readonly #config: RedisConfig;
   readonly #isSharded: boolean;
-  /** Streams are kept in a database, channels are not. */
-  readonly #db: number;
-  readonly #clients: Client[] = [];
+  readonly #connections: Connections;
   readonly #publisher: Client;
   /** What the names of all channels begin with. */
   readonly #prefix: string;
@@ -47,22 +44,27 @@ export class RedisBackplane extends PulsedBackplane {
   constructor(settings: RedisSettings, logger: Logger, streams?: StreamsPackage) {
     const { name, redis, options } = settings;
     super(nameOf(redis), 'IO_REDIS_DOWN', logger);
-    this.#config = redis;
     this.#isSharded = name === 'redis-sharded';
     this.requestsTimeout = name === 'redis' ? undefined : requestsTimeoutOf(settings);
     const { key = 'socket.io', db = 0 } = redis;
-    this.#db = name === 'redis-streams' ? db : 0;
+    this.#connections = new Connections({
+      config: redis,
+      db: name === 'redis-streams' ? db : 0, // streams are kept in a database, channels are not
+      onFailure: (client, command, error) => this.#onFailure(client, command, error),
+      onError: error => this.beginOutage(error),
+      onReady: () => this.pulse(),
+    });
     const prefix = (this.#prefix = db > 0 ? `${key}-db${db}` : key); // Redis itself knows no databases for channels
     if (db > 0 && name === 'redis')
       logger.info('[egg-socket.io] config.io.redis.db is %d: emitters of other programs need the key %j', db, prefix);
     // among the channels of the adapter, so that who may use those may use this one; a namespace would begin with a slash
     this.#pulseChannel = `${name === 'redis' ? `${prefix}-request` : prefix}#pulse-${randomUUID()}#`;
     // a broadcast that waited for Redis would arrive when nobody expects it any more
-    this.#publisher = this.#connect({ enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: COMMAND_TIMEOUT });
-    const subscriber = this.#createSubscriber();
+    this.#publisher = this.#connections.add({ enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: COMMAND_TIMEOUT });
+    const subscriber = this.#connections.addSubscriber();
     void this.#receivePulses(subscriber);
     if (name === 'redis-streams') {
-      const readers = this.#createStreamReaders(options);
+      const readers = this.#createStreamReaders(options, subscriber);
       this.#streamReaders = readers;
       Object.assign(this.#publisher, { duplicate: () => readers.create() }); // how the adapter makes its connections
     }
@@ -79,58 +81,38 @@ export class RedisBackplane extends PulsedBackplane {
     return `${this.#prefix}#${nsp}#`;
   }
 
+  protected override get isComplete(): boolean {
+    return this.#connections.areStable && (this.#streamReaders?.areReading ?? true);
+  }
+
   protected sendPulse(pulse: number): void {
+    this.#streamReaders?.watch();
     const publish = this.#isSharded ? 'spublish' : 'publish';
     this.#publisher[publish](this.#pulseChannel, String(pulse)).catch(() => {}); // #onFailure sees a refusal; all else shows as no pulse
   }
 
   protected reconnect(): void {
-    for (const client of this.#clients) {
-      // one that is connecting has a limit of its own
-      if (client.status === 'ready' || (client instanceof Redis && client.status === 'connect')) client.disconnect(true);
-    }
+    this.#connections.replaceAll();
   }
 
   protected disconnect(): void {
     this.#closing.abort();
-    for (const client of this.#clients) client.disconnect();
+    this.#connections.close();
   }
 
-  #connect(options: RedisOptions & { socketTimeout?: number }): Client {
-    const client = createClient(this.#config, {
-      db: this.#db,
-      ...options,
-      onFailure: (command, error) => this.#onFailure(client, command, error),
-    });
-    client.setMaxListeners(0); // each namespace has some
-    let lastError: Error | undefined;
-    if (client instanceof Redis) client.on('error', (error: Error) => this.beginOutage(error));
-    else {
-      client.on('error', () => {}); // that no node answers; it closes as well
-      client.on('node error', (error: Error) => (lastError ??= error)); // one may fail
-    }
-    client.on('close', () => this.beginOutage(lastError ?? new Error('the connection was closed')));
-    client.on('ready', () => {
-      lastError = undefined;
-      this.pulse();
-    });
-    this.#clients.push(client);
-    return client;
-  }
-
-  /** A subscription has to survive an outage. */
-  #createSubscriber(options: { socketTimeout?: number } = {}): Client {
-    return this.#connect({ enableOfflineQueue: true, maxRetriesPerRequest: null, autoResubscribe: true, ...options });
-  }
-
-  #createStreamReaders({ streamCount = 1, blockTimeInMs = 5000 }: RedisSettings['options']): StreamReaders {
+  #createStreamReaders({ streamCount = 1, blockTimeInMs = BLOCK_TIME }: RedisSettings['options'], subscriber: Client): StreamReaders {
     return new StreamReaders({
       streamCount: Number(streamCount), // numbers, as the config has been checked
       blockTime: Number(blockTimeInMs),
       inbox: this.inbox,
       signal: this.#closing.signal,
-      connect: silence => this.#createSubscriber({ socketTimeout: silence }),
+      subscriber,
+      connect: () => this.#connections.addSubscriber({ autoResendUnfulfilledCommands: false }),
       onRead: () => this.permit('xread BLOCK'),
+      onSilence: (client, error) => {
+        this.beginOutage(error);
+        this.#connections.replace(client);
+      },
     });
   }
 

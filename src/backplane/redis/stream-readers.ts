@@ -1,7 +1,9 @@
-/** The connections that redis-streams makes for itself: one to read each stream, and one for what travels by channels. */
+/** What redis-streams takes for connections of its own: each either reads a stream, or subscribes to channels. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Inbox } from '../inbox';
+import { CONNECT_TIMEOUT } from '../pulsed-backplane';
 import type { Client } from './client';
+import { StreamReader } from './stream-reader';
 
 export interface StreamReadersOptions {
   /** How many streams the adapter reads. */
@@ -11,83 +13,92 @@ export interface StreamReadersOptions {
   readonly inbox: Inbox;
   /** Aborted when the app closes. */
   readonly signal: AbortSignal;
-  /** @param silence ms without a word of Redis after which the connection is closed */
-  connect(silence: number): Client;
+  /** Hears the pulses, so that nothing else is needed to notice that its connection is dead. */
+  readonly subscriber: Client;
+  /** Makes the connection of a reader. */
+  connect(): Client;
   /** Called after each read. */
   onRead(): void;
+  /** Called when a connection is open and does not answer. */
+  onSilence(client: Client, error: Error): void;
 }
 
-/** How long a read that has failed is not tried again, in ms. The adapter itself would try again at once, for ever. */
-const RETRY_DELAY = 500;
-/** How much longer than `blockTime` Redis may take to answer, in ms. */
-const GRACE = 5000;
+/** Those members of a client that the adapter uses. */
+interface Connection {
+  on(event: string, listener: Listener): void;
+  subscribe(channels: readonly string[]): Promise<unknown>;
+  xread(...args: unknown[]): Promise<unknown>;
+  disconnect(): void;
+}
+
+type Listener = (channel: Buffer, message: Buffer) => void;
 
 export class StreamReaders {
   readonly #options: StreamReadersOptions;
-  /** Streams that are not read yet. */
-  #unread: number;
+  readonly #readers: StreamReader[] = [];
   readonly #allRead = new AbortController();
+  readonly #channels = new Set<string>();
+  readonly #listeners: Listener[] = [];
 
   constructor(options: StreamReadersOptions) {
     this.#options = options;
-    this.#unread = options.streamCount;
+    options.subscriber.on('messageBuffer', (channel: Buffer, message: Buffer) => this.#deliver(channel, message));
   }
 
-  /** Resolves when all streams are read: what others emit from then on is received. At the latest after `timeout` ms. */
+  /** Whether all streams are read: what others emit from now on is received. */
+  get areReading(): boolean {
+    return this.#readers.length === this.#options.streamCount && this.#readers.every(({ isReading }) => isReading);
+  }
+
+  /** Resolves when all streams are read. At the latest after `timeout` ms. */
   async ready(timeout: number): Promise<void> {
-    if (this.#unread === 0) return;
+    if (this.areReading) return;
     await wait(timeout, undefined, { signal: AbortSignal.any([this.#allRead.signal, this.#options.signal]) }).catch(() => {});
   }
 
+  /** To be called with each pulse. */
+  watch(): void {
+    for (const reader of this.#readers) reader.watch();
+  }
+
   /** A connection of the adapter. It does not say what it makes it for. */
-  create(): Client {
-    const { inbox, blockTime, signal } = this.#options;
-    const timeout = blockTime + GRACE;
-    const client = this.#options.connect(timeout); // Redis says something at least as often as a read ends
-    const xread = client.xread.bind(client) as (...args: unknown[]) => Promise<unknown>; // of many signatures
-    const emit = client.emit.bind(client);
-    let start: string | undefined;
-    Object.assign(client, {
-      /** The adapter asks for what is new (`$`) until the first entry arrives, and would miss what is added between two such reads. */
-      xread: async (...args: unknown[]): Promise<unknown> => {
-        if (signal.aborted) return new Promise(() => {}); // the adapter would go on for ever
-        const [stream, offset] = args.slice(-2);
-        try {
-          if (offset === '$') args[args.length - 1] = start ??= await this.#begin(client, String(stream), timeout);
-          const entries = await withTimeout(timeout + 1000, xread(...args));
-          this.#options.onRead();
-          return entries;
-        } catch (error) {
-          await wait(RETRY_DELAY, undefined, { signal, ref: false }).catch(() => {});
-          if (signal.aborted) return new Promise(() => {});
-          throw error;
-        }
+  create(): Connection {
+    let reader: StreamReader | undefined;
+    return {
+      xread: async (...args) => (reader ??= this.#createReader()).read(args),
+      subscribe: channels => {
+        for (const channel of channels) this.#channels.add(channel);
+        return this.#options.subscriber.subscribe(...channels);
       },
-      /** The adapter says nothing of a message that it cannot decode. All messages of this connection are for the adapter. */
-      emit(event: string, ...args: unknown[]): boolean {
-        if (event !== 'messageBuffer') return emit(event, ...args);
-        const before = inbox.read;
-        const hasListeners = emit(event, ...args);
-        if (inbox.read === before) inbox.drop(args[0] as Buffer); // the channel
-        return hasListeners;
+      on: (event, listener) => {
+        if (event === 'messageBuffer') this.#listeners.push(listener); // errors are logged where the connections are made
+      },
+      disconnect: () => {}, // they close with the app
+    };
+  }
+
+  #createReader(): StreamReader {
+    const { connect, signal, blockTime, onSilence, onRead } = this.#options;
+    const client = connect();
+    const reader = new StreamReader(client, {
+      signal,
+      timeout: blockTime + CONNECT_TIMEOUT,
+      onSilence: error => onSilence(client, error),
+      onRead: () => {
+        if (this.areReading) this.#allRead.abort();
+        onRead();
       },
     });
-    return client;
+    this.#readers.push(reader);
+    return reader;
   }
 
-  /** The id of the stream's last entry, after which reading begins. */
-  async #begin(client: Client, stream: string, timeout: number): Promise<string> {
-    const [last] = await withTimeout(timeout, client.xrevrange(stream, '+', '-', 'COUNT', 1));
-    if (--this.#unread === 0) this.#allRead.abort();
-    return last?.[0] ?? '0-0';
+  /** The adapter says nothing of a message that it cannot decode. */
+  #deliver(channel: Buffer, message: Buffer): void {
+    if (!this.#channels.has(channel.toString())) return;
+    const { inbox } = this.#options;
+    const before = inbox.read;
+    for (const listener of this.#listeners) listener(channel, message);
+    if (inbox.read === before) inbox.drop(channel);
   }
-}
-
-/** A command may never be answered where a node of a Cluster goes away. */
-async function withTimeout<Answer>(ms: number, answer: Promise<Answer>): Promise<Answer> {
-  const settled = new AbortController();
-  const late = wait(ms, undefined, { signal: settled.signal, ref: false }).then(() => {
-    throw new Error(`no answer in ${ms} ms`);
-  });
-  return Promise.race([answer, late]).finally(() => settled.abort());
 }

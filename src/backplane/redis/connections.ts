@@ -1,0 +1,75 @@
+/** The connections to Redis that all namespaces share, and when they end. */
+import { Redis, type RedisOptions } from 'ioredis';
+import type { RedisConfig } from '../../config/options';
+import { type Client, type Command, createClient } from './client';
+
+interface ConnectionsOptions {
+  readonly config: RedisConfig;
+  readonly db: number;
+  /** Called for each command that fails. */
+  onFailure(client: Client, command: Command, error: Error): void;
+  /** Called when a connection cannot be made, or has ended. */
+  onError(error: Error): void;
+  /** Called when a connection can be used. */
+  onReady(client: Client): void;
+}
+
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #clients: Client[] = [];
+  /** Those whose connections are being replaced and have not ended yet, though their clients call them ready. */
+  readonly #replaced = new Set<Client>();
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+  }
+
+  /** Whether no connection is about to end. Its late end would begin an outage anew. */
+  get areStable(): boolean {
+    return this.#replaced.size === 0;
+  }
+
+  /** Makes a client, whose connection is made again for as long as it is not closed. */
+  add(options: RedisOptions): Client {
+    const { config, db, onFailure, onError, onReady } = this.#options;
+    const client = createClient(config, { db, ...options, onFailure: (command, error) => onFailure(client, command, error) });
+    client.setMaxListeners(0); // each namespace has some
+    let lastError: Error | undefined;
+    if (client instanceof Redis) client.on('error', onError);
+    else {
+      client.on('error', () => {}); // that no node answers; it closes as well
+      client.on('node error', (error: Error) => (lastError ??= error)); // one may fail
+    }
+    client.on('close', () => {
+      this.#replaced.delete(client);
+      onError(lastError ?? new Error('the connection was closed'));
+    });
+    client.on('ready', () => {
+      lastError = undefined;
+      onReady(client);
+    });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** One that keeps its subscriptions, and what it is asked for, until there is a connection again. */
+  addSubscriber(options: RedisOptions = {}): Client {
+    return this.add({ enableOfflineQueue: true, maxRetriesPerRequest: null, autoResubscribe: true, ...options });
+  }
+
+  /** Ends a connection that does not answer; its client makes another one. */
+  replace(client: Client): void {
+    // one that is connecting has a limit of its own
+    if (client.status !== 'ready' && !(client instanceof Redis && client.status === 'connect')) return;
+    this.#replaced.add(client);
+    client.disconnect(true);
+  }
+
+  replaceAll(): void {
+    for (const client of this.#clients) this.replace(client);
+  }
+
+  close(): void {
+    for (const client of this.#clients) client.disconnect();
+  }
+}
