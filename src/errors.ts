@@ -35,11 +35,15 @@ export type SetupCode =
 /** Codes of an outage of the backplane to other servers. */
 export type PulsedCode = 'IO_DATABASE_DOWN' | 'IO_REDIS_DOWN';
 
+/** Codes of what that backplane does not do though it answers. */
+export type RefusedCode = 'IO_DATABASE_REFUSED' | 'IO_REDIS_REFUSED';
+
 /**
  * The codes of an `OutageError`: `IO_REDIS_DOWN` or `IO_DATABASE_DOWN` where the other servers cannot be reached,
- * `IO_HUB_DOWN` where the other workers of this machine cannot, `IO_HUB_OVERFLOW` where more waits to be sent to these than fits.
+ * `IO_REDIS_REFUSED` or `IO_DATABASE_REFUSED` where Redis or the database answers, but refuses what a question needs,
+ * `IO_HUB_DOWN` where the other workers of this machine cannot be reached, `IO_HUB_OVERFLOW` where more waits to be sent to these than fits.
  */
-export type OutageCode = PulsedCode | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW';
+export type OutageCode = PulsedCode | RefusedCode | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW';
 
 /** Codes of what goes wrong while the app runs; only ever logged, but for those that a call of the app rejects with. */
 export type RuntimeCode =

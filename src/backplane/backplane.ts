@@ -38,12 +38,17 @@ export abstract class Backplane {
   readonly #waiting = new Set<() => void>();
   #setOpened: () => void = () => {};
   #isDown = false;
+  #isClosed = false;
+  /** The codes of the current outage, and the latest one. */
+  readonly #logged = new Set<OutageCode>();
+  #outageCode: OutageCode;
   #lost = 0;
 
   constructor({ name, peers, code, logger }: Description) {
     this.name = name;
     this.#peers = peers;
     this.#code = code;
+    this.#outageCode = code;
     this.logger = logger;
     this.inbox = new Inbox(logger, name, peers === 'workers' ? 'worker' : 'channel');
     this.answers = new Answers(logger);
@@ -55,11 +60,16 @@ export abstract class Backplane {
     return this.#isDown;
   }
 
+  protected get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Resolves when it is open, or when the boot should not wait any longer. */
   abstract ready(): Promise<void>;
 
   /** Ends it. What waits for other processes fails. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#isDown = true;
     this.#setOpened();
     this.failWaiting();
@@ -92,11 +102,7 @@ export abstract class Backplane {
 
   /** The error of a call that other processes cannot answer. */
   error(cause?: unknown): OutageError {
-    return new OutageError(
-      this.#code,
-      `the other ${this.#peers} cannot be asked; \`local\` asks this one alone`,
-      cause === undefined ? {} : { cause },
-    );
+    return this.createError(this.#outageCode, '', cause);
   }
 
   /** To be called for each message that has reached no other process. The end of the outage logs how many there were. */
@@ -111,13 +117,25 @@ export abstract class Backplane {
     this.#setOpened();
   }
 
-  /** Logs the beginning of an outage, with its error; what follows until its end is not logged. */
-  protected beginOutage(error: Error, problem = `no ${this.name}`): void {
-    if (this.#isDown) return;
+  /** @param reason begins the sentence, as `Redis refuses PUBLISH: ` */
+  protected createError(code: OutageCode, reason: string, cause: unknown): OutageError {
+    const problem = `${reason}the other ${this.#peers} cannot be asked; \`local\` asks this one alone`;
+    return new OutageError(code, problem, cause === undefined ? {} : { cause });
+  }
+
+  /**
+   * Logs the beginning of an outage, with its error. What follows until its end is not logged, but for the first of another code:
+   * a Redis that comes back with another password is not down any more, and is of no use yet.
+   * @param problem what is wrong, as `no Redis at 127.0.0.1:6379`
+   */
+  protected beginOutage(error: Error, problem = `no ${this.name}`, code = this.#code): void {
+    if (this.#isClosed || this.#logged.has(code)) return;
+    this.#logged.add(code);
+    this.#outageCode = code;
     this.#isDown = true;
     const process = this.#peers.slice(0, -1);
     const effect = `clients of this ${process} are served, those of other ${this.#peers} are not reached until it is back`;
-    this.logger.error(messageOf(this.#code, `${problem}; ${effect}`), error);
+    this.logger.error(messageOf(code, `${problem}; ${effect}`), error);
     this.#setOpened();
     this.failWaiting();
   }
@@ -127,6 +145,8 @@ export abstract class Backplane {
     if (this.#isDown)
       this.logger.info('[egg-socket.io] %s is back; %d messages to other %s were lost meanwhile', this.name, this.#lost, this.#peers);
     this.#isDown = false;
+    this.#logged.clear();
+    this.#outageCode = this.#code;
     this.#lost = 0;
   }
 

@@ -4,7 +4,8 @@
  */
 import { Backplane } from './backplane';
 import type { Logger } from '../egg';
-import type { PulsedCode } from '../errors';
+import type { OutageCode, OutageError, PulsedCode, RefusedCode } from '../errors';
+import { type Refusal, Refusals } from './refusals';
 
 /** Time between two pulses, in ms. */
 export const PULSE_INTERVAL = 200;
@@ -13,8 +14,10 @@ const UNREACHABLE_AFTER = 3;
 /** After so many pulses without an answer it is an outage: nothing is sent until one comes back. The boot waits no longer either. */
 const OUTAGE_AFTER = 10;
 
-/** How long a permission that the backend has refused counts as an outage, in ms, where nothing tells when it is given. */
-const REFUSAL_TIME = 60_000;
+const REFUSED_CODES: Record<PulsedCode, RefusedCode> = {
+  IO_DATABASE_DOWN: 'IO_DATABASE_REFUSED',
+  IO_REDIS_DOWN: 'IO_REDIS_REFUSED',
+};
 
 /** Time for a connection to be made, in ms. */
 export const CONNECT_TIMEOUT = OUTAGE_AFTER * PULSE_INTERVAL;
@@ -31,16 +34,25 @@ export abstract class PulsedBackplane extends Backplane {
   #hasContact = false;
   /** The error with which the backend has answered the latest pulse. */
   #pulseError: Error | undefined;
-  /** By each thing that the backend refuses to do: until when that counts. */
-  readonly #refused = new Map<string, number>();
+  readonly #refusedCode: RefusedCode;
+  readonly #refusals: Refusals;
 
   /** @param name what is at the other end and where, as `Redis at 127.0.0.1:6379` */
   constructor(name: string, code: PulsedCode, logger: Logger) {
     super({ name, peers: 'servers', code, logger });
+    this.#refusedCode = REFUSED_CODES[code];
+    this.#refusals = new Refusals(name, this.#refusedCode, logger, () => this.pulse());
   }
 
   get isReachable(): boolean {
-    return !this.isDown && this.#unanswered < UNREACHABLE_AFTER;
+    return !this.isDown && this.#unanswered < UNREACHABLE_AFTER && !this.#refusals.stopsQuestions;
+  }
+
+  /** Says what is refused, where that is why other servers cannot be asked. */
+  override error(cause?: unknown): OutageError {
+    const refusal = this.#refusals.ofQuestions;
+    if (!refusal) return super.error(cause);
+    return this.createError(this.#refusedCode, `${this.name} ${refusal.problem}: `, cause ?? refusal.error);
   }
 
   /** Starts to send pulses. Resolves when one has come back, or when the boot should not wait any longer. */
@@ -53,6 +65,7 @@ export abstract class PulsedBackplane extends Backplane {
   override async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    this.#refusals.close();
     await super.close();
   }
 
@@ -68,7 +81,7 @@ export abstract class PulsedBackplane extends Backplane {
     this.#unanswered = 0;
     this.#pulseError = undefined;
     this.setOpened();
-    if (this.#isRefused || !this.isComplete) return;
+    if (!this.isComplete) return;
     if (this.isDown) this.endOutage();
     if (!this.#hasContact) this.onContact(); // after that, since what it sends would be dropped
     this.#hasContact = true;
@@ -79,22 +92,38 @@ export abstract class PulsedBackplane extends Backplane {
     this.#pulseError = error;
   }
 
-  /** To be called when the backend refuses something that is needed. @param isTriedAgain whether `permit` is called once it does it */
-  protected refuse(what: string, error: Error, isTriedAgain: boolean): void {
-    this.#refused.set(what, isTriedAgain ? Number.POSITIVE_INFINITY : performance.now() + REFUSAL_TIME);
-    this.beginOutage(error, `${this.name} refuses what is needed`);
+  /**
+   * To be called when the backend answers something that is needed with an error that does not pass by itself. That is one line of log for
+   * each problem, and another one when it is over. Only questions to other servers fail meanwhile, and only where the refusal says so.
+   */
+  protected refuse(refusal: Refusal): void {
+    if (this.isClosed) return;
+    this.#refusals.add(refusal);
+    this.setOpened();
+    if (refusal.stopsQuestions) this.failWaiting();
   }
 
-  /** To be called when the backend does something that it has refused before. */
-  protected permit(what: string): void {
-    this.#refused.delete(what);
+  /** To be called when the backend does what it has refused before, where the refusal has no `retry`. */
+  protected permit(problem: string): void {
+    this.#refusals.remove(problem);
   }
 
-  protected override beginOutage(error: Error, problem?: string): void {
-    if (this.isDown) return;
-    this.#hasContact = false;
-    this.#expected = this.#sent + 1;
-    super.beginOutage(error, problem);
+  /** To be called when the backend has answered a pulse with a refusal, or cannot send it back: it is there. */
+  protected onPulseRefused(): void {
+    this.#unanswered = 0;
+  }
+
+  /** To be called when nothing at all can be sent, as the backend does not let this server in: an outage that has an answer. */
+  protected refuseAll(error: Error, problem: string, remedy: string): void {
+    this.beginOutage(error, `${this.name} ${problem}; ${remedy}`, this.#refusedCode);
+  }
+
+  protected override beginOutage(error: Error, problem?: string, code?: OutageCode): void {
+    if (!this.isDown) {
+      this.#hasContact = false;
+      this.#expected = this.#sent + 1;
+    }
+    super.beginOutage(error, problem, code);
   }
 
   /** To be called with the error of a message that could not be published, where the adapter does not report it itself. */
@@ -112,16 +141,11 @@ export abstract class PulsedBackplane extends Backplane {
   /** Replaces connections that are open but do not answer. */
   protected abstract reconnect(): void;
 
-  get #isRefused(): boolean {
-    for (const [what, until] of this.#refused) if (performance.now() > until) this.#refused.delete(what);
-    return this.#refused.size > 0;
-  }
-
   #watch(): void {
     this.#unanswered++;
     if (this.#unanswered === UNREACHABLE_AFTER) this.failWaiting();
     if (this.#unanswered % OUTAGE_AFTER === 0) {
-      this.beginOutage(this.#pulseError ?? new Error(`no answer in ${CONNECT_TIMEOUT} ms`));
+      if (!this.isDown) this.beginOutage(this.#pulseError ?? new Error(`no answer in ${CONNECT_TIMEOUT} ms`));
       this.reconnect();
     }
     this.pulse();

@@ -8,18 +8,20 @@ export type Client = Redis | Cluster;
 
 export type Command = Parameters<Redis['sendCommand']>[0];
 
-/** Called for each command that fails. */
-type OnFailure = (command: Command, error: Error) => void;
+interface Listeners {
+  /** Called for each command, before it is sent. */
+  onSend(command: Command): void;
+  /** Called for each command that fails. */
+  onFailure(command: Command, error: Error): void;
+}
 
 /** Options that depend on what the client is for; they override those of the config. */
-export interface ClientOptions extends RedisOptions {
-  readonly onFailure: OnFailure;
-}
+export interface ClientOptions extends RedisOptions, Listeners {}
 
 /** How long a connection that does not answer has to close, in ms. */
 const DISCONNECT_TIMEOUT = 200;
 
-export function createClient(config: RedisConfig, { onFailure, ...overrides }: ClientOptions): Client {
+export function createClient(config: RedisConfig, { onSend, onFailure, ...overrides }: ClientOptions): Client {
   const { auth_pass, key: _key, db: _db, requestsTimeout: _timeout, cluster: _cluster, ...others } = config;
   const { nodes, redisOptions, dnsLookup, slotsRefreshTimeout, ...given } = others;
   const password = given.password ?? auth_pass ?? nodes?.[0]?.password;
@@ -35,7 +37,7 @@ export function createClient(config: RedisConfig, { onFailure, ...overrides }: C
     keyPrefix: '', // channels have a prefix of their own
     ...overrides,
   };
-  if (!nodes) return new RedisClient(options, onFailure);
+  if (!nodes) return new RedisClient(options, { onSend, onFailure });
   const { enableOfflineQueue = true } = overrides;
   const { retryStrategy: _retry, ...optionsOfNodes } = options; // the Cluster client itself replaces a node that has gone
   return new ClusterClient(
@@ -51,7 +53,7 @@ export function createClient(config: RedisConfig, { onFailure, ...overrides }: C
       keyPrefix: '',
       redisOptions: optionsOfNodes,
     },
-    onFailure,
+    { onSend, onFailure },
   );
 }
 
@@ -65,33 +67,35 @@ export function nameOf({ nodes, sentinels, name, path, host = '127.0.0.1', port 
 }
 
 class RedisClient extends Redis {
-  readonly #onFailure: OnFailure;
+  readonly #listeners: Listeners;
 
-  constructor(options: RedisOptions, onFailure: OnFailure) {
+  constructor(options: RedisOptions, listeners: Listeners) {
     super(options);
-    this.#onFailure = onFailure;
+    this.#listeners = listeners;
   }
 
   override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
-    return reportFailure(super.sendCommand(...args), args[0], this.#onFailure);
+    this.#listeners.onSend(args[0]);
+    return reportFailure(super.sendCommand(...args), args[0], this.#listeners);
   }
 }
 
 class ClusterClient extends Cluster {
-  readonly #onFailure: OnFailure;
+  readonly #listeners: Listeners;
 
-  constructor(nodes: { host?: string; port?: number }[], options: ClusterOptions, onFailure: OnFailure) {
+  constructor(nodes: { host?: string; port?: number }[], options: ClusterOptions, listeners: Listeners) {
     super(nodes, options);
-    this.#onFailure = onFailure;
+    this.#listeners = listeners;
   }
 
   override sendCommand(...args: Parameters<Cluster['sendCommand']>): unknown {
-    return reportFailure(super.sendCommand(...args), args[0], this.#onFailure);
+    this.#listeners.onSend(args[0]);
+    return reportFailure(super.sendCommand(...args), args[0], this.#listeners);
   }
 }
 
 /** Adapters send many commands without waiting for them: handled here, their failures are no unhandled rejections. */
-function reportFailure(result: unknown, command: Command, onFailure: OnFailure): unknown {
-  if (result instanceof Promise) result.catch((error: unknown) => onFailure(command, toError(error)));
+function reportFailure(result: unknown, command: Command, listeners: Listeners): unknown {
+  if (result instanceof Promise) result.catch((error: unknown) => listeners.onFailure(command, toError(error)));
   return result;
 }

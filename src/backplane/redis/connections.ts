@@ -2,6 +2,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { RedisConfig } from '../../config/options';
 import { type Client, type Command, createClient } from './client';
+import { Subscriptions } from './subscriptions';
 
 interface ConnectionsOptions {
   readonly config: RedisConfig;
@@ -12,11 +13,16 @@ interface ConnectionsOptions {
   onError(error: Error): void;
   /** Called when a connection can be used. */
   onReady(client: Client): void;
+  /** Called with a subscribing command that has failed, when all that a connection wants by it is subscribed to. */
+  onSubscribed(command: string): void;
+  /** Aborted when the app closes. */
+  readonly signal: AbortSignal;
 }
 
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #clients: Client[] = [];
+  readonly #subscriptions: Subscriptions[] = [];
   /** Those whose connections are being replaced and have not ended yet, though their clients call them ready. */
   readonly #replaced = new Set<Client>();
 
@@ -29,13 +35,33 @@ export class Connections {
     return this.#replaced.size === 0;
   }
 
+  /** Whether all subscriptions stand that were tried. */
+  get areSubscribed(): boolean {
+    return this.#subscriptions.every(({ isComplete }) => isComplete);
+  }
+
   /** Makes a client, whose connection is made again for as long as it is not closed. */
   add(options: RedisOptions): Client {
-    const { config, db, onFailure, onError, onReady } = this.#options;
-    const client = createClient(config, { db, ...options, onFailure: (command, error) => onFailure(client, command, error) });
+    const { config, db, onFailure, onError, onReady, onSubscribed, signal } = this.#options;
+    const subscriptions = new Subscriptions(signal, onSubscribed);
+    this.#subscriptions.push(subscriptions);
+    const client = createClient(config, {
+      db,
+      ...options,
+      onSend: command => subscriptions.onSend(command),
+      onFailure(command, error) {
+        if (signal.aborted) return;
+        subscriptions.onFailure(client, command);
+        onFailure(client, command, error);
+      },
+    });
     client.setMaxListeners(0); // each namespace has some
     let lastError: Error | undefined;
-    if (client instanceof Redis) client.on('error', onError);
+    if (client instanceof Redis)
+      client.on('error', (error: Error) => {
+        lastError = error;
+        onError(error);
+      });
     else {
       client.on('error', () => {}); // that no node answers; it closes as well
       client.on('node error', (error: Error) => (lastError ??= error)); // one may fail

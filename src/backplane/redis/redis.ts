@@ -1,6 +1,5 @@
 /** Redis as the backplane: the connections that all namespaces share, and whether they work. */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { RedisSettings } from '../../config/adapter';
 import type { AdapterFactory } from '../../config/options';
 import type { Logger } from '../../egg';
@@ -8,23 +7,17 @@ import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';
 import { BLOCK_TIME, createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
 import { type Client, type Command, nameOf } from './client';
 import { Connections } from './connections';
+import { isAnswerTo, isNeeded, isPassing, isSending, problemOf, refusalOf, refusedCommandOf, remedyOf } from './refused';
 import { StreamReaders } from './stream-readers';
+import { isSubscribing } from './subscriptions';
 
 /** How long Redis may take for a command, in ms. An outage is noticed sooner; this ends commands whose connection has lost them. */
 const COMMAND_TIMEOUT = 5000;
-/** How long until a subscription to the pulses is tried again, in ms. */
-const PULSE_RETRY_DELAY = 500;
-/** How long until a subscription that was refused is tried again, in ms. */
-const REFUSED_RETRY_DELAY = 1000;
-
-/** Commands that send other servers something; it is lost where they fail. */
-const SENDING_COMMANDS: ReadonlySet<string> = new Set(['publish', 'spublish', 'xadd']);
-const SUBSCRIBING_COMMANDS: ReadonlySet<string> = new Set(['subscribe', 'psubscribe', 'ssubscribe']);
-/** Commands, beside subscriptions, without which something does not work. Others, as ioredis's own `info`, are not needed. */
-const REQUIRED_COMMANDS: ReadonlySet<string> = new Set([
-  ...SENDING_COMMANDS,
-  ...['pubsub', 'xread', 'xrange', 'xrevrange', 'set', 'get', 'del', 'multi', 'exec'],
-]);
+/**
+ * The end of the channel by which a refused message is tried again: that of the message and this, as if it were a room that has no sockets.
+ * Nobody reads what goes there, and whoever may use the one channel may use the other.
+ */
+const PROBE = `${randomUUID()}#`;
 
 export class RedisBackplane extends PulsedBackplane {
   readonly createAdapter: AdapterFactory;
@@ -36,8 +29,6 @@ export class RedisBackplane extends PulsedBackplane {
   readonly #prefix: string;
   readonly #pulseChannel: string;
   readonly #closing = new AbortController();
-  /** Subscriptions that Redis has refused, and that are tried again and again. */
-  readonly #refusedSubscriptions = new Set<string>();
   readonly #streamReaders: StreamReaders | undefined;
 
   /** @param streams the optional package, for the adapter that needs it */
@@ -51,8 +42,13 @@ export class RedisBackplane extends PulsedBackplane {
       config: redis,
       db: name === 'redis-streams' ? db : 0, // streams are kept in a database, channels are not
       onFailure: (client, command, error) => this.#onFailure(client, command, error),
-      onError: error => this.beginOutage(error),
+      onError: error => this.#onConnectionError(error),
       onReady: () => this.pulse(),
+      onSubscribed: command => {
+        this.permit(problemOf(command));
+        this.pulse();
+      },
+      signal: this.#closing.signal,
     });
     const prefix = (this.#prefix = db > 0 ? `${key}-db${db}` : key); // Redis itself knows no databases for channels
     if (db > 0 && name === 'redis')
@@ -62,7 +58,7 @@ export class RedisBackplane extends PulsedBackplane {
     // a broadcast that waited for Redis would arrive when nobody expects it any more
     this.#publisher = this.#connections.add({ enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: COMMAND_TIMEOUT });
     const subscriber = this.#connections.addSubscriber();
-    void this.#receivePulses(subscriber);
+    this.#receivePulses(subscriber);
     if (name === 'redis-streams') {
       const readers = this.#createStreamReaders(options, subscriber);
       this.#streamReaders = readers;
@@ -82,13 +78,17 @@ export class RedisBackplane extends PulsedBackplane {
   }
 
   protected override get isComplete(): boolean {
-    return this.#connections.areStable && (this.#streamReaders?.areReading ?? true);
+    return this.#connections.areStable && this.#connections.areSubscribed && (this.#streamReaders?.areReading ?? true);
   }
 
   protected sendPulse(pulse: number): void {
     this.#streamReaders?.watch();
-    const publish = this.#isSharded ? 'spublish' : 'publish';
-    this.#publisher[publish](this.#pulseChannel, String(pulse)).catch(() => {}); // #onFailure sees a refusal; all else shows as no pulse
+    this.#publish(this.#pulseChannel, String(pulse)).then(
+      () => {
+        if (!this.#connections.areSubscribed) this.onPulseRefused(); // it may not come back
+      },
+      () => {}, // #onFailure sees a refusal; all else shows as no pulse
+    );
   }
 
   protected reconnect(): void {
@@ -108,7 +108,7 @@ export class RedisBackplane extends PulsedBackplane {
       signal: this.#closing.signal,
       subscriber,
       connect: () => this.#connections.addSubscriber({ autoResendUnfulfilledCommands: false }),
-      onRead: () => this.permit('xread BLOCK'),
+      onRead: () => this.permit(problemOf('xread')),
       onSilence: (client, error) => {
         this.beginOutage(error);
         this.#connections.replace(client);
@@ -116,62 +116,56 @@ export class RedisBackplane extends PulsedBackplane {
     });
   }
 
+  /** Of a connection that Redis ends, or does not let in. */
+  #onConnectionError(error: Error): void {
+    if (error.name !== 'ReplyError' || isPassing(error)) {
+      this.beginOutage(error);
+      return;
+    }
+    const name = refusedCommandOf(error) ?? 'connections';
+    this.refuseAll(new Error(`${name}: ${error.message}`), problemOf(name), remedyOf(error));
+  }
+
   /** Sees to what nobody else is told of: messages that are lost, and what Redis refuses to do. */
   #onFailure(client: Client, command: Command, error: Error): void {
     const { args } = command;
     const name = command.name.toLowerCase(); // an adapter may write PUBSUB
-    const isPulse = String(args[0]) === this.#pulseChannel;
-    if (SENDING_COMMANDS.has(name) && !isPulse) this.countLost();
-    if (error.name !== 'ReplyError') return; // no answer, which shows as no pulse
-    const isSubscription = SUBSCRIBING_COMMANDS.has(name);
-    const what = [name, ...(isSubscription ? args : args.slice(0, 1))].map(String).join(' '); // what follows is the message
-    const reason = new Error(`${what}: ${error.message}`);
-    const isForbidden = error.message.startsWith('NOPERM'); // which does not pass by itself
-    if (isPulse && !isForbidden) this.onPulseError(reason);
-    if (!isForbidden) return;
-    if (isPulse) this.refuse(this.#pulseChannel, reason, true);
-    else if (isSubscription) void this.#retrySubscription(client, name, args, what, reason);
-    else if (REQUIRED_COMMANDS.has(name)) this.refuse(what, reason, name === 'xread');
-  }
-
-  /** A subscription that is forbidden now may be allowed later; the adapter tries it once. */
-  async #retrySubscription(client: Client, name: string, args: Command['args'], what: string, reason: Error): Promise<void> {
-    if (this.#refusedSubscriptions.has(what)) return;
-    this.#refusedSubscriptions.add(what);
-    this.refuse(what, reason, true);
-    const subscribe = Reflect.get(client, name) as (...args: unknown[]) => Promise<unknown>; // a command
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      await wait(REFUSED_RETRY_DELAY, undefined, { signal, ref: false }).catch(() => {});
-      const isDone = await subscribe.apply(client, args).then(
-        () => true,
-        () => false,
-      );
-      if (!isDone) continue;
-      this.#refusedSubscriptions.delete(what);
-      this.permit(what);
+    const channel = String(args[0]);
+    const isPulse = channel.startsWith(this.#pulseChannel);
+    const isMessage = isSending(name) && !isPulse && !channel.endsWith(PROBE);
+    if (!isAnswerTo(command, error) || isPassing(error)) {
+      if (isMessage) this.countLost();
+      if (isPulse && isAnswerTo(command, error)) this.onPulseError(new Error(`${name}: ${error.message}`));
       return;
     }
+    if (!isNeeded(name)) return;
+    if (isPulse) this.onPulseRefused();
+    const what = [name, ...(isSubscribing(name) ? args : args.slice(0, 1))].map(String).join(' '); // what follows is the message
+    this.refuse(
+      refusalOf(name, what, error, {
+        stopsQuestions: name !== 'psubscribe' && (name !== 'publish' || channel.startsWith(`${this.#prefix}-request#`)),
+        losesMessage: isMessage,
+        ...((name === 'publish' || name === 'spublish') && {
+          retry: async () => this.#publish(channel.endsWith(PROBE) ? channel : channel + PROBE, ''),
+        }),
+        ...((name === 'pubsub' || name === 'xrevrange') && { retry: async () => client.call(name, ...args.map(String)) }),
+      }),
+    );
+  }
+
+  async #publish(channel: string, message: string): Promise<void> {
+    await this.#publisher[this.#isSharded ? 'spublish' : 'publish'](channel, message);
   }
 
   /** Receives the pulses that this server sends. */
-  async #receivePulses(subscriber: Client): Promise<void> {
+  #receivePulses(subscriber: Client): void {
     const channel = Buffer.from(this.#pulseChannel);
     subscriber.on(this.#isSharded ? 'smessageBuffer' : 'messageBuffer', (from: Buffer, pulse: Buffer) => {
-      if (!channel.equals(from)) return;
-      this.permit(this.#pulseChannel);
-      this.onPulse(Number(pulse.toString()));
+      if (channel.equals(from)) this.onPulse(Number(pulse.toString()));
     });
-    const subscribe = this.#isSharded ? 'ssubscribe' : 'subscribe';
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      try {
-        await subscriber[subscribe](this.#pulseChannel);
-        this.pulse();
-        return;
-      } catch {
-        await wait(PULSE_RETRY_DELAY, undefined, { signal, ref: false }).catch(() => {}); // the connection was closed meanwhile
-      }
-    }
+    subscriber[this.#isSharded ? 'ssubscribe' : 'subscribe'](this.#pulseChannel).then(
+      () => this.pulse(),
+      () => {}, // it is tried again
+    );
   }
 }

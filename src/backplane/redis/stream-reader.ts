@@ -8,6 +8,8 @@ export interface StreamReaderOptions {
   readonly signal: AbortSignal;
   /** How long Redis may take to answer, in ms. */
   readonly timeout: number;
+  /** Called when it knows where to begin: what is added from then on is received. */
+  onBegin(): void;
   /** Called after each read. */
   onRead(): void;
   /** Called when the connection is open and does not answer. */
@@ -45,7 +47,7 @@ export class StreamReader {
 
   /** XREAD as the adapter calls it: from the last entry on that it has been given. */
   async read(args: unknown[]): Promise<unknown> {
-    const { signal, onRead } = this.#options;
+    const { signal, onBegin, onRead } = this.#options;
     if (signal.aborted) return new Promise(() => {}); // the adapter would go on for ever
     const [stream, offset] = args.slice(-2);
     try {
@@ -53,7 +55,7 @@ export class StreamReader {
         const [last] = await this.#answerOf(this.#client.xrevrange(String(stream), '+', '-', 'COUNT', 1));
         this.#start ??= last?.[0] ?? '0-0';
         this.#isReading = true;
-        onRead();
+        onBegin();
       }
       const answer = await this.#answerOf(this.#xread(...args.slice(0, -1), offset === '$' ? this.#start : offset));
       onRead();

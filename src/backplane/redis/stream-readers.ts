@@ -84,10 +84,10 @@ export class StreamReaders {
       signal,
       timeout: blockTime + CONNECT_TIMEOUT,
       onSilence: error => onSilence(client, error),
-      onRead: () => {
+      onBegin: () => {
         if (this.areReading) this.#allRead.abort();
-        onRead();
       },
+      onRead,
     });
     this.#readers.push(reader);
     return reader;

@@ -1,0 +1,86 @@
+/** The subscriptions of a connection: one that fails is tried again until it stands, or is not wanted any more. The adapters try once. */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Client, Command } from './client';
+
+/** How long until subscriptions that have failed are tried again, in ms. */
+const RETRY_DELAY = 1000;
+/** How many are tried at a time: a server with many rooms may have many. */
+const BATCH = 100;
+
+/** Subscribing commands, by those that end them. */
+const ENDS: Readonly<Record<string, string>> = { unsubscribe: 'subscribe', punsubscribe: 'psubscribe', sunsubscribe: 'ssubscribe' };
+const BEGINS: ReadonlySet<string> = new Set(Object.values(ENDS));
+
+export function isSubscribing(command: string): boolean {
+  return BEGINS.has(command);
+}
+
+interface Subscription {
+  readonly command: string;
+  readonly channel: string;
+}
+
+export class Subscriptions {
+  readonly #signal: AbortSignal;
+  /** Called with the command when no subscription of it is missing any more. */
+  readonly #onComplete: (command: string) => void;
+  /** Those that are wanted and do not stand, by command and channel. */
+  readonly #missing = new Map<string, Subscription>();
+  #isTrying = false;
+
+  constructor(signal: AbortSignal, onComplete: (command: string) => void) {
+    this.#signal = signal;
+    this.#onComplete = onComplete;
+  }
+
+  get isComplete(): boolean {
+    return this.#missing.size === 0;
+  }
+
+  /** To be called with each command that fails. */
+  onFailure(client: Client, { name, args }: Command): void {
+    if (!isSubscribing(name)) return;
+    for (const channel of args.flat().map(String)) {
+      this.#missing.delete(`${name} ${channel}`); // those that have not been tried for longer come first
+      this.#missing.set(`${name} ${channel}`, { command: name, channel });
+    }
+    if (!this.#isTrying) void this.#tryAgain(client);
+  }
+
+  /** To be called with each command before it is sent. */
+  onSend({ name, args }: Command): void {
+    const begin = ENDS[name];
+    if (begin === undefined || this.#missing.size === 0) return;
+    for (const channel of args.flat()) this.#delete({ command: begin, channel: String(channel) });
+  }
+
+  async #tryAgain(client: Client): Promise<void> {
+    this.#isTrying = true;
+    let areAllDone = false;
+    while (this.#missing.size > 0) {
+      if (!areAllDone) await wait(RETRY_DELAY, undefined, { signal: this.#signal, ref: false }).catch(() => {});
+      if (this.#signal.aborted) return;
+      const batch = [...this.#missing.values()].slice(0, BATCH);
+      const done = await Promise.all(batch.map(async subscription => this.#try(client, subscription)));
+      areAllDone = done.every(Boolean);
+    }
+    this.#isTrying = false;
+  }
+
+  async #try(client: Client, subscription: Subscription): Promise<boolean> {
+    const { command, channel } = subscription;
+    const subscribe = Reflect.get(client, command) as (channel: string) => Promise<unknown>; // one of those that BEGINS has
+    try {
+      await subscribe.call(client, channel);
+    } catch {
+      return false; // `onFailure` has been called
+    }
+    this.#delete(subscription);
+    return true;
+  }
+
+  #delete({ command, channel }: Subscription): void {
+    if (!this.#missing.delete(`${command} ${channel}`)) return;
+    if (![...this.#missing.values()].some(other => other.command === command)) this.#onComplete(command);
+  }
+}
