@@ -56,7 +56,7 @@ async function runWhole() {
 async function install() {
   heading('install what is missing');
   if (!isQuick) installMissingPrograms();
-  const folders = ['.', 'test/hosts/plugins'];
+  const folders = ['.', 'test/hosts/plugins', 'test/parsers'];
   const others = [
     'test/hosts/egg3',
     'test/hosts/egg41',

@@ -9,27 +9,30 @@ import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 
 function joinBy(t: TestContext, io: object): Join {
-  return async (): Promise<AdapterServer> => {
+  return async (options = {}): Promise<AdapterServer> => {
     const settings = readConfig({ io }, 1, () => {}).adapter;
     const logs = new Logs();
     const link = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
     if (!link) throw new Error('no adapter is asked for');
-    const create = createAdapterFactory({ init: {}, adapter: settings }, { backplane: link, deprecations: new Deprecations(logs) });
+    const create = createAdapterFactory({ init: options, adapter: settings }, { backplane: link, deprecations: new Deprecations(logs) });
     const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
-    const server = await startServer(t, { adapter }, () => void link.close());
+    const server = await startServer(t, { adapter, ...options }, () => void link.close());
     await link.ready();
     return server;
   };
 }
 
-conformance(
-  'in memory',
-  async t => {
-    const server = await startServer(t, {});
-    return async () => Promise.resolve(server);
-  },
-  { alone: true },
-);
+const inMemory = async (t: TestContext): Promise<Join> => {
+  let server: AdapterServer | undefined;
+  return async ({ connectionStateRecovery, ...options } = {}) => {
+    const init = { ...(connectionStateRecovery && { connectionStateRecovery }) };
+    const create = createAdapterFactory({ init, adapter: undefined }, { backplane: undefined, deprecations: new Deprecations(new Logs()) });
+    const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
+    return (server ??= await startServer(t, { adapter, ...init, ...options }));
+  };
+};
+
+conformance('in memory', inMemory, { alone: true });
 
 const redis = (adapter: string) => async (t: TestContext) => {
   const { port } = await startRedis(t);
@@ -67,12 +70,12 @@ conformance('redis-streams', redis('redis-streams'), {
   except: { ...OF_MSGPACK, 'acknowledgements carry bytes, and nothing': 'nothing arrives as null' },
 });
 
-conformance(
-  'postgres',
-  async t => {
-    const postgres = await newPostgres(t);
-    await postgres.start();
-    return joinBy(t, { adapter: { name: 'postgres', connection: postgres.url } });
-  },
-  { except: { ...OF_MSGPACK, 'fetchSockets() brings bytes among the data, and dates as JSON has them': 'it sends those as JSON' } },
-);
+const postgres = async (t: TestContext): Promise<Join> => {
+  const server = await newPostgres(t);
+  await server.start();
+  return joinBy(t, { adapter: { name: 'postgres', connection: server.url } });
+};
+
+conformance('postgres', postgres, {
+  except: { ...OF_MSGPACK, 'fetchSockets() brings bytes among the data, and dates as JSON has them': 'it sends those as JSON' },
+});

@@ -16,7 +16,7 @@ export interface AdapterServer {
 }
 
 /** Starts one more server, which is to know those before it. */
-export type Join = () => Promise<AdapterServer>;
+export type Join = (options?: Partial<ServerOptions>) => Promise<AdapterServer>;
 
 export interface Differences {
   /** There is always one server only; cases that need more are left out. */

@@ -55,5 +55,5 @@ export async function joinByHub(t: TestContext): Promise<Join> {
   const path = await hubPath(t);
   await startHub(t, path);
   let number = 0;
-  return () => startWorker(t, path, `worker ${++number}`);
+  return options => startWorker(t, path, `worker ${++number}`, options);
 }
