@@ -4,7 +4,7 @@ import { after, test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { ServerOptions } from 'socket.io';
-import { type AdapterServer, enter, startServer } from '../support/adapters';
+import { type AdapterServer, enter, type Person, startServer } from '../support/adapters';
 import { ROOT } from '../support/app';
 import { next } from '../support/client';
 import { Logs } from '../support/logs';
@@ -74,6 +74,41 @@ test('a connection that ends late, when the others have been made again, is no s
   assert.deepEqual([logs.count(DOWN), logs.lines.length], [1, 2], logs.lines.join('\n'));
 });
 
+/** An id of the stream that the clock reaches in two centuries: those of further entries count on from it. */
+const AHEAD = 9_000_000_000_000;
+
+test('when Redis has been emptied and its clock is behind, reading goes on', async t => {
+  watchForCrashes(t);
+  const { port, admin } = await redis;
+  const [one, other] = [await join(t, port), await join(t, port)];
+  const bob = await enter(t, other);
+  await admin.xadd(keyOf.get(t) ?? '', `${AHEAD}-0`, 'of', 'no server');
+  await says(one, bob, 'before');
+  await admin.flushall();
+  await says(one, bob, 'after');
+  await says(one, bob, 'and on');
+  assert.deepEqual(bob.heard, [['before'], ['after'], ['and on']]);
+  assert.deepEqual([...one.logs.lines, ...other.logs.lines], []);
+});
+
+test('when a failover has lost the end of the stream and the clock is behind, reading goes on where the two part', async t => {
+  watchForCrashes(t);
+  const { port, admin } = await redis;
+  const [one, other] = [await join(t, port), await join(t, port)];
+  const bob = await enter(t, other);
+  const stream = keyOf.get(t) ?? '';
+  await admin.xadd(stream, `${AHEAD}-0`, 'of', 'no server');
+  await says(one, bob, 'first');
+  const first = await admin.xrevrange(stream, '+', '-', 'COUNT', 1);
+  for (const n of [1, 2]) await admin.xadd(stream, `${AHEAD + n}-0`, ...fieldsOf('lost', n));
+  await says(one, bob, 'second');
+  await admin.xdel(stream, ...(await admin.xrange(stream, `${AHEAD + 1}`, '+')).map(([id]) => id));
+  await admin.call('XSETID', stream, String(first[0]?.[0])); // as on a replica that has taken the master's place
+  await says(one, bob, 'after');
+  await says(one, bob, 'and on');
+  assert.deepEqual(bob.heard, [['first'], ['lost', 1], ['lost', 2], ['second'], ['after'], ['and on']]);
+});
+
 type Joined = AdapterServer & { readonly logs: Logs };
 
 let keys = 0;
@@ -94,6 +129,19 @@ async function join(t: TestContext, port: number, { options = {}, redis = {} } =
   const server = await startServer(t, { adapter }, () => void backplane.close());
   await backplane.ready();
   return { ...server, logs };
+}
+
+/** An event arrives at a client of another server. */
+async function says({ io }: Joined, { client }: Person, event: string): Promise<void> {
+  const heard = next(client, event);
+  io.emit(event);
+  await heard;
+}
+
+/** An entry of the stream, as a server writes it. */
+function fieldsOf(...data: unknown[]): string[] {
+  const opts = { rooms: [], except: [], flags: {} };
+  return ['uid', 'emitter', 'nsp', '/', 'type', '3', 'data', JSON.stringify({ packet: { type: 2, data, nsp: '/' }, opts })];
 }
 
 function portOf(url: string): number {
