@@ -52,6 +52,7 @@ export type RuntimeCode =
   | 'IO_CLIENT_GONE'
   | 'IO_CORS_MISSING'
   | 'IO_DEPRECATED'
+  | 'IO_EMIT_INVALID'
   | 'IO_ID_INVALID'
   | 'IO_JSONP_REFUSED'
   | 'IO_MESSAGE_INVALID'

@@ -62,6 +62,7 @@ export function createAdapterFactory(
   { backplane, deprecations, opened }: Parts,
 ): AdapterFactory {
   const kind = settings?.name ?? (backplane ? 'hub' : 'memory');
+  const interop = settings === undefined || settings.name === 'own' || settings.options.interop !== false;
   const isRecoveryOn = init.connectionStateRecovery !== undefined;
   const InMemory = isRecoveryOn ? RecoveringAdapter : Adapter;
   const create = backplane?.createAdapter ?? (settings?.name === 'own' ? settings.create : (nsp: Namespace) => new InMemory(nsp));
@@ -70,7 +71,7 @@ export function createAdapterFactory(
     const recovers = kind === 'own' ? adapter instanceof SessionAwareAdapter : isRecoveryOn;
     let made: Operator | undefined;
     const operators = (): Operator => (made ??= operatorsOf(nsp));
-    wrap({ kind, adapter, nsp, operators, deprecations, backplane, recovers, opened });
+    wrap({ kind, adapter, nsp, operators, deprecations, backplane, interop, recovers, opened });
     return adapter;
   };
 }

@@ -1,6 +1,10 @@
 /** Packets of Socket.IO as their clients get them: encoded once, for the clients of all servers. */
 import type { Namespace } from 'socket.io';
+import type { Adapter } from 'socket.io-adapter';
 import { withoutGuard } from '../decoder';
+import { messageOf, oneLine, type RuntimeCode, toError } from '../errors';
+import { isEvent, isListOf } from './backend-message';
+import { InvalidMessage } from './inbox';
 import { bytesOf } from './json';
 
 /** What a packet is encoded into: text, and the bytes that follow it; or what a parser of the app makes of it. */
@@ -13,14 +17,22 @@ export interface Packet {
   id?: number;
 }
 
+/** What an app emits: the name of an event, and its arguments. */
+export interface Event extends Packet {
+  data: unknown[];
+}
+
 /** That of the server: of Socket.IO, or of a parser that the app has chosen. */
-export interface Encoder {
+interface Encoder {
   encode(packet: Packet): unknown[];
 }
 
 // Socket.IO's numbers: https://github.com/socketio/socket.io-protocol#packet-types
-const EVENT = 2;
+export const EVENT = 2;
 const ACK = 3;
+
+/** Binary values that the official client takes in one packet. */
+const MAX_ATTACHMENTS = 10;
 
 /** Between packets and what clients get, as the server of a namespace has it. */
 export class PacketCodec {
@@ -32,13 +44,38 @@ export class PacketCodec {
     this.#encoder = nsp.server.encoder;
   }
 
-  /** @throws TypeError where it cannot be carried */
-  encode(packet: Packet): Frame[] {
-    return this.#encoder.encode(packet).map(frame => {
-      const bytes = typeof frame === 'string' ? frame : bytesOf(frame);
-      if (bytes === undefined) throw new TypeError('a Blob cannot be sent to other workers or servers; send `await blob.arrayBuffer()`');
-      return bytes;
+  /** Whether the parser is the one of Socket.IO, and not one of the app's own. */
+  get #isDefault(): boolean {
+    return !this.#nsp.server._opts.parser;
+  }
+
+  /** @throws TypeError or RangeError for an event that cannot be encoded, or that the official client would refuse */
+  encodeEvent(packet: Event): EncodedPacket {
+    if (packet instanceof EncodedPacket) return packet;
+    packet.nsp = this.#nsp.name;
+    try {
+      return new EncodedPacket(this, packet.nsp, this.#encode(packet), packet.data);
+    } catch (error) {
+      throw refusalOf(packet, toError(error));
+    }
+  }
+
+  /** Lets an adapter send packets as they have been encoded. */
+  setEncoder(adapter: Adapter): void {
+    const encoder = this.#encoder;
+    // the base class has the server's, and declares it as private
+    Reflect.set(adapter, 'encoder', {
+      encode(packet: Packet): readonly unknown[] {
+        if (!(packet instanceof EncodedPacket)) return encoder.encode(packet);
+        const { id, frames } = packet;
+        return id === undefined ? frames : encoder.encode({ type: packet.type, nsp: packet.nsp, id, data: packet.data });
+      },
     });
+  }
+
+  /** An acknowledgement has no more than one value. @throws where it cannot be encoded */
+  encodeAnswer(answer: unknown): readonly Frame[] {
+    return this.#encode({ type: ACK, nsp: this.#nsp.name, id: 0, data: answer === undefined ? [] : [answer] });
   }
 
   decode(frames: readonly Frame[]): Packet {
@@ -47,35 +84,115 @@ export class PacketCodec {
     // that of Socket.IO takes few attachments unless told: it is meant for what comes from clients
     const decoder = options.parser ? new parser.Decoder() : new parser.Decoder({ maxAttachments: Number.POSITIVE_INFINITY });
     let packet: Packet | undefined;
-    decoder.on('decoded', (decoded: Packet) => (packet = decoded));
+    decoder.on('decoded', (decoded: Packet) => {
+      if (packet) throw new Error('frames of more than one packet');
+      packet = decoded;
+    });
     for (const frame of frames) decoder.add(frame);
     if (!packet) throw new Error('the parser of this server has not understood a packet that its encoder has made');
     return packet;
   }
 
-  /** An acknowledgement has no more than one value. */
-  encodeAnswer(answer: unknown): Frame[] {
-    return this.encode({ type: ACK, nsp: this.#nsp.name, id: 0, data: answer === undefined ? [] : [answer] });
+  decodeAnswer(frames: readonly Frame[]): unknown {
+    return (this.decode(frames).data as unknown[])[0]; // as encodeAnswer() has made it
   }
 
-  decodeAnswer(frames: readonly Frame[]): unknown {
-    return (this.decode(frames).data as unknown[])[0]; // as the method before has made it
+  /** An event that somebody has written to a backend. @throws InvalidMessage where clients could not read it */
+  read(frames: unknown): EncodedPacket {
+    if (!isListOf(frames, isFrame)) throw new InvalidMessage();
+    const checked = frames as Frame[]; // seen just now
+    let packet: Packet;
+    try {
+      packet = this.decode(checked);
+    } catch {
+      throw new InvalidMessage();
+    }
+    if (!isEvent(packet) || packet.nsp !== this.#nsp.name || packet.id !== undefined) throw new InvalidMessage();
+    return new EncodedPacket(this, packet.nsp, checked, packet.data as unknown[]); // an event has an array
+  }
+
+  /** The same packet with one more value: the offset that a client tells when it comes back. */
+  append(frames: readonly Frame[], value: string): readonly Frame[] {
+    const [head, ...attachments] = frames;
+    if (this.#isDefault && typeof head === 'string') return [`${head.slice(0, -1)},${JSON.stringify(value)}]`, ...attachments];
+    const packet = this.decode(frames);
+    return this.#encode({ ...packet, data: [...(packet.data as unknown[]), value] }); // an event has an array
+  }
+
+  #encode(packet: Packet): readonly Frame[] {
+    const frames = this.#encoder.encode(packet);
+    return frames.length === 1 && typeof frames[0] === 'string' ? (frames as [string]) : this.#check(frames);
+  }
+
+  #check(frames: readonly unknown[]): Frame[] {
+    const checked = frames.map(frame => {
+      const bytes = typeof frame === 'string' ? frame : bytesOf(frame);
+      if (bytes === undefined) throw new TypeError('a Blob cannot be sent to other workers or servers; send `await blob.arrayBuffer()`');
+      return bytes;
+    });
+    if (this.#isDefault) checkAttachments(checked);
+    return checked;
   }
 }
 
-/** A packet as clients get it. It is decoded only for those who want to see it: listeners to all that goes out. */
-export class EncodedPacket implements Packet {
+/** An event as clients get it. Its values are decoded only for those who want to see them: listeners to all that goes out. */
+export class EncodedPacket implements Event {
   readonly type = EVENT;
-  nsp = '';
-  readonly frames: readonly Frame[];
-  readonly #decode: () => unknown;
+  readonly #codec: PacketCodec;
+  nsp: string;
+  /** Given by Socket.IO where clients are to acknowledge: then the frames are none of this packet, which has to be encoded with it. */
+  id?: number;
+  frames: readonly Frame[];
+  /** By which a client says what it has heard last. The last one of the values, where there is one. */
+  offset: string | undefined;
+  #data: unknown[] | undefined;
 
-  constructor(frames: readonly Frame[], decode: () => unknown) {
+  /** @param data as the app has given it. Default: as it is decoded */
+  constructor(codec: PacketCodec, nsp: string, frames: readonly Frame[], data?: unknown[]) {
+    this.#codec = codec;
+    this.nsp = nsp;
     this.frames = frames;
-    this.#decode = decode;
+    this.#data = data;
   }
 
-  get data(): unknown {
-    return this.#decode();
+  get data(): unknown[] {
+    return (this.#data ??= this.decode());
   }
+
+  /** The values as a client has them: each time anew. */
+  decode(): unknown[] {
+    return this.#codec.decode(this.frames).data as unknown[]; // an event has an array
+  }
+
+  append(offset: string): void {
+    this.frames = this.#codec.append(this.frames, offset);
+    this.offset = offset;
+    this.#data?.push(offset);
+  }
+}
+
+/** What Socket.IO's own encoder has taken out of a packet, beside the text in which each has a placeholder. */
+function checkAttachments([text, ...attachments]: readonly Frame[]): void {
+  if (attachments.length > MAX_ATTACHMENTS)
+    throw new RangeError(
+      `it has ${attachments.length} binary values, and clients take no more than ${MAX_ATTACHMENTS} in one event; put them into one Buffer, or emit several events`,
+    );
+  // within a string of JSON, quotation marks have a backslash before them
+  if (String(text).split('"_placeholder":true').length - 1 > attachments.length)
+    throw new TypeError('clients would take its object with `_placeholder: true` for one of its binary values; rename the key');
+}
+
+const CODE: RuntimeCode = 'IO_EMIT_INVALID';
+
+/** What the caller gets in place of an event that reaches nobody. */
+function refusalOf({ data: [event] }: Event, cause: Error): Error {
+  const isStackFull = cause instanceof RangeError && cause.message.includes('call stack');
+  const reason = isStackFull ? 'it is nested too deep, or in a circle' : oneLine(cause.message);
+  const Kind = cause instanceof RangeError ? RangeError : TypeError;
+  const message = messageOf(CODE, `event '${oneLine(String(event))}' cannot be emitted: ${reason}`);
+  return Object.assign(new Kind(message, { cause }), { code: CODE });
+}
+
+function isFrame(value: unknown): value is Frame {
+  return typeof value === 'string' || value instanceof Uint8Array;
 }

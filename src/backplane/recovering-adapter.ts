@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { Namespace } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Session } from 'socket.io-adapter';
 import { serverInternals } from '../internals/socket-io';
+import { type EncodedPacket, type Event, PacketCodec } from './packet-codec';
 
 /** What Socket.IO hands over when a client has gone. */
 export type Gone = Omit<Session, 'missedPackets'>;
@@ -21,15 +22,14 @@ interface Kept extends Gone {
 interface Emit {
   readonly at: number;
   readonly opts: BroadcastOptions;
-  readonly data: unknown[];
+  readonly packet: EncodedPacket;
 }
-
-const EVENT = 2; // https://github.com/socketio/socket.io-protocol#packet-types
 
 /** Time between two removals of old emits and sessions, in ms. */
 const FORGET_INTERVAL = 60_000;
 
 export class RecoveringAdapter extends Adapter {
+  readonly #codec: PacketCodec;
   /** In ms. */
   readonly #maxAway: number;
   /** How long an emit is kept, in ms: a client that vanishes without a word is missed only after its heartbeat. */
@@ -47,15 +47,18 @@ export class RecoveringAdapter extends Adapter {
 
   constructor(nsp: Namespace) {
     super(nsp);
+    this.#codec = new PacketCodec(nsp);
+    this.#codec.setEncoder(this);
     const { connectionStateRecovery, pingInterval = 25_000, pingTimeout = 20_000 } = serverInternals(nsp.server).opts;
     this.#maxAway = connectionStateRecovery?.maxDisconnectionDuration ?? 120_000;
     this.#maxAge = this.#maxAway + pingInterval + pingTimeout;
   }
 
-  override broadcast(packet: { type: number; id?: number; data: unknown[] }, opts: BroadcastOptions): void {
-    if (packet.type === EVENT && packet.id === undefined && !opts.flags?.volatile) {
-      packet.data.push(this.#prefix + (this.#first + this.#emits.length)); // the client says at its return which was its last
-      this.#emits.push({ at: Date.now(), opts, data: packet.data });
+  override broadcast(event: Event, opts: BroadcastOptions): void {
+    const packet = this.#codec.encodeEvent(event);
+    if (!opts.flags?.volatile) {
+      packet.append(this.#prefix + (this.#first + this.#emits.length)); // the client says at its return which was its last
+      this.#emits.push({ at: Date.now(), opts, packet });
       this.#keepForAWhile();
     }
     super.broadcast(packet, opts);
@@ -89,7 +92,7 @@ export class RecoveringAdapter extends Adapter {
     const missedPackets = this.#emits
       .slice(Math.max(0, next - this.#first))
       .filter(({ opts }) => isFor(kept.rooms, opts))
-      .map(({ data }) => data);
+      .map(({ packet }) => packet.decode()); // as they were sent, whatever has become of the values since
     return { ...kept, missedPackets };
   }
 

@@ -39,20 +39,25 @@ export type AdapterConfig = RedisPubSub | RedisSharded | RedisStreams | Mongo | 
 /** Makes the adapter of a namespace. */
 export type AdapterFactory = (this: void, nsp: Namespace) => Adapter;
 
-interface Answers {
+interface AnyAdapter {
   /** How long to wait for the answers of other servers, in ms. Default: `5000`. Since 5. */
   requestsTimeout?: number;
+  /**
+   * Whether plain Socket.IO servers, emitters of other programs or egg-socket.io 5.0.0 are to read what is emitted here. `false` makes an emit
+   * cheaper. Must be the same on all servers. Default: `true`. Since 5.
+   */
+  interop?: boolean;
 }
 
 /** Publishes each broadcast to all servers. */
-interface RedisPubSub extends Answers {
+interface RedisPubSub extends AnyAdapter {
   name: 'redis';
   /** Whether answers go only to the server that asked. Must be the same on all servers. Default: `false`. Since 5. */
   publishOnSpecificResponseChannel?: boolean;
 }
 
 /** Publishes a broadcast to the servers that have clients in the room. Needs Redis 7. */
-interface RedisSharded extends Answers {
+interface RedisSharded extends AnyAdapter {
   name: 'redis-sharded';
   /**
    * Which rooms have a channel of their own. `'dynamic'`: all but those of a single socket. `'static'`: none. `'dynamic-private'`: all.
@@ -62,7 +67,7 @@ interface RedisSharded extends Answers {
 }
 
 /** Writes broadcasts into a stream, from which clients that reconnect get what they missed. Needs Redis 6.2. */
-interface RedisStreams extends Answers {
+interface RedisStreams extends AnyAdapter {
   name: 'redis-streams';
   /** The key of the stream. Default: `'socket.io'`. Since 5. */
   streamName?: string;
@@ -80,7 +85,7 @@ interface RedisStreams extends Answers {
   onlyPlaintext?: boolean;
 }
 
-interface Heartbeats extends Answers {
+interface Heartbeats extends AnyAdapter {
   /** How often a server sends a heartbeat to the others, in ms. Default: `5000`. Since 5. */
   heartbeatInterval?: number;
   /** Time without a sign of a server after which the others count it as gone, in ms. Default: `10000`. Since 5. */

@@ -28,7 +28,7 @@ export interface DatabaseSettings {
   readonly options: AdapterOptions;
 }
 
-type AdapterOptions = Readonly<Record<string, unknown>> & { readonly requestsTimeout?: number };
+type AdapterOptions = Readonly<Record<string, unknown>> & { readonly requestsTimeout?: number; readonly interop?: boolean };
 
 interface Given {
   /** `config.io.adapter` */

@@ -75,10 +75,11 @@ type ConfigOf<Name extends AdapterName> = Extract<AdapterConfig, { name: Name }>
 
 /** `config.io.adapter` beside `name` */
 export const ADAPTERS = {
-  redis: { requestsTimeout: ms, publishOnSpecificResponseChannel: booleanAt },
-  'redis-sharded': { requestsTimeout: ms, subscriptionMode: oneOf('static', 'dynamic', 'dynamic-private') },
+  redis: { requestsTimeout: ms, interop: booleanAt, publishOnSpecificResponseChannel: booleanAt },
+  'redis-sharded': { requestsTimeout: ms, interop: booleanAt, subscriptionMode: oneOf('static', 'dynamic', 'dynamic-private') },
   'redis-streams': {
     requestsTimeout: ms,
+    interop: booleanAt,
     streamName: stringAt,
     streamCount: count,
     maxLen: count,
@@ -92,6 +93,7 @@ export const ADAPTERS = {
     database: stringAt,
     collection: stringAt,
     requestsTimeout: ms,
+    interop: booleanAt,
     heartbeatInterval: ms,
     heartbeatTimeout: ms,
   },
@@ -102,6 +104,7 @@ export const ADAPTERS = {
     payloadThreshold: bytes,
     cleanupInterval: ms,
     requestsTimeout: ms,
+    interop: booleanAt,
     heartbeatInterval: ms,
     heartbeatTimeout: ms,
   },

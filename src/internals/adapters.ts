@@ -37,6 +37,11 @@ interface RedisFields {
   readonly pubClient: { publish(channel: string, message: string): unknown };
 }
 
+/** Between a message and an entry of a stream, as its fields. */
+interface StreamsInternals {
+  encode(message: object): { readonly data?: string };
+}
+
 interface MongoInternals {
   onEvent(event: object): Promise<void>;
   publish(document: object): Promise<string>;
@@ -92,6 +97,12 @@ export const REDIS_ADAPTER_FIELDS: Members<RedisFields> = {
   },
 };
 
+export const STREAMS_ADAPTER: Members<StreamsInternals> = {
+  package: '@socket.io/redis-streams-adapter',
+  owner: 'RedisStreamsAdapter',
+  why: { encode: 'an entry holds the encoded packet as well, where the adapter could change its values' },
+};
+
 export const MONGO_ADAPTER: Members<MongoInternals> = {
   package: '@socket.io/mongo-adapter',
   owner: 'MongoAdapter',
@@ -126,6 +137,11 @@ export function redisMethods(prototype: object): RedisMethods {
 /** An adapter with its fields, once it has been made. */
 export function redisInternals(adapter: object): RedisMethods & RedisFields {
   return adapter as RedisMethods & RedisFields; // declared as private
+}
+
+export function streamsInternals(adapter: Adapter): StreamsInternals {
+  requireMembers(STREAMS_ADAPTER, adapter);
+  return adapter as unknown as StreamsInternals; // private
 }
 
 export function mongoInternals(adapter: Adapter): MongoInternals {

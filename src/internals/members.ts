@@ -26,6 +26,7 @@ export const TESTED_VERSIONS: Readonly<Record<string, string>> = {
   'socket.io-adapter': '2.5.9',
   ws: '8.23.0',
   '@socket.io/redis-adapter': '8.3.0',
+  '@socket.io/redis-streams-adapter': '0.3.1',
   '@socket.io/postgres-adapter': '0.5.0',
   '@socket.io/mongo-adapter': '0.4.0',
 };

@@ -41,33 +41,22 @@ const redis = (adapter: string) => async (t: TestContext) => {
 
 conformance('redis', redis('redis'), {
   except: {
-    'values arrive elsewhere as they do here: large numbers': 'its msgpack takes them for integers of 64 bits',
-    'values arrive elsewhere as they do here: half a character': 'its msgpack writes UTF-8 that is none',
-    'array buffers and typed arrays arrive as their bytes': 'its msgpack knows Buffers alone',
     'fetchSockets() brings bytes among the data, and dates as JSON has them': 'it sends JSON',
     'serverSideEmit() carries bytes, there and back': 'it sends JSON',
   },
 });
 
 const SUBSCRIBES = 'a room of which a server has its first client is subscribed to meanwhile';
-const BUFFERS = 'its msgpack knows Buffers alone';
-const AS_SENT = 'its msgpack does not do what JSON does';
 
 conformance('redis-sharded', redis('redis-sharded'), {
   except: {
     'a broadcast to a room reaches those who were made to join it just before, and not those who left': SUBSCRIBES,
     'a socket of another server is emitted to, asked, joined and disconnected': SUBSCRIBES,
-    'array buffers and typed arrays arrive as their bytes': BUFFERS,
   },
 });
 
-const OF_MSGPACK = {
-  'values arrive elsewhere as they do here: bytes beside a date and undefined': AS_SENT,
-  'array buffers and typed arrays arrive as their bytes': AS_SENT,
-};
-
 conformance('redis-streams', redis('redis-streams'), {
-  except: { ...OF_MSGPACK, 'acknowledgements carry bytes, and nothing': 'nothing arrives as null' },
+  except: { 'acknowledgements carry bytes, and nothing': 'nothing arrives as null' },
 });
 
 const postgres = async (t: TestContext): Promise<Join> => {
@@ -77,5 +66,5 @@ const postgres = async (t: TestContext): Promise<Join> => {
 };
 
 conformance('postgres', postgres, {
-  except: { ...OF_MSGPACK, 'fetchSockets() brings bytes among the data, and dates as JSON has them': 'it sends those as JSON' },
+  except: { 'fetchSockets() brings bytes among the data, and dates as JSON has them': 'it sends those as JSON' },
 });

@@ -368,14 +368,95 @@ holds('a megabyte of text, and one of bytes', async ({ nsp, enter }) => {
   }
 });
 
-holds('a value that cannot be sent throws where it is sent, and reaches nobody', async ({ nsp, enter }) => {
-  const people = [await enter(0), await enter(1)];
-  const circle: unknown[] = [];
-  circle.push(circle);
-  assert.throws(() => nsp(0).emit('bad', 1n));
-  assert.throws(() => nsp(0).emit('bad', circle));
-  nsp(0).emit('good');
-  assert.deepEqual(await allHeard(nsp(0), people), [[['good']], [['good']]]);
+/** Arrays in arrays. */
+function nested(levels: number, inner: unknown[] = []): unknown[] {
+  let value = inner;
+  for (let level = 1; level < levels; level++) value = [value];
+  return value;
+}
+
+function circle(): unknown[] {
+  const values: unknown[] = [];
+  values.push({ values });
+  return values;
+}
+
+/** What cannot be encoded, or what clients of Socket.IO would close for, and the reason that the caller gets. */
+const REFUSED: Record<string, readonly [values: unknown[], reason: RegExp]> = {
+  'a BigInt': [[1n], /BigInt/],
+  'a BigInt beside bytes': [[{ deep: [1n] }, BYTES], /BigInt/],
+  'a circle': [circle(), /nested too deep, or in a circle/],
+  'a circle beside bytes': [[BYTES, circle()], /nested too deep, or in a circle/],
+  'more levels than can be followed': [nested(100_000), /nested too deep, or in a circle/],
+  'a Blob': [[new Blob(['x'])], /a Blob cannot be sent to other workers or servers; send `await blob.arrayBuffer\(\)`/],
+  'a Blob beside bytes': [[BYTES, { deep: new Blob(['x']) }], /a Blob cannot be sent/],
+  '11 Buffers': [Array<unknown>(11).fill(BYTES), /it has 11 binary values, and clients take no more than 10 in one event/],
+  'a placeholder beside bytes': [[{ _placeholder: true, num: 0 }, BYTES], /`_placeholder: true` for one of its binary values/],
+};
+
+for (const [what, [values, reason]] of Object.entries(REFUSED)) {
+  holds(`what clients cannot be sent throws where it is emitted, and reaches nobody: ${what}`, async ({ nsp, enter }) => {
+    const people = [await enter(0), await enter(1)];
+    for (const { socket } of people) await socket.join('room');
+    const refusal = (error: Error): boolean => {
+      assert.ok(error instanceof TypeError || error instanceof RangeError);
+      assert.equal(Reflect.get(error, 'code'), 'IO_EMIT_INVALID');
+      assert.match(error.message, /event 'bad' cannot be emitted: /);
+      assert.match(error.message, reason);
+      return true;
+    };
+    assert.throws(() => nsp(0).emit('bad', ...values), refusal);
+    assert.throws(
+      () =>
+        nsp(0)
+          .to('room')
+          .volatile.emit('bad', ...values),
+      refusal,
+    );
+    assert.throws(() => nsp(0).local.emit('bad', ...values), refusal);
+    await assert.rejects(
+      nsp(0)
+        .timeout(5000)
+        .emitWithAck('bad', ...values),
+      refusal,
+    );
+    nsp(0).emit('good');
+    assert.deepEqual(await allHeard(nsp(0), people), [[['good']], [['good']]]);
+  });
+}
+
+holds('what clients can just be sent arrives: 10 Buffers, what looks like a placeholder, 200 levels', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1)] as const;
+  for (const { socket, client } of people) {
+    await socket.join('room');
+    client.on('ask', (...args: unknown[]) => (args.at(-1) as (answer: unknown) => void)(args.slice(0, -1)));
+  }
+  const emits = [
+    Array<unknown>(10).fill(BYTES),
+    [{ _placeholder: true, num: 0 }],
+    ['"_placeholder":true', { '"_placeholder":true': '{"_placeholder":true}' }, BYTES],
+    nested(200),
+    nested(200, [BYTES]),
+  ];
+  const expected: unknown[][] = [];
+  for (const values of emits) {
+    nsp(0).emit('all', ...values);
+    nsp(0)
+      .to('room')
+      .emit('room', ...values);
+    nsp(0)
+      .to(['room', 'nobody'])
+      .emit('rooms', ...values);
+    expected.push(['all', ...values], ['room', ...values], ['rooms', ...values]);
+  }
+  assert.deepEqual(await allHeard(nsp(0), people), [expected, expected]);
+  for (const values of emits.slice(0, 3))
+    assert.deepEqual(
+      await nsp(0)
+        .timeout(5000)
+        .emitWithAck('ask', ...values),
+      [values, values],
+    );
 });
 
 holds('listeners to all that goes out hear broadcasts', async ({ nsp, enter }) => {
@@ -458,11 +539,6 @@ holds('a broadcast that one client does not acknowledge ends by its timeout, wit
 holds('a broadcast with acknowledgement that nobody gets ends at once', async ({ nsp }) => {
   assert.deepEqual(await nsp(0).to('nobody').timeout(5000).emitWithAck('ask'), []);
 });
-
-/** Arrays in arrays. */
-function nested(levels: number): unknown {
-  return levels === 1 ? [] : [nested(levels - 1)];
-}
 
 holds('what clients may nest, 64 levels with the packet’s own, is acknowledged and told of', async ({ nsp, enter }) => {
   const { client, socket } = await enter(1, { auth: { deep: nested(63) } });

@@ -4,9 +4,10 @@ import type { Namespace } from 'socket.io';
 import type { ClusterAdapter } from 'socket.io-adapter';
 import type { RedisSettings } from '../../config/adapter';
 import type { AdapterFactory } from '../../config/options';
-import type { Backplane } from '../backplane';
+import type { PulsedBackplane } from '../pulsed-backplane';
 import type { Client } from './client';
 import { PubSubAdapter } from './pubsub-adapter';
+import { preferEncoded, useEncodedEntries } from './stream-entries';
 
 /** What `@socket.io/redis-streams-adapter` exports. */
 export interface StreamsPackage {
@@ -17,7 +18,7 @@ export interface AdapterOptions {
   readonly settings: RedisSettings;
   /** What the names of all channels begin with. */
   readonly prefix: string;
-  readonly backplane: Backplane;
+  readonly backplane: PulsedBackplane;
   readonly publisher: Client;
   readonly subscriber: Client;
   /** The optional package, for the adapter that needs it. */
@@ -29,19 +30,21 @@ export const BLOCK_TIME = 1000;
 
 export function createAdapters({ settings, prefix, backplane, publisher, subscriber, streams }: AdapterOptions): AdapterFactory {
   const { name, redis } = settings;
-  const { requestsTimeout: _, ...options } = settings.options;
+  const { requestsTimeout: _, interop, ...options } = settings.options;
   if (name === 'redis') {
     const all = { key: prefix, requestsTimeout: requestsTimeoutOf(settings), ...options };
-    return nsp => new PubSubAdapter(nsp, publisher, subscriber, all, backplane);
+    return nsp => new PubSubAdapter(nsp, publisher, subscriber, all, backplane, interop);
   }
-  return name === 'redis-sharded'
-    ? createShardedAdapter(publisher, subscriber, { channelPrefix: prefix, ...options })
-    : installed(streams).createAdapter(publisher, {
-        streamName: redis.key ?? 'socket.io',
-        channelPrefix: prefix,
-        blockTimeInMs: BLOCK_TIME,
-        ...options,
-      });
+  if (name === 'redis-sharded') return createShardedAdapter(publisher, subscriber, { channelPrefix: prefix, ...options });
+  const all = { streamName: redis.key ?? 'socket.io', channelPrefix: prefix, blockTimeInMs: BLOCK_TIME, ...options };
+  const create = installed(streams).createAdapter(publisher, all);
+  const xrange = publisher.xrange.bind(publisher);
+  Object.assign(publisher, { xrange: async (...range: Parameters<typeof xrange>) => preferEncoded(await xrange(...range)) });
+  return nsp => {
+    const adapter = create(nsp);
+    useEncodedEntries(adapter, nsp, backplane);
+    return adapter;
+  };
 }
 
 /** In ms. */

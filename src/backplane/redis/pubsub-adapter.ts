@@ -3,14 +3,23 @@ import { RedisAdapter } from '@socket.io/redis-adapter';
 import type { Namespace, Socket } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Room } from 'socket.io-adapter';
 import { detailsOf } from '../answer';
-import { isObject } from '../backend-message';
 import { InvalidMessage } from '../inbox';
 import type { Backplane } from '../backplane';
 import { locally } from '../cluster-message';
+import { PacketCodec } from '../packet-codec';
 import type { Client } from './client';
 import { REDIS_ADAPTER, REDIS_ADAPTER_FIELDS, redisInternals, type RedisMethods, redisMethods } from '../../internals/adapters';
 import { requireMembers } from '../../internals/members';
-import { checkBroadcast, decodeMessage, isRequest, isResponse, type Request, RequestType } from './pubsub-message';
+import {
+  decodeMessage,
+  isRequest,
+  isResponse,
+  officialMessage,
+  openRequest,
+  readBroadcast,
+  type Request,
+  RequestType,
+} from './pubsub-message';
 
 /**
  * The official adapter sends Redis a request also for sockets of its own server that are to join, leave or disconnect. Here they do so
@@ -19,6 +28,7 @@ import { checkBroadcast, decodeMessage, isRequest, isResponse, type Request, Req
  */
 export class PubSubAdapter extends RedisAdapter {
   readonly #backplane: Backplane;
+  readonly #codec: PacketCodec;
   readonly #decode: (message: unknown) => unknown;
 
   static {
@@ -41,21 +51,18 @@ export class PubSubAdapter extends RedisAdapter {
     });
   }
 
-  constructor(nsp: Namespace, publisher: Client, subscriber: Client, options: object, backplane: Backplane) {
+  /** @param interop whether other servers than those of this plugin are to read what is published */
+  constructor(nsp: Namespace, publisher: Client, subscriber: Client, options: object, backplane: Backplane, interop = true) {
     super(nsp, publisher, subscriber, options);
     this.#backplane = backplane;
+    this.#codec = new PacketCodec(nsp);
     requireMembers(REDIS_ADAPTER, RedisAdapter.prototype);
     requireMembers(REDIS_ADAPTER_FIELDS, this);
     const { encode, decode } = this.#inside.parser;
     this.#decode = decode;
     this.#inside.parser = {
-      encode: value =>
-        encode(
-          isObject(value) && value['type'] === RequestType.Acknowledgement
-            ? { ...value, packet: backplane.answers.of(value['packet']) }
-            : value,
-        ),
-      decode: message => (message instanceof CheckedMessage ? message.value : checkBroadcast(decodeMessage(message, decode))),
+      encode: value => encode(officialMessage(value, interop, backplane.answers)),
+      decode: message => (message instanceof CheckedMessage ? message.value : readBroadcast(decodeMessage(message, decode), this.#codec)),
     };
   }
 
@@ -90,14 +97,15 @@ export class PubSubAdapter extends RedisAdapter {
       base.onresponse.call(inside, channel, new CheckedMessage(value));
       return;
     }
-    if (!isRequest(value)) throw new InvalidMessage();
-    if (value.uid === this.uid) return; // it was done here at once
-    if (value.type === RequestType.FetchSockets) return this.#answerFetch(value);
-    if (value.type === RequestType.ServerSideEmit && value.data && value.requestId !== undefined) {
-      this.#answerEvent(value.data, value.requestId);
+    const request = openRequest(value, this.#codec);
+    if (!isRequest(request)) throw new InvalidMessage();
+    if (request.uid === this.uid) return; // it was done here at once
+    if (request.type === RequestType.FetchSockets) return this.#answerFetch(request);
+    if (request.type === RequestType.ServerSideEmit && request.data && request.requestId !== undefined) {
+      this.#answerEvent(request.data, request.requestId);
       return;
     }
-    return base.onrequest.call(inside, channel, new CheckedMessage(value));
+    return base.onrequest.call(inside, channel, new CheckedMessage(request));
   }
 
   async #answerFetch(request: Request): Promise<void> {

@@ -1,5 +1,6 @@
 /** What servers tell each other by the adapter `redis`, checked before the official adapter sees it. */
 import type { Room } from 'socket.io-adapter';
+import type { Answers } from '../answer';
 import {
   isCount,
   isEvent,
@@ -12,7 +13,9 @@ import {
   isSocketDetails,
   isTarget,
 } from '../backend-message';
+import { fieldsOf, openFields } from '../broadcast-message';
 import { InvalidMessage } from '../inbox';
+import { EncodedPacket, type PacketCodec } from '../packet-codec';
 
 /** The official adapter's number of each kind of request. */
 export const RequestType = {
@@ -46,12 +49,32 @@ export function decodeMessage(message: unknown, decode: (message: unknown) => un
   }
 }
 
-/** @throws InvalidMessage if it is no broadcast */
-export function checkBroadcast(value: unknown): unknown {
-  if (!Array.isArray(value)) throw new InvalidMessage();
-  const [uid, packet, opts] = value as unknown[];
-  if (typeof uid !== 'string' || !isEvent(packet) || !isTarget(opts)) throw new InvalidMessage();
+/** A message as others read it: a broadcast, `[uid, packet, opts]`, with what only servers of this plugin read at its end; or a request or response. */
+export function officialMessage(value: unknown, interop: boolean, answers: Answers): unknown {
+  if (Array.isArray(value)) {
+    const [uid, packet, target] = value as [string, EncodedPacket, Parameters<typeof fieldsOf>[1]]; // as the adapter makes it
+    const { packet: official, opts, encoded } = fieldsOf(packet, target, interop);
+    return encoded ? [uid, official, opts, encoded] : [uid, official, opts];
+  }
+  if (!isObject(value)) return value;
+  const { type, packet, opts } = value;
+  if (type === RequestType.Acknowledgement) return { ...value, packet: answers.of(packet) };
+  if (packet instanceof EncodedPacket) return { ...value, ...fieldsOf(packet, opts as Parameters<typeof fieldsOf>[1], interop) }; // a request has them
   return value;
+}
+
+/** @throws InvalidMessage if it is no broadcast */
+export function readBroadcast(value: unknown, codec: PacketCodec): unknown {
+  if (!Array.isArray(value)) throw new InvalidMessage();
+  const [uid, given, target, encoded] = value as unknown[];
+  const { packet, opts } = openFields({ packet: given, opts: target, encoded }, codec);
+  if (typeof uid !== 'string' || !isEvent(packet) || !isTarget(opts)) throw new InvalidMessage();
+  return [uid, packet, opts];
+}
+
+/** A request with the packet as it was encoded, where it holds one. @throws InvalidMessage where clients could not read that */
+export function openRequest(value: unknown, codec: PacketCodec): unknown {
+  return isObject(value) && value['type'] === RequestType.BroadcastWithAck ? openFields(value, codec) : value;
 }
 
 export function isRequest(value: unknown): value is Request {

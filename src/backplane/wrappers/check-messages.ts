@@ -1,21 +1,26 @@
 /** Messages from a backend, checked before an adapter sees them. */
-import type { Adapter, ClusterAdapter } from 'socket.io-adapter';
-import { isClusterMessage, isClusterResponse } from '../backend-message';
+import type { Namespace } from 'socket.io';
+import { type Adapter, type ClusterAdapter, MessageType } from 'socket.io-adapter';
+import { isClusterMessage, isClusterResponse, isObject } from '../backend-message';
+import { openFields } from '../broadcast-message';
 import { type Inbox, InvalidMessage } from '../inbox';
+import { PacketCodec } from '../packet-codec';
 import { clusterInternals, mongoInternals } from '../../internals/adapters';
 
 /**
  * An adapter that sees only what one of its kind can have sent.
  * @param channel where its messages come from
  */
-export function checkMessages(adapter: ClusterAdapter, inbox: Inbox, channel: string): void {
+export function checkMessages(adapter: ClusterAdapter, nsp: Namespace, inbox: Inbox, channel: string): void {
+  const codec = new PacketCodec(nsp);
   const { onMessage, onResponse, onRawMessage } = clusterInternals(adapter);
   Object.assign(adapter, {
     onMessage(message: unknown, offset?: string): void {
       inbox.read++;
       try {
-        if (!isClusterMessage(message)) throw new InvalidMessage();
-        onMessage.call(adapter, message, offset);
+        const opened = openMessage(message, codec);
+        if (!isClusterMessage(opened)) throw new InvalidMessage();
+        onMessage.call(adapter, opened, offset);
       } catch (error) {
         inbox.fail(channel, error);
       }
@@ -41,16 +46,26 @@ export function checkMessages(adapter: ClusterAdapter, inbox: Inbox, channel: st
 }
 
 /** Lets the adapter see only documents that one of its kind can have inserted. */
-export function checkDocuments(adapter: Adapter, inbox: Inbox, collection: string): void {
+export function checkDocuments(adapter: Adapter, nsp: Namespace, inbox: Inbox, collection: string): void {
+  const codec = new PacketCodec(nsp);
   const onEvent = mongoInternals(adapter).onEvent.bind(adapter);
   Object.assign(adapter, {
     async onEvent(event: { readonly fullDocument?: unknown }): Promise<void> {
       try {
-        if (!isClusterMessage(event.fullDocument)) throw new InvalidMessage();
-        await onEvent(event);
+        const fullDocument = openMessage(event.fullDocument, codec);
+        if (!isClusterMessage(fullDocument)) throw new InvalidMessage();
+        await onEvent({ ...event, fullDocument });
       } catch (error) {
         inbox.fail(collection, error);
       }
     },
   });
+}
+
+/** A message with the packet as it was encoded, where it holds one. @throws InvalidMessage where clients could not read that */
+function openMessage(message: unknown, codec: PacketCodec): unknown {
+  if (!isObject(message) || message['type'] !== MessageType.BROADCAST || !isObject(message['data'])) return message;
+  const { data } = message;
+  const opened = openFields(data, codec);
+  return opened === data ? message : { ...message, data: opened };
 }

@@ -2,21 +2,18 @@
 import { Adapter, type BroadcastOptions, type ClusterAdapter, MessageType, type Room } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
 import { encoded, locally } from '../cluster-message';
+import type { Event } from '../packet-codec';
 import { type ClusterInternals, clusterInternals } from '../../internals/adapters';
 
 /** How long a broadcast waits for its offset, in ms: with it, a client that reconnects can say what it has missed. */
 const OFFSET_TIMEOUT = 50;
 
-interface Packet {
-  readonly data: unknown[];
-}
-
-type Broadcast = (packet: Packet, opts: BroadcastOptions) => void;
+type Broadcast = (packet: Event, opts: BroadcastOptions) => void;
 
 /** Broadcasts to the clients of this server alone: at once, and a value that cannot be sent throws. */
 export function broadcastHere(adapter: Adapter): void {
   Object.assign(adapter, {
-    broadcast: (packet: Packet, opts: BroadcastOptions): void => Adapter.prototype.broadcast.call(adapter, packet, opts),
+    broadcast: (packet: Event, opts: BroadcastOptions): void => Adapter.prototype.broadcast.call(adapter, packet, opts),
   });
 }
 
@@ -37,7 +34,7 @@ export function deliverLocallyFirst(adapter: ClusterAdapter, backplane: Backplan
     if (!opts.flags?.local) inside.publish({ type, data: { opts: encoded(opts), ...data } });
   };
   Object.assign(adapter, {
-    broadcast(packet: Packet, opts: BroadcastOptions): void {
+    broadcast(packet: Event, opts: BroadcastOptions): void {
       base.broadcast(packet, opts);
       publish(MessageType.BROADCAST, opts, { packet });
     },
@@ -65,7 +62,7 @@ function inOrder(broadcast: Broadcast, inside: ClusterInternals, backplane: Back
   let isLate = false;
   let last: Promise<void> | undefined;
 
-  const offsetOf = async (packet: Packet, opts: BroadcastOptions): Promise<string | undefined> => {
+  const offsetOf = async (packet: Event, opts: BroadcastOptions): Promise<string | undefined> => {
     const published = inside.publishAndReturnOffset({ type: MessageType.BROADCAST, data: { packet, opts: encoded(opts) } }).then(
       offset => {
         isLate = false;

@@ -4,13 +4,16 @@ import { sendable } from '../answer';
 import type { Backplane } from '../backplane';
 import { encoded, isMissed, locally } from '../cluster-message';
 import { mongoInternals } from '../../internals/adapters';
+import { officialMessage } from './official-messages';
 
 /** The adapter inserts a broadcast first, waits, and reaches no client of this server where that fails. Here it does both at once. */
-export function publishAside(adapter: Adapter, backplane: Backplane): void {
+export function publishAside(adapter: Adapter, backplane: Backplane, interop: boolean): void {
   const broadcast = adapter.broadcast.bind(adapter);
   const insert = mongoInternals(adapter).publish.bind(adapter);
   const publish = (document: object): Promise<string> => {
-    const published = backplane.isDown ? Promise.reject(backplane.error()) : insert(sendable(document, backplane.answers));
+    const published = backplane.isDown
+      ? Promise.reject(backplane.error())
+      : insert(officialMessage(sendable(document, backplane.answers), interop));
     published.catch(() => {
       if (isMissed(document)) backplane.countLost();
     }); // the adapter does not handle all rejections

@@ -7,16 +7,10 @@ import { type Namespace, Socket } from 'socket.io';
 import { Adapter, type BroadcastOptions, type ClusterAdapter, type ClusterMessage, MessageType, type Session } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
 import { type Gone, RecoveringAdapter } from '../recovering-adapter';
+import { EncodedPacket, EVENT, type Event } from '../packet-codec';
 import { type Deliver, goneOf, leaveRooms, ReturningClients } from './returning-clients';
 import { type RecoveryInternals, recoveryInternals } from '../../internals/adapters';
 import { namespaceInternals, socketInternals } from '../../internals/socket-io';
-
-interface Packet {
-  readonly type: number;
-  readonly data: unknown[];
-}
-
-const EVENT = 2; // https://github.com/socketio/socket.io-protocol#packet-types
 
 /** By the socket of a client that is coming back, the one before it. */
 const formerSockets = new WeakMap<Socket, Socket>();
@@ -135,9 +129,9 @@ function changeAdapter(adapter: Adapter, inside: RecoveryInternals, clients: Ret
   const onMessage = inside.onMessage?.bind(adapter);
   const persistSession = inside.persistSession.bind(adapter);
   /** What is being broadcast just now. */
-  let packet: Packet | undefined;
+  let packet: Event | undefined;
 
-  const during = <Result>(value: Packet | undefined, work: () => Result): Result => {
+  const during = <Result>(value: Event | undefined, work: () => Result): Result => {
     const before = packet;
     packet = value;
     try {
@@ -148,20 +142,20 @@ function changeAdapter(adapter: Adapter, inside: RecoveryInternals, clients: Ret
   };
 
   Object.assign(adapter, {
-    broadcast(value: Packet, opts: BroadcastOptions): unknown {
+    broadcast(value: Event, opts: BroadcastOptions): unknown {
       return during(value, () => broadcast(value, opts) as unknown);
     },
 
     ...(onMessage && {
       onMessage(message: ClusterMessage, offset?: string): void {
         const isBroadcast = message.type === MessageType.BROADCAST && message.data.requestId === undefined;
-        during(isBroadcast ? (message.data.packet as Packet) : undefined, () => onMessage(message, offset)); // as the sender has it
+        during(isBroadcast ? (message.data.packet as Event) : undefined, () => onMessage(message, offset)); // as the sender has it
       },
     }),
 
     apply(opts: BroadcastOptions, deliver: Deliver): void {
       apply(opts, deliver);
-      if (packet) clients.keep(opts, packet.data.at(-1), deliver);
+      if (packet) clients.keep(opts, packet instanceof EncodedPacket ? packet.offset : packet.data.at(-1), deliver);
     },
 
     /** Called when a client has gone. */

@@ -11,8 +11,10 @@ import { checkDocuments, checkMessages } from './check-messages';
 import { countLost } from './count-lost';
 import { broadcastHere, deliverLocallyFirst } from './deliver-locally';
 import type { Deprecations } from '../../deprecated/deprecations';
+import { encodeOnce, refuseFirst } from './encode-once';
 import { endInOutage } from './end-in-outage';
 import { failFast } from './fail-fast';
+import { publishOfficially } from './official-messages';
 import type { Operator } from '../operators';
 import { publishAside } from './publish-aside';
 import type { PulsedBackplane } from '../pulsed-backplane';
@@ -36,6 +38,8 @@ export interface Setup {
   readonly operators: () => Operator;
   readonly deprecations: Deprecations;
   readonly backplane: Backplane | undefined;
+  /** Whether other servers than those of this plugin are to read what is published. */
+  readonly interop: boolean;
   /** Whether clients that come back get what they have missed. */
   readonly recovers: boolean;
   /** Resolves when the backplane can be used. Undefined where nothing waits for it. */
@@ -66,6 +70,12 @@ const WRAPPERS: readonly Wrapper[] = [
     wrap: ({ adapter }) => broadcastHere(adapter),
   },
   {
+    // Packets that are encoded become those of the official form. Before `countLost`, which may publish nothing.
+    name: 'publishOfficially',
+    kinds: CLUSTER,
+    wrap: ({ adapter, interop }) => publishOfficially(adapter as ClusterAdapter, interop), // one of these kinds
+  },
+  {
     // What the app and clients answer may be what cannot be encoded, which would throw where nobody catches it.
     name: 'answerSafely',
     kinds: CLUSTER,
@@ -90,12 +100,12 @@ const WRAPPERS: readonly Wrapper[] = [
     // Whoever can write to the backend could end this process by a message that is not one.
     name: 'checkMessages',
     kinds: CLUSTER,
-    wrap: ({ adapter, backplane, nsp }: ServerSetup) => checkMessages(adapter, backplane.inbox, backplane.channelOf(nsp.name)),
+    wrap: ({ adapter, backplane, nsp }: ServerSetup) => checkMessages(adapter, nsp, backplane.inbox, backplane.channelOf(nsp.name)),
   },
   {
     name: 'checkDocuments', // The same for MongoDB's adapter.
     kinds: ['mongo'],
-    wrap: ({ adapter, backplane, nsp }: ServerSetup) => checkDocuments(adapter, backplane.inbox, backplane.channelOf(nsp.name)),
+    wrap: ({ adapter, backplane, nsp }: ServerSetup) => checkDocuments(adapter, nsp, backplane.inbox, backplane.channelOf(nsp.name)),
   },
   {
     // Local clients do not wait for other servers. The adapter `redis` does so by itself: see PubSubAdapter.
@@ -106,7 +116,7 @@ const WRAPPERS: readonly Wrapper[] = [
   {
     name: 'publishAside', // The same for MongoDB's adapter, with its answers, and with the count of what is lost in an outage.
     kinds: ['mongo'],
-    wrap: ({ adapter, backplane }: ServerSetup) => publishAside(adapter, backplane),
+    wrap: ({ adapter, backplane, interop }: ServerSetup) => publishAside(adapter, backplane, interop),
   },
   {
     // In an outage nothing is sent, and what is not is counted. Redis's clients count what they have not sent.
@@ -143,11 +153,24 @@ const WRAPPERS: readonly Wrapper[] = [
     },
   },
   {
-    // In the agent: calls before the backplane is open wait for it. Last: `deliverLocallyFirst` would publish at once, `failFast` would fail.
+    // An adapter of the app's own reads packets as it likes.
+    name: 'refuseFirst',
+    kinds: ['own'],
+    wrap: ({ adapter, nsp }) => refuseFirst(adapter, nsp),
+  },
+  {
+    // In the agent: calls before the backplane is open wait for it. After all that would not wait: `deliverLocallyFirst` would
+    // publish at once, `failFast` would fail.
     name: 'waitUntilOpen',
     kinds: ALL,
     when: ({ opened }) => opened !== undefined,
     wrap: ({ adapter, opened }) => waitUntilOpen(adapter, opened),
+  },
+  {
+    // Encodes a broadcast before anybody has got it, and throws at the caller what cannot be sent. Last, since all others see packets that are encoded.
+    name: 'encodeOnce',
+    kinds: ['memory', 'hub', ...SERVERS],
+    wrap: ({ adapter, nsp }) => encodeOnce(adapter, nsp),
   },
 ];
 

@@ -7,7 +7,7 @@
  */
 import type { Namespace } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Room } from 'socket.io-adapter';
-import { EncodedPacket, type Encoder, type Packet, PacketCodec } from '../../backplane/packet-codec';
+import { EncodedPacket, PacketCodec } from '../../backplane/packet-codec';
 import { encodeValues, type Part } from './hub-message';
 import type { HubPeers } from './hub-peers';
 import { ask, broadcastWithAck } from './hub-question';
@@ -28,40 +28,28 @@ export class HubAdapter extends Adapter {
     this.#nsp = nsp;
     this.#peers = peers;
     this.#codec = new PacketCodec(nsp);
-    const packetOf = (frames: readonly Part[]): Packet => new EncodedPacket(frames, () => this.#codec.decode(frames).data);
+    const packetOf = (frames: readonly Part[]): EncodedPacket => new EncodedPacket(this.#codec, nsp.name, frames);
     this.#unregister = peers.register(nsp.name, new HubReceiver(nsp, peers, this, this.#inMemory(), packetOf));
-    const encoder: Encoder = nsp.server.encoder;
-    // the base class has the server's, and declares it as private
-    Reflect.set(this, 'encoder', {
-      encode: (packet: Packet) => (packet instanceof EncodedPacket ? packet.frames : encoder.encode(packet)),
-    });
   }
 
   override close(): void {
     this.#unregister();
   }
 
-  /** What is encoded once goes to the clients of all workers. */
-  override broadcast(packet: Packet, opts: BroadcastOptions): void {
-    if (opts.flags?.local) {
-      super.broadcast(packet, opts);
-      return;
-    }
-    packet.nsp = this.#nsp.name;
-    const encoded = new EncodedPacket(this.#codec.encode(packet), () => packet.data);
-    this.#peers.publish({ type: 'broadcast', ...this.#target(opts) }, encoded.frames);
-    super.broadcast(encoded, opts);
+  /** What has been encoded once goes to the clients of all workers. */
+  override broadcast(packet: EncodedPacket, opts: BroadcastOptions): void {
+    if (!opts.flags?.local) this.#peers.publish({ type: 'broadcast', ...this.#target(opts) }, packet.frames);
+    super.broadcast(packet, opts);
   }
 
   /** While the hub is down it goes to the clients here, and does not end by itself: see `endInOutage`. */
   override broadcastWithAck(
-    packet: Packet,
+    packet: EncodedPacket,
     opts: BroadcastOptions,
     onClients: (count: number) => void,
     onAnswer: (answer?: unknown) => void,
   ): void {
     if (!opts.flags?.local && this.#peers.isComplete && this.#peers.count > 0) {
-      packet.nsp = this.#nsp.name;
       broadcastWithAck(this.#peers, this.#target(opts), { packet, codec: this.#codec, opts }, onClients, onAnswer);
     }
     super.broadcastWithAck(packet, opts, onClients, onAnswer);

@@ -1,6 +1,6 @@
 /** What one worker asks of all others, until each has answered or left. */
 import type { BroadcastOptions } from 'socket.io-adapter';
-import type { Packet, PacketCodec } from '../../backplane/packet-codec';
+import type { EncodedPacket, PacketCodec } from '../../backplane/packet-codec';
 import { decodeValues, type Part } from './hub-message';
 import type { HubPeers } from './hub-peers';
 import type { Query, Target } from './hub-request';
@@ -53,11 +53,10 @@ export function ask(peers: HubPeers, query: Query, parts: readonly Part[], timeo
 export function broadcastWithAck(
   peers: HubPeers,
   target: Target,
-  { packet, codec, opts }: { packet: Packet; codec: PacketCodec; opts: BroadcastOptions },
+  { packet, codec, opts }: { packet: EncodedPacket; codec: PacketCodec; opts: BroadcastOptions },
   onClients: (count: number) => void,
   onAnswer: (answer: unknown) => void,
 ): void {
-  const frames = codec.encode(packet);
   const asked = new Set(peers.numbers);
   const uncounted = new Set(asked);
   const count = (from: number, clients: number): void => {
@@ -71,7 +70,7 @@ export function broadcastWithAck(
     onLeft: from => count(from, 0),
     onOutage: () => undefined, // endInOutage() answers
   });
-  if (!peers.publish({ type: 'broadcast', id, ...target }, frames)) {
+  if (!peers.publish({ type: 'broadcast', id, ...target }, packet.frames)) {
     peers.forget(id);
     throw peers.overflowError();
   }

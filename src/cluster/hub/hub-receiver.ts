@@ -107,7 +107,7 @@ export class HubReceiver implements Receiver {
   }
 
   /** That of a client; with a parser of the app it may be what the encoder does not take. */
-  #encodeAnswer(answer: unknown): Part[] {
+  #encodeAnswer(answer: unknown): readonly Part[] {
     try {
       return this.#codec.encodeAnswer(answer);
     } catch (error) {
