@@ -39,7 +39,7 @@ export type AdapterConfig = RedisPubSub | RedisSharded | RedisStreams | Mongo | 
 /** Makes the adapter of a namespace. */
 export type AdapterFactory = (this: void, nsp: Namespace) => Adapter;
 
-interface AnyAdapter {
+interface Answers {
   /** How long to wait for the answers of other servers, in ms. Default: `5000`. Since 5. */
   requestsTimeout?: number;
   /**
@@ -50,14 +50,14 @@ interface AnyAdapter {
 }
 
 /** Publishes each broadcast to all servers. */
-interface RedisPubSub extends AnyAdapter {
+interface RedisPubSub extends Answers {
   name: 'redis';
   /** Whether answers go only to the server that asked. Must be the same on all servers. Default: `false`. Since 5. */
   publishOnSpecificResponseChannel?: boolean;
 }
 
 /** Publishes a broadcast to the servers that have clients in the room. Needs Redis 7. */
-interface RedisSharded extends AnyAdapter {
+interface RedisSharded extends Answers {
   name: 'redis-sharded';
   /**
    * Which rooms have a channel of their own. `'dynamic'`: all but those of a single socket. `'static'`: none. `'dynamic-private'`: all.
@@ -67,7 +67,7 @@ interface RedisSharded extends AnyAdapter {
 }
 
 /** Writes broadcasts into a stream, from which clients that reconnect get what they missed. Needs Redis 6.2. */
-interface RedisStreams extends AnyAdapter {
+interface RedisStreams extends Answers {
   name: 'redis-streams';
   /** The key of the stream. Default: `'socket.io'`. Since 5. */
   streamName?: string;
@@ -85,7 +85,7 @@ interface RedisStreams extends AnyAdapter {
   onlyPlaintext?: boolean;
 }
 
-interface Heartbeats extends AnyAdapter {
+interface Heartbeats extends Answers {
   /** How often a server sends a heartbeat to the others, in ms. Default: `5000`. Since 5. */
   heartbeatInterval?: number;
   /** Time without a sign of a server after which the others count it as gone, in ms. Default: `10000`. Since 5. */

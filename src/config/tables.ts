@@ -75,8 +75,8 @@ type ConfigOf<Name extends AdapterName> = Extract<AdapterConfig, { name: Name }>
 
 /** `config.io.adapter` beside `name` */
 export const ADAPTERS = {
-  redis: { requestsTimeout: ms, interop: booleanAt, publishOnSpecificResponseChannel: booleanAt },
-  'redis-sharded': { requestsTimeout: ms, interop: booleanAt, subscriptionMode: oneOf('static', 'dynamic', 'dynamic-private') },
+  redis: { requestsTimeout: ms, publishOnSpecificResponseChannel: booleanAt, interop: booleanAt },
+  'redis-sharded': { requestsTimeout: ms, subscriptionMode: oneOf('static', 'dynamic', 'dynamic-private'), interop: booleanAt },
   'redis-streams': {
     requestsTimeout: ms,
     interop: booleanAt,

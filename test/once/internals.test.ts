@@ -19,12 +19,16 @@ import {
 type Members = Parameters<typeof requireMembers>[0];
 
 const { MongoAdapter } = require('@socket.io/mongo-adapter') as { MongoAdapter: { prototype: object } };
+const { createAdapter: createStreamsAdapter } = require('@socket.io/redis-streams-adapter') as {
+  createAdapter(client: object, options: object): (nsp: Namespace) => object;
+};
 const { PostgresAdapter } = require('@socket.io/postgres-adapter') as { PostgresAdapter: { prototype: object } };
 
 /** Each list, with an object of the installed version that has all members. That of PostgreSQL has its field only with a database. */
 function installed(): [Members, object][] {
   const nsp = new Server().of('/');
   const client = { on() {}, psubscribe() {}, subscribe() {} };
+  const streams = { ...client, options: {}, duplicate: () => streams, xread: () => new Promise(() => {}) };
   return [
     ...makeSpecimens(),
     ...webSocketSpecimens(),
@@ -32,6 +36,7 @@ function installed(): [Members, object][] {
     [adapterInternals.RECOVERING_ADAPTER, new Adapter(nsp)],
     [adapterInternals.REDIS_ADAPTER, RedisAdapter.prototype],
     [adapterInternals.REDIS_ADAPTER_FIELDS, createRedisAdapter(client, client)(nsp)],
+    [adapterInternals.STREAMS_ADAPTER, createStreamsAdapter(streams, {})(nsp)],
     [adapterInternals.MONGO_ADAPTER, MongoAdapter.prototype],
   ];
 }
