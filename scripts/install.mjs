@@ -1,15 +1,19 @@
 /** Installs what package-lock.json names and node_modules lacks. As a program: in the folders that it is given. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './run.mjs';
+
+const OPTIONS = ['--include=dev', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
 
 /** Runs npm in a folder, unless everything is there. */
 export async function installMissing(folder) {
   const missing = missingIn(folder);
   if (missing.length === 0) return;
   console.log(`Installing ${missing.length} npm packages ...`);
-  await run('npm', ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
+  // the former takes two thirds of the time, and would remove what is there
+  const command = existsSync(join(folder, 'node_modules')) ? ['install', '--no-save'] : ['ci'];
+  await run('npm', [...command, ...OPTIONS], { cwd: folder });
 }
 
 function missingIn(folder) {

@@ -16,7 +16,7 @@ import { parse } from '@babel/parser';
 import { VISITOR_KEYS } from '@babel/types';
 
 const ROOT = process.cwd();
-const PRELOAD = fileURLToPath(new URL('test-timeout.cjs', import.meta.url));
+const PRELOAD = fileURLToPath(new URL('test-process.cjs', import.meta.url));
 /** The TypeScript whose compiler can be called. */
 const ts = createRequire(import.meta.url)('typescript-6');
 
@@ -32,7 +32,7 @@ const tests = [...filesIn('test'), ...filesIn('test/once')].filter(path =>
 );
 if (word === '' || sources.length === 0 || tests.length === 0) {
   console.error(
-    `${sources.length} source files and ${tests.length} test files match. Name a source file, then its tests: npm run mutants -- in-flight work`,
+    `${sources.length} source files and ${tests.length} test files match. Name a source file, then its tests: npm run mutants -- in-flight shutdown`,
   );
   process.exit(1);
 }

@@ -1,30 +1,59 @@
 /** Runs commands several at a time, says what each has printed once it has ended, and counts what has passed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { heading } from './check.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-/** Most tests wait at times; with more of them at once, those that wait for seconds would take minutes. */
-const AT_A_TIME = availableParallelism() + 1;
+const CORES = availableParallelism();
+/** Tests wait at times, some of them for seconds: one more is started whenever this part of all cores has nothing to do. */
+const IDLE = 0.2;
+/** But not more than these at a time, for the sake of memory. */
+const AT_MOST = CORES * 3;
+/** In ms. So long is looked whether cores are idle. A test that has begun keeps them busy by then. */
+const LOOK = 1000;
 /** In ms. Each test has a time-out of its own; this ends a process that has something left behind. */
 const TIMEOUT = 900_000;
 
 /**
- * Runs the heaviest first, so that none is left to run alone at the end.
+ * Runs the heaviest first, so that none is left to run alone at the end; but a task after those that it needs.
  *
- * @typedef {{ title: string, weight?: number, command: string, args: string[], env?: Record<string, string>, count?(status: number | null): Result }} Task
+ * @typedef {{ title: string, weight?: number, needs?: Task[], command: string, args: string[], env?: Record<string, string>, count?(status: number | null): Result }} Task
  * @typedef {{ passed?: number, failed?: number, skipped?: number, failures?: string[] }} Result
  * @param {Task[]} tasks
  * @param {Total} total
  */
 export async function runAll(tasks, total) {
   const left = tasks.toSorted((one, other) => (other.weight ?? 0) - (one.weight ?? 0));
-  const work = async () => {
-    for (let task = left.shift(); task; task = left.shift()) await runTask(task, total);
-  };
-  await Promise.all(Array.from({ length: AT_A_TIME }, work));
+  const running = new Map();
+  const ended = new Set();
+  while (left.length > 0) {
+    const next = left.findIndex(({ needs = [] }) => needs.every(task => ended.has(task)));
+    if (next >= 0 && (running.size < CORES || (running.size < AT_MOST && (await areCoresIdle())))) {
+      const [task] = left.splice(next, 1);
+      const run = runTask(task, total).finally(() => {
+        running.delete(task);
+        ended.add(task);
+      });
+      running.set(task, run);
+    } else if (next < 0 || running.size >= AT_MOST) await Promise.race(running.values());
+  }
+  await Promise.all(running.values());
+}
+
+async function areCoresIdle() {
+  const before = timesOfCores();
+  await wait(LOOK);
+  const after = timesOfCores();
+  return (after.idle - before.idle) / (after.all - before.all) > IDLE;
+}
+
+function timesOfCores() {
+  const times = cpus().map(({ times }) => times);
+  const sum = numbers => numbers.reduce((one, other) => one + other, 0);
+  return { idle: sum(times.map(({ idle }) => idle)), all: sum(times.flatMap(Object.values)) };
 }
 
 async function runTask({ title, command, args, env, count = countOne }, total) {

@@ -14,60 +14,75 @@ import { runAll, Total } from './queue.mjs';
 import { quickTasks, tasksOfNode24, testTasks } from './unit.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const isQuick = process.argv.includes('--quick');
 const COVERAGE = join(ROOT, 'coverage');
-/** Each is a script of package.json, to be run alone as `npm run lint`. They follow `types`, which compiles. */
-const CHECKS = ['test:types', 'format', 'package', 'lint', 'dead-code'];
+/** Each is a script of package.json, to be run alone as `npm run lint`. `types` compiles. */
+const CHECKS = ['format', 'package', 'lint', 'dead-code'];
 const QUICK_CHECKS = ['format', 'lint', 'dead-code'];
 /** There are other versions of Node for this platform only. */
 const HAS_NODES = process.platform === 'linux' && process.arch === 'x64';
 
-const isQuick = process.argv.includes('--quick');
+/** What is installed before anything else, and while the first tests run. */
+const FOLDERS = ['.', 'test/hosts/plugins', 'test/parsers', ...(HAS_NODES && !isQuick ? ['test/nodes'] : [])];
+const OTHER_FOLDERS = ['test/hosts/egg3', 'test/hosts/egg41', 'test/bundlers', 'benchmark', 'test/dev-servers'];
+
 const total = new Total();
 try {
-  await install();
-  await runAll([check('types')], total);
-  await (isQuick ? runQuick() : runWhole());
+  heading('install what is missing');
+  if (!isQuick) installMissingPrograms();
+  await Promise.all(FOLDERS.map(folder => installMissing(join(ROOT, folder))));
+  await runAll(isQuick ? quickTasksAndChecks() : allTasks(), total);
 } catch (error) {
   total.add(error.message, { failed: 1 });
 }
 if (total.failed > 0) process.exitCode = 1;
 console.log(String(total));
 
-async function runQuick() {
-  await runAll([...QUICK_CHECKS.map(check), ...quickTasks()], total);
+function quickTasksAndChecks() {
+  const types = check('types');
+  return [types, ...after([types], [...QUICK_CHECKS.map(name => check(name)), ...quickTasks()])];
 }
 
 /** All of it in one queue: no core waits for the end of one part of it. */
-async function runWhole() {
+function allTasks() {
   rmSync(COVERAGE, { recursive: true, force: true });
-  const env = { NODE_V8_COVERAGE: join(COVERAGE, 'tmp') }; // every Node process of these writes there, Egg's workers included
-  await runAll(
-    [
-      ...CHECKS.map(check),
-      ...testTasks({ hosts: ['egg4'], env }),
-      ...testTasks({ hosts: ['egg3', 'egg41'], once: false }),
-      ...(process.env.CI && HAS_NODES ? tasksOfNode24() : []),
-    ],
-    total,
-  );
-  await runAll([check('coverage')], total);
+  const env = { NODE_V8_COVERAGE: join(COVERAGE, 'tmp') };
+  const types = check('types');
+  const installs = OTHER_FOLDERS.map(installTask);
+  const needsOthers = file => file.startsWith('test/once/') || file === 'test/docs.test.ts';
+  const early = after([types], testTasks({ hosts: ['egg4'], env, filter: file => !needsOthers(file) }));
+  const late = after([types, ...installs], testTasks({ hosts: ['egg4'], env, filter: needsOthers }));
+  return [
+    types,
+    ...installs,
+    ...after(
+      [types],
+      CHECKS.map(name => check(name)),
+    ),
+    ...early,
+    ...late,
+    ...after(
+      [types, ...installs],
+      [
+        check('test:types'),
+        ...testTasks({ hosts: ['egg3', 'egg41'], once: false }),
+        ...(process.env.CI && HAS_NODES ? tasksOfNode24() : []),
+      ],
+    ),
+    ...after([...early, ...late], [check('coverage')]),
+  ];
 }
 
-async function install() {
-  heading('install what is missing');
-  if (!isQuick) installMissingPrograms();
-  const folders = ['.', 'test/hosts/plugins', 'test/parsers'];
-  const others = [
-    'test/hosts/egg3',
-    'test/hosts/egg41',
-    'test/bundlers',
-    'benchmark',
-    'test/dev-servers',
-    ...(HAS_NODES ? ['test/nodes'] : []),
-  ];
-  for (const folder of isQuick ? folders : [...folders, ...others]) await installMissing(join(ROOT, folder));
+function after(needs, tasks) {
+  return tasks.map(task => ({ ...task, needs }));
 }
 
 function check(name) {
   return { title: name, weight: 100, command: 'npm', args: ['run', '--silent', name] }; // they tell the most
+}
+
+/** It is no check: what fails for want of it fails, too. */
+function installTask(folder) {
+  const count = status => (status === 0 ? {} : { failed: 1 });
+  return { title: `install ${folder}`, weight: 200, command: process.execPath, args: ['scripts/install.mjs', folder], count };
 }

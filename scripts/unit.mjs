@@ -17,8 +17,10 @@ import { runAll, Total } from './queue.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const REPORTS = join(ROOT, '.build/reports');
+/** Compiled code of packages, for Node 22 and later: a start of Egg's processes costs less. With it, coverage would be less exact. */
+const COMPILE_CACHE = join(ROOT, '.build/compile-cache');
 
-/** What takes longest, in seconds of a processor. The benchmark starts more processes than any other file: it comes when the others have ended. */
+/** What takes longest, in seconds of a processor. */
 const WEIGHTS = {
   ...{ benchmark: -1, 'session-routing': 50, 'cluster-faults': 60, docs: 50, cluster: 40, proxies: 35, agent: 30, hub: 30 },
   ...{ clients: 20, example: 20, 'mini-package': 20, origin: 20, pack: 20 },
@@ -26,21 +28,26 @@ const WEIGHTS = {
 
 /** What starts several processes or programs other than Node, by what test files import; and files that install or compile. */
 const NOT_QUICK = /'\.\.?\/support\/(bundlers|cluster|example|nginx|page|postgres|redis|reverse-proxy)'/;
-const NOT_QUICK_FILES = ['benchmark.test.ts', 'pack.test.ts', 'system.test.ts', 'ts-helper.test.ts'];
+const NOT_QUICK_FILES = ['benchmark', 'pack', 'system', 'ts-helper'];
 
 /**
  * What runs on Node 24. Of egg 4, all but readers of the config and sentences of errors. Of egg 3, the files that meet its own code, and
  * Node's processes, HTTP and sessions. `npm run test:nodes` runs all.
  */
-const NOT_ON_24 = ['migration', 'config', 'errors', 'deprecations'].map(name => `${name}.test.ts`);
+const NOT_ON_24 = ['migration', 'config', 'errors', 'deprecations'];
 const EGG3_ON_24 = [
   ...['adapter', 'agent', 'cluster', 'cluster-faults', 'connection', 'controller', 'egg-scripts', 'hostile', 'middleware', 'module-scope'],
   ...['packet', 'session', 'session-routing', 'shutdown', 'single-process', 'websocket'],
-].map(name => `${name}.test.ts`);
+];
 
 /** What runs on egg 4.1, a beta: it has to load the plugin and to answer, but is not held to everything yet. */
-const EGG41_FILES = ['packet.test.ts', 'module-scope.test.ts'];
+const EGG41_FILES = ['packet', 'module-scope'];
 const EGG41_NODE = 24;
+
+/** What one of these lists names must not drop out of it in silence when its file gets another name. */
+const NAMES = new Set(['test', 'test/once'].flatMap(folder => filesIn(folder).map(nameOf)));
+for (const name of [...Object.keys(WEIGHTS), ...NOT_QUICK_FILES, ...NOT_ON_24, ...EGG3_ON_24, ...EGG41_FILES])
+  if (!NAMES.has(name)) throw new Error(`scripts/unit.mjs names ${name}, and there is no ${name}.test.ts`);
 
 /** The compiled tests as tasks of a queue. */
 export function testTasks({ words = [], hosts = ['egg4', 'egg3', 'egg41'], once, node, options = [], env, filter = () => true } = {}) {
@@ -50,10 +57,10 @@ export function testTasks({ words = [], hosts = ['egg4', 'egg3', 'egg41'], once,
     ...((once ?? node === undefined) ? tasks(files('test/once'), 'egg4') : []),
     ...hosts.flatMap(host => {
       if (host !== 'egg41') return tasks(files('test'), host, node);
-      const list = files('test', file => hosts.length === 1 || EGG41_FILES.includes(basename(file)));
+      const list = files('test', file => hosts.length === 1 || EGG41_FILES.includes(nameOf(file)));
       const problem = whyNotEgg41(node);
       if (!problem) return tasks(list, host, node ?? EGG41_NODE);
-      if (list.length > 0) heading(`tests on egg41 are skipped (${list.map(file => basename(file)).join(', ')}): ${problem}`);
+      if (list.length > 0) heading(`tests on egg41 are skipped (${list.map(nameOf).join(', ')}): ${problem}`);
       return [];
     }),
   ];
@@ -61,18 +68,22 @@ export function testTasks({ words = [], hosts = ['egg4', 'egg3', 'egg41'], once,
 
 /** On one host, with no program but Node. */
 export function quickTasks() {
-  const filter = file => !NOT_QUICK_FILES.includes(basename(file)) && !NOT_QUICK.test(readFileSync(join(ROOT, file), 'utf8'));
+  const filter = file => !NOT_QUICK_FILES.includes(nameOf(file)) && !NOT_QUICK.test(readFileSync(join(ROOT, file), 'utf8'));
   return testTasks({ hosts: ['egg4'], filter });
 }
 
 export function tasksOfNode24() {
   return [
-    ...testTasks({ node: '24', hosts: ['egg4'], filter: file => !NOT_ON_24.includes(basename(file)) }),
-    ...testTasks({ node: '24', hosts: ['egg3'], filter: file => EGG3_ON_24.includes(basename(file)) }),
+    ...testTasks({ node: '24', hosts: ['egg4'], filter: file => !NOT_ON_24.includes(nameOf(file)) }),
+    ...testTasks({ node: '24', hosts: ['egg3'], filter: file => EGG3_ON_24.includes(nameOf(file)) }),
   ];
 }
 
-function filesIn(folder, words) {
+function nameOf(file) {
+  return basename(file, '.test.ts');
+}
+
+function filesIn(folder, words = []) {
   return readdirSync(join(ROOT, folder))
     .filter(name => name.endsWith('.test.ts') && (words.length === 0 || words.some(word => name.includes(word))))
     .map(name => join(folder, name));
@@ -91,14 +102,14 @@ function binaryOf(version) {
 
 /** A file is a process of its own. What it reports is shown, and counted. */
 function testTask(file, host, { version, options, env }) {
-  const name = basename(file, '.test.ts');
+  const name = nameOf(file);
   const isOnce = file.startsWith('test/once');
-  const report = join(REPORTS, `${name}-${host}-${version ?? 'here'}.tap`);
+  const report = join(REPORTS, `${name}-${isOnce ? 'once' : host}-${version ?? 'here'}.tap`);
   mkdirSync(REPORTS, { recursive: true });
   rmSync(report, { force: true });
   const args = [
     '--enable-source-maps',
-    `--require=${join(ROOT, 'scripts/test-timeout.cjs')}`,
+    `--require=${join(ROOT, 'scripts/test-process.cjs')}`,
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
     '--test-reporter=tap',
@@ -111,20 +122,21 @@ function testTask(file, host, { version, options, env }) {
     title: `${isOnce ? `once/${name}` : `${name} on ${host}`}, Node ${version ?? process.versions.node}`,
     command: binaryOf(version),
     args,
-    env: { EGG_HOST: host, ...env },
-    count: status => count(report, status),
+    env: { EGG_HOST: host, ...(env ?? { NODE_COMPILE_CACHE: COMPILE_CACHE }) },
+    count: status => resultOf(report, status, options.length > 0),
   };
 }
 
-/** The totals at the end of a report, and its failures. A process that did not come to its end has failed, too. */
-function count(path, status) {
+/** The totals at the end of a report, and its failures. A process that did not come to its end, or has run no test, has failed, too. */
+export function resultOf(path, status, mayBeEmpty = false) {
   const report = existsSync(path) ? readFileSync(path, 'utf8') : '';
   const total = name => Number(report.match(new RegExp(`^# ${name} (\\d+)$`, 'm'))?.[1] ?? 0);
-  const failed = total('fail') + total('cancelled');
+  const [passed, failed, skipped] = [total('pass'), total('fail') + total('cancelled'), total('skipped')];
   const failures = report.match(/^ *not ok [^]*?^ *\.\.\.$/gm) ?? [];
-  const isBroken = failed === 0 && status !== 0;
-  if (isBroken) failures.push(`the process has ended with ${status} before the end of its report`);
-  return { passed: total('pass'), failed: isBroken ? failures.length : failed, skipped: total('skipped'), failures };
+  if (failed > 0) return { passed, failed, skipped, failures };
+  if (status !== 0) failures.push(`the process has ended with ${status} before the end of its report`);
+  else if (passed + skipped === 0 && !mayBeEmpty) failures.push('it has run no test');
+  return { passed, failed: failures.length, skipped, failures };
 }
 
 async function main(args) {

@@ -10,7 +10,6 @@ import { type Effect, RULES } from '../../migrate/src/rules';
 import { type Files, ROOT } from '../support/app';
 
 const COMMAND = join(ROOT, 'migrate/dist/egg-socket.io.js');
-const { NODE_V8_COVERAGE: _, ...env } = process.env; // it is a bundle
 
 const CONTROLLER = 'app/io/controller/chat.js';
 const MIDDLEWARE = 'app/io/middleware/auth.js';
@@ -507,7 +506,7 @@ interface Result {
 
 function run(args: readonly string[]): Promise<Result> {
   return new Promise(resolve => {
-    const child = execFile(process.execPath, [COMMAND, ...args], { env }, (_error, stdout, stderr) =>
+    const child = execFile(process.execPath, [COMMAND, ...args], (_error, stdout, stderr) =>
       resolve({ code: child.exitCode ?? -1, stdout, stderr }),
     );
   });

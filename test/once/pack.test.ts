@@ -13,8 +13,6 @@ import { ask, connect } from '../support/client';
 import { freePort } from '../support/port';
 
 const NODE_24 = join(ROOT, 'test/nodes/node_modules/node-24/bin/node');
-const { NODE_V8_COVERAGE, ...env } = process.env; // what runs here is a copy
-void NODE_V8_COVERAGE;
 
 const COMMONJS_APP: Files = {
   'package.json': JSON.stringify({ name: 'packed', type: 'commonjs' }),
@@ -123,7 +121,7 @@ describe('the packed package', { concurrency: 2 }, () => {
       cwd: baseDir,
       execPath,
       execArgv: [],
-      env: { ...env, EGG_SERVER_ENV: 'prod', NODE_ENV: 'production' },
+      env: { ...process.env, EGG_SERVER_ENV: 'prod', NODE_ENV: 'production' },
       silent: true,
     });
     t.after(() => stop(app));
@@ -141,7 +139,7 @@ function asEsm(commonJs = ''): string {
 }
 
 async function run(command: string, args: string[], cwd: string): Promise<{ stdout: string }> {
-  return promisify(execFile)(command, args, { cwd, env });
+  return promisify(execFile)(command, args, { cwd });
 }
 
 async function write(folder: string, files: Files): Promise<void> {

@@ -1,10 +1,11 @@
 /** How the tests are run: see scripts/unit.mjs. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { ROOT } from '../support/app';
 
 const FILE = `const { test } = require('node:test');
@@ -47,14 +48,52 @@ test('a process that something keeps after its last test ends, and fails', async
   assert.match(report, /^Something is left behind: the process has not ended 100 ms after its last test\.$/m);
 });
 
-/** What a file of tests reports with this time-out for each. */
-async function reportOf(t: TestContext, code: string, timeout: string): Promise<string> {
+test('what a test starts writes nothing over its report', async t => {
+  const started = `require('node:child_process').fork(${JSON.stringify(join(ROOT, 'scripts/run.mjs'))}), new (require('node:worker_threads').Worker)('', { eval: true })`;
+  const code = `const { test } = require('node:test');
+test('reported before', () => {});
+test('starts', () => Promise.all([${started}].map(one => require('node:events').once(one, 'exit'))));`;
+  const report = join(await newFolder(t), 'report.tap');
+  await reportOf(t, code, '20000', `--test-reporter-destination=${report}`);
+  assert.match(await readFile(report, 'utf8'), /^TAP version 13\n# Subtest: reported before\nok 1 [^]*^ok 2 - starts$[^]*^# pass 2$/m);
+});
+
+test('a file that has run no test has failed, unless all of its tests are skipped', async t => {
+  const { resultOf } = (await import(pathToFileURL(join(ROOT, 'scripts/unit.mjs')).href)) as {
+    resultOf(path: string, status: number | null): { passed: number; failed: number; skipped: number; failures: string[] };
+  };
+  const report = join(await newFolder(t), 'report.tap');
+  const results = [];
+  for (const [passed, skipped, status] of [
+    [0, 0, 0],
+    [0, 2, 0],
+    [1, 0, 0],
+    [1, 0, 1],
+  ] as const) {
+    await writeFile(report, `TAP version 13\n# pass ${passed}\n# fail 0\n# cancelled 0\n# skipped ${skipped}\n`);
+    results.push(resultOf(report, status));
+  }
+  assert.deepEqual(results, [
+    { passed: 0, failed: 1, skipped: 0, failures: ['it has run no test'] },
+    { passed: 0, failed: 0, skipped: 2, failures: [] },
+    { passed: 1, failed: 0, skipped: 0, failures: [] },
+    { passed: 1, failed: 1, skipped: 0, failures: ['the process has ended with 1 before the end of its report'] },
+  ]);
+  assert.equal(resultOf(join(ROOT, 'nowhere.tap'), 0).failed, 1);
+});
+
+async function newFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'runner-'));
   t.after(() => rm(folder, { recursive: true }));
-  const file = join(folder, 'waiting.test.js');
+  return folder;
+}
+
+/** What a file of tests reports with this time-out for each. */
+async function reportOf(t: TestContext, code: string, timeout: string, ...options: string[]): Promise<string> {
+  const file = join(await newFolder(t), 'waiting.test.js');
   await writeFile(file, code);
   const { NODE_TEST_CONTEXT: _, ...env } = process.env; // it is no part of this run
-  const args = [`--require=${join(ROOT, 'scripts/test-timeout.cjs')}`, '--test-reporter=tap', file];
+  const args = [`--require=${join(ROOT, 'scripts/test-process.cjs')}`, '--test-reporter=tap', ...options, file];
   return new Promise(resolve => {
     execFile(process.execPath, args, { env: { ...env, TEST_TIMEOUT: timeout } }, (error, stdout, stderr) =>
       resolve(`${stdout}${stderr}${error?.code}`),

@@ -35,8 +35,7 @@ export class Forked {
   #lastCall = 0;
 
   private constructor(t: TestContext, role: string[]) {
-    const { NODE_V8_COVERAGE: _, ...env } = process.env; // one that is killed writes half a report
-    this.#process = fork(join(__dirname, 'hub-process.js'), role, { env, execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#process = fork(join(__dirname, 'hub-process.js'), role, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#ended = once(this.#process, 'exit');
     t.after(() => this.kill());
   }

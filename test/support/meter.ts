@@ -28,11 +28,10 @@ export class MeteredServer {
   /** An app, in production; or, without files, Socket.IO alone, with the events `note`, which it ignores, and `echo`. */
   static async start(t: TestContext, files?: Files): Promise<MeteredServer> {
     const baseDir = files && (await writeApp(files));
-    const { NODE_V8_COVERAGE: _, ...env } = process.env; // coverage would cost, too
     const child = fork(join(__dirname, 'metered-server.js'), baseDir ? [baseDir, join(hostFolder(), 'node_modules/egg')] : [], {
       // room for all that is made between two readings
       execArgv: ['--expose-gc', '--min-semi-space-size=128', '--max-semi-space-size=128'],
-      env: { ...env, EGG_SERVER_ENV: 'prod', NODE_ENV: 'production' },
+      env: { ...process.env, EGG_SERVER_ENV: 'prod', NODE_ENV: 'production' },
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'], // egg says on the console that it starts
     });
     const ended = once(child, 'exit');

@@ -1,7 +1,9 @@
-/** Loaded before a test file: a test that sets no time-out gets this one, in ms. Its subtests inherit it. Node 20 has no option for that. */
+/** Loaded before a test file: gives each test a time-out, and keeps for this process what is meant for it alone. */
 const nodeTest = require('node:test');
 const { runInThisContext } = require('node:vm');
+const { isMainThread } = require('node:worker_threads');
 
+/** In ms, of a test that sets none. Its subtests inherit it. Node 20 has no option for that. */
 const TIMEOUT = Number(process.env.TEST_TIMEOUT ?? 30_000);
 const CALLER = '(test, ...args) => ';
 const { after, test } = nodeTest;
@@ -11,7 +13,12 @@ nodeTest.test = Object.assign(function (name, options, run = options) {
   return callFrom(callerOf(nodeTest.test))(test, name, { timeout: TIMEOUT, ...given }, run);
 }, test);
 
-after(endSoon); // of the whole file
+if (isMainThread) after(endSoon); // of the whole file
+
+// what is forked would take over these options, and write its report over that of this process
+process.execArgv = [];
+// coverage is that of test processes: the reports of all that they start are gigabytes, and name hardly a line more
+delete process.env.NODE_V8_COVERAGE;
 
 /** What a test has left running would keep the process for ever. */
 function endSoon() {
