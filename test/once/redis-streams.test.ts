@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import type { ServerOptions } from 'socket.io';
 import { type AdapterServer, enter, type Person, startServer } from '../support/adapters';
 import { ROOT } from '../support/app';
-import { next } from '../support/client';
+import { connect, next } from '../support/client';
 import { Logs } from '../support/logs';
 import { createAdapterFactory, createBackplane, Deprecations, readConfig } from '../support/parts';
 import { type Proxy, startProxy } from '../support/proxy';
@@ -109,30 +109,171 @@ test('when a failover has lost the end of the stream and the clock is behind, re
   assert.deepEqual(bob.heard, [['first'], ['lost', 1], ['lost', 2], ['second'], ['after'], ['and on']]);
 });
 
+/** Why Redis refuses to write, how that comes and goes, and what its operator is told. */
+const NO_WRITES: Record<string, { begin: Args; end: Args; words: RegExp; remedy: RegExp }> = {
+  'to this user': {
+    begin: ['ACL', 'SETUSER', 'chat', '-xadd'],
+    end: ['ACL', 'SETUSER', 'chat', '+xadd'],
+    words: /xadd test-\d+: NOPERM/,
+    remedy: /give its user the rights/,
+  },
+  'as its memory is full': {
+    begin: ['CONFIG', 'SET', 'maxmemory', '1'],
+    end: ['CONFIG', 'SET', 'maxmemory', '0'],
+    words: /xadd test-\d+: OOM/,
+    remedy: /raise its maxmemory/,
+  },
+  'without enough replicas': {
+    begin: ['CONFIG', 'SET', 'min-replicas-to-write', '1'],
+    end: ['CONFIG', 'SET', 'min-replicas-to-write', '0'],
+    words: /xadd test-\d+: NOREPLICAS/,
+    remedy: /lower min-replicas-to-write/,
+  },
+};
+
+for (const [why, { begin, end, words, remedy }] of Object.entries(NO_WRITES)) {
+  test(`a Redis that refuses XADD ${why}: emits to other servers are lost and counted, all else goes on, until it takes them again`, async t => {
+    watchForCrashes(t);
+    const { port, admin } = await redis;
+    await allowAll(admin);
+    const [one, other] = [await join(t, port, USER), await join(t, port)];
+    const [alice, bob] = [await enter(t, one), await enter(t, other)];
+    await call(admin, begin);
+    t.after(() => call(admin, end));
+    for (const event of ['lost', 'lost as well']) await says(one, alice, event);
+    assert.match(
+      await one.logs.logged(/IO_REDIS_REFUSED/),
+      /^ERROR .* refuses XADD; what this server emits does not reach clients of other/,
+    );
+    assert.match(one.logs.lines[0] ?? '', remedy);
+    assert.match(one.logs.lines[0] ?? '', words);
+    assert.equal((await one.io.fetchSockets()).length, 2);
+    await says(other, bob, 'to those of the same server');
+    await call(admin, end);
+    assert.match(await one.logs.logged(/^INFO/), /allows XADD again; 2 messages to other servers were lost/);
+    await says(one, bob, 'afterwards');
+    assert.deepEqual(bob.heard, [['to those of the same server'], ['afterwards']]);
+    assert.equal(one.logs.lines.length, 2);
+    const written = (await admin.xrange(keyOf.get(t) ?? '', '-', '+')).map(([, fields]) => fields);
+    assert.ok(
+      written.every(fields => fields.includes('nsp')),
+      'no trace of the attempts',
+    );
+  });
+}
+
+for (const command of ['xread', 'xrevrange']) {
+  test(`a Redis that refuses ${command.toUpperCase()}: what other servers emit comes late, all else goes on`, async t => {
+    watchForCrashes(t);
+    const { port, admin } = await redis;
+    await allowAll(admin);
+    const [one, other] = [await join(t, port), await join(t, port, USER)];
+    const [alice, bob] = [await enter(t, one), await enter(t, other)];
+    await call(admin, ['ACL', 'SETUSER', 'chat', `-${command}`]);
+    const line = await other.logs.logged(/IO_REDIS_REFUSED/);
+    assert.match(
+      line,
+      new RegExp(`^ERROR .* refuses ${command.toUpperCase()}; what other servers emit does not reach clients of this server`),
+    );
+    assert.match(line, new RegExp(`${command} test-\\d+: NOPERM`));
+    one.io.emit('late');
+    await says(other, alice, 'the other way');
+    assert.equal((await other.io.fetchSockets()).length, 2);
+    const heard = next(bob.client, 'late');
+    await call(admin, ['ACL', 'SETUSER', 'chat', `+${command}`]);
+    await heard;
+    await other.logs.logged(new RegExp(`^INFO .* allows ${command.toUpperCase()} again`));
+    assert.deepEqual(bob.heard, [['the other way'], ['late']]);
+    assert.equal(other.logs.lines.length, 2);
+  });
+}
+
+for (const command of ['publish', 'pubsub']) {
+  test(`a Redis that refuses ${command.toUpperCase()}: questions fail at once, emits go on`, async t => {
+    watchForCrashes(t);
+    const { port, admin } = await redis;
+    await allowAll(admin);
+    const [one, other] = [await join(t, port, USER), await join(t, port)];
+    const bob = await enter(t, other);
+    await call(admin, ['ACL', 'SETUSER', 'chat', `-${command}`]);
+    await one.io.fetchSockets().catch(() => {});
+    const line = await one.logs.logged(/IO_REDIS_REFUSED/);
+    assert.match(line, new RegExp(`^ERROR .* refuses ${command.toUpperCase()}; questions to other servers, as fetchSockets\\(\\), fail`));
+    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+    await says(one, bob, 'meanwhile');
+    await call(admin, ['ACL', 'SETUSER', 'chat', `+${command}`]);
+    await one.logs.logged(new RegExp(`^INFO .* allows ${command.toUpperCase()} again`));
+    assert.equal((await one.io.fetchSockets()).length, 1);
+    assert.equal(one.logs.lines.length, 2);
+  });
+}
+
+test('a Redis that refuses what recovery needs: clients that come back connect as new ones, until it allows it', async t => {
+  watchForCrashes(t);
+  const { port, admin } = await redis;
+  await allowAll(admin);
+  const { io, url, logs } = await join(t, port, { ...USER, init: { connectionStateRecovery: {} } });
+  const client = await connect(t, url, { reconnection: true, reconnectionDelay: 10 });
+  /** Whether the client is recovered after it has lost its connection. */
+  const comesBack = async (): Promise<boolean> => {
+    await says({ io }, { client }, 'with an offset');
+    const back = next(client, 'connect');
+    client.io.engine.close();
+    await back;
+    return client.recovered;
+  };
+  for (const command of ['get', 'del', 'set', 'multi', 'exec', 'xrange']) {
+    await call(admin, ['ACL', 'SETUSER', 'chat', `-${command}`]);
+    assert.equal(await comesBack(), false, command);
+    const name = command.toUpperCase();
+    const line = await logs.logged(new RegExp(`IO_REDIS_REFUSED.* refuses ${name};`));
+    assert.match(line, /clients that come back are not recovered until that is over; give its user the rights/);
+    assert.match(line, new RegExp(`${command}: (EXECABORT .*)?NOPERM`), 'without the key of a session');
+    await call(admin, ['ACL', 'SETUSER', 'chat', `+${command}`]);
+    await logs.logged(new RegExp(`^INFO .* allows ${name} again`));
+    assert.equal(await comesBack(), true, command);
+  }
+  assert.equal(logs.lines.length, 12, logs.lines.join('\n'));
+});
+
 type Joined = AdapterServer & { readonly logs: Logs };
+
+/** A command of Redis with its arguments. */
+type Args = readonly [command: string, ...args: string[]];
+
+async function call(admin: Redis, [command, ...args]: Args): Promise<void> {
+  await admin.call(command, ...args);
+}
+
+/** A user of Redis for the tests that forbid it something. */
+const USER = { redis: { username: 'chat', password: 'secret' } };
+
+async function allowAll(admin: Redis): Promise<void> {
+  await call(admin, ['ACL', 'SETUSER', 'chat', 'reset', 'on', '>secret', '+@all', '~*', '&*']);
+}
 
 let keys = 0;
 /** Servers of one test reach each other; those of another test have another key. */
 const keyOf = new WeakMap<TestContext, string>();
 
 /** A server that reaches the others of its test. */
-async function join(t: TestContext, port: number, { options = {}, redis = {} } = {}): Promise<Joined> {
+async function join(t: TestContext, port: number, { init = {}, redis = {} } = {}): Promise<Joined> {
   const key = keyOf.get(t) ?? `test-${++keys}`;
   keyOf.set(t, key);
   const logs = new Logs();
-  const io = { adapter: { name: 'redis-streams', ...options }, redis: { port, key, ...redis } };
+  const io = { adapter: 'redis-streams', redis: { port, key, ...redis } };
   const settings = readConfig({ io }, 1, () => {}).adapter;
   const backplane = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
   if (!backplane) throw new Error('no adapter is asked for');
-  const create = createAdapterFactory({ init: {}, adapter: settings }, { backplane, deprecations: new Deprecations(logs) });
+  const create = createAdapterFactory({ init, adapter: settings }, { backplane, deprecations: new Deprecations(logs) });
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
-  const server = await startServer(t, { adapter }, () => void backplane.close());
+  const server = await startServer(t, { ...init, adapter }, () => void backplane.close());
   await backplane.ready();
   return { ...server, logs };
 }
 
-/** An event arrives at a client of another server. */
-async function says({ io }: Joined, { client }: Person, event: string): Promise<void> {
+/** An event arrives at a client. */
+async function says({ io }: Pick<Joined, 'io'>, { client }: Pick<Person, 'client'>, event: string): Promise<void> {
   const heard = next(client, event);
   io.emit(event);
   await heard;

@@ -7,22 +7,16 @@ import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';
 import { BLOCK_TIME, createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
 import { type Client, type Command, nameOf } from './client';
 import { Connections } from './connections';
-import { isAnswerTo, isNeeded, isPassing, isSending, problemOf, refusalOf, refusedCommandOf, remedyOf } from './refused';
+import { isAnswerToProbe, isProbe, retryOf } from './probes';
+import { isAnswerTo, isPassing, isSending, problemOf, refusalOf, refusedCommandOf, remedyOf } from './refused';
 import { StreamReaders } from './stream-readers';
-import { isSubscribing } from './subscriptions';
 
 /** How long Redis may take for a command, in ms. An outage is noticed sooner; this ends commands whose connection has lost them. */
 const COMMAND_TIMEOUT = 5000;
-/**
- * The end of the channel by which a refused message is tried again: that of the message and this, as if it were a room that has no sockets.
- * Nobody reads what goes there, and whoever may use the one channel may use the other.
- */
-const PROBE = `${randomUUID()}#`;
-
 export class RedisBackplane extends PulsedBackplane {
   readonly createAdapter: AdapterFactory;
   readonly requestsTimeout: number | undefined;
-  readonly #isSharded: boolean;
+  readonly #adapterName: RedisSettings['name'];
   readonly #connections: Connections;
   readonly #publisher: Client;
   /** What the names of all channels begin with. */
@@ -35,7 +29,7 @@ export class RedisBackplane extends PulsedBackplane {
   constructor(settings: RedisSettings, logger: Logger, streams?: StreamsPackage) {
     const { name, redis, options } = settings;
     super(nameOf(redis), 'IO_REDIS_DOWN', logger);
-    this.#isSharded = name === 'redis-sharded';
+    this.#adapterName = name;
     this.requestsTimeout = name === 'redis' ? undefined : requestsTimeoutOf(settings);
     const { key = 'socket.io', db = 0 } = redis;
     this.#connections = new Connections({
@@ -128,33 +122,34 @@ export class RedisBackplane extends PulsedBackplane {
 
   /** Sees to what nobody else is told of: messages that are lost, and what Redis refuses to do. */
   #onFailure(client: Client, command: Command, error: Error): void {
-    const { args } = command;
+    if (isAnswerToProbe(error)) return;
     const name = command.name.toLowerCase(); // an adapter may write PUBSUB
-    const channel = String(args[0]);
+    const channel = String(command.args[0]);
     const isPulse = channel.startsWith(this.#pulseChannel);
-    const isMessage = isSending(name) && !isPulse && !channel.endsWith(PROBE);
+    const isMessage = isSending(name) && !isPulse && !isProbe(command);
     if (!isAnswerTo(command, error) || isPassing(error)) {
       if (isMessage) this.countLost();
       if (isPulse && isAnswerTo(command, error)) this.onPulseError(new Error(`${name}: ${error.message}`));
       return;
     }
-    if (!isNeeded(name)) return;
+    const refusal = refusalOf(this.#adapterName, command, error);
+    if (!refusal) return;
     if (isPulse) this.onPulseRefused();
-    const what = [name, ...(isSubscribing(name) ? args : args.slice(0, 1))].map(String).join(' '); // what follows is the message
-    this.refuse(
-      refusalOf(name, what, error, {
-        stopsQuestions: name !== 'psubscribe' && (name !== 'publish' || channel.startsWith(`${this.#prefix}-request#`)),
-        losesMessage: isMessage,
-        ...((name === 'publish' || name === 'spublish') && {
-          retry: async () => this.#publish(channel.endsWith(PROBE) ? channel : channel + PROBE, ''),
-        }),
-        ...((name === 'pubsub' || name === 'xrevrange') && { retry: async () => client.call(name, ...args.map(String)) }),
-      }),
-    );
+    const retry = retryOf(client, command);
+    this.refuse({
+      ...refusal,
+      stopsQuestions: refusal.stopsQuestions || channel.startsWith(`${this.#prefix}-request#`), // those of the adapter redis
+      losesMessage: isMessage,
+      ...(retry && { retry }),
+    });
   }
 
   async #publish(channel: string, message: string): Promise<void> {
     await this.#publisher[this.#isSharded ? 'spublish' : 'publish'](channel, message);
+  }
+
+  get #isSharded(): boolean {
+    return this.#adapterName === 'redis-sharded';
   }
 
   /** Receives the pulses that this server sends. */

@@ -1,14 +1,20 @@
 /** What it means that Redis refuses a command, and what can be done about it. */
+import type { RedisSettings } from '../../config/adapter';
 import type { Refusal } from '../refusals';
 import type { Command } from './client';
+import { isSubscribing } from './subscriptions';
 
-/** Answers that pass by themselves: Redis is there, and is doing something else. What has failed shows as no answer. */
-const PASSING = /^(?:LOADING|BUSY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MOVED|ASK|UNBLOCKED) /;
+/**
+ * Answers that are no refusals. Most pass by themselves: Redis is there, and is doing something else; what has failed shows as no answer.
+ * Those to EXEC follow from another one.
+ */
+const PASSING =
+  /^(?:LOADING|BUSY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MOVED|ASK|UNBLOCKED|ERR EXEC without MULTI|EXECABORT .*previous errors)\b/;
 
 const GUIDE = 'egg-socket.io/docs/backends.md';
 
 const REMEDIES: readonly [answer: RegExp, remedy: string][] = [
-  [/^NOPERM/, `give its user the rights listed in ${GUIDE}`],
+  [/\bNOPERM\b/, `give its user the rights listed in ${GUIDE}`],
   [/^(?:NOAUTH|WRONGPASS)|invalid password|without any password/, 'see to the username and the password in config.io.redis'],
   [
     /^ERR unknown command/i,
@@ -17,31 +23,46 @@ const REMEDIES: readonly [answer: RegExp, remedy: string][] = [
   [/^OOM/, 'raise its maxmemory, or let its maxmemory-policy evict something'],
   [/^READONLY/, 'it is a replica: let the app reach the master'],
   [/^MISCONF/, 'see why it cannot save to its disk, or set stop-writes-on-bgsave-error to no'],
+  [/^WRONGTYPE/, 'another program uses this key: give the app another streamName, or another key in config.io.redis'],
   [/^NOREPLICAS/, 'see why its replicas are gone, or lower min-replicas-to-write'],
   [/^DENIED/, 'set a password, or protected-mode to no'],
   [/max number of clients/, 'raise its maxclients'],
 ];
 
-const NOT_SENT = 'what this server emits does not reach clients of other servers';
-const NOT_HEARD = 'what other servers emit does not reach clients of this server';
-const NOT_ASKED = 'questions to other servers, as fetchSockets(), fail';
+interface Effect {
+  /** For the log. */
+  readonly text: string;
+  /** Whether other servers cannot be asked without the command. */
+  readonly stopsQuestions: boolean;
+}
 
-/** What does not work without a command. Commands that are not here, as ioredis's own `info`, are not needed. */
-const EFFECTS: Readonly<Record<string, string>> = {
-  publish: NOT_SENT,
-  spublish: NOT_SENT,
-  xadd: NOT_SENT,
-  subscribe: NOT_ASKED,
-  psubscribe: NOT_HEARD,
-  ssubscribe: `${NOT_HEARD}, and questions to other servers fail`,
-  xread: NOT_HEARD,
-  xrevrange: NOT_HEARD,
-  pubsub: NOT_ASKED,
+const NOT_SENT: Effect = { text: 'what this server emits does not reach clients of other servers', stopsQuestions: false };
+const NOT_HEARD: Effect = { text: 'what other servers emit does not reach clients of this server', stopsQuestions: false };
+const NOT_ASKED: Effect = { text: 'questions to other servers, as fetchSockets(), fail', stopsQuestions: true };
+const NOT_RECOVERED: Effect = { text: 'clients that come back are not recovered', stopsQuestions: false };
+
+/** What does not work without a command, by adapter. Commands that are not here, as ioredis's own `info`, are not needed. */
+const EFFECTS: Readonly<Record<RedisSettings['name'], Readonly<Record<string, Effect>>>> = {
+  redis: { publish: NOT_SENT, subscribe: NOT_ASKED, psubscribe: NOT_HEARD, pubsub: NOT_ASKED },
+  'redis-sharded': {
+    spublish: { ...NOT_SENT, stopsQuestions: true },
+    ssubscribe: { text: `${NOT_HEARD.text}, and questions to other servers fail`, stopsQuestions: true },
+    pubsub: NOT_ASKED,
+  },
+  'redis-streams': {
+    xadd: NOT_SENT,
+    xread: NOT_HEARD,
+    xrevrange: NOT_HEARD, // with which reading begins
+    ...{ publish: NOT_ASKED, subscribe: NOT_ASKED, pubsub: NOT_ASKED },
+    ...{ set: NOT_RECOVERED, get: NOT_RECOVERED, del: NOT_RECOVERED, multi: NOT_RECOVERED, exec: NOT_RECOVERED, xrange: NOT_RECOVERED },
+  },
 };
 
-/** Whether the command sends other servers something, which is lost where it fails. */
+/** Commands that send other servers something; it is lost where they fail. */
+const SENDING: ReadonlySet<string> = new Set(['publish', 'spublish', 'xadd']);
+
 export function isSending(command: string): boolean {
-  return EFFECTS[command] === NOT_SENT;
+  return SENDING.has(command);
 }
 
 /** Whether it is what Redis has answered to this very command: where AUTH is refused, all that waits fails with that. */
@@ -58,10 +79,6 @@ export function isPassing(error: Error): boolean {
   return PASSING.test(error.message);
 }
 
-export function isNeeded(command: string): boolean {
-  return command in EFFECTS;
-}
-
 export function remedyOf({ message }: Error): string {
   return REMEDIES.find(([answer]) => answer.test(message))?.[1] ?? `see ${GUIDE}`;
 }
@@ -70,19 +87,25 @@ export function problemOf(command: string): string {
   return `refuses ${command.toUpperCase()}`;
 }
 
-/** @param what the command and its channel or key, for the log */
-export function refusalOf(
-  command: string,
-  what: string,
-  error: Error,
-  more: Pick<Refusal, 'stopsQuestions' | 'losesMessage' | 'retry'>,
-): Refusal {
+/** Undefined where the adapter does not need the command. */
+export function refusalOf(adapter: RedisSettings['name'], command: Command, error: Error): Refusal | undefined {
+  const name = command.name.toLowerCase(); // an adapter may write PUBSUB
+  const effect = EFFECTS[adapter][name];
+  if (!effect) return undefined;
   return {
-    problem: problemOf(command),
-    solved: `allows ${command.toUpperCase()} again`,
-    effect: EFFECTS[command] ?? '',
+    problem: problemOf(name),
+    solved: `allows ${name.toUpperCase()} again`,
+    effect: effect.text,
+    stopsQuestions: effect.stopsQuestions,
     remedy: remedyOf(error),
-    error: new Error(`${what}: ${error.message}`),
-    ...more,
+    error: new Error(`${[name, ...placesOf(command, effect)].join(' ')}: ${error.message}`),
   };
+}
+
+/** The channels or the key of a command, for the log. The key of a session has what only its client may know. */
+function placesOf({ name, args }: Command, effect: Effect): string[] {
+  if (effect === NOT_RECOVERED) return [];
+  const places = args.flat().map(String);
+  if (isSubscribing(name)) return places;
+  return name === 'xread' ? places.slice(-2, -1) : places.slice(0, 1); // what follows is the message
 }
