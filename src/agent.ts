@@ -1,4 +1,4 @@
-/** The plugin's lifecycle in the agent, the process beside the workers. */
+/** The plugin's lifecycle in the agent. */
 import { AgentIo } from './cluster/agent-io';
 import { Hub } from './cluster/hub/hub';
 import { RunFolder } from './cluster/run-folder';
@@ -16,12 +16,12 @@ export default class IoAgentBoot {
     this.#agent = agent;
   }
 
-  /** The config is final: from now on there is `agent.io`. It costs nothing until it is used. */
+  /** The config is final. Defines `agent.io`, which costs nothing until it is used. */
   configDidLoad(): void {
     Object.defineProperty(this.#agent, 'io', { configurable: true, get: () => (this.#io ??= this.#openIo()).server });
   }
 
-  /** Egg starts the workers when the agent is ready, so the hub is there before them. */
+  /** Starts the hub. Egg starts the workers after the agent is ready, so the hub runs before them. */
   async willReady(): Promise<void> {
     const { workers = 1 } = this.#agent.options;
     if (workers <= 1) return;
@@ -47,7 +47,7 @@ export default class IoAgentBoot {
     return new AgentIo(this.#agent, settings, usesHub ? this.#openFolder().hubSocket : undefined);
   }
 
-  /** A single worker joins a hub only when `agent.io` is used. A worker that replaces it is told again. */
+  /** Starts a hub for a single worker, and tells the worker to join, and again each worker that replaces it. */
   #callSingleWorker(): void {
     const { messenger, logger } = this.#agent;
     const call = (): void => void messenger.sendToApp(JOIN_HUB);
@@ -70,12 +70,12 @@ export default class IoAgentBoot {
     const { config, options, logger } = this.#agent;
     const folder = (this.#folder = RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort)));
     if (folder.problem !== undefined)
-      logger.info('[egg-socket.io] the processes of this app meet in %s, since %s', folder.path, folder.problem);
+      logger.info('[egg-socket.io] the sockets of the workers are in %s, since %s', folder.path, folder.problem);
     return folder;
   }
 
   #readSettings(): Settings {
     const { config, options } = this.#agent;
-    return readConfig(config, options.workers ?? 1, () => {}); // the workers warn
+    return readConfig(config, options.workers ?? 1, () => {}); // the workers log the warnings
   }
 }

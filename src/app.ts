@@ -14,7 +14,7 @@ export default class IoBoot {
     this.#app = app;
   }
 
-  /** The config is final: from here on there is `app.io`. */
+  /** The config is final. Creates `app.io`. */
   configDidLoad(): void {
     const app = this.#app;
     const settings = readConfig(app.config, app.options.workers ?? 1, message => app.logger.warn(message));
@@ -22,21 +22,23 @@ export default class IoBoot {
     app.io = this.#lifecycle.server;
   }
 
-  /** What the agent has to say of its own reaches a single worker only from when it begins to speak: `agent.io`. */
+  /** A single worker joins the hub when the agent starts one, on the first use of `agent.io`. */
   didLoad(): void {
     this.#app.messenger.on(JOIN_HUB, () => this.#lifecycle?.joinHub());
   }
 
-  /** Everything has been loaded: middleware, controllers, routes, other plugins. */
+  /** The app has been loaded: middleware, controllers, routes, other plugins. */
   async willReady(): Promise<void> {
     await this.#lifecycle?.ready();
     this.#lifecycle?.awaitHttpServer();
     cluster.worker?.once('disconnect', this.#retire);
   }
 
-  /** After an uncaught exception Egg ends the worker's channel to its master, and the worker itself only 30 s later. */
+  /** After an uncaught exception, Egg disconnects the worker from its master, but ends it only 30 s later. */
   readonly #retire = (): void => {
-    this.#app.logger.info('[egg-socket.io] this worker has lost its master: its clients are sent to the other workers');
+    this.#app.logger.info(
+      '[egg-socket.io] this worker has lost its master: its connections are closed, and clients reconnect to other workers',
+    );
     void this.#lifecycle?.retire();
   };
 

@@ -1,4 +1,4 @@
-/** What Socket.IO's decoder hands over of what clients send. */
+/** A decoder for packets of clients that is stricter than Socket.IO's own. */
 import type { Server } from 'socket.io';
 
 type Parser = Server['_parser'];
@@ -6,8 +6,8 @@ type DecodedPacket = { readonly type: number; readonly nsp: string; readonly dat
 type Listener = (packet: DecodedPacket) => void;
 
 /**
- * Levels, the packet's own array being the first. What a client sends may have to be encoded again, for other servers or for other clients,
- * and encoders give up at some depth: they throw where nobody catches it. MessagePack of the official adapters gives up at 94 to 96.
+ * The most levels, counting the packet's own array. The data of a client may be encoded again, for other servers or clients, and encoders throw
+ * an uncaught error at some depth: MessagePack in the official adapters at 94 to 96.
  */
 export const MAX_NESTING = 64;
 
@@ -19,12 +19,12 @@ const CONNECT_ERROR = 4;
 const officialParsers = new WeakMap<Parser, Parser>();
 
 /**
- * A parser whose decoder differs in two points:
- * - It throws where a packet is nested too deep, as it does for one that it cannot read: Socket.IO closes the connection.
- * - It hands over a CONNECT after a DISCONNECT of the same read. Socket.IO handles CONNECT at once and DISCONNECT in the next tick: it would
- *   take a client that leaves and comes back, by `socket.disconnect().connect()`, for one that connects twice, and close all its namespaces.
+ * Returns a parser whose decoder differs in two points:
+ * - It throws if a packet is nested too deeply, as for an unreadable packet: Socket.IO closes the connection.
+ * - It delays a CONNECT that follows a DISCONNECT in the same read. Socket.IO handles CONNECT at once but DISCONNECT in the next tick, so
+ *   that `socket.disconnect().connect()` in a client would look like a second connect, and end the connection.
  *
- * @param onRefusal called for each packet that is nested too deep
+ * @param onRefusal called for each packet that is nested too deeply
  */
 export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
   const guard = (listener: Listener): Listener => {
@@ -32,7 +32,7 @@ export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
     const onPacket: Listener & { fn?: Listener } = packet => {
       if (isNestedDeeper(packet.data, MAX_NESTING)) {
         onRefusal();
-        throw new Error('a packet that is nested too deep');
+        throw new Error('the packet is nested too deeply');
       }
       if (packet.type === DISCONNECT) {
         hasLeft = true;
@@ -43,7 +43,7 @@ export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
       }
       listener(packet);
     };
-    onPacket.fn = listener; // by which off() finds it
+    onPacket.fn = listener; // off() looks for it
     return onPacket;
   };
   class Decoder extends parser.Decoder {
@@ -51,29 +51,29 @@ export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
       super();
       const on = this.on.bind(this);
       const onGuarded = (event: 'decoded', listener: Listener): unknown => on(event, event === 'decoded' ? guard(listener) : listener); // a parser of the app may have more events
-      Object.assign(this, { on: onGuarded }); // called for each client
+      Object.assign(this, { on: onGuarded });
     }
   }
-  const guarded = Object.create(parser, { Decoder: { value: Decoder } }) as Parser; // all else is the parser's
+  const guarded = Object.create(parser, { Decoder: { value: Decoder } }) as Parser; // inherits everything else
   officialParsers.set(guarded, parser);
   return guarded;
 }
 
-/** The parser itself, for what other servers have encoded. */
+/** The original parser, for packets of other servers. */
 export function withoutGuard(parser: Parser): Parser {
   return officialParsers.get(parser) ?? parser;
 }
 
-/** Nobody catches here what Socket.IO throws for a packet that it cannot read, as it does where packets are decoded. */
+/** Passes a delayed packet on. An error of Socket.IO, which nothing would catch here, closes the connection. */
 function handOver(listener: Listener, packet: DecodedPacket): void {
   try {
     listener(packet);
   } catch {
-    listener({ type: CONNECT_ERROR, nsp: '/' }); // which no client may send: Socket.IO closes the connection
+    listener({ type: CONNECT_ERROR, nsp: '/' }); // invalid from a client: Socket.IO closes the connection
   }
 }
 
-/** Whether a value has objects or arrays in more levels than these, itself being one. Bytes count as a simple value. */
+/** Whether objects and arrays are nested in more than these levels, including the value itself. Bytes count as a simple value. */
 function isNestedDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
   if (levels === 0) return true;

@@ -1,6 +1,6 @@
 /**
- * The part of Egg that this plugin stands on, and that egg 3, 4 and 4.1 have in common.
- * Egg's own types differ between these versions, so that the plugin could not be compiled against all of them.
+ * The part of Egg that this plugin uses, the same in egg 3, 4.0 and 4.1.
+ * Egg's own types differ between these versions, so the plugin cannot be compiled against them.
  */
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { EventEmitter } from 'node:events';
@@ -15,20 +15,20 @@ export interface Logger {
 
 export interface EggContext {
   readonly logger: Logger;
-  /** Absent where the session plugin is off. */
+  /** Absent if the session plugin is off. */
   session?: EggSession | null;
   readonly cookies: { get(name: string, options: unknown): unknown };
-  /** Of the security plugin: absent where that is off. */
+  /** Of the security plugin. Absent if that is off. */
   isSafeDomain?(domain: string): boolean;
 }
 
-/** The session object of koa-session, as far as it is used here. */
+/** The session of koa-session. */
 export interface EggSession {
-  /** Whether it was made for want of one: no cookie names it. */
+  /** Whether the request had no cookie of a session. */
   readonly isNew?: boolean;
-  /** In ms, or 'session'. A setter: to assign it sets `_requireSave`. */
+  /** In ms, or 'session'. The setter also sets `_requireSave`. */
   maxAge: number | 'session' | undefined;
-  /** Whether it is to be saved even if nothing has changed. */
+  /** Whether to save it even without changes. */
   _requireSave?: boolean;
   toJSON(): Record<string, unknown>;
   manuallyCommit(): Promise<void>;
@@ -38,38 +38,37 @@ export type SessionMiddleware = (ctx: EggContext, next: () => Promise<void>) => 
 
 interface EggConfig {
   readonly env: string;
-  /** Whether a proxy in front of the app is trusted. */
+  /** Whether to trust headers of a proxy. */
   readonly proxy?: boolean;
-  /** The headers that carry the host name which the client asked for, when `proxy` is on. */
+  /** The headers with the requested host name, if `proxy` is on. */
   readonly hostHeaders?: string;
-  /** The folder for what exists while the app runs. */
+  /** The folder for files that exist while the app runs. */
   readonly rundir: string;
-  /** How long a connection to the HTTP server may be quiet, in ms. Egg's default is null: for ever. */
+  /** Time in ms after which the HTTP server closes an idle connection. Egg's default is null: never. */
   readonly serverTimeout?: number | null;
   readonly io?: unknown;
-  /** Of egg-redis or @eggjs/redis. */
+  /** The config of egg-redis or @eggjs/redis. */
   readonly redis?: unknown;
   readonly session?: { readonly store?: unknown; readonly ContextStore?: unknown; readonly autoCommit?: boolean };
 }
 
-/** What Egg was started with. */
+/** The options with which Egg was started. */
 interface StartOptions {
-  /** Absent, but for `single`: the app and its agent in one process, whose code makes the HTTP server. */
+  /** `single`: the app and its agent run in one process, whose own code creates the HTTP server. Otherwise absent. */
   readonly mode?: string;
-  /** Absent where there is one process for all. */
+  /** The number of workers. Absent in a single process. */
   readonly workers?: number;
   readonly sticky?: boolean;
-  /** A port that the master has found free, for clients of egg-cluster-client: another one at each start. */
+  /** A free port that the master has chosen for egg-cluster-client. Differs at each start. */
   readonly clusterPort?: number;
 }
 
-/** Between the agent and the workers. */
+/** Messages between agent and workers. */
 interface Messenger {
   sendToApp(action: string, data?: unknown): unknown;
   on(action: string, listener: (data: unknown) => void): unknown;
 }
 
-/** The process beside the workers. */
 export interface EggAgent {
   readonly baseDir: string;
   readonly messenger: Messenger;
@@ -79,10 +78,10 @@ export interface EggAgent {
   readonly options: StartOptions;
 }
 
-/** The objects that tegg has made for one context. */
+/** A context of tegg, with the objects of one request. */
 export interface TeggContext {
   set(key: symbol, value: unknown): void;
-  /** Runs what other plugins have to do when a context begins, then makes the objects that were added. */
+  /** Runs the hooks of other plugins for a new context, then creates the registered objects. */
   init(lifecycle: object): Promise<void>;
   addProtoToCreate(name: PropertyKey, proto: object): void;
   getOrCreateEggObject(name: PropertyKey, proto: object): Promise<unknown>;
@@ -96,29 +95,29 @@ export interface EggApplication extends EventEmitter {
   readonly coreLogger: Logger;
   readonly logger: Logger;
   readonly options: StartOptions;
-  /** The prototypes of every context and request. */
+  /** The prototypes of contexts, requests and responses. */
   readonly context: EggContext;
   readonly request: object;
   readonly response: object;
-  /** What `app/service` exports, by file and folder. */
+  /** The exports of `app/service`, by file and folder. */
   readonly serviceClasses?: Record<string, unknown>;
   readonly ctxStorage: AsyncLocalStorage<unknown>;
   readonly middlewares: Record<string, unknown>;
-  /** The HTTP server, once there is one. */
+  /** The HTTP server, once it exists. */
   readonly server?: HttpServer | null;
   callback(): (req: IncomingMessage, res: ServerResponse) => unknown;
   /** Calls the function when the app is ready. */
   ready(fn: () => void): unknown;
   createContext(req: IncomingMessage, res: ServerResponse): EggContext;
   createAnonymousContext(): EggContext;
-  /** Of tegg, absent without it: the base class of its contexts, and what makes their ids. */
+  /** Of tegg, absent without it: the base class of its contexts, and the generator of their ids. */
   readonly abstractEggContext?: new () => TeggContext;
   readonly identicalUtil?: { createContextId(): string };
-  /** Makes a generator function asynchronous in egg 3, and throws in egg 4. */
+  /** Converts a generator function to an async one in egg 3. Throws in egg 4. */
   toAsyncFunction?(fn: unknown): unknown;
 }
 
-/** Whether it is a class, rather than a function that Egg would call with the app. */
+/** Whether a value is a class, and not a factory function that Egg calls with the app. */
 export function isClass(value: unknown): value is new (ctx: object) => object {
   return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
 }

@@ -1,9 +1,6 @@
-/**
- * Every error of this plugin, with its code.
- * The codes are explained one by one in docs/errors.md.
- */
+/** The errors of this plugin and their codes. docs/errors.md explains each code. */
 
-/** Codes of mistakes in the app's set-up. They stop the boot, or are logged where docs/errors.md says so. */
+/** Codes of mistakes in the app's set-up. They stop the boot, unless docs/errors.md calls them a warning. */
 export type SetupCode =
   | 'IO_ADAPTER_MISSING'
   | 'IO_ADAPTER_UNKNOWN'
@@ -32,20 +29,20 @@ export type SetupCode =
   | 'IO_STICKY_MISSING'
   | 'IO_WS_ENGINE_MISSING';
 
-/** Codes of an outage of the backplane to other servers. */
+/** Codes of an outage of a backplane to other servers. */
 export type PulsedCode = 'IO_DATABASE_DOWN' | 'IO_REDIS_DOWN';
 
-/** Codes of what that backplane does not do though it answers. */
+/** Codes of a command that such a backplane refuses. */
 export type RefusedCode = 'IO_DATABASE_REFUSED' | 'IO_REDIS_REFUSED';
 
 /**
- * The codes of an `OutageError`: `IO_REDIS_DOWN` or `IO_DATABASE_DOWN` where the other servers cannot be reached,
- * `IO_REDIS_REFUSED` or `IO_DATABASE_REFUSED` where Redis or the database answers, but refuses what a question needs,
- * `IO_HUB_DOWN` where the other workers of this machine cannot be reached, `IO_HUB_OVERFLOW` where more waits to be sent to these than fits.
+ * The codes of an `OutageError`: `IO_REDIS_DOWN` or `IO_DATABASE_DOWN` if the other servers cannot be reached,
+ * `IO_REDIS_REFUSED` or `IO_DATABASE_REFUSED` if Redis or the database refuses a command that the question needs,
+ * `IO_HUB_DOWN` if the other workers of this machine cannot be reached, `IO_HUB_OVERFLOW` if too many messages are queued for them.
  */
 export type OutageCode = PulsedCode | RefusedCode | 'IO_HUB_DOWN' | 'IO_HUB_OVERFLOW';
 
-/** Codes of what goes wrong while the app runs; only ever logged, but for those that a call of the app rejects with. */
+/** Codes of problems while the app runs. They are logged; some are also the `code` of an error that a call rejects with. */
 export type RuntimeCode =
   | OutageCode
   | 'IO_ANSWER_INVALID'
@@ -68,7 +65,24 @@ export type RuntimeCode =
   | 'IO_SERVER_UNKNOWN'
   | 'IO_UPGRADE_MISSING';
 
-/** A mistake in the app's set-up, found while Egg starts: it stops the boot. */
+export interface IoErrorOptions extends ErrorOptions {
+  /** The HTTP status for this kind of error. From 500 on it is logged as an error, otherwise as a warning. Default: 400. */
+  status?: number;
+  /** Serializable data for the client, which gets it as `details`. */
+  details?: unknown;
+}
+
+/** The part of an error that a client gets: the `error` of an acknowledgement, or the `data` of a refusal. */
+export interface ErrorAnswer {
+  /** The error's own code if it is made to be shown, else the name of its status, such as `INTERNAL_SERVER_ERROR`. */
+  code: string;
+  message: string;
+  details?: unknown;
+  /** In a refusal: the failure is temporary, and the client should try again. */
+  retry?: true;
+}
+
+/** A mistake in the app's set-up that is found while Egg starts, and stops the boot. */
 export class SetupError extends Error {
   override readonly name = 'SetupError';
 
@@ -82,10 +96,10 @@ export class SetupError extends Error {
 }
 
 /**
- * Calls that need the answer of other workers or servers reject with this when these cannot be reached: `fetchSockets()`,
- * `serverSideEmitWithAck()` and `emitWithAck()` to many, which adds what has been answered as `responses`. `local` before the call
- * asks this process alone, and goes on working. Where a handler does not catch it, the client gets `INTERNAL_SERVER_ERROR`;
- * where connection middleware does not, the client comes back by itself.
+ * The error of a call that needs answers of other workers or servers when these cannot be reached: `fetchSockets()`,
+ * `serverSideEmitWithAck()`, and `emitWithAck()` to many clients, which adds the answers so far as `responses`. With `local` before
+ * the call, only this process is asked, which still works. If a handler does not catch the error, the client gets
+ * `INTERNAL_SERVER_ERROR`; if connection middleware does not, the client reconnects by itself.
  *
  * @example
  * try {
@@ -107,31 +121,24 @@ export class OutageError extends Error {
   }
 }
 
-/** What waits for the answer of a client rejects with this when the client goes. No client is told of it. */
+/** The error of a question to a client that goes before it answers. It is never sent to a client. */
 export class ClientGoneError extends Error {
   override readonly name = 'ClientGoneError';
   readonly code = 'IO_CLIENT_GONE';
 
   constructor() {
-    super(messageOf('IO_CLIENT_GONE', 'the client has gone, and will not answer any more'));
+    super(messageOf('IO_CLIENT_GONE', 'the client disconnected before it answered'));
   }
 }
 
-/** How a problem reads, thrown or logged; the page comes with the package. */
+/** The text of a thrown or logged problem, with its heading in the package's docs. */
 export function messageOf(code: SetupCode | RuntimeCode, problem: string): string {
   return `[egg-socket.io] ${code}: ${problem} (egg-socket.io/docs/errors.md#${code.toLowerCase()})`;
 }
 
-export interface IoErrorOptions extends ErrorOptions {
-  /** An HTTP status that says what kind of error it is. Default: 400. From 500 on it is logged as an error, below as a warning. */
-  status?: number;
-  /** Anything serializable that helps the client; sent along as `details`. */
-  details?: unknown;
-}
-
 /**
- * An error made to be shown: the client gets its code, message and details whole, in production too.
- * Throw it from a controller or from middleware.
+ * An error made to be shown: the client gets its code, message and details, in production too.
+ * Throw it in a controller or in middleware.
  *
  * @example throw new IoError('ROOM_FULL', 'This room is full', { status: 409, details: { limit: 20 } });
  */
@@ -152,31 +159,21 @@ export class IoError extends Error {
   }
 }
 
-/** What a client is told of an error: the `error` of an acknowledgement, or the `data` of a refusal. */
-export interface ErrorAnswer {
-  /** The error's own code where it is made to be shown, else the name of its status, as `INTERNAL_SERVER_ERROR`. */
-  code: string;
-  message: string;
-  details?: unknown;
-  /** In a refusal: only for now, the client should try again. */
-  retry?: true;
-}
-
-/** A text that may come from a client, for the log: short, and on one line. */
+/** Shortens a text for the log, such as one from a client, and puts it on one line. */
 export function oneLine(text: string): string {
   return text.slice(0, 500).replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');
 }
 
-/** What was thrown, as an Error: user code may throw anything. */
+/** Converts a thrown value to an Error, since user code may throw anything. */
 export function toError(thrown: unknown): Error {
   if (thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]') return thrown as Error; // second test: an Error of another realm
   if (typeof thrown === 'string') {
     const error = new Error(thrown);
-    error.stack = `Error: ${thrown}\n    a string was thrown, which has no stack: throw an Error to see where`; // ours would lead nowhere
+    error.stack = `Error: ${thrown}\n    a string was thrown, which has no stack: throw an Error to see where`; // the stack of this function would mislead
     return error;
   }
-  // a fault: nobody has decided that clients, or the log, may see that value
+  // a TypeError counts as a bug, so the value itself is neither sent nor logged
   return new TypeError(
-    `a value that is no Error was thrown: ${thrown !== null && typeof thrown === 'object' ? `an object with ${Object.keys(thrown).join(', ') || 'no keys'}` : typeof thrown}`,
+    `a value that is not an Error was thrown: ${thrown !== null && typeof thrown === 'object' ? `an object with ${Object.keys(thrown).join(', ') || 'no keys'}` : typeof thrown}`,
   );
 }

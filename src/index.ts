@@ -1,4 +1,4 @@
-/** What apps import. The plugin itself is started by Egg, see app.ts. */
+/** The public exports. Egg starts the plugin itself by app.ts. */
 import type { Socket as TcpSocket } from 'node:net';
 import type { Socket as SocketIoSocket } from 'socket.io';
 import type { IoConfig } from './config/options';
@@ -36,13 +36,13 @@ export type {
 
 /** A client in a namespace. */
 export interface Socket extends SocketIoSocket {
-  /** The address of the client as the connection shows it; behind a proxy, `ctx.ip` knows more. */
+  /** The address at the other end of the connection. Behind a proxy that is the proxy: use `ctx.ip`. */
   readonly remoteAddress: string;
 }
 
 /**
- * Egg types `ctx.socket` as the TCP socket of an HTTP request, and another type has to fit that. Since `@types/node` 26 that has a public `server`,
- * and Socket.IO's class a private one: of that class, only the public members fit.
+ * Egg declares `ctx.socket` as the TCP socket of an HTTP request, so our type has to be compatible with that. Since `@types/node` 26 it has a
+ * public `server`, and Socket.IO's class has a private one: only the public members of that class are compatible.
  */
 type ContextSocket = ('server' extends keyof TcpSocket ? Pick<Socket, keyof Socket> : Socket) & TcpSocket & { encrypted: boolean };
 
@@ -54,27 +54,26 @@ declare module 'egg' {
 
   interface Agent {
     /**
-     * Socket.IO's server without clients of its own: what it emits reaches those of all workers, and what is said before they are there waits.
-     * It costs nothing before it is used. It has no routes, middleware or controllers, whatever its type says: egg 4 types all of its
-     * processes alike.
-     * @throws SetupError IO_AGENT_ALONE where there is no way to the workers
+     * Socket.IO's server without clients of its own: emits reach the clients of all workers, and wait if there are no workers yet.
+     * It costs nothing before it is used. It has no routes, middleware or controllers, despite its type: egg 4 has one type for all processes.
+     * @throws SetupError IO_AGENT_ALONE if the agent cannot reach the workers
      */
     io: Server;
   }
 
-  /** What `this.app` of controllers and services is in egg 4. In egg 3 nothing has this name. */
+  /** The type of `this.app` in controllers and services of egg 4. Does not exist in egg 3. */
   interface EggApplicationCore {
     io: Server;
   }
 
   interface Context {
-    /** The client. Only in connection middleware, packet middleware and the controllers of `app/io`. */
+    /** The client. Available in connection middleware, packet middleware and controllers of `app/io` only. */
     get socket(): ContextSocket; // an accessor, as in Egg 4
-    /** `[event, ...args]` of the packet; a client that asks for an acknowledgement puts its function at the end. */
+    /** `[event, ...args]` of the packet, followed by the acknowledgement function if the client asked for one. */
     packet: [event: string, ...args: unknown[]];
-    /** The arguments of the packet, made from `packet` when first read. Their types are known to `PacketContext`. */
+    /** The arguments of the packet, copied from `packet` on first access. For typed arguments, use `PacketContext`. */
     args: unknown[];
-    /** Answers the client; undefined if it did not ask. A controller that returns something need not call it. */
+    /** Acknowledges the packet. Undefined if the client did not ask for that. A controller that returns a value need not call it. */
     ack: Acknowledge | undefined;
   }
 

@@ -1,18 +1,18 @@
-/** Lines of log that others can cause at will: the first ones of a kind are written, the rest are counted and written as one line. */
+/** Limits log lines that others can cause at will: the first lines of a kind are written, the rest are counted and written as one line. */
 
-/** Of `LogLimit`. */
+/** The options of `LogLimit`. */
 export interface LogLimitOptions {
-  /** How long the lines of a kind are counted together, in ms. */
+  /** The period in ms over which lines of a kind are counted. */
   readonly interval: number;
-  /** How many lines of a kind are written in full in each interval. Default: 1. */
+  /** The number of lines of a kind to write in full in each interval. Default: 1. */
   readonly lines?: number;
-  /** How many kinds are told apart in an interval; all further ones count as one kind. Default: 1000. */
+  /** The number of kinds to distinguish in an interval. All others count as one kind. Default: 1000. */
   readonly kinds?: number;
 }
 
 interface Kind {
   lines: number;
-  /** Those that have not been written. */
+  /** The number of lines that were not written. */
   count: number;
   summarize: (count: number) => void;
 }
@@ -22,7 +22,7 @@ export class LogLimit {
   readonly #maxLines: number;
   readonly #maxKinds: number;
   readonly #kinds = new Map<string, Kind>();
-  /** Set while there are kinds: an interval begins with its first line. */
+  /** Set during an interval, which begins with its first line. */
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ interval, lines = 1, kinds = 1000 }: LogLimitOptions) {
@@ -32,9 +32,9 @@ export class LogLimit {
   }
 
   /**
-   * @param name what the lines of a kind have in common, as place and message
-   * @param write writes the line; called at once, or never
-   * @param summarize writes one line for those that were not written; the latest one of its kind is called, when the interval ends
+   * @param name the kind of the line, such as its place and message
+   * @param write writes the line; called at once or never
+   * @param summarize writes one line for all that were not written; at the end of the interval, the latest one of each kind is called
    */
   log(name: string, write: () => void, summarize: (count: number) => void): void {
     const kind = this.#kindOf(name);
@@ -47,7 +47,7 @@ export class LogLimit {
     kind.summarize = summarize;
   }
 
-  /** Ends the interval now: what has been counted is written. To be called when the app closes. */
+  /** Ends the interval and writes the pending counts. To be called when the app closes. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -1,8 +1,8 @@
-/** What users write and what they get: handlers, middleware, contexts. */
+/** The public types of handlers, middleware and contexts. */
 import type { Context } from 'egg';
 
 /**
- * The events that clients send, by namespace: declare yours and `PacketContext` knows their arguments.
+ * The events that clients send, by namespace. Declare yours to give `ctx.args` of `PacketContext` their types.
  *
  * @example
  * declare module 'egg-socket.io' {
@@ -18,46 +18,47 @@ import type { Context } from 'egg';
 // an interface, so that apps can add to it
 export interface ClientEvents {}
 
-/** The arguments of a declared event, with the acknowledgement function where the client asked for one; `unknown[]` where nothing is declared. */
+/** The arguments of a declared event, followed by the acknowledgement function if the client asked for one. `unknown[]` for other events. */
 export type EventArgs<Namespace extends string, Event extends string> = Namespace extends keyof ClientEvents
   ? Event extends keyof ClientEvents[Namespace]
     ? ClientEvents[Namespace][Event] extends (...args: infer Args) => unknown
       ? Args extends [...unknown[], (...answer: never[]) => unknown]
-        ? Args // declared the way the official client is, with the acknowledgement at the end
+        ? Args // declared as for the official client, with the acknowledgement at the end
         : [...Args, ack?: Acknowledge]
       : unknown[]
     : unknown[]
   : unknown[];
 
-/** Answers the client's acknowledgement request. The first answer counts, later ones are ignored. */
+/** Acknowledges an event. Only the first call has an effect. */
 export type Acknowledge = (...answer: unknown[]) => void;
 
-/** The context of one packet; with a namespace and an event of `ClientEvents`, its arguments have their types. */
+/** The context of one packet. With a namespace and an event of `ClientEvents`, its arguments have their types. */
 export type PacketContext<Namespace extends string = string, Event extends string = string> = Context & {
   args: EventArgs<Namespace, Event>;
 };
 
 /**
- * Handles an event. It is called with `this` and its argument both the packet's context (a class controller's method: `this` is the instance).
+ * Handles an event. Both `this` and the argument are the packet's context. In a method of a class controller, `this` is the instance.
  *
- * - What it returns or resolves to, if not undefined, is the acknowledgement of a client that asked for one.
- * - What it throws goes to the client as `{ error: { code, message, details? } }` in the acknowledgement,
- *   or as an `error` event where none was asked for, and into the log.
+ * - The returned or resolved value, unless it is undefined, is the acknowledgement if the client asked for one.
+ * - An error is logged, and sent to the client: as `{ error: { code, message, details? } }` in the acknowledgement,
+ *   or as an `error` event if the client did not ask for one.
  */
 export type Handler = (this: Context, ctx: Context) => unknown;
 
-/** A handler that knows more of its context, as one of `PacketContext<'/chat', 'say'>`. */
+/** A handler with a more specific context, such as `PacketContext<'/chat', 'say'>`. */
 export type SpecificHandler = (this: never, ctx: never) => unknown;
 
-/** What routes are added to: a namespace, or the server for its namespace `/`. */
+/** The method `route()` of namespaces and of the server, which stands for its namespace `/`. */
 export interface Routes {
   /**
-   * Adds a handler for an event that clients send, usually of `app.io.controller`. An event has one; a second one is warned of and ignored.
+   * Adds a handler for an event that clients send. An event has one handler: a second route for it is ignored, with a warning.
    *
-   * `disconnecting`, `disconnect` (the reason is `ctx.args[0]`) and `error` are fired by the server: packet middleware does not run, and nobody is answered.
+   * The events `disconnecting`, `disconnect` (the reason is `ctx.args[0]`) and `error` are fired by the server: packet middleware does not run
+   * around their handlers, and there is no acknowledgement.
    *
-   * @param handler usually one of `app.io.controller`, as `app.io.controller.chat.say` or by its name, `'chat.say'`
-   * @throws SetupError if the event is no string, the handler no function and no name of one, or an option has a wrong type
+   * @param handler usually a controller, such as `app.io.controller.chat.say`, or its name, `'chat.say'`
+   * @throws SetupError if the event is not a string, the handler is neither a function nor the name of one, or an option has a wrong type
    */
   route(event: string, handler: Handler | string, options?: RouteOptions): this;
   route(event: string, handler: SpecificHandler, options?: RouteOptions): this;
@@ -65,27 +66,26 @@ export interface Routes {
 
 export interface RouteOptions {
   /**
-   * Whether each client that asks for an acknowledgement gets one when the handler has ended: what it returned, or null for undefined.
-   * An answer that the handler has given itself, by `ctx.ack()`, counts instead. Default: false, then undefined answers nothing.
+   * Whether to acknowledge always when the handler has ended: with the returned value, or null for undefined. A call of `ctx.ack()` in the
+   * handler takes precedence. Default: false, no acknowledgement for undefined.
    */
   acknowledge?: boolean;
 }
 
 /**
- * A function of the onion around a connection or around a packet.
+ * A function that runs around a connection or around a packet.
  *
- * Around a connection, what stands before `await next()` runs while the client is connecting, what stands after it when the client has gone.
- * Throwing or returning without `next()` refuses the client. The innermost `next()` resolves with the reason of the
- * disconnect, as the event `disconnect` has it, or with undefined if the client was never connected; an outer one with what the middleware inside
- * returns.
+ * Around a connection, the code before `await next()` runs while the client is connecting, and the code after it when the client has gone.
+ * Throwing, or returning without `next()`, refuses the client. The innermost `next()` resolves with the reason of the disconnect, like the
+ * event `disconnect`, or with undefined if the client was never connected. An outer one resolves with the value that the inner middleware returns.
  *
- * Around a packet, without `next()` the packet is dropped. `next()` resolves to what the controller returned.
+ * Around a packet, `next()` resolves with the value that the controller returned. Without `next()`, the packet is dropped.
  */
 export type Middleware = (ctx: Context, next: () => Promise<unknown>) => unknown;
 
 /**
- * The files of `app/io/controller` by name, folders nested. egg-ts-helper writes them down here for each app
- * (with the generator that this package's package.json has); you can as well do so by hand.
+ * The files in `app/io/controller` by name, with nested folders. egg-ts-helper declares them for each app,
+ * with the generator in this package's package.json; you can also declare them by hand.
  *
  * @example
  * import type { IoController } from 'egg-socket.io';
@@ -98,16 +98,16 @@ export type Middleware = (ctx: Context, next: () => Promise<unknown>) => unknown
  */
 export interface IoControllers {}
 
-/** The files of `app/io/middleware` by name, folders nested; written down by egg-ts-helper as well. */
+/** The files in `app/io/middleware` by name, with nested folders; also declared by egg-ts-helper. */
 export interface IoMiddlewares {}
 
-/** `app.io.controller`: the controllers of the app and its plugins by file and method. Of any name where `IoControllers` says nothing. */
+/** `app.io.controller`: the controllers of the app and its plugins, by file and method. Accepts any name if `IoControllers` is empty. */
 export type Controllers = keyof IoControllers extends never ? AnyController : IoControllers;
 
-/** `app.io.middleware`: the middleware of the app and its plugins by file. Of any name where `IoMiddlewares` says nothing. */
+/** `app.io.middleware`: the middleware of the app and its plugins, by file. Accepts any name if `IoMiddlewares` is empty. */
 export type Middlewares = keyof IoMiddlewares extends never ? AnyMiddleware : IoMiddlewares;
 
-/** The handlers that a file in `app/io/controller` makes of what it exports: a class, an object, a function, or a factory of one of these. */
+/** The handlers of a file in `app/io/controller`, from the type of its export: a class, an object, a function, or a factory of one of these. */
 export type IoController<Exports> = 0 extends Exports & 1
   ? AnyController // any: egg-ts-helper cannot import a file that has no default export
   : Exports extends abstract new (...args: never[]) => infer Instance
@@ -120,7 +120,7 @@ export type IoController<Exports> = 0 extends Exports & 1
         ? HandlersOf<Exports>
         : SpecificHandler;
 
-/** One handler a method. What else a class has is left out, and so are members of any name: Egg 4's base class says that it has them. */
+/** One handler for each method. Other members are omitted, and so is the index signature of Egg 4's base class. */
 type HandlersOf<Instance> = {
   readonly [Name in keyof Instance as string extends Name ? never : Instance[Name] extends AnyFunction ? Name : never]: SpecificHandler;
 };

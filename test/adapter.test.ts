@@ -22,13 +22,13 @@ for (const [what, config, code, message] of [
     'an unknown adapter',
     configOf(`{ adapter: 'redis-stream' }`),
     'IO_ADAPTER_UNKNOWN',
-    /config\.io\.adapter names 'redis-stream'; there are redis, redis-sharded, redis-streams, mongo, postgres, or give a function\. Did you mean redis-streams\?/,
+    /config\.io\.adapter names 'redis-stream', which is unknown; use redis, redis-sharded, redis-streams, mongo, postgres or a function\. Did you mean redis-streams\?/,
   ],
   [
     'an adapter without a name',
     configOf(`{ adapter: { maxLen: 1 } }`),
     'IO_ADAPTER_UNKNOWN',
-    /config\.io\.adapter names none; there are redis,/,
+    /config\.io\.adapter has no name; use redis,/,
   ],
   ['a name of every object', configOf(`{ adapter: 'constructor' }`), 'IO_ADAPTER_UNKNOWN', /names 'constructor'/],
   [
@@ -47,13 +47,13 @@ for (const [what, config, code, message] of [
     'an unknown option',
     configOf(`{ adapter: { name: 'redis-streams', maxlen: 100 } }`),
     'IO_CONFIG_INVALID',
-    /config\.io\.adapter\.maxlen is no option of redis-streams; did you mean maxLen\?/,
+    /config\.io\.adapter\.maxlen is not an option of redis-streams; did you mean maxLen\?/,
   ],
   [
     'an address at the wrong place',
     configOf(`{ adapter: { name: 'redis', host: '10.0.0.1' } }`),
     'IO_CONFIG_INVALID',
-    /config\.io\.adapter\.host says how to reach Redis, .* that belongs into config\.io\.redis/,
+    /config\.io\.adapter\.host belongs in config\.io\.redis/,
   ],
   [
     'an option of the wrong type',
@@ -89,13 +89,13 @@ for (const [what, config, code, message] of [
     'Redis beside an adapter that has no use for it',
     configOf(`{ adapter: { name: 'postgres', connection: 'postgres://127.0.0.1' }, redis: {} }`),
     'IO_CONFIG_INVALID',
-    /config\.io\.redis is of no use to the adapter postgres; remove one of the two/,
+    /config\.io\.redis has no effect with the adapter postgres; remove one of the two/,
   ],
   [
     'Redis beside an adapter of your own',
     configOf(`{ adapter: () => {}, redis: {} }`),
     'IO_CONFIG_INVALID',
-    /config\.io\.redis is of no use to a config\.io\.adapter of your own/,
+    /config\.io\.redis has no effect with a config\.io\.adapter of your own/,
   ],
   [
     'two adapters',
@@ -125,13 +125,13 @@ for (const [what, config, code, message] of [
     'sentinels that are none',
     configOf(`{ redis: { sentinels: 'a:26379', name: 'main' } }`),
     'IO_CONFIG_INVALID',
-    /config\.io\.redis\.sentinels must be an array of servers, as \[\{ host: '10\.0\.0\.1', port: 6379 \}\], not a string/,
+    /config\.io\.redis\.sentinels must be an array of servers, such as \[\{ host: '10\.0\.0\.1', port: 6379 \}\], not a string/,
   ],
   [
     'sentinels without the name of the master',
     configOf(`{ redis: { sentinels: [{ host: '127.0.0.1', port: 26379 }] } }`),
     'IO_CONFIG_INVALID',
-    /config\.io\.redis\.name must be the name that the sentinels have for the master/,
+    /config\.io\.redis\.name must be the sentinels' name of the master/,
   ],
   [
     'a Cluster without nodes',
@@ -149,7 +149,7 @@ for (const [what, config, code, message] of [
     'sharded channels of a Cluster',
     configOf(`{ adapter: 'redis-sharded', redis: { nodes: [{ port: 1 }] } }`),
     'IO_CONFIG_INVALID',
-    /config\.io\.adapter 'redis-sharded' does not work over a Redis Cluster: .*; take 'redis'/,
+    /config\.io\.adapter 'redis-sharded' does not support a Redis Cluster: .*; use 'redis'/,
   ],
   [
     'a client by name where there are none',
@@ -161,7 +161,7 @@ for (const [what, config, code, message] of [
     'a client of another name',
     configOf(`{ redis: 'oi' }`, EGG_REDIS),
     'IO_REDIS_CLIENT_UNKNOWN',
-    /names the client 'oi', which config\.redis\.clients does not have; there are: cache, io \(/,
+    /names the client 'oi', which is not in config\.redis\.clients; its clients are: cache, io \(/,
   ],
   [
     'a client of a name of every object',
@@ -173,13 +173,13 @@ for (const [what, config, code, message] of [
     'a name where the only client has none',
     configOf(`{ redis: { use: 'io' } }`, ONE_CLIENT),
     'IO_REDIS_CLIENT_UNKNOWN',
-    /there are: none; config\.redis has one client, without a name: write true/,
+    /its clients are: none; config\.redis has one client, without a name: write true/,
   ],
   [
     'the only client where there are two',
     configOf(`{ redis: true }`, EGG_REDIS),
     'IO_REDIS_CLIENT_UNKNOWN',
-    /config\.io\.redis is true, which stands for the only client of config\.redis; there are: cache, io\. Name one/,
+    /config\.io\.redis is true, which needs exactly one client in config\.redis; its clients are: cache, io\. Name one/,
   ],
 ] as const) {
   test(`${what} stops the boot: ${message.source.slice(0, 60)}`, async t => {

@@ -226,7 +226,7 @@ for (const place of ["Egg's run folder", 'the temporary folder, where the path o
     t.after(() => rundir !== undefined && rm(rundir, { recursive: true, force: true }));
     const first = await startCluster(t, FILES, { workers: 2, rundir });
     const folderOf = async ({ baseDir, agentLog }: Cluster): Promise<string | undefined> =>
-      isTemporary ? /the processes of this app meet in (\S+), since .* too long/.exec(await agentLog())?.[1] : runFoldersOf(baseDir).at(-1);
+      isTemporary ? /the sockets of the workers are in (\S+), since .* too long/.exec(await agentLog())?.[1] : runFoldersOf(baseDir).at(-1);
     const left = (await folderOf(first)) ?? assert.fail('there is no folder');
     const { workers, agent } = processesOf(first.master.pid ?? 0);
     for (const pid of [first.master.pid ?? 0, agent ?? 0, ...workers]) process.kill(pid, 'SIGKILL');
@@ -295,7 +295,7 @@ test('a worker that hangs keeps nobody waiting, and the memory of the others sta
   await flood(sender, listener, 20_000, 10_000); // 200 MB
   const growth = others.map((pid, index) => residentMemory(pid) - (before[index] ?? 0));
   assert.ok(Math.max(...growth) < 64, `${growth.map(Math.round).join(', ')} MB`);
-  assert.equal([...(await cluster.agentLog()).matchAll(/IO_HUB_OVERFLOW: worker \d+ takes no messages/g)].length, 1);
+  assert.equal([...(await cluster.agentLog()).matchAll(/IO_HUB_OVERFLOW: worker \d+ does not read its messages/g)].length, 1);
   goOn();
   while ((await ask(sender, 'count')) !== clients.filter(({ connected }) => connected).length);
 });

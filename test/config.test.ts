@@ -58,7 +58,7 @@ test('a middleware file that exports nothing is warned of where the config does 
     }),
   );
   for (const path of ['middleware/empty', 'admin/empty'])
-    await logged(new RegExp(`^WARN .*IO_MIDDLEWARE_INVALID: \\S+${path}\\.js exports nothing; config\\.io names it nowhere`));
+    await logged(new RegExp(`^WARN .*IO_MIDDLEWARE_INVALID: \\S+${path}\\.js exports nothing; config\\.io does not name it`));
   assert.equal(logs.filter(line => line.includes('IO_MIDDLEWARE_INVALID')).length, 2);
   await connect(t, url);
   const named = await bootError(
@@ -84,10 +84,13 @@ test('a wrong type or value stops the boot and says what it must be', async t =>
     [`{ init: { connectionStateRecovery: 1 } }`, /config\.io\.init\.connectionStateRecovery must be an object/],
     [`{ namespace: ['/'] }`, /config\.io\.namespace must be an object, not an array/],
     [`{ namespace: { '/chat': 'auth' } }`, /config\.io\.namespace\['\/chat'\] must be an object, not a string/],
-    [`{ namespace: { '/chat': { packetMiddleware: 'auth' } } }`, /\['\/chat'\]\.packetMiddleware must be an array of names, as \['auth'\]/],
+    [
+      `{ namespace: { '/chat': { packetMiddleware: 'auth' } } }`,
+      /\['\/chat'\]\.packetMiddleware must be an array of names, such as \['auth'\]/,
+    ],
     [`{ namespace: { '/chat': { connectionMiddleware: [() => {}] } } }`, /\['\/chat'\]\.connectionMiddleware must be an array of names/],
     [`{ namespace: { '/chat': { packetMidleware: [] } } }`, /it has packetMidleware, did you mean packetMiddleware\?/],
-    [`{ namespace: { chat: {}, '/chat': {} } }`, /config\.io\.namespace\['\/chat'\] is there twice, with and without its leading slash/],
+    [`{ namespace: { chat: {}, '/chat': {} } }`, /config\.io\.namespace\['\/chat'\] is set twice, with and without its leading slash/],
     [`{ generateId: 'uuid' }`, /config\.io\.generateId must be a function, not a string/],
     [`{ redis: 6379 }`, /config\.io\.redis must be options, a URL, the name of a client in config\.redis, or true, not 6379/],
     [`{ redis: { port: 'first' } }`, /config\.io\.redis\.port must be a number/],
@@ -105,7 +108,10 @@ test('a wrong type or value stops the boot and says what it must be', async t =>
 
 test('what is gone with Socket.IO 2 stops the boot with what to write instead', async t => {
   for (const [io, message] of [
-    [`{ init: { origins: '*:*' } }`, /config\.io\.init\.origins is of Socket\.IO 2; list the origins in config\.io\.init\.cors\.origin/],
+    [
+      `{ init: { origins: '*:*' } }`,
+      /config\.io\.init\.origins was an option of Socket\.IO 2; list the origins in config\.io\.init\.cors\.origin/,
+    ],
     [`{ redis: { pubClient: {} } }`, /config\.io\.redis\.pubClient: give host and port/],
   ] as const) {
     const error = await bootError(t, configOf(io));
@@ -124,7 +130,7 @@ test('an unknown key of config.io or config.io.init warns with the nearest known
     ['config.io.init.pingTimeOut', 'pingTimeout'],
   ] as const)
     assert.ok(
-      warnings.some(line => line.startsWith('WARN ') && line.includes(`${unknown} is no option; did you mean ${known}?`)),
+      warnings.some(line => line.startsWith('WARN ') && line.includes(`${unknown} is not an option; did you mean ${known}?`)),
       warnings.join('\n'),
     );
   assert.equal(warnings.length, 3);
@@ -132,23 +138,23 @@ test('an unknown key of config.io or config.io.init warns with the nearest known
 
 test('an option at the wrong place is told where it belongs, and one like no other is told nothing that it is not', async t => {
   const misplaced: Record<string, string> = {
-    'cors: {}': 'config.io.cors is no option; did you mean config.io.init.cors?',
-    'pingTimeout: 1': 'config.io.pingTimeout is no option; did you mean config.io.init.pingTimeout?',
-    'origins: []': 'config.io.origins is no option; did you mean config.io.init.cors.origin?',
-    "origin: '*'": 'config.io.origin is no option; did you mean config.io.init.cors.origin?',
-    "packetMiddleware: ['auth']": "config.io.packetMiddleware is no option; did you mean config.io.namespace['/'].packetMiddleware?",
-    "'/chat': {}": "config.io./chat is no option; did you mean config.io.namespace['/chat']?",
-    "host: '10.0.0.1'": 'config.io.host is no option; did you mean config.io.redis.host?',
-    'maxLen: 1': 'config.io.maxLen is no option; did you mean config.io.adapter.maxLen?',
-    'colour: 1': 'config.io.colour is no option; there are init, namespace, adapter, redis, cluster, acknowledge, generateId (',
-    'init: { namespace: {} }': 'config.io.init.namespace is no option; did you mean config.io.namespace?',
-    'init: { credentials: true }': 'config.io.init.credentials is no option; did you mean config.io.init.cors.credentials?',
+    'cors: {}': 'config.io.cors is not an option; did you mean config.io.init.cors?',
+    'pingTimeout: 1': 'config.io.pingTimeout is not an option; did you mean config.io.init.pingTimeout?',
+    'origins: []': 'config.io.origins is not an option; did you mean config.io.init.cors.origin?',
+    "origin: '*'": 'config.io.origin is not an option; did you mean config.io.init.cors.origin?',
+    "packetMiddleware: ['auth']": "config.io.packetMiddleware is not an option; did you mean config.io.namespace['/'].packetMiddleware?",
+    "'/chat': {}": "config.io./chat is not an option; did you mean config.io.namespace['/chat']?",
+    "host: '10.0.0.1'": 'config.io.host is not an option; did you mean config.io.redis.host?',
+    'maxLen: 1': 'config.io.maxLen is not an option; did you mean config.io.adapter.maxLen?',
+    'colour: 1': 'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, acknowledge, generateId (',
+    'init: { namespace: {} }': 'config.io.init.namespace is not an option; did you mean config.io.namespace?',
+    'init: { credentials: true }': 'config.io.init.credentials is not an option; did you mean config.io.init.cors.credentials?',
     'init: { maxDisconnectionDuration: 1 }':
-      'config.io.init.maxDisconnectionDuration is no option; did you mean config.io.init.connectionStateRecovery.maxDisconnectionDuration?',
-    'init: { colour: 1 }': 'config.io.init.colour is no option (',
-    'init: { cors: { origins: [] } }': 'config.io.init.cors.origins is no option; did you mean config.io.init.cors.origin?',
-    'init: { cors: { orign: [] } }': 'config.io.init.cors.orign is no option; did you mean origin?',
-    'redis: { port: 1, maxLen: 1 }': 'config.io.redis.maxLen is no option; did you mean config.io.adapter.maxLen?',
+      'config.io.init.maxDisconnectionDuration is not an option; did you mean config.io.init.connectionStateRecovery.maxDisconnectionDuration?',
+    'init: { colour: 1 }': 'config.io.init.colour is not an option (',
+    'init: { cors: { origins: [] } }': 'config.io.init.cors.origins is not an option; did you mean config.io.init.cors.origin?',
+    'init: { cors: { orign: [] } }': 'config.io.init.cors.orign is not an option; did you mean origin?',
+    'redis: { port: 1, maxLen: 1 }': 'config.io.redis.maxLen is not an option; did you mean config.io.adapter.maxLen?',
   };
   for (const [io, warning] of Object.entries(misplaced)) {
     const { logs } = await startApp(t, configOf(`{ ${io} }`));
@@ -160,7 +166,7 @@ test('an option at the wrong place is told where it belongs, and one like no oth
 
 test('middleware beside the namespaces rather than in one stops the boot', async t => {
   const error = await bootError(t, configOf(`{ namespace: { connectionMiddleware: ['auth'] } }`));
-  assert.match(error.message, /must be in a namespace, as config\.io\.namespace\['\/'\]\.connectionMiddleware/);
+  assert.match(error.message, /must be inside a namespace, as in config\.io\.namespace\['\/'\]\.connectionMiddleware/);
   const other = await bootError(t, configOf(`{ namespace: { '/chat': { cors: {} } } }`));
   assert.match(other.message, /it has cors, did you mean config\.io\.init\.cors\?/);
   const none = await bootError(t, configOf(`{ namespace: { '/chat': { colour: 1 } } }`));
@@ -286,8 +292,11 @@ test("wsEngine 'uws' means its fork eiows", async t => {
 
 test('a WebSocket engine that is not installed, or is none, stops the boot with what to install', async t => {
   for (const [name, message] of [
-    ['uws', /wsEngine is 'uws' \('uws' is gone since 2019, eiows is its maintained fork\): run `npm install eiows`, or take 'ws'/],
-    ['no-such-engine', /wsEngine is 'no-such-engine': run `npm install no-such-engine`, or take 'ws'/],
+    [
+      'uws',
+      /wsEngine is 'uws' \('uws' has been unmaintained since 2019; eiows is its maintained fork\): run `npm install eiows`, or use 'ws'/,
+    ],
+    ['no-such-engine', /wsEngine is 'no-such-engine': run `npm install no-such-engine`, or use 'ws'/],
     ['my-engine', /wsEngine is 'my-engine', but the package my-engine exports no WebSocket server/],
   ] as const) {
     const error = await bootError(t, configOf(`{ init: { wsEngine: '${name}' } }`, enginePackage('my-engine', '{ name: 1 }')));
@@ -303,7 +312,7 @@ test('app.io.engine says from when on it is there, and then is', async t => {
   for (const place of ['configDidLoad()', 'async willReady()']) {
     const error = await bootError(t, early(place));
     assert.equal(error.code, 'IO_ENGINE_MISSING');
-    assert.match(error.message, /app\.io\.engine is not there before the HTTP server is; look at it in serverDidReady\(\)/);
+    assert.match(error.message, /app\.io\.engine does not exist before the HTTP server; read it in serverDidReady\(\)/);
   }
   const { io, url, app } = await startApp(t, {
     'app.js': `

@@ -149,11 +149,11 @@ test('middleware that does not end while its client waits is named in the log, o
   await entered;
   newClient(t, `${url}/held`);
   await logged(
-    /^WARN .*middleware 'guard' has not ended after 0\.05 s, and the client waits, namespace \/held, socket \S+: call next\(\), or throw$/,
+    /^WARN .*middleware 'guard' has not ended after 0\.05 s, and the client is waiting, namespace \/held, socket \S+: call next\(\), or throw$/,
   );
   io.of('/used').use(() => {});
   main.io.socket('/used');
-  await logged(/^WARN .*middleware of use\(\) has not ended after 0\.05 s, and the client waits, namespace \/used/);
+  await logged(/^WARN .*middleware of use\(\) has not ended after 0\.05 s, and the client is waiting, namespace \/used/);
   assert.equal(logs.filter(line => line.includes('has not ended')).length, 2);
 });
 

@@ -198,8 +198,8 @@ test('app.io.controllers and app.io.middlewares are the old names of app.io.cont
   assert.deepEqual(
     logs.filter(line => line.includes('IO_DEPRECATED')).map(line => line.replace(/ \(.*/, '')),
     [
-      'WARN [egg-socket.io] IO_DEPRECATED: app.io.controllers is of egg-socket.io 4; use app.io.controller',
-      'WARN [egg-socket.io] IO_DEPRECATED: app.io.middlewares is of egg-socket.io 4; use app.io.middleware',
+      'WARN [egg-socket.io] IO_DEPRECATED: app.io.controllers is deprecated; use app.io.controller',
+      'WARN [egg-socket.io] IO_DEPRECATED: app.io.middlewares is deprecated; use app.io.middleware',
     ],
   );
 });

@@ -214,7 +214,7 @@ for (const adapter of ['in-memory', 'Redis'] as const) {
     const lines = warnings(logs);
     for (const [name, { old, use = '' }] of Object.entries(IDIOMS)) {
       if (old === undefined) continue;
-      const of = lines.filter(line => line.includes(`IO_DEPRECATED: ${old} is of Socket.IO 2; use ${use}`));
+      const of = lines.filter(line => line.includes(`IO_DEPRECATED: ${old} is deprecated; use ${use}`));
       assert.equal(of.length, 1, name);
     }
   });

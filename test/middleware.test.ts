@@ -365,7 +365,7 @@ test('middleware that calls next() after it has ended is named in the log, once'
     await handled;
   }
   client.emit('fail');
-  await logged(/ERROR .*what app\/io\/middleware\/admin\/late began by next\(\) after it had ended has failed, .*Error: a mishap/);
+  await logged(/ERROR .*next\(\) failed, which app\/io\/middleware\/admin\/late has called after it had ended, .*Error: a mishap/);
   await assert.rejects(connect(t, `${url}/connection`), { message: 'Connection refused' });
   assert.equal(logs.filter(line => /^WARN .*app\/io\/middleware\/admin\/late has called next\(\) after it had ended/.test(line)).length, 1);
 });

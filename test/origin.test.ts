@@ -237,7 +237,10 @@ test('a refusal names the host, the header that it comes from, and the remedy th
   const origin = 'https://shop.example';
 
   const direct = await remedyFor(t, { origin, host: 'api.example' });
-  assert.match(direct, /"https:\/\/shop\.example" may not connect to host "api\.example" \(header Host\); to allow it, list it in/);
+  assert.match(
+    direct,
+    /"https:\/\/shop\.example" was refused: the request is for host "api\.example" \(header Host\); to allow the page, list it in/,
+  );
   assert.match(direct, list);
 
   const trusted = await remedyFor(t, { origin, host: 'app:7001', 'x-forwarded-host': 'shop.example:443' });
@@ -246,16 +249,20 @@ test('a refusal names the host, the header that it comes from, and the remedy th
 
   for (const host of ['localhost:7001', '127.0.0.1:7001', '10.0.0.7', '[::1]:7001', 'backend', 'chat.svc.cluster.local']) {
     const changed = await remedyFor(t, { origin, host });
-    assert.match(changed, /a proxy in front of the app, that has to pass Host on as it is \(no changeOrigin\); else, to allow it/, host);
+    assert.match(
+      changed,
+      /a proxy in front of the app serves the page, it must not change Host \(no changeOrigin\); otherwise, to allow the page/,
+      host,
+    );
     assert.match(changed, list);
   }
 
   const behind = await remedyFor(t, { origin, host: 'app:7001', 'x-forwarded-host': 'other.example' }, 'exports.proxy = true;');
-  assert.match(behind, /host "other\.example" \(header X-Forwarded-Host\); to allow it, list it/);
+  assert.match(behind, /host "other\.example" \(header X-Forwarded-Host\); to allow the page, list it/);
   const own = `exports.proxy = true; exports.hostHeaders = 'x-host';`;
   assert.match(await remedyFor(t, { origin, 'x-host': 'other.example' }, own), /host "other\.example" \(header x-host\)/);
 
-  assert.match(await remedyFor(t, { origin: 'null' }), /to allow it, list it in config\.io\.init\.cors\.origin \(egg-socket\.io/);
+  assert.match(await remedyFor(t, { origin: 'null' }), /to allow the page, list it in config\.io\.init\.cors\.origin \(egg-socket\.io/);
 });
 
 test('lines of log of made-up origins are limited', async t => {
@@ -399,8 +406,8 @@ test('a request of a session whose handshake had an origin has to name the same 
     }
   }
   const [line = ''] = refusals(app);
-  assert.match(line, /^WARN .*has the origin "https:\/\/evil\.example", and the handshake of its session had "https:\/\/a\.example"/);
-  assert.match(line, /leave Origin as it is/);
+  assert.match(line, /^WARN .*has the origin "https:\/\/evil\.example", but the handshake of its session had "https:\/\/a\.example"/);
+  assert.match(line, /must not change Origin/);
   assert.equal(refusals(app).length, 8, 'each pair once');
 });
 
@@ -539,14 +546,14 @@ test('a cors option that lets old clients in, or names nobody, is not warned of,
     await app.close();
   }
   const remedies = {
-    [`{ origin: '*' }`]: 'origin to a list of your sites (true lets every site act for its visitors) and credentials: true',
-    [`{ origin: '*', credentials: true }`]: 'origin to a list of your sites (true lets every site act for its visitors)',
+    [`{ origin: '*' }`]: 'origin to a list of your sites (with true, any site could act for its visitors) and credentials: true',
+    [`{ origin: '*', credentials: true }`]: 'origin to a list of your sites (with true, any site could act for its visitors)',
     [`{ origin: /x/ }`]: 'credentials: true',
     [`{ origin: (origin, answer) => answer(null, true) }`]: 'credentials: true',
   };
   for (const [cors, remedy] of Object.entries(remedies)) {
     const app = await start(t, `exports.io = { init: { cors: ${cors} } };`);
-    assert.ok((await app.logged(BOOT_WARNING)).includes(`otherwise: set ${remedy} there; if`), cors);
+    assert.ok((await app.logged(BOOT_WARNING)).includes(`by default: set ${remedy} there; if`), cors);
     await app.close();
   }
 });

@@ -240,7 +240,7 @@ test('the function of a parent that does not answer is named in the log, once a 
   const client = await RawClient.open(t, url);
   const answers = [];
   for (const name of ['/a', '/b', '/c']) answers.push(await ask(() => client.send(`40${name},`)));
-  const waits = 'the function of a parent namespace has not answered after 0.05 s, and the client waits';
+  const waits = 'the function of a parent namespace has not answered after 0.05 s, and the client is waiting';
   await logged(new RegExp(`^WARN .*${waits}, namespace made on demand, socket \\S+: call its third argument$`));
   assert.equal(logs.filter(line => line.includes(waits)).length, 1);
   client.vanish();

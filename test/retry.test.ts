@@ -126,9 +126,7 @@ for (const version of [2, 3, 4] satisfies ClientVersion[]) {
     await connected;
     assert.deepEqual(heard, ['connect']);
     assert.equal(io.of('/made').sockets.size, 1);
-    await running.logged(
-      /^ERROR .*not connected for now, the client is to try again, namespace made on demand, socket \S+: Error: connect/,
-    );
+    await running.logged(/^ERROR .*connection postponed, the client will try again, namespace made on demand, socket \S+: Error: connect/);
     client.disconnect();
     await nothingRemains(io);
   });
@@ -175,12 +173,12 @@ test('one line of log a second, the first in full and then their number', async 
     await asked;
   }
   await running.logged(
-    /^ERROR .*not connected for now, the client is to try again, namespace \/chat, socket \S+: Error: connect ECONNREFUSED.*\n? +at/s,
+    /^ERROR .*connection postponed, the client will try again, namespace \/chat, socket \S+: Error: connect ECONNREFUSED.*\n? +at/s,
   );
   const closing = running.close();
   await Promise.all(clients.map(async client => client.closed));
   await closing;
-  const lines = running.logs.filter(line => line.includes('not connected for now'));
+  const lines = running.logs.filter(line => line.includes('connection postponed'));
   const inFull = lines.filter(line => /\n +at /.test(line)).length;
   const counted = lines.map(line => Number(/: (\d+) more within a second/.exec(line)?.[1] ?? 0)).reduce((sum, count) => sum + count, 0);
   assert.equal(inFull + counted, 5, lines.join('\n'));
@@ -239,7 +237,7 @@ test('a client that opens another namespace while it is put off is told in the e
   trouble(running, 'refused');
   const client = await RawClient.open(t, running.url);
   client.send('40/chat,');
-  await running.logged(/not connected for now/);
+  await running.logged(/connection postponed/);
   client.send('40/free,');
   await client.frame(/^40\/free,/);
   assert.match(await client.frame(/^44/), /^44\/chat,.*"retry":true/);
@@ -252,7 +250,7 @@ test('a client that is put off and asks again is let in, and stays', async t => 
   trouble(running, 'refused');
   const client = await RawClient.open(t, running.url);
   client.send('40/chat,');
-  await running.logged(/not connected for now/);
+  await running.logged(/connection postponed/);
   await internals(running.io).runtime.inFlight.idle();
   assert.equal(remains(running.io).preConnectSockets, 0);
   trouble(running, undefined);
@@ -313,5 +311,5 @@ test('trouble in what the app gave to use() is tried again as well, and internal
     assert.doesNotMatch(error.message, /secret|10\.0/, name);
     assert.equal((error.data as { retry?: boolean }).retry, name === '/away' ? true : undefined, name);
   }
-  await logged(/not connected for now.*ECONNREFUSED|not connected for now.*connect 10/);
+  await logged(/connection postponed.*ECONNREFUSED|connection postponed.*connect 10/);
 });

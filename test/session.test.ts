@@ -257,7 +257,7 @@ test('a client comes back by itself when the store has failed, whatever the stor
   const client = newClient(t, running.url, { extraHeaders, reconnection: true, reconnectionDelay: 10, reconnectionDelayMax: 50 });
   const errors: unknown[] = [];
   client.on('connect_error', error => errors.push(error));
-  await running.logged(/^ERROR .*not connected for now, the client is to try again.*the store is down/);
+  await running.logged(/^ERROR .*connection postponed, the client will try again.*the store is down/);
   const connected = next(client, 'connect');
   Reflect.set(running.app, 'storeFails', false);
   await connected;

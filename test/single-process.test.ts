@@ -88,7 +88,7 @@ test('in a single process, the log says what to call where clients come to a sec
   assert.equal((await fetch(otherUrl)).status, 200);
   const lines = (await log()).match(/ ERROR .*IO_SERVER_UNKNOWN.*/g) ?? [];
   assert.equal(lines.length, 1);
-  assert.match(lines[0] ?? '', /a request for \/socket\.io has come by an HTTP server .*; call app\.io\.attach\(server\)/);
+  assert.match(lines[0] ?? '', /a request for \/socket\.io has reached an HTTP server without Socket\.IO; call app\.io\.attach\(server\)/);
 });
 
 test('in a single process, close() ends all in good order, and the process by itself', async t => {

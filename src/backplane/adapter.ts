@@ -1,4 +1,4 @@
-/** What broadcasts go through: the one place that chooses it. */
+/** Chooses the backplane and the adapter for broadcasts. No other file does. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Namespace } from 'socket.io';
@@ -20,20 +20,20 @@ import { wrap } from './wrappers/table';
 
 interface Surroundings {
   readonly logger: Logger;
-  /** Of the app, where the packages of adapters are installed. */
+  /** The app's folder, where the packages of adapters are installed. */
   readonly baseDir: string;
-  /** Makes the backplane of an app that names no adapter. Undefined where its processes have no hub. */
+  /** Creates the hub's backplane for an app without an adapter. Undefined if there is no hub. */
   readonly hub: (() => Backplane) | undefined;
 }
 
 interface Parts {
   readonly backplane: Backplane | undefined;
   readonly deprecations: Deprecations;
-  /** Resolves when the backplane can be used, where calls before that are to wait. */
+  /** If set, calls wait until it resolves. */
   readonly opened?: Promise<void>;
 }
 
-/** The way to other processes. Undefined where there is none, or an adapter of the app's own is one. */
+/** Creates the backplane. Undefined if there are no other processes, or the app has an adapter of its own. */
 export function createBackplane(adapter: AdapterSettings | undefined, { logger, baseDir, hub }: Surroundings): Backplane | undefined {
   switch (adapter?.name) {
     case 'redis':
@@ -56,7 +56,7 @@ export function createBackplane(adapter: AdapterSettings | undefined, { logger, 
   return hub?.();
 }
 
-/** Makes the adapter of each namespace, with its wrappers. */
+/** Creates the factory of adapters, which wraps each adapter. */
 export function createAdapterFactory(
   { init, adapter: settings }: Pick<Settings, 'init' | 'adapter'>,
   { backplane, deprecations, opened }: Parts,
@@ -76,7 +76,7 @@ export function createAdapterFactory(
   };
 }
 
-/** A package that the app has to install, and where it is. */
+/** Loads an optional package from the app. @throws SetupError if it is not installed */
 function packageOf<Package>(adapter: AdapterSettings['name'], baseDir: string): { exported: Package; path: string } {
   const name = `@socket.io/${adapter}-adapter`;
   const require = createRequire(join(baseDir, 'package.json'));

@@ -1,6 +1,6 @@
 /**
- * Which messages from a backend an adapter can use. Whoever can write to the backend may have written them, and adapters take what they expect for
- * granted: what is missing would throw where nobody catches it.
+ * Validates messages from a backend. Any program with access to the backend may have written them, and adapters do not check them:
+ * a missing field would cause an uncaught error.
  */
 import { MessageType } from 'socket.io-adapter';
 
@@ -15,12 +15,12 @@ const RESERVED: ReadonlySet<unknown> = new Set([
   'removeListener',
 ]);
 
-/** Those that the server itself fires on a namespace. */
+/** Events that the server itself fires on a namespace. */
 const RESERVED_BY_SERVERS: ReadonlySet<unknown> = new Set(['connect', 'connection', 'new_namespace', 'newListener', 'removeListener']);
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What adapters that stand on Socket.IO's ClusterAdapter tell each other; MongoDB's speaks the same. */
+/** Whether a value is a message of Socket.IO's ClusterAdapter, or of the adapter for MongoDB, which has the same format. */
 export function isClusterMessage(value: unknown): boolean {
   if (!isObject(value) || typeof value['uid'] !== 'string' || typeof value['nsp'] !== 'string') return false;
   const { type, data } = value;
@@ -44,7 +44,7 @@ export function isClusterMessage(value: unknown): boolean {
   }
 }
 
-/** What they answer. */
+/** Whether a value is an answer of such an adapter. */
 export function isClusterResponse(value: unknown): boolean {
   if (!isObject(value) || !isObject(value['data'])) return false;
   const { requestId, sockets, clientCount } = value['data'];
@@ -56,13 +56,13 @@ export function isClusterResponse(value: unknown): boolean {
       return isCount(clientCount);
     case MessageType.SERVER_SIDE_EMIT_RESPONSE:
     case MessageType.BROADCAST_ACK:
-      return true; // whatever the other server or its client has answered
+      return true; // the answer itself may be anything
     default:
       return false;
   }
 }
 
-/** An event for clients, as the adapter would encode it; clients refuse names that are reserved, and close. */
+/** Whether a value is a packet with an event for clients. Clients would close the connection for a reserved name. */
 export function isEvent(packet: unknown): boolean {
   if (!isObject(packet) || packet['type'] !== EVENT || !isOptional(packet['nsp'], 'string') || !isOptional(packet['id'], 'number'))
     return false;
@@ -70,19 +70,19 @@ export function isEvent(packet: unknown): boolean {
   return Array.isArray(data) && (typeof data[0] === 'number' || (typeof data[0] === 'string' && !RESERVED.has(data[0])));
 }
 
-/** An event for servers. */
+/** Whether a value is an event of `serverSideEmit()`. */
 export function isServerEvent(args: unknown): args is [string, ...unknown[]] {
   return Array.isArray(args) && typeof args[0] === 'string' && !RESERVED_BY_SERVERS.has(args[0]);
 }
 
-/** Whom it is for. Emitters leave out what is empty. */
+/** Whether a value is the target of a broadcast. Emitters omit empty fields. */
 export function isTarget(opts: unknown): boolean {
   if (!isObject(opts)) return false;
   const { rooms, except, flags } = opts;
   return (isNothing(rooms) || isRoomList(rooms)) && (isNothing(except) || isRoomList(except)) && (isNothing(flags) || isObject(flags));
 }
 
-/** Old apps have numbers among them. */
+/** Whether a value is a list of rooms. Old apps use numbers too. */
 export function isRoomList(rooms: unknown): boolean {
   return isListOf(rooms, isRoom);
 }
@@ -91,7 +91,7 @@ export function isRoom(room: unknown): boolean {
   return typeof room === 'string' || typeof room === 'number';
 }
 
-/** What is told of a socket. */
+/** Whether a value has the details of a socket. */
 export function isSocketDetails(value: unknown): boolean {
   return isObject(value) && typeof value['id'] === 'string' && isObject(value['handshake']) && isRoomList(value['rooms']);
 }
@@ -105,10 +105,10 @@ export function isListOf(value: unknown, isItem: (item: unknown) => boolean): va
 }
 
 export function isCount(value: unknown): boolean {
-  return Number.isInteger(value) && (value as number) >= 0; // an integer
+  return Number.isInteger(value) && (value as number) >= 0; // checked just now
 }
 
-/** Absent, or of this type. MessagePack has null where nothing was. */
+/** Whether a value is absent or of this type. MessagePack encodes undefined as null. */
 export function isOptional(value: unknown, type: 'boolean' | 'number' | 'string'): boolean {
   return isNothing(value) || typeof value === type;
 }

@@ -1,7 +1,7 @@
-/** What adapters of Socket.IO tell each other, as far as the wrappers write or count it. */
+/** The messages between adapters of Socket.IO, as far as the wrappers write or count them. */
 import { type BroadcastOptions, MessageType } from 'socket.io-adapter';
 
-/** Messages that others miss if they do not arrive, which is not so of a heartbeat. */
+/** The types of messages to count when they are lost. A lost heartbeat does not matter. */
 const MISSED: ReadonlySet<unknown> = new Set([
   MessageType.BROADCAST,
   MessageType.SOCKETS_JOIN,
@@ -14,12 +14,12 @@ export function isMissed({ type }: { type?: unknown }): boolean {
   return MISSED.has(type);
 }
 
-/** For the sockets of this server alone. */
+/** The same options, limited to the sockets of this server. */
 export function locally(opts: BroadcastOptions): BroadcastOptions {
   return { ...opts, flags: { ...opts.flags, local: true } };
 }
 
-/** As other servers read it. */
+/** Options in the form that other servers read. */
 export function encoded({ rooms, except = new Set(), flags = {} }: BroadcastOptions): object {
   return { rooms: [...rooms], except: [...except], flags };
 }

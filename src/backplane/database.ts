@@ -1,4 +1,4 @@
-/** What PostgreSQL and MongoDB have in common as the backplane. */
+/** The common part of the backplanes for PostgreSQL and MongoDB. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { toError } from '../errors';
 import { PulsedBackplane } from './pulsed-backplane';

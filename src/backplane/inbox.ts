@@ -1,20 +1,20 @@
-/** Messages from a backend that cannot be used. Others can write them at will, so the log has few lines of them. */
+/** Logs unusable messages from a backend. */
 import type { Logger } from '../egg';
 import { messageOf, oneLine, toError } from '../errors';
 import { LogLimit } from '../log-limit';
 
-/** Says in the log what has come from one backend and could not be used. What others write at will does not fill it. */
+/** The log of one backend. The number of lines is limited, since others can write any number of messages. */
 export class Inbox {
   readonly #logger: Logger;
   readonly #from: string;
   readonly #place: string;
-  readonly #limit = new LogLimit({ interval: 60_000, kinds: 20 }); // names of channels are made up at will, too
-  /** How many messages have been read, good or bad. */
+  readonly #limit = new LogLimit({ interval: 60_000, kinds: 20 }); // others also choose the names of channels
+  /** The number of messages that have been read, valid or not. */
   read = 0;
 
   /**
-   * @param from what it comes from, as `Redis at 127.0.0.1:6379`
-   * @param place what the places are there of which `receive` is told the names
+   * @param from the backend, for example `Redis at 127.0.0.1:6379`
+   * @param place the kind of place whose names the methods get, for example `channel`
    */
   constructor(logger: Logger, from: string, place = 'channel') {
     this.#logger = logger;
@@ -22,7 +22,7 @@ export class Inbox {
     this.#place = place;
   }
 
-  /** A message that no adapter has written is dropped. @param channel where it has come from */
+  /** Logs that an invalid message was dropped. @param channel the source of the message */
   drop(channel: string | Buffer): void {
     const place = `${this.#from}, ${this.#place} ${oneLine(channel.toString()).slice(0, 100)}`;
     const write = (problem: string): void => this.#logger.warn(messageOf('IO_MESSAGE_INVALID', problem));
@@ -36,7 +36,7 @@ export class Inbox {
     );
   }
 
-  /** What has read a message has thrown: since it is none, if that is an `InvalidMessage`, or for some reason of this server. */
+  /** Logs an error while a message was handled: an `InvalidMessage` means that it was dropped, any other error is this server's. */
   fail(channel: string | Buffer, thrown: unknown): void {
     if (thrown instanceof InvalidMessage) {
       this.drop(channel);
@@ -45,10 +45,10 @@ export class Inbox {
     const error = toError(thrown);
     this.#limit.log(
       `${error.name}: ${error.message}`,
-      () => this.#logger.error('[egg-socket.io] a message over %s has failed here:', this.#from, error),
+      () => this.#logger.error('[egg-socket.io] handling a message from %s failed:', this.#from, error),
       count =>
         this.#logger.error(
-          '[egg-socket.io] %d more %s over %s failed here in the last minute: %s',
+          '[egg-socket.io] handling %d more %s from %s failed in the last minute: %s',
           count,
           count === 1 ? 'message' : 'messages',
           this.#from,
@@ -57,11 +57,11 @@ export class Inbox {
     );
   }
 
-  /** To be called when nothing is received any more. */
+  /** Writes pending counts. To be called when nothing is received any more. */
   close(): void {
     this.#limit.flush();
   }
 }
 
-/** Thrown by what reads a message, for the Inbox to drop it. */
+/** Thrown for a message that is invalid. */
 export class InvalidMessage extends Error {}

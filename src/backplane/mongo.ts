@@ -22,12 +22,12 @@ interface MongoClient {
   close(): Promise<void>;
 }
 
-/** What `@socket.io/mongo-adapter` exports. */
+/** The exports of `@socket.io/mongo-adapter`. */
 export interface MongoPackage {
   createAdapter(collection: object, options: object): (nsp: Namespace) => Adapter;
 }
 
-/** The size of the capped collection that is made where there is none, in bytes. */
+/** The size in bytes of the capped collection, if the plugin has to create it. */
 const COLLECTION_SIZE = 1_000_000;
 
 export class MongoBackplane extends DatabaseBackplane {
@@ -38,7 +38,7 @@ export class MongoBackplane extends DatabaseBackplane {
   readonly #collection: string;
   #hasCollection = false;
 
-  /** @param path where the package has been found: mongodb comes with it */
+  /** @param path the path of the adapter's package, whose dependency mongodb is loaded */
   constructor({ options }: DatabaseSettings, logger: Logger, { createAdapter }: MongoPackage, path: string) {
     const { url, database, collection = 'socket.io-adapter-events', ...others } = options;
     super(`MongoDB at ${addressOf(String(url))}`, 'IO_DATABASE_DOWN', logger);
@@ -65,14 +65,14 @@ export class MongoBackplane extends DatabaseBackplane {
     this.onPulse(pulse);
   }
 
-  protected reconnect(): void {} // the client does that itself
+  protected reconnect(): void {} // the client reconnects by itself
 
   protected async disconnect(): Promise<void> {
     await closeInTime(this.#client.close());
   }
 }
 
-/** For the log, without the password. */
+/** The address for the log, without the password. */
 function addressOf(url: string): string {
   return url.replace(/^.*?:\/\/(.*@)?([^/?]*).*$/, '$2');
 }

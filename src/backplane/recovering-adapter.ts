@@ -1,6 +1,6 @@
 /**
- * The adapter in memory of a server with connection state recovery: it keeps what it emits, and who has gone, for those that come back.
- * Unlike Socket.IO's own it recovers clients that have heard nothing yet, or nothing for longer than emits are kept.
+ * The in-memory adapter for connection state recovery: it keeps emits and the sessions of disconnected clients for a while. Unlike Socket.IO's
+ * own, it also recovers clients that have not received any emit yet, or none for longer than emits are kept.
  */
 import { randomBytes } from 'node:crypto';
 import type { Namespace } from 'socket.io';
@@ -8,12 +8,12 @@ import { Adapter, type BroadcastOptions, type Session } from 'socket.io-adapter'
 import { serverInternals } from '../internals/socket-io';
 import { type EncodedPacket, type Event, PacketCodec } from './packet-codec';
 
-/** What Socket.IO hands over when a client has gone. */
+/** The session of a disconnected client, as Socket.IO passes it. */
 export type Gone = Omit<Session, 'missedPackets'>;
 
-/** A client that has gone and may come back. */
+/** A session that may be recovered. */
 interface Kept extends Gone {
-  /** The number of the first emit after it had connected. */
+  /** The number of the first emit after the client connected. */
   readonly since: number;
   readonly goneAt: number;
 }
@@ -30,18 +30,18 @@ const FORGET_INTERVAL = 60_000;
 
 export class RecoveringAdapter extends Adapter {
   readonly #codec: PacketCodec;
-  /** In ms. */
+  /** The longest time in ms for which a client may be disconnected. */
   readonly #maxAway: number;
-  /** How long an emit is kept, in ms: a client that vanishes without a word is missed only after its heartbeat. */
+  /** The time in ms to keep emits. Longer, since a silent network loss is detected only after a heartbeat. */
   readonly #maxAge: number;
   /** By the client's private id. */
   readonly #gone = new Map<string, Kept>();
-  /** For each client that is here, the number of the first emit after it had connected. */
+  /** For each connected client, the number of the first emit after it connected. */
   readonly #since = new Map<string, number>();
   #emits: Emit[] = [];
-  /** The number of the first of them. */
+  /** The number of the first of `#emits`. */
   #first = 0;
-  /** Offsets of a server that ran before mean nothing here. */
+  /** Distinguishes offsets of this server from those of an earlier one. */
   readonly #prefix = `${randomBytes(6).toString('base64url')}-`;
   #timer: NodeJS.Timeout | undefined;
 
@@ -64,7 +64,7 @@ export class RecoveringAdapter extends Adapter {
     super.broadcast(packet, opts);
   }
 
-  /** A client has connected: from now on it may miss emits. @param held how many of the latest emits waited for it */
+  /** To be called when a client has connected. @param held the number of latest emits that have been held back for it */
   admit(id: string, held: number): void {
     this.#since.set(id, this.#first + this.#emits.length - held);
   }
@@ -74,20 +74,20 @@ export class RecoveringAdapter extends Adapter {
     super.delAll(id);
   }
 
-  /** One that is put back, since the client that came back has gone before it had connected, keeps its time. */
+  /** Keeps a session. One that was taken out by `restoreSession` and is put back unused keeps its times. */
   override persistSession(gone: Gone & Partial<Kept>): void {
     const { since = this.#since.get(gone.sid) ?? 0, goneAt = Date.now() } = gone;
     this.#gone.set(gone.pid, { ...gone, since, goneAt });
     this.#keepForAWhile();
   }
 
-  /** Takes a session out: it is for one client. */
+  /** Takes out a session, since only one client may recover it. */
   override async restoreSession(pid: string, offset: string): Promise<Session> {
     const kept = this.#gone.get(pid);
     this.#gone.delete(pid);
-    if (!kept || kept.goneAt + this.#maxAway < Date.now()) return null as unknown as Session; // Socket.IO's own does so, whatever its type says
+    if (!kept || kept.goneAt + this.#maxAway < Date.now()) return null as unknown as Session; // like Socket.IO's own, despite its type
     const last = offset.startsWith(this.#prefix) ? Number(offset.slice(this.#prefix.length)) : Number.NaN;
-    // an offset is of no help where the client has heard nothing since it connected
+    // the offset is unusable if the client has not received anything since it connected
     const next = last >= kept.since && last < this.#first + this.#emits.length ? last + 1 : kept.since;
     const missedPackets = this.#emits
       .slice(Math.max(0, next - this.#first))
@@ -117,7 +117,7 @@ export class RecoveringAdapter extends Adapter {
   }
 }
 
-/** Whether a broadcast is for a client that is in these rooms. */
+/** Whether a broadcast reaches a client in these rooms. */
 export function isFor(rooms: readonly string[], { rooms: wanted, except }: BroadcastOptions): boolean {
   return (wanted.size === 0 || rooms.some(room => wanted.has(room))) && !rooms.some(room => except?.has(room));
 }

@@ -1,4 +1,4 @@
-/** `agent.io`: Socket.IO's server in the agent. It has no clients of its own; what it emits reaches those of all workers. */
+/** `agent.io`: Socket.IO's server in the agent. It has no clients of its own; its emits reach the clients of all workers. */
 import { Server, type ServerOptions } from 'socket.io';
 import { createAdapterFactory, createBackplane } from '../backplane/adapter';
 import type { Backplane } from '../backplane/backplane';
@@ -18,14 +18,14 @@ export class AgentIo {
     const backplane = createBackplane(adapter, {
       logger,
       baseDir,
-      hub: hub === undefined ? undefined : () => new HubBackplane(hub, 'agent', logger, { onlySpeaks: true }),
+      hub: hub === undefined ? undefined : () => new HubBackplane(hub, 'agent', logger, { isSendOnly: true }),
     });
     if (!backplane && !adapter) {
       const problem = 'agent.io has no way to the workers: config.io.cluster is false, or this is Windows; any adapter is one';
       throw new SetupError('IO_AGENT_ALONE', problem);
     }
     this.#backplane = backplane;
-    // resolves when the workers can be reached, or when a boot would stop waiting for that
+    // resolves when the workers can be reached, or at the time when a boot would stop waiting for that
     const opened = Promise.resolve(backplane?.ready()).catch((error: unknown) =>
       logger.error('[egg-socket.io] agent.io has no way to the workers:', error),
     );
@@ -35,7 +35,7 @@ export class AgentIo {
       ...(parser && { parser }),
       adapter: create as unknown as NonNullable<ServerOptions['adapter']>, // typed as a class only
     });
-    // the namespace has got it with its adapter; Socket.IO's server does not know of it
+    // the adapter has added the method to the namespace; Socket.IO's server lacks it
     Object.assign(this.server, { emitWithAck: Reflect.get(this.server.of('/'), 'emitWithAck') as unknown });
   }
 

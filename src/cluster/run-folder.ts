@@ -1,6 +1,6 @@
 /**
- * The folder through which the processes of an app find each other: it holds a socket for each worker, one for the hub, and the secret that the
- * workers share. Nobody but the user who runs the app can enter it.
+ * The folder by which the processes of an app find each other: it holds a socket for each worker, one for the hub, and the secret that the
+ * workers share. Only the user who runs the app can enter it.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { SetupError } from '../errors';
 
-/** In bytes: 103 on macOS, 107 on Linux. The path of a socket that is longer is cut off, and no error says so. */
+/** In bytes: 103 on macOS, 107 on Linux. A longer path of a socket is truncated without an error. */
 const MAX_PATH_LENGTH = 103;
 const LONGEST_SOCKET_NAME = 'worker-999999999.sock';
 const WORKER_SOCKET = /^worker-(\d+)\.sock$/;
@@ -21,15 +21,15 @@ const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 6);
 const PREFIX = `io-${HOST}-`;
 const FOLDER_NAME = new RegExp(`^${PREFIX}\\d+-\\d+$`);
 
-/** A folder without sockets is left alone for so long, in ms: the app may be starting. */
+/** Age in ms up to which a folder without sockets is not removed, since its app may be starting. */
 const STARTING_TIME = 60_000;
 
-/** The pid of Egg's master. Read at once: a process whose master has ended gets another parent. Worker threads run in the master's process. */
+/** The pid of Egg's master. Read at the start, since a process gets another parent when its master ends. Worker threads run in the master's process. */
 const MASTER = isMainThread ? process.ppid : process.pid;
 
 export class RunFolder {
   readonly path: string;
-  /** Why it is not in Egg's run folder. Undefined if it is. */
+  /** The reason why it is not in Egg's run folder. Undefined if it is. */
   readonly problem: string | undefined;
   /** Known only to the processes of this start of the app. */
   readonly secret: string;
@@ -41,14 +41,14 @@ export class RunFolder {
   }
 
   /**
-   * Opens the folder of this start of the app. The first process that comes makes it.
+   * Opens the folder of this start of the app. The first process creates it.
    *
-   * @param rundir Egg's run folder. If it cannot be used, the system's folder for temporary files is taken.
+   * @param rundir Egg's run folder. If it is unusable, the system's folder for temporary files is used.
    * @param start the name of this start of the app: see startOf()
-   * @throws SetupError if neither can be used
+   * @throws SetupError if neither is usable
    */
   static open(rundir: string, start: string): RunFolder {
-    if ('connected' in process && !process.connected) throw new Error('the master has ended'); // it forked this process while it ended
+    if ('connected' in process && !process.connected) throw new Error('the master has ended'); // it ended just after it forked this process
     const problems: string[] = [];
     for (const parent of [rundir, tmpdir()]) {
       const path = join(parent, PREFIX + start);
@@ -57,19 +57,19 @@ export class RunFolder {
         makePrivateFolder(parent, path);
         return new RunFolder(path, openSecret(path), problems[0]);
       } catch (error) {
-        problems.push(`${path}: ${(error as Error).message}`); // thrown above, or by Node
+        problems.push(`${path}: ${(error as Error).message}`); // an Error, thrown above or by Node
       }
     }
     throw new SetupError(
       'IO_RUN_FOLDER_UNUSABLE',
-      `the workers find no folder to meet in (${problems.join('; ')}); make one of them usable, or set config.io.cluster to false and start with --sticky`,
+      `no folder is usable for the sockets of the workers (${problems.join('; ')}); make one of them usable, or set config.io.cluster to false and start with --sticky`,
     );
   }
 
   /**
-   * The name of this start of the app. All processes of the same master derive the same name, and no other app has it.
+   * The name of this start of the app, the same in all processes of a master and different from those of all other apps.
    *
-   * @param clusterPort of Egg's options. A single process has none.
+   * @param clusterPort from Egg's start options. A single process has none.
    */
   static startOf(clusterPort: number | undefined): string {
     return clusterPort === undefined ? `${process.pid}-0` : `${MASTER}-${clusterPort}`;
@@ -89,7 +89,7 @@ export class RunFolder {
     return existsSync(this.workerSocket(id));
   }
 
-  /** The ids of the workers that have opened their sockets, including those that were killed. Empty if somebody has removed the folder. */
+  /** The ids of the workers that have opened their sockets, including those that were killed. Empty if the folder has been removed. */
   workers(): string[] {
     try {
       return readdirSync(this.path).flatMap(name => WORKER_SOCKET.exec(name)?.[1] ?? []);
@@ -99,7 +99,7 @@ export class RunFolder {
     }
   }
 
-  /** Whether any worker but this one listens at its socket. */
+  /** Whether any worker except this one listens at its socket. */
   async hasOthers(id: string): Promise<boolean> {
     return isInUse(
       this.workers()
@@ -108,7 +108,7 @@ export class RunFolder {
     );
   }
 
-  /** Removes the folders beside it of starts that were killed. */
+  /** Removes the folders of starts that were killed. */
   async sweep(): Promise<void> {
     const parent = join(this.path, '..');
     for (const name of readdirSync(parent)) {
@@ -133,7 +133,7 @@ function makePrivateFolder(parent: string, path: string): void {
   if (!isPrivate(path)) throw new Error('it is open to other users, or belongs to one');
 }
 
-/** In a folder for temporary files, somebody else may have made ours before us. */
+/** Whether only this user can enter a folder. In a folder for temporary files, another user may have created it. */
 function isPrivate(path: string): boolean {
   const stats = lstatSync(path);
   return stats.isDirectory() && stats.uid === process.getuid?.() && (stats.mode & 0o077) === 0;
@@ -144,7 +144,7 @@ function isStarting(path: string): boolean {
   return socketsIn(path).length === 0 && Date.now() - lstatSync(path).mtimeMs < STARTING_TIME;
 }
 
-/** Removes a folder in which no process listens. Another process may be removing it as well. */
+/** Removes a folder in which no process listens. Another process may be removing it at the same time. */
 async function removeUnused(path: string, isOurs: () => boolean): Promise<void> {
   try {
     if (isOurs() && !(await isInUse(socketsIn(path)))) await rm(path, { recursive: true, force: true });
@@ -154,7 +154,7 @@ async function removeUnused(path: string, isOurs: () => boolean): Promise<void> 
 }
 
 function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT'; // of Node's file system
+  return (error as NodeJS.ErrnoException).code === 'ENOENT'; // an error of node:fs
 }
 
 function openSecret(folder: string): string {
@@ -164,7 +164,7 @@ function openSecret(folder: string): string {
   } catch (error) {
     if (!isMissing(error)) throw error;
   }
-  // another process may read while this one writes: the file appears with all its content
+  // another process may read meanwhile: link() makes the file appear with all its content
   const own = join(folder, `secret-${randomBytes(6).toString('hex')}`);
   writeFileSync(own, randomBytes(32).toString('hex'), { mode: 0o600 });
   try {

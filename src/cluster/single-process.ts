@@ -1,6 +1,6 @@
 /**
- * In a single process (`egg.start()`) the app's own code makes the HTTP server, and Egg does not tell its plugins. The server is recognized by
- * its request handler, which `app.callback()` has made: when it begins to listen, at the latest at its first request.
+ * In a single process (`egg.start()`) the app's own code creates the HTTP server, and Egg does not pass it to plugins. This finds the server
+ * by its request handler, which comes from `app.callback()`: when the server begins to listen, or else at its first request.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
@@ -11,24 +11,24 @@ import { messageOf } from '../errors';
 
 type RequestHandler = (request: IncomingMessage, response: ServerResponse) => unknown;
 
-/** The part of an app that makes its request handlers; `app.listen()` calls it, too. */
+/** The part of an app that creates its request handlers; `app.listen()` calls it too. */
 export interface HandlerSource {
   callback(): RequestHandler;
 }
 
-/** Attached to the HTTP server when it is found: Socket.IO's server. */
+/** Socket.IO's server, which is attached to the HTTP server. */
 interface Attachable {
   path(): string;
   attach(server: HttpServer): unknown;
 }
 
-/** Published by Node when a server is told to listen: https://nodejs.org/api/diagnostics_channel.html#net */
+/** The channel to which Node publishes each `listen()` of a server: https://nodejs.org/api/diagnostics_channel.html#net */
 const LISTEN = 'tracing:net.server.listen:asyncStart';
 
 /**
  * Attaches to the app's HTTP server as soon as there is one.
  *
- * @returns stops looking for it
+ * @returns a function that ends the search
  */
 export function attachWhenFound(app: HandlerSource, io: Attachable, logger: Logger): () => void {
   const makeHandler = app.callback.bind(app);
@@ -51,7 +51,7 @@ export function attachWhenFound(app: HandlerSource, io: Attachable, logger: Logg
   const logOnce = (): void => {
     if (hasLogged) return;
     hasLogged = true;
-    const problem = `a request for ${io.path()} has come by an HTTP server that Socket.IO is not attached to; call app.io.attach(server)`;
+    const problem = `a request for ${io.path()} has reached an HTTP server without Socket.IO; call app.io.attach(server)`;
     logger.error(messageOf('IO_SERVER_UNKNOWN', problem));
   };
 
@@ -59,10 +59,10 @@ export function attachWhenFound(app: HandlerSource, io: Attachable, logger: Logg
     const handle = makeHandler();
     const handler: RequestHandler = (request, response) => {
       const isOurs = request.url?.startsWith(`${io.path()}/`) ?? false;
-      const server: unknown = isFound ? undefined : Reflect.get(request.socket, 'server'); // Node's, but not documented
+      const server: unknown = isFound ? undefined : Reflect.get(request.socket, 'server'); // undocumented
       if (server instanceof TcpServer) {
         attach(server);
-        if (isOurs) return server.emit('request', request, response); // Engine.IO listens to it now
+        if (isOurs) return server.emit('request', request, response); // Engine.IO listens now
       } else if (isOurs) logOnce();
       return handle(request, response);
     };

@@ -1,4 +1,4 @@
-/** How the processes of one machine share their work: decided once, from how Egg was started and from the config. */
+/** How the processes of one machine work together: decided once, from Egg's start options and the config. */
 import cluster from 'node:cluster';
 import { isMainThread, threadId } from 'node:worker_threads';
 import { allowsPolling } from '../config/checks';
@@ -7,17 +7,17 @@ import type { EggApplication } from '../egg';
 import { messageOf } from '../errors';
 
 export interface Topology {
-  /** Whether any worker takes the requests of any client. */
+  /** Whether any worker accepts the requests of any client. */
   readonly routesSessions: boolean;
   /** Whether broadcasts reach the other workers through the hub in the agent. */
   readonly usesHub: boolean;
-  /** All of it and why, for the log. */
+  /** Both of these with the reason, for the log. */
   readonly description: string;
-  /** What will not work, and what to do. */
+  /** A problem with its remedy. */
   readonly warning: string | undefined;
 }
 
-/** The agent sends it to a single worker with Egg's messenger: there is a hub now. */
+/** The message of Egg's messenger by which the agent tells a single worker that it has started a hub. */
 export const JOIN_HUB = 'egg-socket.io:join-hub';
 
 export function topologyOf(options: EggApplication['options'], settings: Settings): Topology {
@@ -26,8 +26,8 @@ export function topologyOf(options: EggApplication['options'], settings: Setting
   const adapterUse = adapter && `broadcasts go through ${adapter.name === 'own' ? 'an adapter of the app' : `the adapter ${adapter.name}`}`;
   if (workers <= 1) {
     const description = `one worker takes all requests; ${adapterUse ?? 'broadcasts stay in the process'}`;
-    const isUnknown = mode === 'single' && cluster.isWorker; // a process manager has forked it
-    const warning = isUnknown ? processesUnknown(allowsPolling(init), adapter !== undefined) : undefined;
+    const isForked = mode === 'single' && cluster.isWorker; // by a process manager
+    const warning = isForked ? processesUnknown(allowsPolling(init), adapter !== undefined) : undefined;
     return { routesSessions: false, usesHub: false, description, warning };
   }
   const obstacle = settings.cluster ? (process.platform === 'win32' ? 'this is Windows' : undefined) : 'config.io.cluster is false';
@@ -44,7 +44,7 @@ export function topologyOf(options: EggApplication['options'], settings: Setting
   };
 }
 
-/** Digits that tell this worker from all others of this start, including one that replaces it. */
+/** An id of digits, unique among all workers of this start of the app, including replaced ones. */
 export function ownWorkerId(): string {
   return String(isMainThread ? (cluster.worker?.id ?? process.pid) : threadId);
 }
@@ -54,7 +54,7 @@ function stickyMissing(workers: number): string {
   return messageOf('IO_STICKY_MISSING', problem);
 }
 
-/** For a process manager that has several processes share a port. Egg does not know how many they are. */
+/** The warning for processes of a process manager that share a port. Egg does not know their number. */
 function processesUnknown(polls: boolean, hasAdapter: boolean): string | undefined {
   const problems = [
     ...(polls
@@ -65,5 +65,5 @@ function processesUnknown(polls: boolean, hasAdapter: boolean): string | undefin
     ...(hasAdapter ? [] : ['broadcasts stay in the process: set config.io.adapter']),
   ];
   if (problems.length === 0) return undefined;
-  return messageOf('IO_PROCESSES_UNKNOWN', `a process manager has this process share its port with others; ${problems.join('; ')}`);
+  return messageOf('IO_PROCESSES_UNKNOWN', `a process manager may run several of these processes on one port; ${problems.join('; ')}`);
 }

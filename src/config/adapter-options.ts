@@ -1,4 +1,4 @@
-/** What users write in `config.io.adapter` and `config.io.redis`. A test compares it with docs/config.md, word by word. */
+/** The public types of `config.io.adapter` and `config.io.redis`. A test compares them with docs/config.md word by word. */
 import type { ClusterOptions, RedisOptions as ClientOptions } from 'ioredis';
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';

@@ -1,4 +1,4 @@
-/** `config.io.adapter`: what broadcasts go through. */
+/** Reads `config.io.adapter`. */
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import { SetupError } from '../errors';
@@ -8,10 +8,10 @@ import { functionAt, isSet, objectAt, type Reader } from './readers';
 import { readRedis } from './redis';
 import { ADAPTERS, REDIS_OPTIONS, REQUIRED } from './tables';
 
-/** What broadcasts go through, checked and complete. */
+/** `config.io.adapter`, checked and complete. */
 export type AdapterSettings = OwnAdapterSettings | RedisSettings | DatabaseSettings;
 
-/** The app has an adapter of its own, in `config.io.adapter` or in `config.io.init.adapter`. */
+/** An adapter of the app's own, from `config.io.adapter` or `config.io.init.adapter`. */
 interface OwnAdapterSettings {
   readonly name: 'own';
   readonly create: AdapterFactory;
@@ -30,10 +30,12 @@ export interface DatabaseSettings {
 
 type AdapterOptions = Readonly<Record<string, unknown>> & { readonly requestsTimeout?: number; readonly interop?: boolean };
 
+type AdapterClass = new (nsp: Namespace) => Adapter;
+
 interface Given {
   /** `config.io.adapter` */
   readonly adapter: unknown;
-  /** `config.io.init.adapter`, which Socket.IO itself has for an adapter of the app's own. */
+  /** `config.io.init.adapter`: Socket.IO's own option. */
   readonly initAdapter: unknown;
   /** `config.io.redis` */
   readonly redis: unknown;
@@ -46,7 +48,7 @@ export function readAdapter(
   warn: (message: string) => void,
 ): AdapterSettings | undefined {
   const withoutRedis = (user: string): void => {
-    if (isSet(redis)) throw new SetupError('IO_CONFIG_INVALID', `config.io.redis is of no use to ${user}; remove one of the two`);
+    if (isSet(redis)) throw new SetupError('IO_CONFIG_INVALID', `config.io.redis has no effect with ${user}; remove one of the two`);
   };
   if (isSet(initAdapter)) {
     for (const [key, value] of Object.entries({ adapter, redis }))
@@ -65,7 +67,7 @@ export function readAdapter(
   if (!isAdapterName(name)) {
     const names = Object.keys(ADAPTERS);
     const guess = typeof name === 'string' ? nearest(name, names) : undefined;
-    const problem = `config.io.adapter names ${typeof name === 'string' ? `'${name}'` : 'none'}; there are ${names.join(', ')}, or give a function.${guess === undefined ? '' : ` Did you mean ${guess}?`}`;
+    const problem = `config.io.adapter ${typeof name === 'string' ? `names '${name}', which is unknown` : 'has no name'}; use ${names.join(', ')} or a function.${guess === undefined ? '' : ` Did you mean ${guess}?`}`;
     throw new SetupError('IO_ADAPTER_UNKNOWN', problem);
   }
   const options = readAdapterOptions(name, given);
@@ -78,12 +80,10 @@ export function readAdapter(
   return settings;
 }
 
-type AdapterClass = new (nsp: Namespace) => Adapter;
-
-/** Socket.IO types an adapter of the app's own as a class only; functions are documented as well. */
+/** Socket.IO's type for an adapter is a class, but its documentation has functions too. */
 function toFactory(own: AdapterFactory | AdapterClass): AdapterFactory {
   if (own.prototype === undefined) return own as AdapterFactory; // an arrow function
-  return nsp => new (own as AdapterClass)(nsp); // a class, or a function that returns the adapter all the same
+  return nsp => new (own as AdapterClass)(nsp); // a class, or a function, whose returned adapter `new` returns too
 }
 
 function isAdapterName(name: unknown): name is AdapterName {
@@ -110,8 +110,8 @@ function whyUnknown(name: AdapterName, key: string, known: readonly string[]): s
   const owner = Object.entries(ADAPTERS).find(([, options]) => Object.hasOwn(options, key))?.[0];
   if (owner !== undefined) return `is an option of ${owner}; ${name} has ${known.join(', ')}`;
   if (name.startsWith('redis') && (Object.hasOwn(REDIS_OPTIONS, key) || ['sentinels', 'tls', 'nodes'].includes(key)))
-    return 'says how to reach Redis, or what its channels are called: that belongs into config.io.redis';
-  return `is no option of ${name}${didYouMean(nearest(key, known), known)}`;
+    return 'belongs in config.io.redis';
+  return `is not an option of ${name}${didYouMean(nearest(key, known), known)}`;
 }
 
 function checkCluster({ name, redis: { nodes, db } }: RedisSettings): void {
@@ -120,6 +120,6 @@ function checkCluster({ name, redis: { nodes, db } }: RedisSettings): void {
   if (name === 'redis-sharded' && nodes)
     throw new SetupError(
       'IO_CONFIG_INVALID',
-      "config.io.adapter 'redis-sharded' does not work over a Redis Cluster: its client does not come back from the failover of a master; take 'redis', or a Redis that is no Cluster",
+      "config.io.adapter 'redis-sharded' does not support a Redis Cluster: its client loses subscriptions in the failover of a master; use 'redis', or a Redis without Cluster",
     );
 }

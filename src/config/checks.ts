@@ -1,4 +1,4 @@
-/** Checks that look at several options at once. Each returns the warning to log, or undefined. */
+/** Checks of several options together. Each returns the warning to log, or undefined. */
 import { messageOf } from '../errors';
 import type { AdapterSettings } from './adapter';
 import type { InitOptions } from './options';
@@ -11,8 +11,8 @@ export function allowsPolling({ transports = ['polling', 'websocket'] }: Init): 
 }
 
 /**
- * Browsers keep clients of Socket.IO 2 out although the `cors` option names their pages: these clients poll with credentials, for which
- * the option needs `credentials: true` and an answer with the page's own origin.
+ * Browsers block clients of Socket.IO 2 even if `cors` names their pages: these clients poll with credentials, which requires
+ * `credentials: true` and the page's own origin in the response.
  */
 export function corsWarning(init: Init): string | undefined {
   const { cors, allowEIO3 } = init;
@@ -20,15 +20,15 @@ export function corsWarning(init: Init): string | undefined {
   const { origin, credentials } = cors;
   if (!origin || (Array.isArray(origin) && origin.length === 0)) return undefined;
   const remedies = [
-    origin === '*' && 'origin to a list of your sites (true lets every site act for its visitors)',
+    origin === '*' && 'origin to a list of your sites (with true, any site could act for its visitors)',
     credentials !== true && 'credentials: true',
   ].filter(remedy => remedy !== false);
   if (remedies.length === 0) return undefined;
-  const problem = `config.io.init.cors lets in no browser that has a client of Socket.IO 2, which polls with credentials unless told otherwise: set ${remedies.join(' and ')} there; if there are no such clients, set config.io.init.allowEIO3 to false`;
+  const problem = `config.io.init.cors blocks clients of Socket.IO 2 in browsers, since they poll with credentials by default: set ${remedies.join(' and ')} there; if you have no such clients, set config.io.init.allowEIO3 to false`;
   return messageOf('IO_CORS_CREDENTIALS', problem);
 }
 
-/** Only some adapters can bring back what a client has missed. With the others, recovery would cost something and do nothing. */
+/** Recovery needs an adapter that keeps messages. With others it would only cost time. */
 export function recoveryWarning(
   { connectionStateRecovery }: Init,
   adapter: AdapterSettings | undefined,
@@ -37,25 +37,25 @@ export function recoveryWarning(
   const canRecover = adapter ? adapter.name === 'own' || adapter.name === 'redis-streams' : workers === 1;
   if (!connectionStateRecovery || canRecover) return undefined;
   const who = adapter ? `the adapter ${adapter.name}` : `an app of ${workers} workers without an adapter`;
-  const problem = `config.io.init.connectionStateRecovery: ${who} cannot recover what clients miss, and it is off; one worker without an adapter can, and the adapter redis-streams`;
+  const problem = `config.io.init.connectionStateRecovery has no effect: ${who} cannot recover messages; use the adapter redis-streams, or a single worker without an adapter`;
   return messageOf('IO_RECOVERY_UNAVAILABLE', problem);
 }
 
-/** What is kept for clients that come back is kept in the namespace's adapter, if no adapter of the config keeps it elsewhere. */
+/** Without an adapter, the messages to recover are in the memory of the namespace, and are lost when it is removed. */
 export function cleanupWarning(
   { cleanupEmptyChildNamespaces, connectionStateRecovery }: Init,
   adapter: AdapterSettings | undefined,
 ): string | undefined {
   if (!cleanupEmptyChildNamespaces || !connectionStateRecovery || adapter) return undefined;
   const problem =
-    'config.io.init.cleanupEmptyChildNamespaces and connectionStateRecovery are both on: when the connection of the last client of a namespace made on demand breaks, the namespace goes with all that was kept for it, and that client is not recovered; leave one of them out';
+    'config.io.init.cleanupEmptyChildNamespaces and connectionStateRecovery are both on: when the last client of a namespace made on demand loses its connection, the namespace is removed with all messages to recover; remove one of the two options';
   return messageOf('IO_RECOVERY_CLEANUP', problem);
 }
 
-/** Node closes connections that are quiet for `config.serverTimeout`. A client that polls hears nothing until the next ping. */
+/** Node closes connections that are idle for `config.serverTimeout`. A polling client may receive nothing between two pings. */
 export function timeoutWarning(init: Init, serverTimeout: number | null | undefined): string | undefined {
   const { pingInterval = 25_000 } = init;
   if (!serverTimeout || serverTimeout > pingInterval || !allowsPolling(init)) return undefined;
-  const problem = `config.serverTimeout is ${serverTimeout} ms, and clients hear a ping every ${pingInterval} ms: Egg cuts those that poll in between; make it longer than config.io.init.pingInterval, or leave it out`;
+  const problem = `config.serverTimeout is ${serverTimeout} ms, but the server pings clients only every ${pingInterval} ms: Egg closes the requests of polling clients in between; make it longer than config.io.init.pingInterval, or remove it`;
   return messageOf('IO_SERVER_TIMEOUT', problem);
 }

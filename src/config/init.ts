@@ -7,29 +7,29 @@ import { CORS_OPTIONS, INIT_DEFAULTS, INIT_TYPES, RECOVERY_OPTIONS } from './tab
 
 const TRANSPORTS = ['polling', 'websocket', 'webtransport'];
 
-/** @param warn gets what is probably a mistake */
+/** @param warn called for each probable mistake */
 export function readInit(value: unknown, warn: (message: string) => void): InitOptions {
   const given = objectAt('config.io.init', value);
   if ('origins' in given) {
     throw new SetupError(
       'IO_CONFIG_REMOVED',
-      "config.io.init.origins is of Socket.IO 2; list the origins in config.io.init.cors.origin, as { cors: { origin: ['https://example.com'] } }",
+      "config.io.init.origins was an option of Socket.IO 2; list the origins in config.io.init.cors.origin, such as { cors: { origin: ['https://example.com'] } }",
     );
   }
-  const init: InitOptions = { ...INIT_DEFAULTS }; // a copy, since Socket.IO writes into its options
+  const init: InitOptions = { ...INIT_DEFAULTS }; // a copy, since Socket.IO writes to its options
   for (const [key, value] of Object.entries(given)) {
     if (!isSet(value)) continue;
-    const types: readonly string[] | undefined = Object.hasOwn(INIT_TYPES, key) ? INIT_TYPES[key as keyof InitOptions] : undefined; // seen just now
+    const types: readonly string[] | undefined = Object.hasOwn(INIT_TYPES, key) ? INIT_TYPES[key as keyof InitOptions] : undefined; // checked just now
     if (!types) warn(unknownOption('config.io.init', key));
     else if (value !== false && !types.includes(typeOf(value)))
-      invalid(`config.io.init.${key}`, types.map(withArticle).join(' or '), value); // to switch off what has no switch is no mistake
+      invalid(`config.io.init.${key}`, types.map(withArticle).join(' or '), value); // false turns off any option
     Object.assign(init, { [key]: value });
   }
   for (const [option, known] of Object.entries({ cors: CORS_OPTIONS, connectionStateRecovery: RECOVERY_OPTIONS })) {
-    const names = typeOf(given[option]) === 'object' ? Object.keys(given[option] as object) : []; // seen just now
+    const names = typeOf(given[option]) === 'object' ? Object.keys(given[option] as object) : []; // checked just now
     for (const key of names) if (!Object.hasOwn(known, key)) warn(unknownOption(`config.io.init.${option}`, key));
   }
-  if (typeof init.cookie === 'string') init.cookie = { name: init.cookie }; // as Socket.IO 2 took it
+  if (typeof init.cookie === 'string') init.cookie = { name: init.cookie }; // the form of Socket.IO 2
   for (const transport of init.transports ?? []) {
     if (typeof transport !== 'string' || !TRANSPORTS.includes(transport))
       invalid('config.io.init.transports', `an array of ${TRANSPORTS.join(', ')}`);
@@ -39,10 +39,10 @@ export function readInit(value: unknown, warn: (message: string) => void): InitO
     if (skipMiddlewares)
       invalid(
         'config.io.init.connectionStateRecovery.skipMiddlewares',
-        'false: routes, session and guards of a recovered client depend on it',
+        'false: the routes, session and guards of a recovered client depend on middleware',
       );
     init.connectionStateRecovery = { ...init.connectionStateRecovery, skipMiddlewares };
-  } else delete init.connectionStateRecovery; // false, of which Socket.IO knows nothing
+  } else delete init.connectionStateRecovery; // Socket.IO does not support false
   if (!init.adapter) delete init.adapter; // the same
   return init;
 }

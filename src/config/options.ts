@@ -1,4 +1,4 @@
-/** What users write in `config.io`, but for adapters and Redis. A test compares it with docs/config.md, word by word. */
+/** The public types of `config.io`, except those for adapters and Redis. A test compares them with docs/config.md word by word. */
 import type { IncomingMessage } from 'node:http';
 import type { ServerOptions } from 'socket.io';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';

@@ -1,8 +1,8 @@
-/** Which option was most likely meant by one that there is not: at its place or at another one, or by another spelling. */
+/** Finds the option that an unknown one most likely means: at another place, or with another spelling. */
 import { messageOf } from '../errors';
 import { ADAPTERS, CORS_OPTIONS, INIT_TYPES, NAMESPACE_OPTIONS, OPTIONS, RECOVERY_OPTIONS, REDIS_OPTIONS } from './tables';
 
-/** By place, in the order in which they are searched. */
+/** The options by place, in search order. */
 const PLACES: Readonly<Record<string, readonly string[]>> = {
   'config.io': Object.keys(OPTIONS),
   'config.io.init': Object.keys(INIT_TYPES),
@@ -13,22 +13,22 @@ const PLACES: Readonly<Record<string, readonly string[]>> = {
   'config.io.adapter': Object.values(ADAPTERS).flatMap(options => Object.keys(options)),
 };
 
-/** The warning for an option that is not known at its place, which is one of `PLACES`. */
+/** The warning for an unknown option at one of `PLACES`. */
 export function unknownOption(place: string, key: string): string {
   const known = PLACES[place] ?? [];
   return messageOf(
     'IO_CONFIG_UNKNOWN_KEY',
-    `${place}.${key} is no option${didYouMean(otherPlaceOf(place, key) ?? nearest(key, known), known)}`,
+    `${place}.${key} is not an option${didYouMean(otherPlaceOf(place, key) ?? nearest(key, known), known)}`,
   );
 }
 
-/** The end of a sentence: the guess, or else the options that there are, where they are few. */
+/** The end of a sentence: the guess, or else the known options if they are few. */
 export function didYouMean(guess: string | undefined, known: readonly string[]): string {
   if (guess !== undefined) return `; did you mean ${guess}?`;
-  return known.length > 8 ? '' : `; there are ${known.join(', ')}`;
+  return known.length > 8 ? '' : `; the options are ${known.join(', ')}`;
 }
 
-/** Where an option of this name belongs, if not at this place. */
+/** The full name of an option that exists at another place. Undefined if there is none, or if it exists at this place. */
 export function otherPlaceOf(place: string, key: string): string | undefined {
   if (PLACES[place]?.includes(key)) return undefined;
   if (key.startsWith('/')) return `config.io.namespace['${key}']`;
@@ -37,7 +37,7 @@ export function otherPlaceOf(place: string, key: string): string | undefined {
   return other && `${other}.${key}`;
 }
 
-/** The name that a typing mistake most likely meant. Undefined where none is near. */
+/** The most similar name. Undefined if none is similar enough for a typing mistake. */
 export function nearest(name: string, names: readonly string[]): string | undefined {
   const scored = names
     .map(other => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }))
@@ -45,7 +45,7 @@ export function nearest(name: string, names: readonly string[]): string | undefi
   return scored.sort((one, other) => one.distance - other.distance)[0]?.other;
 }
 
-/** Levenshtein's. */
+/** The Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (const [i, char] of [...a].entries()) {

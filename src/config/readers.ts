@@ -1,19 +1,19 @@
-/** Readers of single values. A wrong value throws a SetupError that names its place. */
+/** Readers of single values. They throw a SetupError that names the place of a wrong value. */
 import { SetupError } from '../errors';
 
 export type Reader<Value> = (place: string, value: unknown) => Value;
 
-/** One reader for each option of a type. */
+/** A reader for each option of a type. */
 export type Readers<Options> = { readonly [Name in keyof Options]-?: Reader<NonNullable<Options[Name]>> };
 
-/** An option that is undefined or null counts as left out. */
+/** Whether an option is set: undefined and null count as omitted. */
 export function isSet(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
 export function objectAt(place: string, value: unknown, wanted = 'an object'): Record<string, unknown> {
   if (typeOf(value) !== 'object') invalid(place, wanted, value);
-  return value as Record<string, unknown>; // seen just now
+  return value as Record<string, unknown>; // checked just now
 }
 
 export function booleanAt(place: string, value: unknown): boolean {
@@ -28,11 +28,11 @@ export function stringAt(place: string, value: unknown): string {
 
 export function functionAt<Fn>(place: string, value: unknown): Fn {
   if (typeof value !== 'function') invalid(place, 'a function', value);
-  return value as Fn; // what it takes and returns shows when it is called
+  return value as Fn; // its parameters cannot be checked
 }
 
 export function namesAt(place: string, value: unknown): string[] {
-  if (!Array.isArray(value) || !value.every(name => typeof name === 'string')) invalid(place, "an array of names, as ['auth']", value);
+  if (!Array.isArray(value) || !value.every(name => typeof name === 'string')) invalid(place, "an array of names, such as ['auth']", value);
   return value;
 }
 
@@ -49,7 +49,7 @@ export function numberAt(place: string, value: unknown): number {
   return typeof value === 'number' ? value : invalid(place, 'a number', value);
 }
 
-/** @param last none where it is left out */
+/** @param last the largest allowed number. Default: no limit. */
 export function wholeNumber(first: number, last = Number.POSITIVE_INFINITY): Reader<number> {
   return (place, value) => {
     if (typeof value !== 'number') invalid(place, 'a number', value);
@@ -59,7 +59,7 @@ export function wholeNumber(first: number, last = Number.POSITIVE_INFINITY): Rea
   };
 }
 
-/** @param value is named in the message, unless it is undefined */
+/** @param value its type, or the number itself, is named in the message, unless it is undefined */
 export function invalid(place: string, wanted: string, value?: unknown): never {
   const got = value === undefined ? '' : `, not ${typeof value === 'number' ? String(value) : withArticle(typeOf(value))}`;
   throw new SetupError('IO_CONFIG_INVALID', `${place} must be ${wanted}${got}`);

@@ -1,4 +1,4 @@
-/** `config.io.redis`: how Redis is reached. */
+/** `config.io.redis`: how to reach Redis. */
 import { SetupError } from '../errors';
 import type { RedisConfig } from './options';
 import { otherPlaceOf, unknownOption } from './places';
@@ -14,23 +14,23 @@ export function readRedis(value: unknown, eggRedis: unknown, warn: (message: str
     else delete redis[key];
   }
   for (const key of Object.keys(redis))
-    // others are known to ioredis
+    // other options are those of ioredis
     if (otherPlaceOf('config.io.redis', key)?.startsWith('config.io.adapter.')) warn(unknownOption('config.io.redis', key));
   for (const key of ['pubClient', 'subClient']) {
     if (isSet(redis[key]))
       throw new SetupError('IO_CONFIG_REMOVED', `config.io.redis.${key}: give host and port, and the plugin makes its own clients`);
   }
-  const { nodes, cluster = nodes !== undefined, sentinels, name } = redis as RedisConfig; // the types of these are seen here
+  const { nodes, cluster = nodes !== undefined, sentinels, name } = redis as RedisConfig; // their types are checked below
   if (isSet(sentinels)) {
     serversAt('config.io.redis.sentinels', sentinels);
-    if (typeof name !== 'string') invalid('config.io.redis.name', 'the name that the sentinels have for the master');
+    if (typeof name !== 'string') invalid('config.io.redis.name', "the sentinels' name of the master");
   }
   if (cluster) serversAt('config.io.redis.nodes', nodes);
   else delete redis['nodes'];
   return redis;
 }
 
-/** The options themselves, those of a URL, or those of a client of egg-redis. */
+/** The given options, together with those of a URL or of a client of egg-redis. */
 function complete(value: unknown, eggRedis: unknown): Record<string, unknown> {
   if (value === true) return ofClient(true, eggRedis);
   if (typeof value === 'string') return value.includes('://') ? ofUrl(value) : ofClient(value, eggRedis);
@@ -44,7 +44,7 @@ function complete(value: unknown, eggRedis: unknown): Record<string, unknown> {
   };
 }
 
-/** The names that the client of Socket.IO 2's adapter had for what ioredis calls otherwise. */
+/** Translates option names of the Redis client in Socket.IO 2's adapter into those of ioredis. */
 function modern({ connect_timeout, no_ready_check, family, ...redis }: Record<string, unknown>): Record<string, unknown> {
   return {
     ...(isSet(connect_timeout) && { connectTimeout: connect_timeout }),
@@ -72,7 +72,7 @@ function ofUrl(text: string): Record<string, unknown> {
   };
 }
 
-/** What `config.redis` says of a client; the plugin makes connections of its own with it. */
+/** The options of a client in `config.redis`. The plugin opens connections of its own with them. */
 function ofClient(name: string | true, eggRedis: unknown): Record<string, unknown> {
   const wanted = name === true ? 'config.io.redis is true' : `config.io.redis names the client '${name}'`;
   const unknown = (problem: string): never => {
@@ -87,19 +87,19 @@ function ofClient(name: string | true, eggRedis: unknown): Record<string, unknow
   let found: unknown;
   if (name === true) {
     found = client ?? (names.length === 1 ? byName[names[0] ?? ''] : undefined);
-    if (!isSet(found)) return unknown(`which stands for the only client of config.redis; there are: ${list}. Name one`);
+    if (!isSet(found)) return unknown(`which needs exactly one client in config.redis; its clients are: ${list}. Name one`);
   } else {
     found = Object.hasOwn(byName, name) ? byName[name] : undefined;
     if (!isSet(found)) {
       const only = isSet(client) ? '; config.redis has one client, without a name: write true' : '';
-      return unknown(`which config.redis.clients does not have; there are: ${list}${only}`);
+      return unknown(`which is not in config.redis.clients; its clients are: ${list}${only}`);
     }
   }
   return { ...(isSet(common) && objectAt('config.redis.default', common)), ...objectAt('the client in config.redis', found) };
 }
 
 function serversAt(place: string, value: unknown): void {
-  const wanted = "an array of servers, as [{ host: '10.0.0.1', port: 6379 }]";
+  const wanted = "an array of servers, such as [{ host: '10.0.0.1', port: 6379 }]";
   if (!Array.isArray(value) || value.length === 0) invalid(place, wanted, value);
   for (const server of value as unknown[]) {
     const { host, port } = objectAt(place, server, wanted);

@@ -1,4 +1,4 @@
-/** `config.io` after the check that runs while Egg starts. */
+/** Reads and checks `config.io` while Egg starts. */
 import { SetupError } from '../errors';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { cleanupWarning, corsWarning, recoveryWarning, timeoutWarning } from './checks';
@@ -10,11 +10,11 @@ import { NAMESPACE_OPTIONS, OPTIONS } from './tables';
 
 /** `config.io`, checked and complete. */
 export interface Settings {
-  /** Without `adapter`, which is in `adapter` below; with `connectionStateRecovery` only where clients can be given what they missed. */
+  /** Without `adapter`, which is in `adapter` below, and without `connectionStateRecovery` if the adapter does not support it. */
   readonly init: Omit<InitOptions, 'adapter'>;
-  /** By name with its leading slash. */
+  /** By name, with the leading slash. */
   readonly namespaces: ReadonlyMap<string, Required<NamespaceConfig>>;
-  /** Undefined where the config names no adapter. */
+  /** Undefined if the config has no adapter. */
   readonly adapter: AdapterSettings | undefined;
   readonly cluster: boolean;
   readonly acknowledge: 'return' | 'callback';
@@ -24,16 +24,16 @@ export interface Settings {
 /** The part of Egg's config that is read here. */
 interface Config {
   readonly io?: unknown;
-  /** Of egg-redis or @eggjs/redis. */
+  /** The config of egg-redis or @eggjs/redis. */
   readonly redis?: unknown;
   readonly serverTimeout?: number | null;
 }
 
 /**
  * Reads `config.io`.
- * @param workers of this app on this machine
- * @param warn gets what is probably a mistake
- * @throws SetupError for what is certainly one
+ * @param workers the number of workers of this app on this machine
+ * @param warn called for each probable mistake
+ * @throws SetupError for a certain mistake
  */
 export function readConfig(config: Config, workers: number, warn: (message: string) => void): Settings {
   const io = objectAt('config.io', config.io ?? {});
@@ -65,7 +65,7 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
   for (const [name, options] of Object.entries(objectAt('config.io.namespace', value))) {
     const place = `config.io.namespace['${name}']`;
     if (Object.hasOwn(NAMESPACE_OPTIONS, name) && Array.isArray(options))
-      invalid(place, `in a namespace, as config.io.namespace['/'].${name}`);
+      invalid(place, `inside a namespace, as in config.io.namespace['/'].${name}`);
     const { connectionMiddleware, packetMiddleware, ...rest } = objectAt(place, options ?? {});
     for (const key of Object.keys(rest)) {
       const guess = otherPlaceOf(place, key) ?? nearest(key, Object.keys(NAMESPACE_OPTIONS));
@@ -73,7 +73,7 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
       invalid(place, `an object with connectionMiddleware and packetMiddleware; it has ${key}${question}`);
     }
     if (namespaces.has(withSlash(name)))
-      throw new SetupError('IO_CONFIG_INVALID', `${place} is there twice, with and without its leading slash; keep one`);
+      throw new SetupError('IO_CONFIG_INVALID', `${place} is set twice, with and without its leading slash; keep one`);
     namespaces.set(withSlash(name), {
       connectionMiddleware: namesAt(`${place}.connectionMiddleware`, connectionMiddleware ?? []),
       packetMiddleware: namesAt(`${place}.packetMiddleware`, packetMiddleware ?? []),

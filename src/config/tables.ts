@@ -1,4 +1,4 @@
-/** Every option, by its place in `config.io`. The compiler compares these tables with the types that users see. */
+/** Every option, by its place in `config.io`. The compiler compares these tables with the public types. */
 import type { AdapterConfig, AdapterName, InitOptions, IoConfig, NamespaceConfig, RedisConfig } from './options';
 import { booleanAt, oneOf, type Readers, stringAt, stringOrObjectAt, numberAt, wholeNumber } from './readers';
 
@@ -13,7 +13,7 @@ export const OPTIONS = {
   generateId: true,
 } satisfies Record<keyof IoConfig, true>;
 
-/** `config.io.init`: the types of an option. Socket.IO and Engine.IO check the rest. */
+/** `config.io.init`: the allowed types of each option. Socket.IO and Engine.IO check the rest. */
 export const INIT_TYPES = {
   adapter: ['function'],
   addTrailingSlash: ['boolean'],
@@ -43,7 +43,7 @@ export const INIT_TYPES = {
   wsEngine: ['string', 'function'],
 } satisfies Record<keyof InitOptions, readonly string[]>;
 
-/** Where the defaults differ from those of Socket.IO and Engine.IO. */
+/** The defaults that differ from those of Socket.IO and Engine.IO. */
 export const INIT_DEFAULTS = { wsEngine: 'ws', allowEIO3: true, serveClient: false } satisfies InitOptions;
 
 /** `config.io.init.cors` */
@@ -73,7 +73,7 @@ const bytes = wholeNumber(1);
 
 type ConfigOf<Name extends AdapterName> = Extract<AdapterConfig, { name: Name }>;
 
-/** `config.io.adapter` beside `name` */
+/** `config.io.adapter`, except `name` */
 export const ADAPTERS = {
   redis: { requestsTimeout: ms, publishOnSpecificResponseChannel: booleanAt, interop: booleanAt },
   'redis-sharded': { requestsTimeout: ms, subscriptionMode: oneOf('static', 'dynamic', 'dynamic-private'), interop: booleanAt },
@@ -119,7 +119,7 @@ export const REQUIRED = {
   postgres: ['connection'],
 } satisfies { readonly [Name in AdapterName]: readonly (keyof ConfigOf<Name>)[] };
 
-/** `config.io.redis`, as far as it is checked here. ioredis has further options. */
+/** The options of `config.io.redis` that are checked here. All others are those of ioredis. */
 export const REDIS_OPTIONS = {
   host: stringAt,
   port: wholeNumber(1, 65_535),
@@ -131,5 +131,5 @@ export const REDIS_OPTIONS = {
   db: wholeNumber(0),
   key: stringAt,
   cluster: booleanAt,
-  requestsTimeout: numberAt, // 4.1.6 took any
+  requestsTimeout: numberAt, // 4.1.6 accepted any number
 } satisfies Partial<Readers<RedisConfig>>;

@@ -1,4 +1,4 @@
-/** The calls and tables of adapters of Socket.IO 2. */
+/** Methods and tables that adapters had in Socket.IO 2. */
 import type { Namespace } from 'socket.io';
 import type { Adapter, Room } from 'socket.io-adapter';
 import type { Callback, DeprecationLog } from './deprecation-log';
@@ -8,15 +8,15 @@ import { keyedMap } from './keyed-tables';
 
 /**
  * `adapter.clients(rooms, callback)`, `clientRooms`, `allRooms`, `remoteJoin`, `remoteLeave`, `remoteDisconnect`, `rooms[room]` and `sids[id]`;
- * `customRequest` and `customHook` are gone for good.
+ * `customRequest` and `customHook` throw.
  */
 export function keepOldCalls(adapter: Adapter, log: DeprecationLog): void {
   const nsp = adapter.nsp as Namespace; // declared as any
-  const allRooms: unknown = Reflect.get(adapter, 'allRooms'); // of Redis; it takes no callback any more
+  const allRooms: unknown = Reflect.get(adapter, 'allRooms'); // the Redis adapter's, which takes no callback any more
   const gone = (old: string) => (): never => {
     throw new SetupError(
       'IO_CONFIG_REMOVED',
-      `adapter.${old} is of Socket.IO 2; use nsp.serverSideEmitWithAck(event, ...) and nsp.on(event, ...)`,
+      `adapter.${old} was removed in Socket.IO 3; use nsp.serverSideEmitWithAck(event, ...) and nsp.on(event, ...)`,
     );
   };
   Object.assign(adapter, {
@@ -54,7 +54,7 @@ export function keepOldCalls(adapter: Adapter, log: DeprecationLog): void {
       read: (_room, ids: Set<string>) => ({
         length: ids.size,
         get sockets() {
-          return asKeys(ids); // there may be many, and most ask for their number
+          return asKeys(ids); // on demand: there may be many, and most code reads only `length`
         },
       }),
       onRead: log.onRead('adapter.rooms', 'adapter.rooms.get(room)?.size'),
@@ -70,13 +70,13 @@ export function keepOldCalls(adapter: Adapter, log: DeprecationLog): void {
   });
 }
 
-/** What `adapter.clients()` took for rooms: an array that is empty meant all sockets, and so did all that has no length. */
+/** Interprets the rooms of `adapter.clients()` like Socket.IO 2: an empty array, and any value without a length, means all sockets. */
 function roomsOf(rooms: unknown): Room[] {
   if (Array.isArray(rooms)) return rooms as Room[];
   return typeof rooms === 'string' && rooms !== '' ? [rooms] : [];
 }
 
-/** The form that sets of names had in Socket.IO 2. */
+/** A set of names in the form of Socket.IO 2. */
 function asKeys(names: ReadonlySet<string>): Record<string, true> {
   return Object.fromEntries([...names].map(name => [name, true]));
 }

@@ -1,4 +1,4 @@
-/** The warnings of old calls, each once, and the callbacks that these took. */
+/** Logs each deprecated call once, and calls the callbacks that such calls took. */
 import type { Logger } from '../egg';
 import { messageOf } from '../errors';
 
@@ -12,39 +12,39 @@ export class DeprecationLog {
     this.#logger = logger;
   }
 
-  /** @param table as `nsp.sockets` */
+  /** Returns the `onRead` of a keyed table. @param table for example `nsp.sockets` */
   onRead(table: string, use: string): (how: 'key' | 'keys') => void {
     return how => (how === 'key' ? this.warn(`${table}[key]`, use) : this.warn(`Object.keys(${table})`, `[...${table}.keys()]`));
   }
 
-  /** A socket joins a room that it would not have joined in Socket.IO 2. */
+  /** Warns that a socket joins a room whose name is not a string. */
   warnOfRoom(): void {
     if (this.#warned.has('rooms')) return;
     this.#warned.add('rooms');
     const problem =
-      'a socket joins a room whose name is not a string; that is another room than the one of the same name as a string, which was not so in Socket.IO 2: use strings everywhere, as socket.join(String(id))';
+      'a socket joins a room whose name is not a string; unlike in Socket.IO 2, 42 and "42" are two rooms: use strings everywhere, as in socket.join(String(id))';
     this.#logger.warn(messageOf('IO_ROOM_NOT_STRING', problem));
   }
 
-  /** A plugin has put itself in the place of the method by which a socket gets the events of its client. */
+  /** Warns that a package has replaced `socket.onevent`, which receives the events of the client. */
   warnOfOnevent(): void {
     if (this.#warned.has('onevent')) return;
     this.#warned.add('onevent');
     const problem =
-      'something has replaced socket.onevent, as socketio-wildcard and its like do: routes and packet middleware may not be reached any more; remove it, and use socket.onAny(listener) or packet middleware';
+      'a package, such as socketio-wildcard, has replaced socket.onevent: routes and packet middleware may not be called any more; remove it, and use socket.onAny(listener) or packet middleware';
     this.#logger.warn(messageOf('IO_ONEVENT_REPLACED', problem));
   }
 
-  /** Warns of an old call, once. */
-  warn(old: string, use: string, of = 'Socket.IO 2'): void {
+  /** Warns of a deprecated call, once. */
+  warn(old: string, use: string): void {
     if (this.#warned.has(old)) return;
     this.#warned.add(old);
-    this.#logger.warn(messageOf('IO_DEPRECATED', `${old} is of ${of}; use ${use}`));
+    this.#logger.warn(messageOf('IO_DEPRECATED', `${old} is deprecated; use ${use}`));
   }
 
-  /** Calls the callback of an old call with the result of the new one. What fails goes to the callback, or into the log. */
+  /** Calls the callback of a deprecated call with the result of its replacement. An error goes to the callback, or else to the log. */
   answer<Result>(callback: Callback<Result> | undefined, work: () => Promise<Result> | Result): void {
-    // an async function, so that a throw of the callback is told apart from that of the work, and neither is lost
+    // async, so that an error of the callback itself ends up in the log
     const answer = async (): Promise<void> => {
       let result: Result;
       try {

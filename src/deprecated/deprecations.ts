@@ -1,6 +1,6 @@
 /**
- * The calls of Socket.IO 2 that its official guides taught and that are gone from Socket.IO 4. Each still works,
- * and warns once with the call to use instead. They are put on the objects that this plugin sets up; no prototype is changed.
+ * Calls that the guides of Socket.IO 2 documented and that Socket.IO 4 lacks. Each still works, and logs its replacement once.
+ * They are defined on the objects that this plugin sets up; no prototype is changed.
  */
 import { type Namespace, type Server, Socket } from 'socket.io';
 import type { Adapter, Room } from 'socket.io-adapter';
@@ -14,7 +14,7 @@ import { socketInternals } from '../internals/socket-io';
 
 export class Deprecations {
   readonly #log: DeprecationLog;
-  /** Shared by all sockets: a connection pays for references, not for functions. */
+  /** Shared by all sockets, so that a connection creates no functions. */
   readonly #socketMembers: PropertyDescriptorMap;
 
   constructor(logger: Logger) {
@@ -22,10 +22,10 @@ export class Deprecations {
     this.#socketMembers = this.#membersOfSockets();
   }
 
-  /** `io.nsps`, `io.clients(callback)` and `io.json`; `io.origins()` and `io.set()` are gone for good. */
+  /** Adds `io.nsps`, `io.clients(callback)` and `io.json`. `io.origins()` and `io.set()` throw. */
   ofServer(io: Server): void {
     const gone = (old: string, use: string) => (): never => {
-      throw new SetupError('IO_CONFIG_REMOVED', `${old} is of Socket.IO 2; use ${use}`);
+      throw new SetupError('IO_CONFIG_REMOVED', `${old} was removed in Socket.IO 3; use ${use}`);
     };
     Object.defineProperties(io, {
       origins: { configurable: true, value: gone('app.io.origins()', 'config.io.init.cors.origin') },
@@ -41,7 +41,7 @@ export class Deprecations {
     });
   }
 
-  /** `nsp.clients(callback)`, `nsp.connected[id]`, `nsp.sockets[id]` and `nsp.json`. */
+  /** Adds `nsp.clients(callback)`, `nsp.connected[id]`, `nsp.sockets[id]` and `nsp.json`. */
   ofNamespace(nsp: Namespace): void {
     Object.defineProperties(nsp, {
       ...this.#ofMany('nsp', nsp),
@@ -57,32 +57,32 @@ export class Deprecations {
     });
   }
 
-  /** `nsp.in(room).clients(callback)`, `.connected[id]` and `.json`, on the prototype of all operators of a namespace. */
+  /** Adds `nsp.in(room).clients(callback)`, `.connected[id]` and `.json` to the prototype of a namespace's operators. */
   ofOperators(operators: object, nsp: Namespace): void {
     Object.defineProperties(operators, this.#ofMany('nsp.in(room)', nsp));
   }
 
-  /** The calls and tables of an adapter. */
+  /** Adds the calls and tables of an adapter. */
   ofAdapter(adapter: Adapter): void {
     keepOldCalls(adapter, this.#log);
   }
 
-  /** A member of `app.io` that egg-socket.io 4.1.6 named differently is read. */
+  /** Warns of a member of `app.io` that had another name in egg-socket.io 4.1.6. */
   warnOfName(old: string, use: string): void {
-    this.#log.warn(old, use, 'egg-socket.io 4');
+    this.#log.warn(old, use);
   }
 
-  /** A plugin has put itself in the place of the method by which a socket gets the events of its client. */
+  /** Warns that a package has replaced `socket.onevent`. */
   warnOfOnevent(): void {
     this.#log.warnOfOnevent();
   }
 
-  /** The callback of `socket.join(room, callback)` and `socket.leave(room, callback)`; `socket.rooms[room]`, `socket.json` and `socket.error()`. */
+  /** Adds callbacks to `socket.join()` and `socket.leave()`, and `socket.rooms[room]`, `socket.json` and `socket.error()`. */
   ofSocket(socket: Socket): void {
     Object.defineProperties(socket, this.#socketMembers);
   }
 
-  /** What is alike of a server, a namespace and a part of it. */
+  /** The members that a server, a namespace and an operator share. */
   #ofMany(old: string, nsp: Namespace): PropertyDescriptorMap & ThisType<Many> {
     const warn = (member: string, use: string): void => this.#log.warn(`${old}.${member}`, use);
     const answer = this.#log.answer.bind(this.#log);
@@ -123,12 +123,12 @@ export class Deprecations {
       writable: true,
       value(room: unknown, callback?: Callback): unknown {
         if (typeof room !== 'string' && name === 'join' && !isNames(room)) warnOfRoom();
-        const done = Socket.prototype[name].call(this, room as Room); // of whatever type, it is a key
+        const done = Socket.prototype[name].call(this, room as Room); // any type works as a key
         if (callback) {
           warn(`socket.${name}(room, callback)`, `await socket.${name}(room)`);
           answer(callback, () => done);
         }
-        return done ?? this; // Socket.IO 2 returned the socket: for `join(room).emit(event)`
+        return done ?? this; // Socket.IO 2 returned the socket, as for `join(room).emit(event)`
       },
     });
     return {
@@ -162,12 +162,10 @@ export class Deprecations {
   }
 }
 
-/** What to say of an error that an old idiom is the reason of. Node's message has the idiom. */
+/** Advice for an error that is caused by chained calls of Socket.IO 2. Node's message contains the call. */
 export function adviceFor({ name, message }: Error): string | undefined {
   const isChain = name === 'TypeError' && /\b(emit|send|write|join|leave)\(\.\.\.\)\.\w+ is not a function/.test(message);
-  return isChain
-    ? 'since Socket.IO 3 emit(), send(), join() and leave() of a socket return no socket; write a statement for each'
-    : undefined;
+  return isChain ? 'since Socket.IO 3, emit(), send(), join() and leave() do not return the socket; write a statement for each' : undefined;
 }
 
 function isNames(room: unknown): boolean {

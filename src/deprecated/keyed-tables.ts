@@ -1,32 +1,32 @@
 /**
- * The tables of Socket.IO that were objects in Socket.IO 2 and are Maps and Sets now: `nsp.sockets`, `adapter.rooms`, `adapter.sids`, `socket.rooms`.
- * They stay Maps and Sets; and old code that reads them by key, or lists their keys, goes on to find what it looks for.
+ * Tables of Socket.IO that were objects in Socket.IO 2 and are Maps and Sets now: `nsp.sockets`, `adapter.rooms`, `adapter.sids`, `socket.rooms`.
+ * The functions here make a Map or Set that old code can also read by key, like an object.
  */
 
 interface KeyedOptions<Value> {
-  /** What old code found under a key that the table has. */
+  /** The value that Socket.IO 2 had for an existing key. */
   read(key: string, value: Value): unknown;
-  /** A key has been read, and was there; or the keys have been listed, as by `Object.keys()` or `for ... in`. */
+  /** Called when an existing key has been read, or the keys have been listed, such as by `Object.keys()` or `for ... in`. */
   onRead(how: 'key' | 'keys'): void;
 }
 
-/** A Map that lives long and is asked often: its methods are found without a detour, what is not among them is a key. */
+/** Makes a keyed Map. For long-lived tables with many calls: methods are own properties, and only other names go through a proxy. */
 export function keyedMap<Value>(map: Map<string, Value>, options: KeyedOptions<Value>): Map<string, Value> {
   const type: object = Map.prototype;
-  // a method works on a Map alone, and not on what stands in front of one: here it belongs to this one
+  // bound, since methods of Map do not accept a proxy as `this`
   for (const name of Reflect.ownKeys(type)) {
     if (name === 'constructor') continue;
     const { value, get } = Reflect.getOwnPropertyDescriptor(type, name) as { value?: () => unknown; get?: () => unknown };
     if (get) Object.defineProperty(map, name, { configurable: true, get: get.bind(map) });
     else if (typeof value === 'function') Object.defineProperty(map, name, { configurable: true, writable: true, value: value.bind(map) });
   }
-  const handler = handlerOf(map, key => options.read(key, map.get(keyIn(map, key)) as Value), options); // only asked for keys that are there
+  const handler = handlerOf(map, key => options.read(key, map.get(keyIn(map, key)) as Value), options); // called for existing keys only
   const { get, ...others } = handler;
   Object.setPrototypeOf(map, new Proxy(Object.create(type) as typeof map, { get }));
   return new Proxy(map, others);
 }
 
-/** A Set that is looked at now and then: this costs little to make. */
+/** Makes a keyed Set. For short-lived tables with few calls: cheap to create. */
 export function keyedSet(set: Set<string>, options: KeyedOptions<void>): Set<string> {
   return new Proxy(
     set,
@@ -50,15 +50,15 @@ function handlerOf<Table extends Map<string, unknown> | Set<string>>(
     has: (target, key) => has(key) || Reflect.has(target, key),
     ownKeys() {
       onRead('keys');
-      return [...new Set([...table.keys()].map(String))]; // a key may be a number, where a room has one for its name
+      return [...new Set([...table.keys()].map(String))]; // the name of a room may be a number
     },
     getOwnPropertyDescriptor: (target, key) =>
       has(key) ? { value: read(key), enumerable: true, configurable: true } : Reflect.getOwnPropertyDescriptor(target, key),
   };
 }
 
-/** Objects know a number as a key only as a string. */
+/** Finds the key in the table: in property access, a number is always a string. */
 function keyIn(table: Map<string, unknown> | Set<string>, key: string): string {
   if (table.has(key) || String(Number(key)) !== key) return key;
-  return Number(key) as unknown as string; // whatever their types say, tables take what the app gives
+  return Number(key) as unknown as string; // apps may use numbers as rooms, despite the types
 }

@@ -1,6 +1,6 @@
 /**
- * The WebSocket engine that is used unless the config names another: ws, but that the frames which one tick sends
- * to a client leave in one system call. Node pays as much for each of these as Socket.IO does for the rest of a packet.
+ * The WebSocket engine that is used unless the config names another one: ws, except that all frames of one tick to a client are sent in one
+ * system call. In Node, that call costs as much as the rest of what Socket.IO does for a packet.
  */
 import type { IncomingMessage } from 'node:http';
 import { createRequire } from 'node:module';
@@ -9,30 +9,54 @@ import type * as Ws from 'ws';
 import type { Members, Specimens } from '../internals/members';
 import { senderOf, WS_SENDER, WS_SOCKET } from '../internals/socket-io';
 
-/** The ws that Engine.IO itself would use. Another copy may be older, and lack limits that Engine.IO counts on. */
-const { WebSocket, WebSocketServer } = requireThrough('socket.io', 'engine.io')('ws') as typeof Ws;
-
-/** The `require` of the last of these packages, each as the one before it finds it. */
-function requireThrough(...packages: string[]): NodeJS.Require {
-  return packages.reduce((from, name) => createRequire(from.resolve(name)), createRequire(__filename));
-}
-
-/** Told when a frame has been sent. Engine.IO sends no further ones until then. */
+/** Called when a frame has been sent. Engine.IO sends no further frames until then. */
 type Sent = (error?: Error | null) => void;
 
-/** A frame: its head, and what is in it. */
+/** A frame: its header and its content. */
 type Frame = readonly [head: Buffer, data?: Buffer | string];
+
+type Upgraded = (client: CorkedWebSocket, request: IncomingMessage) => void;
+
+/** Engine.IO's own copy of ws. Another copy may be older, and lack limits that Engine.IO relies on. */
+const { WebSocket, WebSocketServer } = requireThrough('socket.io', 'engine.io')('ws') as typeof Ws;
+
+const CLOSE = 8; // https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+
+/** The WebSockets with frames of this tick. A broadcast may reach thousands, which share one callback. */
+let corked: CorkedWebSocket[] = [];
+
+export class CorkedWebSocketServer extends WebSocketServer<typeof CorkedWebSocket> {
+  constructor(options: Ws.ServerOptions<typeof CorkedWebSocket>) {
+    super({ ...options, WebSocket: CorkedWebSocket });
+  }
+
+  override handleUpgrade(request: IncomingMessage, connection: Duplex, head: Buffer, upgraded: Upgraded): void {
+    super.handleUpgrade(request, connection, head, (client, request) => {
+      client.corkOn(connection);
+      upgraded(client, request);
+    });
+  }
+}
+
+/** Objects for the boot's check of private members. */
+export function webSocketSpecimens(): Specimens {
+  const Specimen = WebSocket as unknown as new (address: null, protocols: undefined, options: object) => Ws.WebSocket; // how ws itself creates those of a server
+  return new Map<Members, object>([
+    [WS_SOCKET, new Specimen(null, undefined, {})],
+    [WS_SENDER, (WebSocket as unknown as { Sender: { prototype: object } }).Sender.prototype], // exported, but not declared
+  ]);
+}
 
 class CorkedWebSocket extends WebSocket {
   #connection: Duplex | undefined;
   #isCorked = false;
-  /** Those that wait to be told that their frames have been sent. */
+  /** Callbacks for frames of this tick. */
   #waiting: Sent[] = [];
 
-  /** From here on frames are held back until the tick ends. */
+  /** Holds frames back until the end of the tick from now on. */
   corkOn(connection: Duplex): void {
     this.#connection = connection;
-    const sender = senderOf(this); // Engine.IO writes through it as well
+    const sender = senderOf(this); // Engine.IO writes through it directly, too
     if (!sender) return;
     const sendFrame = sender.sendFrame.bind(sender);
     sender.sendFrame = (frame, sent) => {
@@ -53,8 +77,8 @@ class CorkedWebSocket extends WebSocket {
   }
 
   /**
-   * While the client keeps up, a frame counts as sent when its tick ends. Engine.IO, which sends nothing more before it is told, hands over
-   * what it has kept: that leaves in the same system call. A write that fails ends the connection, which Engine.IO hears anyway.
+   * While the client keeps up, frames count as sent at the end of the tick. Engine.IO queues further frames until then; it sends them in the
+   * callbacks, so they leave in the same system call. A failed write closes the connection, which Engine.IO detects anyway.
    */
   uncork(): void {
     const waiting = this.#waiting;
@@ -64,7 +88,7 @@ class CorkedWebSocket extends WebSocket {
     } finally {
       this.#isCorked = false;
       this.#connection?.uncork();
-      if (this.#waiting.length > 0) this.#cork(); // they will be told when the next tick ends
+      if (this.#waiting.length > 0) this.#cork(); // calls them at the end of the next tick
     }
   }
 
@@ -72,15 +96,6 @@ class CorkedWebSocket extends WebSocket {
     return this.#connection !== undefined && !this.#connection.writableNeedDrain;
   }
 }
-
-const CLOSE = 8; // https://www.rfc-editor.org/rfc/rfc6455#section-5.2
-
-function opcodeOf([head]: Frame): number {
-  return (head[0] ?? 0) % 16;
-}
-
-/** Those that have frames of this tick: a broadcast can reach thousands, and ends in one callback for all. */
-let corked: CorkedWebSocket[] = [];
 
 function uncorkAll(): void {
   const batch = corked;
@@ -90,32 +105,17 @@ function uncorkAll(): void {
       webSocket.uncork();
     } catch (error) {
       process.nextTick(() => {
-        throw error; // as if it stood alone: the others are uncorked all the same
+        throw error; // as without corking, but after the others have been uncorked
       });
     }
   }
 }
 
-type Upgraded = (client: CorkedWebSocket, request: IncomingMessage) => void;
-
-/** What the boot looks at, to say so where frames cannot be held back. */
-export function webSocketSpecimens(): Specimens {
-  const Specimen = WebSocket as unknown as new (address: null, protocols: undefined, options: object) => Ws.WebSocket; // as ws itself makes those of a server
-  return new Map<Members, object>([
-    [WS_SOCKET, new Specimen(null, undefined, {})],
-    [WS_SENDER, (WebSocket as unknown as { Sender: { prototype: object } }).Sender.prototype], // exported, but not declared
-  ]);
+function opcodeOf([head]: Frame): number {
+  return (head[0] ?? 0) % 16;
 }
 
-export class CorkedWebSocketServer extends WebSocketServer<typeof CorkedWebSocket> {
-  constructor(options: Ws.ServerOptions<typeof CorkedWebSocket>) {
-    super({ ...options, WebSocket: CorkedWebSocket });
-  }
-
-  override handleUpgrade(request: IncomingMessage, connection: Duplex, head: Buffer, upgraded: Upgraded): void {
-    super.handleUpgrade(request, connection, head, (client, request) => {
-      client.corkOn(connection);
-      upgraded(client, request);
-    });
-  }
+/** The `require` of a package, which is looked up through the packages before it. */
+function requireThrough(...packages: string[]): NodeJS.Require {
+  return packages.reduce((from, name) => createRequire(from.resolve(name)), createRequire(__filename));
 }

@@ -1,4 +1,4 @@
-/** The app's `cors` option: which origins it lists, and what Engine.IO may be given of it. */
+/** The app's `cors` option: which origins it lists, and a safe form of it for Engine.IO. */
 import type { IncomingMessage } from 'node:http';
 import type { InitOptions } from '../config/options';
 import { hostname } from './hosts';
@@ -8,7 +8,7 @@ type CorsOptions = Extract<NonNullable<InitOptions['cors']>, { origin?: unknown 
 type AllowedOrigin = CorsOptions['origin'];
 type ListedOrigin = Exclude<AllowedOrigin, (...args: never[]) => unknown>;
 
-/** Whether the option lists an origin. Rejects where a function of the app fails. */
+/** Whether the option lists an origin. Rejects if a function of the app fails. */
 export async function isInCors(cors: CorsOption | undefined, origin: string, request: IncomingMessage): Promise<boolean> {
   if (!cors) return false;
   const options = typeof cors === 'function' ? await ask<CorsOptions>(done => cors(request, done)) : cors;
@@ -16,8 +16,8 @@ export async function isInCors(cors: CorsOption | undefined, origin: string, req
 }
 
 /**
- * The `cors` option for Engine.IO, which makes response headers of it before the check, for requests without an origin as well.
- * It would let a function of the app that throws end the worker; here such a function grants nothing.
+ * The `cors` option for Engine.IO, which derives response headers from it before the origin is checked.
+ * In Engine.IO, a function of the app that throws would end the worker; here such a function allows nothing.
  */
 export function safeCors(cors: CorsOption): CorsOption {
   if (typeof cors === 'function') {
@@ -46,12 +46,12 @@ function safeOptions(options: CorsOptions): CorsOptions {
   };
 }
 
-/** What a function answers to its callback. Rejects with what it throws as well. */
+/** The answer that a function passes to its callback. Rejects if it passes an error or throws. */
 async function ask<Answer>(call: (done: (error: Error | null, answer?: Answer) => void) => void): Promise<Answer | undefined> {
   return new Promise((resolve, reject) => call((error, answer) => (error ? reject(error) : resolve(answer))));
 }
 
-/** The rules of the `cors` package, but that a wildcard does not stand for pages without an origin of their own. */
+/** The rules of the `cors` package, except that a wildcard does not match pages without an origin of their own. */
 async function matches(origin: string, allowed: NonNullable<AllowedOrigin>): Promise<boolean> {
   if (typeof allowed === 'function') {
     const answer = await ask<ListedOrigin>(done => allowed(origin, done));

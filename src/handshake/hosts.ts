@@ -1,4 +1,4 @@
-/** Names of hosts: of origins, and of headers. */
+/** The host names in origins and headers. */
 import type { IncomingMessage } from 'node:http';
 import type { EggApplication } from '../egg';
 
@@ -6,7 +6,7 @@ type ProxyConfig = Pick<EggApplication['config'], 'proxy' | 'hostHeaders'>;
 
 const HOST_HEADERS = ['X-Forwarded-Host', 'Host'];
 
-/** The host that the client has asked for, and the header that says so. */
+/** The host that the client requested, and the header that contains it. */
 export function hostOf({ headers }: IncomingMessage, { proxy, hostHeaders = '' }: ProxyConfig): { header: string; host: string } {
   const names = proxy ? [...hostHeaders.split(','), ...HOST_HEADERS] : ['Host'];
   for (const name of names) {
@@ -17,7 +17,7 @@ export function hostOf({ headers }: IncomingMessage, { proxy, hostHeaders = '' }
   return { header: 'Host', host: '' };
 }
 
-/** Undefined for `null`, `file://` and what is no origin. */
+/** The host name of an origin. Undefined for `null`, `file://` and invalid origins. */
 export function hostname(origin: string): string | undefined {
   try {
     return new URL(origin).hostname || undefined;
@@ -26,19 +26,19 @@ export function hostname(origin: string): string | undefined {
   }
 }
 
-/** Whether a host, with or without its port, is that of an origin. */
+/** Whether a host, with or without a port, has the host name of an origin. */
 export function isNameOf(host: string, origin: string): boolean {
   const name = hostname(`http://${host.split(',')[0]?.trim()}`);
   return name !== undefined && name === hostname(origin);
 }
 
-/** Whether a host with its port is that of an origin. */
+/** Whether a host has the host name and the port of an origin. */
 export function isSiteOf(host: string, origin: string): boolean {
   const { host: site, protocol } = new URL(origin);
-  return new URL(`${protocol}//${host}`).host === site; // a default port is left out by both
+  return new URL(`${protocol}//${host}`).host === site; // both omit a default port
 }
 
-/** Whether a host looks like one that only a proxy asks for: an address, or a name without a domain. */
+/** Whether a host looks like the target of a proxy: an address, or a name without a public domain. */
 export function isInternal(host: string): boolean {
   const name = hostname(`http://${host}`) ?? '';
   return /^(\[.*|[\d.]+|[^.]*|.*\.(local|internal))$/.test(name);

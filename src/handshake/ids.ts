@@ -9,32 +9,32 @@ import { namespaceInternals } from '../internals/socket-io';
 
 const MAX_LENGTH = 200;
 
-/** Engine.IO has read the query by the time it asks for an id. */
+/** Engine.IO has parsed the query before it generates an id. */
 type EngineRequest = IncomingMessage & { _query?: { EIO?: string } };
 
 export class Ids {
   readonly #generateId: GenerateId | undefined;
   readonly #logger: Logger;
   readonly #formerSocketOf: (socket: Socket) => Socket | undefined;
-  /** The id of each connection, and after it those of its recovered sockets. */
+  /** The id of each connection, followed by those of its recovered sockets. */
   readonly #byRequest = new WeakMap<IncomingMessage, Set<string>>();
-  /** By how many connections: two, while a client is back whose old connection is still there. */
+  /** The number of connections with an id: two while a client has reconnected and its old connection is still open. */
   readonly #taken = new Map<string, number>();
 
-  /** @param formerSocketOf the socket whose place a recovered one takes */
+  /** @param formerSocketOf returns the socket that a recovered one replaces */
   constructor(generateId: GenerateId | undefined, logger: Logger, formerSocketOf: (socket: Socket) => Socket | undefined) {
     this.#generateId = generateId;
     this.#logger = logger;
     this.#formerSocketOf = formerSocketOf;
   }
 
-  /** Asks the app for an id at every handshake. What cannot be an id refuses the handshake. */
+  /** Makes each handshake get its id from the app. An invalid id refuses the handshake. */
   attach(engine: EngineServer): void {
     if (!this.#generateId) return;
     const random = engine.generateId.bind(engine);
     engine.generateId = async request => {
       const id = await this.#reserve(request);
-      // Engine.IO's own id is the key to the connection, and so stays secret where it can: clients of protocol 3 know no other
+      // Engine.IO's own id is the key to the connection and stays secret if possible; for clients of protocol 3 the two are the same
       const { _query } = request as EngineRequest;
       return _query?.EIO === '4' ? random(request) : id;
     };
@@ -46,16 +46,16 @@ export class Ids {
     });
   }
 
-  /** Gives a socket that is connecting its id: on `/` the app's, on other namespaces with the namespace before it. */
+  /** Sets the id of a connecting socket: the app's id on `/`, and with the namespace as a prefix on others. */
   assign(socket: Socket): void {
     const [id] = this.#byRequest.get(socket.request) ?? [];
-    if (id === undefined || socket.conn.protocol === 3) return; // a client of protocol 3 has it from Engine.IO
+    if (id === undefined || socket.conn.protocol === 3) return; // a client of protocol 3 got it from Engine.IO
     const { nsp } = socket;
     if (socket.recovered) {
       this.#keep(socket, id, nsp.name === '/' ? socket.id : socket.id.slice(nsp.name.length + 1));
       return;
     }
-    // Socket.IO has noted the socket under the id that it made up, and would never forget that one
+    // Socket.IO has stored the socket by its generated id, and would never remove that entry
     const { _preConnectSockets: preConnectSockets } = namespaceInternals(nsp);
     preConnectSockets.delete(socket.id);
     Object.assign(socket, { id: nsp.name === '/' ? id : `${nsp.name}#${id}` });
@@ -63,8 +63,8 @@ export class Ids {
   }
 
   /**
-   * A recovered socket keeps the id that it had, which may be another client's by now. It is for this socket alone: whoever has recovered one
-   * may still be refused, and gets no other namespace in that name.
+   * Keeps the former id of a recovered socket, unless another client has it by now. The id is used for this socket only: its client
+   * may still be refused, and joins other namespaces with the new id.
    */
   #keep(socket: Socket, id: string, former: string): void {
     if (id === former) return;
@@ -74,7 +74,7 @@ export class Ids {
     if (!this.#idsOf(socket.request).has(former)) this.#take(socket.request, former);
   }
 
-  /** How many are in use. */
+  /** The number of ids in use. */
   get size(): number {
     return this.#taken.size;
   }

@@ -1,6 +1,6 @@
 /**
- * Which web pages may connect. Engine.IO takes its requests before Egg's security plugin sees them,
- * and CORS does not keep a page from opening a WebSocket, so that every handshake is checked here, and every request of a session.
+ * Which web pages may connect. Requests reach Engine.IO before Egg's security plugin sees them, and CORS does not prevent a page from
+ * opening a WebSocket. So every handshake is checked here, and every request of a session.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
@@ -13,7 +13,7 @@ import { OriginLog } from './origin-log';
 
 type AllowRequest = NonNullable<InitOptions['allowRequest']>;
 
-/** Engine.IO's code of a request that is not allowed. */
+/** Engine.IO's error code for a forbidden request. */
 const FORBIDDEN = 4;
 
 export class OriginCheck {
@@ -28,12 +28,12 @@ export class OriginCheck {
     this.#init = init;
   }
 
-  /** Engine.IO's `allowRequest`, which is asked at each handshake: the origin first, then what the app itself has to say. */
+  /** Engine.IO's `allowRequest`, called for each handshake: checks the origin, then calls the app's own `allowRequest`. */
   readonly allowRequest: AllowRequest = (request, answer) => {
     const { origin } = request.headers;
     let hasAnswered = false;
     const decide: typeof answer = (message, success) => {
-      if (!hasAnswered) answer(message, success); // Engine.IO would act on a second answer as well
+      if (!hasAnswered) answer(message, success); // Engine.IO would act on a second answer too
       hasAnswered = true;
     };
     const fail = (error: unknown): void => {
@@ -43,12 +43,12 @@ export class OriginCheck {
     const allow = (): void => {
       const { allowRequest } = this.#init;
       if (!allowRequest) decide(null, true);
-      // Engine.IO would let what it throws end the worker
+      // in Engine.IO, an error that it throws would end the worker
       else (async () => allowRequest(request, decide))().catch(fail);
     };
     if (origin === undefined || this.#isSameHost(origin, request)) {
-      if (origin !== undefined && this.#app.config.env === 'local') this.#noticeOtherPort(origin, request as EngineRequest);
-      allow(); // without an origin it is no web page
+      if (origin !== undefined && this.#app.config.env === 'local') this.#warnIfOtherPort(origin, request as EngineRequest);
+      allow(); // no origin: not a web page
       return;
     }
     this.#isListed(origin, request).then(isListed => {
@@ -58,7 +58,7 @@ export class OriginCheck {
     }, fail);
   };
 
-  /** From here on requests that belong to a session are checked as well, and JSONP is refused. */
+  /** Makes the engine check requests of a session too, and refuse JSONP. */
   attach(engine: EngineServer): void {
     const verifier = engineInternals(engine);
     const verify = verifier.verify.bind(engine);
@@ -69,7 +69,7 @@ export class OriginCheck {
     };
   }
 
-  /** To be called when the app closes: what has been counted is logged. */
+  /** Writes pending counts to the log. To be called when the app closes. */
   close(): void {
     this.#log.flush();
   }
@@ -82,7 +82,7 @@ export class OriginCheck {
     }
     if (transport === 'websocket' && !isUpgrade && request.headers.upgrade === undefined && this.#hasWebSocket)
       this.#log.warnOfMissingUpgrade();
-    if (sid === undefined || !Object.hasOwn(clients, sid)) return undefined; // a handshake, or what Engine.IO refuses itself
+    if (sid === undefined || !Object.hasOwn(clients, sid)) return undefined; // a handshake, or an unknown session, which Engine.IO refuses
     const { origin } = request.headers;
     const first = clients[sid]?.request?.headers.origin;
     if (origin === first) return undefined;
@@ -90,15 +90,15 @@ export class OriginCheck {
       this.#log.warnOfChange(first, origin);
       return 'Origin not allowed';
     }
-    if (origin !== undefined) this.#notice(origin, request);
+    if (origin !== undefined) this.#warnIfOtherHost(origin, request);
     return undefined;
   }
 
   /**
-   * A session whose handshake had no origin has a request with one. That is how browsers poll from the app's own pages.
-   * Where the origin does not fit, a proxy changes `Host`: to refuse would keep out all pages that come by way of it.
+   * Checks a request with an origin in a session that began without one, as browsers send it when they poll from the app's own pages.
+   * If the origin is another host, a proxy changes `Host`. The request is allowed, since all pages behind that proxy would be refused otherwise.
    */
-  #notice(origin: string, request: IncomingMessage): void {
+  #warnIfOtherHost(origin: string, request: IncomingMessage): void {
     if (!this.#log.isNew(`${origin} at ${request.headers.host}`) || this.#isSameHost(origin, request)) return;
     this.#isListed(origin, request).then(
       isListed => {
@@ -109,10 +109,10 @@ export class OriginCheck {
   }
 
   /**
-   * While developing, a page of another port of the same host may connect. To its browser the app is another site all the same:
-   * without CORS headers the page gets no answer when it polls, and only the browser's console says why.
+   * During development, a page on another port of the same host may connect. Its browser still treats the app as another origin:
+   * without CORS headers the page gets no answers when it polls, and only the browser's console shows the reason.
    */
-  #noticeOtherPort(origin: string, request: EngineRequest): void {
+  #warnIfOtherPort(origin: string, request: EngineRequest): void {
     const { host } = hostOf(request, this.#app.config);
     if (request._query['transport'] !== 'polling' || isSiteOf(host, origin) || !this.#log.isNew(`${origin} without CORS`)) return;
     isInCors(this.#init.cors, origin, request).then(
@@ -132,7 +132,7 @@ export class OriginCheck {
     return this.#isInWhiteList(origin) || isInCors(this.#init.cors, origin, request);
   }
 
-  /** `config.security.domainWhiteList`, read the way Egg's security plugin reads it. */
+  /** Checks `config.security.domainWhiteList` with the method of Egg's security plugin. */
   #isInWhiteList(origin: string): boolean {
     const name = hostname(origin);
     const ctx = (this.#securityContext ??= this.#app.createAnonymousContext());

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { SetupError } from '../errors';
 import { CorkedWebSocketServer } from './corked-websocket';
 
-/** The name that Socket.IO 2 had for an engine is that of a fork of it by now. */
+/** Engines of Socket.IO 2, and the maintained forks that replace them. */
 const SUCCESSORS: Readonly<Record<string, string>> = { uws: 'eiows' };
 
-/** The server class of a WebSocket engine, given as itself or by its package's name. */
+/** The server class of a WebSocket engine, which the option gives as the class itself or as the name of its package. */
 export function findWsEngine(wsEngine: unknown, baseDir: string): unknown {
   if (wsEngine === undefined || wsEngine === null || wsEngine === 'ws') return CorkedWebSocketServer;
   if (typeof wsEngine !== 'string') return wsEngine;
@@ -16,11 +16,11 @@ export function findWsEngine(wsEngine: unknown, baseDir: string): unknown {
   try {
     engine = createRequire(join(baseDir, 'package.json'))(name);
   } catch (cause) {
-    const why = name === wsEngine ? '' : ` ('${wsEngine}' is gone since 2019, ${name} is its maintained fork)`;
-    const problem = `config.io.init.wsEngine is '${wsEngine}'${why}: run \`npm install ${name}\`, or take 'ws'`;
+    const why = name === wsEngine ? '' : ` ('${wsEngine}' has been unmaintained since 2019; ${name} is its maintained fork)`;
+    const problem = `config.io.init.wsEngine is '${wsEngine}'${why}: run \`npm install ${name}\`, or use 'ws'`;
     throw new SetupError('IO_WS_ENGINE_MISSING', problem, { cause });
   }
-  const { Server = engine } = (engine ?? {}) as { Server?: unknown }; // of whatever the package exports
+  const { Server = engine } = (engine ?? {}) as { Server?: unknown }; // the package may export anything
   if (typeof Server === 'function') return Server;
   throw new SetupError(
     'IO_WS_ENGINE_MISSING',

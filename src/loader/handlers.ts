@@ -1,4 +1,4 @@
-/** What a file of `app/io/controller` exports, made into handlers. */
+/** Converts the exports of a file in `app/io/controller` to handlers. */
 import { types } from 'node:util';
 import { type EggApplication, isClass } from '../egg';
 import { messageOf, SetupError } from '../errors';
@@ -7,14 +7,14 @@ import type { SocketHandler } from '../path/context';
 
 type ControllerClass = new (ctx: object) => Record<string, (ctx: unknown) => unknown>;
 
-/** Names that are looked for in any object, by `await` and by what prints objects. */
+/** Names that `await`, or code that prints objects, reads from any object. */
 const PROBED: ReadonlySet<string> = new Set(['then', 'toJSON', 'inspect']);
 
 export function controllerOf(file: LoadedFile, app: EggApplication): object {
   let { exports } = file;
   if (isFunction(exports) && !isClass(exports) && !types.isAsyncFunction(exports) && !types.isGeneratorFunction(exports))
     exports = exports(app);
-  if (isClass(exports)) return classHandlers(exports as ControllerClass, file, app); // only what is a function there is called
+  if (isClass(exports)) return classHandlers(exports as ControllerClass, file, app); // only its functions are called
   if (isFunction(exports)) return toAsync(exports, file.path, app);
   if (isTree(exports)) return objectHandlers(exports, file.path, app);
   throw new SetupError(
@@ -23,9 +23,9 @@ export function controllerOf(file: LoadedFile, app: EggApplication): object {
   );
 }
 
-/** One handler a method, inherited ones included: each call has an instance of its own. */
+/** One handler for each method, including inherited ones. Each call creates an instance. */
 function classHandlers(Controller: ControllerClass, file: LoadedFile, app: EggApplication): object {
-  Object.assign(Controller.prototype, { pathName: file.pathName, fullPath: file.path }); // as Egg does: its loggers show them
+  Object.assign(Controller.prototype, { pathName: file.pathName, fullPath: file.path }); // like Egg: its loggers show them
   const handlers: Record<string, SocketHandler> = {};
   for (let proto: unknown = Controller.prototype; isTree(proto) && proto !== Object.prototype; proto = Object.getPrototypeOf(proto)) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(proto))) {
@@ -50,13 +50,13 @@ function objectHandlers(object: object, path: string, app: EggApplication): obje
   return handlers;
 }
 
-/** A handler that may be a generator function, as one that can be awaited. */
+/** Converts a handler that may be a generator function to one that can be awaited. */
 export function toAsync(fn: (...args: never[]) => unknown, place: string, app: EggApplication): SocketHandler {
-  // called with `this` and the context, whatever its parameters are declared as
+  // its declared parameters do not matter: it is called with the context, as `this` and as its argument
   return (types.isGeneratorFunction(fn) ? withoutGenerator(fn, 'IO_CONTROLLER_INVALID', place, app) : fn) as SocketHandler;
 }
 
-/** What a generator function becomes so that it can be awaited: egg 3 runs generators, later versions refuse them. */
+/** Converts a generator function to an async one. Egg 3 supports that, later versions do not. */
 export function withoutGenerator(
   fn: (...args: never[]) => unknown,
   code: 'IO_CONTROLLER_INVALID' | 'IO_MIDDLEWARE_INVALID',
@@ -66,14 +66,14 @@ export function withoutGenerator(
   try {
     if (app.toAsyncFunction && !types.isAsyncFunction(fn)) return app.toAsyncFunction(fn) as () => Promise<unknown>;
   } catch {
-    // egg 4 has the method still, but only to say no
+    // egg 4 still has the method, but it always throws
   }
-  throw new SetupError(code, `${place} is a generator function, which this version of Egg does not run; make it an async function`);
+  throw new SetupError(code, `${place} is a generator function, which this version of Egg does not support; make it an async function`);
 }
 
 /**
- * A folder of controllers. A name that no file has is undefined, as in any object, and a warning names the files that there are:
- * `controller.chta.say` is a TypeError of undefined, which does not say what is missing.
+ * A folder of controllers. Reading an unknown name returns undefined, as in any object, but also logs the existing names once: the TypeError
+ * that follows in `controller.chta.say` does not tell what is missing.
  */
 export function controllerFolder(path: string, warn: (message: string) => void): object {
   const warned = new Set<string>();
@@ -83,7 +83,7 @@ export function controllerFolder(path: string, warn: (message: string) => void):
       get(files, name) {
         if (typeof name === 'string' && !(name in files) && !PROBED.has(name) && !warned.has(name)) {
           warned.add(name);
-          warn(messageOf('IO_CONTROLLER_UNKNOWN', `app.io.controller${path} has no '${name}'; ${thereAre(namesIn(folder))}`));
+          warn(messageOf('IO_CONTROLLER_UNKNOWN', `app.io.controller${path} has no '${name}'; ${useOneOf(namesIn(folder))}`));
         }
         return Reflect.get(files, name) as unknown;
       },
@@ -92,7 +92,7 @@ export function controllerFolder(path: string, warn: (message: string) => void):
   return folder;
 }
 
-/** What a tree has instead of a name that it does not have. */
-export function thereAre(names: readonly string[]): string {
-  return names.length > 0 ? `use one of: ${names.toSorted().join(', ')}` : 'no file is there';
+/** The remedy for an unknown name: the existing ones. */
+export function useOneOf(names: readonly string[]): string {
+  return names.length > 0 ? `use one of: ${names.toSorted().join(', ')}` : 'there are no controllers';
 }

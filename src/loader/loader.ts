@@ -1,14 +1,14 @@
 /**
- * What `app/io/controller` and `app/io/middleware` export, made into `app.io.controller` and `app.io.middleware`.
- * Egg's custom loader reads the files early; they are made into handlers when they are first asked for,
- * so that a factory `app => ...` finds all that other plugins put on the app.
+ * Converts the exports of `app/io/controller` and `app/io/middleware` to `app.io.controller` and `app.io.middleware`.
+ * Egg's custom loader reads the files early. They are converted on first access, so that a factory `app => ...` runs when other plugins
+ * have extended the app.
  */
 import { types } from 'node:util';
 import { type EggApplication, isClass } from '../egg';
 import { messageOf, SetupError } from '../errors';
-import { controllerFolder, controllerOf, thereAre, withoutGenerator } from './handlers';
+import { controllerFolder, controllerOf, useOneOf, withoutGenerator } from './handlers';
 import { CONTROLLER_FILES, findIn, isFunction, isTree, type LoadedFile, mapFiles, MIDDLEWARE_FILES, namesIn } from './loaded-file';
-import { type Layer, type OnLate, waitingForNext } from '../path/onion';
+import { type Layer, type LateNextCallbacks, waitingForNext } from '../path/onion';
 import type { Controllers, Middleware, Middlewares, SpecificHandler } from '../types';
 
 export class LoadedFiles {
@@ -17,9 +17,9 @@ export class LoadedFiles {
   readonly #middlewareFiles: object;
   #controllers: Controllers | undefined;
   #middlewares: Middlewares | undefined;
-  /** Paths of the middleware files that export nothing, by name. */
+  /** Paths of middleware files that export nothing, by name. */
   readonly #emptyFiles = new Map<string, string>();
-  /** Middleware that has been named for calling `next()` too late. */
+  /** Middleware that has been logged for calling `next()` too late. */
   readonly #late = new Set<string>();
 
   constructor(app: EggApplication) {
@@ -38,14 +38,14 @@ export class LoadedFiles {
     return (this.#middlewares ??= mapFiles(this.#middlewareFiles, file => this.#loadMiddleware(file)) as Middlewares);
   }
 
-  /** The handler of a name (`chat.say`), as the router of HTTP knows controllers. */
+  /** The handler with a name such as `chat.say`. @throws SetupError if there is none */
   controller(name: string, place: string): SpecificHandler {
     const found = findIn(this.controllers, name);
     if (typeof found === 'function') return found as SpecificHandler; // every function in this tree is a handler
-    throw new SetupError('IO_CONTROLLER_UNKNOWN', `${place} names '${name}'; ${thereAre(namesIn(this.controllers))}`);
+    throw new SetupError('IO_CONTROLLER_UNKNOWN', `${place} names '${name}'; ${useOneOf(namesIn(this.controllers))}`);
   }
 
-  /** The middleware of a name in the config (`auth`, or `admin.auth` for a file in a folder). */
+  /** The middleware with a name from the config: `auth`, or `admin.auth` for a file in a folder. @throws SetupError if there is none */
   middleware(name: string, place: string): Layer {
     const found = findIn(this.middlewares, name);
     if (typeof found === 'function') return found as Layer; // every function in this tree is middleware
@@ -58,16 +58,16 @@ export class LoadedFiles {
     );
   }
 
-  /** Middleware as it runs: what its `next()` began is waited for. */
+  /** Makes a layer that waits for its `next()`. */
   toLayer(name: string, middleware: Layer, onLateFailure: (what: string, thrown: unknown) => void): Layer {
-    return waitingForNext(middleware, this.#onLate(name, onLateFailure));
+    return waitingForNext(middleware, this.#lateNextCallbacks(name, onLateFailure));
   }
 
-  /** Files that export nothing, and that the config does not name. To be called when all its names have been looked up. */
+  /** Warns of files that export nothing. To be called when all names in the config have been looked up: a named one has thrown by then. */
   warnOfEmptyFiles(): void {
     for (const path of this.#emptyFiles.values())
       this.#app.logger.warn(
-        messageOf('IO_MIDDLEWARE_INVALID', `${path} exports nothing; config.io names it nowhere, so nothing is missing`),
+        messageOf('IO_MIDDLEWARE_INVALID', `${path} exports nothing; config.io does not name it, so the app works without it`),
       );
   }
 
@@ -77,19 +77,19 @@ export class LoadedFiles {
     return {};
   }
 
-  /** Names a middleware in the log, once. */
-  #onLate(name: string, onFailure: (what: string, thrown: unknown) => void): OnLate {
+  /** Callbacks that log late calls of `next()`, once for each middleware. */
+  #lateNextCallbacks(name: string, onFailure: (what: string, thrown: unknown) => void): LateNextCallbacks {
     const { logger } = this.#app;
     const file = `app/io/middleware/${name.replaceAll('.', '/')}`;
     return {
-      called: () => {
+      onCall: () => {
         if (!this.#late.has(name))
           logger.warn(
-            `[egg-socket.io] ${file} has called next() after it had ended: nobody waits for that; await next(), and callbacks before it`,
+            `[egg-socket.io] ${file} has called next() after it had ended, which is too late; await next(), and await any callbacks before it`,
           );
         this.#late.add(name);
       },
-      failed: thrown => onFailure(`what ${file} began by next() after it had ended has failed`, thrown),
+      onFailure: thrown => onFailure(`next() failed, which ${file} has called after it had ended`, thrown),
     };
   }
 }
@@ -116,12 +116,12 @@ function noMiddleware(path: string): SetupError {
   );
 }
 
-/** Whether a module has no exports at all, as one that is empty or commented out. */
+/** Whether a module has no exports, for example because it is empty. */
 function isEmpty(exports: unknown): boolean {
   return exports === undefined || exports === null || (typeof exports === 'object' && Object.keys(exports).length === 0);
 }
 
-/** Middleware of Koa 1: `this` is the context, and what it yields to go on is a generator rather than a function. */
+/** Converts middleware of Koa 1, where `this` is the context, and `next` is a generator instead of a function. */
 function generatorMiddleware(fn: (...args: never[]) => unknown, path: string, app: EggApplication): Middleware {
   const middleware = withoutGenerator(fn, 'IO_MIDDLEWARE_INVALID', path, app);
   return (ctx, next) => middleware.call(ctx, descending(next));

@@ -1,6 +1,6 @@
 /**
- * The connections that are not complete yet. Socket.IO lets a client connect to a namespace again while its middleware runs,
- * tells nobody when a client vanishes meanwhile, and says nothing of middleware that never ends.
+ * The connections that are not complete yet. Socket.IO lets a client connect to a namespace again while middleware still runs for it,
+ * fires no event when such a client vanishes, and does not report middleware that never ends.
  */
 import type { Socket } from 'socket.io';
 import { namespacesOf } from '../internals/socket-io';
@@ -9,144 +9,143 @@ import { namespacesOf } from '../internals/socket-io';
 export interface Arrival {
   readonly namespace: { readonly name: string };
   readonly socket: Socket;
-  /** Whether a newer one of the same client and namespace may take its place: not any more when Socket.IO has been told to connect it. */
+  /** Whether a newer one of the same client and namespace may replace it. Not possible once Socket.IO has been told to connect the socket. */
   readonly isReplaceable: boolean;
-  /** Whether its middleware runs. */
+  /** Whether its middleware is running. */
   readonly isRunning: boolean;
-  /** Whether it failed for now, and its connection is to be closed. */
-  readonly isPutOff: boolean;
-  /** What the client waits for, and what to do about it. */
+  /** Whether it failed temporarily: its connection will be closed, and the client will try again. */
+  readonly isPostponed: boolean;
+  /** What the client is waiting for, and how to fix it. */
   readonly obstacle: { readonly problem: string; readonly remedy: string };
-  /** The client is not there any more, or waits for a newer one. */
+  /** Called when the client has gone, or has asked for the same namespace again. */
   leave(): void;
 }
 
-/** How many arrivals of a client may have been replaced and have middleware that still runs. */
-const MAX_REPLACED = 5;
-
 /** The arrivals of one client. */
-interface Arriving {
+interface ClientArrivals {
   readonly byNamespace: Map<string, Arrival>;
-  /** Those that have been replaced, as long as their middleware runs. */
+  /** Replaced arrivals whose middleware is still running. */
   readonly replaced: Set<Arrival>;
   readonly onClose: () => void;
 }
 
 type Client = Socket['client'];
 
+/** The most replaced arrivals with running middleware that one client may have. */
+const MAX_REPLACED = 5;
+
 export class Arrivals {
-  /** How long a client that could not be let in for now is kept, in ms: a random time, so that not all come back at once. Tests shorten it. */
+  /** Time in ms before a postponed connection is closed. Random within this range, so that clients do not all come back at once. Tests shorten it. */
   readonly retryDelay = { least: 1000, most: 5000 };
-  /** How long middleware may run, in ms, until the log says so. Tests shorten it. */
+  /** Time in ms after which running middleware is logged as slow. Tests shorten it. */
   slowAfter = 10_000;
-  readonly #byClient = new Map<Client, Arriving>();
-  /** In the order in which they came. */
+  readonly #byClient = new Map<Client, ClientArrivals>();
+  /** Start times, oldest first. */
   readonly #running = new Map<Arrival, number>();
-  /** One for all of them: set while there are any. */
+  /** One timer for all arrivals, set while any is running. */
   #timer: NodeJS.Timeout | undefined;
   readonly #onSlow: (arrival: Arrival, ms: number) => void;
 
-  /** @param onSlow called once for each whose middleware has been running for `slowAfter` ms */
+  /** @param onSlow called once for each arrival whose middleware has been running for `slowAfter` ms */
   constructor(onSlow: (arrival: Arrival, ms: number) => void) {
     this.#onSlow = onSlow;
   }
 
-  /** An earlier one of this client and namespace leaves. False if that cannot be: the connection is to be closed. */
+  /** Adds an arrival, in place of an earlier one of the same client and namespace. Returns false if the caller has to close the connection instead. */
   add(arrival: Arrival): boolean {
     const { client, nsp } = arrival.socket;
     if (namespacesOf(client).has(nsp.name)) return false;
-    const arriving = this.#byClient.get(client) ?? this.#of(client);
-    const { byNamespace, replaced } = arriving;
+    const arrivals = this.#byClient.get(client) ?? this.#addClient(client);
+    const { byNamespace, replaced } = arrivals;
     const earlier = byNamespace.get(nsp.name);
     if (earlier && (!earlier.isReplaceable || replaced.size === MAX_REPLACED)) return false;
     if (earlier?.isRunning) replaced.add(earlier);
-    byNamespace.set(nsp.name, arrival); // before the other one leaves: a client without arrivals is forgotten
+    byNamespace.set(nsp.name, arrival); // before the earlier one leaves: a client without arrivals is deleted
     earlier?.leave();
     this.#running.set(arrival, performance.now());
-    this.#timer ??= this.#lookIn(this.slowAfter);
+    this.#timer ??= this.#reportSlowIn(this.slowAfter);
     return true;
   }
 
   /** Whether the client is connected to another namespace. */
-  hasOpen({ socket }: Arrival): boolean {
+  isInOtherNamespace({ socket }: Arrival): boolean {
     return [...namespacesOf(socket.client).keys()].some(name => isOther(name, socket));
   }
 
-  /** Whether the client is connected to another namespace, or on the way to it. */
-  hasOthers(arrival: Arrival): boolean {
+  /** Whether the client is connected or connecting to another namespace. */
+  usesOtherNamespaces(arrival: Arrival): boolean {
     const { socket } = arrival;
     const others = [...(this.#byClient.get(socket.client)?.byNamespace ?? [])];
-    return this.hasOpen(arrival) || others.some(([name, { isPutOff }]) => !isPutOff && isOther(name, socket));
+    return this.isInOtherNamespace(arrival) || others.some(([name, { isPostponed }]) => !isPostponed && isOther(name, socket));
   }
 
-  /** It is complete, or will never be. */
+  /** To be called when the arrival is complete, or never will be. */
   delete(arrival: Arrival): void {
     this.#running.delete(arrival);
     const { client, nsp } = arrival.socket;
-    const arriving = this.#byClient.get(client);
-    if (arriving?.byNamespace.get(nsp.name) !== arrival) return;
-    arriving.byNamespace.delete(nsp.name);
-    this.#drop(client, arriving);
+    const arrivals = this.#byClient.get(client);
+    if (arrivals?.byNamespace.get(nsp.name) !== arrival) return;
+    arrivals.byNamespace.delete(nsp.name);
+    this.#deleteIfEmpty(client, arrivals);
   }
 
-  /** Its middleware has ended. */
+  /** To be called when the middleware of the arrival has ended. */
   settle(arrival: Arrival): void {
     const { client } = arrival.socket;
-    const arriving = this.#byClient.get(client);
-    if (arriving?.replaced.delete(arrival)) this.#drop(client, arriving);
+    const arrivals = this.#byClient.get(client);
+    if (arrivals?.replaced.delete(arrival)) this.#deleteIfEmpty(client, arrivals);
   }
 
-  /** How many there are. */
+  /** The number of arrivals. */
   get size(): number {
     return [...this.#byClient.values()].reduce((sum, { byNamespace }) => sum + byNamespace.size, 0);
   }
 
-  /** The server closes: nobody is kept any longer. */
+  /** To be called when the server closes: ends postponed connections at once. */
   close(): void {
     clearTimeout(this.#timer); // and is not set again
     for (const { byNamespace } of this.#byClient.values())
-      for (const { isPutOff, socket } of byNamespace.values()) if (isPutOff) socket.conn.close();
+      for (const { isPostponed, socket } of byNamespace.values()) if (isPostponed) socket.conn.close();
   }
 
-  /** Looks for those that are slow. */
-  #look(): void {
+  #reportSlow(): void {
     this.#timer = undefined;
     const now = performance.now();
     for (const [arrival, since] of this.#running) {
       const left = since + this.slowAfter - now;
       if (left > 0) {
-        this.#timer = this.#lookIn(left);
+        this.#timer = this.#reportSlowIn(left);
         return;
       }
       this.#running.delete(arrival);
-      if (!arrival.isPutOff) this.#onSlow(arrival, this.slowAfter);
+      if (!arrival.isPostponed) this.#onSlow(arrival, this.slowAfter);
     }
   }
 
-  #lookIn(ms: number): NodeJS.Timeout {
-    return setTimeout(() => this.#look(), Math.ceil(ms)).unref();
+  #reportSlowIn(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#reportSlow(), Math.ceil(ms)).unref();
   }
 
-  #of(client: Client): Arriving {
+  #addClient(client: Client): ClientArrivals {
     const byNamespace = new Map<string, Arrival>();
     const onClose = (): void => {
       this.#byClient.delete(client);
       for (const arrival of byNamespace.values()) arrival.leave();
     };
-    const arriving = { byNamespace, replaced: new Set<Arrival>(), onClose };
-    this.#byClient.set(client, arriving);
+    const arrivals = { byNamespace, replaced: new Set<Arrival>(), onClose };
+    this.#byClient.set(client, arrivals);
     client.conn.once('close', onClose);
-    return arriving;
+    return arrivals;
   }
 
-  #drop(client: Client, { byNamespace, replaced, onClose }: Arriving): void {
+  #deleteIfEmpty(client: Client, { byNamespace, replaced, onClose }: ClientArrivals): void {
     if (byNamespace.size > 0 || replaced.size > 0) return;
     this.#byClient.delete(client);
     client.conn.off('close', onClose);
   }
 }
 
-/** Whether a client has asked for this namespace beside the socket's own: one of protocol 3 is in `/` by itself. */
+/** Whether the client itself asked for this namespace, in addition to the socket's own. Clients of protocol 3 are always in `/`. */
 function isOther(name: string, { nsp, conn }: Socket): boolean {
   return name !== nsp.name && (name !== '/' || conn.protocol !== 3);
 }

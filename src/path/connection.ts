@@ -1,4 +1,4 @@
-/** One client in one namespace: its state, and each decision about it. Each is made once, by whoever comes first. */
+/** One client in one namespace: its state, and the decisions about it. The first decision counts. */
 import type { ExtendedError, Socket } from 'socket.io';
 import { answerTo, isTemporary } from './error-answers';
 import { type ErrorAnswer, toError } from '../errors';
@@ -15,36 +15,36 @@ import type { ConnectionSession } from './session';
 import type { SocketUse } from './uses';
 
 /**
- * - `connecting`: its middleware runs.
- * - `admitted`: that has said yes, and what the app gave to `nsp.use()` runs.
- * - `connected`: so has that; Socket.IO has been told.
- * - `putOff`: it has failed for now, and the connection is to be closed.
- * - `ended`: refused, replaced, or the client has gone.
+ * - `connecting`: connection middleware is running.
+ * - `admitted`: connection middleware has called `next()`; the functions of `nsp.use()` are running.
+ * - `connected`: these have called `next()` too, and Socket.IO has connected the socket.
+ * - `postponed`: a temporary failure; the connection will be closed, and the client will try again.
+ * - `ended`: the client was refused or replaced, or has gone.
  */
-type State = 'connecting' | 'admitted' | 'connected' | 'putOff' | 'ended';
+type State = 'connecting' | 'admitted' | 'connected' | 'postponed' | 'ended';
 
 export class Connection implements ContextOwner, Arrival {
   readonly namespace: Namespace;
   readonly socket: Socket;
   session: ConnectionSession | undefined;
   requestMembers: PropertyDescriptorMap | undefined;
-  /** The parent namespace that has said yes. */
+  /** The parent namespace that accepted the client. */
   parent: Parent | undefined;
-  /** What the app itself has given to `socket.use()`. */
+  /** The app's functions of `socket.use()`. */
   uses: SocketUse[] | undefined;
-  /** Set if it is to end as soon as it is connected: whether with the connection of the client. */
+  /** Set if the socket is to disconnect as soon as it has connected; `close` as for `socket.disconnect(close)`. */
   dismissal: { readonly close: boolean } | undefined;
-  /** The middleware that began last. */
+  /** The connection middleware that started last. */
   middleware: NamedLayer | undefined;
   readonly questions = new Questions();
   readonly handlers: Handlers = { running: 0, goneAt: undefined };
-  /** Only there once the client has been told of an error. */
+  /** Set with the first `error` event. */
   errorEvents: ErrorEventLimit | undefined;
   readonly #connect: () => void;
   #state: State = 'connecting';
-  /** Ends a connection that is put off. */
+  /** Closes a postponed connection. */
   #timer: NodeJS.Timeout | undefined;
-  /** Lets the onion ascend, with the reason of the disconnect. Only there while something waits for it. */
+  /** Resolves the innermost `next()` with the reason of the disconnect. Set while middleware waits for it. */
   #ascend: ((reason?: string) => void) | undefined;
   #isBusy = false;
   #hasSettled = false;
@@ -64,8 +64,8 @@ export class Connection implements ContextOwner, Arrival {
     return this.#state !== 'connected';
   }
 
-  get isPutOff(): boolean {
-    return this.#state === 'putOff';
+  get isPostponed(): boolean {
+    return this.#state === 'postponed';
   }
 
   get isRunning(): boolean {
@@ -83,14 +83,14 @@ export class Connection implements ContextOwner, Arrival {
     return { problem: 'the session has not been read', remedy: 'does its store answer?' };
   }
 
-  /** Admit: once, and only if nothing has decided before. What the app itself gave to `nsp.use()` may still refuse. */
+  /** Admit: runs the functions of `nsp.use()`, which may still refuse the client, and then connects it. Does nothing after another decision. */
   admit(): void {
     if (!this.isConnecting) return;
     this.#state = 'admitted';
     this.namespace.runUses(this.socket, this.parent, error => {
-      if (this.#state !== 'admitted') return; // gone, or replaced
+      if (this.#state !== 'admitted') return; // the client has gone, or was replaced
       if (error) {
-        if (isTemporary(error)) this.putOff(error);
+        if (isTemporary(error)) this.postpone(error);
         else this.#turnAway(error);
         return;
       }
@@ -99,27 +99,27 @@ export class Connection implements ContextOwner, Arrival {
     });
   }
 
-  /** Socket.IO has connected the socket. */
+  /** To be called when Socket.IO has connected the socket. */
   complete(): void {
     this.namespace.runtime.arrivals.delete(this);
     if (this.dismissal) this.socket.disconnect(this.dismissal.close);
   }
 
-  /** The core of the connection's onion: admits the client. Resolves when it has gone, with the reason if it was connected at all. */
+  /** The core of the onion: admits the client. Resolves when it has gone, with the reason of the disconnect if it was connected. */
   async untilGone(): Promise<string | undefined> {
     await this.session?.save();
-    if (!this.isConnecting) return undefined; // refused or gone: nothing to wait for
+    if (!this.isConnecting) return undefined; // refused, or gone
     const gone = new Promise<string | undefined>(resolve => (this.#ascend = resolve));
     this.admit();
     this.setBusy(false);
     return gone;
   }
 
-  /** Leave: the client has gone, or asks for this namespace anew. Lets the onion ascend. */
+  /** Leave: the client has gone, or has asked for the same namespace again. The onion ascends. */
   leave(reason?: string): void {
     if (this.#state === 'ended') return;
     if (this.#state !== 'connected') {
-      if (!this.isPutOff) withdraw(this.socket, this.namespace.runtime.deprecations);
+      if (!this.isPostponed) withdraw(this.socket, this.namespace.runtime.deprecations);
       Object.assign(this.socket, { packet() {} });
     }
     clearTimeout(this.#timer);
@@ -133,37 +133,37 @@ export class Connection implements ContextOwner, Arrival {
     this.#ascend = undefined;
   }
 
-  /** Refuses a client that is still connecting: it is told so, and does not come back by itself. */
+  /** Refuses a client that is still connecting. It gets the answer, and does not reconnect by itself. */
   refuse(answer: ErrorAnswer): void {
     if (this.isConnecting) this.#turnAway(refusalTo(this.socket, answer));
   }
 
   /**
-   * The client is to try again. The official one does so by itself when its connection ends, and never after an answer:
-   * it gets one only if other namespaces need the connection.
+   * Makes the client try again later. The official client does so by itself when its connection closes, but not after a refusal:
+   * it is refused only if other namespaces use the connection.
    */
-  putOff(error: Error): void {
+  postpone(error: Error): void {
     const { name, runtime } = this.namespace;
     const { arrivals, deprecations, failures, reveal } = runtime;
-    const what = 'not connected for now, the client is to try again';
+    const what = 'connection postponed, the client will try again';
     failures.logTemporary({ what, namespace: name, socket: this.socket.id, error });
     const refusal = refusalTo(this.socket, { ...answerTo(error, reveal), retry: true });
-    if (arrivals.hasOpen(this)) {
+    if (arrivals.isInOtherNamespace(this)) {
       this.#turnAway(refusal);
       return;
     }
     withdraw(this.socket, deprecations);
-    this.#state = 'putOff';
+    this.#state = 'postponed';
     this.questions.end();
     const { least, most } = arrivals.retryDelay;
     const end = (): void => {
-      if (arrivals.hasOthers(this)) this.#turnAway(refusal);
+      if (arrivals.usesOtherNamespaces(this)) this.#turnAway(refusal);
       else this.socket.conn.close();
     };
     this.#timer = setTimeout(end, least + Math.random() * (most - least));
   }
 
-  /** What a handler changed in the session before it failed is saved all the same, as Egg does over HTTP. It never rejects. */
+  /** Saves the changes that a handler made to the session before it failed, as Egg does over HTTP. Never rejects. */
   async saveAfterFailure(): Promise<void> {
     try {
       await this.session?.save();
@@ -172,13 +172,13 @@ export class Connection implements ContextOwner, Arrival {
     }
   }
 
-  /** One line of log for one failure, with where it happened; those of the same `place` and message are counted if there are many. */
+  /** Logs a failure with its namespace and socket. Many failures of the same `place` and message are counted instead. */
   log(level: 'warn' | 'error', what: string, error: Error, place?: string): void {
     const { name, runtime } = this.namespace;
     runtime.failures.log({ level, what, namespace: name, socket: this.socket.id, error, ...(place !== undefined && { place }) });
   }
 
-  /** Whether a closing server waits for its middleware: while the client is connected that only waits itself. */
+  /** Sets whether a closing server waits for the middleware. It need not while the client is connected: the middleware only waits then. */
   setBusy(isBusy: boolean): void {
     if (isBusy === this.#isBusy || this.#hasSettled) return;
     this.#isBusy = isBusy;
@@ -186,7 +186,7 @@ export class Connection implements ContextOwner, Arrival {
     else this.namespace.runtime.inFlight.end();
   }
 
-  /** Settle: nothing of the onion is left to run. */
+  /** Settle: the onion has ended. */
   settle(): void {
     this.setBusy(false);
     this.#hasSettled = true;

@@ -1,6 +1,6 @@
 /**
- * The context of a connection or of one packet: Egg's context, over the handshake's request, with the socket's members at hand.
- * All contexts of an app share one prototype; what belongs to one packet is made when it is touched.
+ * The context of a connection or of one packet: Egg's context, based on the handshake's request, with members of the socket.
+ * All contexts of an app share one prototype; members of a single packet are created on first access.
  */
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'socket.io';
@@ -13,11 +13,11 @@ import { SHORTHANDS } from './shorthands';
 import type { ConnectionSession } from './session';
 import type { Acknowledge } from '../types';
 
-/** What contexts need to know of the connection they belong to. */
+/** The part of a connection that its contexts use. */
 export interface ContextOwner extends LocaleOwner {
   readonly socket: Socket;
   readonly session: ConnectionSession | undefined;
-  /** What the requests of its contexts have beside the handshake's. */
+  /** Members that `ctx.req` has in addition to those of the handshake's request. */
   readonly requestMembers: PropertyDescriptorMap | undefined;
 }
 
@@ -26,14 +26,14 @@ export interface SocketContext {
   readonly logger: Logger;
   readonly socket: Socket;
   readonly req: IncomingMessage;
-  /** `[event, ...args]`, and last the acknowledgement function if the client asked for one. Undefined while connecting. */
+  /** `[event, ...args]`, followed by the acknowledgement function if the client asked for one. Undefined while connecting. */
   packet: unknown[] | undefined;
   args: unknown[];
   readonly ack: Acknowledge | undefined;
   readonly [SETTLE]?: () => void;
 }
 
-/** A handler as it is called. Users' types know their context as Egg's, of which this is a part. */
+/** A handler, as this plugin calls it. In users' types the context is Egg's, of which this is a part. */
 export type SocketHandler = (this: SocketContext, ctx: SocketContext) => unknown;
 
 export type SocketContextClass = new (owner: ContextOwner, packet?: unknown[]) => SocketContext;
@@ -47,7 +47,7 @@ const REQUEST = Symbol('request');
 const RESPONSE = Symbol('response');
 const SERVICE = Symbol('service');
 
-/** Makes the class of an app's contexts. To be called when Egg has extended its context prototype and before the first connection. */
+/** Creates the class of an app's contexts. To be called after Egg has extended its context prototype, and before the first connection. */
 export function createContextClass(app: EggApplication, isDevelopment: boolean): SocketContextClass {
   class EggSocketContext {
     declare readonly app: EggApplication;
@@ -55,7 +55,7 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
     declare readonly socket: Socket;
     declare packet: unknown[] | undefined;
     declare readonly starttime: number;
-    // keyed by symbols rather than private: what stands in for a context, as a proxy, has to work as well
+    // symbols instead of private fields, so that a proxy of a context works too
     declare readonly [OWNER]: ContextOwner;
     declare [ACK]: Acknowledge | undefined;
     declare [ARGS]: unknown[] | undefined;
@@ -71,7 +71,7 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
       this.packet = packet;
       this.starttime = Date.now();
       const last = packet?.at(-1);
-      this[ACK] = typeof last === 'function' ? (last as Acknowledge) : undefined; // no client can send a function: it is Socket.IO's
+      this[ACK] = typeof last === 'function' ? (last as Acknowledge) : undefined; // Socket.IO's: a client cannot send a function
     }
 
     get args(): unknown[] {
@@ -85,7 +85,7 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
       return this[ACK];
     }
 
-    /** The handshake's request; what is written to it, as a URL by `ctx.query = ...`, is this context's alone. */
+    /** Inherits from the handshake's request. Assignments, such as the URL by `ctx.query = ...`, affect this context only. */
     get req(): IncomingMessage {
       return (this[REQ] ??= Object.create(this.socket.request, this[OWNER].requestMembers ?? {}) as IncomingMessage); // typed as any
     }
@@ -105,7 +105,7 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
       return (this[RESPONSE] ??= new EggSocketResponse(this));
     }
 
-    /** Put on the prototype only where Egg has sessions. */
+    /** Defined on the prototype only if Egg has sessions. */
     static readonly session: PropertyDescriptor & ThisType<EggSocketContext> = {
       configurable: true,
       get(): EggSession | null | undefined {
@@ -140,7 +140,7 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
       return this.ctx.originalUrl;
     }
 
-    /** `http` or `https`, also where a proxy says `ws` or `wss` of a WebSocket. */
+    /** `http` or `https`, even if a proxy sends `ws` or `wss` for a WebSocket. */
     get protocol(): unknown {
       const protocol: unknown = Reflect.get(app.request, 'protocol', this);
       return protocol === 'ws' ? 'http' : protocol === 'wss' ? 'https' : protocol;
@@ -177,11 +177,11 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
       },
     });
   }
-  // of Egg's prototypes nothing is changed: ours stand in front of them
+  // ours inherit from Egg's prototypes, which stay unchanged
   Object.setPrototypeOf(EggSocketContext.prototype, app.context);
   Object.setPrototypeOf(EggSocketRequest.prototype, app.request);
   Object.setPrototypeOf(EggSocketResponse.prototype, app.response);
-  // a setter that Koa has under one of these names would be called by the assignments of the constructor
+  // own values, so that the constructor's assignments do not call a setter of Koa
   defineValues(EggSocketContext.prototype, { app, socket: undefined, packet: undefined, starttime: 0 });
   for (const { prototype } of [EggSocketRequest, EggSocketResponse]) defineValues(prototype, { ctx: undefined });
   Object.defineProperties(EggSocketContext.prototype, SHORTHANDS);

@@ -1,6 +1,4 @@
-/**
- * The way of a client into a namespace and out of it: Receive, Open, Descend, Admit, packets, Leave, Ascend, Settle.
- */
+/** A connection's steps, from CONNECT to the end: Receive, Open, Descend, Admit, packets, Leave, Ascend, Settle. */
 import type { Namespace as SocketIoNamespace, Socket } from 'socket.io';
 import { answerTo, isFault, isTemporary, isUnexpected, refusalFor, storeError } from './error-answers';
 import { IoError, oneLine, toError } from '../errors';
@@ -14,7 +12,7 @@ import { AbsentNamespace, type Parents } from './parents';
 import { adoptSocket, connectionOf, isBypassed } from './socket';
 import { catchUseErrors } from './uses';
 
-/** From here on the clients of one of Socket.IO's namespaces come in this way. */
+/** Makes one of Socket.IO's namespaces receive its clients here. */
 export function openEntrance(nsp: SocketIoNamespace, namespace: Namespace): void {
   const { parents, runtime } = namespace;
   Object.assign(nsp, { run: (socket: Socket, connect: () => void) => void receiveConnection(namespace, socket, connect) });
@@ -30,7 +28,7 @@ export function openEntrance(nsp: SocketIoNamespace, namespace: Namespace): void
   catchListenerErrors(nsp, runtime);
 }
 
-/** A layer that its connection names while it runs. */
+/** Connection middleware that records its name on the connection when it starts. */
 export function named(layer: NamedLayer): Layer {
   return (ctx, next) => {
     connectionOf(ctx.socket).middleware = layer;
@@ -39,25 +37,25 @@ export function named(layer: NamedLayer): Layer {
 }
 
 /**
- * Receive: Socket.IO asks whether a client may connect to a namespace. It never rejects.
+ * Receive: called by Socket.IO for each client that asks for a namespace. Never rejects.
  *
- * @param connect tells Socket.IO that it may; of others Socket.IO is told nothing
+ * @param connect makes Socket.IO connect the client; never called for one that is not admitted
  */
 async function receiveConnection(namespace: Namespace, socket: Socket, connect: () => void): Promise<void> {
   const { parents, runtime } = namespace;
   const connection = new Connection(namespace, socket, connect);
   if (socket.conn.readyState !== 'open') {
-    connection.leave(); // over polling, a client can connect and leave in one request
+    connection.leave(); // a polling client can connect and leave in one request
     return;
   }
   if (!runtime.arrivals.add(connection)) {
     connection.leave();
-    socket.conn.close(); // as Socket.IO does when a client asks for a namespace that it is connected to
+    socket.conn.close(); // like Socket.IO, if the client is connected to the namespace already
     return;
   }
   let ctx: SocketContext | undefined;
   try {
-    // a parent's function that never answers is not waited for by a server that closes
+    // before setBusy(): a closing server does not wait for a parent's function
     if (parents && !parents.isEmpty && (await isForwarded(connection, parents))) return;
     connection.setBusy(true);
     await open(connection);
@@ -68,7 +66,7 @@ async function receiveConnection(namespace: Namespace, socket: Socket, connect: 
     }
     ctx = new runtime.Context(connection);
     await runtime.storage.run(ctx, descend, namespace.connectionMiddleware, ctx, () => connection.untilGone());
-    if (connection.isConnecting) refuseForWantOfNext(connection);
+    if (connection.isConnecting) refuseWithoutNext(connection);
     await connection.session?.save();
   } catch (thrown) {
     fail(connection, toError(thrown), ctx);
@@ -79,7 +77,7 @@ async function receiveConnection(namespace: Namespace, socket: Socket, connect: 
   }
 }
 
-/** Whether nothing is left to do: no parent has said yes, or the client has gone on to the namespace that a parent has made now. */
+/** Asks the parents. Returns whether the connection ends here: no parent accepted the client, or it was passed on to a new namespace. */
 async function isForwarded(connection: Connection, parents: Parents): Promise<boolean> {
   const { socket } = connection;
   const { nsp } = socket;
@@ -100,7 +98,7 @@ async function isForwarded(connection: Connection, parents: Parents): Promise<bo
   return false;
 }
 
-/** Open: all that the connection's contexts share. */
+/** Open: prepares what all contexts of the connection share. */
 async function open(connection: Connection): Promise<void> {
   const { socket } = connection;
   const { router, runtime } = connection.namespace;
@@ -116,49 +114,49 @@ async function open(connection: Connection): Promise<void> {
   try {
     if (passport) connection.requestMembers = await passport.open(connection.session?.value, new runtime.Context(connection));
   } catch (thrown) {
-    throw storeError(thrown); // it asks the app's store of users
+    throw storeError(thrown); // reads the app's store of users
   }
 }
 
-/** The onion has ended without a call of `next()`: that refuses the client. */
-function refuseForWantOfNext(connection: Connection): void {
+/** Refuses a client whose middleware ended without calling `next()`. */
+function refuseWithoutNext(connection: Connection): void {
   const problem = `Connection refused: next() was never called by middleware ${hintAt(connection.middleware)}`;
   connection.log('warn', 'connection refused', new IoError('CONNECTION_REFUSED', problem));
   connection.refuse({ code: 'CONNECTION_REFUSED', message: 'Connection refused' });
 }
 
-/** Which middleware has called no `next()`, and the commonest reason. */
+/** Names the middleware that did not call `next()`, and the most common mistake if its source has it. */
 function hintAt(layer: NamedLayer | undefined): string {
   if (!layer) return '';
   const hasForgottenCall = /\b(?:await|yield)\s+next\s*(?:[;\n}]|$)/.test(Function.prototype.toString.call(layer.source));
   return `'${layer.name}'${hasForgottenCall ? ': it has `await next;`, which waits for nothing; write `await next();`' : ''}`;
 }
 
-/** Something has thrown: that refuses a client that is still connecting, or puts it off. */
+/** Handles an error of a connection: refuses or postpones a client that is still connecting. */
 function fail(connection: Connection, error: Error, ctx: SocketContext | undefined): void {
   const { runtime } = connection.namespace;
   const { nsp } = connection.socket;
   if (!connection.isConnecting) connection.log(isUnexpected(error) ? 'error' : 'warn', 'connection middleware failed', error);
-  else if (isTemporary(error)) connection.putOff(error);
+  else if (isTemporary(error)) connection.postpone(error);
   else if (nsp instanceof AbsentNamespace) {
     const place = 'the function of a parent namespace failed';
-    const name = nsp.name.slice(0, 100); // which the client has made up
+    const name = nsp.name.slice(0, 100); // chosen by the client
     connection.log('error', `${place} for ${JSON.stringify(oneLine(name))}`, error, place);
     denyNamespace(connection);
   } else {
     connection.log(isFault(error) ? 'error' : 'warn', 'connection refused', error);
-    connection.refuse(ctx ? refusalFor(error, runtime.reveal) : answerTo(error, runtime.reveal)); // without a context it was not middleware that said no
+    connection.refuse(ctx ? refusalFor(error, runtime.reveal) : answerTo(error, runtime.reveal)); // no context: the error is not from middleware
   }
 }
 
-/** No parent has said yes. A closing server leaves the answer to the next one. */
+/** Answers a client that no parent has accepted. A closing server does not answer: the client will ask the next one. */
 function denyNamespace(connection: Connection): void {
   const { isRetiring } = connection.namespace.runtime;
-  if (!isRetiring) connection.socket._error({ message: 'Invalid namespace' }); // as Socket.IO says it of one that is not there
+  if (!isRetiring) connection.socket._error({ message: 'Invalid namespace' }); // Socket.IO's message
   connection.leave();
 }
 
-/** Socket.IO fires its events with arguments that are not there. */
+/** Socket.IO passes undefined for arguments that an event does not have. */
 function definedOf(args: unknown[]): unknown[] {
   return args.filter(arg => arg !== undefined);
 }

@@ -1,11 +1,11 @@
-/** What an error of the app means: which answer a client gets, whether it is over at the next try, and how it is logged. */
+/** Classifies errors of the app: the answer to the client, whether the failure is temporary, and how it is logged. */
 import { STATUS_CODES } from 'node:http';
 import { ClientGoneError, type ErrorAnswer, OutageError, toError } from '../errors';
 
-/** What the session store has rejected with. */
+/** Errors of the session store. */
 const ofStore = new WeakSet<Error>();
 
-/** Of errors that have no errno: of happy eyeballs, c-ares, undici, and the clients of databases. */
+/** Codes of network errors without an errno: from "happy eyeballs", c-ares, undici and clients of databases. */
 const NETWORK_CODES: ReadonlySet<string> = new Set(
   `ECONNREFUSED ECONNRESET ECONNABORTED ETIMEDOUT ESOCKETTIMEDOUT EPIPE ENOTCONN ESHUTDOWN
   EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENETRESET EADDRNOTAVAIL
@@ -20,10 +20,10 @@ const PLAIN: ReadonlySet<string> = new Set(['Error', 'AssertionError']);
 const NODE_FIELDS = ['cmd', 'stderr', 'syscall', 'path', 'errno'] as const;
 const NODE_CODES = /^MODULE_NOT_FOUND$|^ERR_(?:MODULE|OSSL|STREAM|SOCKET|INVALID)_/;
 
-/** jsonwebtoken's, of egg-jwt and others: they say that a token is wrong or has expired, and have no status. */
+/** Errors of jsonwebtoken and express-jwt for wrong or expired tokens. They have no status. */
 const JWT_ERRORS: ReadonlySet<string> = new Set(['JsonWebTokenError', 'TokenExpiredError', 'NotBeforeError', 'UnauthorizedError']);
 
-/** Whether errors are shown whole to clients, made to be shown or not: only while developing and testing, as Egg does for HTTP. */
+/** Whether clients get the messages of all errors: only during development and in tests, as in Egg over HTTP. */
 export function revealsErrors(env: string): boolean {
   return env === 'local' || env === 'unittest';
 }
@@ -36,23 +36,23 @@ export function answerTo(error: Error, reveal: boolean): ErrorAnswer {
 }
 
 /**
- * The answer to a client whose connection is refused. A plain Error thrown there is the way to say no,
- * so its message is shown; those of bugs, systems and libraries are not.
+ * The answer to a client whose connection is refused. Middleware throws a plain Error to refuse a client,
+ * so its message is shown; the messages of bugs, the system and libraries are not.
  */
 export function refusalFor(error: Error, reveal: boolean): ErrorAnswer {
-  if (isShown(error) || isFault(error)) return answerTo(error, reveal); // in full, or as little as for a packet
+  if (isShown(error) || isFault(error)) return answerTo(error, reveal); // the same as for a packet
   return { code: describe(error).code ?? 'CONNECTION_REFUSED', message: error.message };
 }
 
-/** Whether an error asks for a developer's attention rather than being an answer to a client. */
+/** Whether an error needs a developer's attention, unlike an answer that is meant for the client. */
 export function isUnexpected(error: Error): boolean {
-  if (error instanceof ClientGoneError) return false; // clients go as they like
+  if (error instanceof ClientGoneError) return false; // clients may leave at any time
   return !isShown(error) || (describe(error).status ?? 400) >= 500;
 }
 
 /**
- * Whether an error is a bug, one of a system or library, or says of itself that it is not to be shown:
- * never meant for a client, not even as a refusal. What is left are plain Errors, and those of `assert(user, 'please log in')`.
+ * Whether an error is a bug, comes from the system or a library, or has `expose: false`, so that it is never meant for a client, not even
+ * as a refusal. All others are plain Errors, including those of `assert(user, 'please log in')`.
  */
 export function isFault(error: Error): boolean {
   if (isShown(error)) return false;
@@ -60,8 +60,8 @@ export function isFault(error: Error): boolean {
 }
 
 /**
- * Whether it is trouble that may be over at the next try, rather than an answer or a bug: a status of 500 or more, an error of the system
- * or the network, or of the session store, or an outage of the way to other servers. A status decides before all else that an error says of itself.
+ * Whether a failure may be over at the next attempt: a status of 500 or more, an error of the system, the network or the session store, or an
+ * outage of the backplane. If an error has a status, only that counts.
  */
 export function isTemporary(error: Error, depth = 0): boolean {
   if (ofStore.has(error) || error instanceof OutageError) return true;
@@ -69,31 +69,31 @@ export function isTemporary(error: Error, depth = 0): boolean {
   if (status >= 400) return status >= 500;
   const { errno, syscall } = error as NodeJS.ErrnoException;
   if (errno !== undefined || syscall !== undefined || (code !== undefined && NETWORK_CODES.has(code))) return true;
-  // `fetch failed` says nothing more of itself; causes may go in a circle
+  // `fetch failed` has the details in its cause; causes may be circular
   return depth < 5 && isFault(error) && error.cause instanceof Error && isTemporary(error.cause, depth + 1);
 }
 
-/** What the session store has rejected with, whatever that is: only for now. */
+/** Marks an error of the session store as temporary. */
 export function storeError(thrown: unknown): Error {
   const error = toError(thrown);
   ofStore.add(error);
   return error;
 }
 
-/** Errors made to be shown: IoError, and those of http-errors (`ctx.throw`), egg-validate and the like. */
+/** Whether an error is made to be shown: IoError, and those of http-errors (`ctx.throw`), egg-validate and so on. */
 function isShown(error: Error): boolean {
   const { expose, status } = describe(error);
   return expose ?? (status !== undefined && status >= 400 && status < 500 && !isOfNode(error));
 }
 
-/** Whether an error is one of Node's own, which are plain Errors mostly: their messages have paths in them, commands and their output. */
+/** Whether an error is one of Node's own. Most of these are plain Errors, but their messages contain paths, commands and output. */
 export function isOfNode(error: Error): boolean {
   const { code } = error as { code?: unknown };
-  if (typeof code === 'number' && code >= 400 && code < 500) return false; // a refusal of the app's; what a command exits with is below 256
+  if (typeof code === 'number' && code >= 400 && code < 500) return false; // an error of the app; exit codes of commands are below 256
   return NODE_FIELDS.some(field => Reflect.get(error, field) !== undefined) || (typeof code === 'string' && NODE_CODES.test(code));
 }
 
-/** The fields that errors carry by convention, where they have the type that the convention says. */
+/** The conventional fields of errors, if they have the conventional type. */
 function describe(error: Error): { code?: string; status?: number; expose?: boolean; details?: unknown } {
   const { code, status, expose, details, errors } = error as Error & Record<'code' | 'status' | 'expose' | 'details' | 'errors', unknown>;
   return {

@@ -1,14 +1,17 @@
-/** What fails for clients, who can make it fail as often as they like: what that may cost in lines of log and in answers. */
+/** Limits on log lines and `error` events for failures that clients can cause at will. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import { adviceFor } from '../deprecated/deprecations';
 import type { Logger } from '../egg';
 import { oneLine } from '../errors';
 import { LogLimit } from '../log-limit';
 
+/** The period over which `ErrorEventLimit` counts, in ms. */
+const ERROR_EVENT_PERIOD = 1000;
+
 export interface Failure {
-  /** An `error` has its stack in the log, a `warn` its message alone. */
+  /** An `error` is logged with its stack, a `warn` with its message only. */
   readonly level: 'warn' | 'error';
-  /** As `event "say" failed`. */
+  /** For example `event "say" failed`. */
   readonly what: string;
   readonly namespace: string;
   /** The id of the socket, if there is one. */
@@ -46,7 +49,7 @@ export class FailureLog {
     );
   }
 
-  /** What is over soon, and concerns many clients alike: one line in full a second, and the number of all others. */
+  /** Logs a temporary failure, which usually affects many clients at once: one line a second in full, then the number of the others. */
   logTemporary({ what, namespace, socket, error }: Pick<Failure, 'what' | 'namespace' | 'socket' | 'error'>): void {
     const where = `namespace ${namespace}, socket ${socket}:`;
     this.#temporary.log(
@@ -61,31 +64,29 @@ export class FailureLog {
     );
   }
 
-  /** Writes what has been counted. To be called when the app closes. */
+  /** Writes the pending counts. To be called when the app closes. */
   flush(): void {
     this.#limit.flush();
     this.#temporary.flush();
   }
 
-  /** Outside the context, in which every logger shows the URL of the handshake: a client of protocol 3 sends its token there. */
+  /** Writes outside of any context. Within one, Egg's loggers add the URL of the handshake, which has the token of a client of protocol 3. */
   #write(level: Failure['level'], where: string, shown: Error | string): void {
     this.#storage.run(undefined, () => this.#logger[level]('[egg-socket.io] %s', where, shown));
   }
 }
 
-const WINDOW = 1000;
-
-/** How often one client is told of an error by an `error` event: ten times a second at most; after a second of more than that, once a second. */
+/** Limits the `error` events to one client: ten a second, then one a second for as long as the client causes more than ten. */
 export class ErrorEventLimit {
   #since = Number.NEGATIVE_INFINITY;
   #count = 0;
   #isFlooded = false;
 
-  /** @param now in ms, of a clock that never goes back */
+  /** @param now in ms, from a monotonic clock */
   allows(now = performance.now()): boolean {
     const elapsed = now - this.#since;
-    if (elapsed >= WINDOW) {
-      this.#isFlooded = this.#count > 10 && elapsed < 2 * WINDOW;
+    if (elapsed >= ERROR_EVENT_PERIOD) {
+      this.#isFlooded = this.#count > 10 && elapsed < 2 * ERROR_EVENT_PERIOD;
       this.#since = now;
       this.#count = 0;
     }

@@ -1,25 +1,25 @@
-/** Counts the handlers and connection middleware that are running, so that a closing server can wait for them. */
+/** Counts running handlers and connection middleware, so that a closing server can wait for them. */
 
 /** The handlers of one connection. */
 export interface Handlers {
-  /** How many of them are running. */
+  /** The number of running handlers. */
   running: number;
   /** When the client went, by `performance.now()`. */
   goneAt: number | undefined;
 }
 
-/** How long a closing server waits for the handlers of a client that has gone, in ms since it went. */
+/** Time in ms after a client has gone during which a closing server still waits for its handlers. */
 const GONE_TIMEOUT = 3000;
 
 export class InFlight {
   #handlers = 0;
-  /** What is always waited for: connection middleware, and the routes of events that the server fires itself. */
+  /** Connection middleware, and routes of events that the server fires itself. These are always waited for. */
   #others = 0;
-  /** Of clients that went before their handlers had ended. */
+  /** Running handlers of clients that have gone. */
   readonly #left = new Set<Handlers>();
   #waiting: (() => void)[] = [];
 
-  /** @param handlers of the connection whose handler begins; none for anything else */
+  /** @param handlers those of the connection, when a handler begins; omitted for anything else */
   begin(handlers?: Handlers): void {
     if (!handlers) this.#others++;
     else {
@@ -28,7 +28,7 @@ export class InFlight {
     }
   }
 
-  /** @param handlers as it was begun with */
+  /** @param handlers the same as for `begin` */
   end(handlers?: Handlers): void {
     if (!handlers) this.#others--;
     else {
@@ -39,18 +39,18 @@ export class InFlight {
     if (this.#waiting.length > 0) this.#wake();
   }
 
-  /** The client of these handlers has gone. */
+  /** To be called when the client of these handlers has gone. */
   leave(handlers: Handlers): void {
     handlers.goneAt ??= performance.now();
     if (handlers.running > 0) this.#left.add(handlers);
   }
 
-  /** How many are running. */
+  /** The number of everything that is running. */
   get size(): number {
     return this.#handlers + this.#others;
   }
 
-  /** Resolves when none is running, handlers of clients that have been gone for 3 s excepted. */
+  /** Resolves when nothing is running except handlers of clients that have been gone for 3 s. */
   async idle(): Promise<void> {
     while (this.#others > 0 || this.#handlers > this.#forgotten) await this.#nextEnd(this.#nextForgotten);
   }
@@ -67,14 +67,14 @@ export class InFlight {
     return sum;
   }
 
-  /** In how many ms the next client will have been gone for too long. Infinite where none has gone. */
+  /** Time in ms until the handlers of the next gone client are no longer waited for. Infinite if there are none. */
   get #nextForgotten(): number {
     const now = performance.now();
     const left = [...this.#left].map(({ goneAt = now }) => goneAt + GONE_TIMEOUT - now).filter(ms => ms >= 0);
     return Math.min(...left);
   }
 
-  /** Waits until something has ended, or for so many ms. */
+  /** Waits until something has ended, for `timeout` ms at most. */
   async #nextEnd(timeout = Number.POSITIVE_INFINITY): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>(resolve => {

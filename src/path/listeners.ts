@@ -1,8 +1,11 @@
-/** Listeners of the app's own. Where Node's emitter calls them, what one of them throws or rejects with ends the process. */
+/** Listeners of the app. If Node's emitter calls them, an error or rejection of one of them ends the process. */
+
+/** The type of the elements of `rawListeners()`. */
+type ListenerFunction = ReturnType<NodeJS.EventEmitter['rawListeners']>[number];
 
 /**
- * Calls listeners as an emitter does, one after the other, with `target` as their `this`.
- * @param onFailure is told what one of them throws, now or later; the others are called all the same. It must not throw
+ * Calls listeners one after the other like an emitter, with `target` as their `this`.
+ * @param onFailure called for each listener that throws or rejects; the others are called anyway. It must not throw.
  */
 export function callListeners(
   target: object,
@@ -19,9 +22,6 @@ export function callListeners(
     }
   }
 }
-
-/** As `rawListeners()` types them. */
-type ListenerFunction = ReturnType<NodeJS.EventEmitter['rawListeners']>[number];
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof Reflect.get(value, 'then') === 'function';

@@ -1,4 +1,4 @@
-/** The locale of egg-i18n: found for the connection, when first asked for, and kept, as over HTTP a cookie keeps it. */
+/** The locale of egg-i18n, determined once for each connection on first access. Over HTTP, a cookie keeps it between requests. */
 import type { EggApplication } from '../egg';
 
 /** The locale of a connection. */
@@ -7,13 +7,13 @@ export interface LocaleOwner {
   localeOrigin?: unknown;
 }
 
-/** Puts it on the prototype of an app's contexts, where the plugin is on. */
+/** Overrides the members of egg-i18n on the prototype of an app's contexts. Does nothing if that plugin is off. */
 export function keepLocale<Ctx extends object>(prototype: Ctx, app: EggApplication, ownerOf: (ctx: Ctx) => LocaleOwner): void {
   const getLocale: unknown = Reflect.get(app.context, '__getLocale');
   if (typeof getLocale !== 'function') return;
   const find = getLocale as (this: object) => unknown;
   const members: PropertyDescriptorMap & ThisType<Ctx & { cookies: { get(...args: unknown[]): unknown } }> = {
-    // where the plugin keeps what it has found
+    // egg-i18n stores its result here
     __locale: {
       configurable: true,
       get() {
@@ -38,11 +38,11 @@ export function keepLocale<Ctx extends object>(prototype: Ctx, app: EggApplicati
         const { locale } = ownerOf(this);
         if (locale !== undefined) return locale;
         const { cookies } = this;
-        // without the cookie that it would set
+        // with a cookies object that ignores set(): there is no response
         return find.call(Object.create(this, { cookies: { value: { get: cookies.get.bind(cookies), set() {} } } }) as object);
       },
     },
-    /** Of `ctx.locale = ...` */
+    /** Called by `ctx.locale = ...` */
     __setLocale: {
       configurable: true,
       value(locale: unknown) {

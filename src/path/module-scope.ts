@@ -1,15 +1,15 @@
 /**
- * tegg's objects in a packet, and around a connection: `ctx.getEggObject()`, `app.getEggObject()`, what these inject.
- * tegg's own scope makes an object of every class for each context before anything runs. This one begins when an object
- * is first asked for and makes no other: a packet that asks for none costs nothing.
+ * tegg's objects for packets and connections: `ctx.getEggObject()`, `app.getEggObject()` and injected objects.
+ * tegg's own scope creates an object of every class for each context up front. This scope begins with the first object that is
+ * requested and creates no others, so that a packet without such requests costs nothing.
  */
 import type { EggApplication, TeggContext } from '../egg';
 
-/** Ends what a context has opened: its packet has settled, or its connection has. Absent where there is no tegg. */
+/** Ends the scope of a context when its packet or connection has settled. Absent without tegg. */
 export const SETTLE = Symbol('settle');
 
 const SCOPE = Symbol('moduleScope');
-/** The key of tegg under which its context knows Egg's. */
+/** tegg's key for Egg's context within its own. */
 const EGG_CONTEXT = Symbol.for('context#eggContext');
 
 interface ModuleScope extends TeggContext {
@@ -17,29 +17,29 @@ interface ModuleScope extends TeggContext {
   release(): void;
 }
 
-/** A context, as far as it is touched here. */
+/** The part of a context that is used here. */
 interface Scoped {
-  /** Undefined before anything was asked for, null when it has ended. */
+  /** Undefined before the first object is requested, null after the end. */
   [SCOPE]?: ModuleScope | null;
 }
 
 type Task = ((ctx: unknown) => Promise<unknown>) & { _name?: string };
 
-/** Gives the contexts of an app their scopes, where it has tegg. To be called when all plugins have been loaded. */
+/** Adds scopes to the contexts of an app with tegg. To be called when all plugins have been loaded. */
 export function addModuleScope(prototype: object, app: EggApplication): void {
   const ModuleScope = createModuleScopeClass(app);
   if (!ModuleScope) return;
   const runInBackground: unknown = Reflect.get(app.context, 'runInBackground');
   const scopeOf = (ctx: Scoped): ModuleScope | null => (ctx[SCOPE] === undefined ? (ctx[SCOPE] = new ModuleScope(ctx)) : ctx[SCOPE]);
   const members: PropertyDescriptorMap & ThisType<Scoped> = {
-    /** What tegg looks up. Undefined when the scope has ended: singletons are still found then. */
+    /** Read by tegg. Undefined after the end of the scope; tegg still finds singletons then. */
     teggContext: {
       configurable: true,
       get() {
         return scopeOf(this) ?? undefined;
       },
     },
-    /** The scope is there already. */
+    /** Does nothing but call back: the scope begins by itself. */
     beginModuleScope: {
       configurable: true,
       writable: true,
@@ -47,7 +47,7 @@ export function addModuleScope(prototype: object, app: EggApplication): void {
         await work();
       },
     },
-    /** The objects stay until the task has ended, as over HTTP. */
+    /** Keeps the objects until the task has ended, as over HTTP. */
     runInBackground: {
       configurable: true,
       writable: true,
@@ -61,7 +61,7 @@ export function addModuleScope(prototype: object, app: EggApplication): void {
             scope?.release();
           }
         };
-        const name = task._name ?? task.name; // Egg shows it in its log
+        const name = task._name ?? task.name; // for Egg's log
         if (name) held._name = name;
         if (typeof runInBackground === 'function') Reflect.apply(runInBackground, this, [held]);
       },
@@ -84,7 +84,7 @@ function createModuleScopeClass(app: EggApplication): (new (ctx: Scoped) => Modu
     readonly id = newId();
     readonly #ctx: Scoped;
     #hasBegun = false;
-    /** The packet, and the tasks in the background. */
+    /** The number of users: the packet itself, and its background tasks. */
     #holders = 1;
 
     constructor(ctx: Scoped) {
@@ -93,12 +93,12 @@ function createModuleScopeClass(app: EggApplication): (new (ctx: Scoped) => Modu
       this.set(EGG_CONTEXT, ctx);
     }
 
-    /** tegg names all classes here: none is made before it is asked for. */
+    /** tegg registers every class here, to create its object up front. Ignored: objects are created on request. */
     override addProtoToCreate(): void {}
 
     override async getOrCreateEggObject(name: PropertyKey, proto: object): Promise<unknown> {
       if (!this.#hasBegun) {
-        this.#hasBegun = true; // first: what runs when a scope begins may ask for objects itself
+        this.#hasBegun = true; // before init(), whose hooks may request objects themselves
         await this.init({});
       }
       return super.getOrCreateEggObject(name, proto);
@@ -113,7 +113,7 @@ function createModuleScopeClass(app: EggApplication): (new (ctx: Scoped) => Modu
       if (this.#holders > 0) return;
       this.#ctx[SCOPE] = null;
       if (this.#hasBegun)
-        this.destroy({}).catch((error: unknown) => app.logger.error('[egg-socket.io] tegg objects could not be ended:', error));
+        this.destroy({}).catch((error: unknown) => app.logger.error('[egg-socket.io] destroying tegg objects failed:', error));
     }
   };
 }

@@ -1,4 +1,4 @@
-/** What the plugin knows of one namespace: its routes and its middleware. */
+/** A namespace with its routes and middleware. */
 import type { ExtendedError, Namespace as SocketIoNamespace, Socket } from 'socket.io';
 import { toError } from '../errors';
 import type { Runtime } from './runtime';
@@ -9,25 +9,25 @@ import { Router } from './router';
 import { type RunUses, runUsesOf } from './uses';
 
 export class Namespace {
-  /** As the log and the config name it. */
+  /** The name in the log and in the config. */
   readonly name: string;
   readonly runtime: Runtime;
   readonly router: Router;
   connectionMiddleware: readonly Layer[] = [];
   packetMiddleware: readonly Layer[] = [];
-  /** Who is asked for each client. Undefined for a namespace that the app has named while it started. */
+  /** The parents to ask for each client. Undefined for a namespace that the app named while it started. */
   readonly parents: Parents | undefined;
   readonly #runUses: RunUses;
 
   constructor(runtime: Runtime, nsp: SocketIoNamespace, parents: Parents | undefined) {
-    this.name = nsp instanceof AbsentNamespace ? 'made on demand' : nsp.name; // the log limits lines by names, which clients must not make up
+    this.name = nsp instanceof AbsentNamespace ? 'made on demand' : nsp.name; // clients must not choose names by which log lines are limited
     this.runtime = runtime;
     this.router = new Router(nsp.name, message => runtime.logger.warn(message));
     this.parents = parents;
     this.#runUses = runUsesOf(nsp);
   }
 
-  /** Runs what the app itself gave to `nsp.use()`, that of the parent first: after the connection's onion has admitted a client. */
+  /** Runs the app's functions of `nsp.use()`, the parent's first. To be called when connection middleware has admitted the client. */
   runUses(socket: Socket, parent: Parent | undefined, done: (error?: ExtendedError) => void): void {
     const runOwn = (): void => this.#runUses(socket, done);
     if (!parent) runOwn();
@@ -36,8 +36,8 @@ export class Namespace {
 }
 
 /**
- * From here on what listeners of a namespace throw, those of `connection` or of another server's `serverSideEmit()`, is logged.
- * Where Socket.IO calls them, it would end the process.
+ * Makes errors of a namespace's listeners appear in the log: those of `connection`, and of events from another server's `serverSideEmit()`.
+ * Called by Socket.IO itself, they would end the process.
  */
 export function catchListenerErrors(nsp: SocketIoNamespace, runtime: Runtime): void {
   const emit = (event: string, ...args: unknown[]): boolean => {
@@ -48,7 +48,7 @@ export function catchListenerErrors(nsp: SocketIoNamespace, runtime: Runtime): v
   Object.assign(nsp, { emitReserved: emit, _onServerSideEmit: (args: [event: string, ...args: unknown[]]) => emit(...args) });
 }
 
-/** Calls listeners of the app; what they throw is logged. */
+/** Calls listeners of the app, and logs their errors. */
 export function callNamespaceListeners(
   nsp: SocketIoNamespace,
   { failures }: Runtime,
@@ -57,7 +57,7 @@ export function callNamespaceListeners(
   args: readonly unknown[],
 ): void {
   callListeners(nsp, listeners, args, thrown => {
-    const [socket] = args as [{ id?: string }?]; // the one that has connected
+    const [socket] = args as [{ id?: string }?]; // the argument of `connection`
     const what = `listener of ${JSON.stringify(event)} failed`;
     failures.log({ level: 'error', what, namespace: nsp.name, socket: socket?.id, error: toError(thrown) });
   });

@@ -1,18 +1,26 @@
-/** The Koa onion: each middleware runs around all that follow it. */
+/** The Koa onion: each middleware runs around the ones after it. */
 import type { SocketContext } from './context';
 
 export type Layer = (ctx: SocketContext, next: () => Promise<unknown>) => unknown;
 
-/** A layer, and where it comes from. */
+/** A layer with its origin. */
 export interface NamedLayer {
-  /** In the config. */
+  /** The name in the config. */
   readonly name: string;
-  /** As the app has written it. */
+  /** The app's own function. */
   readonly source: (...args: never[]) => unknown;
   readonly run: Layer;
 }
 
-/** Runs the middleware from the one at `index` on, and `core` innermost. A throw of any of them rejects. */
+/** Called for middleware that does not wait for its `next()`. */
+export interface LateNextCallbacks {
+  /** The middleware called `next()` after it had ended. */
+  onCall(): void;
+  /** Such a call has failed, and nothing else handles its error. */
+  onFailure(thrown: unknown): void;
+}
+
+/** Runs the layers from `index` on, with `core` innermost. Rejects if one of them throws. */
 export function descend(layers: readonly Layer[], ctx: SocketContext, core: () => unknown, index = 0): Promise<unknown> {
   const layer = layers[index];
   try {
@@ -26,53 +34,45 @@ export function descend(layers: readonly Layer[], ctx: SocketContext, core: () =
       }),
     );
   } catch (thrown) {
-    return Promise.reject(thrown); // oxlint-disable-line typescript/prefer-promise-reject-errors -- what user code throws goes on as it is
+    return Promise.reject(thrown); // oxlint-disable-line typescript/prefer-promise-reject-errors -- whatever user code throws is passed on
   }
 }
 
-/** What middleware does that does not wait for its `next()`. */
-export interface OnLate {
-  /** `next()` was called after the middleware had ended. */
-  called(): void;
-  /** What that call began has failed, and nobody else hears of it. */
-  failed(thrown: unknown): void;
-}
-
 /**
- * A layer that ends when what its `next()` began has ended as well, whether it waits for that or not: else the answer would be lost.
- * Middleware that plainly awaits it, as its source shows, is taken as it is: it costs no promise more.
+ * Wraps a layer so that it ends after its `next()`, even if it does not wait for that: otherwise the answer would be lost.
+ * Middleware whose source shows that it awaits `next()` is not wrapped, which saves promises.
  */
-export function waitingForNext(layer: Layer, onLate: OnLate): Layer {
+export function waitingForNext(layer: Layer, { onCall, onFailure }: LateNextCallbacks): Layer {
   if (awaitsNext(layer)) return layer;
   return async (ctx, next) => {
-    const begun = new Set<Begun>();
+    const calls = new Set<NextCall>();
     let hasEnded = false;
     let value: unknown;
     try {
       value = await layer(ctx, () => {
-        if (hasEnded) onLate.called();
-        const one = new Begun(resolve => resolve(next()));
-        one.watch(thrown => {
-          if (hasEnded && !one.isTaken && !begun.has(one)) onLate.failed(thrown);
+        if (hasEnded) onCall();
+        const call = new NextCall(resolve => resolve(next()));
+        call.onFailure(thrown => {
+          if (hasEnded && !call.isHandled && !calls.has(call)) onFailure(thrown);
         });
-        if (!hasEnded) begun.add(one);
-        return one;
+        if (!hasEnded) calls.add(call);
+        return call;
       });
     } catch (thrown) {
-      begun.clear(); // its own failure is not held back
+      calls.clear(); // the layer's own failure does not wait for them
       throw thrown;
     } finally {
       hasEnded = true;
     }
-    for (const one of begun) await one.end();
+    for (const call of calls) await call.end();
     return value;
   };
 }
 
-/** What a call of `next()` began. */
-class Begun extends Promise<unknown> {
-  /** Whether somebody waits for it: a failure is then theirs. */
-  isTaken = false;
+/** The promise of one call of `next()`. */
+class NextCall extends Promise<unknown> {
+  /** Whether the middleware has called `then()`, and so handles a failure itself. */
+  isHandled = false;
   #hasFailed = false;
 
   static override get [Symbol.species](): PromiseConstructor {
@@ -84,36 +84,36 @@ class Begun extends Promise<unknown> {
     onFulfilled?: ((value: unknown) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    this.isTaken = true;
+    this.isHandled = true;
     return super.then(onFulfilled, onRejected);
   }
 
-  /** Hears of a failure without taking it. */
-  watch(onFailure: (thrown: unknown) => void): void {
+  /** Calls back if the promise rejects, without counting as handling it. */
+  onFailure(listener: (thrown: unknown) => void): void {
     void super.then(undefined, (thrown: unknown) => {
       this.#hasFailed = true;
-      onFailure(thrown);
+      listener(thrown);
     });
   }
 
-  /** Resolves when it has ended. Rejects if it fails from now on, or has failed and nobody has taken it. */
+  /** Resolves when the call has ended. Rejects with its failure, unless that has already been handled by the middleware. */
   async end(): Promise<void> {
-    const isTheirs = this.#hasFailed && this.isTaken;
+    const wasHandled = this.#hasFailed && this.isHandled;
     try {
       await this;
     } catch (thrown) {
-      if (!isTheirs) throw thrown;
+      if (!wasHandled) throw thrown;
     }
   }
 }
 
 /**
- * Whether an async function waits for each `next()` that it calls. That is sure where `await` stands before each of them and no other
- * async function is inside, to which it could belong; anything else, as a comment with these words, only costs a few promises.
+ * Whether an async function certainly awaits each `next()` that it calls: `await` precedes each of them, and there is no inner async
+ * function that the `await` could belong to. A wrong "no", as for a comment with these words, only costs a few promises.
  */
 function awaitsNext(layer: (...args: never[]) => unknown): boolean {
   const source = Function.prototype.toString.call(layer);
   const count = (pattern: RegExp): number => source.match(pattern)?.length ?? 0;
   const awaited = count(/\bawait next\(\)/g);
-  return source.startsWith('async') && count(/\basync\b/g) === 1 && awaited > 0 && count(/\bnext\b/g) === awaited + 1; // and the parameter
+  return source.startsWith('async') && count(/\basync\b/g) === 1 && awaited > 0 && count(/\bnext\b/g) === awaited + 1; // 1: the parameter
 }

@@ -1,6 +1,4 @@
-/**
- * One packet, seven steps: Receive, Open, Descend, Match, Handle, Ascend, Settle.
- */
+/** A packet's seven steps: Receive, Open, Descend, Match, Handle, Ascend, Settle. */
 import type { Connection } from './connection';
 import type { SocketContext, SocketHandler } from './context';
 import { answerTo, isUnexpected } from './error-answers';
@@ -14,20 +12,20 @@ import { RESERVED_EVENTS } from './router';
 import type { Acknowledge } from '../types';
 import type { SocketUse } from './uses';
 
-/** A packet as Socket.IO types it. */
+/** The type that Socket.IO has for a packet. */
 type Event = [event: string, ...args: unknown[]];
 
-/** What a client is told that emits an event which only the server may fire. Made once: a client can send many. */
+/** The answers to clients that emit an event which only the server may fire. Created once, since a client can send many. */
 const RESERVED = new Map<unknown, IoError>(
   [...RESERVED_EVENTS].map(event => [event, new IoError('RESERVED_EVENT', `'${event}' is an event of the server`)]),
 );
 
-/** Receive and Open: called for each event of a client. */
+/** Receive and Open. Called for each event of a client. */
 export function receivePacket(connection: Connection, packet: unknown[]): void {
   const { packetMiddleware, router, runtime } = connection.namespace;
-  if (!connection.socket.connected) return; // it was under way when the connection ended: Socket.IO ignores it as well
+  if (!connection.socket.connected) return; // arrived after the end of the connection: Socket.IO ignores it too
   const isWrapped = packetMiddleware.length > 0 || connection.uses !== undefined;
-  // what runs around the handler may change the event: then it is matched after that
+  // middleware may change the event, so it is matched after that
   const handler = isWrapped ? undefined : router.match(packet[0]);
   if (!handler) {
     const reserved = RESERVED.get(packet[0]);
@@ -45,7 +43,7 @@ export function receivePacket(connection: Connection, packet: unknown[]): void {
   runtime.storage.run(ctx, live, ctx, connection, handler);
 }
 
-/** An event that the server fires itself: a context and a handler, but no middleware, and nobody to answer. */
+/** Handles an event that the server fires itself: without middleware and without an answer. */
 export function receiveReserved(connection: Connection, event: string, args: unknown[], handler: SocketHandler): void {
   const { runtime } = connection.namespace;
   const ctx = new runtime.Context(connection, [event, ...args]);
@@ -53,8 +51,8 @@ export function receiveReserved(connection: Connection, event: string, args: unk
 }
 
 /**
- * Descend to Settle. With callbacks rather than `await`, which would make two promises more:
- * under Egg, which follows them all for `app.currentContext`, one costs as much as a small handler.
+ * Descend to Settle. Callbacks save the two promises of an `await`: Egg tracks each promise for `app.currentContext`,
+ * so that one costs as much as a small handler.
  */
 function live(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): void {
   const { handlers } = connection;
@@ -66,7 +64,7 @@ function live(ctx: SocketContext, connection: Connection, handler: SocketHandler
 
   const core = (): unknown => {
     const handled = handle(ctx, connection, handler);
-    return ack && isWrapped ? Promise.resolve(handled).then(value => (result = value)) : handled; // caught here: middleware need not return what `next()` gave it
+    return ack && isWrapped ? Promise.resolve(handled).then(value => (result = value)) : handled; // kept here, since middleware need not return it
   };
   const settle = (value: unknown): Promise<void> | void => {
     try {
@@ -99,23 +97,23 @@ function live(ctx: SocketContext, connection: Connection, handler: SocketHandler
   descend(packetMiddleware, ctx, core).then(settle, fail);
 }
 
-/** Match and Handle. A miss goes on to Socket.IO's own listeners, and so does a hit that has such listeners too. */
+/** Match and Handle. An event without a route, or with listeners of `socket.on()` as well, is passed on to these. */
 function handle(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): unknown {
   if (handler) return dispatch(ctx, connection, handler);
   if (connection.uses) return handleAfterUses(ctx, connection, connection.uses);
   return match(ctx, connection);
 }
 
-/** What the app gave to `socket.use()` comes first, one after the other, as in Socket.IO: one that never calls `next` drops the packet. */
+/** Runs the app's functions of `socket.use()` first, one after the other. As in Socket.IO, one that never calls `next` drops the packet. */
 async function handleAfterUses(ctx: SocketContext, connection: Connection, uses: readonly SocketUse[]): Promise<unknown> {
   const { handlers } = connection;
   const { inFlight } = connection.namespace.runtime;
   for (const use of uses) {
-    inFlight.end(handlers); // nobody waits for a packet that is dropped
+    inFlight.end(handlers); // a closing server must not wait for a dropped packet
     let error: Error | undefined;
     try {
       error = await new Promise((resolve, reject) => {
-        (async () => use(ctx.packet as Event, resolve))().catch(reject); // whatever it throws, now or later
+        (async () => use(ctx.packet as Event, resolve))().catch(reject); // catches both a throw and a rejection
       });
     } finally {
       inFlight.begin(handlers);
@@ -133,11 +131,11 @@ function match(ctx: SocketContext, connection: Connection): unknown {
 
 function dispatch(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): unknown {
   const { packet = [] } = ctx;
-  if (!handler || connection.socket.listenerCount(packet[0] as string) > 0) passOn(connection, packet); // an event that has a number for a name is looked up alike
+  if (!handler || connection.socket.listenerCount(packet[0] as string) > 0) passOn(connection, packet); // a numeric event name works too
   return handler?.call(ctx, ctx);
 }
 
-/** To the listeners that the app has given to `socket.on()`, in the next tick as in Socket.IO. */
+/** Calls the listeners of `socket.on()`, in the next tick like Socket.IO. */
 function passOn(connection: Connection, packet: unknown[]): void {
   process.nextTick(callOwnListeners, connection, packet);
 }
@@ -149,14 +147,14 @@ function callOwnListeners(connection: Connection, packet: unknown[]): void {
   callListeners(socket, socket.rawListeners(event as string), args, thrown => reportListener(connection, packet, thrown));
 }
 
-/** A listener of the app's own has failed: the client is told as if it were a handler. `place` as of `Failure`. */
+/** Handles the error of a listener of the app like that of a handler. For `place`, see `Failure`. */
 export function reportListener(connection: Connection, packet: unknown[], thrown: unknown, place?: string): void {
   const error = toError(thrown);
   logFailure(connection, packet[0], error, place);
   answer(connection, packet[0], error, ackOf(packet));
 }
 
-/** The acknowledgement function, which Socket.IO has put at the end where the client asked for it: no client can send a function. */
+/** The acknowledgement function, which Socket.IO appends if the client asked for one. A client cannot send a function. */
 function ackOf(packet: unknown[]): Acknowledge | undefined {
   const last = packet.at(-1);
   return typeof last === 'function' ? (last as Acknowledge) : undefined;
@@ -178,12 +176,12 @@ async function liveReserved(ctx: SocketContext, connection: Connection, handler:
 }
 
 function logFailure(connection: Connection, event: unknown, error: Error, place?: string): void {
-  // an event's name comes from the client: short, and on one line
+  // the client chose the name: keep it short, and on one line
   const what = `event ${JSON.stringify(oneLine(String(event).slice(0, 100)))} failed`;
   connection.log(isUnexpected(error) ? 'error' : 'warn', what, error, place);
 }
 
-/** Tells the client of an error, in the acknowledgement that it asked for or as an `error` event, of which there are not too many. */
+/** Sends an error to the client: as the acknowledgement if it asked for one, else as an `error` event, within `ErrorEventLimit`. */
 function answer(connection: Connection, event: unknown, error: Error, ack: Acknowledge | undefined): void {
   const { namespace, socket } = connection;
   const { code, message, details } = answerTo(error, namespace.runtime.reveal);
@@ -195,6 +193,6 @@ function answer(connection: Connection, event: unknown, error: Error, ack: Ackno
   try {
     send({ code, message, ...(details !== undefined && { details }) });
   } catch {
-    send({ code, message }); // details that cannot be encoded, as a circular structure: the error is in the log already
+    send({ code, message }); // the details cannot be encoded, such as a circular structure; the error has been logged
   }
 }

@@ -1,44 +1,44 @@
 /**
- * Parent namespaces: those that are a regular expression or a function. Whether a client may connect to a namespace that the app has not
- * named while it started is for them to say, whether it is there by now or not: the server itself may have emitted to it before, another worker not.
+ * Parent namespaces: regular expressions and functions given to `app.io.of()`. They decide who may connect to a namespace that the app
+ * did not name while it started. They are asked even if the namespace exists already: an emit may have created it in this worker only.
  */
 import { Namespace, type Server, type Socket } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
 import { namespaceInternals, serverInternals } from '../internals/socket-io';
 
-/** What Socket.IO keeps to itself of a parent namespace. */
+/** A parent namespace with its private members. */
 export type Parent = Namespace & {
   readonly children: Set<Namespace>;
   createChild(name: string): Namespace;
 };
 
-/** The function of a parent; Socket.IO makes one of a regular expression. */
+/** The function of a parent. Socket.IO turns a regular expression into one. */
 type Allows = (name: string, auth: object, answer: (error: unknown, isAllowed: boolean) => void) => unknown;
 
 export class Parents {
-  /** In the order in which the app has made them. Socket.IO's own table. */
+  /** Socket.IO's own table, in the order in which the app created them. */
   readonly #parents: ReadonlyMap<Allows, Parent>;
-  /** Those that have said yes before there was the namespace, by the payload of the CONNECT, which is made anew for each. */
-  readonly #asked = new WeakMap<object, Parent>();
+  /** Parents that accepted a client before its namespace existed, by the payload of the CONNECT packet: each packet has an object of its own. */
+  readonly #accepted = new WeakMap<object, Parent>();
   readonly #server: Server;
 
   constructor(server: Server) {
     this.#server = server;
-    this.#parents = serverInternals(server).parentNsps as Map<Allows, Parent>; // what Socket.IO puts there
+    this.#parents = serverInternals(server).parentNsps as Map<Allows, Parent>; // the types of Socket.IO's entries
   }
 
   get isEmpty(): boolean {
     return this.#parents.size === 0;
   }
 
-  /** The first parent that says yes to a client. Rejects where a function throws. */
+  /** The first parent that accepts a client. Rejects if a function throws. */
   async of({ nsp, handshake: { auth } }: Socket): Promise<Parent | undefined> {
-    return this.#asked.get(auth) ?? this.#ask(nsp.name, auth);
+    return this.#accepted.get(auth) ?? this.#ask(nsp.name, auth);
   }
 
-  /** The namespace of a client to which a parent has said yes: made now, unless another client or the app has made it meanwhile. */
+  /** Creates the namespace that a parent has accepted a client for, unless another client or the app has created it in the meantime. */
   create({ nsp: { name }, handshake: { auth } }: Socket, parent: Parent): Namespace {
-    this.#asked.set(auth, parent);
+    this.#accepted.set(auth, parent);
     if (!this.#server._nsps.has(name)) parent.createChild(name);
     return this.#server.of(name);
   }
@@ -55,8 +55,8 @@ export class Parents {
 }
 
 /**
- * Stands in for a namespace that is not there, for one client, while its parents are asked: so this CONNECT is one arrival like any other.
- * The server does not know it, and its adapter is in memory: a name that a client has made up costs no subscription, and leaves nothing.
+ * Replaces a namespace that does not exist yet for one client while the parents are asked, so that its CONNECT is an arrival like any other.
+ * The server does not list it, and its adapter is in memory: a name that a client made up causes no subscription and leaves nothing behind.
  */
 export class AbsentNamespace extends Namespace {
   #arguments: Parameters<Namespace['_add']> | undefined;
@@ -71,13 +71,13 @@ export class AbsentNamespace extends Namespace {
     await super._add(...args);
   }
 
-  /** Its client goes on to the namespace itself, as if that had been there. */
+  /** Passes the client on to the real namespace. */
   forward(nsp: Namespace): void {
     if (this.#arguments) void nsp._add(...this.#arguments);
   }
 }
 
-/** Socket.IO removes an empty child, if it is told to, when a client is refused or goes. One that others are on the way into has to stay. */
+/** With `cleanupEmptyChildNamespaces`, Socket.IO removes an empty child when a client is refused or leaves. Keeps a child that other clients are connecting to. */
 export function keepForArrivals(child: Namespace): void {
   const removeAndCleanUp = child._remove.bind(child);
   child._remove = socket => {
@@ -88,8 +88,8 @@ export function keepForArrivals(child: Namespace): void {
 }
 
 /**
- * A child has copies of what its parent has by the time. Here each client brings that of the parent which has said yes to it,
- * so that it does not matter who has made the child, and when.
+ * Removes the middleware and listeners that Socket.IO copied from the parent into a new child. This plugin runs those of the parent that
+ * accepted the client instead, so that it does not matter who created the child, and when.
  */
 export function withoutCopies(child: Namespace, parent: Parent): Namespace {
   const copies = new Set(namespaceInternals(parent)._fns);

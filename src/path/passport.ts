@@ -1,20 +1,34 @@
 /**
- * egg-passport's user of a connection: `ctx.user` and `ctx.isAuthenticated()`. Over HTTP its middleware puts the user on each request;
- * here it is found once for a connection, when the session has been opened.
+ * `ctx.user` and `ctx.isAuthenticated()` of egg-passport. Over HTTP, its middleware loads the user for each request;
+ * here the user is loaded once for each connection, after the session has been opened.
  */
 import type { EggApplication } from '../egg';
 import { SETTLE } from './module-scope';
 
-/** As far as it is used here. Its own names begin with an underscore. */
+/** The part of egg-passport that is used here; its private members begin with an underscore. */
 interface EggPassport {
-  /** The key of its part of the session. */
+  /** The key of its data in the session. */
   readonly _key: string;
-  /** The property of a request that has the user. */
+  /** The property of a request that holds the user. */
   readonly _userProperty: string;
   deserializeUser(ctx: object, sessionUser: unknown): Promise<unknown>;
 }
 
-/** Finds the users of connections. Absent where egg-passport is off. */
+/** Members of a request that `ctx.login()` and `ctx.logout()` call. */
+const LOGIN_METHODS = Object.fromEntries(
+  ['login', 'logIn', 'logout', 'logOut'].map(name => [
+    name,
+    {
+      value(): never {
+        throw new Error(
+          `ctx.${name.toLowerCase()}() needs a response that can set a cookie: call it in an HTTP request, then let the client reconnect`,
+        );
+      },
+    },
+  ]),
+);
+
+/** Loads the users of connections. */
 export class Passport {
   readonly #app: EggApplication;
   readonly #passport: EggPassport;
@@ -24,20 +38,21 @@ export class Passport {
     this.#passport = passport;
   }
 
+  /** Undefined if egg-passport is off. */
   static of(app: EggApplication): Passport | undefined {
     const passport: unknown = Reflect.get(app, 'passport');
     return isEggPassport(passport) ? new Passport(app, passport) : undefined;
   }
 
-  /** What a connection's requests have beside the handshake's: the user, where the session has one. Rejects where the app fails to find it. */
+  /** Members to add to `ctx.req`, with the user if the session has one. Rejects if the app fails to load the user. */
   async open(session: object | null | undefined, ctx: { [SETTLE]?: () => void }): Promise<PropertyDescriptorMap> {
     const { _key, _userProperty } = this.#passport;
     const saved: unknown = session && Reflect.get(session, _key);
     const sessionUser: unknown = typeof saved === 'object' && saved ? Reflect.get(saved, 'user') : undefined;
-    const isThere = Boolean(sessionUser) || sessionUser === 0; // as its own middleware asks
-    const user = isThere && (await this.#deserialize(ctx, sessionUser));
+    const hasUser = Boolean(sessionUser) || sessionUser === 0; // the condition of egg-passport's middleware
+    const user = hasUser && (await this.#deserialize(ctx, sessionUser));
     return {
-      ...SIGNING_IN_AND_OUT,
+      ...LOGIN_METHODS,
       _passport: { value: { instance: this.#passport } },
       ...(user ? { [_userProperty]: { value: user, configurable: true, enumerable: true, writable: true } } : {}),
     };
@@ -51,20 +66,6 @@ export class Passport {
     }
   }
 }
-
-/** `ctx.login()` and `ctx.logout()` call these of the request. */
-const SIGNING_IN_AND_OUT = Object.fromEntries(
-  ['login', 'logIn', 'logout', 'logOut'].map(name => [
-    name,
-    {
-      value(): never {
-        throw new Error(
-          `ctx.${name.toLowerCase()}() needs a response that can set a cookie: call it in an HTTP request, and let the client connect again after it`,
-        );
-      },
-    },
-  ]),
-);
 
 function isEggPassport(value: unknown): value is EggPassport {
   return typeof value === 'object' && value !== null && '_key' in value && '_userProperty' in value && 'deserializeUser' in value;

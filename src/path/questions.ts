@@ -1,26 +1,26 @@
-/** What waits for an answer of one client. It must not wait for ever: the client may go. */
+/** Questions to one client that have not been answered. They end when the client goes. */
 import { ClientGoneError } from '../errors';
 
-/** Ends one wait. */
+/** Ends a question with an error. */
 type End = (error: ClientGoneError) => void;
 
 export class Questions {
-  /** Only there while something waits. */
+  /** Set while there are questions. */
   #ends: Set<End> | undefined;
   #isGone = false;
 
-  /** @param end called when the client goes, or soon if it has gone */
+  /** @param end called when the client goes, or in the next tick if it has gone already */
   add(end: End): void {
     if (this.#isGone) process.nextTick(end, new ClientGoneError());
     else (this.#ends ??= new Set()).add(end);
   }
 
-  /** The client has answered, or nobody waits any more. */
+  /** To be called when the client has answered, or the question has timed out. */
   delete(end: End): void {
     this.#ends?.delete(end);
   }
 
-  /** The client has gone. */
+  /** To be called when the client has gone. */
   end(): void {
     this.#isGone = true;
     for (const end of this.#ends ?? []) process.nextTick(end, new ClientGoneError()); // after the listeners of `disconnect`

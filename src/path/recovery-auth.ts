@@ -1,9 +1,9 @@
-/** Fields in a client's `auth` that have the names of Socket.IO's own: such a client is never recovered, and nothing else says so. */
+/** Detects fields of the app in a client's `auth` whose names Socket.IO uses for recovery. Such a client is silently never recovered. */
 import type { Socket } from 'socket.io';
 import type { Logger } from '../egg';
 import { messageOf } from '../errors';
 
-/** The keys of sessions, as Socket.IO makes them. A client that comes back sends its own as `pid`. */
+/** Socket.IO's session keys. A client that reconnects sends its key as `pid`. */
 const SESSION_KEY = /^[\w-]{20}$/;
 
 export class RecoveryAuth {
@@ -14,14 +14,15 @@ export class RecoveryAuth {
     this.#logger = logger;
   }
 
-  /** Warns of the first client whose `auth` has such a field. */
+  /** Warns about the first client whose `auth` has such a field. */
   check({ handshake: { auth } }: Socket): void {
     if (this.#hasWarned) return;
-    const { pid, offset } = (auth ?? {}) as { pid?: unknown; offset?: unknown }; // whatever the client sends
+    const { pid, offset } = (auth ?? {}) as { pid?: unknown; offset?: unknown }; // from the client, of any type
     const field = pid === undefined ? offset !== undefined && 'offset' : !(typeof pid === 'string' && SESSION_KEY.test(pid)) && 'pid';
     if (field === false) return;
     this.#hasWarned = true;
-    const problem = `a client sends auth.${field} of the app's own: by that name Socket.IO's client says ${field === 'pid' ? 'which session it comes back to' : 'what it has received'}, and the client is never recovered; rename the field`;
+    const use = field === 'pid' ? 'the session to recover' : 'the last message that it received';
+    const problem = `a client sends auth.${field}, a name that Socket.IO's client uses for ${use}; such a client is never recovered; rename the field`;
     this.#logger.warn(messageOf('IO_RECOVERY_AUTH', problem));
   }
 }

@@ -1,4 +1,4 @@
-/** While developing: warns of what has an effect on HTTP responses only, as `ctx.body = ...`. There is no response to an event. */
+/** During development, warns of calls that only affect HTTP responses, such as `ctx.body = ...`: an event has no response. */
 import type { EggApplication } from '../egg';
 import { messageOf, oneLine } from '../errors';
 
@@ -7,7 +7,7 @@ const FAIL = 'throw an IoError, or answer by ctx.ack()';
 const TELL = 'tell the client in the acknowledgement, or emit an event';
 const COOKIE = 'set it in an HTTP request';
 
-/** What to do instead. */
+/** The advice for each property and method. */
 const SETTERS = { body: RETURN, status: FAIL, type: RETURN };
 const METHODS = { redirect: TELL, attachment: RETURN, set: TELL };
 
@@ -16,16 +16,16 @@ interface Prototypes {
   readonly response: object;
 }
 
-/** A context, as far as it is shown in a warning. */
+/** The part of a context that a warning shows. */
 interface Shown {
   readonly socket: { readonly nsp: { readonly name: string } };
   readonly packet: unknown[] | undefined;
 }
 
-/** To be called in the environments for development alone: elsewhere nothing is to be paid for it. */
+/** To be called during development only, since each call through it costs time. */
 export function warnOfResponses(app: EggApplication, { context, response }: Prototypes): void {
   const warned = new Set<string>();
-  let isInside = false; // `redirect()` sets the status and the body as well
+  let isInside = false; // within a call that was warned of: `redirect()` sets status and body too
 
   const warn = (call: string, instead: string, { socket, packet }: Shown): void => {
     if (isInside || warned.has(call)) return;
@@ -69,7 +69,7 @@ export function warnOfResponses(app: EggApplication, { context, response }: Prot
     configurable: true,
     get(this: Shown): object {
       const cookies = Reflect.get(app.context, 'cookies', this);
-      if (Object.hasOwn(cookies, 'set')) return cookies; // Egg makes them once for a context
+      if (Object.hasOwn(cookies, 'set')) return cookies; // wrapped already: Egg creates them once for each context
       const set = Reflect.get(cookies, 'set') as (...args: unknown[]) => unknown;
       const value = (...args: unknown[]): unknown => {
         warn('ctx.cookies.set()', COOKIE, this);

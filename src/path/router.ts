@@ -1,11 +1,11 @@
-/** Which handler an event of one namespace belongs to. */
+/** The handlers of one namespace, by event. */
 import type { SocketHandler } from './context';
 import { SetupError, messageOf } from '../errors';
 
-/** Events that the server fires itself when a connection ends or fails. Packet middleware does not run around them. */
+/** Events that the server fires itself when a connection ends or fails. Packet middleware does not run around these. */
 export const RESERVED_EVENTS: ReadonlySet<string> = new Set(['disconnecting', 'disconnect', 'error']);
 
-/** Events that the protocol keeps from being sent by a client, so that a route of that name would never be reached. */
+/** Events that the protocol does not let clients send: routes for them are never called. */
 const UNREACHABLE_EVENTS: ReadonlySet<string> = new Set(['connect', 'connect_error', 'newListener', 'removeListener']);
 
 export class Router {
@@ -19,7 +19,7 @@ export class Router {
     this.#warn = warn;
   }
 
-  /** Adds a route. An event that has one already keeps it, with a warning. */
+  /** Adds a route. If the event has one already, keeps that and logs a warning. */
   add(event: unknown, handler: unknown, toHandler: (fn: (...args: never[]) => unknown, place: string) => SocketHandler): void {
     const place = `route('${String(event)}') of namespace '${this.#namespace}'`;
     if (typeof event !== 'string' || event === '')
@@ -32,15 +32,15 @@ export class Router {
     }
     const routes = RESERVED_EVENTS.has(event) ? this.#reserved : this.#handlers;
     if (routes.has(event)) {
-      this.#warn(messageOf('IO_ROUTE_DUPLICATE', `${place} is there already; the first one stays`));
+      this.#warn(messageOf('IO_ROUTE_DUPLICATE', `${place} exists already; the first one is kept`));
       return;
     }
     if (UNREACHABLE_EVENTS.has(event))
-      this.#warn(messageOf('IO_ROUTE_UNREACHABLE', `${place}: Socket.IO keeps this event to itself, no client can send it`));
+      this.#warn(messageOf('IO_ROUTE_UNREACHABLE', `${place}: Socket.IO reserves this event, so no client can send it`));
     routes.set(event, toHandler(handler as (...args: never[]) => unknown, place));
   }
 
-  /** The handler of an event as a client sent it, if there is one. Reserved events cannot be reached this way. */
+  /** The handler of an event that a client sent, if there is one. Never that of a reserved event. */
   match(event: unknown): SocketHandler | undefined {
     return this.#handlers.get(event);
   }

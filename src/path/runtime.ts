@@ -1,4 +1,4 @@
-/** What every namespace, connection and packet of a server is given. They know nothing of the server itself. */
+/** The services that namespaces, connections and packets of a server share. These do not know the server itself. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Socket } from 'socket.io';
 import { Deprecations } from '../deprecated/deprecations';
@@ -14,46 +14,46 @@ import { SessionStore } from './session';
 import { SlowLog } from './slow-log';
 import { RefusalLog } from './refusal-log';
 
-/** Gives sockets the app's own ids. */
+/** Assigns the app's own ids to sockets. */
 interface Ids {
   assign(socket: Socket): void;
 }
 
-/** What it takes from outside of this folder. */
-interface Given {
+/** Dependencies from outside of this folder. */
+interface Dependencies {
   readonly ids: Ids;
   /** Whether clients may recover. */
   readonly canRecover: boolean;
 }
 
 export class Runtime {
-  /** The connections that are not complete yet. */
+  /** Connections that are not complete yet. */
   readonly arrivals: Arrivals;
   readonly deprecations: Deprecations;
-  /** Logs what fails for clients. */
+  /** Logs failures of handlers, middleware and listeners. */
   readonly failures: FailureLog;
   readonly ids: Ids;
-  /** The handlers and connection middleware that run. */
+  /** Counts running handlers and connection middleware. */
   readonly inFlight = new InFlight();
   readonly logger: Logger;
-  /** Undefined where recovery is off. */
+  /** Undefined if recovery is off. */
   readonly recoveryAuth: RecoveryAuth | undefined;
-  /** Logs what clients send that is refused. */
+  /** Logs refused messages and namespaces. */
   readonly refusals: RefusalLog;
-  /** Whether clients are shown errors that are not made to be shown. */
+  /** Whether clients also get the messages of unexpected errors. */
   readonly reveal: boolean;
-  /** Logs middleware that takes long. */
+  /** Logs slow middleware. */
   readonly slowLog: SlowLog;
-  /** What `app.currentContext` reads. */
+  /** The storage of `app.currentContext`. */
   readonly storage: AsyncLocalStorage<unknown>;
-  /** Undefined where Egg's session plugin is off. */
+  /** Undefined if Egg's session plugin is off. */
   sessions: SessionStore | undefined;
-  /** Undefined where egg-passport is off. */
+  /** Undefined if egg-passport is off. */
   passport: Passport | undefined;
   #Context: SocketContextClass | undefined;
   #isRetiring = false;
 
-  constructor(app: EggApplication, { ids, canRecover }: Given) {
+  constructor(app: EggApplication, { ids, canRecover }: Dependencies) {
     this.logger = app.logger;
     this.reveal = revealsErrors(app.config.env);
     this.storage = app.ctxStorage;
@@ -66,7 +66,7 @@ export class Runtime {
     this.arrivals = new Arrivals((arrival, ms) => this.slowLog.warn(arrival, ms));
   }
 
-  /** To be called when the app has been loaded: its contexts are complete, and so are its sessions. */
+  /** To be called when the app has been loaded, so that its contexts and sessions are complete. */
   load(app: EggApplication): void {
     this.sessions = SessionStore.of(app);
     this.passport = Passport.of(app);
@@ -84,13 +84,13 @@ export class Runtime {
     return this.#isRetiring;
   }
 
-  /** The server begins to close. */
+  /** To be called when the server begins to close. */
   retire(): void {
     this.#isRetiring = true;
     this.arrivals.close();
   }
 
-  /** Writes what the logs have counted. To be called when all connections have been closed. */
+  /** Writes the pending counts of the logs. To be called when all connections have been closed. */
   flush(): void {
     this.refusals.flush();
     this.slowLog.flush();

@@ -1,10 +1,10 @@
 /**
- * `ctx.service` at the cost of one object. Egg defines the getters of all services anew for every context;
- * here all contexts of an app share those of one. The instances are each context's own, as ever.
+ * `ctx.service` at the cost of one object. Egg defines the getters of all services for every context again;
+ * here all contexts of an app share one set of getters. Each context still has its own instances.
  */
 import { type EggApplication, isClass } from '../egg';
 
-/** Egg's getters work on these two fields. */
+/** The two fields that Egg's getters use. */
 interface Services {
   readonly _ctx: object;
   readonly _cache: Map<string, unknown>;
@@ -13,7 +13,7 @@ interface Services {
 type ServicesClass = new (ctx: object) => Services;
 type ServiceClass = new (ctx: object) => object;
 
-/** The class of an app's `ctx.service`. Undefined where Egg's own works in another way than in the versions known here. */
+/** The class of an app's `ctx.service`. Undefined if Egg's own differs from that of the tested versions. */
 export function createServicesClass(app: EggApplication): ServicesClass | undefined {
   const eggs: unknown = Reflect.get(app.createAnonymousContext(), 'service');
   if (!isServices(eggs)) return undefined;
@@ -28,18 +28,18 @@ export function createServicesClass(app: EggApplication): ServicesClass | undefi
   Object.setPrototypeOf(SharedServices.prototype, eggs);
   const classes = app.serviceClasses ?? {};
   for (const name of Object.keys(classes)) {
-    if (isClass(classes[name])) Object.defineProperty(SharedServices.prototype, name, serviceOf(name, classes)); // folders and all else stay Egg's
+    if (isClass(classes[name])) Object.defineProperty(SharedServices.prototype, name, serviceOf(name, classes)); // folders keep Egg's getters
   }
   return SharedServices;
 }
 
-/** As Egg's own getter, which asks each time whether it is a class. */
+/** Like Egg's getter, which checks on each access whether the service is a class. */
 function serviceOf(name: string, classes: Record<string, unknown>): PropertyDescriptor & ThisType<Services> {
   return {
     get() {
       let service = this._cache.get(name);
       if (!service) {
-        const Service = classes[name] as ServiceClass; // it was one at boot; what a test puts in its place is one as well
+        const Service = classes[name] as ServiceClass; // checked at boot; a test's replacement is a class too
         this._cache.set(name, (service = new Service(this._ctx)));
       }
       return service;

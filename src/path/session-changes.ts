@@ -1,4 +1,4 @@
-/** What has changed in a session since it was last read or saved. */
+/** The changes of a session since it was last read or saved. */
 import type { EggSession } from '../egg';
 
 /** The values of a session as JSON, by key. */
@@ -7,7 +7,7 @@ export type Fields = Readonly<Record<string, string | undefined>>;
 type Change = [key: string, json: string | undefined];
 
 export function fieldsOf(session: EggSession): Fields {
-  const plain: Record<string, unknown> = { ...session.toJSON(), maxAge: session.maxAge }; // a setter, and so no key of the session's own
+  const plain: Record<string, unknown> = { ...session.toJSON(), maxAge: session.maxAge }; // an accessor, which toJSON() omits
   return Object.fromEntries(Object.entries(plain).map(([key, value]) => [key, JSON.stringify(value)]));
 }
 
@@ -17,9 +17,9 @@ export function changes(before: Fields, now: Fields): Change[] {
     .map(key => [key, now[key]]);
 }
 
-/** @param isRequired whether it has to be written even where nothing has changed */
+/** @param isRequired whether the session has to be saved even without changes */
 export function change(session: EggSession, changed: Change[], isRequired: boolean): void {
-  if (isRequired) session.maxAge = session.maxAge; // oxlint-disable-line no-self-assign -- a setter: it tells the plugin to save
+  if (isRequired) session.maxAge = session.maxAge; // oxlint-disable-line no-self-assign -- the setter makes the plugin save
   for (const [key, json] of changed) {
     if (json === undefined) Reflect.deleteProperty(session, key);
     else Reflect.set(session, key, JSON.parse(json));

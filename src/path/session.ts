@@ -1,17 +1,23 @@
-/**
- * The HTTP session of the cookie in a handshake: decoded once for a connection, shared by all its packets.
- */
+/** The HTTP session of the handshake's cookie, decoded once for each connection and shared by its packets. */
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { EggApplication, EggContext, EggSession, SessionMiddleware } from '../egg';
 import { storeError } from './error-answers';
 import { type RunSession, StoredSession } from './stored-session';
 
-/** Makes the sessions of connections. Absent where Egg's session plugin is off. */
+/** One connection's session. */
+export interface ConnectionSession {
+  /** Null if there is no session any more. */
+  value: EggSession | null | undefined;
+  /** Saves the changes since it was opened or last saved. Returns undefined if there is nothing to do. Rejects like `open`. */
+  save(): Promise<void> | undefined;
+}
+
+/** Creates the sessions of connections. */
 export class SessionStore {
   readonly #app: EggApplication;
   readonly #middleware: SessionMiddleware;
-  /** For contexts that are there to decode a cookie and for nothing else. */
+  /** For contexts that only decode a cookie. */
   readonly #noResponse = new ServerResponse(new IncomingMessage(new Socket()));
 
   private constructor(app: EggApplication, middleware: SessionMiddleware) {
@@ -19,20 +25,20 @@ export class SessionStore {
     this.#middleware = middleware;
   }
 
-  /** To be called when all plugins have been set up: an external store may be given to Egg until then. */
+  /** Undefined if Egg's session plugin is off. To be called when all plugins have been set up: until then an app may set an external store. */
   static of(app: EggApplication): SessionStore | undefined {
     const { session } = app.middlewares;
     if (typeof session !== 'function' || !app.config.session) return undefined;
-    const factory = session as (options: unknown, app: EggApplication) => SessionMiddleware; // Egg's signature of every middleware
+    const factory = session as (options: unknown, app: EggApplication) => SessionMiddleware; // the signature of all middleware in Egg
     return new SessionStore(app, factory(app.config.session, app));
   }
 
-  /** The session of a handshake. Rejects with an error that `isTemporary` knows where an external store fails. */
+  /** The session of a handshake. If an external store fails, rejects with an error that counts as temporary. */
   async open(request: IncomingMessage): Promise<ConnectionSession> {
     const { store, ContextStore, autoCommit = true } = this.#app.config.session ?? {};
     if (!store && !ContextStore) return new CookieSession(() => this.#createContext(request, this.#noResponse));
     const run: RunSession = async work => {
-      const ctx = this.#createContext(request, new ServerResponse(request)); // a store of the app's own may put something into it
+      const ctx = this.#createContext(request, new ServerResponse(request)); // a store of the app may write to the response
       await this.#middleware(ctx, async () => work(ctx));
       return ctx;
     };
@@ -43,7 +49,7 @@ export class SessionStore {
     }
   }
 
-  /** A context for the session plugin alone: there is no client to send a cookie to. */
+  /** A context for the session plugin only. It ignores cookies that are set, since no response carries them. */
   #createContext(request: IncomingMessage, response: ServerResponse): EggContext {
     const ctx = this.#app.createContext(request, response);
     const { cookies } = ctx;
@@ -54,17 +60,9 @@ export class SessionStore {
   }
 }
 
-/** One connection's session. */
-export interface ConnectionSession {
-  /** Null where there is none any more. */
-  value: EggSession | null | undefined;
-  /** Saves what has changed since it was opened or last saved. Undefined where there is nothing to do. Rejects as `open` does. */
-  save(): Promise<void> | undefined;
-}
-
 /**
- * A session that is in the cookie, decoded when somebody asks for it: that costs a third of what a bare connection does.
- * There is nowhere to save it to: a change lives as long as the connection.
+ * A session stored in the cookie itself. It is decoded on first access, since that costs a third of a bare connection.
+ * It cannot be saved: changes last as long as the connection.
  */
 class CookieSession implements ConnectionSession {
   readonly #createContext: () => EggContext;

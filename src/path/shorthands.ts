@@ -1,4 +1,4 @@
-/** `ctx.emit()`, `ctx.join()`, `ctx.id` and their like: members of the socket that a context has had as its own since 4.1.6. */
+/** `ctx.emit()`, `ctx.join()`, `ctx.id` and so on: members of the socket that contexts have for compatibility with 4.1.6. */
 import type { Socket } from 'socket.io';
 
 interface HasSocket {
@@ -21,7 +21,7 @@ const DELEGATED_PROPERTIES = [
 ] as const;
 const DELEGATED_METHODS = ['join', 'leave', 'to', 'in', 'send', 'write', 'disconnect'] as const;
 
-/** The members of the socket that a context has as its own, as `ctx.emit()` for `ctx.socket.emit()`. */
+/** Descriptors for the prototype of contexts, such as `ctx.join()` for `ctx.socket.join()`. */
 export const SHORTHANDS: PropertyDescriptorMap & ThisType<HasSocket> = {
   ...Object.fromEntries(
     DELEGATED_PROPERTIES.map((name): [string, PropertyDescriptor & ThisType<HasSocket>] => [
@@ -46,7 +46,7 @@ export const SHORTHANDS: PropertyDescriptorMap & ThisType<HasSocket> = {
       },
     ]),
   ),
-  // returns the socket, as it did: chains of it go on, and a controller that returns it answers nothing
+  // returns the socket as in 4.1.6: calls can be chained, and a controller that returns it does not answer the client
   emit: {
     configurable: true,
     writable: true,
@@ -55,7 +55,7 @@ export const SHORTHANDS: PropertyDescriptorMap & ThisType<HasSocket> = {
       return this.socket;
     },
   },
-  // Socket.IO 4 has no such flag: everything is JSON unless binary
+  // Socket.IO 4 has no such flag: everything is JSON unless it is binary
   json: {
     configurable: true,
     get(): Socket {

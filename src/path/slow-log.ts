@@ -1,10 +1,10 @@
-/** Connection middleware that takes long: its client waits and hears nothing. */
+/** Logs connection middleware that takes long, while its client waits without an event. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from '../egg';
 import { LogLimit } from '../log-limit';
 import type { Arrival } from './arrivals';
 
-/** One line a minute for each namespace, and then the number of all others. */
+/** Writes one line a minute for each namespace, and then the number of the others. */
 export class SlowLog {
   readonly #logger: Logger;
   readonly #storage: AsyncLocalStorage<unknown>;
@@ -17,7 +17,7 @@ export class SlowLog {
 
   /** @param ms how long the client has waited */
   warn({ namespace: { name }, socket, obstacle: { problem, remedy } }: Arrival, ms: number): void {
-    const waits = `${problem} after ${ms / 1000} s, and the client waits, namespace ${name}`;
+    const waits = `${problem} after ${ms / 1000} s, and the client is waiting, namespace ${name}`;
     this.#limit.log(
       name,
       () => this.#write(`${waits}, socket ${socket.id}: ${remedy}`),
@@ -25,12 +25,12 @@ export class SlowLog {
     );
   }
 
-  /** Writes what has been counted. To be called when the app closes. */
+  /** Writes the pending counts. To be called when the app closes. */
   flush(): void {
     this.#limit.flush();
   }
 
-  /** Outside the context, in which every logger shows the URL of the handshake. */
+  /** Writes outside of any context, since within one Egg's loggers add the URL of the handshake. */
   #write(text: string): void {
     this.#storage.run(undefined, () => this.#logger.warn(`[egg-socket.io] ${text}`));
   }

@@ -1,6 +1,6 @@
 /**
- * What the sockets of connections do in front of Socket.IO's own methods. The functions are shared, so that a socket costs none.
- * Most of them keep what a listener of the app's own throws from ending the process, and from leaving a socket half closed.
+ * Methods that replace Socket.IO's own on the sockets of connections. All sockets share the functions.
+ * Most of them keep an error in a listener of the app from ending the process, or from leaving a socket half closed.
  */
 import { Socket } from 'socket.io';
 import type { Connection } from './connection';
@@ -16,27 +16,12 @@ const CONNECTION = Symbol('connection');
 
 type OwnSocket = Socket & { readonly [CONNECTION]: Connection };
 
-/** Makes a socket that of a connection. */
-export function adoptSocket(socket: Socket, connection: Connection): void {
-  Object.assign(socket, { [CONNECTION]: connection, remoteAddress: socket.handshake.address }, SOCKET_METHODS);
-}
-
-/** The connection of a socket that is one's. */
-export function connectionOf(socket: Socket): Connection {
-  return (socket as OwnSocket)[CONNECTION];
-}
-
-/** Whether something else has taken the place of the method by which events of the client come in. */
-export function isBypassed(socket: Socket): boolean {
-  return socketInternals(socket).onevent !== SOCKET_METHODS.onevent;
-}
-
 const SOCKET_METHODS = {
-  /** Socket.IO's own does nothing before a socket is connected: this one refuses it. */
+  /** Socket.IO's own method does nothing before the socket is connected. This one refuses the client. */
   disconnect(this: OwnSocket, close = false): Socket {
     const connection = this[CONNECTION];
     if (!connection.isConnecting) {
-      if (!this.connected) connection.dismissal = { close }; // admitted just now
+      if (!this.connected) connection.dismissal = { close }; // admitted, but not yet connected
       Socket.prototype.disconnect.call(this, close);
       return this;
     }
@@ -45,13 +30,13 @@ const SOCKET_METHODS = {
     return this;
   },
 
-  /** Socket.IO would run it only for events that are not routed. */
+  /** Socket.IO's own method would take effect only for events without a route. */
   use(this: OwnSocket, fn: SocketUse): Socket {
     (this[CONNECTION].uses ??= []).push(fn);
     return this;
   },
 
-  /** An event of the client: `onAny()` first, as in Socket.IO. */
+  /** Receives an event of the client. Listeners of `onAny()` are called first, as in Socket.IO. */
   onevent(this: OwnSocket, { data, id }: { data?: unknown[]; id?: number }): void {
     const packet = data ?? [];
     if (id !== undefined && id !== null) packet.push(socketInternals(this).ack(id));
@@ -67,7 +52,7 @@ const SOCKET_METHODS = {
     receivePacket(this[CONNECTION], packet);
   },
 
-  /** An event of the server: `disconnecting`, `disconnect` or `error`. */
+  /** Fires an event of the server: `disconnecting`, `disconnect` or `error`. */
   emitReserved(this: OwnSocket, event: string, ...args: unknown[]): boolean {
     const listeners = this.rawListeners(event);
     callListeners(this, listeners, args, thrown =>
@@ -84,7 +69,7 @@ const SOCKET_METHODS = {
       );
   },
 
-  /** The answer of a client. */
+  /** Receives the answer of a client. */
   onack(this: OwnSocket, { id, data }: { id: number; data: unknown[] }): void {
     const { acks } = socketInternals(this);
     const callback = acks.get(id);
@@ -93,16 +78,16 @@ const SOCKET_METHODS = {
     answerTo(this, callback, data);
   },
 
-  /** Without a time-out Socket.IO's own never ends if the client goes. */
+  /** Without a time-out, Socket.IO's own method never settles if the client goes. */
   async emitWithAck(this: OwnSocket, event: string, ...args: unknown[]): Promise<unknown> {
     const { flags } = socketInternals(this);
-    flags.timeout ??= Infinity; // so that the callback takes an error first
+    flags.timeout ??= Infinity; // makes Socket.IO pass an error as the first argument
     const answer = Socket.prototype.emitWithAck.call(this, event, ...args);
-    delete flags.timeout; // flags stay where nothing could be sent
+    delete flags.timeout; // still set if nothing could be sent
     return answer;
   },
 
-  /** Who waits for a client's answer, and can be told of an error: that is so with a time-out. */
+  /** Registers a callback for the client's answer. With a time-out the callback takes an error, so it is also called when the client goes. */
   registerAckCallback(this: OwnSocket, id: number, callback: Callback): void {
     const { acks, flags } = socketInternals(this);
     const { timeout } = flags;
@@ -122,6 +107,21 @@ const SOCKET_METHODS = {
     connection.questions.add(settle);
   },
 };
+
+/** Links a socket to its connection, and gives it the methods. */
+export function adoptSocket(socket: Socket, connection: Connection): void {
+  Object.assign(socket, { [CONNECTION]: connection, remoteAddress: socket.handshake.address }, SOCKET_METHODS);
+}
+
+/** The connection of a socket that `adoptSocket` has linked. */
+export function connectionOf(socket: Socket): Connection {
+  return (socket as OwnSocket)[CONNECTION];
+}
+
+/** Whether another package has replaced the method that receives the client's events. */
+export function isBypassed(socket: Socket): boolean {
+  return socketInternals(socket).onevent !== SOCKET_METHODS.onevent;
+}
 
 function answerTo(socket: OwnSocket, callback: Callback, args: unknown[]): void {
   callListeners(socket, [callback], args, thrown =>

@@ -1,32 +1,32 @@
-/** The session of a connection where Egg keeps sessions in an external store. */
+/** The session of a connection if Egg keeps sessions in an external store. */
 import type { EggContext, EggSession } from '../egg';
 import { storeError } from './error-answers';
 import { change, changes, type Fields, fieldsOf } from './session-changes';
 
-/** What `save()`, `regenerate()` and `manuallyCommit()` of a session give to its `commit()`. */
+/** The options that a session's `save()`, `regenerate()` and `manuallyCommit()` pass to its `commit()`. */
 interface CommitOptions {
   readonly save?: boolean;
   readonly regenerate?: boolean;
 }
 
-/** Runs the session plugin as for an HTTP request: it reads the store before the work and, with `autoCommit`, saves after it what has changed. */
+/** Runs the session plugin as for an HTTP request: it reads the store, calls the function and, with `autoCommit`, saves the changes. */
 export type RunSession = (work: (ctx: EggContext) => Promise<void>) => Promise<EggContext>;
 
-/** A session that is in an external store. Others may write to it meanwhile: HTTP requests, or the user's other connections. */
+/** A session in an external store. HTTP requests and the user's other connections may write to it at the same time. */
 export class StoredSession {
   readonly #ctx: EggContext;
   readonly #run: RunSession;
   readonly #autoCommit: boolean;
-  /** What the store has, as far as this connection knows. Undefined where no cookie names a session. */
+  /** The content of the store, as last seen by this connection. Undefined if no cookie names a session. */
   #saved: Fields | undefined;
-  /** What it will have when all that is being written has been: packets that settle meanwhile need not save the same again. */
+  /** The content of the store after all pending writes, so that packets which settle meanwhile do not save the same changes again. */
   #latest: Fields | undefined;
-  /** Whether anyone has had the session in hand: only then can it have changed. */
+  /** Whether the session has been accessed; it cannot have changed otherwise. */
   #isTouched = false;
-  /** Settles with the last write: one begins when the one before it has ended, since each reads the whole session and writes it. */
+  /** Settles with the last write. Writes run one after the other, since each reads and writes the whole session. */
   #written: Promise<unknown> = Promise.resolve();
 
-  /** @param autoCommit whether the app has left it to the plugin to save, rather than calling `session.manuallyCommit()` */
+  /** @param autoCommit whether changes are saved automatically; otherwise the app calls `session.manuallyCommit()` */
   constructor(ctx: EggContext, run: RunSession, autoCommit: boolean) {
     this.#ctx = ctx;
     this.#run = run;
@@ -37,7 +37,7 @@ export class StoredSession {
   get value(): EggSession | null | undefined {
     this.#isTouched = true;
     const { session } = this.#ctx;
-    if (session && !Object.hasOwn(session, 'commit')) this.#takeCommit(session);
+    if (session && !Object.hasOwn(session, 'commit')) this.#replaceCommit(session);
     return session;
   }
 
@@ -56,10 +56,10 @@ export class StoredSession {
   }
 
   /**
-   * `save()` and `manuallyCommit()` of a session call its `commit()`, which would write all that this connection has
-   * over what others have written meanwhile. This one does what the plugin does when a handler has finished.
+   * Replaces the session's `commit()`, which its `save()` and `manuallyCommit()` call. The original would overwrite changes that others
+   * have made meanwhile; the replacement writes only this connection's changes, like the save after a handler.
    */
-  #takeCommit(session: EggSession): void {
+  #replaceCommit(session: EggSession): void {
     const commit = async (options?: CommitOptions): Promise<void> => {
       if (options?.regenerate)
         throw new Error('session.regenerate() needs a new cookie, which a socket cannot send: call it in an HTTP request');
@@ -71,15 +71,15 @@ export class StoredSession {
       value(options?: CommitOptions, callback?: (error?: unknown) => void): Promise<void> | undefined {
         const committing = commit(options);
         if (!callback) return committing;
-        committing.then(() => callback(), callback); // oxlint-disable-line no-callback-in-promise -- as the plugin calls it
+        committing.then(() => callback(), callback); // oxlint-disable-line no-callback-in-promise -- the signature of the session plugin
         return undefined;
       },
     });
   }
 
   /**
-   * Writes what this connection has changed, and nothing else. A session that has been removed by others is not brought back.
-   * @param isForced whether to write even where nothing has changed, which makes the session live longer
+   * Writes only the changes of this connection. Does not restore a session that was removed meanwhile.
+   * @param isForced whether to write even without changes, which extends the session's lifetime
    */
   async #commit(isForced = false): Promise<void> {
     const { session } = this.#ctx;
@@ -92,7 +92,7 @@ export class StoredSession {
         const stored = ctx.session;
         if (!this.#saved || !isStored(stored)) return this.#forget();
         if (now)
-          change(stored, changes(this.#saved, now), isRequired); // with what earlier writes have failed to store
+          change(stored, changes(this.#saved, now), isRequired); // includes changes of earlier writes that failed
         else ctx.session = null;
         if (!this.#autoCommit) await stored.manuallyCommit();
       });
@@ -101,7 +101,7 @@ export class StoredSession {
     try {
       await (this.#written = this.#written.then(write, write));
     } catch (error) {
-      this.#latest = this.#saved; // so that it is tried again
+      this.#latest = this.#saved; // the next save tries again
       if (session && isRequired) session._requireSave = true;
       throw error;
     }
@@ -113,7 +113,7 @@ export class StoredSession {
   }
 }
 
-/** Whether it is one that a cookie names, rather than one made for want of it. */
+/** Whether the session is that of a cookie, and not a new one. */
 function isStored(session: EggSession | null | undefined): session is EggSession {
   return session ? !session.isNew : false;
 }

@@ -1,4 +1,4 @@
-/** What the app itself gives to `nsp.use()` and `socket.use()`: Socket.IO's own middleware. */
+/** Socket.IO's own middleware: functions that the app passes to `nsp.use()` and `socket.use()`. */
 import type { ExtendedError, Namespace, Socket } from 'socket.io';
 import { isOfNode, isTemporary, refusalFor } from './error-answers';
 import { toError } from '../errors';
@@ -6,17 +6,17 @@ import { refusalTo } from './refusal';
 import type { Runtime } from './runtime';
 import { namespaceInternals } from '../internals/socket-io';
 
-/** What an app gives to `socket.use()`. */
+/** A function for `socket.use()`. */
 export type SocketUse = Parameters<Socket['use']>[0];
 
-/** Runs what was given to `nsp.use()`, in order. */
+/** Runs the functions of `nsp.use()` in order. */
 export type RunUses = (socket: Socket, done: (error?: ExtendedError) => void) => void;
 
 export function runUsesOf(nsp: Namespace): RunUses {
   return namespaceInternals(nsp).run.bind(nsp);
 }
 
-/** From here on the client is refused where what the app gives to `nsp.use()` fails. Socket.IO would leave it without an answer. */
+/** Makes a client be refused if a function of `nsp.use()` throws or rejects. Socket.IO would not answer it, and the process would end. */
 export function catchUseErrors(nsp: Namespace, { failures, reveal }: Runtime): void {
   const use = nsp.use.bind(nsp);
   nsp.use = fn =>
@@ -25,7 +25,7 @@ export function catchUseErrors(nsp: Namespace, { failures, reveal }: Runtime): v
       const answer: typeof next = error => {
         hasAnswered = true;
         if (!error || isTemporary(error) || !isOfNode(error)) next(error);
-        else next(refusalTo(socket, refusalFor(error, reveal))); // its message is for the log alone
+        else next(refusalTo(socket, refusalFor(error, reveal))); // hides the message from the client
       };
       const fail = (thrown: unknown): void => {
         const error = toError(thrown);

@@ -1,4 +1,4 @@
-/** How the server of a worker starts and stops, and the ways on which requests and broadcasts come to it. */
+/** Starts and stops a worker's server, and connects it to the HTTP server, the other workers and other servers. */
 import type { Server as HttpServer } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import type { ServerOptions } from 'socket.io';
@@ -29,7 +29,7 @@ import { CorkedWebSocketServer, webSocketSpecimens } from '../handshake/corked-w
 
 const lifecycles = new WeakMap<Server, Lifecycle>();
 
-/** That of a server: nothing internal is a property of `app.io`. */
+/** The lifecycle of a server. In a WeakMap, so that `app.io` has no internal properties. */
 export function lifecycleOf(server: Server): Lifecycle | undefined {
   return lifecycles.get(server);
 }
@@ -49,10 +49,10 @@ export class Lifecycle {
   #engine: EngineServer | undefined;
   /** Settles when all connections have been closed. */
   #retiring: Promise<void> | undefined;
-  /** In a single process: ends the search for its HTTP server. */
+  /** In a single process, ends the search for its HTTP server. */
   #stopLooking: (() => void) | undefined;
 
-  /** Makes the server. It has no clients until it is attached to an HTTP server. */
+  /** Creates the server. It has no clients until it is attached to an HTTP server. */
   constructor(app: EggApplication, settings: Settings) {
     const { init } = settings;
     const { baseDir, logger } = app;
@@ -71,7 +71,7 @@ export class Lifecycle {
     const { routesSessions, usesHub } = this.#topology;
     const folder = routesSessions || usesHub ? folderOf(app) : undefined;
     if (routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, logger);
-    // what throws before it leaves nothing open
+    // last of what may throw, so that an error leaves nothing open
     this.#backplane = createBackplane(settings.adapter, {
       logger,
       baseDir,
@@ -82,7 +82,7 @@ export class Lifecycle {
       server = new Server({
         options: {
           ...init,
-          // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; an engine that is none shows when Engine.IO makes it
+          // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; Engine.IO fails at once if it is not an engine
           wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
           allowRequest: this.#originCheck.allowRequest,
           ...(init.cors && { cors: safeCors(init.cors) }),
@@ -94,10 +94,10 @@ export class Lifecycle {
         onEngine: engine => this.#attach(engine),
       });
     } catch (error) {
-      void this.#backplane?.close(); // an adapter may lack what it is used for
+      void this.#backplane?.close(); // the adapter may lack a required member
       throw error;
     }
-    // read-only to others, and used for each client that comes
+    // declared as read-only; used for each new client
     Reflect.set(
       server,
       '_parser',
@@ -108,11 +108,11 @@ export class Lifecycle {
     lifecycles.set(server, this);
   }
 
-  /** Resolves names and joins the others. To be called when the app has been loaded. */
+  /** Resolves the names of controllers and middleware, and joins the other workers and servers. To be called when the app has been loaded. */
   async ready(): Promise<void> {
     const { logger } = this.#app;
     this.runtime.load(this.#app);
-    void this.#files.controllers; // what is wrong there stops the boot, routed or not
+    void this.#files.controllers; // an invalid file stops the boot, even if no route uses it
     void this.#files.middlewares;
     this.#namespaces.load();
     this.#files.warnOfEmptyFiles();
@@ -124,8 +124,8 @@ export class Lifecycle {
   }
 
   /**
-   * A worker that is alone joins the hub when the agent begins to emit. Its namespaces keep their adapters in memory, which register no receivers:
-   * the receiver is made for each message, so nothing is kept for namespaces that come and go.
+   * Joins the hub that the agent has started for a single worker, on the first use of `agent.io`. The namespaces keep their adapters in memory,
+   * which register no receivers: a receiver is created for each message, so that nothing is kept for namespaces that come and go.
    */
   joinHub(): void {
     if (this.#backplane || this.#settings.adapter || this.runtime.isRetiring) return;
@@ -141,7 +141,7 @@ export class Lifecycle {
   /** Attaches to the app's HTTP server, now or as soon as there is one. */
   awaitHttpServer(): void {
     const app = this.#app;
-    // when tests start an app, there may be a server by now, and the event has passed
+    // in tests, the event may have been emitted already
     if (app.server) this.server.attach(app.server);
     else {
       if (app.options.mode === 'single') this.#stopLooking = attachWhenFound(app, this.server, app.logger);
@@ -149,7 +149,7 @@ export class Lifecycle {
     }
   }
 
-  /** Takes nothing new, and closes all connections in order: their clients connect again elsewhere. */
+  /** Accepts nothing new, and closes all connections in order. Their clients connect again to another worker. */
   async retire(): Promise<void> {
     this.runtime.retire();
     if (this.#engine) {
@@ -164,7 +164,7 @@ export class Lifecycle {
     await this.#retiring;
   }
 
-  /** Closes in order all that there is, the HTTP server included. */
+  /** Closes everything in order, including the HTTP server. */
   async shutDown(): Promise<void> {
     this.#stopLooking?.();
     await this.retire();
@@ -184,7 +184,7 @@ export class Lifecycle {
   }
 }
 
-/** Where the processes of this start of the app meet. */
+/** The folder with the sockets of all processes of this start of the app. */
 function folderOf({ config, options }: EggApplication): RunFolder {
   return RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort));
 }

@@ -1,4 +1,4 @@
-/** What the plugin makes of Socket.IO's namespaces: one with a name gets routes and middleware, a parent namespace makes others. */
+/** Adds routes and middleware to Socket.IO's namespaces, and lets parent namespaces decide about their clients. */
 import type { Namespace as SocketIoNamespace, Server as SocketIoServer } from 'socket.io';
 import type { Settings } from '../config/settings';
 import type { EggApplication } from '../egg';
@@ -20,11 +20,11 @@ export class Namespaces {
   readonly #files: LoadedFiles;
   readonly #runtime: Runtime;
   readonly #adopted = new WeakSet<SocketIoNamespace>();
-  /** Those that wait for their middleware until the app has been loaded. */
+  /** Namespaces that get their middleware when the app has been loaded. */
   readonly #waiting = new Set<Namespace>();
   #parents: Parents | undefined;
   #isLoaded = false;
-  /** Whether the app is ready: a namespace that is named from here on may be one that clients have to ask for. */
+  /** Whether the app is ready. Namespaces that are created from then on need the consent of a parent, if there are any. */
   #isStarted = false;
 
   constructor(app: EggApplication, settings: Settings, files: LoadedFiles, runtime: Runtime) {
@@ -34,7 +34,7 @@ export class Namespaces {
     this.#runtime = runtime;
   }
 
-  /** Opens those that the config names. To be called once, when there is the server. */
+  /** Creates the namespaces of the config. To be called once, when the server exists. */
   open(server: SocketIoServer): void {
     this.#parents = new Parents(server);
     for (const name of ['/', ...this.#settings.namespaces.keys()]) server.of(name);
@@ -48,15 +48,15 @@ export class Namespaces {
     this.#waiting.clear();
   }
 
-  /** @param isNamed whether it is no parent */
+  /** Takes over a new namespace. @param isNamed false for a parent */
   adopt(nsp: SocketIoNamespace, isNamed: boolean): void {
     if (this.#adopted.has(nsp)) return;
     this.#adopted.add(nsp);
     if (isNamed) this.#adoptNamed(nsp);
-    else this.#adoptParent(nsp as Parent); // Socket.IO has made it of a function or a regular expression
+    else this.#adoptParent(nsp as Parent); // created by Socket.IO from a function or a regular expression
   }
 
-  /** What a client of a namespace that is not there is handed to while the parents are asked. Undefined where there are none. */
+  /** A temporary replacement for a namespace that does not exist, while the parents are asked. Undefined if there are no parents. */
   standIn(server: SocketIoServer, name: string): SocketIoNamespace | undefined {
     if (!this.#parents || this.#parents.isEmpty || !name.startsWith('/')) return undefined;
     return new AbsentNamespace(server, name);
@@ -89,13 +89,13 @@ export class Namespaces {
       route(event: string): never {
         throw new SetupError(
           'IO_ROUTE_DYNAMIC',
-          `route('${event}') of a namespace that is a regular expression or a function: not possible for now; name the namespaces one by one`,
+          `route('${event}') is not possible for a namespace by regular expression or function for now; name the namespaces one by one`,
         );
       },
     });
   }
 
-  /** A handler whose returned value is what it means as the acknowledgement. */
+  /** Wraps a handler so that it returns the acknowledgement, as the options require. */
   #answering(handler: SocketHandler, { acknowledge = false }: RouteOptions, place: string): SocketHandler {
     if (typeof acknowledge !== 'boolean') throw new SetupError('IO_ROUTE_INVALID', `${place}: acknowledge must be true or false`);
     if (acknowledge) {

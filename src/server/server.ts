@@ -10,17 +10,16 @@ import type { Controllers, Handler, Middlewares, RouteOptions, Routes, SpecificH
 
 type AdapterConstructor = NonNullable<ServerOptions['adapter']>;
 
-/** A namespace of Socket.IO that has routes, and can ask its clients. */
+/** A namespace of Socket.IO with `route()` and `emitWithAck()`. */
 export type RoutedNamespace = SocketIoNamespace & Routes & Asking;
 
-/** What a server is made of. */
 interface Parts {
-  /** Of Socket.IO and Engine.IO. */
+  /** The options of Socket.IO and Engine.IO. */
   readonly options: Partial<ServerOptions>;
   readonly runtime: Runtime;
   readonly files: LoadedFiles;
   readonly namespaces: Namespaces;
-  /** Called for every engine that the server is attached to, before Socket.IO listens to it. */
+  /** Called for each engine that the server is attached to, before Socket.IO adds its listeners. */
   readonly onEngine: (engine: EngineServer) => void;
 }
 
@@ -41,7 +40,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
     namespaces.open(this);
   }
 
-  /** The handlers of `app/io/controller`, by file and method. */
+  /** The handlers in `app/io/controller`, by file and method. */
   get controller(): Controllers {
     return this.#files.controllers;
   }
@@ -52,7 +51,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
     return this.controller;
   }
 
-  /** The middleware of `app/io/middleware`, by file. */
+  /** The middleware in `app/io/middleware`, by file. */
   get middleware(): Middlewares {
     return this.#files.middlewares;
   }
@@ -66,59 +65,59 @@ export class Server extends SocketIoServer implements Asking, Routes {
   route(event: string, handler: Handler | string, options?: RouteOptions): this;
   route(event: string, handler: SpecificHandler, options?: RouteOptions): this;
   route(event: string, handler: SpecificHandler | string, options?: RouteOptions): this {
-    this.of('/').route(event, handler as SpecificHandler, options); // of either overload
+    this.of('/').route(event, handler as SpecificHandler, options); // either overload accepts it
     return this;
   }
 
   /**
-   * Emits to all clients of the namespace `/`, and resolves with what each of them has acknowledged.
-   * Rejects with an error whose `responses` has the acknowledgements so far if one of them takes longer than 5 s; `timeout(ms)` before it
-   * says otherwise. `to(room)`, `except(room)` and `local` before it choose the clients.
+   * Emits to all clients of the namespace `/`, and resolves with the acknowledgement of each of them.
+   * Rejects if one of them takes longer than 5 s; `responses` of the error has the acknowledgements so far. Call `timeout(ms)` first for
+   * another time-out, and `to(room)`, `except(room)` or `local` to select clients.
    */
   emitWithAck(event: string, ...args: unknown[]): Promise<unknown[]> {
     return this.of('/').emitWithAck(event, ...args);
   }
 
   /**
-   * The namespace of a name, with or without its leading slash; it is made when it is first asked for.
-   * With a regular expression or a function, those that clients ask for are made as they come: such namespaces can have no routes for now.
-   * Where there are such parents, they are asked for each client of a namespace that is first named after the app is ready.
+   * The namespace with a name, with or without its leading slash. It is created by the first call.
+   * A regular expression or a function is the parent of namespaces that are created when a client asks for them; these cannot have routes for now.
+   * Parents are also asked for each client of a namespace that the app names for the first time after it is ready.
    */
   override of(...args: Parameters<SocketIoServer['of']>): RoutedNamespace {
     const nsp = super.of(...args);
-    // the base class calls this from its constructor, when there are no fields yet
+    // false in the constructor of the base class, which also calls this method
     if (#namespaces in this) this.#namespaces.adopt(nsp, typeof args[0] === 'string');
-    return nsp as RoutedNamespace; // adopted now or before
+    return nsp as RoutedNamespace; // adopted now or earlier
   }
 
   override adapter(): AdapterConstructor | undefined;
-  /** Sets the adapter of this process alone. `config.io.adapter` sets that of `agent.io` as well, and is seen to in outages. */
+  /** Sets the adapter of this process only. Prefer `config.io.adapter`, which also applies to `agent.io` and to outages. */
   override adapter(adapter: AdapterConstructor): this;
   override adapter(...args: [] | [AdapterConstructor]): unknown {
     if (args.length === 0) return super.adapter();
     const [adapter] = args;
-    // the base class calls this from its constructor
+    // false in the constructor of the base class, which also calls this method
     if (#runtime in this && adapter !== super.adapter()) {
-      const problem = 'app.io.adapter() sets the adapter of this process alone, and agent.io goes on without it';
+      const problem = 'app.io.adapter() sets the adapter of this process only, not that of agent.io';
       this.#runtime.logger.warn(messageOf('IO_AGENT_ADAPTER', `${problem}: set it as config.io.adapter`));
     }
     return super.adapter(adapter);
   }
 
-  /** To be called where the plugin cannot find the HTTP server by itself. Does nothing where it is attached to it already. */
+  /** To be called if the plugin cannot find the HTTP server by itself. Does nothing if Socket.IO is attached to the server already. */
   override attach(...args: Parameters<SocketIoServer['attach']>): this {
     const [server, options] = args;
     if (server === this.httpServer && options?.path === undefined) return this;
     return super.attach(...args);
   }
 
-  /** Called by Socket.IO for every engine that it is attached to. @internal */
+  /** Called by Socket.IO for each engine that it is attached to. @internal */
   override bind(engine: EngineServer): this {
     this.#onEngine(engine);
     return super.bind(engine);
   }
 
-  /** Called by Socket.IO for a client of a namespace that is not there. @internal */
+  /** Called by Socket.IO for a client that asks for a namespace that does not exist. @internal */
   override _checkNamespace(...[name, , done]: Parameters<SocketIoServer['_checkNamespace']>): void {
     const nsp = this.#namespaces.standIn(this, name);
     if (!nsp) {
@@ -126,7 +125,7 @@ export class Server extends SocketIoServer implements Asking, Routes {
       done(false);
       return;
     }
-    // Socket.IO tells only a namespace who the client is, and looks it up by its name
+    // Socket.IO passes the client only to a namespace in its table
     this._nsps.set(name, nsp);
     try {
       done(nsp);
@@ -136,12 +135,12 @@ export class Server extends SocketIoServer implements Asking, Routes {
   }
 }
 
-/** Until Socket.IO sets it, `io.engine` says from when on it is there, rather than being undefined. */
+/** Makes `io.engine` throw a helpful error, instead of being undefined, until Socket.IO sets it. */
 function declareEngine(server: Server): void {
   Object.defineProperty(server, 'engine', {
     configurable: true,
     get(): never {
-      const problem = 'app.io.engine is not there before the HTTP server is; look at it in serverDidReady() of app.js, or later';
+      const problem = 'app.io.engine does not exist before the HTTP server; read it in serverDidReady() of app.js, or later';
       throw new SetupError('IO_ENGINE_MISSING', problem);
     },
     set(engine: EngineServer) {

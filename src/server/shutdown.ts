@@ -1,6 +1,6 @@
 /**
- * How a server closes: it refuses what is new, lets running handlers answer, and then closes its connections, whose clients connect again
- * by themselves. All of it takes 4 s at most: Egg kills a worker 5 s after SIGTERM.
+ * Closes a server in order: refuses new clients and events, lets running handlers answer, and then closes the connections, whose clients
+ * reconnect by themselves. This takes 4 s at most, since Egg kills a worker 5 s after SIGTERM.
  */
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
@@ -11,10 +11,12 @@ import { SERVICE_UNAVAILABLE, type SessionRouting } from '../cluster/routing/ses
 import type { InFlight } from '../path/in-flight';
 import { engineInternals, namespaceInternals, webSocketOf, writeBufferOf } from '../internals/socket-io';
 
-/** How long handlers that are running may take, in ms. */
+/** Time in ms for running handlers to end. */
 const HANDLERS_TIMEOUT = 2500;
-/** How long closing the connections may take, `disconnect` routes and what follows `next()` included, in ms. */
+/** Time in ms to close the connections, including `disconnect` routes and the code after `next()`. */
 const CLOSE_TIMEOUT = 1500;
+
+type OpenWebSocket = EventEmitter & { terminate(): void };
 
 export interface Closing {
   readonly server: SocketIoServer;
@@ -24,7 +26,7 @@ export interface Closing {
   readonly logger: Logger;
 }
 
-/** Never rejects. No client can keep it waiting: those that do not answer are cut off. */
+/** Never rejects. Terminates the connections of clients that do not answer in time. */
 export async function closeInOrder({ server, engine, inFlight, sessionRouting, logger }: Closing): Promise<void> {
   const end = performance.now() + HANDLERS_TIMEOUT + CLOSE_TIMEOUT;
   refuseNew(server, engine);
@@ -33,7 +35,7 @@ export async function closeInOrder({ server, engine, inFlight, sessionRouting, l
 
   for (const socket of socketsOf(server)) leave(socket, logger);
   const connections = connectionsOf(engine);
-  const webSockets = connections.map(webSocketOf).filter(isWebSocket); // where the engine's are like those of ws
+  const webSockets = connections.map(webSocketOf).filter(isWebSocket); // another engine's may differ
   const haveEnded = [...connections, ...webSockets].map(async one => new Promise<unknown>(resolve => one.once('close', resolve)));
   for (const connection of connections) closeWhenSent(connection);
   await within(
@@ -44,16 +46,16 @@ export async function closeInOrder({ server, engine, inFlight, sessionRouting, l
 
   if (sessionRouting) {
     sessionRouting.closePrivate();
-    // the clients of other workers may come by way of this one until those have closed as well
+    // clients of other workers may be piped through this one until those have closed too
     const left = end - performance.now();
     await within(left, sessionRouting.untilAlone(left));
     sessionRouting.release();
   }
-  // the HTTP server itself may take longer: browsers open connections that they do not use
+  // the HTTP server may take longer, since browsers open spare connections
   server.close().catch((error: unknown) => logger.error('[egg-socket.io] closing failed:', error));
 }
 
-/** Handshakes are answered with 503; CONNECTs and events not at all, since the connection is about to end. */
+/** Answers handshakes with 503, and ignores CONNECTs and events: the connection is about to end. */
 function refuseNew(server: SocketIoServer, engine: EngineServer): void {
   const handleRequest = engine.handleRequest.bind(engine);
   const handleUpgrade = engine.handleUpgrade.bind(engine);
@@ -65,40 +67,40 @@ function refuseNew(server: SocketIoServer, engine: EngineServer): void {
     if (hasSession(request)) handleUpgrade(request, socket, head);
     else socket.on('error', () => {}).end(SERVICE_UNAVAILABLE, () => socket.destroy());
   };
-  // for namespaces and sockets of every kind, also those that have no routes
+  // for all namespaces and sockets, including those without routes
   server._checkNamespace = () => {};
   for (const nsp of server._nsps.values()) nsp._add = async () => {};
   for (const socket of socketsOf(server)) Object.assign(socket, { onevent: () => {} });
 }
 
 function hasSession({ url = '' }: IncomingMessage): boolean {
-  return /[?&]sid=[^&]/.test(url); // an empty one asks for a session
+  return /[?&]sid=[^&]/.test(url); // an empty sid requests a new session
 }
 
-/** All sockets, those that are still connecting included. */
+/** All sockets, including those that are still connecting. */
 function socketsOf(server: SocketIoServer): Socket[] {
   return [...server._nsps.values()].flatMap(nsp => [...nsp.sockets.values(), ...connectingTo(nsp)]);
 }
 
 function connectingTo(nsp: Namespace): Iterable<Socket> {
-  return namespaceInternals(nsp)._preConnectSockets.values(); // it holds nothing else
+  return namespaceInternals(nsp)._preConnectSockets.values(); // typed as unknown
 }
 
-/** As `server.close()` does it, before the connection ends: so the reason says what has happened. */
+/** Ends a socket like `server.close()`, before its connection ends, so that `disconnect` gets the right reason. */
 function leave(socket: Socket, logger: Logger): void {
   try {
     socket._onclose('server shutting down');
   } catch (error) {
-    logger.error('[egg-socket.io] a listener failed while the server closed:', error); // of the app's own, where Socket.IO calls it
+    logger.error('[egg-socket.io] a listener failed while the server closed:', error); // a listener of the app that Socket.IO called directly
   }
 }
 
-/** The connections of the engine, which keeps its table to itself. */
+/** All connections, from the engine's private table. */
 function connectionsOf(engine: EngineServer): EngineSocket[] {
-  return Object.values(engineInternals(engine).clients ?? {}); // not there before the engine is open
+  return Object.values(engineInternals(engine).clients ?? {}); // undefined before the engine is open
 }
 
-/** A client that polls gets what is there for it, and then the goodbye, with its next request. */
+/** Closes a connection after its queued packets have been sent. A polling client gets these and the close packet with its next request. */
 function closeWhenSent(connection: EngineSocket): void {
   const { transport } = connection;
   const isSent = transport.writable && writeBufferOf(connection).length === 0;
@@ -114,13 +116,11 @@ function closeWhenSent(connection: EngineSocket): void {
   }
 }
 
-type OpenWebSocket = EventEmitter & { terminate(): void };
-
 function isWebSocket(value: unknown): value is OpenWebSocket {
   return value instanceof EventEmitter && 'terminate' in value;
 }
 
-/** Waits for something, but no longer than so many ms. */
+/** Waits for a promise, for `timeout` ms at most. */
 async function within(timeout: number, something: Promise<unknown> | undefined): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const isLate = new Promise<void>(resolve => (timer = setTimeout(resolve, timeout)));

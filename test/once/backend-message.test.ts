@@ -261,7 +261,7 @@ test('postgres: what is no message of the adapter is dropped, and is no outage',
   await notify(JSON.stringify({ uid: 'a', type: 3, attachmentId: '999' }));
   const { rows } = await client.query('INSERT INTO socket_io_attachments (payload) VALUES ($1) RETURNING id', [Buffer.from('secret')]);
   await notify(JSON.stringify({ uid: 'a', type: 3, attachmentId: rows[0]?.id }));
-  await logs.logged(/^ERROR .*a message over PostgreSQL at .* has failed here/);
+  await logs.logged(/^ERROR .*handling a message from PostgreSQL at .* failed/);
   assert.equal((await pair[0].io.fetchSockets()).length, 2);
   assert.equal(logs.count(/_DOWN/), 0);
 });
@@ -338,7 +338,7 @@ test('the hub: what is no message of a worker is dropped by those who get it', a
   const socket = createConnection(path);
   t.after(() => socket.destroy());
   await survives(t, pair, /the hub, worker 99/, async () => {
-    socket.write(Buffer.concat([...controlFrame(0, { name: 'a stranger', onlySpeaks: true }).bytes]));
+    socket.write(Buffer.concat([...controlFrame(0, { name: 'a stranger', isSendOnly: true }).bytes]));
     for (const garbage of GARBAGE) socket.write(frame(Buffer.from(garbage)));
     const heads = [
       null,

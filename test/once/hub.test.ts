@@ -165,7 +165,7 @@ test('what fails in one message is logged, and those after it are heard', async 
   one.io.serverSideEmit('bad');
   one.io.serverSideEmit('good');
   await good;
-  assert.match(other.logs.lines.join('\n'), /^ERROR .*a message over the hub has failed here: Error: of the app/);
+  assert.match(other.logs.lines.join('\n'), /^ERROR .*handling a message from the hub failed: Error: of the app/);
 });
 
 test('a client that does not acknowledge leaves nothing behind at the other worker', async t => {
@@ -484,7 +484,7 @@ test('whoever does not speak as a worker does is cut off, and the others are ser
     stranger.write(nonsense);
     await once(stranger, 'close');
   }
-  assert.equal(logs.count(/the hub cannot read what a worker says/), 3);
+  assert.equal(logs.count(/the hub cannot read the data of a worker/), 3);
   const bob = await enter(t, other);
   one.io.emit('said');
   assert.deepEqual(await allHeard(one.io.of('/'), [bob]), [[['said']]]);
@@ -556,10 +556,10 @@ test('a worker that hangs costs the hub and the others no more than 64 MB, and s
   assert.ok(growth < 64, `${growth} MB: from ${before.join(', ')} to ${after.join(', ')}`);
   assert.match(
     hub.logs.lines.join('\n'),
-    /^ERROR .*IO_HUB_OVERFLOW: worker hanging takes no messages off; what is more than 8 MB is lost.*$/,
+    /^ERROR .*IO_HUB_OVERFLOW: worker hanging does not read its messages; until it does, it loses all messages beyond 8 MB.*$/,
   );
   hanging.wake();
-  const line = await hub.logs.logged(/worker hanging takes messages again/);
+  const line = await hub.logs.logged(/worker hanging reads its messages again/);
   const lost = Number(/(\d+) were lost/.exec(line)?.[1]);
   assert.ok(lost > 5000 && lost < 10_000, line);
   await sender.flood(30_000, 1, 10_000);
@@ -590,10 +590,10 @@ test('while the hub hangs no more than 32 MB wait for it; what is more is lost, 
   const [heard] = await allHeard(worker.io.of('/'), [alice]);
   assert.equal(heard?.length, 40);
   assert.ok(worker.link.peers.backlog <= 32 * 1024 * 1024);
-  assert.match(worker.logs.lines.join('\n'), /^ERROR .*IO_HUB_OVERFLOW: more than 32 MB wait for the hub.*$/);
+  assert.match(worker.logs.lines.join('\n'), /^ERROR .*IO_HUB_OVERFLOW: more than 32 MB are queued for the hub.*$/);
   for (let n = 0; n < 20_000; n++) worker.io.serverSideEmit(''); // less than a question, so that there is no room for one
   await assert.rejects(worker.io.fetchSockets(), { code: 'IO_HUB_OVERFLOW' });
   for (const connection of connections) connection.resume();
-  assert.match(await worker.logs.logged(/INFO/), /the hub takes messages again; \d+ did not reach other workers/);
+  assert.match(await worker.logs.logged(/INFO/), /the hub reads messages again; \d+ did not reach other workers/);
   assert.equal(worker.logs.count(OVERFLOW), 1);
 });

@@ -1,4 +1,4 @@
-/** The hub as the backplane: a worker's connection to it, which all namespaces share, and those who are at the other end. */
+/** The hub as the backplane: a worker's connection to the hub, shared by all namespaces. */
 import { createConnection, type Socket } from 'node:net';
 import { Backplane } from '../../backplane/backplane';
 import type { AdapterFactory } from '../../config/options';
@@ -8,20 +8,20 @@ import { controlFrame, eachFrame, FrameReader, HUB, type Notice } from './hub-fr
 import { HubOutbox } from './hub-outbox';
 import { HubPeers, type Receiver } from './hub-peers';
 
-/** How long the boot waits for the hub, in ms. Without it the app starts all the same, and joins the others later. */
+/** Time in ms for which the boot waits for the hub. After that the app starts anyway, and joins the other workers later. */
 const BOOT_TIMEOUT = 2000;
 
-/** Time between two attempts to connect, in ms. To find no file, or nobody who listens, costs next to nothing. */
+/** Time between two attempts to connect, in ms. A failed attempt costs almost nothing. */
 const RETRY_DELAY = 100;
 
-/** Age of a hub in ms from which on the workers that it does not know count as gone: the others have had time to come back to it. */
+/** Age of the hub in ms after which workers that have not reconnected to it count as gone. */
 const SETTLING_TIME = 500;
 
-/** Time in ms for the hub to take what is still to be sent when the backplane closes. */
+/** Time in ms for the hub to read the queued messages when the backplane closes. */
 const CLOSE_TIMEOUT = 1000;
 
 interface HubOptions {
-  readonly onlySpeaks?: boolean;
+  readonly isSendOnly?: boolean;
   readonly receiverOf?: (nsp: string) => Receiver | undefined;
 }
 
@@ -31,8 +31,8 @@ export class HubBackplane extends Backplane {
   readonly peers: HubPeers;
   readonly #path: string;
   readonly #workerName: string;
-  readonly #onlySpeaks: boolean;
-  /** The names of those who were there before the hub went, and are not back yet. */
+  readonly #isSendOnly: boolean;
+  /** The workers that were connected before an outage of the hub, and have not come back yet. */
   readonly #missing = new Set<string>();
   #socket: Socket | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -40,33 +40,33 @@ export class HubBackplane extends Backplane {
   #lastError: Error = new Error('it has not answered');
 
   /**
-   * @param workerName tells this worker from the others, in the log and when the hub comes back
-   * @param onlySpeaks whether there are no clients here, and so nothing to be told, as in the agent: then it is complete with the first worker
-   * @param receiverOf finds the receiver of a namespace. Default: the one that its adapter has registered
+   * @param workerName identifies this worker in the log, and when the hub comes back
+   * @param isSendOnly whether this process has no clients, like the agent. Then it can send as soon as there is one worker.
+   * @param receiverOf finds the receiver of a namespace. Default: the one that its adapter has registered.
    */
-  constructor(path: string, workerName: string, logger: Logger, { onlySpeaks = false, receiverOf }: HubOptions = {}) {
+  constructor(path: string, workerName: string, logger: Logger, { isSendOnly = false, receiverOf }: HubOptions = {}) {
     super({ name: 'the hub', peers: 'workers', code: 'IO_HUB_DOWN', logger });
     this.peers = new HubPeers(this, receiverOf);
     this.#path = path;
     this.#workerName = workerName;
-    this.#onlySpeaks = onlySpeaks;
+    this.#isSendOnly = isSendOnly;
     this.createAdapter = adaptersOf(this);
     this.#connect();
   }
 
-  /** What the agent says before the workers are there waits for them: see AgentIo. */
+  /** True in the agent before there are workers: its messages wait for them, see AgentIo. */
   get isReachable(): boolean {
-    return this.peers.isComplete || (this.#onlySpeaks && !this.isDown);
+    return this.peers.isComplete || (this.#isSendOnly && !this.isDown);
   }
 
-  /** Resolves when the hub is there and all its workers are known, or when the boot should not wait any longer. */
+  /** Resolves when the hub is connected and all workers are known, or when the boot should not wait any longer. */
   async ready(): Promise<void> {
     const timer = setTimeout(() => this.#goDown(), BOOT_TIMEOUT);
     await this.opened;
     clearTimeout(timer);
   }
 
-  /** Sends what is still to be sent, and leaves. */
+  /** Sends queued messages, and disconnects. */
   protected disconnect(): void {
     this.#isClosed = true;
     this.peers.close();
@@ -78,12 +78,12 @@ export class HubBackplane extends Backplane {
     const socket = createConnection(this.#path);
     const reader = new FrameReader();
     this.#socket = socket;
-    socket.on('connect', () => socket.write(controlFrame(HUB, { name: this.#workerName, onlySpeaks: this.#onlySpeaks }).bytes[0] ?? ''));
+    socket.on('connect', () => socket.write(controlFrame(HUB, { name: this.#workerName, isSendOnly: this.#isSendOnly }).bytes[0] ?? ''));
     socket.on('data', chunk => {
       try {
         for (const run of reader.read(chunk)) eachFrame(run, (from, content) => this.#receive(socket, from, content));
       } catch (error) {
-        this.#lastError = error as Error; // a RangeError of the reader
+        this.#lastError = error as Error; // the reader's RangeError
         socket.destroy();
       }
     });
@@ -107,10 +107,10 @@ export class HubBackplane extends Backplane {
 
   #receive(socket: Socket, from: number, content: Buffer): void {
     if (this.#isClosed) return;
-    const fail = (error: unknown): void => this.inbox.fail(String(from), error); // it is nothing to the messages after it
+    const fail = (error: unknown): void => this.inbox.fail(String(from), error); // does not affect later messages
     try {
       if (from === HUB)
-        this.#onNotice(JSON.parse(content.toString()) as Notice, socket); // the hub's side of this plugin has written it
+        this.#onNotice(JSON.parse(content.toString()) as Notice, socket); // written by this plugin, in the agent
       else this.peers.receive(from, content)?.catch(fail);
     } catch (error) {
       fail(error);
@@ -139,14 +139,14 @@ export class HubBackplane extends Backplane {
   #addPeer(number: number, name: string): void {
     this.peers.add(number, name);
     const isBack = this.#missing.delete(name);
-    if ((isBack || this.#onlySpeaks) && this.#missing.size === 0) this.#complete();
+    if ((isBack || this.#isSendOnly) && this.#missing.size === 0) this.#complete();
   }
 
-  /** All who are there are known. */
+  /** All running workers are known now. */
   #complete(): void {
     clearTimeout(this.#timer);
     this.#missing.clear();
-    if (this.peers.isComplete || (this.#onlySpeaks && this.peers.count === 0)) return;
+    if (this.peers.isComplete || (this.#isSendOnly && this.peers.count === 0)) return;
     this.peers.isComplete = true;
     this.setOpened();
     this.endOutage();
@@ -157,14 +157,14 @@ export class HubBackplane extends Backplane {
   }
 }
 
-/** A hub that hangs must not keep a process from ending, which waits for what has been written. */
+/** Disconnects, with a time-out: a hanging hub must not keep the process from ending. */
 function leave(socket: Socket): void {
   const timer = setTimeout(() => socket.destroy(), CLOSE_TIMEOUT).unref();
   socket.on('close', () => clearTimeout(timer));
   socket.unref().end();
 }
 
-/** Socket.IO calls it with `new`, which an arrow function does not bear. */
+/** A factory of adapters. Not an arrow function, since Socket.IO calls it with `new`. */
 function adaptersOf(backplane: HubBackplane): AdapterFactory {
   return function (nsp) {
     return new HubAdapter(nsp, backplane.peers);

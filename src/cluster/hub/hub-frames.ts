@@ -1,40 +1,40 @@
 /**
- * What travels between the workers and the hub: frames, each behind its size, the number of the worker that it is for, and that of the one
- * that it is from. Whoever passes them on needs to know no more of them.
+ * The frames between workers and hub. A frame begins with its size, the number of the receiving worker, and that of the sending one;
+ * the hub needs nothing else to forward it.
  */
 
-/** Bytes before what a frame carries: three numbers of four bytes. */
+/** The size of a frame's header in bytes: three numbers of four bytes. */
 export const HEADER = 12;
 
-/** The hub, as the one whom a frame is for or from. Workers have the numbers after it. */
+/** The hub's number, as a receiver or sender of frames. The numbers of workers are larger. */
 export const HUB = 0;
 
-/** All workers but the one that a frame is from. */
+/** The receiver's number for all workers except the sender. */
 export const EVERYONE = 0xffff_ffff;
 
-/** Frames of more bytes are not sent. */
+/** The largest content of a frame, in bytes. */
 export const MAX_FRAME = 32 * 1024 * 1024;
 
-/** What a worker says first. */
+/** The first frame of a worker. */
 export interface Hello {
   readonly name: string;
-  /** Whether it speaks to the others and asks them, but has nobody to tell anything: the agent. */
-  readonly onlySpeaks?: boolean;
+  /** Whether it sends messages and receives replies, but no messages of others, like the agent, which has no clients. */
+  readonly isSendOnly?: boolean;
 }
 
-/** What the hub says. */
+/** The frames that the hub itself sends. */
 export type Notice =
-  /** To a worker that has said hello: its number, for how many ms the hub has been there, and all others. */
+  /** The reply to a hello: the worker's number, the age of the hub in ms, and all other workers. */
   | { readonly type: 'welcome'; readonly number: number; readonly age: number; readonly peers: readonly (readonly [number, string])[] }
   | { readonly type: 'joined'; readonly number: number; readonly name: string }
   | { readonly type: 'left'; readonly number: number };
 
-/** Frames that lie one behind the other and are for the same: they are passed on as one. */
+/** Consecutive frames for the same receiver, which are forwarded together. */
 export interface Run {
   readonly to: number;
   readonly frames: number;
   readonly size: number;
-  /** More than one only for a single frame that has come in pieces. */
+  /** Several buffers only for a single frame that arrived in pieces. */
   readonly bytes: readonly Buffer[];
 }
 
@@ -44,7 +44,7 @@ export function writeHeader(buffer: Buffer, offset: number, size: number, to: nu
   buffer.writeUInt32LE(from, offset + 8);
 }
 
-/** A frame to the hub or from it. */
+/** A frame to the hub, or from the hub itself. */
 export function controlFrame(to: number, content: Hello | Notice): Run {
   const json = Buffer.from(JSON.stringify(content));
   const header = Buffer.allocUnsafe(HEADER);
@@ -53,7 +53,7 @@ export function controlFrame(to: number, content: Hello | Notice): Run {
   return { to, frames: 1, size: frame.length, bytes: [frame] };
 }
 
-/** Calls back with whom each frame of a run is from, and what it carries. */
+/** Calls back with the sender and the content of each frame of a run. */
 export function eachFrame({ bytes }: Run, take: (from: number, content: Buffer) => void): void {
   const [first] = bytes;
   const all = bytes.length === 1 && first ? first : Buffer.concat(bytes);
@@ -64,14 +64,14 @@ export function eachFrame({ bytes }: Run, take: (from: number, content: Buffer) 
   }
 }
 
-/** Finds the frames in what comes out of a connection. Nothing is copied: large frames stay in the pieces in which they have come. */
+/** Splits the data of a connection into frames. Nothing is copied: large frames stay in the pieces in which they arrived. */
 export class FrameReader {
-  /** The beginning of a frame whose end has not come yet. */
+  /** The beginning of an incomplete frame. */
   #pieces: Buffer[] = [];
-  /** How many bytes that frame still lacks; unknown while its header has not come. */
+  /** The number of missing bytes of that frame. Undefined while its header is incomplete. */
   #missing: number | undefined;
 
-  /** @throws RangeError if a frame is too large: then it is none of ours, and nothing after it makes sense */
+  /** @throws RangeError if a frame is too large: it cannot be one of ours, and the rest of the data is unusable */
   read(chunk: Buffer): Run[] {
     const runs: Run[] = [];
     const rest = this.#pieces.length === 0 ? chunk : this.#complete(chunk, runs);
@@ -79,7 +79,7 @@ export class FrameReader {
     return runs;
   }
 
-  /** Adds to the frame that has begun. What comes after it is returned. */
+  /** Adds to the incomplete frame. Returns the bytes after it. */
   #complete(chunk: Buffer, runs: Run[]): Buffer | undefined {
     const pieces = this.#pieces;
     if (this.#missing === undefined) {
@@ -105,7 +105,7 @@ export class FrameReader {
     let end = 0; // of its last frame so far
     let frames = 0;
     let to = HUB;
-    const cut = (): void => {
+    const endRun = (): void => {
       if (frames > 0) runs.push({ to, frames, size: end - start, bytes: [chunk.subarray(start, end)] });
       start = end;
       frames = 0;
@@ -118,12 +118,12 @@ export class FrameReader {
         break;
       }
       const next = chunk.readUInt32LE(end + 4);
-      if (next !== to) cut();
+      if (next !== to) endRun();
       to = next;
       frames++;
       end += size;
     }
-    cut();
+    endRun();
     if (end < chunk.length) this.#pieces = [chunk.subarray(end)];
   }
 }

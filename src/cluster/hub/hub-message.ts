@@ -1,15 +1,18 @@
-/** What one worker tells another: a head, which says what to do, and parts that go along with it, as they are. */
+/** The messages between workers: a JSON head, and parts of text or bytes. */
 import { randomUUID } from 'node:crypto';
 import { jsonOf } from '../../backplane/json';
 
 export type Part = string | Uint8Array;
 
-/** A message about to be sent: its size has to be known before it can be written. */
+/** A placeholder for bytes in JSON. Random, so that clients cannot send it in their data. */
+const MARK = `bytes ${randomUUID()}`;
+
+/** A message to send. Its size is known before it is written. */
 export class Message {
   readonly size: number;
   readonly #head: string;
   readonly #parts: readonly Part[];
-  /** In bytes, the head first. */
+  /** The lengths in bytes, the head's first. */
   readonly #lengths: number[];
 
   constructor(head: object, parts: readonly Part[]) {
@@ -29,7 +32,7 @@ export class Message {
     return this.#lengths[0] ?? 0;
   }
 
-  /** The number of parts, the length of each, and whether it is text; then all of them. */
+  /** Writes the number of parts, the length of the head, the length and type of each part, then the head and the parts. */
   writeTo(buffer: Buffer, start: number): void {
     let offset = buffer.writeUInt32LE(this.#parts.length, start);
     offset = buffer.writeUInt32LE(this.#headLength, offset);
@@ -47,7 +50,7 @@ export class Message {
   }
 }
 
-/** The head and the parts of a message, once it has arrived. */
+/** Reads the head and the parts of a received message. */
 export function readMessage(bytes: Buffer): { head: unknown; parts: Part[] } {
   const count = bytes.readUInt32LE(0);
   let offset = 8 + 4 * count;
@@ -57,17 +60,17 @@ export function readMessage(bytes: Buffer): { head: unknown; parts: Part[] } {
   for (let index = 0; index < count; index++) {
     const length = bytes.readUInt32LE(8 + 4 * index);
     const part = take(Math.floor(length / 2));
-    parts.push(length % 2 === 1 ? part.toString() : onItsOwn(part));
+    parts.push(length % 2 === 1 ? part.toString() : detached(part));
   }
   return { head, parts };
 }
 
-/** A client that reads slowly may keep these bytes for long: they are not to keep all that has come with them. */
-function onItsOwn(bytes: Buffer): Buffer {
+/** Copies small parts: a slow client may keep the bytes for long, and they must not keep the whole received chunk in memory. */
+function detached(bytes: Buffer): Buffer {
   return bytes.length * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
 }
 
-/** Values as JSON would have them, but for bytes, which stay bytes. @throws TypeError where `JSON.stringify()` does */
+/** Encodes values as JSON, with bytes as parts of their own. @throws TypeError like `JSON.stringify()` */
 export function encodeValues(values: readonly unknown[]): Part[] {
   const bytes: Uint8Array[] = [];
   const json = JSON.stringify(jsonOf(values, value => ({ [MARK]: bytes.push(value) - 1 })));
@@ -79,8 +82,5 @@ export function decodeValues([json, mark, ...bytes]: readonly Part[]): unknown[]
     const index = value !== null && typeof value === 'object' ? (Reflect.get(value, String(mark)) as unknown) : undefined;
     return typeof index === 'number' ? bytes[index] : value;
   };
-  return JSON.parse(String(json), mark === undefined ? undefined : revive) as unknown[]; // what encodeValues() has been given
+  return JSON.parse(String(json), mark === undefined ? undefined : revive) as unknown[]; // the values given to encodeValues()
 }
-
-/** Stands where bytes have been. Clients, whose data is among the values, cannot know it. */
-const MARK = `bytes ${randomUUID()}`;

@@ -1,6 +1,6 @@
 /**
- * Messages on their way from a worker to the hub. The messages of one turn of the event loop leave together. Node cannot make a publisher wait:
- * what is published faster than the hub takes it is dropped once the queue is full, with a line of log at the beginning and at the end.
+ * A worker's queue of messages for the hub. The messages of one turn of the event loop leave together. An emit cannot be made to wait, so messages
+ * are dropped while the queue is full, with a line of log at the beginning and at the end.
  */
 import type { Socket } from 'node:net';
 import type { Logger } from '../../egg';
@@ -8,40 +8,40 @@ import { messageOf } from '../../errors';
 import { HEADER, MAX_FRAME, writeHeader } from './hub-frames';
 import type { Message } from './hub-message';
 
-/** The most bytes that wait for the hub: as many as the largest message has. */
+/** The most bytes to queue for the hub: the size of the largest message. */
 const MAX_QUEUE = MAX_FRAME;
 
-/** Bytes that are allocated at once, for many messages. */
+/** The number of bytes that are allocated at once, for many messages. */
 const SLAB = 64 * 1024;
 
 export class HubOutbox {
   readonly #socket: Socket;
   readonly #number: number;
   readonly #logger: Logger;
-  /** Small messages lie one behind the other in here; what is before `#start` has been handed to `#ready`. */
+  /** Holds small messages one after the other. Those before `#start` have been added to `#ready`. */
   #slab = Buffer.allocUnsafeSlow(SLAB);
   #start = 0;
   #end = 0;
-  /** Buffers that leave next, before what is in the slab. */
+  /** Buffers to send before those in the slab. */
   #ready: Buffer[] = [];
-  /** Bytes that the socket does not have yet. */
+  /** The number of bytes that have not been written to the socket. */
   #unsent = 0;
   #isScheduled = false;
   #dropped = 0;
 
-  /** @param number of this worker, which the hub has given */
+  /** @param number this worker's number, assigned by the hub */
   constructor(socket: Socket, number: number, logger: Logger) {
     this.#socket = socket;
     this.#number = number;
     this.#logger = logger;
   }
 
-  /** Bytes that wait for the hub. */
+  /** The number of queued bytes. */
   get size(): number {
     return this.#unsent + this.#socket.writableLength;
   }
 
-  /** Returns whether the message is on its way; else it has been dropped. */
+  /** Queues a message. Returns false if it was dropped. */
   push(to: number, message: Message): boolean {
     const size = HEADER + message.size;
     if (message.size > MAX_FRAME || this.size + size > MAX_QUEUE) return this.#drop();
@@ -87,7 +87,7 @@ export class HubOutbox {
     return [this.#slab, start];
   }
 
-  /** The slab is never written over: what is in it may still be on its way. */
+  /** Adds the messages in the slab to `#ready`. Slabs are never overwritten, since the socket may not have sent them yet. */
   #endSlice(): void {
     if (this.#end > this.#start) this.#ready.push(this.#slab.subarray(this.#start, this.#end));
     this.#start = this.#end;
@@ -95,7 +95,7 @@ export class HubOutbox {
 
   #drop(): false {
     if (this.#dropped++ === 0) {
-      const problem = `more than ${MAX_QUEUE / 1024 / 1024} MB wait for the hub, or are one message; what is published now does not reach other workers`;
+      const problem = `more than ${MAX_QUEUE / 1024 / 1024} MB are queued for the hub, or one message is larger; messages are lost to other workers until the queue is shorter`;
       this.#logger.error(messageOf('IO_HUB_OVERFLOW', problem));
     }
     return false;
@@ -103,7 +103,7 @@ export class HubOutbox {
 
   readonly #onWritten = (): void => {
     if (this.#dropped === 0 || this.#socket.writableLength > MAX_QUEUE / 2) return;
-    this.#logger.info('[egg-socket.io] the hub takes messages again; %d did not reach other workers', this.#dropped);
+    this.#logger.info('[egg-socket.io] the hub reads messages again; %d did not reach other workers', this.#dropped);
     this.#dropped = 0;
   };
 }

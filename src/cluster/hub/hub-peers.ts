@@ -1,4 +1,4 @@
-/** The other workers, as one worker reaches them by way of the hub: who they are, what they are told, and what one asks of another. */
+/** One worker's view of the others through the hub: their names, messages to and from them, and requests that wait for replies. */
 import type { Backplane } from '../../backplane/backplane';
 import { OutageError } from '../../errors';
 import { EVERYONE } from './hub-frames';
@@ -6,26 +6,26 @@ import { Message, type Part } from './hub-message';
 import type { HubOutbox } from './hub-outbox';
 import { readRequest, type Reply, type Request } from './hub-request';
 
-/** Waits for the replies of other workers. */
+/** Handles the replies of other workers. */
 export interface ReplyHandler {
   onReply(from: number, reply: Reply, parts: readonly Part[]): void;
-  /** That worker will not reply any more. */
+  /** Called when a worker has left, and will not reply any more. */
   onLeft(from: number): void;
-  /** No worker will. */
+  /** Called when no worker will reply any more. */
   onOutage(error: Error): void;
 }
 
-/** Does what other workers ask of one namespace. */
+/** Handles the requests of other workers for one namespace. */
 export interface Receiver {
-  /** Whether the namespace still uses the adapter that has registered it. */
+  /** Whether the namespace still uses the adapter that registered the receiver. */
   readonly isInUse: boolean;
-  /** Returns a promise for what is not done yet, if anything. */
+  /** Returns a promise if the request takes longer. */
   receive(from: number, request: Request, parts: readonly Part[]): Promise<void> | void;
 }
 
 export class HubPeers {
   readonly backplane: Backplane;
-  /** Whether all workers that are there are known: only then they can be asked. */
+  /** Whether all running workers are known, so that they can be asked. */
   isComplete = false;
   /** Names by number. */
   readonly #names = new Map<number, string>();
@@ -35,10 +35,10 @@ export class HubPeers {
   readonly #handlers = new Map<number, ReplyHandler>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #lastId = 0;
-  /** There once the hub has said welcome. */
+  /** Set while the hub is connected. */
   #outbox: HubOutbox | undefined;
 
-  /** @param receiverOf finds the receiver of a namespace. Default: the one that is registered for it */
+  /** @param receiverOf finds the receiver of a namespace. Default: the registered one. */
   constructor(backplane: Backplane, receiverOf?: (nsp: string) => Receiver | undefined) {
     this.backplane = backplane;
     this.#receiverOf = receiverOf ?? (nsp => this.#receivers.get(nsp));
@@ -56,12 +56,12 @@ export class HubPeers {
     return this.#names.size;
   }
 
-  /** Bytes that wait for the hub. */
+  /** The number of bytes queued for the hub. */
   get backlog(): number {
     return this.#outbox?.size ?? 0;
   }
 
-  /** The hub is there. */
+  /** To be called when the hub is connected. */
   open(outbox: HubOutbox): void {
     this.#outbox = outbox;
   }
@@ -78,7 +78,7 @@ export class HubPeers {
     return name;
   }
 
-  /** The hub is gone, and all workers with it: requests that are open fail. */
+  /** To be called when the hub is disconnected: forgets all workers, and fails open requests. */
   clear(): void {
     this.#outbox = undefined;
     this.isComplete = false;
@@ -87,13 +87,13 @@ export class HubPeers {
     this.#handlers.clear();
   }
 
-  /** Sends what is still to be sent, and runs nothing later any more. */
+  /** Sends queued messages, and cancels all timers. */
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#outbox?.flush();
   }
 
-  /** To all other workers. Returns whether it is on its way. */
+  /** Sends a request to all other workers. Returns false if it was dropped. */
   publish(request: Request, parts: readonly Part[] = []): boolean {
     if (this.#outbox) return this.#outbox.push(EVERYONE, new Message(request, parts));
     this.backplane.countLost();
@@ -104,7 +104,7 @@ export class HubPeers {
     this.#outbox?.push(to, new Message(reply, parts));
   }
 
-  /** Returns the id to publish the request with. `forget` it when no reply is expected any more. */
+  /** Registers a handler. Returns the id for the request; to be passed to `forget` when no reply is expected any more. */
   expectReplies(handler: ReplyHandler): number {
     this.#handlers.set(++this.#lastId, handler);
     return this.#lastId;
@@ -114,7 +114,7 @@ export class HubPeers {
     this.#handlers.delete(id);
   }
 
-  /** From now on this receives what others ask of that namespace. Returns a function that ends it. */
+  /** Registers the receiver of a namespace. Returns a function that removes it. */
   register(nsp: string, receiver: Receiver): () => void {
     this.#receivers.set(nsp, receiver);
     return () => {
@@ -122,7 +122,7 @@ export class HubPeers {
     };
   }
 
-  /** Returns a promise for what is not done yet, if anything. @throws InvalidMessage if it is no message of a worker */
+  /** Handles a message. Returns a promise if that takes longer. @throws InvalidMessage if no worker can have written it */
   receive(from: number, content: Buffer): Promise<void> | void {
     const { head, parts } = readRequest(content);
     if (head.type === 'reply') {
@@ -134,7 +134,7 @@ export class HubPeers {
     if ('id' in head && head.id !== undefined) this.reply(from, { type: 'reply', id: head.id, isNobody: true });
   }
 
-  /** Runs something after some ms, unless the backplane has been closed by then. */
+  /** Calls a function after `delay` ms, unless the backplane is closed first. */
   later(delay: number | undefined, run: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
@@ -143,9 +143,9 @@ export class HubPeers {
     this.#timers.add(timer);
   }
 
-  /** The error of a request that has not been published. */
+  /** The error of a request that was dropped. */
   overflowError(): Error {
-    return new OutageError('IO_HUB_OVERFLOW', 'more waits for the hub than it takes; the other workers have not been asked');
+    return new OutageError('IO_HUB_OVERFLOW', 'too many messages are queued for the hub; the other workers were not asked');
   }
 
   #eachHandler(tell: (handler: ReplyHandler) => void): void {
@@ -153,7 +153,7 @@ export class HubPeers {
       try {
         tell(handler);
       } catch (error) {
-        this.backplane.logger.error('[egg-socket.io] what has waited for other workers has failed:', error);
+        this.backplane.logger.error('[egg-socket.io] a callback for the answers of other workers failed:', error);
       }
     }
   }

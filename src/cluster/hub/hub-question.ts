@@ -1,11 +1,11 @@
-/** What one worker asks of all others, until each has answered or left. */
+/** Questions of one worker to all others. They end when each has answered or left. */
 import type { BroadcastOptions } from 'socket.io-adapter';
 import type { EncodedPacket, PacketCodec } from '../../backplane/packet-codec';
 import { decodeValues, type Part } from './hub-message';
 import type { HubPeers } from './hub-peers';
 import type { Query, Target } from './hub-request';
 
-/** Receives the answers: all of them, or an error and those that have come before it. */
+/** Receives all answers, or an error with the answers so far. */
 type Done = (error: Error | null, answers: unknown[]) => void;
 
 /**
@@ -46,9 +46,9 @@ export function ask(peers: HubPeers, query: Query, parts: readonly Part[], timeo
 }
 
 /**
- * Broadcasts to the clients of all other workers, and hands over their acknowledgements as they come.
- * @param onClients called with the number of clients of each worker, 0 if it leaves before it has said it
- * @throws OutageError if it cannot be sent
+ * Broadcasts to the clients of all other workers, and passes on their acknowledgements as they arrive.
+ * @param onClients called with the number of clients of each worker, or 0 if the worker leaves first
+ * @throws OutageError if the broadcast cannot be sent
  */
 export function broadcastWithAck(
   peers: HubPeers,
@@ -65,7 +65,7 @@ export function broadcastWithAck(
   const id = peers.expectReplies({
     onReply(from, { clients, isNobody }, parts) {
       if (clients !== undefined || isNobody) count(from, clients ?? 0);
-      else if (asked.has(from)) onAnswer(codec.decodeAnswer(parts)); // nobody expects those of a worker that has joined since
+      else if (asked.has(from)) onAnswer(codec.decodeAnswer(parts)); // ignores answers of a worker that has joined since
     },
     onLeft: from => count(from, 0),
     onOutage: () => undefined, // endInOutage() answers

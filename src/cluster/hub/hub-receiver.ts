@@ -1,4 +1,4 @@
-/** Carries out the requests that other processes send over the hub, and answers them. */
+/** Handles the requests that other processes send over the hub, and answers them. */
 import type { Namespace, Socket } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { detailsOf } from '../../backplane/answer';
@@ -10,7 +10,7 @@ import type { HubPeers, Receiver } from './hub-peers';
 import type { Request, Target } from './hub-request';
 import { socketInternals } from '../../internals/socket-io';
 
-/** What an adapter does within its process. */
+/** The methods of an adapter for the sockets of its own process. */
 export type LocalAdapter = Pick<
   Adapter,
   'addSockets' | 'broadcast' | 'broadcastWithAck' | 'delSockets' | 'disconnectSockets' | 'fetchSockets'
@@ -25,9 +25,9 @@ export class HubReceiver implements Receiver {
   readonly #packetOf: (frames: readonly Part[]) => Packet;
 
   /**
-   * @param adapter of the namespace
-   * @param local the methods for the clients of this process. Default: those of the adapter
-   * @param packetOf makes the packet to broadcast from its frames. Default: decodes it
+   * @param adapter the adapter of the namespace
+   * @param local the methods for the clients of this process. Default: those of the adapter.
+   * @param packetOf makes the packet to broadcast from its frames. Default: decodes them.
    */
   constructor(
     nsp: Namespace,
@@ -44,12 +44,12 @@ export class HubReceiver implements Receiver {
     this.#packetOf = packetOf ?? (frames => this.#codec.decode(frames));
   }
 
-  /** A namespace can be given another adapter, and does not close the one before. */
+  /** False once the app has given the namespace another adapter: Socket.IO does not close the former one. */
   get isInUse(): boolean {
     return this.#nsp.adapter === this.#adapter;
   }
 
-  /** Returns a promise for what is not done yet, if anything. */
+  /** Returns a promise if the request takes longer. */
   receive(from: number, request: Request, parts: readonly Part[]): Promise<void> | void {
     switch (request.type) {
       case 'broadcast':
@@ -68,27 +68,27 @@ export class HubReceiver implements Receiver {
       case 'fetch':
         return this.#fetchFor(from, request.id, optionsOf(request));
       case 'event':
-        this.#hearEvent(from, request.id, decodeValues(parts));
+        this.#fireEvent(from, request.id, decodeValues(parts));
     }
   }
 
-  /** The clients here acknowledge to whoever asks for it. */
+  /** Broadcasts to the clients of this process, and sends their acknowledgements to the asking worker. */
   #broadcastFor(from: number, id: number, packet: Packet, opts: BroadcastOptions): void {
     const onAnswer = (answer?: unknown): void => this.#peers.reply(from, { type: 'reply', id }, this.#encodeAnswer(answer));
     this.#local.broadcastWithAck(packet, opts, clients => this.#peers.reply(from, { type: 'reply', id, clients }), onAnswer);
     this.#peers.later(opts.flags?.timeout, () => {
       for (const socket of this.#nsp.sockets.values()) {
-        socketInternals(socket).acks.delete(packet.id); // of a client that has not answered
+        socketInternals(socket).acks.delete(packet.id); // for clients that have not answered
       }
     });
   }
 
   async #fetchFor(from: number, id: number | undefined, opts: BroadcastOptions): Promise<void> {
-    const sockets = (await this.#local.fetchSockets(opts)) as Socket[]; // declared as any; within a process they are whole
+    const sockets = (await this.#local.fetchSockets(opts)) as Socket[]; // declared as any; these are real sockets
     this.#answer(from, id, this.#peers.backplane.answers.ofSockets(sockets.map(detailsOf)));
   }
 
-  #hearEvent(from: number, id: number | undefined, args: unknown[]): void {
+  #fireEvent(from: number, id: number | undefined, args: unknown[]): void {
     let isAnswered = false;
     const acknowledge = (answer?: unknown): void => {
       if (!isAnswered) this.#answer(from, id, [answer]);
@@ -106,7 +106,7 @@ export class HubReceiver implements Receiver {
     }
   }
 
-  /** That of a client; with a parser of the app it may be what the encoder does not take. */
+  /** Encodes the answer of a client. With a parser of the app, it may be a value that cannot be encoded. */
   #encodeAnswer(answer: unknown): readonly Part[] {
     try {
       return this.#codec.encodeAnswer(answer);

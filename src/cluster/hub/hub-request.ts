@@ -1,10 +1,10 @@
-/** What workers ask of each other by way of the hub, and what they reply. What comes in is checked before it is used. */
+/** The requests and replies that workers send to each other through the hub, and their validation. */
 import type { BroadcastFlags, Room } from 'socket.io-adapter';
 import { isObject, isRoomList, isTarget } from '../../backplane/backend-message';
 import { InvalidMessage } from '../../backplane/inbox';
 import { type Part, readMessage } from './hub-message';
 
-/** The namespace and the sockets that a request is about: BroadcastOptions as JSON. */
+/** The namespace and the sockets of a request: BroadcastOptions as JSON. */
 export interface Target {
   readonly nsp: string;
   readonly rooms?: Room[];
@@ -12,31 +12,31 @@ export interface Target {
   readonly flags?: BroadcastFlags;
 }
 
-/** A request that is replied to if it has an id. */
+/** A request that gets a reply if it has an id. */
 export type Query =
   | ({ readonly type: 'broadcast' | 'fetch'; readonly id?: number } & Target)
   | { readonly type: 'event'; readonly nsp: string; readonly id?: number };
 
-/** The head of a message that asks for something; its parts are the packet, or the arguments of the event. */
+/** The head of a request. Its parts are the packet, or the arguments of the event. */
 export type Request =
   | Query
   | ({ readonly type: 'join' | 'leave'; readonly names: Room[] } & Target)
   | ({ readonly type: 'disconnect'; readonly close: boolean } & Target);
 
-/** The head of a reply; its parts are the answer. */
+/** The head of a reply. Its parts are the answer. */
 export interface Reply {
   readonly type: 'reply';
-  /** Of the request. */
+  /** The id of the request. */
   readonly id: number;
-  /** That worker has no such namespace. */
+  /** Set if the worker does not have the namespace. */
   readonly isNobody?: true;
-  /** Why that worker cannot answer. */
+  /** The reason if the worker cannot answer. */
   readonly error?: string;
-  /** To a broadcast: how many clients got it. Their acknowledgements follow, each in a reply without this. */
+  /** For a broadcast, the number of clients that got it. Their acknowledgements follow, each in a reply without this field. */
   readonly clients?: number;
 }
 
-/** @throws InvalidMessage if no worker of this version can have written it */
+/** Reads and validates a message. @throws InvalidMessage if a worker of this version cannot have written it */
 export function readRequest(content: Buffer): { head: Request | Reply; parts: Part[] } {
   let message;
   try {

@@ -1,45 +1,45 @@
-/** A worker as the hub sees it: the frames that wait for it, and whether it reads them fast enough not to hold the others up. */
+/** The hub's view of a worker: its queue of frames, and whether it reads them fast enough not to delay the others. */
 import type { Socket } from 'node:net';
 import type { Logger } from '../../egg';
 import { messageOf } from '../../errors';
 import { controlFrame, type Notice, type Run } from './hub-frames';
 
-/** Bytes. While more wait for a worker, it is behind: the hub reads from nobody. */
+/** In bytes. A worker with a longer queue is behind: the hub stops reading from all workers. */
 const HIGH_WATER = 512 * 1024;
 
-/** How long a worker that is behind may hold the others up, in ms. Then it counts as hanging. */
-const HOLD_TIMEOUT = 1000;
+/** Time in ms for which a worker may delay the others. After that it counts as hanging. */
+const MAX_DELAY = 1000;
 
-/** Bytes per ms (5 MB/s). A worker that reads this fast is not what holds the others up, however long its queue. */
+/** Bytes per ms (5 MB/s). A worker that reads this fast is not the bottleneck, however long its queue. */
 const FAST_ENOUGH = 5000;
 
-/** The share of the time for which a slower worker may hold the others up in the long run. */
-const HOLD_SHARE = 0.1;
+/** The share of the time for which a slower worker may delay the others in the long run. */
+const DELAY_SHARE = 0.1;
 
-/** Bytes that wait for a worker that hangs; what comes after them is lost for it. */
+/** The most bytes to queue for a hanging worker. Further messages are lost for it. */
 const MAX_QUEUE = 8 * 1024 * 1024;
 
 export class HubWorker {
-  /** There once it has said hello. */
+  /** Set once it has sent its hello. */
   name: string | undefined;
-  /** Whether it gets replies only: the agent. */
-  onlySpeaks = false;
+  /** Whether it receives replies only, like the agent. */
+  isSendOnly = false;
   readonly number: number;
   readonly socket: Socket;
   readonly #logger: Logger;
   readonly #onBehind: (isBehind: boolean) => void;
-  /** Set while it holds the others up. */
+  /** Set while it delays the others. */
   #timer: NodeJS.Timeout | undefined;
-  /** When it began to hold the others up, or stopped; and how many bytes it had read by then. */
+  /** The time when it began or stopped to delay the others, and the bytes that it had read by then. */
   #since = 0;
   #readBefore = 0;
   #written = 0;
-  /** For how many ms it has held the others up. It goes down slowly while it does not. */
-  #heldFor = 0;
+  /** Time in ms for which it has delayed the others. Decreases slowly while it does not. */
+  #delay = 0;
   #hangs = false;
   #lost = 0;
 
-  /** @param onBehind called when it falls behind, and when it no longer holds the others up */
+  /** @param onBehind called when it falls behind, and when it no longer delays the others */
   constructor(number: number, socket: Socket, logger: Logger, onBehind: (isBehind: boolean) => void) {
     this.number = number;
     this.socket = socket;
@@ -48,13 +48,13 @@ export class HubWorker {
     socket.on('close', () => clearTimeout(this.#timer));
   }
 
-  /** A run is lost only where the worker hangs and its queue is full. */
+  /** Queues frames. They are lost only if the worker hangs and its queue is full. */
   send(run: Run): void {
     if (this.#hangs && this.socket.writableLength + run.size > MAX_QUEUE) this.#lose(run.frames);
     else this.#write(run);
   }
 
-  /** Never lost: notices are few, and all that follows depends on them. */
+  /** Queues a notice. Notices are never lost: they are few, and later messages depend on them. */
   notify(notice: Notice): void {
     this.#write(controlFrame(this.number, notice));
   }
@@ -63,58 +63,58 @@ export class HubWorker {
     const last = bytes.length - 1;
     for (const [index, piece] of bytes.entries()) {
       this.#written += piece.length;
-      this.socket.write(this.#onItsOwn(piece), index === last ? this.#onWritten : undefined);
+      this.socket.write(this.#detached(piece), index === last ? this.#onWritten : undefined);
     }
     if (this.socket.writableLength > HIGH_WATER && !this.#hangs) this.#fallBehind();
   }
 
-  /** A piece that has to wait must not keep the whole chunk in memory that it has come in. */
-  #onItsOwn(piece: Buffer): Buffer {
+  /** Copies a small piece that has to wait, so that it does not keep the chunk that it arrived in in memory. */
+  #detached(piece: Buffer): Buffer {
     return this.socket.writableLength > 0 && piece.length * 4 < piece.buffer.byteLength ? Buffer.from(piece) : piece;
   }
 
   readonly #onWritten = (error?: Error | null): void => {
-    if (error || this.socket.writableLength > HIGH_WATER) return; // it is gone, or still behind
+    if (error || this.socket.writableLength > HIGH_WATER) return; // gone, or still behind
     this.#hangs = false;
     this.#catchUp();
   };
 
   #fallBehind(): void {
     if (this.#timer) return;
-    this.#heldFor = Math.max(0, this.#heldFor - (performance.now() - this.#since) * HOLD_SHARE);
-    this.#holdOthers(HOLD_TIMEOUT - this.#heldFor);
+    this.#delay = Math.max(0, this.#delay - (performance.now() - this.#since) * DELAY_SHARE);
+    this.#delayOthers(MAX_DELAY - this.#delay);
     this.#onBehind(true);
   }
 
-  #holdOthers(timeout: number): void {
+  #delayOthers(timeout: number): void {
     this.#since = performance.now();
     this.#readBefore = this.#read;
     this.#timer = setTimeout(() => {
-      if (this.#isFastEnough) this.#holdOthers(HOLD_TIMEOUT);
+      if (this.#isFastEnough) this.#delayOthers(MAX_DELAY);
       else this.#giveUp();
     }, timeout).unref();
   }
 
   #giveUp(): void {
     this.#hangs = true;
-    this.#heldFor = HOLD_TIMEOUT;
+    this.#delay = MAX_DELAY;
     this.#releaseOthers();
   }
 
-  /** How many bytes it has read. */
+  /** The number of bytes that it has read. */
   get #read(): number {
     return this.#written - this.socket.writableLength;
   }
 
-  /** Whether it has read enough since it began to hold the others up. */
+  /** Whether it has read enough since it began to delay the others. */
   get #isFastEnough(): boolean {
     return this.#read - this.#readBefore >= (performance.now() - this.#since) * FAST_ENOUGH;
   }
 
   #catchUp(): void {
-    if (this.#timer) this.#heldFor = this.#isFastEnough ? 0 : this.#heldFor + performance.now() - this.#since;
+    if (this.#timer) this.#delay = this.#isFastEnough ? 0 : this.#delay + performance.now() - this.#since;
     this.#releaseOthers();
-    if (this.#lost > 0) this.#logger.info('[egg-socket.io] worker %s takes messages again; %d were lost for it', this.name, this.#lost);
+    if (this.#lost > 0) this.#logger.info('[egg-socket.io] worker %s reads its messages again; %d were lost', this.name, this.#lost);
     this.#lost = 0;
   }
 
@@ -127,7 +127,7 @@ export class HubWorker {
 
   #lose(frames: number): void {
     if (this.#lost === 0) {
-      const problem = `worker ${this.name} takes no messages off; what is more than ${MAX_QUEUE / 1024 / 1024} MB is lost for it until it does`;
+      const problem = `worker ${this.name} does not read its messages; until it does, it loses all messages beyond ${MAX_QUEUE / 1024 / 1024} MB`;
       this.#logger.error(messageOf('IO_HUB_OVERFLOW', problem));
     }
     this.#lost += frames;

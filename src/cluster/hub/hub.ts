@@ -1,12 +1,12 @@
 /**
- * The hub: by it broadcasts cross the workers of one machine. It runs in the agent, and each worker has one connection to it, over a Unix domain
- * socket. It passes frames on and knows which workers are there; it does not look at what is in the frames.
+ * The hub carries broadcasts between the workers of one machine. It runs in the agent, and each worker has one connection to it, over a Unix
+ * domain socket. It forwards frames and knows which workers are connected; it does not read the content of frames.
  *
- * Back-pressure. A worker that reads more slowly than the others write must neither fill the memory of the agent nor stop the machine. While too
- * much waits for one worker, the hub reads from none: its sockets fill, and what is published waits in the outboxes of the workers that publish.
- * So all go at the pace of the slowest, and nothing is lost. A worker that reads nothing, or very little, may hold the others up for a second, and
- * after that for a tenth of the time (`HubWorker` counts). Then it counts as hanging: the others go on, 8 MB wait for it, and what is more is lost
- * for it alone, with a line of log, until it reads again. The other end is in hub-outbox.ts: more than 32 MB wait for no hub.
+ * Back-pressure. A worker that reads more slowly than the others write must neither fill the agent's memory nor stop the other workers. While too
+ * many bytes are queued for one worker, the hub reads from none: messages then wait in the outboxes of the workers that publish them, all workers
+ * slow down to the slowest one, and nothing is lost. A worker that reads (almost) nothing may delay the others for one second, and after that for
+ * a tenth of the time (see `HubWorker`). Then it counts as hanging: the others continue, up to 8 MB are queued for it, and further messages are
+ * lost for this worker only, with a line of log, until it reads again. For the workers' side, see hub-outbox.ts: they queue at most 32 MB.
  */
 import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
@@ -18,13 +18,13 @@ import { HubWorker } from './hub-worker';
 export class Hub {
   readonly #logger: Logger;
   readonly #server = createServer(socket => this.#accept(socket));
-  /** All that are connected. */
+  /** All connections. */
   readonly #connected = new Set<HubWorker>();
-  /** Those that have said hello, by number. The agent is one, since answers go to it. */
+  /** The workers that have sent their hello, by number. Includes the agent, which receives answers. */
   readonly #workers = new Map<number, HubWorker>();
-  /** Those that hold the others up: too much waits for them. */
+  /** The workers that delay the others, since too many bytes are queued for them. */
   readonly #behind = new Set<HubWorker>();
-  /** A hub that was killed gave numbers too, and an answer to one of them may come yet: no number is given twice. */
+  /** Begins at random: an answer to a number of an earlier hub may still arrive, so numbers must not repeat. */
   #lastNumber = randomInt(1, 2 ** 31);
   #startedAt = 0;
 
@@ -32,7 +32,7 @@ export class Hub {
     this.#logger = logger;
   }
 
-  /** Rejects if the path cannot be listened at. A file that is left there, of a hub that was killed, is removed. */
+  /** Listens at a path, and removes a file that a killed hub has left there. Rejects if that fails. */
   async listen(path: string): Promise<void> {
     await rm(path, { force: true });
     await new Promise<void>((resolve, reject) => {
@@ -62,7 +62,7 @@ export class Hub {
       try {
         this.#relay(worker, reader.read(chunk));
       } catch (error) {
-        this.#logger.error('[egg-socket.io] the hub cannot read what a worker says:', error);
+        this.#logger.error('[egg-socket.io] the hub cannot read the data of a worker:', error);
         socket.destroy();
       }
     });
@@ -70,7 +70,7 @@ export class Hub {
     socket.on('close', () => this.#leave(worker));
   }
 
-  /** Frames that have come together leave together. */
+  /** Forwards frames. Those that arrived together leave together. */
   #relay(from: HubWorker, runs: Run[]): void {
     for (const { socket } of this.#connected) socket.cork();
     try {
@@ -87,20 +87,21 @@ export class Hub {
     else this.#workers.get(run.to)?.send(run);
   }
 
+  /** The workers that receive a broadcast of this one. */
   *#othersThan(one: HubWorker): Iterable<HubWorker> {
-    for (const worker of this.#workers.values()) if (worker !== one && !worker.onlySpeaks) yield worker;
+    for (const worker of this.#workers.values()) if (worker !== one && !worker.isSendOnly) yield worker;
   }
 
   #welcome(worker: HubWorker, content: Buffer): void {
-    const { name, onlySpeaks = false } = JSON.parse(content.toString()) as Hello; // the worker's side of this plugin has written it
+    const { name, isSendOnly = false } = JSON.parse(content.toString()) as Hello; // written by this plugin, in the worker
     const { number } = worker;
     const peers = [...this.#othersThan(worker)].map(({ number, name }) => [number, String(name)] as const);
     worker.name = name;
-    worker.onlySpeaks = onlySpeaks;
+    worker.isSendOnly = isSendOnly;
     this.#workers.set(number, worker);
     this.#logger.debug('[egg-socket.io] worker %s has joined the hub as number %d', name, number);
     worker.notify({ type: 'welcome', number, age: performance.now() - this.#startedAt, peers });
-    if (onlySpeaks) return;
+    if (isSendOnly) return;
     for (const other of this.#workers.values()) if (other !== worker) other.notify({ type: 'joined', number, name });
   }
 
@@ -113,15 +114,15 @@ export class Hub {
     for (const other of this.#workers.values()) other.notify({ type: 'left', number });
   }
 
-  /** Reads from the workers while none is behind. That one was killed meanwhile is noticed when reading goes on. */
+  /** Pauses reading from all workers while one is behind. The death of a worker is noticed when reading resumes. */
   #setBehind(worker: HubWorker, isBehind: boolean): void {
-    const waited = this.#behind.size > 0;
+    const wasPaused = this.#behind.size > 0;
     if (isBehind) this.#behind.add(worker);
     else this.#behind.delete(worker);
-    const waits = this.#behind.size > 0;
-    if (waits === waited) return;
+    const isPaused = this.#behind.size > 0;
+    if (isPaused === wasPaused) return;
     for (const { socket } of this.#connected) {
-      if (waits) socket.pause();
+      if (isPaused) socket.pause();
       else socket.resume();
     }
   }

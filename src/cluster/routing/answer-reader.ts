@@ -1,11 +1,11 @@
 /** Reads HTTP/1.1 answers from the bytes of a connection between workers, one after the other: https://www.rfc-editor.org/rfc/rfc9112. */
 
-/** What an answer's reader calls: `onHead` once, `onBody` any number of times, `onEnd` once. */
+/** The callbacks of `AnswerReader`: `onHead` is called once, `onBody` any number of times, `onEnd` once. */
 export interface AnswerHandler {
   onHead(status: number, message: string, headers: string[]): void;
   onBody(bytes: Buffer): void;
   /**
-   * @param last the last bytes of the body, where its length was known
+   * @param last the last bytes of the body, if its length was known
    * @param isReusable whether another request may follow on this connection
    */
   onEnd(last: Buffer | undefined, isReusable: boolean): void;
@@ -18,9 +18,9 @@ const CR = 13;
 export class AnswerReader {
   readonly #handler: AnswerHandler;
   #method: string | undefined;
-  /** The beginning of a head, or of the line before a chunk, whose end has not come yet. */
+  /** The beginning of an incomplete head, or of an incomplete line before a chunk. */
   #part: Buffer | undefined;
-  /** How many bytes of the body, or of its chunk, are missing. Undefined before the head has come; infinite if the body ends with the connection. */
+  /** The number of missing bytes of the body, or of its chunk. Undefined before the head; infinite if the body ends with the connection. */
   #missing: number | undefined;
   #isChunked = false;
   /** Whether the other worker ends the connection after this answer. */
@@ -30,7 +30,7 @@ export class AnswerReader {
     this.#handler = handler;
   }
 
-  /** Makes it ready for the answer to a request of this method. */
+  /** Prepares for the answer to a request of this method. */
   expect(method: string | undefined): void {
     this.#method = method;
     this.#part = this.#missing = undefined;
@@ -41,7 +41,7 @@ export class AnswerReader {
     return this.#missing !== undefined;
   }
 
-  /** Whether the answer is whole when the connection ends. */
+  /** Whether the end of the connection completes the answer. */
   get endsWithConnection(): boolean {
     return this.#missing === Number.POSITIVE_INFINITY;
   }
@@ -55,13 +55,13 @@ export class AnswerReader {
     else this.#readBody(body);
   }
 
-  /** Returns the bytes after the head, or undefined if the head is not whole. */
+  /** Returns the bytes after the head, or undefined if the head is incomplete. */
   #readHead(all: Buffer): Buffer | undefined {
     const end = all.indexOf('\r\n\r\n');
     if (end < 0) return undefined;
     const rest = all.subarray(end + 4);
     const [first = '', ...lines] = all.toString('latin1', 0, end).split('\r\n');
-    const status = Number(first.slice(9, 12)); // after HTTP/1.1
+    const status = Number(first.slice(9, 12)); // after "HTTP/1.1 "
     if (status < 200) return this.#readHead(rest); // informational: the final one follows
     if (!(status < 1000)) {
       this.#handler.onInvalid();
@@ -71,12 +71,12 @@ export class AnswerReader {
     let length = Number.POSITIVE_INFINITY;
     for (const line of lines) {
       const colon = line.indexOf(':');
-      const [name, value] = [line.slice(0, colon), line.slice(colon + 2)]; // as Node writes them
+      const [name, value] = [line.slice(0, colon), line.slice(colon + 2)]; // Node writes ": "
       headers.push(name, value);
       const key = name.toLowerCase();
       if (key === 'content-length') length = Number(value);
       else if (key === 'transfer-encoding')
-        this.#isChunked = true; // Node knows no other
+        this.#isChunked = true; // the only encoding that Node sends
       else if (key === 'connection') this.#isLast = value.toLowerCase() === 'close';
     }
     const hasBody = this.#method !== 'HEAD' && status !== 204 && status !== 304;
@@ -105,7 +105,7 @@ export class AnswerReader {
       const start = rest[0] === CR ? 2 : 0; // the end of the chunk before
       const end = rest.indexOf('\r\n', start);
       const length = end < 0 ? undefined : Number.parseInt(rest.toString('latin1', start, end), 16);
-      const last = length === 0 ? rest.indexOf('\r\n\r\n', start) : -1; // of a trailer, which is dropped
+      const last = length === 0 ? rest.indexOf('\r\n\r\n', start) : -1; // the end of the trailer, which is dropped
       if (last >= 0) {
         this.#end(rest.length > last + 4);
         return;
@@ -119,7 +119,7 @@ export class AnswerReader {
     }
   }
 
-  /** @param hasExcess whether more than the answer has come: then the connection cannot be trusted any more */
+  /** @param hasExcess whether bytes follow the answer: then the connection is not reused */
   #end(hasExcess: boolean, last?: Buffer): void {
     this.#handler.onEnd(last, !this.#isLast && !hasExcess);
   }

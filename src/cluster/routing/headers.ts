@@ -1,12 +1,12 @@
 /** Headers of the requests, upgrades and answers that workers pass to each other. */
 import type { IncomingMessage } from 'node:http';
 
-/** Headers as Node has them raw: name, value, name, value. */
+/** Headers in Node's raw form: name, value, name, value. */
 export type RawHeaders = readonly string[];
 
 /**
- * In a request to the owner: the secret, and what the connection between workers does not show of the client. In an answer: how many sessions
- * the owner holds. It is dropped from what comes from clients and from what goes to them.
+ * A header between workers. In a request to the owner: the secret, and the client's address, which the connection between workers hides.
+ * In an answer: the number of sessions that the owner holds. It is removed from requests of clients and from answers to them.
  */
 export const PEER_HEADER = 'x-egg-socket.io-peer';
 
@@ -18,7 +18,7 @@ const NOT_OF_ANSWERS: ReadonlySet<string> = new Set([PEER_HEADER, ...HOP_BY_HOP,
 /** An upgrade keeps its `Connection` and `Upgrade`. */
 const NOT_OF_UPGRADES: ReadonlySet<string> = new Set([PEER_HEADER]);
 
-/** Those of a request, without what says how long its body is. */
+/** The headers of a request, without those of its body's length. */
 export function requestHeaders({ rawHeaders }: IncomingMessage, peer: string): string[] {
   return [PEER_HEADER, peer, ...without(NOT_OF_REQUESTS, rawHeaders)];
 }
@@ -31,12 +31,12 @@ export function answerHeaders(headers: RawHeaders): string[] {
   return without(NOT_OF_ANSWERS, headers);
 }
 
-/** How many sessions the worker holds that has sent this answer. */
+/** The number of sessions that the worker with this answer holds. */
 export function sessionsIn(headers: RawHeaders): number {
   return Number(headers[headers.indexOf(PEER_HEADER) + 1]);
 }
 
-/** The first line and the headers of a request, to be sent in latin1. Node has parsed them, even its lenient parser takes no line end in them. */
+/** The first line and the headers of a request, to be sent in latin1. Node's parser guarantees that they contain no line ends. */
 export function headOf({ method, url }: IncomingMessage, headers: RawHeaders): string {
   let head = `${method} ${url} HTTP/1.1\r\n`;
   for (let index = 0; index < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`;

@@ -1,4 +1,4 @@
-/** Which worker owns a session, and which worker a new session goes to. */
+/** Finds the worker that owns a session, and the worker for a new session. */
 import type { IncomingMessage } from 'node:http';
 import type { RunFolder } from '../run-folder';
 import type { RoutingLog } from './routing-log';
@@ -7,14 +7,14 @@ import { ownerNamedBy } from './session-ids';
 /** A new session goes to another worker only if this one holds over one session more, and over 10 % more, than that one. */
 const TOLERATED_EXCESS = { sessions: 1, share: 0.1 };
 
-/** How often to look for new workers, in ms. */
+/** Time between two searches for new workers, in ms. */
 const REFRESH_INTERVAL = 1000;
 
 export class Owners {
   readonly #worker: string;
   readonly #folder: RunFolder;
   readonly #log: RoutingLog;
-  /** How many sessions each of the other workers holds, as it said last. Infinite for one that has not answered. */
+  /** The number of sessions of each other worker, from its last answer. Infinite for a worker that did not answer. */
   readonly #sessions = new Map<string, number>();
   #refreshedAt = Number.NEGATIVE_INFINITY;
 
@@ -25,7 +25,7 @@ export class Owners {
     this.#log = log;
   }
 
-  /** The worker that holds the session of a request. Undefined if it is this one, if there is no such worker, or no such session. */
+  /** The other worker that owns the session of a request. Undefined if it is this one, or if there is no such worker or session. */
   otherOwnerOf(request: IncomingMessage): string | undefined {
     const owner = ownerNamedBy(request);
     if (owner === undefined || owner === this.#worker) return undefined;
@@ -33,9 +33,9 @@ export class Owners {
   }
 
   /**
-   * The worker that a new session goes to, undefined for this one. A proxy may keep its connections, so that most requests reach one worker.
+   * The worker for a new session, undefined for this one. Needed since a proxy that reuses connections may send most clients to one worker.
    *
-   * @param held how many sessions this worker holds
+   * @param held the number of sessions of this worker
    */
   forNewSession(held: number): string | undefined {
     if (performance.now() - this.#refreshedAt > REFRESH_INTERVAL) this.#refresh();
@@ -47,16 +47,16 @@ export class Owners {
       return undefined;
     }
     this.#log.debug('worker %s, with %d sessions, gives a new one to worker %s, with %d', this.#worker, held, owner, fewest);
-    this.#sessions.set(owner, fewest + 1); // until the worker itself says how many
+    this.#sessions.set(owner, fewest + 1); // until the worker's next answer
     return owner;
   }
 
-  /** Called with what another worker says of itself. */
+  /** Records the number of sessions from a worker's answer. */
   setSessions(worker: string, sessions: number): void {
     this.#sessions.set(worker, sessions);
   }
 
-  /** New sessions go elsewhere until the worker answers a request again. */
+  /** Sends new sessions to other workers until this one answers a request again. */
   markUnreachable(worker: string): void {
     this.#sessions.set(worker, Number.POSITIVE_INFINITY);
   }

@@ -1,10 +1,10 @@
-/** What the owner of a session has to know of the client whose request another worker hands over. */
+/** Passes the client's address on with a request that is piped to the owner of its session. */
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { PEER_HEADER } from './headers';
 
-/** Where a client's request has come from. */
+/** The origin of a client's request. */
 interface Peer {
   address: string | undefined;
   port: number | undefined;
@@ -19,7 +19,7 @@ export function describePeer({ socket }: IncomingMessage, secret: string): strin
   return [secret, isSecure ? 'tls' : 'tcp', socket.remotePort, socket.remoteAddress].join(' ');
 }
 
-/** Makes a request that another worker has handed over look like one that the client itself has sent here. False if the secret is wrong. */
+/** Makes a piped request look as if the client had sent it here. Returns false if the secret is wrong. */
 export function restorePeer({ headers, rawHeaders, socket }: IncomingMessage, secret: string): boolean {
   const [sentSecret = '', protocol, port, address] = String(headers[PEER_HEADER]).split(' ');
   if (!isEqual(sentSecret, secret)) return false;
@@ -27,12 +27,12 @@ export function restorePeer({ headers, rawHeaders, socket }: IncomingMessage, se
   rawHeaders.splice(rawHeaders.indexOf(PEER_HEADER), 2);
   const peer = (socket as Socket & { [PEER]?: Peer })[PEER] ?? definePeer(socket); // defined for the connection's first request
   peer.address = address;
-  peer.port = port === '' ? undefined : Number(port); // a client at a Unix socket has none
+  peer.port = port === '' ? undefined : Number(port); // a client of a Unix socket has none
   peer.isSecure = protocol === 'tls';
   return true;
 }
 
-/** A connection between workers shows the client of its latest request. */
+/** Makes a connection between workers show the client of its latest request. */
 function definePeer(socket: Socket): Peer {
   const peer: Peer = { address: undefined, port: undefined, isSecure: false };
   Object.defineProperties(socket, {

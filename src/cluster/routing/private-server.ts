@@ -1,4 +1,4 @@
-/** The server at a worker's private socket. The other workers hand over to it what belongs to sessions of this worker. */
+/** The server at a worker's private socket. It receives the requests that other workers pipe to the sessions of this worker. */
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createServer, IncomingMessage, type ServerResponse } from 'node:http';
@@ -10,16 +10,16 @@ import { restorePeer } from './peer';
 import type { RoutingLog } from './routing-log';
 import { beginsSession } from './session-ids';
 
-/** In bytes. The worker in front has checked the headers' size; here there is one header more. */
+/** In bytes. The piping worker has checked the size of the headers, and has added one. */
 const MAX_HEADER_SIZE = 1024 * 1024;
 
-/** How many connections may wait while this worker is busy. The system's own limit is lower. */
+/** The most connections that may wait while this worker is busy. The system's own limit is lower. */
 const BACKLOG = 65_535;
 
 export class PrivateServer {
   readonly #secret: string;
   readonly #log: RoutingLog;
-  /** Without time limits: the servers in front have theirs. */
+  /** Without time-outs: the workers' public servers have theirs. */
   readonly #server = createServer({
     keepAliveTimeout: 0,
     requestTimeout: 0,
@@ -30,27 +30,27 @@ export class PrivateServer {
   });
   #refusesSessions = false;
 
-  /** @param secret known to the workers of this start of the app only */
+  /** @param secret shared by the workers of this start of the app only */
   constructor(secret: string, log: RoutingLog) {
     this.#secret = secret;
     this.#log = log;
   }
 
-  /** @throws SetupError if no socket can be opened there */
+  /** @throws SetupError if the socket cannot be opened */
   async listen(path: string): Promise<void> {
     rmSync(path, { force: true });
     try {
-      await once(this.#server.listen({ path, backlog: BACKLOG, exclusive: true }), 'listening'); // not through the master, which would take it for the app's server
+      await once(this.#server.listen({ path, backlog: BACKLOG, exclusive: true }), 'listening'); // exclusive: the master would treat it as the app's server
     } catch (cause) {
       const { message } = cause as Error; // Node's
-      throw new SetupError('IO_RUN_FOLDER_UNUSABLE', `no socket can be opened (${message}); is it a file system that has sockets?`, {
+      throw new SetupError('IO_RUN_FOLDER_UNUSABLE', `a socket cannot be opened (${message}); does the file system support sockets?`, {
         cause,
       });
     }
     this.#server.on('error', error => this.#log.error('a request of another worker was not accepted:', error));
   }
 
-  /** Gives what comes from other workers to the engine. */
+  /** Passes requests and upgrades from other workers to the engine. */
   serve(
     engine: EngineServer,
     handleRequest: (request: IncomingMessage, response: ServerResponse) => void,
@@ -60,7 +60,7 @@ export class PrivateServer {
       if (!this.#isAllowed(request)) return;
       request.response = response;
       if (this.#refusesSessions && beginsSession(request)) {
-        request.socket.destroy(); // the worker that has sent it begins the session itself
+        request.socket.destroy(); // the piping worker begins the session itself
         return;
       }
       response.setHeader(PEER_HEADER, engine.clientsCount);
@@ -71,7 +71,7 @@ export class PrivateServer {
     });
   }
 
-  /** From now on no session of another worker's clients begins here. */
+  /** Refuses new sessions from other workers from now on. */
   refuseSessions(): void {
     this.#refusesSessions = true;
   }
@@ -87,21 +87,20 @@ export class PrivateServer {
 
   #isAllowed(request: IncomingMessage): boolean {
     if (restorePeer(request, this.#secret)) return true;
-    const problem =
-      'a request at the private socket without the secret of this start was refused: has the run folder been removed meanwhile?';
+    const problem = 'a request to the private socket without the secret of this start was refused; the run folder may have been removed';
     this.#log.errorOnce('secret', problem);
     request.socket.destroy();
     return false;
   }
 }
 
-/** A request that another worker has handed over. */
+/** A request from another worker. */
 class PipedRequest extends IncomingMessage {
   response: ServerResponse | undefined;
 
   /**
-   * Engine.IO destroys a request that it refuses before it is whole, for example one that is too long. The other worker is still sending then,
-   * and would fail before it has read the answer. So the rest is read instead; the other worker ends the connection when it has the answer.
+   * Engine.IO destroys an incomplete request that it refuses, for example one that is too large. The other worker would still be sending, and
+   * would fail before it has read the answer. So the rest is read instead; the other worker closes the connection when it has the answer.
    */
   override destroy(error?: Error): this {
     const isRefused = error === undefined && !this.complete && this.response?.writableEnded === true;

@@ -1,4 +1,4 @@
-/** A connection to another worker, over which requests are piped one after the other. */
+/** A connection to another worker that pipes requests one after the other. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { AnswerReader } from './answer-reader';
@@ -9,12 +9,12 @@ export interface Piped {
   readonly request: IncomingMessage;
   /** Headers to send in place of the request's own; Content-Length and Transfer-Encoding are added here. */
   readonly headers: RawHeaders;
-  /** Gets the answer's body, after `answered` has written its head. */
+  /** Receives the answer's body, after `answered` has written its head. */
   readonly response: ServerResponse;
-  /** Time in ms until the answer begins. Such a request has a connection of its own. Default: no limit, and a kept connection is used. */
+  /** Time in ms until the answer has to begin. With it, the request gets a connection of its own. Default: no limit, and an idle connection is reused. */
   readonly timeout: number | undefined;
   answered(status: number, message: string, headers: string[]): void;
-  /** There is no answer. The other worker may have received the request, or a part of it. */
+  /** Called if there is no answer. The other worker may have received the request or a part of it. */
   failed(error: Error): void;
 }
 
@@ -28,22 +28,22 @@ export class RequestPipe {
   #timer: NodeJS.Timeout | undefined;
   /** Emits 'close' when the client has gone. */
   #client: ServerResponse | Socket | undefined;
-  /** Whether more of the request's body is to come. */
+  /** Whether the request's body is incomplete. */
   #isSending = false;
   #sendsChunks = false;
 
-  /** @param onClose called when the connection has closed, for whatever reason */
+  /** @param onClose called when the connection has closed, for any reason */
   constructor(path: string, onClose: () => void) {
     this.#socket = connect(path);
     this.#socket.on('data', bytes => {
       if (this.#piped) this.#answer.read(bytes);
-      else this.destroy(); // nobody has asked
+      else this.destroy(); // unexpected bytes
     });
     this.#socket.on('drain', () => this.#piped?.request.resume());
     this.#socket.on('error', error => (this.#error = error)); // 'close' follows
     this.#socket.on('close', () => {
       onClose();
-      this.#breakOff();
+      this.#onConnectionEnd();
     });
   }
 
@@ -54,7 +54,7 @@ export class RequestPipe {
     this.#onDone = onDone;
     this.#answer.expect(request.method);
     if (timeout !== undefined) this.#timer = setTimeout(() => this.#socket.destroy(new Error(`no answer in ${timeout} ms`)), timeout);
-    // a response that waits for earlier ones of the same connection does not emit 'close' when the client goes
+    // a response that is queued behind others of the same connection does not emit 'close' when the client goes
     this.#client = response.socket ? response : request.socket.setMaxListeners(0);
     this.#client.once('close', this.#onClientGone);
     const framing = framingOf(request);
@@ -63,7 +63,7 @@ export class RequestPipe {
     if (this.#isSending) {
       request.on('data', this.#sendBytes);
       request.once('end', this.#endBody);
-      this.#socket.cork(); // a body that has come already is sent with the head
+      this.#socket.cork(); // sends the head together with a body that has arrived already
       process.nextTick(() => this.#socket.uncork());
     }
     this.#socket.write(headOf(request, [...headers, ...framing]), 'latin1');
@@ -115,8 +115,8 @@ export class RequestPipe {
 
   readonly #readOn = (): void => void this.#socket.resume();
 
-  /** The connection has closed: that is the end of a body without a length, and breaks off every other answer. */
-  #breakOff(): void {
+  /** Handles the end of the connection, which completes a body without a length and aborts any other answer. */
+  #onConnectionEnd(): void {
     const piped = this.#piped;
     if (!piped) return;
     this.#release(piped);
@@ -130,18 +130,18 @@ export class RequestPipe {
     this.#client?.off('close', this.#onClientGone);
     response.off('drain', this.#readOn);
     request.off('data', this.#sendBytes).off('end', this.#endBody);
-    request.resume(); // the answer may have come before all of it was read
-    this.#readOn(); // it may be paused, if the last bytes were more than the client takes
+    request.resume(); // the answer may have arrived before the whole request was read
+    this.#readOn(); // may be paused, if the client did not take the last bytes
     this.#piped = this.#client = undefined;
     this.#isSending = false;
   }
 }
 
-/** The headers that say how long the body is, as it is sent on. Empty if there is no body. */
+/** The headers for the length of the piped body. Empty if there is no body. */
 function framingOf({ method, headers }: IncomingMessage): RawHeaders {
   const { 'content-length': length, 'transfer-encoding': encoding } = headers;
   if (encoding !== undefined) return CHUNKED;
   if (length !== undefined) return length === '0' ? [] : ['Content-Length', length];
-  // Node shows the first 1,000 headers only; the length may be in a later one
+  // Node parses the first 1,000 headers only; the length may be in a later one
   return method === 'GET' || method === 'HEAD' ? [] : CHUNKED;
 }

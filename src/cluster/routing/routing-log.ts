@@ -1,6 +1,6 @@
+/** The log of session routing. */
 import type { Logger } from '../../egg';
 
-/** What session routing logs. */
 export class RoutingLog {
   readonly #logger: Logger;
   readonly #logged = new Set<string>();

@@ -1,21 +1,21 @@
-/** Ids of Engine.IO's sessions that name their owner: `<worker>.<id>`. */
+/** Ids of Engine.IO's sessions that contain their owner: `<worker>.<id>`. */
 import type { IncomingMessage } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 
-/** Nothing but digits: it comes from a client, and leads to a file. */
+/** Digits only, since the client can choose it and it becomes part of a file name. */
 const OWNER = /[?&]sid=([1-9]\d{0,8})\./;
 
-/** The worker that the session id of a request names, if any. A client can make one up. */
+/** The worker in the session id of a request, if any. It may not exist: the client can send anything. */
 export function ownerNamedBy({ url = '' }: IncomingMessage): string | undefined {
   return OWNER.exec(url)?.[1];
 }
 
-/** Whether it is the first request of a client that polls. One that begins with a WebSocket stays where it is: it would be piped all its life. */
+/** Whether a request is the first of a polling client. A client that begins with WebSocket stays at its worker, to avoid piping all its frames. */
 export function beginsSession({ method, url = '' }: IncomingMessage): boolean {
   return method === 'GET' && /[?&]transport=polling\b/.test(url) && !/[?&]sid=/.test(url);
 }
 
-/** Puts a prefix before every id that the engine generates, also with a function that the app assigns later, as Engine.IO documents it. */
+/** Adds a prefix to every id that the engine generates, even with a `generateId` that the app assigns later, as Engine.IO documents. */
 export function prefixIds(engine: EngineServer, prefix: string): void {
   let generateId = engine.generateId.bind(engine);
   const generatePrefixedId: typeof generateId = request => {

@@ -1,7 +1,7 @@
 /**
- * Session routing: any worker takes any request. A session's id names its owner, the worker that holds it; another worker that gets a request of
- * the session pipes it to the owner's private socket, so that a proxy in front of the workers need not know which client belongs where. A new
- * session goes to another worker if that one holds clearly fewer.
+ * Session routing: any worker accepts any request. The id of a session contains its owner, the worker that holds it. Another worker that gets a
+ * request of the session pipes it to the owner's private socket, so that a proxy needs no affinity. A new session goes to another worker if that
+ * one holds clearly fewer sessions.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
@@ -18,16 +18,16 @@ import { RoutingLog } from './routing-log';
 import { beginsSession, prefixIds } from './session-ids';
 import { WebSocketPipes } from './websocket-pipes';
 
-/** The answer to an upgrade that cannot be served now. */
+/** The answer to an upgrade while the server is unavailable. */
 export const SERVICE_UNAVAILABLE = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
 
-/** How long another worker may take to begin a session, in ms. If it hangs, the session begins here. */
+/** Time in ms for another worker to begin a session. After that, the session begins here. */
 const BEGIN_TIMEOUT = 2000;
 
-/** How often a worker that closes checks whether the others have closed, in ms. */
+/** Time in ms between a closing worker's checks whether the others have closed. */
 const CLOSING_CHECK_INTERVAL = 50;
 
-/** Connection errors that say that there is no such worker, or that it has ended. */
+/** Connection errors that mean that the worker does not exist any more. */
 const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 
 export class SessionRouting {
@@ -54,9 +54,9 @@ export class SessionRouting {
     await this.#private.listen(this.#folder.workerSocket(this.#worker));
   }
 
-  /** From now on the engine's ids name this worker, and requests of the sessions of other workers are piped there. */
+  /** Adds this worker to the engine's ids, and pipes requests of other workers' sessions to these. */
   attach(engine: EngineServer): void {
-    if (this.#engine) return; // the engine of a second HTTP server, which no other worker has: its sessions stay here
+    if (this.#engine) return; // the engine of a second HTTP server, which other workers do not have: its sessions stay here
     this.#engine = engine;
     prefixIds(engine, `${this.#worker}.`);
     const handleRequest = engine.handleRequest.bind(engine);
@@ -79,17 +79,17 @@ export class SessionRouting {
     this.#private.serve(engine, handleRequest, handleUpgrade);
   }
 
-  /** From now on no session of another worker's clients begins here. */
+  /** Refuses new sessions from other workers from now on. */
   refuseSessions(): void {
     this.#private.refuseSessions();
   }
 
-  /** This worker has no sessions any more: the others need not ask for them. */
+  /** To be called when this worker has no sessions any more. */
   closePrivate(): void {
     this.#private.close();
   }
 
-  /** Resolves when nothing is piped any more, and no other worker has sessions whose clients may come to this one; at the latest after `timeout` ms. */
+  /** Resolves when no other worker is left whose clients may use this one, and nothing is piped any more. Waits for other workers `timeout` ms at most. */
   async untilAlone(timeout: number): Promise<void> {
     const end = performance.now() + timeout;
     while (performance.now() < end && (await this.#folder.hasOthers(this.#worker))) await wait(CLOSING_CHECK_INTERVAL);
@@ -97,7 +97,7 @@ export class SessionRouting {
     await this.#requests.idle();
   }
 
-  /** Closes the WebSockets that belong to other workers: the clients connect again, to a worker that stays. Requests may end. */
+  /** Closes the piped WebSockets: their clients connect again through another worker. Requests may finish. */
   release(): void {
     this.#webSockets.close();
   }
@@ -110,14 +110,14 @@ export class SessionRouting {
     this.#private.closeAllConnections();
   }
 
-  /** @param handleHere called if that worker has gone: the engine answers that it does not know the id, or begins a session */
+  /** @param handleHere called if that worker has gone: this engine begins a session, or answers that the id is unknown */
   #pipeRequest(owner: string, request: IncomingMessage, response: ServerResponse, handleHere: () => void): void {
     const isFirst = beginsSession(request);
     this.#requests.send(this.#folder.workerSocket(owner), {
       request,
       headers: requestHeaders(request, describePeer(request, this.#folder.secret)),
       response,
-      // the session keeps this request's connection, to ask it for the client: so no request of another client may come over it
+      // the session reads the client's address from this connection, so it must not carry requests of other clients
       timeout: isFirst ? BEGIN_TIMEOUT : undefined,
       answered: (status, message, headers) => {
         this.#owners.setSessions(owner, sessionsIn(headers));

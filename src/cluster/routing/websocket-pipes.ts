@@ -1,4 +1,4 @@
-/** WebSockets of clients that are piped to the workers that hold their sessions. */
+/** Pipes WebSockets of clients to the workers that own their sessions. */
 import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { headOf, type RawHeaders } from './headers';
@@ -7,13 +7,13 @@ import { headOf, type RawHeaders } from './headers';
 export interface PipedUpgrade {
   readonly request: IncomingMessage;
   readonly client: Socket;
-  /** What the client has sent behind its request. */
+  /** Bytes that the client sent after its request. */
   readonly head: Buffer;
-  /** Sent instead of the request's own. */
+  /** Headers to send instead of the request's own. */
   readonly headers: RawHeaders;
-  /** Every client that is alive sends something in this time, in ms. */
+  /** Time in ms within which every living client sends something. */
   readonly heartbeat: number;
-  /** Called if the owner cannot be connected to. The client's connection is left as it is. */
+  /** Called if the owner cannot be reached. The client's connection stays open. */
   failed(error: Error): void;
 }
 
@@ -44,7 +44,7 @@ export class WebSocketPipes {
     owner.once('error', onFailure);
     owner.once('connect', () => {
       owner.off('error', onFailure).on('error', () => {}); // 'close' follows
-      // a client that stops reading keeps this worker from seeing that the owner has closed
+      // while the client does not read, this worker cannot detect that the owner has closed
       client.setTimeout(heartbeat + CLIENT_GRACE, () => destroy(client, owner));
       client.setNoDelay(true);
       owner.write(headOf(request, headers), 'latin1');
