@@ -308,7 +308,7 @@ test('a chain of emits of a socket fails, and the log says what to write', async
     'app/router.js': `module.exports = app => { app.io.route('chain', async ctx => { ctx.socket.emit('a').emit('b'); }); };`,
   });
   await ask(await connect(t, url), 'chain');
-  await logged(/^ERROR .*event "chain" failed \(since Socket\.IO 3 emit\(\), .*write a statement for each\)/);
+  await logged(/^ERROR .*event "chain" failed \(since Socket\.IO 3, emit\(\), .*write a statement for each\)/);
 });
 
 test('ctx.join() takes a callback as socket.join() does', async t => {

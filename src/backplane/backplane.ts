@@ -1,6 +1,7 @@
 /**
- * The way to other processes, which all namespaces share: the hub to the other workers of this machine, Redis or a database to other servers.
- * An outage never reaches local clients. It is one line of log, its end is another, and what waits for other processes fails at once.
+ * The connection to other processes, shared by all namespaces: through the hub to the other workers of this machine, or through Redis or a
+ * database to other servers. An outage does not affect local clients. Its beginning and its end are one line of log each, and questions that
+ * wait for other processes fail at once.
  */
 import { Answers } from './answer';
 import type { AdapterFactory } from '../config/options';
@@ -9,9 +10,9 @@ import { messageOf, type OutageCode, OutageError } from '../errors';
 import { Inbox } from './inbox';
 
 interface Description {
-  /** What carries the messages, as `Redis at 127.0.0.1:6379`. */
+  /** The name of the backend, for example `Redis at 127.0.0.1:6379`. */
   readonly name: string;
-  /** Which processes it leads to. */
+  /** The processes at the other end. */
   readonly peers: 'servers' | 'workers';
   /** The code of its outages. */
   readonly code: OutageCode;
@@ -19,19 +20,19 @@ interface Description {
 }
 
 export abstract class Backplane {
-  /** Makes the adapter of a namespace, to be wrapped as wrappers/table.ts says. */
+  /** Creates the adapter of a namespace, without the wrappers of wrappers/table.ts. */
   abstract readonly createAdapter: AdapterFactory;
-  /** How long local clients may still take to acknowledge a broadcast once other processes cannot be asked any more, in ms. */
+  /** Time in ms for local clients to acknowledge a broadcast after other processes have become unreachable. */
   abstract readonly localTimeout: number;
-  /** Whether other processes can be asked: an answer is likely to come. */
+  /** Whether other processes can be asked. */
   abstract get isReachable(): boolean;
   readonly name: string;
   readonly logger: Logger;
-  /** Logs the messages of other processes that cannot be used. */
+  /** Logs unusable messages of other processes. */
   readonly inbox: Inbox;
-  /** Makes answers to other processes that can be encoded. */
+  /** Creates answers to other processes that can be encoded. */
   readonly answers: Answers;
-  /** Resolves when the backplane is open, or the first outage has begun, or it closes. */
+  /** Resolves when the backplane is open, when the first outage begins, or when the backplane closes. */
   protected readonly opened: Promise<void>;
   readonly #peers: Description['peers'];
   readonly #code: OutageCode;
@@ -39,7 +40,7 @@ export abstract class Backplane {
   #setOpened: () => void = () => {};
   #isDown = false;
   #isClosed = false;
-  /** The codes of the current outage, and the latest one. */
+  /** The codes that have been logged for the current outage, and the latest one. */
   readonly #logged = new Set<OutageCode>();
   #outageCode: OutageCode;
   #lost = 0;
@@ -55,7 +56,7 @@ export abstract class Backplane {
     this.opened = new Promise(resolve => (this.#setOpened = resolve));
   }
 
-  /** Whether there is an outage: what is sent now reaches nobody. So it is once the backplane is closed. */
+  /** Whether other processes receive nothing: during an outage, and after the backplane has closed. */
   get isDown(): boolean {
     return this.#isDown;
   }
@@ -64,10 +65,10 @@ export abstract class Backplane {
     return this.#isClosed;
   }
 
-  /** Resolves when it is open, or when the boot should not wait any longer. */
+  /** Resolves when the backplane is open, or when the boot should not wait any longer. */
   abstract ready(): Promise<void>;
 
-  /** Ends it. What waits for other processes fails. */
+  /** Disconnects. Questions that wait for other processes fail. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#isDown = true;
@@ -78,7 +79,7 @@ export abstract class Backplane {
     this.answers.close();
   }
 
-  /** Asks other processes. Rejects as soon as they cannot be asked any more. */
+  /** Asks other processes. Rejects as soon as they become unreachable. */
   async ask<Answer>(question: () => Promise<Answer>): Promise<Answer> {
     let fail = (): void => {};
     const unreachable = new Promise<never>((_, reject) => {
@@ -93,40 +94,40 @@ export abstract class Backplane {
     }
   }
 
-  /** Calls back once, when other processes cannot be asked any more. Returns a function that takes the callback back. */
+  /** Calls back once when other processes become unreachable, or in the next tick if they are. Returns a function that cancels this. */
   onUnreachable(callback: () => void): () => void {
     if (this.isReachable) this.#waiting.add(callback);
     else process.nextTick(callback);
     return () => this.#waiting.delete(callback);
   }
 
-  /** The error of a call that other processes cannot answer. */
+  /** The error of a question that other processes cannot answer. */
   error(cause?: unknown): OutageError {
     return this.createError(this.#outageCode, '', cause);
   }
 
-  /** To be called for each message that has reached no other process. The end of the outage logs how many there were. */
+  /** To be called for each message that is lost to other processes. Their number is logged at the end of the outage. */
   countLost(): void {
     this.#lost++;
   }
 
   protected abstract disconnect(): Promise<void> | void;
 
-  /** The boot need not wait any longer. */
+  /** To be called when the boot need not wait any longer. */
   protected setOpened(): void {
     this.#setOpened();
   }
 
-  /** @param reason begins the sentence, as `Redis refuses PUBLISH: ` */
+  /** @param reason the beginning of the message, for example `Redis refuses PUBLISH: ` */
   protected createError(code: OutageCode, reason: string, cause: unknown): OutageError {
     const problem = `${reason}the other ${this.#peers} cannot be asked; \`local\` asks this one alone`;
     return new OutageError(code, problem, cause === undefined ? {} : { cause });
   }
 
   /**
-   * Logs the beginning of an outage, with its error. What follows until its end is not logged, but for the first of another code:
-   * a Redis that comes back with another password is not down any more, and is of no use yet.
-   * @param problem what is wrong, as `no Redis at 127.0.0.1:6379`
+   * Logs the beginning of an outage with its error. Until the outage ends, further errors are logged only once for each other code:
+   * for example, a Redis that returns with another password is not down any more, but unusable.
+   * @param problem the beginning of the message, for example `no Redis at 127.0.0.1:6379`
    */
   protected beginOutage(error: Error, problem = `no ${this.name}`, code = this.#code): void {
     if (this.#isClosed || this.#logged.has(code)) return;
@@ -150,7 +151,7 @@ export abstract class Backplane {
     this.#lost = 0;
   }
 
-  /** Calls back all who wait for other processes. */
+  /** Fails all questions that wait for other processes. */
   protected failWaiting(): void {
     for (const fail of this.#waiting) fail();
     this.#waiting.clear();

@@ -1,4 +1,4 @@
-/** Members of Socket.IO, Engine.IO and ws that are not part of their public API: each with its reason, and the only casts to reach them. */
+/** Private members of Socket.IO, Engine.IO and ws: each with its reason, and the only casts to access them. */
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { IncomingMessage } from 'node:http';
 import type { Namespace, Server, Socket } from 'socket.io';
@@ -47,7 +47,7 @@ interface SocketInternals {
   _onclose(reason: string): void;
 }
 
-/** A request, with what Engine.IO has read of it by the time it verifies it. */
+/** A request with the query that Engine.IO has parsed. */
 export type EngineRequest = IncomingMessage & { readonly _query: Readonly<Record<string, string | undefined>> };
 
 export interface EngineInternals {
@@ -59,13 +59,13 @@ export const SERVER: Members<ServerInternals & Pick<Server, '_nsps' | '_opts' | 
   package: 'socket.io',
   owner: 'Server',
   why: {
-    parentNsps: 'whether a client may connect is asked of the parents, also for a namespace that is there already',
-    opts: 'how long a client may be away and still recover',
-    _nsps: 'a namespace that is not made yet stands there while its parents are asked',
+    parentNsps: 'the parents decide who may connect, even to an existing namespace',
+    opts: 'the longest time for which a client may be disconnected and recover',
+    _nsps: 'contains the replacement of a namespace that does not exist yet, while the parents are asked',
     _opts: 'whether empty namespaces are removed',
     encoder: 'a broadcast is encoded once for the clients of all workers',
     _parser: 'the decoder refuses packets that are nested too deeply',
-    _checkNamespace: 'a CONNECT to a namespace that is not there is an arrival like any other',
+    _checkNamespace: 'a CONNECT to a namespace that does not exist yet is an arrival like any other',
   },
 };
 
@@ -73,16 +73,16 @@ export const NAMESPACE: Members<NamespaceInternals & Pick<Namespace, '_add' | '_
   package: 'socket.io',
   owner: 'Namespace',
   why: {
-    _preConnectSockets: 'sockets that are connecting: they are closed, refused or given an id of the app while they stand there',
-    _fns: 'a child has copies of what its parent was given by use()',
-    run: 'runs what the app gives to use() between middleware of this plugin',
-    _createSocket: 'where a socket gets its operators, and what its client has missed',
-    _doConnect: 'the old connection of a client that comes back ends only when all middleware has said yes',
+    _preConnectSockets: 'connecting sockets can be closed, refused or given an id of the app',
+    _fns: 'the functions of use(), which Socket.IO copies from a parent to its children',
+    run: 'runs the functions of use() between middleware of this plugin',
+    _createSocket: 'gives a socket its operators, and the messages that its client has missed',
+    _doConnect: 'the old connection of a recovered client ends only when all middleware has admitted the new one',
     emitReserved: 'calls listeners of the app, which may throw',
-    _add: 'where clients come in',
-    _initAdapter: 'a name that a client has made up gets no adapter that other servers hear of',
-    _remove: 'an empty child that others are connecting to has to stay',
-    _onServerSideEmit: 'delivers what other processes emit to servers',
+    _add: 'the entry of clients',
+    _initAdapter: 'a name that a client made up gets no adapter that other servers know',
+    _remove: 'an empty child stays if other clients are connecting to it',
+    _onServerSideEmit: 'delivers events of serverSideEmit() from other processes',
   },
 };
 
@@ -90,8 +90,8 @@ export const PARENT: Members<ParentInternals> = {
   package: 'socket.io',
   owner: 'ParentNamespace',
   why: {
-    children: 'a namespace that the app has named is a child of the parent that lets a client in',
-    createChild: 'makes the namespace that a client has asked for',
+    children: 'a namespace of the app becomes a child of the parent that accepts a client',
+    createChild: 'creates the namespace that a client has asked for',
   },
 };
 
@@ -99,36 +99,36 @@ export const SOCKET: Members<SocketInternals & Pick<Socket, '_error' | '_onerror
   package: 'socket.io',
   owner: 'Socket',
   why: {
-    acks: 'acknowledgements that wait for a client end when it goes',
+    acks: 'pending acknowledgements end when the client goes',
     flags: 'the timeout of an emit',
     adapter: 'a socket that is connecting or refused has rooms of its own',
-    ack: 'the function that answers a packet',
-    dispatch: "runs what the app gives to socket.use(), and then the app's listeners",
-    onevent: 'where events of a client come in',
-    packet: 'sends a client that comes back what it has missed',
-    newBroadcastOperator: 'where the operators of a socket get their way to ask',
-    _cleanup: 'takes a socket that never connects out of the tables',
+    ack: 'creates the acknowledgement function of a packet',
+    dispatch: 'runs the functions of socket.use(), and then the listeners of the app',
+    onevent: 'receives events of a client',
+    packet: 'sends missed messages to a recovered client',
+    newBroadcastOperator: 'gives the operators of a socket emitWithAck() with a default time-out',
+    _cleanup: 'removes a socket that never connects from the tables',
     _onclose: 'ends a socket with the reason that the server closes',
     emitReserved: 'calls listeners of the app, which may throw',
     notifyOutgoingListeners: 'calls listeners of the app, which may throw',
     onack: 'an acknowledgement calls the app, which may throw',
-    registerAckCallback: 'questions to a client that goes end',
+    registerAckCallback: 'questions end when the client goes',
     _error: 'refuses a client',
     _onerror: 'fires the event `error` of the server',
   },
 };
 
-/** The part of Engine.IO that has the connections. */
+/** The part of Engine.IO with the connections. */
 export const ENGINE: Members<EngineInternals> = {
   package: 'engine.io',
   owner: 'Server',
   why: {
-    clients: 'the first request of a session says which origin the others must have; all connections are closed in order',
-    verify: 'where Engine.IO decides whether a request belongs to a session: its origin is checked there',
+    clients: 'the first request of a session has the origin that later ones must have; all connections are closed in order',
+    verify: 'checks the origin of each request of a session',
   },
 };
 
-/** ws's own part that writes frames, for its `send()` and for the frames that Socket.IO has made for a broadcast. */
+/** The part of ws that writes frames, both for `send()` and for the prepared frames of a broadcast. */
 export interface SenderInternals {
   sendFrame(frame: readonly [head: Buffer, data?: Buffer | string], sent?: (error?: Error | null) => void): void;
 }
@@ -136,15 +136,15 @@ export interface SenderInternals {
 export const WS_SOCKET: Members<{ _sender: unknown }> = {
   package: 'ws',
   owner: 'WebSocket',
-  why: { _sender: 'the frames of one tick are held back, and leave in one system call' },
-  fallback: 'each frame leaves in a system call of its own',
+  why: { _sender: 'the frames of one tick are sent in one system call' },
+  fallback: 'each frame is sent in a system call of its own',
 };
 
 export const WS_SENDER: Members<SenderInternals> = {
   package: 'ws',
   owner: 'Sender',
-  why: { sendFrame: 'writes each frame: those of one tick are held back, and leave in one system call' },
-  fallback: 'each frame leaves in a system call of its own',
+  why: { sendFrame: 'writes each frame: those of one tick are sent in one system call' },
+  fallback: 'each frame is sent in a system call of its own',
 };
 
 export function serverInternals(server: Server): ServerInternals {
@@ -159,23 +159,23 @@ export function socketInternals(socket: Socket): SocketInternals {
   return socket as unknown as SocketInternals; // private
 }
 
-/** What writes the frames of a WebSocket. Undefined where ws lacks it. */
+/** The sender of a WebSocket. Undefined if ws lacks it. */
 export function senderOf(webSocket: object): SenderInternals | undefined {
   const { _sender: sender } = webSocket as { _sender?: Partial<SenderInternals> | null }; // private
   return typeof sender?.sendFrame === 'function' ? (sender as SenderInternals) : undefined;
 }
 
-/** The WebSocket of a connection. Undefined where that polls. */
+/** The WebSocket of a connection. Undefined for a polling one. */
 export function webSocketOf({ transport }: EngineSocket): unknown {
   return (transport as { socket?: unknown }).socket; // not declared
 }
 
 /** The private id of a client that can recover. */
 export function privateIdOf(socket: Socket): string {
-  return String((socket as unknown as { pid?: string }).pid); // private; there only where recovery is on
+  return String((socket as unknown as { pid?: string }).pid); // private; set only if recovery is on
 }
 
-/** The namespaces that a client is connected to. There is no client at the boot to look at. */
+/** The namespaces that a client is connected to. Not checked at the boot, since there is no client yet. */
 export function namespacesOf(client: Socket['client']): ReadonlyMap<string, Socket> {
   return (client as unknown as { nsps: Map<string, Socket> }).nsps; // private
 }
@@ -184,7 +184,7 @@ export function engineInternals(engine: EngineServer): EngineInternals {
   return engine as unknown as EngineInternals; // protected
 }
 
-/** What Engine.IO has yet to hand to the transport. There is no connection at the boot to look at. */
+/** The packets that Engine.IO has not passed to the transport yet. Not checked at the boot, since there is no connection yet. */
 export function writeBufferOf(connection: EngineSocket): readonly unknown[] {
   return (connection as unknown as { writeBuffer?: unknown[] }).writeBuffer ?? []; // private; without it the connection closes at once
 }

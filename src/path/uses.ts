@@ -16,7 +16,7 @@ export function runUsesOf(nsp: Namespace): RunUses {
   return namespaceInternals(nsp).run.bind(nsp);
 }
 
-/** Makes a client be refused if a function of `nsp.use()` throws or rejects. Socket.IO would not answer it, and the process would end. */
+/** Makes Socket.IO refuse a client if a function of `nsp.use()` throws or rejects. By default, the client would get no answer. */
 export function catchUseErrors(nsp: Namespace, { failures, reveal }: Runtime): void {
   const use = nsp.use.bind(nsp);
   nsp.use = fn =>

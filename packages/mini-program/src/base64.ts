@@ -1,4 +1,4 @@
-/** Base64, which a mini program has no function for. */
+/** Base64. Mini programs have no function for it. */
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
@@ -7,7 +7,7 @@ export function encodeBase64(bytes: Uint8Array): string {
   for (let at = 0; at * 6 < bytes.length * 8; at++) {
     // the six bits of this digit begin in this byte, and may end in the next
     const first = (at * 6) >> 3;
-    const two = (Number(bytes[first]) << 8) | Number(bytes[first + 1]); // what is not there counts as 0
+    const two = (Number(bytes[first]) << 8) | Number(bytes[first + 1]); // undefined becomes 0
     text += DIGITS.charAt((two >> (10 - ((at * 6) % 8))) & 63);
   }
   return text + '=='.slice(0, (3 - (bytes.length % 3)) % 3);

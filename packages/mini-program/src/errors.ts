@@ -1,11 +1,11 @@
-/** What goes wrong: a code, what has happened, and what to do about it. */
+/** The errors of this package: a code, the problem and the remedy. */
 
 export type MiniProgramErrorCode =
-  /** This is no mini program, or what is given as its platform is none. */
+  /** Not in a mini program, or the given `platform` is not one. */
   | 'NO_PLATFORM'
-  /** `io()` was not given a whole address. */
+  /** The URL for `io()` is incomplete. */
   | 'URL_INCOMPLETE'
-  /** The platform sets this header, and nobody else may. */
+  /** Only the platform may set the header Referer. */
   | 'REFERER_FORBIDDEN'
   /** The platform has one socket, which is in use. */
   | 'ONE_SOCKET_ONLY'
@@ -13,16 +13,16 @@ export type MiniProgramErrorCode =
   | 'CONNECT_FAILED'
   /** The platform could not send. */
   | 'SEND_FAILED'
-  /** The platform says that the connection has an error. */
+  /** The platform reports an error of the connection. */
   | 'CONNECTION_FAILED'
-  /** Longer than the server takes. */
+  /** The message exceeds the limit of the server. */
   | 'FRAME_TOO_LONG';
 
 export class MiniProgramError extends Error {
   constructor(
     readonly code: MiniProgramErrorCode,
     sentence: string,
-    /** As the platform has it: `{ errMsg }`, or what it has instead. */
+    /** The error of the platform: `{ errMsg }` or similar. */
     readonly detail?: unknown,
   ) {
     super(`${code}: ${sentence}`);
@@ -30,8 +30,8 @@ export class MiniProgramError extends Error {
   }
 }
 
-/** The words that a platform has for a failure, which Alipay has under a name of its own. */
+/** The platform's message of an error. Alipay has its own name for it. */
 export function wordsOf(failure: unknown): string {
-  const { errMsg, errorMessage, message } = Object(failure) as Record<string, string | undefined>; // anything may be asked for them
+  const { errMsg, errorMessage, message } = Object(failure) as Record<string, string | undefined>; // safe for any value
   return errMsg || errorMessage || message || JSON.stringify(failure);
 }

@@ -1,4 +1,4 @@
-/** The official client, in a mini program. */
+/** The official client for mini programs. */
 import { io as connect, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { MiniProgramError } from './errors';
 import type { MiniProgramOptions } from './platform';
@@ -9,22 +9,22 @@ export { MiniProgramError, type MiniProgramErrorCode } from './errors';
 export type { MiniProgramOptions, Platform } from './platform';
 export type { Manager, ManagerOptions, Socket, SocketOptions } from 'socket.io-client';
 
-/** Those of the official client, but for what a mini program decides, and those of `miniProgram()`. */
+/** The options of the official client, except those for transports, and those of `miniProgram()`. */
 export type Options = Partial<
   Omit<ManagerOptions & SocketOptions, keyof MiniProgramOptions | 'transports' | 'transportImplementations' | 'upgrade'>
 > &
   MiniProgramOptions;
 
 /**
- * Connects, as `io` of the official client does. Sockets of one server share a connection; each namespace of it is a socket.
+ * Connects like `io` of the official client. Each namespace has a socket, and the sockets of one server share a connection.
  *
- * Comes back at once when the program returns from the background, unless `reconnection` is false.
+ * Reconnects at once when the program returns from the background, unless `reconnection` is false.
  *
- * Throws URL_INCOMPLETE and NO_PLATFORM. Whatever goes wrong later is in `connect_error`: its message begins with the code, and
- * its `description` is a MiniProgramError.
+ * Throws URL_INCOMPLETE or NO_PLATFORM. Later errors are reported by `connect_error`: the message begins with the code, and
+ * `description` is a MiniProgramError.
  *
- * @param url in full, with the namespace as its path: 'wss://example.com/chat'. https is taken for wss, and http for ws, which platforms allow
- * in development only.
+ * @param url the complete URL, with the namespace as its path: 'wss://example.com/chat'. https means wss, and http means ws, which platforms
+ * allow during development only.
  */
 export function io(url: string, options: Options = {}): Socket {
   if (typeof url !== 'string' || !/^(wss?|https?):\/\/[^/?#]/.test(url)) {

@@ -1,34 +1,33 @@
-/** Which mini program this is, and the part of its API that is used here. */
+/** Finds the platform of the mini program, and declares the part of its API that is used here. */
 import { MiniProgramError } from './errors';
 
-/** The API of a platform: `wx`, `my`, `tt`, `swan`, `qq`, `ks`, `uni`, `Taro`, or one that is made like them. */
+/** The API of a platform: `wx`, `my`, `tt`, `swan`, `qq`, `ks`, `uni`, `Taro`, or a compatible one. */
 export interface Platform {
   connectSocket(options: never): unknown;
 }
 
 export interface MiniProgramOptions {
   /**
-   * The API of the platform: `wx`, `my`, `tt`, `swan`, `qq`, `ks`, `uni`, `Taro`, or of another that is made like one of them.
-   * Default: the one that is there.
+   * The API of the platform: `wx`, `my`, `tt`, `swan`, `qq`, `ks`, `uni`, `Taro`, or a compatible one.
+   * Default: the current platform.
    */
   platform?: Platform;
-  /** Sends small frames at once. Of WeChat; others ignore it. Default: the platform's, which is false. */
+  /** Whether to send small frames at once. WeChat only; others ignore it. Default: the platform's default, which is false. */
   tcpNoDelay?: boolean;
-  /** Asks for compression, which the server has to have turned on as well. Of WeChat; others ignore it. Default: the platform's, which is false. */
+  /** Whether to request compression, which the server must support too. WeChat only; others ignore it. Default: the platform's default, which is false. */
   perMessageDeflate?: boolean;
 }
 
-/** What happens to a socket, as the names of listeners end. */
+/** The events of a socket: the ends of the names of listeners. */
 export const EVENTS = ['Open', 'Message', 'Error', 'Close'] as const;
 
 export type SocketEvent = (typeof EVENTS)[number];
 
-/** What is used of it. */
 export interface Api {
   connectSocket(options: ConnectOptions): unknown;
 }
 
-/** What of it not every platform has: the API of before SocketTask, with one socket whose events come to the whole program; and the background. */
+/** Methods that not every platform has: the API before SocketTask, with one socket for the whole program, and the events of the background. */
 type Optional = `${'on' | 'off'}Socket${SocketEvent}` | 'sendSocketMessage' | 'closeSocket' | `on${'App' | ''}${'Show' | 'Hide'}`;
 
 export type SocketTask = Record<`on${SocketEvent}`, (listener: Listener) => void> & {
@@ -36,7 +35,7 @@ export type SocketTask = Record<`on${SocketEvent}`, (listener: Listener) => void
   close(options: CloseOptions): unknown;
 };
 
-/** Each platform has its own events. */
+/** The event's properties differ between platforms. */
 export type Listener = (event?: unknown) => unknown;
 
 interface Callbacks {
@@ -45,11 +44,11 @@ interface Callbacks {
 }
 
 export interface ConnectOptions extends Handshake, Callbacks {
-  /** Alipay's: to have a SocketTask, and with it more than one socket. */
+  /** Alipay only: returns a SocketTask, so that several sockets are possible. */
   multiple?: true;
 }
 
-/** What the handshake of a socket is made of. Who has nothing to say of a thing leaves it out: not every platform knows it. */
+/** The options of a handshake. Those without a value are omitted, since not every platform supports them. */
 export interface Handshake {
   url: string;
   header?: Record<string, string>;
@@ -60,7 +59,7 @@ export interface Handshake {
 
 export interface SendOptions extends Callbacks {
   data: string | ArrayBuffer;
-  /** Alipay's: the data is binary, in base64. */
+  /** Alipay only: the data is binary, as base64. */
   isBuffer?: true;
 }
 
@@ -77,14 +76,14 @@ declare const ks: unknown;
 declare const uni: unknown;
 
 /**
- * Where each is found: there is no global object to look them up in. QQ has a `wx` as well, and uni-app stands on one of the others,
- * so that these come last. Taro's is imported and no global, and never needed: it stands on one of the others, too.
+ * Functions that return the global of each platform, since there is no global object. `wx` and `uni` are last: QQ also has a `wx`, and uni-app
+ * runs on one of the others. Taro, which also runs on one of the others, is not a global and not needed.
  */
 const GLOBALS: readonly (() => unknown)[] = [findAlipay, () => tt, () => swan, () => qq, () => ks, () => wx, () => uni];
 
-/** The API of the platform that is given or, if none is, of the one that the program runs on. Throws if there is none. */
+/** The API of the given platform, or else of the current one. Throws if there is none. */
 export function apiOf(given: Platform | undefined): Api {
-  // beneath Taro, whose own connectSocket() gives on Alipay a task that speaks for another socket
+  // the API below Taro's, whose own connectSocket() returns the task of another socket on Alipay
   const candidates = given === undefined ? GLOBALS.map(attempt) : [(Object(given) as { miniGlobal?: unknown }).miniGlobal, given];
   const api = candidates.find(isApi);
   if (api) return api;
@@ -92,15 +91,15 @@ export function apiOf(given: Platform | undefined): Api {
   throw new MiniProgramError('NO_PLATFORM', `there is no connectSocket() in ${place}; give yours, as in { platform: wx }`);
 }
 
-/** Calls what a platform may have. Returns whether it has it. */
+/** Calls an optional method of a platform. Returns whether it exists. */
 export function ask(api: Api, name: Optional, argument: Listener | SendOptions | CloseOptions): boolean {
-  const method = (api as unknown as Record<string, unknown>)[name]; // an object like any other
+  const method = (api as unknown as Record<string, unknown>)[name];
   if (typeof method !== 'function') return false;
-  (method as Listener).call(api, argument); // every one of them takes one argument
+  (method as Listener).call(api, argument); // all of these take one argument
   return true;
 }
 
-/** Whether binary frames are base64 here. Also beneath uni-app and Taro, which pass them on as they are. */
+/** Whether binary frames are base64: on Alipay, also below uni-app and Taro, which pass them on unchanged. */
 export function isAlipay(): boolean {
   return isApi(attempt(findAlipay));
 }
@@ -109,7 +108,7 @@ function findAlipay(): unknown {
   return my;
 }
 
-/** Undefined if the name is not there. */
+/** Undefined if the global does not exist. */
 function attempt(find: () => unknown): unknown {
   try {
     return find();
@@ -119,5 +118,5 @@ function attempt(find: () => unknown): unknown {
 }
 
 function isApi(value: unknown): value is Api {
-  return typeof (value as Api | null | undefined)?.connectSocket === 'function'; // anything may be asked for a name, but for these two
+  return typeof (value as Api | null | undefined)?.connectSocket === 'function'; // safe for any value
 }

@@ -1,6 +1,6 @@
 /**
- * At once, and not some seconds later: what a manager does later, such as its next attempt to connect, may be held back for as long as the program
- * is in the background, and then has to wait for the rest of its time.
+ * Reconnects at once after the background. Otherwise it could take some seconds: timers, such as that of the manager's next attempt, may be
+ * suspended in the background, and continue with the rest of their time.
  */
 import type { Socket } from 'socket.io-client';
 import { onReturn } from './foreground';
@@ -8,15 +8,15 @@ import { type Api, apiOf, type Platform } from './platform';
 
 type Manager = Socket['io'];
 
-/** For this long after the return, in ms, a connection that is lost was lost in the background. */
+/** Time in ms after the return during which a lost connection counts as lost in the background. */
 const MOMENT = 3000;
 
-/** Who share a connection. */
+/** The sockets that share a connection. */
 const sharing = new WeakMap<Manager, Set<Socket>>();
 
 /**
- * Connects again at once when the program comes back from the background, and not some seconds later. `io` of this package has done so already;
- * give it each socket of your own `io`. Returns the socket.
+ * Makes a socket reconnect at once when the program returns from the background. `io` of this package does this already; call it for each
+ * socket that you create with the `io` of socket.io-client. Returns the socket.
  *
  * @param platform as for `miniProgram()`
  */
@@ -45,8 +45,8 @@ function watch(manager: Manager, api: Api): void {
   manager.on('open', listen);
   manager.on('close', () => {
     const isOfBackground = Date.now() - returnedAt < MOMENT;
-    returnedAt = 0; // once, so that a server that closes every connection is not asked in a loop
-    // after the manager has begun to wait, and whoever disconnects to connect anew has done so
+    returnedAt = 0; // only once, to avoid a loop if the server closes every connection
+    // after the manager has set its timer, and code that disconnects in order to reconnect has run
     void Promise.resolve().then(() => {
       if (activeSockets(manager).length === 0) stop();
       else if (isOfBackground) connectNow(manager);
@@ -54,12 +54,12 @@ function watch(manager: Manager, api: Api): void {
   });
 }
 
-/** Drops what the manager waits for, an answer or the time of its next attempt, and tries at once. */
+/** Cancels the current or next attempt of the manager, and connects at once. */
 function connectNow(manager: Manager): void {
   const sockets = activeSockets(manager);
   // active sockets have an engine
   if (!manager.reconnection() || sockets.length === 0 || manager.engine.readyState === 'open') return;
-  for (const socket of sockets) socket.disconnect(); // none is connected, so that nobody hears of this
+  for (const socket of sockets) socket.disconnect(); // without an event, since none is connected
   for (const socket of sockets) socket.connect();
 }
 

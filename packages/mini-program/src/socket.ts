@@ -1,10 +1,10 @@
 /**
- * One WebSocket of a platform, with as much of a browser's WebSocket as Engine.IO uses.
+ * A WebSocket of a platform, with the part of a browser's WebSocket that Engine.IO uses.
  *
- * Most platforms give a SocketTask for each socket. Old versions of Alipay have one socket for the whole program, and events that do not say
- * whose they are: there the next socket waits for the end of the last one, whose late events it would take for its own.
+ * Most platforms return a SocketTask for each socket. Old versions of Alipay have one socket for the whole program, whose events do not identify
+ * a connection: there, a new connection waits for the end of the last one, so that it does not get its late events.
  *
- * A closure and not a class, since the names in it become single letters: every byte of this travels to every phone.
+ * A closure instead of a class, since its names can be minified: every phone downloads this code.
  */
 import { decodeBase64, encodeBase64 } from './base64';
 import { MiniProgramError, type MiniProgramErrorCode, wordsOf } from './errors';
@@ -38,40 +38,41 @@ export interface PlatformSocket {
 interface Line {
   send(options: SendOptions): unknown;
   close(options: CloseOptions): unknown;
-  /** Takes the listeners away from where they would hear the next socket, too. */
+  /** Removes the listeners, which would otherwise get events of the next connection too. */
   leave?(): void;
 }
 
-/** What a program may have at once, on every platform that says a number. */
+/** The most sockets of a program, on every platform with a documented limit. */
 const MOST_SOCKETS = 5;
 
 const ADVICE = 'let namespaces share one, or disconnect() one';
 
-/** How long the end of a program's only socket is waited for, in ms: a platform need not tell of it. */
-const PATIENCE = 3000;
+/** Time in ms after which the only socket of a program counts as closed: the platform may not report it. */
+const CLOSE_TIMEOUT = 3000;
 
 declare function setTimeout(callback: () => void, delay: number): unknown;
 
-/** The only socket of a program, by the API that it was made with: whether it is still in use, and its end. */
+/** The only socket of a program, by its API: whether it is in use, and its end. */
 const onlySockets = new WeakMap<Api, { isInUse(): boolean; end: Promise<void> }>();
 
-let living = 0;
+/** The number of sockets that have not ended. */
+let openSockets = 0;
 
 export function openSocket(api: Api, handshake: Handshake): PlatformSocket {
   const socket: PlatformSocket = { binaryType: '', onopen: nothing, onmessage: nothing, onerror: nothing, onclose: nothing, send, close };
   const listeners: Record<SocketEvent, Listener> = { Open: opened, Message: received, Error: failed, Close: closed };
   let line: Line | undefined;
-  /** The platform has taken the call. */
+  /** Whether the platform has accepted the call. */
   let isAccepted = false;
   let isOpen = false;
-  /** Engine.IO has closed it. */
+  /** Whether Engine.IO has closed it. */
   let isLeft = false;
-  /** There is no socket any more. */
+  /** Whether the socket has ended. */
   let isOver = false;
   let tellEnd: () => void = nothing;
   const end = new Promise<void>(resolve => (tellEnd = resolve));
 
-  // not at once: Engine.IO listens to a transport after it has opened it, and would not hear of what fails in between
+  // asynchronously: Engine.IO adds its listeners after it has opened a transport, and would miss an earlier error
   void Promise.resolve().then(begin);
   return socket;
 
@@ -85,7 +86,7 @@ export function openSocket(api: Api, handshake: Handshake): PlatformSocket {
   }
 
   function connect(): void {
-    living++;
+    openSockets++;
     const options: ConnectOptions = Object.assign({ success: () => void (isAccepted = true), fail: rejected }, handshake);
     if (isAlipay()) options.multiple = true;
     try {
@@ -98,7 +99,7 @@ export function openSocket(api: Api, handshake: Handshake): PlatformSocket {
   }
 
   function listen(made: unknown): void {
-    if (isOver) return; // the call has failed meanwhile
+    if (isOver) return; // the call has failed
     line = isTask(made) ? listenToTask(made) : listenToProgram();
     if (isLeft) hangUp();
   }
@@ -109,7 +110,7 @@ export function openSocket(api: Api, handshake: Handshake): PlatformSocket {
   }
 
   function listenToProgram(): Line {
-    // the end of a socket that the platform has not accepted yet is that of the one before
+    // until the platform has accepted this socket, errors and the end are those of the last one
     const ofThis =
       (listener: Listener): Listener =>
       event =>
@@ -122,7 +123,7 @@ export function openSocket(api: Api, handshake: Handshake): PlatformSocket {
       close: options => ask(api, 'closeSocket', options),
       leave() {
         onlySockets.delete(api);
-        // each by name: without one, the platform takes away the listeners of the whole program
+        // with its listener: without one, the platform would remove all listeners of the program
         for (const event of EVENTS) ask(api, `offSocket${event}`, own[event]);
       },
     };
@@ -131,7 +132,7 @@ export function openSocket(api: Api, handshake: Handshake): PlatformSocket {
   function opened(): void {
     isOpen = true;
     if (isLeft)
-      hangUp(); // not every platform lets go of a socket before it is open
+      hangUp(); // not every platform can close a socket before it is open
     else socket.onopen();
   }
 
@@ -145,19 +146,19 @@ export function openSocket(api: Api, handshake: Handshake): PlatformSocket {
   }
 
   function closed(event: unknown): void {
-    if (!isOpen) rejected(event); // nobody would hear of the end of what has not begun
+    if (!isOpen) rejected(event); // Engine.IO expects an error if the socket was never open
     finish();
     if (!isLeft) socket.onclose(event);
   }
 
-  /** No connection comes of it, though the end of what has been begun may still be told. */
-  function rejected(failure?: unknown, mayBeTold?: unknown): void {
-    const advice = living > MOST_SOCKETS ? `; there may be ${MOST_SOCKETS}: ${ADVICE}` : '';
+  /** The connection has failed. With `endFollows`, the platform may still report the end of the socket. */
+  function rejected(failure?: unknown, endFollows?: unknown): void {
+    const advice = openSockets > MOST_SOCKETS ? `; there may be ${MOST_SOCKETS}: ${ADVICE}` : '';
     fail('CONNECT_FAILED', 'no connection', failure, advice);
-    if (!mayBeTold) finish();
+    if (!endFollows) finish();
   }
 
-  /** Engine.IO closes what has failed. */
+  /** Reports an error to Engine.IO, which then closes the socket. */
   function fail(code: MiniProgramErrorCode, sentence: string, failure?: unknown, advice = ''): void {
     const words = failure === undefined ? '' : ` (${wordsOf(failure)})`;
     if (!isLeft) socket.onerror(new MiniProgramError(code, sentence + words + advice, failure));
@@ -175,34 +176,34 @@ export function openSocket(api: Api, handshake: Handshake): PlatformSocket {
   }
 
   function hangUp(): void {
-    const wasOpen = isOpen; // what fails to close an open socket has found none
+    const wasOpen = isOpen; // if closing an open socket fails, the socket does not exist any more
     line?.close({ code: 1000, success: nothing, fail: () => (wasOpen ? finish() : undefined) });
-    if (line?.leave) setTimeout(finish, PATIENCE);
+    if (line?.leave) setTimeout(finish, CLOSE_TIMEOUT);
   }
 
   function finish(): void {
     if (isOver) return;
     isOver = true;
-    living--;
+    openSockets--;
     line?.leave?.();
     tellEnd();
   }
 }
 
-/** Text as it is. Binary data in an ArrayBuffer of its own, or, for Alipay, in base64. */
+/** Converts data for the platform: binary data to an ArrayBuffer of its own, or to base64 for Alipay. */
 function frameFor(data: string | ArrayBuffer | ArrayBufferView): { data: string | ArrayBuffer; isBuffer?: true } {
   if (typeof data === 'string') return { data };
   const bytes = data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return isAlipay() ? { data: encodeBase64(bytes), isBuffer: true } : { data: bytes.slice().buffer };
 }
 
-/** Text, or an ArrayBuffer. Alipay has binary frames in base64, with a note beside it, which SocketTask puts one level deeper. */
+/** Converts a frame to text or an ArrayBuffer. Alipay has binary frames as base64 with a flag, with SocketTask in a nested object. */
 function frameOf(event: unknown): string | ArrayBuffer {
-  const { data, isBuffer } = event as { data: unknown; isBuffer?: unknown }; // what every platform documents
+  const { data, isBuffer } = event as { data: unknown; isBuffer?: unknown }; // documented by every platform
   if (typeof data === 'string') return isBuffer ? decodeBase64(data) : data;
-  if ((data as { data?: unknown }).data !== undefined) return frameOf(data); // no other than an object is documented
+  if ((data as { data?: unknown }).data !== undefined) return frameOf(data); // always an object
   if (data instanceof ArrayBuffer) return data;
-  return new Uint8Array(data as ArrayBuffer).slice().buffer; // of another realm, as in developer tools: Socket.IO would not know it for binary
+  return new Uint8Array(data as ArrayBuffer).slice().buffer; // copies data of another realm, as in developer tools, which Socket.IO would not recognize as binary
 }
 
 function hasReferer({ header }: Handshake): boolean {
@@ -213,7 +214,7 @@ function isTask(made: unknown): made is SocketTask {
   return 'onOpen' in Object(made);
 }
 
-/** Taro's. */
+/** Taro returns a promise. */
 function isPromise(made: unknown): made is PromiseLike<unknown> {
   return 'then' in Object(made);
 }

@@ -1,4 +1,4 @@
-/** The transport, for those who have a socket.io-client of their own and a bundler that can build it for a mini program. */
+/** The transport alone, for programs with their own socket.io-client, and a bundler that can build it for mini programs. */
 import { type ManagerOptions, WebSocket as WebSocketTransport } from 'socket.io-client';
 import { MiniProgramError } from './errors';
 import { onReturn } from './foreground';
@@ -10,14 +10,14 @@ export type { MiniProgramOptions, Platform } from './platform';
 
 type Packet = Parameters<WebSocketTransport['doWrite']>[0];
 
-/** A frame that says nothing. The protocol has it, and servers ignore it. */
+/** The protocol's packet without content, which servers ignore. */
 const NOOP = '6';
 
 /**
  * The options that make the official client work in a mini program: `io(url, miniProgram())`, or `io(url, { ...miniProgram(), auth })`.
  *
- * Throws NO_PLATFORM where there is no mini program, or `platform` is none. Whatever goes wrong later is in `connect_error`: its message begins
- * with the code, and its `description` is a MiniProgramError.
+ * Throws NO_PLATFORM outside of a mini program, or if `platform` is not one. Later errors are reported by `connect_error`: the message begins
+ * with the code, and `description` is a MiniProgramError.
  */
 export function miniProgram(options: MiniProgramOptions = {}): Pick<ManagerOptions, 'transports'> {
   const api = apiOf(options.platform);
@@ -25,7 +25,7 @@ export function miniProgram(options: MiniProgramOptions = {}): Pick<ManagerOptio
   delete choices.platform;
 
   class MiniProgramTransport extends WebSocketTransport {
-    /** What the server takes, in bytes. */
+    /** The limit of the server, in bytes. */
     private longest = Infinity;
     private stayAway = (): void => {};
 
@@ -35,7 +35,7 @@ export function miniProgram(options: MiniProgramOptions = {}): Pick<ManagerOptio
       { headers: header }: { headers?: Record<string, string> } = {},
     ): PlatformSocket {
       const handshake: Handshake = Object.assign({ url }, choices);
-      // each only if somebody asks for it: not every platform knows it
+      // omitted without a value, since not every platform supports them
       if (header) handshake.header = header;
       if (protocols) handshake.protocols = ([] as string[]).concat(protocols);
       return openSocket(api, handshake);
@@ -43,7 +43,7 @@ export function miniProgram(options: MiniProgramOptions = {}): Pick<ManagerOptio
 
     override doWrite(packet: Packet, data: string | ArrayBuffer | ArrayBufferView): void {
       const { longest } = this;
-      // no unit of a text takes more than three bytes, and few texts are long
+      // a UTF-16 unit has at most three bytes; counted exactly only if the text may be too long
       const length = typeof data === 'string' ? data.length * 3 > longest && bytesOf(data) : data.byteLength;
       if (Number(length) <= longest) return super.doWrite(packet, data);
       const advice = 'send it in parts, or raise maxHttpBufferSize';
@@ -51,15 +51,15 @@ export function miniProgram(options: MiniProgramOptions = {}): Pick<ManagerOptio
     }
 
     protected override onPacket(packet: Packet): void {
-      // the protocol has it so
+      // as the protocol defines
       if (packet.type === 'open') ({ maxPayload: this.longest = Infinity } = JSON.parse(packet.data as string) as { maxPayload?: number });
       super.onPacket(packet);
     }
 
     protected override onOpen(): void {
       super.onOpen();
-      // the platform answers to it whether the socket is still there, as it may not be after some time in the background
-      this.stayAway = onReturn(api, () => (this.ws as PlatformSocket).send(NOOP)); // what createSocket has made
+      // fails if the platform has closed the socket in the background
+      this.stayAway = onReturn(api, () => (this.ws as PlatformSocket).send(NOOP)); // made by createSocket
     }
 
     protected override onClose(details?: Parameters<WebSocketTransport['onClose']>[0]): void {
@@ -67,7 +67,7 @@ export function miniProgram(options: MiniProgramOptions = {}): Pick<ManagerOptio
       super.onClose(details);
     }
 
-    /** Its message says what has happened, and not only that something has. */
+    /** Reports the message of the error, instead of a generic reason. */
     protected override onError(_reason: string, error: MiniProgramError): this {
       return super.onError(error.message, error);
     }
@@ -75,9 +75,9 @@ export function miniProgram(options: MiniProgramOptions = {}): Pick<ManagerOptio
   return { transports: [MiniProgramTransport] };
 }
 
-/** The length of a text in UTF-8; there is no TextEncoder to ask. */
+/** The length of a text in UTF-8. There is no TextEncoder. */
 function bytesOf(text: string): number {
   const count = (units: RegExp): number => text.split(units).length - 1;
-  // one more for what is not ASCII, and another for what takes three bytes: half of a character of four takes two
+  // one byte more for a unit that is not ASCII, and another for a character of three bytes; half of a four-byte character has two
   return text.length + count(/[^\0-\x7f]/) + count(/[\u0800-\ud7ff\ue000-\uffff]/);
 }
