@@ -23,7 +23,7 @@ export class Deprecations {
   }
 
   /** Adds `io.nsps`, `io.clients(callback)` and `io.json`. `io.origins()` and `io.set()` throw. */
-  ofServer(io: Server): void {
+  addToServer(io: Server): void {
     const gone = (old: string, use: string) => (): never => {
       throw new SetupError('IO_CONFIG_REMOVED', `${old} was removed in Socket.IO 3; use ${use}`);
     };
@@ -37,14 +37,14 @@ export class Deprecations {
           return Object.fromEntries(io._nsps);
         },
       },
-      ...this.#ofMany('io', io.of('/')),
+      ...this.#membersOfMany('io', io.of('/')),
     });
   }
 
   /** Adds `nsp.clients(callback)`, `nsp.connected[id]`, `nsp.sockets[id]` and `nsp.json`. */
-  ofNamespace(nsp: Namespace): void {
+  addToNamespace(nsp: Namespace): void {
     Object.defineProperties(nsp, {
-      ...this.#ofMany('nsp', nsp),
+      ...this.#membersOfMany('nsp', nsp),
       sockets: {
         configurable: true,
         enumerable: true,
@@ -58,12 +58,12 @@ export class Deprecations {
   }
 
   /** Adds `nsp.in(room).clients(callback)`, `.connected[id]` and `.json` to the prototype of a namespace's operators. */
-  ofOperators(operators: object, nsp: Namespace): void {
-    Object.defineProperties(operators, this.#ofMany('nsp.in(room)', nsp));
+  addToOperators(operators: object, nsp: Namespace): void {
+    Object.defineProperties(operators, this.#membersOfMany('nsp.in(room)', nsp));
   }
 
   /** Adds the calls and tables of an adapter. */
-  ofAdapter(adapter: Adapter): void {
+  addToAdapter(adapter: Adapter): void {
     keepOldCalls(adapter, this.#log);
   }
 
@@ -78,12 +78,12 @@ export class Deprecations {
   }
 
   /** Adds callbacks to `socket.join()` and `socket.leave()`, and `socket.rooms[room]`, `socket.json` and `socket.error()`. */
-  ofSocket(socket: Socket): void {
+  addToSocket(socket: Socket): void {
     Object.defineProperties(socket, this.#socketMembers);
   }
 
   /** The members that a server, a namespace and an operator share. */
-  #ofMany(old: string, nsp: Namespace): PropertyDescriptorMap & ThisType<Many> {
+  #membersOfMany(old: string, nsp: Namespace): PropertyDescriptorMap & ThisType<Many> {
     const warn = (member: string, use: string): void => this.#log.warn(`${old}.${member}`, use);
     const answer = this.#log.answer.bind(this.#log);
     return {

@@ -56,7 +56,7 @@ async function receiveConnection(namespace: Namespace, socket: Socket, connect: 
   let ctx: SocketContext | undefined;
   try {
     // before setBusy(): a closing server does not wait for a parent's function
-    if (parents && !parents.isEmpty && (await isForwarded(connection, parents))) return;
+    if (parents && !parents.isEmpty && (await forwardOrDeny(connection, parents))) return;
     connection.setBusy(true);
     await open(connection);
     if (!connection.isConnecting) return;
@@ -78,7 +78,7 @@ async function receiveConnection(namespace: Namespace, socket: Socket, connect: 
 }
 
 /** Asks the parents. Returns whether the connection ends here: no parent accepted the client, or it was passed on to a new namespace. */
-async function isForwarded(connection: Connection, parents: Parents): Promise<boolean> {
+async function forwardOrDeny(connection: Connection, parents: Parents): Promise<boolean> {
   const { socket } = connection;
   const { nsp } = socket;
   const parent = await parents.of(socket);
@@ -105,7 +105,7 @@ async function open(connection: Connection): Promise<void> {
   const { deprecations, ids, passport, recoveryAuth, sessions } = runtime;
   recoveryAuth?.check(socket);
   ids.assign(socket);
-  deprecations.ofSocket(socket);
+  deprecations.addToSocket(socket);
   adoptSocket(socket, connection);
   for (const [event, handler] of router.reserved)
     socket.on(event, (...args: unknown[]) => receiveReserved(connection, event, definedOf(args), handler));

@@ -40,21 +40,21 @@ export function receivePacket(connection: Connection, packet: unknown[]): void {
     }
   }
   const ctx = new runtime.Context(connection, packet);
-  runtime.storage.run(ctx, live, ctx, connection, handler);
+  runtime.storage.run(ctx, runPacket, ctx, connection, handler);
 }
 
 /** Handles an event that the server fires itself: without middleware and without an answer. */
 export function receiveReserved(connection: Connection, event: string, args: unknown[], handler: SocketHandler): void {
   const { runtime } = connection.namespace;
   const ctx = new runtime.Context(connection, [event, ...args]);
-  void runtime.storage.run(ctx, liveReserved, ctx, connection, handler);
+  void runtime.storage.run(ctx, runReserved, ctx, connection, handler);
 }
 
 /**
  * Descend to Settle. Callbacks save the two promises of an `await`: Egg tracks each promise for `app.currentContext`,
  * so that one costs as much as a small handler.
  */
-function live(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): void {
+function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): void {
   const { handlers } = connection;
   const { packetMiddleware, runtime } = connection.namespace;
   const { ack } = ctx;
@@ -160,7 +160,7 @@ function ackOf(packet: unknown[]): Acknowledge | undefined {
   return typeof last === 'function' ? (last as Acknowledge) : undefined;
 }
 
-async function liveReserved(ctx: SocketContext, connection: Connection, handler: SocketHandler): Promise<void> {
+async function runReserved(ctx: SocketContext, connection: Connection, handler: SocketHandler): Promise<void> {
   const { runtime } = connection.namespace;
   runtime.inFlight.begin();
   try {

@@ -91,7 +91,7 @@ export function keepForArrivals(child: Namespace): void {
  * Removes the middleware and listeners that Socket.IO copied from the parent into a new child. This plugin runs those of the parent that
  * accepted the client instead, so that it does not matter who created the child, and when.
  */
-export function withoutCopies(child: Namespace, parent: Parent): Namespace {
+export function removeCopies(child: Namespace, parent: Parent): Namespace {
   const copies = new Set(namespaceInternals(parent)._fns);
   const internals = namespaceInternals(child);
   internals._fns = internals._fns.filter(fn => !copies.has(fn));

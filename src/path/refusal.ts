@@ -33,6 +33,6 @@ export function withdraw(socket: Socket, deprecations: Deprecations): void {
   socket._cleanup();
   if (holder && holder !== socket) connecting.set(socket.id, holder); // a newer socket with the same id
   const adapter = new Adapter(socket.nsp);
-  deprecations.ofAdapter(adapter);
+  deprecations.addToAdapter(adapter);
   Object.assign(socket, { adapter });
 }

@@ -103,7 +103,7 @@ export class Lifecycle {
       '_parser',
       guardDecoder(server._parser, () => this.runtime.refusals.warnOfNesting()),
     );
-    this.runtime.deprecations.ofServer(server);
+    this.runtime.deprecations.addToServer(server);
     this.server = server;
     lifecycles.set(server, this);
   }

@@ -9,7 +9,7 @@ import { isChainable } from '../path/chainable';
 import type { SocketHandler } from '../path/context';
 import { named, openEntrance } from '../path/entrance';
 import { Namespace } from '../path/namespace';
-import { AbsentNamespace, keepForArrivals, type Parent, Parents, withoutCopies } from '../path/parents';
+import { AbsentNamespace, keepForArrivals, type Parent, Parents, removeCopies } from '../path/parents';
 import { catchUseErrors } from '../path/uses';
 import type { Runtime } from '../path/runtime';
 import type { RouteOptions, SpecificHandler } from '../types';
@@ -72,7 +72,7 @@ export class Namespaces {
       return nsp;
     };
     Object.assign(nsp, { route });
-    this.#runtime.deprecations.ofNamespace(nsp);
+    this.#runtime.deprecations.addToNamespace(nsp);
     if (this.#isLoaded) this.#takeMiddleware(namespace);
     else this.#waiting.add(namespace);
   }
@@ -84,7 +84,7 @@ export class Namespaces {
       createChild: (name: string): SocketIoNamespace => {
         const child = createChild(name);
         if (this.#settings.init.cleanupEmptyChildNamespaces) keepForArrivals(child);
-        return this.#isStarted ? withoutCopies(child, parent) : child;
+        return this.#isStarted ? removeCopies(child, parent) : child;
       },
       route(event: string): never {
         throw new SetupError(

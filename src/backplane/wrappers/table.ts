@@ -148,8 +148,8 @@ const WRAPPERS: readonly Wrapper[] = [
     name: 'deprecatedCalls', // The calls of Socket.IO 2.
     kinds: ALL,
     wrap({ adapter, nsp, operators, deprecations }) {
-      deprecations.ofOperators(operators(), nsp);
-      deprecations.ofAdapter(adapter);
+      deprecations.addToOperators(operators(), nsp);
+      deprecations.addToAdapter(adapter);
     },
   },
   {
