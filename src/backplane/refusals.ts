@@ -1,31 +1,31 @@
-/** What a backend does not do though it answers: each is one line of log when it begins, and one when it is over. */
+/** Commands that a running backend refuses. Each refusal is one line of log at its beginning, and one at its end. */
 import type { Logger } from '../egg';
 import { messageOf, type RefusedCode } from '../errors';
 
-/** Something that the backend does not do. The texts are parts of lines of log. */
+/** A refused command. The texts are parts of log lines. */
 export interface Refusal {
-  /** What is wrong, after the name of the backend: `refuses PUBLISH`. Each problem is logged by itself. */
+  /** The problem, to follow the name of the backend: `refuses PUBLISH`. Each problem is logged separately. */
   readonly problem: string;
-  /** The same when it is over: `allows PUBLISH again`. */
+  /** The end of the problem: `allows PUBLISH again`. */
   readonly solved: string;
-  /** What does not work meanwhile: `what this server emits does not reach clients of other servers`. */
+  /** The effect of the problem: `what this server emits does not reach clients of other servers`. */
   readonly effect: string;
-  /** What the operator can do about it: `give the user +publish`. */
+  /** The remedy for the operator: `give the user +publish`. */
   readonly remedy: string;
-  /** In the words of the backend, with the command. */
+  /** The error of the backend, with the command. */
   readonly error: Error;
-  /** Whether other servers cannot be asked meanwhile: questions fail with the code of refusals. */
+  /** Whether other servers cannot be asked until the end: questions then fail with the code of refusals. */
   readonly stopsQuestions: boolean;
-  /** Whether a message to other servers is lost with this one. The line that says that it is over has their number, if there were any. */
+  /** Whether this refusal has lost a message to other servers. Their number is logged at the end. */
   readonly losesMessage?: boolean;
   /**
-   * Tries again, once a second, whatever else is sent meanwhile; resolves when the backend does it again. Its rejections are not logged.
-   * Default: it is over when `permit` is called.
+   * Called once a second to try again. Resolves when the backend allows the command; rejections are not logged.
+   * Default: the refusal ends when `permit` is called.
    */
   readonly retry?: () => Promise<unknown>;
 }
 
-/** How long until what was refused is tried again, in ms. */
+/** Time between two attempts of a refused command, in ms. */
 const RETRY_DELAY = 1000;
 
 export class Refusals {
@@ -35,12 +35,12 @@ export class Refusals {
   /** By problem; `lost` is the number of messages. */
   readonly #current = new Map<string, { refusal: Refusal; stopsQuestions: boolean; lost: number; isTrying: boolean }>();
   readonly #onEnd: () => void;
-  /** Set while there are any that are tried again. */
+  /** Set while there are refusals with `retry`. */
   #timer: NodeJS.Timeout | undefined;
 
   /**
-   * @param name of the backend, as `Redis at 127.0.0.1:6379`
-   * @param onEnd called when one is over
+   * @param name the name of the backend, for example `Redis at 127.0.0.1:6379`
+   * @param onEnd called at the end of each refusal
    */
   constructor(name: string, code: RefusedCode, logger: Logger, onEnd: () => void) {
     this.#name = name;
@@ -49,7 +49,7 @@ export class Refusals {
     this.#onEnd = onEnd;
   }
 
-  /** The latest one that stops questions. */
+  /** The latest refusal that stops questions. */
   get ofQuestions(): Refusal | undefined {
     return [...this.#current.values()].findLast(({ stopsQuestions }) => stopsQuestions)?.refusal;
   }
@@ -59,7 +59,7 @@ export class Refusals {
     return this.ofQuestions !== undefined;
   }
 
-  /** Logs it, if its problem is new. */
+  /** Adds a refusal, and logs it if its problem is new. */
   add(refusal: Refusal): void {
     const { problem, effect, remedy, error, stopsQuestions, losesMessage = false, retry } = refusal;
     const known = this.#current.get(problem);
@@ -75,7 +75,7 @@ export class Refusals {
     if (retry) this.#timer ??= setInterval(() => this.#retry(), RETRY_DELAY).unref();
   }
 
-  /** Logs that one is over, if there is such a one. */
+  /** Removes the refusal with this problem, if there is one, and logs its end. */
   remove(problem: string): void {
     const known = this.#current.get(problem);
     if (!known) return;
@@ -101,7 +101,7 @@ export class Refusals {
         .retry()
         .then(
           () => this.remove(problem),
-          () => {}, // it is refused still, or there is no connection
+          () => {}, // still refused, or not connected
         )
         .finally(() => (known.isTrying = false));
     }
