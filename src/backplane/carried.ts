@@ -56,3 +56,17 @@ export function makeReadable(value: unknown, levels = MAX_LEVELS): boolean {
   if (Object.hasOwn(value, PROTO)) Reflect.deleteProperty(value, PROTO);
   return Object.values(value).every(item => makeReadable(item, levels - 1));
 }
+
+/**
+ * Makes an own key of what a decoder has made a prototype, as that of MessagePack does with a key `__proto__`: what is encoded again, with an offset
+ * or for an acknowledgement, is then the same.
+ */
+export function keepProtoKeys(value: unknown): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (typeof prototype === 'object' && prototype !== null && !Object.hasOwn(prototype, 'constructor')) {
+    Object.setPrototypeOf(value, Object.prototype); // all that are classes have a constructor
+    Object.defineProperty(value, PROTO, { value: prototype, configurable: true, enumerable: true, writable: true });
+  }
+  for (const item of Object.values(value)) keepProtoKeys(item);
+}

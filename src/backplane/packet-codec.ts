@@ -4,6 +4,7 @@ import type { Adapter } from 'socket.io-adapter';
 import { withoutGuard } from '../decoder';
 import { messageOf, oneLine, type RuntimeCode, toError } from '../errors';
 import { isEvent, isListOf } from './backend-message';
+import { keepProtoKeys } from './carried';
 import { InvalidMessage } from './inbox';
 import { bytesOf } from './json';
 
@@ -79,10 +80,9 @@ export class PacketCodec {
   }
 
   decode(frames: readonly Frame[]): Packet {
-    const { _opts: options, _parser } = this.#nsp.server;
-    const parser = withoutGuard(_parser); // other servers have encoded it
+    const parser = withoutGuard(this.#nsp.server._parser); // other servers have encoded it
     // that of Socket.IO takes few attachments unless told: it is meant for what comes from clients
-    const decoder = options.parser ? new parser.Decoder() : new parser.Decoder({ maxAttachments: Number.POSITIVE_INFINITY });
+    const decoder = this.#isDefault ? new parser.Decoder({ maxAttachments: Number.POSITIVE_INFINITY }) : new parser.Decoder();
     let packet: Packet | undefined;
     decoder.on('decoded', (decoded: Packet) => {
       if (packet) throw new Error('frames of more than one packet');
@@ -90,6 +90,7 @@ export class PacketCodec {
     });
     for (const frame of frames) decoder.add(frame);
     if (!packet) throw new Error('the parser of this server has not understood a packet that its encoder has made');
+    if (!this.#isDefault) keepProtoKeys(packet.data);
     return packet;
   }
 
@@ -126,9 +127,10 @@ export class PacketCodec {
 
   #check(frames: readonly unknown[]): Frame[] {
     const checked = frames.map(frame => {
-      const bytes = typeof frame === 'string' ? frame : bytesOf(frame);
-      if (bytes === undefined) throw new TypeError('a Blob cannot be sent to other workers or servers; send `await blob.arrayBuffer()`');
-      return bytes;
+      if (typeof frame === 'string' || frame instanceof Buffer) return frame;
+      const bytes = bytesOf(frame);
+      if (!bytes) throw new TypeError('a Blob cannot be sent to other workers or servers; send `await blob.arrayBuffer()`');
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength); // as clients get it
     });
     if (this.#isDefault) checkAttachments(checked);
     return checked;

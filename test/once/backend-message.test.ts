@@ -63,8 +63,27 @@ async function survives(
   }
 }
 
+/** Frames of packets that are no event of the namespace, or that clients could not read. */
+const FRAMES: unknown[][] = [
+  [],
+  [5],
+  ['secret'],
+  ['2["secret"'],
+  ['0{"secret":1}'],
+  ['3["secret"]'],
+  ['2["disconnect","secret"]'],
+  ['2/other,["secret"]'],
+  ['21["secret"]'],
+  ['2["one","secret"]', '2["two","secret"]'],
+  ['51-["secret",{"_placeholder":true,"num":0}]'],
+  ['51-["secret",{"_placeholder":true,"num":1}]', 'secret'],
+  [{ type: 'Buffer', data: [5] }],
+];
+const ENCODED = FRAMES.map(frames => ({ type: 2, nsp: '/', data: ['egg-socket.io encoded', ...frames] }));
+
 /** Each has one thing wrong. */
 const PACKETS: unknown[] = [
+  ...ENCODED,
   undefined,
   5,
   { type: 2, nsp: '/', data: 'secret' },
@@ -77,6 +96,17 @@ const TARGETS: unknown[] = [undefined, 5, { rooms: 5 }, { rooms: [{}] }, { rooms
 const GOOD_PACKET = { type: 2, nsp: '/', data: ['said', 'secret'] };
 const GOOD_TARGET = { rooms: [], except: [], flags: {} };
 
+/** What stands beside a packet that others read. */
+const BESIDE: unknown[] = [
+  5,
+  'secret',
+  [],
+  {},
+  { packet: GOOD_PACKET },
+  { packet: GOOD_PACKET, opts: 5 },
+  ...ENCODED.map(packet => ({ packet, opts: GOOD_TARGET })),
+];
+
 /** Messages of adapters that stand on ClusterAdapter, each with one thing wrong. */
 const CLUSTER_MESSAGES: object[] = [
   { type: 99, data: {} },
@@ -86,6 +116,7 @@ const CLUSTER_MESSAGES: object[] = [
   { type: 3, data: null },
   ...PACKETS.map(packet => ({ type: 3, data: { packet, opts: GOOD_TARGET } })),
   ...TARGETS.map(opts => ({ type: 3, data: { packet: GOOD_PACKET, opts } })),
+  ...BESIDE.map(encoded => ({ type: 3, data: { packet: GOOD_PACKET, opts: GOOD_TARGET, encoded } })),
   { type: 3, data: { packet: GOOD_PACKET, opts: GOOD_TARGET, requestId: 5 } },
   { type: 4, data: { opts: GOOD_TARGET } },
   { type: 4, data: { opts: GOOD_TARGET, rooms: 'secret' } },
@@ -162,6 +193,7 @@ test('redis: what is no broadcast, request or response is dropped', async t => {
       ...PACKETS.map(packet => ['a stranger', packet, GOOD_TARGET]),
       ...TARGETS.map(opts => ['a stranger', GOOD_PACKET, opts]),
       [5, GOOD_PACKET, GOOD_TARGET],
+      ...BESIDE.map(encoded => ['a stranger', GOOD_PACKET, GOOD_TARGET, encoded]),
     ];
     for (const broadcast of broadcasts) await redis.publish('socket.io#/#', encode(broadcast));
     const requests = [
@@ -183,6 +215,7 @@ test('redis: what is no broadcast, request or response is dropped', async t => {
       { type: 6, data: [], requestId: 'a' },
       ...PACKETS.map(packet => ({ type: 7, requestId: 'a', packet, opts: GOOD_TARGET })),
       ...TARGETS.map(opts => ({ type: 7, requestId: 'a', packet: GOOD_PACKET, opts })),
+      ...BESIDE.map(encoded => ({ type: 7, requestId: 'a', packet: GOOD_PACKET, opts: GOOD_TARGET, encoded })),
     ];
     for (const request of requests) {
       await redis.publish('socket.io-request#/#', JSON.stringify(request));

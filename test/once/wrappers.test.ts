@@ -72,12 +72,16 @@ interface Stage extends AdapterServer {
   readonly logs: Logs;
 }
 
-async function start(t: TestContext, name: 'redis-sharded' | 'redis-streams', opened?: Promise<void>): Promise<Stage> {
+async function start(
+  t: TestContext,
+  name: 'redis-sharded' | 'redis-streams',
+  { opened, interop = true }: { opened?: Promise<void>; interop?: boolean } = {},
+): Promise<Stage> {
   const logs = new Logs();
   const backend = new Backend('the backend', 'IO_REDIS_DOWN', logs);
   const recovery = { connectionStateRecovery: { skipMiddlewares: false } };
   const create = createAdapterFactory(
-    { init: name === 'redis-streams' ? recovery : {}, adapter: { name, options: {}, redis: {} } },
+    { init: name === 'redis-streams' ? recovery : {}, adapter: { name, options: { interop }, redis: {} } },
     { backplane: backend, deprecations: new Deprecations(logs), ...(opened && { opened }) },
   );
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
@@ -147,7 +151,7 @@ test('a local broadcast with acknowledgements waits for this server alone, whoev
 
 test('what waits for the backend to open does nothing before: it publishes nothing, and no question fails', async t => {
   let open = (): void => {};
-  const { backend, nsp } = await start(t, 'redis-sharded', new Promise<void>(resolve => (open = resolve)));
+  const { backend, nsp } = await start(t, 'redis-sharded', { opened: new Promise<void>(resolve => (open = resolve)) });
   backend.reachable = false;
   const failed: unknown[] = [];
   nsp.emit('said');
@@ -188,4 +192,102 @@ test('serverSideEmitWithAck() that times out rejects with the answers that have 
   Reflect.apply(Reflect.get(nsp.adapter, 'onResponse') as (response: object) => void, nsp.adapter, [response]); // protected
   t.mock.timers.tick(5000);
   await failed;
+});
+
+// How a broadcast travels
+
+/** The data of the broadcasts that have been published, as another server reads it. */
+function published(backend: Backend): Record<string, unknown>[] {
+  return backend.broadcasts().map(message => (message as { data: Record<string, unknown> }).data); // a broadcast has it
+}
+
+/** What other servers publish comes in. */
+function receive({ adapter }: Namespace, data: object): void {
+  const message = { uid: 'another server', nsp: '/', type: MessageType.BROADCAST, data };
+  Reflect.apply(Reflect.get(adapter, 'onMessage') as (message: object) => void, adapter, [message]); // protected
+}
+
+/** Counts how often this server decodes what it has encoded itself. */
+function countDecoders({ server }: Namespace): () => number {
+  let count = 0;
+  const { Decoder } = server._parser;
+  class Counted extends Decoder {
+    constructor(...args: ConstructorParameters<typeof Decoder>) {
+      super(...args);
+      count++;
+    }
+  }
+  Reflect.set(server, '_parser', { ...server._parser, Decoder: Counted });
+  return () => count;
+}
+
+test('what clients cannot be sent is not published', async t => {
+  const { backend, nsp } = await start(t, 'redis-sharded');
+  assert.throws(() => nsp.emit('bad', 1n), { code: 'IO_EMIT_INVALID' });
+  assert.throws(() => nsp.emit('bad', new Blob(['x'])), { code: 'IO_EMIT_INVALID' });
+  await assert.rejects(nsp.timeout(1000).emitWithAck('bad', Array(11).fill(Buffer.from('x'))), { code: 'IO_EMIT_INVALID' });
+  assert.deepEqual(backend.published, []);
+});
+
+test('a plain emit travels as it is, and is not decoded; what clients get otherwise travels as they get it', async t => {
+  const { backend, nsp } = await start(t, 'redis-sharded');
+  const decoded = countDecoders(nsp);
+  const plain = { text: 'a', list: [1, -1.5, 2 ** 53, true, null, Buffer.from('x')], empty: {} };
+  nsp.emit('said', plain);
+  assert.equal(decoded(), 0);
+  nsp.emit('said', new Date(0), undefined, new Uint16Array([256]));
+  assert.equal(decoded(), 1);
+  assert.deepEqual(
+    published(backend).map(({ packet, ...others }) => [(packet as { data: unknown }).data, Object.keys(others)]),
+    [
+      [['said', plain], ['opts']],
+      [['said', '1970-01-01T00:00:00.000Z', null, Buffer.from([0, 1])], ['opts']],
+    ],
+  );
+});
+
+for (const interop of [true, false]) {
+  test(`what could change on the way travels encoded, ${interop ? 'beside what others read' : 'and so does all else, where all servers run this plugin'}`, async t => {
+    const [one, other] = [await start(t, 'redis-sharded', { interop }), await start(t, 'redis-sharded', { interop })];
+    const client = await connect(t, other.url);
+    const heard: unknown[][] = [];
+    client.onAny((...args: unknown[]) => heard.push(args));
+    const emits = [
+      ['large', 2 ** 64],
+      ['half', '\ud800', { '\udc00': 1 }],
+      ['key', JSON.parse('{"__proto__":{"a":1},"b":2}') as unknown],
+      ['bytes', Buffer.from('x'), -(2 ** 70)],
+      ['plain', 1],
+    ] as [string, ...unknown[]][];
+    for (const emit of emits) one.nsp.emit(...emit);
+    const messages = published(one.backend);
+    for (const data of messages) receive(other.nsp, data);
+    await next(client, 'plain');
+    assert.deepEqual(heard, emits);
+    const names = messages.map(({ packet }) => (packet as { data: unknown[] }).data[0]);
+    if (interop) {
+      assert.deepEqual(names, ['large', 'half', 'key', 'bytes', 'plain']);
+      assert.deepEqual(
+        messages.map(data => 'encoded' in data),
+        [true, true, true, true, false],
+      );
+      assert.ok(!JSON.stringify(messages[2]?.['packet']).includes('__proto__'), 'decoders of others would throw');
+    } else assert.deepEqual(new Set(names), new Set(['egg-socket.io encoded']));
+  });
+}
+
+test('what no backend carries reaches servers of this plugin, and others read a message to nobody', async t => {
+  const [one, other] = [await start(t, 'redis-sharded'), await start(t, 'redis-sharded')];
+  const client = await connect(t, other.url);
+  let deep: unknown[] = [];
+  for (let level = 0; level < 100; level++) deep = [deep];
+  one.nsp.emit('deep', deep);
+  one.nsp.to('room').emit('deep', deep);
+  const [toAll, toRoom] = published(one.backend) as { opts: { rooms: string[]; except: string[] }; packet: { data: unknown[] } }[];
+  assert.ok(toAll && toAll.opts.rooms.length > 1 && toAll.packet.data.length === 1);
+  assert.ok(toRoom);
+  assert.deepEqual([toRoom.opts.rooms, toRoom.opts.except, toRoom.packet.data], [['room'], ['room'], ['']]); // the channel of the room
+  const heard = next(client, 'deep');
+  receive(other.nsp, toAll);
+  assert.deepEqual(await heard, [deep]);
 });
