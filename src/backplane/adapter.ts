@@ -12,7 +12,7 @@ import type { Logger } from '../egg';
 import { SetupError } from '../errors';
 import { MongoBackplane, type MongoPackage } from './mongo';
 import { type Operator, operatorsOf } from './operators';
-import { PostgresBackplane, type PostgresPackage } from './postgres/postgres';
+import { PostgresBackplane } from './postgres/postgres';
 import { RecoveringAdapter } from './recovering-adapter';
 import type { StreamsPackage } from './redis/adapters';
 import { RedisBackplane } from './redis/redis';
@@ -46,8 +46,7 @@ export function createBackplane(adapter: AdapterSettings | undefined, { logger, 
       return new MongoBackplane(adapter, logger, exported, path);
     }
     case 'postgres': {
-      const { exported, path } = packageOf<PostgresPackage>(adapter.name, baseDir);
-      return new PostgresBackplane(adapter, logger, exported, path);
+      return new PostgresBackplane(adapter, logger, packageOf(adapter.name, baseDir).path);
     }
     case 'own':
       return undefined;

@@ -126,8 +126,6 @@ export abstract class PulsedBackplane extends Backplane {
     super.beginOutage(error, problem, code);
   }
 
-  /** To be called with the error of a message that could not be published, where the adapter does not report it itself. */
-  onPublishError(_error: Error): void {}
   /** Where the messages of a namespace come from, for the log. */
   abstract channelOf(nsp: string): string;
   /** Whether all is there again that an outage takes away, as subscriptions: 'is back' is not said before. */

@@ -47,10 +47,6 @@ interface MongoInternals {
   publish(document: object): Promise<string>;
 }
 
-interface PostgresInternals {
-  readonly client: { addNamespace(name: string): void };
-}
-
 export const CLUSTER_ADAPTER: Members<ClusterInternals> = {
   package: 'socket.io-adapter',
   owner: 'ClusterAdapter',
@@ -58,7 +54,7 @@ export const CLUSTER_ADAPTER: Members<ClusterInternals> = {
     publish: 'local clients are reached first, and do not wait for the publication',
     publishAndReturnOffset: 'a broadcast waits for its offset, but not for ever',
     addOffsetIfNecessary: 'puts the offset into a packet',
-    doPublish: 'what is lost in an outage is counted',
+    doPublish: 'broadcasts leave in the official form, with what only this plugin reads beside it',
     publishResponse: 'an answer that cannot be encoded is replaced',
     onMessage: 'messages of a backend are checked',
     onResponse: 'answers of a backend are checked',
@@ -112,12 +108,6 @@ export const MONGO_ADAPTER: Members<MongoInternals> = {
   },
 };
 
-export const POSTGRES_ADAPTER: Members<PostgresInternals> = {
-  package: '@socket.io/postgres-adapter',
-  owner: 'PostgresAdapter',
-  why: { client: 'its connection listens to the pulse as well, so that a connection that is dead is noticed' },
-};
-
 /** Those over Redis have a method for what they have not decoded yet as well. */
 export function clusterInternals(adapter: ClusterAdapter): ClusterInternals & { onRawMessage?(...raw: unknown[]): void } {
   requireMembers(CLUSTER_ADAPTER, adapter);
@@ -147,9 +137,4 @@ export function streamsInternals(adapter: Adapter): StreamsInternals {
 export function mongoInternals(adapter: Adapter): MongoInternals {
   requireMembers(MONGO_ADAPTER, adapter);
   return adapter as unknown as MongoInternals; // private, or not declared
-}
-
-export function postgresInternals(adapter: Adapter): PostgresInternals {
-  requireMembers(POSTGRES_ADAPTER, adapter);
-  return adapter as unknown as PostgresInternals; // private
 }

@@ -27,7 +27,6 @@ export const TESTED_VERSIONS: Readonly<Record<string, string>> = {
   ws: '8.23.0',
   '@socket.io/redis-adapter': '8.3.0',
   '@socket.io/redis-streams-adapter': '0.3.1',
-  '@socket.io/postgres-adapter': '0.5.0',
   '@socket.io/mongo-adapter': '0.4.0',
 };
 

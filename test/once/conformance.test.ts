@@ -65,6 +65,4 @@ const postgres = async (t: TestContext): Promise<Join> => {
   return joinBy(t, { adapter: { name: 'postgres', connection: server.url } });
 };
 
-conformance('postgres', postgres, {
-  except: { 'fetchSockets() brings bytes among the data, and dates as JSON has them': 'it sends those as JSON' },
-});
+conformance('postgres', postgres);

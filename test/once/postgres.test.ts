@@ -4,7 +4,8 @@ import { createRequire } from 'node:module';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type RunningApp, startApp } from '../support/app';
-import { isSqlError } from '../support/parts';
+import { next } from '../support/client';
+import { meaningOf } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
 
@@ -44,42 +45,28 @@ test('PostgreSQL that shuts down while it has a message is an outage, and does n
   assert.equal(logs.filter(line => line.startsWith('ERROR')).length, 1, logs.join('\n'));
 });
 
-test('PostgreSQL without a free connection, or one that is going or coming, is not there; all else is a refusal', () => {
+test('an error of the connection is an outage, that of a value is of that value alone, and all else is a refusal', () => {
   const errorOf = (code: string): Error => Object.assign(new Error(code), { code });
-  for (const code of ['08006', '53300', '57P01', '57P02', '57P03', 'ECONNREFUSED']) assert.equal(isSqlError(errorOf(code)), false, code);
-  for (const code of ['22023', '42501', '42P01', '23505', 'XX000']) assert.equal(isSqlError(errorOf(code)), true, code);
+  for (const code of ['08006', '57P01', '57P02', '57P03', 'ECONNREFUSED']) assert.equal(meaningOf(errorOf(code)), 'lost', code);
+  for (const code of ['22023', '22P05']) assert.equal(meaningOf(errorOf(code)), 'value', code);
+  for (const code of ['25006', '28P01', '42501', '42P01', '53300', '57014', 'XX000'])
+    assert.equal(meaningOf(errorOf(code)), 'refused', code);
 });
 
-test('a listening connection that another one has replaced is not replaced once more when it ends', async t => {
+test('after outages there is one listening connection', async t => {
   watchForCrashes(t);
   const postgres = await newPostgres(t);
   await postgres.start();
-  const { io, logged } = await start(t, postgres.url);
-  const client = Reflect.get(io.of('/').adapter, 'client') as PubSubClient; // private; it makes the connections
-  let planned = 0;
-  const ended = new Promise<void>(resolve => {
-    client.scheduleReconnection = () => {
-      planned++; // what it would do in 1 to 3 s is done here
-      resolve();
-    };
-  });
+  const { logs, logged, app } = await start(t, postgres.url);
   const admin = await clientOf(t, postgres.url);
-  await admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`);
-  await ended;
-  // a connection that ends before it listens is replaced twice: since it has ended, and since it could not listen
-  await client.initClient();
-  await client.initClient();
+  const listening = `FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query ~ '^(UN)?LISTEN|^SELECT 1$'`;
+  for (const outage of [1, 2]) {
+    await admin.query(`SELECT pg_terminate_backend(pid) ${listening}`);
+    while (logs.filter(line => BACK.test(line)).length < outage) await next(app, 'captured');
+  }
   await logged(BACK);
-  const listening = `SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`;
-  while ((await admin.query(listening)).rowCount !== 1);
-  assert.equal(planned, 1);
+  while ((await admin.query(`SELECT 1 ${listening}`)).rowCount !== 1);
 });
-
-/** What `@socket.io/postgres-adapter` does not export. */
-interface PubSubClient {
-  scheduleReconnection(): void;
-  initClient(): Promise<void>;
-}
 
 interface Client {
   connect(): Promise<void>;

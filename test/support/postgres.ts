@@ -2,11 +2,11 @@
 import { execFile, execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import { chown, mkdtemp, rm } from 'node:fs/promises';
+import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import type { Lifetime } from './cluster';
 import { freePort } from './port';
 
 export interface PostgresServer {
@@ -18,20 +18,44 @@ export interface PostgresServer {
   /** Stops it and all of its processes where they stand. */
   pause(): void;
   resume(): void;
+  /** A standby that follows it, which has not been started. */
+  newStandby(): Promise<PostgresServer>;
+  /** A PgBouncer that leads to it. */
+  startPgBouncer(mode: 'session' | 'transaction'): Promise<PgBouncer>;
 }
 
+export interface PgBouncer {
+  readonly url: string;
+  /** Starts it anew with another mode, on the same port. */
+  restart(mode: 'session' | 'transaction'): Promise<void>;
+}
+
+type User = ReturnType<typeof userOf>;
+
 /** One that has not been started. */
-export async function newPostgres(t: TestContext): Promise<PostgresServer> {
+export async function newPostgres(t: Lifetime): Promise<PostgresServer> {
+  const { folder, user } = await newFolder();
+  const data = join(folder, 'data');
+  const init = ['-D', data, '-U', 'test', '-A', 'trust', '-N', '-E', 'UTF8', '--no-locale'];
+  await promisify(execFile)(join(binaries(), 'initdb'), init, { ...user, cwd: folder });
+  // those users have to show a password
+  const rules = join(data, 'pg_hba.conf');
+  await writeFile(rules, `host all secretive 127.0.0.1/32 scram-sha-256\n${await readFile(rules, 'utf8')}`);
+  return serverOf(t, folder, user);
+}
+
+/** Programs of PostgreSQL refuse to run as root. */
+async function newFolder(): Promise<{ folder: string; user: User }> {
   const folder = await mkdtemp(join(tmpdir(), 'postgres-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  const user = process.getuid?.() === 0 ? userOf('postgres') : {}; // it refuses to run as root
+  const user = process.getuid?.() === 0 ? userOf('postgres') : {};
   if (user.uid !== undefined && user.gid !== undefined) await chown(folder, user.uid, user.gid);
+  return { folder, user };
+}
+
+/** @param folder has the data in `data` */
+async function serverOf(t: Lifetime, folder: string, user: User): Promise<PostgresServer> {
   const data = join(folder, 'data');
   const bin = binaries();
-  await promisify(execFile)(join(bin, 'initdb'), ['-D', data, '-U', 'test', '-A', 'trust', '-N', '-E', 'UTF8', '--no-locale'], {
-    ...user,
-    cwd: folder,
-  });
   const port = await freePort();
   const args = ['-D', data, '-p', String(port), '-k', folder, '-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off'];
   let server: ChildProcess | undefined;
@@ -52,13 +76,24 @@ export async function newPostgres(t: TestContext): Promise<PostgresServer> {
     server.kill('SIGINT'); // https://www.postgresql.org/docs/current/server-shutdown.html
     await exit;
   };
-  t.after(kill);
+  t.after(async () => {
+    await kill();
+    await rm(folder, { recursive: true, force: true });
+  });
   return {
     url: `postgres://test@127.0.0.1:${port}/postgres`,
     kill,
     stop,
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
+    async newStandby() {
+      const { folder: other } = await newFolder();
+      const from = ['-h', '127.0.0.1', '-p', String(port), '-U', 'test'];
+      const copy = ['-D', join(other, 'data'), '--write-recovery-conf', '--checkpoint=fast', '--no-sync'];
+      await promisify(execFile)(join(bin, 'pg_basebackup'), [...from, ...copy], { ...user, cwd: other });
+      return serverOf(t, other, user);
+    },
+    startPgBouncer: async mode => startPgBouncer(t, port, mode),
     async start() {
       await rm(join(data, 'postmaster.pid'), { force: true }); // of one that was killed
       const started = spawn(join(bin, 'postgres'), args, { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
@@ -69,11 +104,51 @@ export async function newPostgres(t: TestContext): Promise<PostgresServer> {
         started.once('exit', () => reject(new Error(`postgres ended: ${output}`)));
         started.stderr.on('data', (chunk: Buffer) => {
           output = (output + chunk.toString()).slice(-10_000);
-          if (output.includes('ready to accept connections')) resolve();
+          if (/ready to accept (?:read-only )?connections/.test(output)) resolve();
         });
       });
     },
   };
+}
+
+async function startPgBouncer(t: Lifetime, upstream: number, first: 'session' | 'transaction'): Promise<PgBouncer> {
+  const { folder, user } = await newFolder();
+  const port = await freePort();
+  const config = join(folder, 'pgbouncer.ini');
+  let bouncer: ChildProcess | undefined;
+  const stop = async (): Promise<void> => {
+    if (!bouncer) return;
+    const exit = once(bouncer, 'exit');
+    bouncer.kill('SIGKILL');
+    await exit;
+  };
+  const restart = async (mode: string): Promise<void> => {
+    await stop();
+    const lines = ['[databases]', `postgres = host=127.0.0.1 port=${upstream} user=test`, '[pgbouncer]', 'listen_addr = 127.0.0.1'];
+    await writeFile(config, [...lines, `listen_port = ${port}`, 'unix_socket_dir =', 'auth_type = any', `pool_mode = ${mode}`].join('\n'));
+    const started = spawn('pgbouncer', [config], {
+      ...user,
+      cwd: folder,
+      env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    bouncer = started;
+    let output = '';
+    await new Promise<void>((resolve, reject) => {
+      started.once('error', reject);
+      started.once('exit', () => reject(new Error(`pgbouncer ended: ${output}`)));
+      started.stderr.on('data', (chunk: Buffer) => {
+        output = (output + chunk.toString()).slice(-10_000);
+        if (output.includes('process up')) resolve();
+      });
+    });
+  };
+  t.after(async () => {
+    await stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  await restart(first);
+  return { url: `postgres://test@127.0.0.1:${port}/postgres`, restart };
 }
 
 /** Debian keeps its programs out of the PATH. */

@@ -1,4 +1,4 @@
-/** The package `pg`, as far as it is used here: it comes with the adapter, and may be of several versions. */
+/** The packages `pg` and `@msgpack/msgpack`, as far as they are used here: they come with the adapter, and may be of several versions. */
 import type { EventEmitter } from 'node:events';
 
 export interface Pg {
@@ -6,14 +6,18 @@ export interface Pg {
   readonly Pool: new (options: object) => PgPool;
 }
 
+interface Rows<Row> {
+  readonly rows: readonly Row[];
+}
+
 export interface PgClient extends EventEmitter {
   connect(): Promise<unknown>;
-  query(text: string, values?: unknown[]): Promise<unknown>;
+  query<Row = object>(text: string, values?: unknown[]): Promise<Rows<Row>>;
   end(): Promise<void>;
 }
 
 export interface PgPool extends EventEmitter {
-  query(text: string, values?: unknown[]): Promise<unknown>;
+  query<Row = object>(text: string, values?: unknown[]): Promise<Rows<Row>>;
   end(): Promise<void>;
 }
 
@@ -22,16 +26,13 @@ export interface Notification {
   readonly payload?: string;
 }
 
-/** Closes a connection at once, whatever it is doing. */
-export function destroy(client: PgClient | undefined): void {
-  const connection = client && (Reflect.get(client, 'connection') as { stream?: { destroy(): void } } | undefined); // private
-  connection?.stream?.destroy();
+export interface MessagePack {
+  encode(value: unknown): Uint8Array;
+  decode(bytes: Uint8Array): unknown;
 }
 
-/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
-export const UNIQUE_VIOLATION = '23505';
-
-/** Whether the database is there and refuses a query. It is not there where it has no connection left, shuts down or is not up yet. */
-export function isSqlError(error: unknown): error is Error & { code: string } {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^(?!08|53|57)[0-9A-Z]{5}$/.test(error.code);
+/** As https://www.postgresql.org/docs/current/errcodes-appendix.html lists them. Undefined where PostgreSQL has not answered. */
+export function sqlStateOf(error: Error): string | undefined {
+  const { code } = error as { code?: unknown }; // of pg, or of Node
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }

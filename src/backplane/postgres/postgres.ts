@@ -1,182 +1,191 @@
 /** PostgreSQL as the backplane. */
 import { randomBytes } from 'node:crypto';
-import { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Namespace } from 'socket.io';
-import type { ClusterAdapter } from 'socket.io-adapter';
 import type { DatabaseSettings } from '../../config/adapter';
 import type { AdapterFactory } from '../../config/options';
 import type { Logger } from '../../egg';
-import { toError } from '../../errors';
+import type { OutageCode } from '../../errors';
+import { isMissed } from '../cluster-message';
 import { closeInTime, DatabaseBackplane } from '../database';
 import { CONNECT_TIMEOUT } from '../pulsed-backplane';
-import { inOrder, isForAdapter } from './notifications';
-import { destroy, isSqlError, type Notification, type Pg, type PgClient, type PgPool, UNIQUE_VIOLATION } from './pg';
+import { PostgresAdapter } from './adapter';
+import { Delivery } from './delivery';
+import { Listener } from './listener';
+import { channelOf, type Message } from './messages';
+import type { MessagePack, Notification, Pg, PgPool } from './pg';
+import { Publisher } from './publisher';
 import { Queries } from './queries';
-import { postgresInternals } from '../../internals/adapters';
-
-/** What `@socket.io/postgres-adapter` exports. */
-export interface PostgresPackage {
-  createAdapter(pool: object, options: object): (nsp: Namespace) => ClusterAdapter;
-}
-
-/** How long a query may take, in ms. An outage is noticed sooner; this ends queries whose connection has lost them. */
-const QUERY_TIMEOUT = 5000;
-/** Bytes. PostgreSQL takes notifications of less than 8000, and the adapter's own default is 8000. */
-const MAX_NOTIFICATION = 7999;
-/** How long until listening is tried again, in ms. */
-const RETRY_DELAY = 250;
+import { Reader } from './reader';
+import { FailedQuery, meaningOf, OVERFLOW, POOLER, problemOf, refusalOf, refusedConnectionOf } from './refused';
+import { connectionOptions, nameOf, settingsOf } from './settings';
+import { Table } from './table';
 
 export class PostgresBackplane extends DatabaseBackplane {
   readonly createAdapter: AdapterFactory;
   readonly requestsTimeout: number;
-  readonly #pg: Pg;
-  readonly #connection: object;
-  readonly #table: string;
-  readonly #channelPrefix: string;
+  readonly #prefix: string;
   readonly #pulseChannel: string;
   readonly #pool: PgPool;
-  readonly #adapters = new Set<ClusterAdapter>();
-  /** The one connection that receives what others send. */
-  #listener: PgClient | undefined;
-  #listenedAt = 0;
-  /** Errors of queries, which are no errors of the adapter or of a message. */
-  readonly #queryErrors = new WeakSet<object>();
-  #hasTable = false;
-  readonly #closing = new AbortController();
+  readonly #queries: Queries;
+  readonly #publisher: Publisher;
+  readonly #listener: Listener;
+  readonly #delivery: Delivery;
+  readonly #reader: Reader;
+  readonly #table: Table;
+  /** By the names of their namespaces. */
+  readonly #adapters = new Map<string, PostgresAdapter>();
 
-  /** @param path where the package has been found: pg comes with it */
-  constructor({ options }: DatabaseSettings, logger: Logger, { createAdapter }: PostgresPackage, path: string) {
+  /** @param path where `@socket.io/postgres-adapter` has been found: the packages that are used here come with it */
+  constructor({ options }: DatabaseSettings, logger: Logger, path: string) {
     const { connection, requestsTimeout = 5000, ...others } = options;
-    super(`PostgreSQL${addressOf(connection)}`, 'IO_DATABASE_DOWN', logger);
-    this.#pg = createRequire(path)('pg') as Pg;
-    this.#connection = {
-      connectionTimeoutMillis: CONNECT_TIMEOUT,
-      query_timeout: QUERY_TIMEOUT,
-      keepAlive: true,
-      ...(typeof connection === 'string' ? { connectionString: connection } : (connection as object)), // the config has been checked
-    };
+    super(nameOf(connection), 'IO_DATABASE_DOWN', logger);
+    const load = createRequire(path);
+    const pg = load('pg') as Pg;
+    const messagePack = load('@msgpack/msgpack') as MessagePack;
     this.requestsTimeout = requestsTimeout;
-    const { channelPrefix = 'socket.io', tableName = 'socket_io_attachments', payloadThreshold = MAX_NOTIFICATION } = others;
-    this.#table = String(tableName);
-    this.#channelPrefix = String(channelPrefix);
-    const pulse = `pulse-${randomBytes(6).toString('hex')}`; // PostgreSQL wants it short
-    this.#pulseChannel = this.channelOf(pulse);
-    this.#pool = new this.#pg.Pool(this.#connection);
-    this.#pool.on('error', (error: Error) => this.beginOutage(error)); // of a connection that is idle
-    const queries = new Queries(this.#pool, this.#queryErrors);
-    const pool = { query: queries.query.bind(queries), connect: () => this.#listen() };
-    const threshold = Math.min(Number(payloadThreshold), MAX_NOTIFICATION);
-    const create = createAdapter(pool, {
-      ...others,
-      payloadThreshold: threshold,
-      errorHandler: (error: Error) => this.onPublishError(error),
+    const { prefix, table, threshold, cleanupInterval } = settingsOf(others);
+    this.#prefix = prefix;
+    this.#pulseChannel = this.channelOf(`pulse-${randomBytes(6).toString('hex')}`);
+    const reach = connectionOptions(connection);
+    this.#pool = new pg.Pool(reach);
+    this.#pool.on('error', () => {}); // of a connection that is idle, and is replaced: whether PostgreSQL is there, pulses say
+    this.#queries = new Queries(this.#pool, table, cleanupInterval);
+    this.#table = new Table(this.#queries, cleanupInterval, failure => this.#onFailure(failure));
+    this.#reader = new Reader({
+      queries: this.#queries,
+      messagePack,
+      inbox: this.inbox,
+      onMessage: message => this.#adapters.get(message.nsp)?.receive(message),
+      onFailure: failure => this.#onFailure(failure),
     });
-    this.createAdapter = nsp => {
-      const adapter = create(nsp);
-      this.#adapters.add(adapter);
-      // its client listens to a channel for each namespace, and does so again when it has to reconnect
-      postgresInternals(adapter).client.addNamespace(pulse);
-      return adapter;
-    };
+    this.#publisher = new Publisher({
+      queries: this.#queries,
+      messagePack,
+      prefix,
+      threshold,
+      onFailure: (failure, message) => this.#onFailure(failure, message),
+      onOverflow: message => this.refuse({ ...OVERFLOW, losesMessage: isMissed(message) }),
+      onDrain: () => this.permit(OVERFLOW.problem),
+    });
+    this.#listener = new Listener(pg, reach, {
+      onNotification: notification => this.#onNotification(notification),
+      onError: error => this.#onConnectionError(error),
+      onRefused: (channel, error) => this.#onFailure(new FailedQuery('LISTEN', channel, error)),
+      onComplete: () => {
+        this.permit(problemOf('LISTEN'));
+        this.pulse();
+      },
+    });
+    this.#delivery = new Delivery(this.#listener, () => this.#onNothingDelivered());
+    this.#listener.listen(this.#pulseChannel);
+    this.createAdapter = nsp => this.#createAdapter(nsp, others);
+    void this.#listener.start();
   }
 
   channelOf(nsp: string): string {
-    return `${this.#channelPrefix}#${nsp}`;
+    return channelOf(this.#prefix, nsp);
+  }
+
+  protected override get isComplete(): boolean {
+    return this.#listener.isComplete;
   }
 
   protected override onContact(): void {
-    for (const adapter of this.#adapters) void adapter.init(); // tells the others that it is here, and they answer
+    for (const adapter of this.#adapters.values()) adapter.init(); // tells the others that it is here, and they answer
+  }
+
+  protected override beginOutage(error: Error, problem?: string, code?: OutageCode): void {
+    super.beginOutage(error, problem, code);
+    for (const message of this.isClosed ? [] : this.#publisher.drop()) if (isMissed(message)) this.countLost();
   }
 
   protected async ping(pulse: number): Promise<void> {
-    if (!this.#hasTable) await this.#createTable();
-    await this.#pool.query('SELECT pg_notify($1, $2)', [this.#pulseChannel, String(pulse)]);
+    if (!this.#listener.isConnected) {
+      if (this.#listener.isLockedOut) this.onPulseRefused();
+      return;
+    }
+    await this.#table.open(); // what is emitted after the boot may need it
+    try {
+      await this.#queries.notify(this.#pulseChannel, String(pulse));
+    } catch (error) {
+      const failure = error as FailedQuery; // queries throw no other
+      if (meaningOf(failure.cause) === 'refused') this.onPulseRefused();
+      this.#onFailure(failure);
+      return;
+    }
+    this.permit(problemOf('NOTIFY'));
+    if (this.#listener.isRefused) this.onPulseRefused(); // it may not come back
+    await this.#delivery.onTaken();
   }
 
-  /** The adapter replaces a connection that ends. One that has just been made has yet to answer. */
   protected reconnect(): void {
-    if (performance.now() - this.#listenedAt > CONNECT_TIMEOUT) destroy(this.#listener);
+    this.#listener.replace(CONNECT_TIMEOUT);
   }
 
   protected async disconnect(): Promise<void> {
-    this.#closing.abort();
-    await closeInTime(Promise.all([this.#pool.end(), this.#listener?.end()]));
-    destroy(this.#listener);
+    this.#table.close();
+    await closeInTime(Promise.all([this.#publisher.flush().then(async () => this.#pool.end()), this.#listener.close()]));
+    this.#listener.destroy();
   }
 
-  /** Tries until it listens, or the app closes: the adapter would try again after up to 3 s, and for ever. */
-  async #listen(): Promise<PgClient> {
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      try {
-        return await this.#tryToListen();
-      } catch (error) {
-        this.beginOutage(toError(error));
-        await wait(RETRY_DELAY, undefined, { signal, ref: false }).catch(() => {});
-      }
-    }
-    return new Promise(() => {});
-  }
-
-  /** Uses a connection of its own: the adapter would not give back to the pool those that have ended. */
-  async #tryToListen(): Promise<PgClient> {
-    this.#listener?.removeAllListeners('end'); // the adapter would replace it once more
-    destroy(this.#listener);
-    const client = new this.#pg.Client(this.#connection);
-    this.#listener = client;
-    client.on('error', (error: Error) => this.beginOutage(error));
-    client.on('end', () => this.beginOutage(new Error('the connection was closed')));
-    client.on('notification', ({ channel, payload }: Notification) => {
-      if (channel === this.#pulseChannel) this.onPulse(Number(payload));
+  #createAdapter(nsp: Namespace, options: object): PostgresAdapter {
+    const channel = this.channelOf(nsp.name);
+    const adapter = new PostgresAdapter(nsp, options, {
+      publish: message => this.#publish(message),
+      onClose: closed => {
+        if (this.#adapters.get(nsp.name) === closed) this.#adapters.delete(nsp.name);
+        if (![...this.#adapters.keys()].some(name => this.channelOf(name) === channel)) this.#listener.unlisten(channel);
+      },
     });
-    await client.connect();
-    this.#listenedAt = performance.now();
-    return Object.assign(client, {
-      release: () => void client.end(), // as a client of a pool has it
-      on: (event: string, listener: (arg: unknown) => Promise<void>) =>
-        EventEmitter.prototype.on.call(client, event, event === 'notification' ? this.#checked(listener) : listener),
-    });
+    this.#adapters.set(nsp.name, adapter);
+    this.#listener.listen(channel);
+    return adapter;
   }
 
-  #checked(read: (notification: Notification) => Promise<void>): (notification: Notification) => void {
-    const readInOrder = inOrder(read);
-    return notification => {
-      const { channel } = notification;
-      if (channel === this.#pulseChannel) return;
-      if (isForAdapter(notification))
-        void readInOrder(notification); // the adapter catches what it throws
-      else this.inbox.drop(channel);
-    };
+  #publish(message: Message): void {
+    this.#reader.ignore(message.uid);
+    if (!this.isDown) this.#publisher.publish(message);
+    else if (isMissed(message)) this.countLost();
   }
 
-  async #createTable(): Promise<void> {
-    try {
-      await this.#pool.query(
-        `CREATE TABLE IF NOT EXISTS ${this.#table} (id bigserial UNIQUE, created_at timestamptz DEFAULT NOW(), payload bytea)`,
-      );
-    } catch (error) {
-      if (!isSqlError(error)) throw error;
-      const problem = '[egg-socket.io] the table %s cannot be made; where there is none, binary emits and large ones stay on this server:';
-      if (error.code !== UNIQUE_VIOLATION) this.logger.error(problem, this.#table, error); // another server makes it at the same time
+  #onNotification({ channel, payload = '' }: Notification): void {
+    if (channel !== this.#pulseChannel) {
+      this.#reader.read(channel, payload);
+      return;
     }
-    this.#hasTable = true;
+    this.#delivery.onPulse();
+    this.permit(POOLER.problem);
+    this.onPulse(Number(payload));
   }
 
-  /** Also called with the errors of the adapter, and of a message that it has read in the table. */
-  override onPublishError(error: Error): void {
-    if (!this.#queryErrors.has(error)) this.inbox.fail(this.#table, error);
-    else if (isSqlError(error)) this.logger.error('[egg-socket.io] PostgreSQL refuses a message:', error);
+  #onNothingDelivered(): void {
+    this.refuse(POOLER);
+    this.onPulseRefused();
+    this.#listener.replace(); // what is in between may have been set up otherwise meanwhile
+  }
+
+  #onConnectionError(error: Error): void {
+    const refused = refusedConnectionOf(error);
+    if (refused) this.refuseAll(error, refused.problem, refused.remedy);
     else this.beginOutage(error);
   }
-}
 
-/** For the log, without the password. */
-function addressOf(connection: unknown): string {
-  if (typeof connection !== 'string') {
-    const { host = '127.0.0.1', port = 5432 } = connection as { host?: string; port?: number }; // an object: the config has been checked
-    return ` at ${host}:${port}`;
+  /** @param message that is lost by it */
+  #onFailure(failure: FailedQuery, message?: Message): void {
+    const { statement, place, cause } = failure;
+    const losesMessage = message !== undefined && isMissed(message);
+    switch (meaningOf(cause)) {
+      case 'lost':
+        if (losesMessage) this.countLost();
+        this.beginOutage(cause);
+        break;
+      case 'value':
+        this.inbox.fail(place, failure);
+        break;
+      case 'refused':
+        if (this.#listener.isConnected) this.refuse(refusalOf(failure, losesMessage, this.#queries.retryOf(statement)));
+        else if (losesMessage) this.countLost(); // why there is no connection, the listener says
+    }
   }
-  return URL.canParse(connection) ? ` at ${new URL(connection).host}` : '';
 }

@@ -1,62 +1,101 @@
-/**
- * The queries of the adapter. Messages leave in order, over whichever connection of the pool: a large one is two queries, of which
- * the second says where to find what the first has stored, and what comes after it must not overtake it.
- */
+/** All statements but LISTEN. Those with bytes, and large ones, go through a table. */
 import { toError } from '../../errors';
-import type { PgPool } from './pg';
+import { type PgPool, sqlStateOf } from './pg';
+import { FailedQuery, type Statement } from './refused';
 
+/** SQLSTATEs: another server makes the table at the same time. */
+const MADE_MEANWHILE: ReadonlySet<unknown> = new Set(['23505', '42P07']);
+
+/** All of them reject with a FailedQuery. */
 export class Queries {
   readonly #pool: PgPool;
-  readonly #errors: WeakSet<object>;
-  /** For each message that is stored and not announced yet, by its id: what lets the next message go. */
-  readonly #stored = new Map<unknown, () => void>();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #table: string;
+  readonly #lifetime: number;
 
-  /** @param errors collects the errors of queries, to tell them from those of the adapter */
-  constructor(pool: PgPool, errors: WeakSet<object>) {
+  /** @param lifetime how long rows stay in the table, in ms */
+  constructor(pool: PgPool, table: string, lifetime: number) {
     this.#pool = pool;
-    this.#errors = errors;
+    this.#table = table;
+    this.#lifetime = lifetime;
   }
 
-  async query(text: string, values?: unknown[]): Promise<unknown> {
+  async notify(channel: string, payload: string): Promise<void> {
+    await this.#query('NOTIFY', channel, 'SELECT pg_notify($1, $2)', [channel, payload]);
+  }
+
+  /** Returns the id of the new row. */
+  async insert(payload: Uint8Array | null): Promise<string> {
+    const text = `INSERT INTO ${this.#table} (payload) VALUES ($1) RETURNING id`;
+    const [row] = await this.#query<{ id: unknown }>('INSERT', this.#table, text, [payload]);
+    return String(row?.id); // it has just been made
+  }
+
+  /** Returns what is in a row. Undefined where it is gone. */
+  async select(id: string): Promise<Uint8Array | undefined> {
+    const text = `SELECT payload FROM ${this.#table} WHERE id = $1`;
+    const [row] = await this.#query<{ payload: Uint8Array | null }>('SELECT', this.#table, text, [id]);
+    return row?.payload ?? undefined;
+  }
+
+  async deleteOld(): Promise<void> {
+    const text = `DELETE FROM ${this.#table} WHERE created_at < now() - interval '${this.#lifetime} milliseconds'`;
+    await this.#query('DELETE', this.#table, text);
+  }
+
+  /** Makes the table if there is none, and tries all that it is for. */
+  async openTable(): Promise<void> {
     try {
-      return await this.#queryInTurn(text, values);
+      await this.#tryInsert();
+    } catch (error) {
+      if ((error as FailedQuery).statement !== 'CREATE TABLE') throw error; // it throws no other
+      await this.#createTable();
+      await this.#tryInsert();
+    }
+    await this.#trySelect();
+    await this.deleteOld();
+  }
+
+  /** Tries once more what has been refused. Undefined where others do so. */
+  retryOf(statement: Statement): (() => Promise<void>) | undefined {
+    switch (statement) {
+      case 'CREATE TABLE':
+        return async () => this.openTable();
+      case 'INSERT':
+        return async () => this.#tryInsert();
+      case 'SELECT':
+        return async () => this.#trySelect();
+      case 'DELETE':
+        return async () => this.deleteOld();
+      case 'LISTEN': // the listener does
+      case 'NOTIFY': // pulses do
+    }
+    return undefined;
+  }
+
+  /** Makes a row that nobody is told of: also the sequence of the ids has rights. */
+  async #tryInsert(): Promise<void> {
+    await this.insert(null);
+  }
+
+  async #trySelect(): Promise<void> {
+    await this.select('0');
+  }
+
+  async #createTable(): Promise<void> {
+    const text = `CREATE TABLE IF NOT EXISTS ${this.#table} (id bigserial UNIQUE, created_at timestamptz DEFAULT NOW(), payload bytea)`;
+    try {
+      await this.#query('CREATE TABLE', this.#table, text);
+    } catch (error) {
+      if (!MADE_MEANWHILE.has(sqlStateOf((error as FailedQuery).cause))) throw error; // it throws no other
+    }
+  }
+
+  async #query<Row>(statement: Statement, place: string, text: string, values?: unknown[]): Promise<readonly Row[]> {
+    try {
+      const { rows } = await this.#pool.query<Row>(text, values);
+      return rows;
     } catch (thrown) {
-      const error = toError(thrown);
-      this.#errors.add(error);
-      throw error;
+      throw new FailedQuery(statement, place, toError(thrown));
     }
   }
-
-  async #queryInTurn(text: string, values: unknown[] = []): Promise<unknown> {
-    if (text.startsWith('INSERT')) return this.#store(text, values);
-    if (!text.includes('pg_notify')) return this.#pool.query(text, values);
-    const id = attachmentOf(values[1]);
-    const announced = this.#stored.get(id);
-    if (announced) {
-      this.#stored.delete(id);
-      return this.#pool.query(text, values).finally(announced);
-    }
-    const sent = this.#last.then(() => this.#pool.query(text, values));
-    this.#last = sent.catch(() => {}); // the caller handles it
-    return sent;
-  }
-
-  #store(text: string, values: unknown[]): Promise<unknown> {
-    const stored = this.#last.then(() => this.#pool.query(text, values));
-    this.#last = stored.then(
-      result =>
-        new Promise<void>(announced => {
-          const { rows } = result as { rows: { id: unknown }[] }; // the statement returns it
-          this.#stored.set(String(rows[0]?.id), announced);
-        }),
-      () => {}, // the caller handles it
-    );
-    return stored;
-  }
-}
-
-function attachmentOf(payload: unknown): string | undefined {
-  if (typeof payload !== 'string' || payload.length > 200 || !payload.includes('"attachmentId"')) return undefined;
-  return (JSON.parse(payload) as { attachmentId?: string }).attachmentId; // of the adapter; pg has large numbers as strings
 }

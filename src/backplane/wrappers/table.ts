@@ -8,7 +8,6 @@ import type { Adapter, ClusterAdapter } from 'socket.io-adapter';
 import { answerSafely } from './answer-safely';
 import type { Backplane } from '../backplane';
 import { checkDocuments, checkMessages } from './check-messages';
-import { countLost } from './count-lost';
 import { broadcastHere, deliverLocallyFirst } from './deliver-locally';
 import type { Deprecations } from '../../deprecated/deprecations';
 import { encodeOnce, refuseFirst } from './encode-once';
@@ -117,12 +116,6 @@ const WRAPPERS: readonly Wrapper[] = [
     name: 'publishAside', // The same for MongoDB's adapter, with its answers, and with the count of what is lost in an outage.
     kinds: ['mongo'],
     wrap: ({ adapter, backplane, interop }: ServerSetup) => publishAside(adapter, backplane, interop),
-  },
-  {
-    // In an outage nothing is sent, and what is not is counted. Redis's clients count what they have not sent.
-    name: 'countLost',
-    kinds: ['postgres'],
-    wrap: ({ adapter, backplane }: ServerSetup) => countLost(adapter, backplane),
   },
   {
     // Questions to other servers fail when these cannot be asked. The hub's adapter does so by itself.

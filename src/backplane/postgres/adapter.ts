@@ -1,0 +1,46 @@
+/** The adapter of a namespace: Socket.IO's for clusters, whose messages PostgreSQL carries. */
+import type { Namespace } from 'socket.io';
+import { ClusterAdapterWithHeartbeat, type ClusterMessage, type ClusterResponse } from 'socket.io-adapter';
+import type { Message } from './messages';
+
+interface Transport {
+  publish(message: Message): void;
+  /** Called when the namespace is gone. */
+  onClose(adapter: PostgresAdapter): void;
+}
+
+export class PostgresAdapter extends ClusterAdapterWithHeartbeat {
+  readonly #transport: Transport;
+
+  constructor(nsp: Namespace, options: object, transport: Transport) {
+    super(nsp, options);
+    this.#transport = transport;
+  }
+
+  get name(): string {
+    return (this.nsp as Namespace).name; // declared as any
+  }
+
+  isOwn(uid: unknown): boolean {
+    return uid === this.uid;
+  }
+
+  receive(message: Message): void {
+    this.onMessage(message as ClusterMessage); // a wrapper checks that it is one
+  }
+
+  override close(): void {
+    super.close(); // tells the others
+    this.#transport.onClose(this);
+  }
+
+  protected async doPublish(message: ClusterMessage): Promise<string> {
+    this.#transport.publish(message);
+    return Promise.resolve(''); // there is no recovery
+  }
+
+  protected async doPublishResponse(_requester: string, response: ClusterResponse): Promise<void> {
+    this.#transport.publish(response);
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,170 @@
+/** The one connection that hears what others send. It is made again whenever it ends, with all that it listens to. */
+import { Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { toError } from '../../errors';
+import { asIdentifier } from './messages';
+import type { Notification, Pg, PgClient } from './pg';
+import { meaningOf, StandbyError } from './refused';
+
+/** How long until the connection is made again, in ms. */
+const RECONNECT_DELAY = 250;
+/** How long until PostgreSQL is asked again for what it has refused, in ms. */
+const RETRY_DELAY = 1000;
+
+interface Events {
+  onNotification(notification: Notification): void;
+  /** The connection cannot be made, or has ended. */
+  onError(error: Error): void;
+  /** A LISTEN is refused. It is tried again. */
+  onRefused(channel: string, error: Error): void;
+  /** All LISTENs stand. */
+  onComplete(): void;
+}
+
+export class Listener {
+  readonly #connect: (stream: Socket) => PgClient;
+  readonly #events: Events;
+  readonly #closing = new AbortController();
+  readonly #channels = new Set<string>();
+  /** Those of them to which nothing listens yet. */
+  readonly #missing = new Set<string>();
+  readonly #refused = new Set<string>();
+  #client: PgClient | undefined;
+  /** Of the client: to end it at once, whatever it is doing. */
+  #stream: Socket | undefined;
+  #isLockedOut = false;
+  /** Whether it is ended for another one to be made. */
+  #isReplaced = false;
+  #connectedAt = 0;
+  #lastQuery: Promise<unknown> = Promise.resolve();
+
+  constructor(pg: Pg, options: object, events: Events) {
+    this.#connect = stream => new pg.Client({ ...options, stream });
+    this.#events = events;
+  }
+
+  /** Whether all LISTENs stand. */
+  get isComplete(): boolean {
+    return this.#client !== undefined && this.#missing.size === 0;
+  }
+
+  get isConnected(): boolean {
+    return this.#client !== undefined;
+  }
+
+  /** Whether PostgreSQL answers, and this connection is of no use. */
+  get isLockedOut(): boolean {
+    return this.#isLockedOut;
+  }
+
+  /** Whether PostgreSQL has refused a LISTEN, and none stands instead. */
+  get isRefused(): boolean {
+    return this.#refused.size > 0;
+  }
+
+  async start(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      this.#isReplaced = false;
+      const error = await this.#run().catch(toError);
+      this.#client = undefined;
+      this.#refused.clear();
+      this.#stream?.destroy();
+      if (signal.aborted) return;
+      this.#isLockedOut = meaningOf(error) === 'refused';
+      if (!this.#isReplaced) this.#events.onError(error);
+      await wait(this.#isLockedOut ? RETRY_DELAY : RECONNECT_DELAY, undefined, { signal, ref: false }).catch(() => {});
+    }
+  }
+
+  listen(channel: string): void {
+    if (this.#channels.has(channel)) return;
+    this.#channels.add(channel);
+    this.#missing.add(channel);
+    if (this.#client) void this.#listenTo(this.#client, channel);
+  }
+
+  unlisten(channel: string): void {
+    this.#channels.delete(channel);
+    this.#missing.delete(channel);
+    this.#refused.delete(channel);
+    this.#query(`UNLISTEN ${asIdentifier(channel)}`).catch(() => {}); // what comes all the same is for nobody
+  }
+
+  /** Resolves once PostgreSQL has answered over this connection: what it had to deliver before has come. */
+  async ping(): Promise<void> {
+    await this.#query('SELECT 1');
+  }
+
+  /** Ends the connection, for another one to be made. @param age in ms: a younger one stays */
+  replace(age = 0): void {
+    if (!this.#client || performance.now() - this.#connectedAt < age) return;
+    this.#isReplaced = true;
+    this.#stream?.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#client?.end();
+  }
+
+  destroy(): void {
+    this.#stream?.destroy();
+  }
+
+  /** Resolves with the reason why the connection has ended. */
+  async #run(): Promise<Error> {
+    const stream = new Socket();
+    this.#stream = stream;
+    this.#lastQuery = Promise.resolve();
+    const client = this.#connect(stream);
+    let reason: Error | undefined;
+    client.on('error', (error: Error) => (reason ??= error));
+    const ended = new Promise<Error>(resolve => client.on('end', () => resolve(reason ?? new Error('the connection was closed'))));
+    client.on('notification', (notification: Notification) => this.#events.onNotification(notification));
+    await client.connect();
+    if (await isStandby(client)) throw new StandbyError('pg_is_in_recovery() is true');
+    this.#isLockedOut = false;
+    this.#connectedAt = performance.now();
+    for (const channel of this.#channels) this.#missing.add(channel);
+    this.#client = client;
+    for (const channel of this.#channels) void this.#listenTo(client, channel);
+    const retry = setInterval(() => {
+      for (const channel of this.#missing) void this.#listenTo(client, channel);
+    }, RETRY_DELAY).unref();
+    return ended.finally(() => clearInterval(retry));
+  }
+
+  /** One after the other, as `pg` wants it. */
+  async #query(text: string): Promise<void> {
+    const client = this.#client;
+    const done = this.#lastQuery.then(async () => client?.query(text));
+    this.#lastQuery = done.catch(() => {}); // the caller handles it
+    await done;
+  }
+
+  async #listenTo(client: PgClient, channel: string): Promise<void> {
+    try {
+      await this.#query(`LISTEN ${asIdentifier(channel)}`);
+    } catch (thrown) {
+      const error = toError(thrown);
+      const meaning = meaningOf(error);
+      if (meaning === 'refused') this.#refused.add(channel);
+      if (meaning !== 'lost') this.#events.onRefused(channel, error);
+      if (meaning !== 'value') return; // a name that this database does not take is of no use later either
+    }
+    this.#refused.delete(channel);
+    if (client === this.#client && this.#missing.delete(channel) && this.#missing.size === 0) this.#events.onComplete();
+  }
+}
+
+/** What refuses to say is none. */
+async function isStandby(client: PgClient): Promise<boolean> {
+  try {
+    const { rows } = await client.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
+    return rows[0]?.standby === true;
+  } catch (error) {
+    if (meaningOf(toError(error)) === 'lost') throw error;
+    return false;
+  }
+}

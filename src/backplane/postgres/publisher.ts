@@ -1,0 +1,95 @@
+/** What this server sends: in order, since a large message is two statements, and what comes after it must not overtake it. */
+import { asNotification, channelOf, headerOf, type Message } from './messages';
+import type { MessagePack } from './pg';
+import type { Queries } from './queries';
+import { type FailedQuery, meaningOf } from './refused';
+
+/** How much may wait to be sent, in bytes: PostgreSQL takes one message after the other. */
+const MAX_WAITING = 32 * 1024 * 1024;
+
+interface Options {
+  readonly queries: Queries;
+  readonly messagePack: MessagePack;
+  /** What the names of channels begin with. */
+  readonly prefix: string;
+  /** What is larger goes through the table, in bytes. */
+  readonly threshold: number;
+  /** A message has not been sent. */
+  onFailure(failure: FailedQuery, message: Message): void;
+  /** A message is not sent, since too much waits. */
+  onOverflow(message: Message): void;
+  /** Nothing waits any more. */
+  onDrain(): void;
+}
+
+/** A message that waits to be sent. */
+interface Waiting {
+  /** Without its data. */
+  readonly message: Message;
+  /** As JSON, or in MessagePack where it goes through the table. */
+  readonly encoded: string | Uint8Array;
+}
+
+export class Publisher {
+  readonly #options: Options;
+  readonly #waiting = new Set<Waiting>();
+  /** Of those that are waiting, in bytes. */
+  #size = 0;
+  #sending: Promise<void> | undefined;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** Sends a message, after those that wait. */
+  publish(message: Message): void {
+    const { threshold, messagePack, onOverflow } = this.#options;
+    const { uid, nsp, type } = message;
+    if (this.#size > MAX_WAITING) {
+      onOverflow(message);
+      return;
+    }
+    const encoded = asNotification(message, threshold) ?? messagePack.encode(message);
+    this.#waiting.add({ message: { uid, nsp, type }, encoded });
+    this.#size += encoded.length;
+    this.#sending ??= this.#sendAll();
+  }
+
+  /** Returns what waits, and sends none of it: when it could be sent, nobody expects it any more. */
+  drop(): Message[] {
+    const messages = [...this.#waiting].map(({ message }) => message);
+    this.#waiting.clear();
+    this.#size = 0;
+    return messages;
+  }
+
+  /** Resolves when nothing waits any more. */
+  async flush(): Promise<void> {
+    await this.#sending;
+  }
+
+  async #sendAll(): Promise<void> {
+    for (const waiting of this.#waiting) {
+      this.#waiting.delete(waiting);
+      this.#size -= waiting.encoded.length;
+      await this.#send(waiting);
+    }
+    this.#sending = undefined;
+    this.#options.onDrain();
+  }
+
+  async #send({ message, encoded }: Waiting): Promise<void> {
+    const { queries, prefix, messagePack, onFailure } = this.#options;
+    const channel = channelOf(prefix, message.nsp);
+    try {
+      if (typeof encoded === 'string') await queries.notify(channel, encoded);
+      else await queries.notify(channel, headerOf(message, await queries.insert(encoded)));
+    } catch (error) {
+      const failure = error as FailedQuery; // queries throw no other
+      // the database may have an encoding that lacks a character; bytes it takes
+      if (typeof encoded === 'string' && meaningOf(failure.cause) === 'value')
+        await this.#send({ message, encoded: messagePack.encode(JSON.parse(encoded)) });
+      else onFailure(failure, message);
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/** What this server hears: in order, since a large message is fetched from the table, and what comes after it has to wait. */
+import { isObject } from '../backend-message';
+import { type Inbox, InvalidMessage } from '../inbox';
+import { isHeader, type Message, parse } from './messages';
+import type { MessagePack } from './pg';
+import type { Queries } from './queries';
+import { FailedQuery } from './refused';
+
+interface Options {
+  readonly queries: Queries;
+  readonly messagePack: MessagePack;
+  readonly inbox: Inbox;
+  /** Called with each message of another server. */
+  onMessage(message: Message & { readonly nsp: string }): void;
+  /** A message cannot be fetched. */
+  onFailure(failure: FailedQuery): void;
+}
+
+export class Reader {
+  readonly #options: Options;
+  readonly #ownIds = new Set<unknown>();
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** Messages with this id are of this server, and ignored. */
+  ignore(uid: unknown): void {
+    this.#ownIds.add(uid);
+  }
+
+  /** Reads a notification, after those before it. */
+  read(channel: string, payload: string): void {
+    this.#last = this.#last.then(async () => this.#read(channel, payload));
+  }
+
+  async #read(channel: string, payload: string): Promise<void> {
+    const { inbox, onMessage, onFailure } = this.#options;
+    try {
+      const parsed = parse(payload);
+      if (this.#ownIds.has(parsed.uid)) return;
+      const message = isHeader(parsed) ? await this.#fetch(parsed.attachmentId) : parsed;
+      const { nsp } = message;
+      if (nsp === undefined) throw new InvalidMessage();
+      onMessage({ ...message, nsp });
+    } catch (error) {
+      if (error instanceof FailedQuery) onFailure(error);
+      else inbox.fail(channel, error);
+    }
+  }
+
+  async #fetch(id: string): Promise<Message> {
+    const { queries, messagePack } = this.#options;
+    const bytes = await queries.select(id);
+    if (!bytes) throw new Error(`row ${id} of the table, with a message, is gone`);
+    let message: unknown;
+    try {
+      message = messagePack.decode(bytes);
+    } catch {
+      throw new InvalidMessage();
+    }
+    if (!isObject(message)) throw new InvalidMessage();
+    return message;
+  }
+}

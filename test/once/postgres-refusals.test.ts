@@ -1,0 +1,233 @@
+/** PostgreSQL as operators run it: what it refuses, is not allowed to do, or does not deliver. */
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { after, before, test, type TestContext } from 'node:test';
+import { type RunningApp, startApp } from '../support/app';
+import { connect, next } from '../support/client';
+import type { Lifetime } from '../support/cluster';
+import { newPostgres, type PostgresServer } from '../support/postgres';
+import { watchForCrashes } from '../support/remains';
+
+/** The adapter brings it. */
+const { Client } = createRequire(require.resolve('@socket.io/postgres-adapter'))('pg') as { Client: new (url: string) => Client };
+
+interface Client {
+  connect(): Promise<void>;
+  query(text: string): Promise<{ rowCount: number; rows: Record<string, unknown>[] }>;
+  end(): Promise<void>;
+}
+
+let postgres: PostgresServer;
+let admin: Client;
+const cleanups: (() => unknown)[] = [];
+
+before(async () => {
+  const file = { after: cleanup => void cleanups.push(cleanup as () => unknown) } as Lifetime; // the cleanups of support take no arguments
+  postgres = await newPostgres(file);
+  await postgres.start();
+  admin = new Client(postgres.url);
+  await admin.connect();
+});
+
+after(async () => {
+  await admin.end();
+  for (const cleanup of cleanups) await cleanup();
+});
+
+const BACK = /^INFO .*PostgreSQL at .* is back/;
+
+/** A line of ERROR with the code of refusals. */
+function refusal(...parts: string[]): RegExp {
+  return new RegExp(`^ERROR .*IO_DATABASE_REFUSED: PostgreSQL at .*${parts.join('.*')}`);
+}
+
+test('a user who may do nothing is told of each right that is missing, and of each that has been given', async t => {
+  watchForCrashes(t);
+  await admin.query('CREATE ROLE limited LOGIN');
+  await admin.query('REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM PUBLIC');
+  const other = await start(t, postgres.url);
+  const one = await start(t, urlOf('limited'));
+  const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
+  await one.logged(
+    refusal(
+      'refuses NOTIFY; what this server emits does not reach',
+      'until that is over',
+      'rights',
+      'permission denied for function pg_notify',
+    ),
+  );
+  const own = next(alice, 'said');
+  one.io.emit('said', 'here');
+  assert.deepEqual(await own, ['here']);
+  const heard = next(alice, 'said');
+  other.io.emit('said', 'from there'); // nothing is needed to listen
+  assert.deepEqual(await heard, ['from there']);
+  await assert.rejects(one.io.fetchSockets(), { code: 'IO_DATABASE_REFUSED' });
+
+  await admin.query('GRANT EXECUTE ON FUNCTION pg_notify(text, text) TO PUBLIC');
+  await one.logged(/^INFO .*allows NOTIFY again; 1 messages to other servers were lost meanwhile/);
+  await reaches(one, bob);
+  assert.equal((await one.io.fetchSockets()).length, 2);
+  await one.logged(refusal('refuses INSERT', 'where it has bytes', 'permission denied for table'));
+  one.io.emit('bytes', Buffer.from('lost'));
+  await reaches(one, bob); // in order: the one before has been tried
+  await admin.query('GRANT INSERT, SELECT, DELETE ON socket_io_attachments TO limited');
+  await one.logged(refusal('refuses INSERT', 'permission denied for'));
+  await admin.query('GRANT USAGE ON SEQUENCE socket_io_attachments_id_seq TO limited');
+  await one.logged(/^INFO .*allows INSERT again; 1 messages/);
+  await reaches(one, bob, Buffer.from('bytes'));
+  assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 2, one.logs.join('\n'));
+  assert.ok(!one.logs.some(line => BACK.test(line)), 'there was no outage');
+});
+
+test('a row that may not be read is lost with a line of log, and the messages around it are not', async t => {
+  watchForCrashes(t);
+  await admin.query('CREATE ROLE reader LOGIN');
+  const one = await start(t, urlOf('reader'), `tableName: 'unread',`);
+  await one.logged(refusal('refuses CREATE TABLE', 'permission denied for schema public'));
+  const other = await start(t, postgres.url, `tableName: 'unread',`);
+  await admin.query('GRANT INSERT, DELETE, SELECT (id, created_at) ON unread TO reader');
+  await admin.query('GRANT USAGE ON SEQUENCE unread_id_seq TO reader');
+  const alice = await connect(t, one.url);
+  const heard: unknown[] = [];
+  alice.onAny((...args: unknown[]) => heard.push(args));
+  const last = next(alice, 'last');
+  other.io.emit('first');
+  other.io.emit('bytes', Buffer.from('unread'));
+  other.io.emit('last');
+  await last;
+  assert.deepEqual(heard, [['first'], ['last']]);
+  await one.logged(refusal('refuses SELECT', 'permission denied for'));
+  await admin.query('GRANT SELECT ON unread TO reader');
+  await one.logged(/^INFO .*allows SELECT again$/);
+  await reaches(other, alice, Buffer.from('bytes'));
+});
+
+for (const [what, { role, ...sql }] of Object.entries({
+  'a wrong password': {
+    role: 'secretive:wrong',
+    before: `CREATE ROLE secretive LOGIN PASSWORD 'right'`,
+    words: 'password authentication failed',
+    remedy: 'user and the password',
+    correct: `ALTER ROLE secretive PASSWORD 'wrong'`,
+  },
+  'too many connections': {
+    role: 'crowded',
+    before: 'CREATE ROLE crowded LOGIN CONNECTION LIMIT 0',
+    words: 'too many connections for role',
+    remedy: 'max_connections',
+    correct: 'ALTER ROLE crowded CONNECTION LIMIT -1',
+  },
+})) {
+  test(`${what}: one line with PostgreSQL's words and what to do; corrected later, it hears and is heard`, async t => {
+    watchForCrashes(t);
+    await admin.query(sql.before);
+    const one = await start(t, urlOf(role));
+    const other = await start(t, postgres.url);
+    const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
+    await one.logged(refusal('refuses connections', sql.remedy, sql.words));
+    await assert.rejects(one.io.fetchSockets(), { code: 'IO_DATABASE_REFUSED' });
+    one.io.emit('lost');
+    await admin.query('GRANT INSERT, SELECT, DELETE ON socket_io_attachments TO PUBLIC');
+    await admin.query('GRANT USAGE ON SEQUENCE socket_io_attachments_id_seq TO PUBLIC');
+    await admin.query(sql.correct);
+    assert.match(await one.logged(BACK), /is back; 1 messages/);
+    await Promise.all([reaches(one, bob), reaches(other, alice)]);
+    assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
+  });
+}
+
+test('a standby: an error that what this server emits reaches nobody; once it is the primary, servers reach each other', async t => {
+  watchForCrashes(t);
+  const primary = await newPostgres(t);
+  await primary.start();
+  const standby = await primary.newStandby();
+  await standby.start();
+  const [one, other] = [await start(t, standby.url), await start(t, standby.url)];
+  const bob = await connect(t, other.url);
+  await one.logged(refusal('is a standby: what this server emits reaches nobody', 'primary', 'pg_is_in_recovery'));
+  await assert.rejects(one.io.fetchSockets(), { code: 'IO_DATABASE_REFUSED' });
+  const operator = new Client(standby.url);
+  await operator.connect();
+  await operator.query('SELECT pg_promote()');
+  await operator.end();
+  await one.logged(BACK);
+  await reaches(one, bob);
+  assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
+});
+
+test('PgBouncer in transaction mode delivers nothing: that is said, with what to do; in session mode all arrives', async t => {
+  watchForCrashes(t);
+  const bouncer = await postgres.startPgBouncer('transaction');
+  const one = await start(t, bouncer.url);
+  const other = await start(t, postgres.url);
+  const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
+  await one.logged(refusal('takes LISTEN and delivers nothing', 'PgBouncer', 'pool_mode = session'));
+  await reaches(one, bob);
+  await assert.rejects(one.io.fetchSockets(), { code: 'IO_DATABASE_REFUSED' });
+  await bouncer.restart('session');
+  await one.logged(/^INFO .*delivers what LISTEN asks for/);
+  await reaches(other, alice);
+  assert.equal((await one.io.fetchSockets()).length, 2);
+});
+
+test('a connection that PostgreSQL would end when it is idle stays, the listening one as well', async t => {
+  watchForCrashes(t);
+  await admin.query('CREATE ROLE idle LOGIN');
+  await admin.query('ALTER ROLE idle SET idle_session_timeout = 2000');
+  const { logs } = await start(t, urlOf('idle'));
+  const kept = `SELECT 1 FROM pg_stat_activity WHERE usename = 'idle' AND now() - backend_start > '3 s' AND query IN ('SELECT 1')`;
+  while ((await admin.query(kept)).rowCount === 0);
+  assert.deepEqual(
+    logs.filter(line => line.startsWith('ERROR')),
+    [],
+  );
+});
+
+test('a listening connection that dies without a word is replaced', async t => {
+  watchForCrashes(t);
+  await admin.query('CREATE ROLE mute LOGIN');
+  const one = await start(t, urlOf('mute'));
+  const other = await start(t, postgres.url);
+  const alice = await connect(t, one.url);
+  await reaches(other, alice);
+  const { rows } = await admin.query(`SELECT pid FROM pg_stat_activity WHERE usename = 'mute' AND query ~ '^LISTEN|^SELECT 1$'`);
+  const pid = Number(rows[0]?.['pid']);
+  process.kill(pid, 'SIGSTOP');
+  t.after(() => process.kill(pid, 'SIGCONT'));
+  await one.logged(/^ERROR .*IO_DATABASE_DOWN/);
+  await one.logged(BACK);
+  await reaches(other, alice);
+});
+
+test('names of namespaces are no SQL, and may be longer than a channel', async t => {
+  watchForCrashes(t);
+  const router = `module.exports = app => { app.io.of(/^\\/any/); };`;
+  const [one, other] = [await start(t, postgres.url, '', router), await start(t, postgres.url, '', router)];
+  for (const name of [`any"; SELECT 1; --`, `any-${'大'.repeat(40)}`]) {
+    const [alice, bob] = [await connect(t, `${one.url}/${name}`), await connect(t, `${other.url}/${name}`)];
+    await reaches(one, bob, '', `/${name}`);
+    await reaches(other, alice, '', `/${name}`);
+  }
+  for (const { logs } of [one, other])
+    assert.deepEqual(
+      logs.filter(line => /^(ERROR|WARN)/.test(line)),
+      [],
+    );
+});
+
+function urlOf(role: string): string {
+  return postgres.url.replace('test@', `${role}@`);
+}
+
+async function start(t: TestContext, url: string, options = '', router = ''): Promise<RunningApp> {
+  const config = `exports.io = { adapter: { name: 'postgres', connection: '${url}', ${options} } };`;
+  return startApp(t, { 'config/config.default.js': config, ...(router && { 'app/router.js': router }) });
+}
+
+/** Emits, again and again, until one arrives. */
+async function reaches({ io }: RunningApp, client: Awaited<ReturnType<typeof connect>>, value: unknown = '', nsp = '/'): Promise<void> {
+  const again = setInterval(() => io.of(nsp).emit('reaches', value), 20);
+  await next(client, 'reaches');
+  clearInterval(again);
+}
