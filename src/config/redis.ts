@@ -1,5 +1,5 @@
 /** `config.io.redis`: how to reach Redis. */
-import { SetupError } from '../errors';
+import { messageOf, SetupError } from '../errors';
 import type { RedisConfig } from './options';
 import { otherPlaceOf, unknownOption } from './places';
 import { invalid, isSet, objectAt } from './readers';
@@ -20,6 +20,11 @@ export function readRedis(value: unknown, eggRedis: unknown, warn: (message: str
     if (isSet(redis[key]))
       throw new SetupError('IO_CONFIG_REMOVED', `config.io.redis.${key}: give host and port, and the plugin makes its own clients`);
   }
+  dropSocketTimeout(redis, 'config.io.redis', warn);
+  if (isSet(redis['redisOptions'])) {
+    redis['redisOptions'] = { ...objectAt('config.io.redis.redisOptions', redis['redisOptions']) };
+    dropSocketTimeout(redis['redisOptions'] as Record<string, unknown>, 'config.io.redis.redisOptions', warn); // made just now
+  }
   const { nodes, cluster = nodes !== undefined, sentinels, name } = redis as RedisConfig; // their types are checked below
   if (isSet(sentinels)) {
     serversAt('config.io.redis.sentinels', sentinels);
@@ -28,6 +33,14 @@ export function readRedis(value: unknown, eggRedis: unknown, warn: (message: str
   if (cluster) serversAt('config.io.redis.nodes', nodes);
   else delete redis['nodes'];
   return redis;
+}
+
+/** Of ioredis: its timer outlives the connection, and ends the next one. It may be there for the app's other clients of Redis: no mistake. */
+function dropSocketTimeout(options: Record<string, unknown>, place: string, warn: (message: string) => void): void {
+  if (!isSet(options['socketTimeout'])) return;
+  delete options['socketTimeout'];
+  const problem = `${place}.socketTimeout is not used: the plugin finds connections that do not answer by itself, within 2 s; remove it`;
+  warn(messageOf('IO_CONFIG_UNKNOWN_KEY', problem));
 }
 
 /** The given options, together with those of a URL or of a client of egg-redis. */

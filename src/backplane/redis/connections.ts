@@ -11,6 +11,8 @@ interface ConnectionsOptions {
   onFailure(client: Client, command: Command, error: Error): void;
   /** Called when a connection cannot be made, or has ended. */
   onError(error: Error): void;
+  /** Called when a connection has been made, and has ended before Redis has said anything. Not for a Cluster. */
+  onTurnedAway(error: Error): void;
   /** Called when a connection can be used. */
   onReady(client: Client): void;
   /** Called with a subscribing command that has failed, when all that a connection wants by it is subscribed to. */
@@ -42,7 +44,7 @@ export class Connections {
 
   /** Makes a client, whose connection is made again for as long as it is not closed. */
   add(options: RedisOptions): Client {
-    const { config, db, onFailure, onError, onReady, onSubscribed, signal } = this.#options;
+    const { config, db, onFailure, onError, onTurnedAway, onReady, onSubscribed, signal } = this.#options;
     const subscriptions = new Subscriptions(signal, onSubscribed);
     this.#subscriptions.push(subscriptions);
     const client = createClient(config, {
@@ -57,10 +59,18 @@ export class Connections {
     });
     client.setMaxListeners(0); // each namespace has some
     let lastError: Error | undefined;
+    /** Whether there is a connection, or was one, on which Redis has not said yet that it is ready. */
+    let isNew = false;
+    const isTurnedAway = (): boolean => isNew && lastError?.name !== 'ReplyError';
+    client.on('connecting', () => (isNew = false));
+    client.on('connect', () => {
+      isNew = client instanceof Redis;
+      lastError = undefined;
+    });
     if (client instanceof Redis)
       client.on('error', (error: Error) => {
         lastError = error;
-        onError(error);
+        if (!isTurnedAway()) onError(error); // else it closes as well, or has closed
       });
     else {
       client.on('error', () => {}); // that no node answers; it closes as well
@@ -68,9 +78,10 @@ export class Connections {
     }
     client.on('close', () => {
       this.#replaced.delete(client);
-      onError(lastError ?? new Error('the connection was closed'));
+      (isTurnedAway() ? onTurnedAway : onError)(lastError ?? new Error('the connection was closed'));
     });
     client.on('ready', () => {
+      isNew = false;
       lastError = undefined;
       onReady(client);
     });

@@ -1,7 +1,8 @@
 /** Redis as the backplane: the connections that all namespaces share, and whether they work. */
 import { randomUUID } from 'node:crypto';
+import { Redis } from 'ioredis';
 import type { RedisSettings } from '../../config/adapter';
-import type { AdapterFactory } from '../../config/options';
+import type { AdapterFactory, RedisConfig } from '../../config/options';
 import type { Logger } from '../../egg';
 import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';
 import { BLOCK_TIME, createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
@@ -9,10 +10,14 @@ import { type Client, type Command, nameOf } from './client';
 import { Connections } from './connections';
 import { isAnswerToProbe, isProbe, retryOf } from './probes';
 import { isAnswerTo, isPassing, isSending, problemOf, refusalOf, refusedCommandOf, remedyOf } from './refused';
+import { hasNoChannels, refusalOfReplica } from './server-check';
 import { StreamReaders } from './stream-readers';
 
 /** How long Redis may take for a command, in ms. An outage is noticed sooner; this ends commands whose connection has lost them. */
 const COMMAND_TIMEOUT = 5000;
+/** How often it is asked whether it is a master, in pulses: every 5 s. */
+const PULSES_PER_ROLE = 25;
+
 export class RedisBackplane extends PulsedBackplane {
   readonly createAdapter: AdapterFactory;
   readonly requestsTimeout: number | undefined;
@@ -37,7 +42,11 @@ export class RedisBackplane extends PulsedBackplane {
       db: name === 'redis-streams' ? db : 0, // streams are kept in a database, channels are not
       onFailure: (client, command, error) => this.#onFailure(client, command, error),
       onError: error => this.#onConnectionError(error),
-      onReady: () => this.pulse(),
+      onTurnedAway: error => void this.#onTurnedAway(redis, error),
+      onReady: client => {
+        this.pulse();
+        if (client === this.#publisher) void this.#checkRole();
+      },
       onSubscribed: command => {
         this.permit(problemOf(command));
         this.pulse();
@@ -77,6 +86,7 @@ export class RedisBackplane extends PulsedBackplane {
 
   protected sendPulse(pulse: number): void {
     this.#streamReaders?.watch();
+    if (pulse % PULSES_PER_ROLE === 0) void this.#checkRole();
     this.#publish(this.#pulseChannel, String(pulse)).then(
       () => {
         if (!this.#connections.areSubscribed) this.onPulseRefused(); // it may not come back
@@ -118,6 +128,25 @@ export class RedisBackplane extends PulsedBackplane {
     }
     const name = refusedCommandOf(error) ?? 'connections';
     this.refuseAll(new Error(`${name}: ${error.message}`), problemOf(name), remedyOf(error));
+  }
+
+  /** Of a connection that has ended before Redis has said anything. */
+  async #onTurnedAway(config: RedisConfig, error: Error): Promise<void> {
+    if (this.isDown) return;
+    if (await hasNoChannels(config))
+      this.refuseAll(
+        error,
+        'answers PING and ends connections that publish, as the proxy twemproxy does',
+        'let config.io.redis reach Redis itself',
+      );
+    else this.beginOutage(error);
+  }
+
+  /** A master may become a replica while the connection to it stands. */
+  async #checkRole(): Promise<void> {
+    if (!(this.#publisher instanceof Redis)) return; // a Cluster finds its masters by itself
+    const refusal = await refusalOfReplica(this.#publisher);
+    if (refusal) this.refuse(refusal);
   }
 
   /** Sees to what nobody else is told of: messages that are lost, and what Redis refuses to do. */

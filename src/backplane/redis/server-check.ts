@@ -1,0 +1,66 @@
+/** Whether it is the right server that the app has been given: one that passes on what is published. */
+import type { RedisConfig } from '../../config/options';
+import { toError } from '../../errors';
+import { CONNECT_TIMEOUT } from '../pulsed-backplane';
+import type { Refusal } from '../refusals';
+import { type Client, createClient } from './client';
+
+const IS_REPLICA = 'is a replica';
+
+/** That of a replica, which tells nobody but its own subscribers. Undefined for a master, and where Redis does not say what it is. */
+export async function refusalOfReplica(client: Client): Promise<Refusal | undefined> {
+  if ((await roleOf(client)) !== 'replica') return undefined;
+  return {
+    problem: IS_REPLICA,
+    solved: 'is a master now',
+    effect: 'what this server emits reaches nobody but servers at the same replica, and questions to other servers fail',
+    remedy: 'let config.io.redis reach the master',
+    error: new Error('HELLO, or ROLE: replica'),
+    stopsQuestions: true,
+    async retry() {
+      if ((await roleOf(client)) !== 'master') throw new Error(IS_REPLICA);
+    },
+  };
+}
+
+/** HELLO needs no right of its own, but Redis 6. */
+async function roleOf(client: Client): Promise<'master' | 'replica' | undefined> {
+  const answer = await client.call('HELLO').then(
+    fields => (Array.isArray(fields) ? (fields as unknown[])[fields.indexOf('role') + 1] : undefined),
+    async () =>
+      client.call('ROLE').then(
+        fields => (Array.isArray(fields) ? (fields as unknown[])[0] : undefined),
+        () => undefined,
+      ),
+  );
+  return answer === 'master' ? 'master' : answer === 'replica' || answer === 'slave' ? 'replica' : undefined;
+}
+
+/**
+ * Whether there is something that answers PING, and ends a connection that publishes, without a word: so does twemproxy, whose protocol has
+ * no channels. A Redis that starts, or a load balancer without a server, does not answer PING either.
+ */
+export async function hasNoChannels(config: RedisConfig): Promise<boolean> {
+  const client = createClient(config, {
+    enableReadyCheck: false,
+    disableClientInfo: true,
+    enableOfflineQueue: true,
+    maxRetriesPerRequest: 0,
+    commandTimeout: CONNECT_TIMEOUT,
+    retryStrategy: () => null,
+    onSend: () => {},
+    onFailure: () => {},
+  });
+  client.on('error', () => {}); // the commands fail as well
+  try {
+    await client.ping();
+    return await client.publish('', '').then(
+      () => false,
+      (error: unknown) => toError(error).name !== 'ReplyError',
+    );
+  } catch {
+    return false;
+  } finally {
+    client.disconnect();
+  }
+}

@@ -1,0 +1,357 @@
+/** `redis` and `redis-sharded` on a Redis that answers and does not do what they need. docs/backends.md has a row for each test. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { spawn } from 'node:child_process';
+import { connect as connectTo } from 'node:net';
+import { after, test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { allKnown, enter } from '../support/adapters';
+import { next } from '../support/client';
+import { join, type Joined } from '../support/joined';
+import { freePort } from '../support/port';
+import { startRedis } from '../support/redis';
+import { watchForCrashes } from '../support/remains';
+
+const DOWN = /^ERROR .*IO_REDIS_DOWN/;
+const REFUSED = /^ERROR .*IO_REDIS_REFUSED/;
+const BACK = /^INFO .*is back/;
+
+const ADAPTERS = ['redis', 'redis-sharded'] as const;
+type Adapter = (typeof ADAPTERS)[number];
+
+const COMMANDS = {
+  redis: { publish: 'publish', subscribe: 'subscribe', all: ['publish', 'subscribe', 'psubscribe', 'pubsub'] },
+  'redis-sharded': { publish: 'spublish', subscribe: 'ssubscribe', all: ['spublish', 'ssubscribe', 'pubsub'] },
+} as const;
+
+const cleanups: (() => unknown)[] = [];
+after(async () => {
+  for (const cleanup of cleanups.toReversed()) await cleanup();
+});
+
+interface Server {
+  readonly port: number;
+  readonly admin: Redis;
+}
+
+async function start(args: readonly string[] = []): Promise<Server> {
+  const { port } = await startRedis({ after: cleanup => void cleanups.push(cleanup as () => unknown) }, { args }); // it takes no arguments
+  const admin = new Redis({ port });
+  cleanups.push(() => admin.disconnect());
+  return { port, admin };
+}
+
+/** The Redis of this file. */
+const redis = start();
+
+let users = 0;
+
+/** A user of Redis, and its options: it may do all. */
+async function createUser({ port, admin }: Server): Promise<{ user: string; login: object; may(...rules: string[]): Promise<unknown> }> {
+  const user = `user-${++users}`;
+  const may = async (...rules: string[]): Promise<unknown> => admin.call('ACL', 'SETUSER', user, ...rules);
+  await may('on', '>secret', '+@all', '~*', '&*');
+  return { user, login: { port, username: user, password: 'secret' }, may };
+}
+
+async function joined(t: TestContext, adapter: Adapter, redis: object): Promise<Joined> {
+  const server = await join(t, { adapter, redis });
+  await server.ready();
+  return server;
+}
+
+/** Each hears what the other one emits to a room and to all, and asks the other one. */
+async function reachEachOther(t: TestContext, servers: readonly [Joined, Joined]): Promise<void> {
+  const people = await Promise.all(servers.map(async server => enter(t, server)));
+  for (const { socket } of people) await socket.join('room');
+  await allKnown(servers);
+  for (const [index, server] of servers.entries()) {
+    const { client } = people[1 - index] as (typeof people)[number]; // there are two
+    for (const [event, target] of [
+      ['to all', server.io],
+      ['to the room', server.io.to('room')],
+    ] as const) {
+      const again = setInterval(() => target.emit(event), 20); // the channel of the room is subscribed to meanwhile
+      await next(client, event);
+      clearInterval(again);
+    }
+    assert.equal((await server.io.in('room').fetchSockets()).length, 2);
+  }
+  for (const { client } of people) client.disconnect();
+}
+
+function linesOf({ logs }: Joined): string[] {
+  return logs.lines.map(line => line.split('\n')[0] ?? '');
+}
+
+for (const adapter of ADAPTERS) {
+  const { publish, subscribe, all } = COMMANDS[adapter];
+
+  test(`${adapter}: a wrong password that is corrected later`, async t => {
+    watchForCrashes(t);
+    const { port } = await redis;
+    const { may, login } = await createUser(await redis);
+    const one = await joined(t, adapter, { ...login, password: 'other' });
+    assert.match(await one.logs.logged(REFUSED), /refuses AUTH; see to the username and the password .*auth: WRONGPASS/s);
+    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+    await may('>other');
+    await one.logs.logged(BACK);
+    await reachEachOther(t, [one, await joined(t, adapter, { port })]);
+    assert.equal(one.logs.lines.length, 2, linesOf(one).join('\n'));
+  });
+
+  test(`${adapter}: a password that is changed while the app runs`, async t => {
+    watchForCrashes(t);
+    const server = await redis;
+    const { user, may, login } = await createUser(server);
+    const [one, other] = [await joined(t, adapter, login), await joined(t, adapter, { port: server.port })];
+    await may('resetpass', '>other');
+    await server.admin.client('KILL', 'USER', user);
+    await one.logs.logged(REFUSED);
+    await may('>secret');
+    await one.logs.logged(BACK);
+    await reachEachOther(t, [one, other]);
+    assert.deepEqual(
+      linesOf(one).map(line => /IO_\w+|is back/.exec(line)?.[0]),
+      ['IO_REDIS_DOWN', 'IO_REDIS_REFUSED', 'is back'],
+    );
+  });
+
+  test(`${adapter}: the right to ${publish.toUpperCase()} is taken away`, async t => {
+    watchForCrashes(t);
+    const { may, login } = await createUser(await redis);
+    const { port } = await redis;
+    const [one, other] = [await joined(t, adapter, login), await joined(t, adapter, { port })];
+    const alice = await enter(t, one);
+    await may(`-${publish}`);
+    const line = await one.logs.logged(REFUSED);
+    assert.match(
+      line,
+      /refuses S?PUBLISH; what this server emits does not reach clients of other servers until that is over; give its user/,
+    );
+    assert.match(line, /publish .*: NOPERM/);
+    for (let n = 0; n < 3; n++) one.io.emit('said', n);
+    await next(alice.client, 'said');
+    await assert.rejects(one.io.fetchSockets(), {
+      code: 'IO_REDIS_REFUSED',
+      message: /refuses S?PUBLISH: the other servers cannot be asked/,
+    });
+    await assert.rejects(one.io.timeout(10_000).emitWithAck('ask'), { code: 'IO_REDIS_REFUSED' });
+    await may(`+${publish}`);
+    assert.match(await one.logs.logged(/^INFO/), /allows S?PUBLISH again; [3-5] messages to other servers were lost meanwhile/); // the questions may be among them
+    await reachEachOther(t, [one, other]);
+    assert.equal(one.logs.lines.length, 2, linesOf(one).join('\n'));
+  });
+
+  test(`${adapter}: the right to ${subscribe.toUpperCase()} is taken away, and the connection is made again`, async t => {
+    watchForCrashes(t);
+    const server = await redis;
+    const { user, may, login } = await createUser(server);
+    const [one, other] = [await joined(t, adapter, login), await joined(t, adapter, { port: server.port })];
+    await may(...all.filter(command => command.endsWith('subscribe')).map(command => `-${command}`));
+    await server.admin.client('KILL', 'USER', user);
+    assert.match(await one.logs.logged(REFUSED), new RegExp(`refuses P?${subscribe.toUpperCase()}; .*NOPERM`, 's'));
+    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+    assert.equal(one.logs.count(BACK), 0);
+    await may(...all.map(command => `+${command}`));
+    await one.logs.logged(BACK);
+    assert.equal(one.logs.count(/^INFO .*allows P?S?SUBSCRIBE again/), adapter === 'redis' ? 2 : 1, 'before it is back');
+    await reachEachOther(t, [one, other]);
+    assert.equal(one.logs.count(DOWN), 1);
+  });
+
+  test(`${adapter}: the right to PUBSUB is taken away`, async t => {
+    watchForCrashes(t);
+    const { may, login } = await createUser(await redis);
+    const { port } = await redis;
+    const [one, other] = [await joined(t, adapter, login), await joined(t, adapter, { port })];
+    const bob = await enter(t, other);
+    await may('-pubsub');
+    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+    assert.match(
+      await one.logs.logged(REFUSED),
+      /refuses PUBSUB; questions to other servers, as fetchSockets\(\), fail until that is over/,
+    );
+    const said = next(bob.client, 'said');
+    one.io.emit('said', 'all the same');
+    assert.deepEqual(await said, ['all the same']);
+    await may('+pubsub');
+    assert.match(await one.logs.logged(/^INFO/), /allows PUBSUB again$/);
+    await reachEachOther(t, [one, other]);
+    assert.equal(one.logs.lines.length, 2, linesOf(one).join('\n'));
+  });
+}
+
+test('redis: the right to PSUBSCRIBE is missing', async t => {
+  watchForCrashes(t);
+  const { may, login } = await createUser(await redis);
+  await may('-psubscribe');
+  const { port } = await redis;
+  const [one, other] = [await joined(t, 'redis', login), await joined(t, 'redis', { port })];
+  const bob = await enter(t, other);
+  assert.match(await one.logs.logged(REFUSED), /refuses PSUBSCRIBE; what other servers emit does not reach clients of this server until/);
+  await allKnown([one, other]);
+  assert.equal((await one.io.fetchSockets()).length, 1, 'questions do without');
+  const said = next(bob.client, 'said');
+  one.io.emit('said');
+  await said;
+  await may('+psubscribe');
+  assert.match(await one.logs.logged(/^INFO/), /allows PSUBSCRIBE again$/);
+  await reachEachOther(t, [one, other]);
+});
+
+test('redis-sharded: a room that is left while SSUBSCRIBE is refused is not subscribed to afterwards', async t => {
+  watchForCrashes(t);
+  const { admin } = await redis;
+  const { may, login } = await createUser(await redis);
+  const one = await joined(t, 'redis-sharded', { ...login, key: 'left' });
+  const { socket } = await enter(t, one);
+  await may('-ssubscribe');
+  await socket.join(['left', 'kept']);
+  await one.logs.logged(REFUSED);
+  await socket.leave('left');
+  await may('+ssubscribe');
+  await one.logs.logged(/allows SSUBSCRIBE again/);
+  const channels = (await admin.call('PUBSUB', 'SHARDCHANNELS', 'left#/#*')) as string[];
+  assert.ok(channels.includes('left#/#kept#'));
+  assert.ok(!channels.includes('left#/#left#'));
+});
+
+test('commands that are renamed', async t => {
+  watchForCrashes(t);
+  const { port } = await start(['--rename-command', 'PUBLISH', '', '--rename-command', 'SSUBSCRIBE', 'secret']);
+  for (const [adapter, command] of [
+    ['redis', 'PUBLISH'],
+    ['redis-sharded', 'SSUBSCRIBE'],
+  ] as const) {
+    const one = await joined(t, adapter, { port });
+    assert.match(await one.logs.logged(REFUSED), new RegExp(`refuses ${command}; .*it may be renamed.*ERR unknown command`, 's'));
+    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+    assert.equal(one.logs.lines.length, 1, linesOf(one).join('\n'));
+  }
+});
+
+test('connected to a replica, from the beginning or since later', async t => {
+  watchForCrashes(t);
+  const { port } = await redis;
+  const other = await start();
+  await other.admin.replicaof('127.0.0.1', port);
+  for (const adapter of ADAPTERS) {
+    const one = await joined(t, adapter, { port: other.port });
+    assert.match(
+      await one.logs.logged(REFUSED),
+      /is a replica; what this server emits reaches nobody but .*; let config.io.redis reach the master/,
+    );
+    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED', message: /is a replica/ });
+    await other.admin.replicaof('NO', 'ONE');
+    assert.match(await one.logs.logged(/^INFO/), /is a master now$/);
+    assert.deepEqual(await one.io.fetchSockets(), []);
+    await other.admin.replicaof('127.0.0.1', port);
+    while (one.logs.count(REFUSED) < 2) await nextTurn();
+    assert.equal(one.logs.lines.length, 3, linesOf(one).join('\n'));
+  }
+});
+
+test('a Redis that is full, cannot save, or misses its replicas', async t => {
+  watchForCrashes(t);
+  const folder = await mkdtemp(joinPath(tmpdir(), 'unsaved-'));
+  const { port, admin } = await start(['--dir', folder]);
+  await rm(folder, { recursive: true });
+  await admin.config('SET', 'save', '3600 1');
+  await admin.bgsave();
+  while (!(await admin.info('persistence')).includes('rdb_last_bgsave_status:err')) await nextTurn();
+  await assert.rejects(admin.set('key', 'value'), /MISCONF/);
+  for (const adapter of ADAPTERS) {
+    const servers = [await joined(t, adapter, { port }), await joined(t, adapter, { port })] as const;
+    await reachEachOther(t, servers);
+    await admin.config('SET', 'stop-writes-on-bgsave-error', 'no');
+    await admin.config('SET', 'min-replicas-to-write', '1');
+    await assert.rejects(admin.set('key', 'value'), /NOREPLICAS/);
+    await reachEachOther(t, servers);
+    await admin.config('SET', 'min-replicas-to-write', '0');
+    await admin.config('SET', 'maxmemory', '1');
+    await assert.rejects(admin.set('key', 'value'), /OOM/);
+    await reachEachOther(t, servers);
+    await admin.config('SET', 'maxmemory', '0');
+    await admin.config('SET', 'stop-writes-on-bgsave-error', 'yes');
+    assert.deepEqual(servers.flatMap(linesOf), []);
+  }
+});
+
+test('connections that Redis closes: CLIENT KILL, an output buffer that is full', async t => {
+  watchForCrashes(t);
+  const { port, admin } = await redis;
+  for (const adapter of ADAPTERS) {
+    const servers = [await joined(t, adapter, { port, key: 'cut' }), await joined(t, adapter, { port, key: 'cut' })] as const;
+    const back = async (count: number): Promise<void> => {
+      for (const { logs } of servers) while (logs.count(BACK) < count) await nextTurn();
+    };
+    await admin.client('KILL', 'TYPE', 'pubsub');
+    await back(1);
+    await reachEachOther(t, servers);
+    await admin.config('SET', 'client-output-buffer-limit', 'pubsub 1mb 1mb 1');
+    servers[0].io.emit('large', 'x'.repeat(2_000_000));
+    await back(2);
+    await admin.config('SET', 'client-output-buffer-limit', 'pubsub 32mb 8mb 60');
+    await reachEachOther(t, servers);
+    for (const server of servers) assert.deepEqual([server.logs.count(DOWN), server.logs.lines.length], [2, 4], linesOf(server).join('\n'));
+  }
+});
+
+test('twemproxy in between, which has no channels', async t => {
+  watchForCrashes(t);
+  const { port } = await redis;
+  const [proxyPort, statsPort] = [await freePort(), await freePort()];
+  const folder = await mkdtemp(joinPath(tmpdir(), 'twemproxy-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = joinPath(folder, 'conf.yml');
+  await writeFile(
+    file,
+    `pool:
+  listen: 127.0.0.1:${proxyPort}
+  hash: fnv1a_64
+  distribution: ketama
+  redis: true
+  servers:
+   - 127.0.0.1:${port}:1
+`,
+  );
+  const proxy = spawn('nutcracker', ['-c', file, '-a', '127.0.0.1', '-s', String(statsPort)], { stdio: 'ignore' });
+  t.after(async () => {
+    proxy.kill();
+    await once(proxy, 'exit');
+  });
+  while (!(await canConnect(proxyPort))) await nextTurn();
+  for (const adapter of ADAPTERS) {
+    const one = await joined(t, adapter, { port: proxyPort });
+    assert.match(
+      await one.logs.logged(/^ERROR/),
+      /IO_REDIS_REFUSED: .*as the proxy twemproxy does; let config.io.redis reach Redis itself/,
+    );
+    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+    assert.equal(one.logs.lines.length, 1, linesOf(one).join('\n'));
+  }
+});
+
+test('socketTimeout of ioredis is not passed on, and a warning says so', async t => {
+  const { port } = await redis;
+  const one = await joined(t, 'redis', { port, socketTimeout: 50 });
+  assert.match(one.logs.lines.join('\n'), /^WARN .*config\.io\.redis\.socketTimeout is not used: /);
+  assert.equal(one.logs.lines.length, 1);
+});
+
+async function canConnect(port: number): Promise<boolean> {
+  const socket = connectTo({ port, host: '127.0.0.1' });
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}

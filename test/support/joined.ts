@@ -1,0 +1,25 @@
+/** A server of Socket.IO with one of the plugin's ways to other servers, and nothing of Egg. */
+import type { TestContext } from 'node:test';
+import type { ServerOptions } from 'socket.io';
+import { type AdapterServer, startServer } from './adapters';
+import { ROOT } from './app';
+import { Logs } from './logs';
+import { createAdapterFactory, createBackplane, Deprecations, readConfig } from './parts';
+
+export interface Joined extends AdapterServer {
+  readonly logs: Logs;
+  /** Resolves when the boot of an app would go on. */
+  ready(): Promise<void>;
+}
+
+/** @param io `config.io`, with an adapter */
+export async function join(t: TestContext, io: object): Promise<Joined> {
+  const logs = new Logs();
+  const settings = readConfig({ io }, 1, message => logs.warn(message)).adapter;
+  const backplane = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
+  if (!backplane) throw new Error('no adapter is asked for');
+  const create = createAdapterFactory({ init: {}, adapter: settings }, { backplane, deprecations: new Deprecations(logs) });
+  const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
+  const server = await startServer(t, { adapter }, () => void backplane.close());
+  return { ...server, logs, ready: () => backplane.ready() };
+}
