@@ -22,7 +22,7 @@ test('npm test names the programs that are missing and cannot be installed, with
 
 test('only what is missing is named', async t => {
   const path = await newFolder(t);
-  const programs = ['redis-server', 'redis-cli', 'postgres', 'pgbouncer', 'pgrep', 'openssl', 'chromium'];
+  const programs = ['redis-server', 'redis-cli', 'postgres', 'pgbouncer', 'nutcracker', 'pgrep', 'openssl', 'chromium'];
   for (const name of [...programs, 'nginx', 'haproxy', 'caddy', 'apache2', 'lighttpd', 'varnishd'])
     await writeProgram(path, name, 'exit 0');
   const { output } = installMissingPrograms(path);
