@@ -1,7 +1,7 @@
 /** What the pages say of the source. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -42,6 +42,27 @@ test('the functions that ARCHITECTURE.md names for a packet and a connection are
     const source = await read(path);
     for (const [, name = ''] of line.matchAll(/`(\w+)`/g)) assert.match(source, new RegExp(`\\b${name}\\b`), `${name} in ${path}`);
   }
+});
+
+test('each fault in docs/backends.md is the name of a test', async () => {
+  const [, section = ''] = /^## Faults\n(.*)/ms.exec(await read('docs/backends.md')) ?? [];
+  const faults = [...section.matchAll(/^\| [^|]+ \| ([^|]+?) +\|/gm)].slice(2).map(([, fault = '']) => fault.replaceAll('`', ''));
+  assert.ok(faults.length >= 15);
+  const files = (await readdir(join(ROOT, 'test/once'))).filter(name => name.endsWith('.test.ts'));
+  const sources = await Promise.all(files.map(async name => read(join('test/once', name))));
+  const titles = sources.flatMap(source => [...source.matchAll(/\btest\(\s*(['`])(.*?)\1,/gs)].map(([, , title = '']) => title));
+  // what a title has from its source matches anything, and what it says of the outcome may be left out
+  const patternOf = (title: string): string =>
+    title
+      .split(/\$\{[^}]*\}/)
+      .map(text => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+      .join('.*');
+  const patterns = titles.flatMap(title => [title, title.split(', ')[0] ?? '']).map(title => new RegExp(`^${patternOf(title)}$`));
+  for (const fault of faults)
+    assert.ok(
+      patterns.some(pattern => pattern.test(fault) || pattern.test(`redis: ${fault}`)),
+      fault,
+    );
 });
 
 async function read(path: string): Promise<string> {
