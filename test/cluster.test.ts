@@ -103,7 +103,8 @@ interface Mode {
   readonly broadcasts: boolean;
 }
 
-const ALONE = "a client's requests have to reach the same worker";
+const STICKY = 'with sticky, all requests of a client reach the same worker';
+const ALONE = 'all requests of a client have to reach the same worker, since config.io.cluster is false';
 
 /** Every combination of what decides how workers work together. */
 const MODES: Record<string, Mode> = {
@@ -135,38 +136,35 @@ const MODES: Record<string, Mode> = {
   },
   'two workers, sticky': {
     options: { workers: 2, sticky: true },
-    log: new RegExp(`worker 2: ${ALONE}, as they do with sticky; broadcasts go through the hub in the agent$`, 'm'),
+    log: new RegExp(`worker 2: ${STICKY}; broadcasts go through the hub in the agent$`, 'm'),
     polls: true,
     broadcasts: true,
   },
   'two workers, sticky, and Redis': {
     options: { workers: 2, sticky: true },
     config: 'redis: { port: 6379 }',
-    log: new RegExp(`worker 2: ${ALONE}, as they do with sticky; broadcasts go through the adapter redis$`, 'm'),
+    log: new RegExp(`worker 2: ${STICKY}; broadcasts go through the adapter redis$`, 'm'),
     polls: true,
     broadcasts: true,
   },
   'two workers, with cluster off': {
     options: { workers: 2 },
     config: 'cluster: false',
-    log: new RegExp(
-      `worker 2: ${ALONE}, and config.io.cluster is false; broadcasts stay in the process, since config.io.cluster is false$`,
-      'm',
-    ),
+    log: new RegExp(`worker 2: ${ALONE}; broadcasts stay in the process, since config.io.cluster is false$`, 'm'),
     polls: false,
     broadcasts: false,
   },
   'two workers, with cluster off and Redis': {
     options: { workers: 2 },
     config: 'cluster: false, redis: { port: 6379 }',
-    log: new RegExp(`worker 2: ${ALONE}, and config.io.cluster is false; broadcasts go through the adapter redis$`, 'm'),
+    log: new RegExp(`worker 2: ${ALONE}; broadcasts go through the adapter redis$`, 'm'),
     polls: false,
     broadcasts: true,
   },
   'two workers, sticky, with cluster off': {
     options: { workers: 2, sticky: true },
     config: 'cluster: false',
-    log: new RegExp(`worker 2: ${ALONE}, as they do with sticky; broadcasts stay in the process, since config.io.cluster is false$`, 'm'),
+    log: new RegExp(`worker 2: ${STICKY}; broadcasts stay in the process, since config.io.cluster is false$`, 'm'),
     polls: true,
     broadcasts: false,
   },

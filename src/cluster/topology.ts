@@ -34,7 +34,9 @@ export function topologyOf(options: EggApplication['options'], settings: Setting
   const routesSessions = !obstacle && !sticky;
   const requests = routesSessions
     ? 'any worker takes the requests of any client'
-    : `a client's requests have to reach the same worker, ${sticky ? 'as they do with sticky' : `and ${obstacle}`}`;
+    : sticky
+      ? 'with sticky, all requests of a client reach the same worker'
+      : `all requests of a client have to reach the same worker, since ${obstacle}`;
   const broadcasts = obstacle ? `broadcasts stay in the process, since ${obstacle}` : 'broadcasts go through the hub in the agent';
   return {
     routesSessions,

@@ -10,7 +10,7 @@ test('on Windows workers are alone, and told so: sticky is what helps', t => {
   const settings = readConfig({}, 2, () => {});
   const { routesSessions, usesHub, description, warning } = topologyOf({ workers: 2 }, settings);
   assert.deepEqual([routesSessions, usesHub], [false, false]);
-  assert.match(description, /have to reach the same worker, and this is Windows; broadcasts stay in the process, since this is Windows$/);
+  assert.match(description, /have to reach the same worker, since this is Windows; broadcasts stay in the process, since this is Windows$/);
   assert.match(warning ?? '', /IO_STICKY_MISSING/);
   assert.equal(topologyOf({ workers: 2, sticky: true }, settings).warning, undefined);
 });
