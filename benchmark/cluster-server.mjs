@@ -23,7 +23,7 @@ const STREAMS = { adapter: 'redis-streams', package: '@socket.io/redis-streams-a
 
 const folder = process.cwd(); // the peer's
 const require = createRequire(join(folder, 'server.mjs'));
-const { usesRedis = false, adapter, servers, ...options } = JSON.parse(process.argv[2]); // the latter are Egg's
+const { usesRedis = false, adapter, interop, servers, ...options } = JSON.parse(process.argv[2]); // the latter are Egg's
 process.env.BENCH_PLUGIN ??= join(folder, 'node_modules/egg-socket.io');
 const ofPlugin = createRequire(join(process.env.BENCH_PLUGIN, 'package.json'));
 const env = { ...process.env, PATH: [process.env.PATH, '/usr/sbin'].join(delimiter) }; // nginx is there, and not everybody has it in the path
@@ -91,7 +91,7 @@ async function tryToStartEgg() {
   const child = fork(file, {
     cwd: baseDir,
     execArgv: [],
-    env: { ...process.env, BENCH_REDIS: redis?.port ?? '', BENCH_ADAPTER: adapter ?? '' },
+    env: { ...process.env, BENCH_REDIS: redis?.port ?? '', BENCH_ADAPTER: adapter ?? '', BENCH_INTEROP: interop ?? '' },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   started.push(child);

@@ -26,6 +26,13 @@ const ADAPTERS = [
     cluster: { servers: 2, workers: WORKERS / 2, usesRedis: true, adapter },
   })),
 ];
+/** The same for this build and, with `--against`, an earlier one; and where all servers on the Redis run this plugin. */
+const BUILDS = ['hub', 'redis'].flatMap(carrier => {
+  const { cluster } = ADAPTERS.find(({ label }) => label === carrier);
+  const row = (peer, what, more) => ({ label: `${carrier}, ${what}`, base: `${carrier}, earlier`, peer, cluster: { ...cluster, ...more } });
+  const both = [row('earlier', 'earlier'), row('egg4', 'this build')];
+  return carrier === 'hub' ? both : [...both, row('egg4', 'interop: false', { interop: false })];
+});
 const LISTENERS = 200;
 const MEMBERS = 20;
 
@@ -156,6 +163,14 @@ export const SCENARIOS = {
     members: MEMBERS,
     isOneWorker: true,
   }),
+  'adapters-builds': emits(
+    `emit to a room of ${MEMBERS} clients, ${MEMBERS / WORKERS} of each of ${WORKERS} workers, per client, by build`,
+    {
+      rate: 200,
+      members: MEMBERS,
+      rows: BUILDS,
+    },
+  ),
 };
 
 /** The rows of a scenario: one for each peer, unless it has its own. */
@@ -209,11 +224,11 @@ function messages(about, load, clients) {
 }
 
 /** CPU time of all processes per client that an emit reaches, as fast as they take it; and at a fixed rate, how long it takes to get there. */
-function emits(about, { rate, ...room }) {
+function emits(about, { rate, rows = ADAPTERS, ...room }) {
   return {
     about,
     unit: 'us',
-    rows: ADAPTERS,
+    rows,
     async prepare(row) {
       row.id = ++lastId;
       await row.load.ask('spread', row.id, { ports: row.ports, count: LISTENERS, ...room });

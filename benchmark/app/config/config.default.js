@@ -1,6 +1,6 @@
 'use strict';
 
-const { BENCH_REDIS, BENCH_ADAPTER } = process.env;
+const { BENCH_REDIS, BENCH_ADAPTER, BENCH_INTEROP } = process.env;
 
 module.exports = ({ baseDir }) => ({
   keys: 'benchmark',
@@ -9,7 +9,7 @@ module.exports = ({ baseDir }) => ({
   cluster: { listen: { hostname: '127.0.0.1' } },
   io: {
     ...(BENCH_REDIS && { redis: { host: '127.0.0.1', port: Number(BENCH_REDIS) } }),
-    ...(BENCH_ADAPTER && { adapter: BENCH_ADAPTER }),
+    ...(BENCH_ADAPTER && { adapter: BENCH_INTEROP ? { name: BENCH_ADAPTER, interop: BENCH_INTEROP === 'true' } : BENCH_ADAPTER }),
     namespace: {
       '/': { packetMiddleware: ['pass'] },
       '/guarded': { connectionMiddleware: ['guard'] },
