@@ -1,6 +1,6 @@
 /** A broadcast as it travels to other servers: those of this plugin, plain ones of Socket.IO, and what else reads a backend. */
 import { isObject } from './backend-message';
-import { isCarried, makeReadable } from './carried';
+import { isCarried, isTextCarried, makeReadable } from './carried';
 import { InvalidMessage } from './inbox';
 import { type EncodedPacket, EVENT, type PacketCodec } from './packet-codec';
 
@@ -30,9 +30,10 @@ export function fieldsOf(packet: EncodedPacket, opts: Target, interop: boolean):
   const { nsp, frames } = packet;
   const fields = (data: readonly unknown[], target = opts): BroadcastFields => ({ packet: { type: EVENT, nsp, data }, opts: target });
   if (!interop) return fields([ENCODED, ...frames]);
-  if (isCarried(packet.data)) return fields(packet.data);
+  const isChecked = isTextCarried(packet.json);
+  if (isCarried(packet.data, isChecked)) return fields(packet.data);
   const data = packet.decode();
-  if (isCarried(data)) return fields(data);
+  if (isCarried(data, isChecked)) return fields(data);
   return { ...(makeReadable(data) ? fields(data) : fields([''], toNobody(opts))), encoded: fields([ENCODED, ...frames]) };
 }
 

@@ -12,11 +12,19 @@ const PROTO = '__proto__';
 /** MongoDB takes an object with it for one of its own types, and throws where it is none. */
 const BSON_TYPE = '_bsontype';
 
-/** Whether a value is nothing but what all carry, and a parser hands over as it has got it. */
-export function isCarried(value: unknown, levels = MAX_LEVELS): boolean {
+/** Whether the JSON of a packet shows that none of its texts can change. That is quicker than to look at each of them. */
+export function isTextCarried(json: string | undefined): boolean {
+  return json !== undefined && !json.includes('\\ud') && !json.includes(PROTO) && !json.includes(BSON_TYPE); // half a character is escaped
+}
+
+/**
+ * Whether a value is nothing but what all carry, and a parser hands over as it has got it.
+ * @param isChecked whether all texts in it are known to be carried
+ */
+export function isCarried(value: unknown, isChecked: boolean, levels = MAX_LEVELS): boolean {
   switch (typeof value) {
     case 'string':
-      return value.isWellFormed();
+      return isChecked || value.isWellFormed();
     case 'boolean':
       return true;
     case 'number':
@@ -24,12 +32,12 @@ export function isCarried(value: unknown, levels = MAX_LEVELS): boolean {
     case 'object': {
       if (value === null || value instanceof Buffer) return true;
       if (levels === 0 || typeof (value as { toJSON?: unknown }).toJSON === 'function') return false; // whatever is there
-      if (Array.isArray(value)) return areCarried(value, levels - 1);
+      if (Array.isArray(value)) return areCarried(value, isChecked, levels - 1);
       const prototype: unknown = Object.getPrototypeOf(value);
       if (prototype !== Object.prototype && prototype !== null) return false;
       for (const key in value) {
-        if (key === PROTO || key === BSON_TYPE || !key.isWellFormed()) return false;
-        if (!isCarried((value as Record<string, unknown>)[key], levels - 1)) return false; // a key of it
+        if (!isChecked && (key === PROTO || key === BSON_TYPE || !key.isWellFormed())) return false;
+        if (!isCarried((value as Record<string, unknown>)[key], isChecked, levels - 1)) return false; // a key of it
       }
       return true;
     }
@@ -42,8 +50,8 @@ export function isCarried(value: unknown, levels = MAX_LEVELS): boolean {
 }
 
 /** A loop, since `every()` passes over holes, and these are not carried. */
-function areCarried(values: readonly unknown[], levels: number): boolean {
-  for (let index = 0; index < values.length; index++) if (!isCarried(values[index], levels)) return false;
+function areCarried(values: readonly unknown[], isChecked: boolean, levels: number): boolean {
+  for (let index = 0; index < values.length; index++) if (!isCarried(values[index], isChecked, levels)) return false;
   return true;
 }
 

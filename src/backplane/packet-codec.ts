@@ -2,11 +2,12 @@
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import { withoutGuard } from '../decoder';
-import { messageOf, oneLine, type RuntimeCode, toError } from '../errors';
+import { toError } from '../errors';
 import { isEvent, isListOf } from './backend-message';
 import { keepProtoKeys } from './carried';
 import { InvalidMessage } from './inbox';
 import { bytesOf } from './json';
+import { checkAttachments, refusalOf } from './refused-event';
 
 /** What a packet is encoded into: text, and the bytes that follow it; or what a parser of the app makes of it. */
 export type Frame = string | Uint8Array;
@@ -32,9 +33,6 @@ interface Encoder {
 export const EVENT = 2;
 const ACK = 3;
 
-/** Binary values that the official client takes in one packet. */
-const MAX_ATTACHMENTS = 10;
-
 /** Between packets and what clients get, as the server of a namespace has it. */
 export class PacketCodec {
   readonly #nsp: Namespace;
@@ -46,7 +44,7 @@ export class PacketCodec {
   }
 
   /** Whether the parser is the one of Socket.IO, and not one of the app's own. */
-  get #isDefault(): boolean {
+  get isDefault(): boolean {
     return !this.#nsp.server._opts.parser;
   }
 
@@ -82,7 +80,7 @@ export class PacketCodec {
   decode(frames: readonly Frame[]): Packet {
     const parser = withoutGuard(this.#nsp.server._parser); // other servers have encoded it
     // that of Socket.IO takes few attachments unless told: it is meant for what comes from clients
-    const decoder = this.#isDefault ? new parser.Decoder({ maxAttachments: Number.POSITIVE_INFINITY }) : new parser.Decoder();
+    const decoder = this.isDefault ? new parser.Decoder({ maxAttachments: Number.POSITIVE_INFINITY }) : new parser.Decoder();
     let packet: Packet | undefined;
     decoder.on('decoded', (decoded: Packet) => {
       if (packet) throw new Error('frames of more than one packet');
@@ -90,7 +88,7 @@ export class PacketCodec {
     });
     for (const frame of frames) decoder.add(frame);
     if (!packet) throw new Error('the parser of this server has not understood a packet that its encoder has made');
-    if (!this.#isDefault) keepProtoKeys(packet.data);
+    if (!this.isDefault) keepProtoKeys(packet.data);
     return packet;
   }
 
@@ -115,7 +113,7 @@ export class PacketCodec {
   /** The same packet with one more value: the offset that a client tells when it comes back. */
   append(frames: readonly Frame[], value: string): readonly Frame[] {
     const [head, ...attachments] = frames;
-    if (this.#isDefault && typeof head === 'string') return [`${head.slice(0, -1)},${JSON.stringify(value)}]`, ...attachments];
+    if (this.isDefault && typeof head === 'string') return [`${head.slice(0, -1)},${JSON.stringify(value)}]`, ...attachments];
     const packet = this.decode(frames);
     return this.#encode({ ...packet, data: [...(packet.data as unknown[]), value] }); // an event has an array
   }
@@ -132,7 +130,7 @@ export class PacketCodec {
       if (!bytes) throw new TypeError('a Blob cannot be sent to other workers or servers; send `await blob.arrayBuffer()`');
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength); // as clients get it
     });
-    if (this.#isDefault) checkAttachments(checked);
+    if (this.isDefault) checkAttachments(checked);
     return checked;
   }
 }
@@ -161,6 +159,12 @@ export class EncodedPacket implements Event {
     return (this.#data ??= this.decode());
   }
 
+  /** The text of it, where that is JSON. */
+  get json(): string | undefined {
+    const [head] = this.frames;
+    return this.#codec.isDefault && typeof head === 'string' ? head : undefined;
+  }
+
   /** The values as a client has them: each time anew. */
   decode(): unknown[] {
     return this.#codec.decode(this.frames).data as unknown[]; // an event has an array
@@ -171,28 +175,6 @@ export class EncodedPacket implements Event {
     this.offset = offset;
     this.#data?.push(offset);
   }
-}
-
-/** What Socket.IO's own encoder has taken out of a packet, beside the text in which each has a placeholder. */
-function checkAttachments([text, ...attachments]: readonly Frame[]): void {
-  if (attachments.length > MAX_ATTACHMENTS)
-    throw new RangeError(
-      `it has ${attachments.length} binary values, and clients take no more than ${MAX_ATTACHMENTS} in one event; put them into one Buffer, or emit several events`,
-    );
-  // within a string of JSON, quotation marks have a backslash before them
-  if (String(text).split('"_placeholder":true').length - 1 > attachments.length)
-    throw new TypeError('clients would take its object with `_placeholder: true` for one of its binary values; rename the key');
-}
-
-const CODE: RuntimeCode = 'IO_EMIT_INVALID';
-
-/** What the caller gets in place of an event that reaches nobody. */
-function refusalOf({ data: [event] }: Event, cause: Error): Error {
-  const isStackFull = cause instanceof RangeError && cause.message.includes('call stack');
-  const reason = isStackFull ? 'it is nested too deep, or in a circle' : oneLine(cause.message);
-  const Kind = cause instanceof RangeError ? RangeError : TypeError;
-  const message = messageOf(CODE, `event '${oneLine(String(event))}' cannot be emitted: ${reason}`);
-  return Object.assign(new Kind(message, { cause }), { code: CODE });
 }
 
 function isFrame(value: unknown): value is Frame {
