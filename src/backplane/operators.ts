@@ -28,7 +28,7 @@ export interface Asking {
 type Adopt = (operator: unknown) => unknown;
 
 /** Default time in ms for clients to acknowledge a broadcast. Socket.IO's own default is 1 ms. */
-const ACKNOWLEDGE_TIMEOUT = 5000;
+export const ACKNOWLEDGE_TIMEOUT = 5000;
 
 /** The members of operators and namespaces that return an operator. */
 const METHODS = ['to', 'in', 'except', 'compress', 'timeout'] as const;

@@ -659,6 +659,18 @@ holds('disconnectSockets() ends namespaces, or whole connections', async ({ serv
   );
 });
 
+holdsWithOthers('acknowledgements that clients do not give are forgotten after the time-out, on every server', async ({ nsp, enter }) => {
+  const people = [await enter(0), await enter(1)];
+  const waiting = (): number[] => people.map(({ socket }) => (Reflect.get(socket, 'acks') as Map<number, unknown>).size); // private
+  const asked = Promise.all(people.map(async ({ client }) => next(client, 'ask')));
+  const answers = nsp(0).timeout(500).emitWithAck('ask');
+  answers.catch(() => {}); // nobody answers
+  await asked;
+  assert.deepEqual(waiting(), [1, 1]);
+  await assert.rejects(answers);
+  while (waiting().some(count => count > 0)) await nextTurn();
+});
+
 // Servers among themselves
 
 holdsWithOthers('serverCount() counts all', async ({ nsp }) => {

@@ -9,6 +9,7 @@ import { locally } from '../cluster-message';
 import { PacketCodec } from '../packet-codec';
 import type { Client } from './client';
 import { REDIS_ADAPTER, REDIS_ADAPTER_FIELDS, redisInternals, type RedisMethods, redisMethods } from '../../internals/adapters';
+import { forgetLater } from '../wrappers/forget-acknowledgements';
 import { requireMembers } from '../../internals/members';
 import {
   decodeMessage,
@@ -105,7 +106,10 @@ export class PubSubAdapter extends RedisAdapter {
       this.#answerEvent(request.data, request.requestId);
       return;
     }
-    return base.onrequest.call(inside, channel, new CheckedMessage(request));
+    const done = base.onrequest.call(inside, channel, new CheckedMessage(request));
+    const { type, packet, opts } = request;
+    if (type === RequestType.BroadcastWithAck && packet) forgetLater(this.nsp as Namespace, packet, opts?.flags?.timeout); // declared as any
+    return done;
   }
 
   async #answerFetch(request: Request): Promise<void> {

@@ -36,7 +36,8 @@ export interface Request {
   /** Of the server that asks. */
   readonly uid?: string;
   readonly requestId?: string;
-  readonly opts?: { readonly rooms?: Room[]; readonly except?: Room[] };
+  readonly opts?: { readonly rooms?: Room[]; readonly except?: Room[]; readonly flags?: { readonly timeout?: unknown } };
+  readonly packet?: { readonly id?: number };
   readonly data?: [string, ...unknown[]];
 }
 

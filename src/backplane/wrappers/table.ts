@@ -14,6 +14,7 @@ import { encodeOnce, refuseFirst } from './encode-once';
 import { endInOutage } from './end-in-outage';
 import { failFast } from './fail-fast';
 import { publishOfficially } from './official-messages';
+import { forgetAcknowledgements, forgetForOthers } from './forget-acknowledgements';
 import type { Operator } from '../operators';
 import { publishAside } from './publish-aside';
 import type { PulsedBackplane } from '../pulsed-backplane';
@@ -73,6 +74,18 @@ const WRAPPERS: readonly Wrapper[] = [
     name: 'publishOfficially',
     kinds: CLUSTER,
     wrap: ({ adapter, interop }) => publishOfficially(adapter as ClusterAdapter, interop), // one of these kinds
+  },
+  {
+    // Socket.IO keeps what waits for a client's acknowledgement until the client goes.
+    name: 'forgetAcknowledgements',
+    kinds: ALL,
+    wrap: ({ adapter, nsp }) => forgetAcknowledgements(adapter, nsp),
+  },
+  {
+    // The same where another server has asked. Before `checkMessages`, which makes packets of what others have written.
+    name: 'forgetForOthers',
+    kinds: CLUSTER,
+    wrap: ({ adapter, nsp }: ServerSetup) => forgetForOthers(adapter, nsp),
   },
   {
     // What the app and clients answer may be what cannot be encoded, which would throw where nobody catches it.
