@@ -3,12 +3,9 @@ import assert from 'node:assert/strict';
 import { after, test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import type { ServerOptions } from 'socket.io';
-import { type AdapterServer, enter, type Person, startServer } from '../support/adapters';
-import { ROOT } from '../support/app';
+import { enter, type Person } from '../support/adapters';
 import { connect, next } from '../support/client';
-import { Logs } from '../support/logs';
-import { createAdapterFactory, createBackplane, Deprecations, readConfig } from '../support/parts';
+import { join as joinBy, type Joined } from '../support/joined';
 import { type Proxy, startProxy } from '../support/proxy';
 import { startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
@@ -132,7 +129,7 @@ const NO_WRITES: Record<string, { begin: Args; end: Args; words: RegExp; remedy:
 };
 
 for (const [why, { begin, end, words, remedy }] of Object.entries(NO_WRITES)) {
-  test(`a Redis that refuses XADD ${why}: emits to other servers are lost and counted, all else goes on, until it takes them again`, async t => {
+  test(`a Redis that refuses XADD ${why}, until it takes entries again: emits to other servers are lost and counted, all else goes on`, async t => {
     watchForCrashes(t);
     const { port, admin } = await redis;
     await allowAll(admin);
@@ -163,7 +160,7 @@ for (const [why, { begin, end, words, remedy }] of Object.entries(NO_WRITES)) {
 }
 
 for (const command of ['xread', 'xrevrange']) {
-  test(`a Redis that refuses ${command.toUpperCase()}: what other servers emit comes late, all else goes on`, async t => {
+  test(`a Redis that refuses ${command.toUpperCase()}, with which it is read: what other servers emit comes late, all else goes on`, async t => {
     watchForCrashes(t);
     const { port, admin } = await redis;
     await allowAll(admin);
@@ -189,7 +186,7 @@ for (const command of ['xread', 'xrevrange']) {
 }
 
 for (const command of ['publish', 'pubsub']) {
-  test(`a Redis that refuses ${command.toUpperCase()}: questions fail at once, emits go on`, async t => {
+  test(`a Redis that refuses ${command.toUpperCase()}, with which others are asked: questions fail at once, emits go on`, async t => {
     watchForCrashes(t);
     const { port, admin } = await redis;
     await allowAll(admin);
@@ -208,7 +205,7 @@ for (const command of ['publish', 'pubsub']) {
   });
 }
 
-test('a Redis that refuses what recovery needs: clients that come back connect as new ones, until it allows it', async t => {
+test('a Redis that refuses what recovery needs, until it allows it: clients that come back connect as new ones', async t => {
   watchForCrashes(t);
   const { port, admin } = await redis;
   await allowAll(admin);
@@ -236,7 +233,25 @@ test('a Redis that refuses what recovery needs: clients that come back connect a
   assert.equal(logs.lines.length, 12, logs.lines.join('\n'));
 });
 
-type Joined = AdapterServer & { readonly logs: Logs };
+test('redis-streams connected to a replica, which reads and does not write', async t => {
+  watchForCrashes(t);
+  const { port } = await redis;
+  const replica = await startRedis(t, { args: ['--replicaof', '127.0.0.1', String(port), '--repl-diskless-sync-delay', '0'] });
+  const admin = new Redis({ port: replica.port });
+  t.after(() => admin.disconnect());
+  while (!(await admin.info('replication')).includes('master_link_status:up'));
+  const [one, other] = [await join(t, port), await join(t, replica.port)];
+  const [alice, bob] = [await enter(t, one), await enter(t, other)];
+  assert.match(await other.logs.logged(/IO_REDIS_REFUSED/), /is a replica; .* let config\.io\.redis reach the master/);
+  await says(one, bob, 'from the master');
+  await says(other, bob, 'lost');
+  assert.match(await other.logs.logged(/refuses XADD/), /it is a replica: let the app reach the master .*xadd test-\d+: READONLY/s);
+  await assert.rejects(other.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+  assert.deepEqual(alice.heard, [['from the master']]);
+  await admin.replicaof('NO', 'ONE');
+  await other.logs.logged(/^INFO .* is a master now/);
+  await other.logs.logged(/^INFO .* allows XADD again; 1 messages/);
+});
 
 /** A command of Redis with its arguments. */
 type Args = readonly [command: string, ...args: string[]];
@@ -260,16 +275,9 @@ const keyOf = new WeakMap<TestContext, string>();
 async function join(t: TestContext, port: number, { init = {}, redis = {} } = {}): Promise<Joined> {
   const key = keyOf.get(t) ?? `test-${++keys}`;
   keyOf.set(t, key);
-  const logs = new Logs();
-  const io = { adapter: 'redis-streams', redis: { port, key, ...redis } };
-  const settings = readConfig({ io }, 1, () => {}).adapter;
-  const backplane = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
-  if (!backplane) throw new Error('no adapter is asked for');
-  const create = createAdapterFactory({ init, adapter: settings }, { backplane, deprecations: new Deprecations(logs) });
-  const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
-  const server = await startServer(t, { ...init, adapter }, () => void backplane.close());
-  await backplane.ready();
-  return { ...server, logs };
+  const server = await joinBy(t, { init, adapter: 'redis-streams', redis: { port, key, ...redis } });
+  await server.ready();
+  return server;
 }
 
 /** An event arrives at a client. */

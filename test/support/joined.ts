@@ -13,13 +13,17 @@ export interface Joined extends AdapterServer {
 }
 
 /** @param io `config.io`, with an adapter */
-export async function join(t: TestContext, io: object): Promise<Joined> {
+export async function join(
+  t: TestContext,
+  io: { readonly init?: Partial<ServerOptions>; readonly [name: string]: unknown },
+): Promise<Joined> {
+  const { init = {} } = io;
   const logs = new Logs();
   const settings = readConfig({ io }, 1, message => logs.warn(message)).adapter;
   const backplane = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
   if (!backplane) throw new Error('no adapter is asked for');
-  const create = createAdapterFactory({ init: {}, adapter: settings }, { backplane, deprecations: new Deprecations(logs) });
+  const create = createAdapterFactory({ init, adapter: settings }, { backplane, deprecations: new Deprecations(logs) });
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
-  const server = await startServer(t, { adapter }, () => void backplane.close());
+  const server = await startServer(t, { ...init, adapter }, () => void backplane.close());
   return { ...server, logs, ready: () => backplane.ready() };
 }
