@@ -26,10 +26,8 @@ export interface EggContext {
 export interface EggSession {
   /** Whether the request had no cookie of a session. */
   readonly isNew?: boolean;
-  /** In ms, or 'session'. The setter also sets `_requireSave`. */
+  /** In ms, or 'session'. The setter has the session saved, even without changes. */
   maxAge: number | 'session' | undefined;
-  /** Whether to save it even without changes. */
-  _requireSave?: boolean;
   toJSON(): Record<string, unknown>;
   manuallyCommit(): Promise<void>;
 }
@@ -78,16 +76,6 @@ export interface EggAgent {
   readonly options: StartOptions;
 }
 
-/** A context of tegg, with the objects of one request. */
-export interface TeggContext {
-  set(key: symbol, value: unknown): void;
-  /** Runs the hooks of other plugins for a new context, then creates the registered objects. */
-  init(lifecycle: object): Promise<void>;
-  addProtoToCreate(name: PropertyKey, proto: object): void;
-  getOrCreateEggObject(name: PropertyKey, proto: object): Promise<unknown>;
-  destroy(lifecycle: object): Promise<void>;
-}
-
 export interface EggApplication extends EventEmitter {
   readonly messenger: Messenger;
   readonly baseDir: string;
@@ -103,6 +91,8 @@ export interface EggApplication extends EventEmitter {
   readonly serviceClasses?: Record<string, unknown>;
   readonly ctxStorage: AsyncLocalStorage<unknown>;
   readonly middlewares: Record<string, unknown>;
+  /** By name. */
+  readonly plugins?: Record<string, { readonly enable?: boolean }>;
   /** The HTTP server, once it exists. */
   readonly server?: HttpServer | null;
   callback(): (req: IncomingMessage, res: ServerResponse) => unknown;
@@ -110,9 +100,6 @@ export interface EggApplication extends EventEmitter {
   ready(fn: () => void): unknown;
   createContext(req: IncomingMessage, res: ServerResponse): EggContext;
   createAnonymousContext(): EggContext;
-  /** Of tegg, absent without it: the base class of its contexts, and the generator of their ids. */
-  readonly abstractEggContext?: new () => TeggContext;
-  readonly identicalUtil?: { createContextId(): string };
   /** Converts a generator function to an async one in egg 3. Throws in egg 4. */
   toAsyncFunction?(fn: unknown): unknown;
 }

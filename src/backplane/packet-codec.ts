@@ -3,6 +3,7 @@ import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import { withoutGuard } from '../decoder';
 import { toError } from '../errors';
+import { adapterInternals } from '../internals/adapters';
 import { isEvent, isListOf } from './backend-message';
 import { keepProtoKeys } from './carried';
 import { InvalidMessage } from './inbox';
@@ -62,14 +63,13 @@ export class PacketCodec {
   /** Lets an adapter send packets as they have been encoded. */
   setEncoder(adapter: Adapter): void {
     const encoder = this.#encoder;
-    // the base class has the server's, and declares it as private
-    Reflect.set(adapter, 'encoder', {
+    adapterInternals(adapter).encoder = {
       encode(packet: Packet): readonly unknown[] {
         if (!(packet instanceof EncodedPacket)) return encoder.encode(packet);
         const { id, frames } = packet;
         return id === undefined ? frames : encoder.encode({ type: packet.type, nsp: packet.nsp, id, data: packet.data });
       },
-    });
+    };
   }
 
   /** An acknowledgement has no more than one value. @throws where it cannot be encoded */

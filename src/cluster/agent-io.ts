@@ -6,6 +6,8 @@ import type { Settings } from '../config/settings';
 import { Deprecations } from '../deprecated/deprecations';
 import type { EggAgent } from '../egg';
 import { SetupError } from '../errors';
+import { serverSpecimens } from '../internals/check';
+import { checkInternals } from '../internals/members';
 import { HubBackplane } from './hub/hub-backplane';
 
 export class AgentIo {
@@ -14,6 +16,7 @@ export class AgentIo {
 
   /** @param hub the path of the hub's socket, if the backplane is the hub */
   constructor({ logger, baseDir }: EggAgent, settings: Settings, hub: string | undefined) {
+    checkInternals(serverSpecimens(), line => logger.warn(line));
     const { init, adapter } = settings;
     const backplane = createBackplane(adapter, {
       logger,

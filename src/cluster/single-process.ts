@@ -8,6 +8,7 @@ import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node
 import { Server as TcpServer } from 'node:net';
 import type { Logger } from '../egg';
 import { messageOf } from '../errors';
+import { serverOf } from '../internals/node';
 
 type RequestHandler = (request: IncomingMessage, response: ServerResponse) => unknown;
 
@@ -59,8 +60,8 @@ export function attachWhenFound(app: HandlerSource, io: Attachable, logger: Logg
     const handle = makeHandler();
     const handler: RequestHandler = (request, response) => {
       const isOurs = request.url?.startsWith(`${io.path()}/`) ?? false;
-      const server: unknown = isFound ? undefined : Reflect.get(request.socket, 'server'); // undocumented
-      if (server instanceof TcpServer) {
+      const server = isFound ? undefined : serverOf(request.socket);
+      if (server) {
         attach(server);
         if (isOurs) return server.emit('request', request, response); // Engine.IO listens now
       } else if (isOurs) logOnce();

@@ -3,11 +3,9 @@
  * system call. In Node, that call costs as much as the rest of what Socket.IO does for a packet.
  */
 import type { IncomingMessage } from 'node:http';
-import { createRequire } from 'node:module';
 import type { Duplex } from 'node:stream';
 import type * as Ws from 'ws';
-import type { Members, Specimens } from '../internals/members';
-import { senderOf, WS_SENDER, WS_SOCKET } from '../internals/socket-io';
+import { senderOf, WebSocket, WebSocketServer } from '../internals/ws';
 
 /** Called when a frame has been sent. Engine.IO sends no further frames until then. */
 type Sent = (error?: Error | null) => void;
@@ -16,9 +14,6 @@ type Sent = (error?: Error | null) => void;
 type Frame = readonly [head: Buffer, data?: Buffer | string];
 
 type Upgraded = (client: CorkedWebSocket, request: IncomingMessage) => void;
-
-/** Engine.IO's own copy of ws. Another copy may be older, and lack limits that Engine.IO relies on. */
-const { WebSocket, WebSocketServer } = requireThrough('socket.io', 'engine.io')('ws') as typeof Ws;
 
 const CLOSE = 8; // https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 
@@ -36,15 +31,6 @@ export class CorkedWebSocketServer extends WebSocketServer<typeof CorkedWebSocke
       upgraded(client, request);
     });
   }
-}
-
-/** Objects for the boot's check of private members. */
-export function webSocketSpecimens(): Specimens {
-  const Specimen = WebSocket as unknown as new (address: null, protocols: undefined, options: object) => Ws.WebSocket; // how ws itself creates those of a server
-  return new Map<Members, object>([
-    [WS_SOCKET, new Specimen(null, undefined, {})],
-    [WS_SENDER, (WebSocket as unknown as { Sender: { prototype: object } }).Sender.prototype], // exported, but not declared
-  ]);
 }
 
 class CorkedWebSocket extends WebSocket {
@@ -113,9 +99,4 @@ function uncorkAll(): void {
 
 function opcodeOf([head]: Frame): number {
   return (head[0] ?? 0) % 16;
-}
-
-/** The `require` of a package, which is looked up through the packages before it. */
-function requireThrough(...packages: string[]): NodeJS.Require {
-  return packages.reduce((from, name) => createRequire(from.resolve(name)), createRequire(__filename));
 }

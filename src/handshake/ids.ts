@@ -5,12 +5,10 @@ import type { Socket } from 'socket.io';
 import type { GenerateId } from '../config/options';
 import type { Logger } from '../egg';
 import { messageOf } from '../errors';
+import type { EngineRequest } from '../internals/engine-io';
 import { namespaceInternals } from '../internals/socket-io';
 
 const MAX_LENGTH = 200;
-
-/** Engine.IO has parsed the query before it generates an id. */
-type EngineRequest = IncomingMessage & { _query?: { EIO?: string } };
 
 export class Ids {
   readonly #generateId: GenerateId | undefined;
@@ -35,8 +33,8 @@ export class Ids {
     engine.generateId = async request => {
       const id = await this.#reserve(request);
       // Engine.IO's own id is the key to the connection and stays secret if possible; for clients of protocol 3 the two are the same
-      const { _query } = request as EngineRequest;
-      return _query?.EIO === '4' ? random(request) : id;
+      const { _query } = request as EngineRequest; // Engine.IO has parsed the query before it generates an id
+      return _query['EIO'] === '4' ? random(request) : id;
     };
     engine.on('connection', (connection: EngineSocket) => {
       connection.once('close', () => this.#release(connection.request));

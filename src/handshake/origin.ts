@@ -8,7 +8,7 @@ import type { InitOptions } from '../config/options';
 import type { EggApplication, EggContext } from '../egg';
 import { isInCors } from './cors';
 import { hostname, hostOf, isNameOf, isSiteOf } from './hosts';
-import { type EngineInternals, engineInternals, type EngineRequest } from '../internals/socket-io';
+import { type EngineInternals, engineInternals, type EngineRequest } from '../internals/engine-io';
 import { OriginLog } from './origin-log';
 
 type AllowRequest = NonNullable<InitOptions['allowRequest']>;

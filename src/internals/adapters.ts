@@ -42,10 +42,23 @@ interface StreamsInternals {
   encode(message: object): { readonly data?: string };
 }
 
+type Packet = Parameters<Adapter['broadcast']>[0];
+
+interface AdapterInternals {
+  encoder: { encode(packet: Packet): unknown };
+}
+
 interface MongoInternals {
   onEvent(event: object): Promise<void>;
   publish(document: object): Promise<string>;
 }
+
+/** Which all adapters extend whose packets are encoded once for all servers. */
+export const ADAPTER: Members<AdapterInternals> = {
+  package: 'socket.io-adapter',
+  owner: 'Adapter',
+  why: { encoder: 'is replaced by one that takes a packet which is encoded already' },
+};
 
 export const CLUSTER_ADAPTER: Members<ClusterInternals> = {
   package: 'socket.io-adapter',
@@ -107,6 +120,11 @@ export const MONGO_ADAPTER: Members<MongoInternals> = {
     publish: 'local clients are reached first; what is lost in an outage is counted',
   },
 };
+
+export function adapterInternals(adapter: Adapter): AdapterInternals {
+  requireMembers(ADAPTER, adapter);
+  return adapter as unknown as AdapterInternals; // declared as private
+}
 
 /** Those over Redis have a method for what they have not decoded yet as well. */
 export function clusterInternals(adapter: ClusterAdapter): ClusterInternals & { onRawMessage?(...raw: unknown[]): void } {

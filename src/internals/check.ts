@@ -1,47 +1,52 @@
-/** Looks at the boot whether the installed Socket.IO, Engine.IO and ws have the members of `socket-io.ts`. */
+/** Objects of the installed Socket.IO and Engine.IO for the boot's check: one of each class whose private members are used. */
+import { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
 import { Namespace, Server, Socket } from 'socket.io';
-import { type Members, problemOf, requireMembers, type Specimens } from './members';
-import { ENGINE, NAMESPACE, PARENT, SERVER, SOCKET } from './socket-io';
+import { ENGINE, ENGINE_REQUEST, preparedRequest } from './engine-io';
+import type { Specimens } from './members';
+import { CLIENT, NAMESPACE, PARENT, SERVER, SOCKET } from './socket-io';
 
-/**
- * @param warn called for each class without which things are only slower
- * @throws {SetupError} `IO_INTERNALS_MISSING` where a member is missing that correctness needs
- */
-export function checkInternals(specimens: Iterable<readonly [Members, object]>, warn: (line: string) => void): void {
-  for (const [members, specimen] of specimens) {
-    if (members.fallback === undefined) requireMembers(members, specimen);
-    else {
-      const problem = problemOf(members, specimen);
-      if (problem !== undefined) warn(`[egg-socket.io] ${problem}: ${members.fallback}`);
-    }
-  }
-}
-
-/** A server that never listens, for its fields: prototypes have the methods alone. */
+/** For a server with clients. Instances rather than prototypes, which have no fields; the server never listens. */
 export function makeSpecimens(): Specimens {
-  const server = new Server(createServer(), { serveClient: false });
-  const nsp = new Namespace(server, '/specimen');
-  return new Map<Members, object>([
-    [SERVER, server],
-    [NAMESPACE, nsp],
+  // the timer of its client ends after 1 ms rather than 45 s
+  const server = new Server(createServer(), { serveClient: false, connectTimeout: 1 });
+  const client = clientOf(server);
+  return [
+    ...serverSpecimens(server),
     [PARENT, server.of(/^\/specimens$/)],
-    ...socketOf(server, nsp),
+    [CLIENT, client],
+    [SOCKET, client && socketOf(server, client)],
     [ENGINE, server.engine],
-  ]);
+    [ENGINE_REQUEST, preparedRequest(server.engine)],
+  ];
 }
 
-/** None where a later release reads more of a client: that alone stops no boot. */
-function socketOf(server: Server, nsp: Namespace): [Members, object][] {
+/** For a server without clients, such as `agent.io`. */
+export function serverSpecimens(server = new Server()): Specimens {
+  return [
+    [SERVER, server],
+    [NAMESPACE, new Namespace(server, '/specimen')],
+  ];
+}
+
+/** A client as Socket.IO creates it for a connection. Undefined if a later release needs more of a connection: that alone stops no boot. */
+function clientOf(server: Server): Socket['client'] | undefined {
+  let made: Socket['client'] | undefined;
+  server.of('/')._add = async client => void (made = client); // Socket.IO connects a client of protocol 3 to this namespace at once
+  const request = { headers: {}, connection: {}, url: '/', _query: {} };
   try {
-    return [[SOCKET, new Socket(nsp, clientOf(server), {})]];
+    server.engine.emit('connection', Object.assign(new EventEmitter(), { protocol: 3, request, remoteAddress: '' }));
   } catch {
-    return [];
+    return undefined;
   }
+  return made;
 }
 
-/** As much of a client as the constructor of a socket reads. */
-function clientOf(server: Server): Socket['client'] {
-  const request = { headers: {}, connection: {}, socket: {}, url: '/', _query: {} };
-  return { server, request, conn: { protocol: 4, request, remoteAddress: '' } } as unknown as Socket['client']; // it is never connected
+function socketOf(server: Server, client: Socket['client']): Socket | undefined {
+  Object.assign(server._opts, { connectionStateRecovery: {} }); // only then does a socket have a private id
+  try {
+    return new Socket(server.of('/'), client, {});
+  } catch {
+    return undefined;
+  }
 }

@@ -16,10 +16,13 @@ export interface Members<Internals = object> {
   readonly fallback?: string;
 }
 
-/** Something to look at for each of the classes. */
-export type Specimens = ReadonlyMap<Members, object>;
+/** An object to check for each of the classes; undefined if it could not be created. */
+export type Specimens = Iterable<readonly [Members, object | undefined]>;
 
-/** Versions whose members the tests have seen. They are named as a remedy, and never compared with the installed one. */
+/**
+ * The versions that the tests use. They are named as a remedy, and never compared with the installed version.
+ * Packages that are not listed come with Egg.
+ */
 export const TESTED_VERSIONS: Readonly<Record<string, string>> = {
   'socket.io': '4.8.4',
   'engine.io': '6.6.13',
@@ -28,7 +31,42 @@ export const TESTED_VERSIONS: Readonly<Record<string, string>> = {
   '@socket.io/redis-adapter': '8.3.0',
   '@socket.io/redis-streams-adapter': '0.3.1',
   '@socket.io/mongo-adapter': '0.4.0',
+  'egg-passport': '2.1.1',
 };
+
+/** The packages of these that apps install themselves. The others are dependencies of this plugin. */
+const INSTALLED_BY_APP: ReadonlySet<string> = new Set(['@socket.io/mongo-adapter', '@socket.io/redis-streams-adapter', 'egg-passport']);
+
+/**
+ * Checks an object for each of the classes.
+ * @param warn called for each class that has a fallback, or could not be checked
+ * @throws {SetupError} `IO_INTERNALS_MISSING` where a member is missing that correctness needs
+ */
+export function checkInternals(specimens: Specimens, warn: (line: string) => void): void {
+  for (const [members, specimen] of specimens) {
+    if (specimen) membersOf(members, specimen, warn);
+    else {
+      const { package: name, owner } = members;
+      warn(`[egg-socket.io] ${owner} of ${name} ${versionOf(name)} could not be checked: a missing member would fail only in use`);
+    }
+  }
+}
+
+/**
+ * An object that has all members, itself or in its prototypes. Undefined, after a warning, if it lacks one and there is a fallback.
+ * @throws {SetupError} `IO_INTERNALS_MISSING` if it lacks one and there is no fallback
+ */
+export function membersOf<Internals>(
+  members: Members<Internals>,
+  object: object,
+  warn: (line: string) => void,
+): (Internals & object) | undefined {
+  if (members.fallback === undefined) requireMembers(members, object);
+  const problem = problemOf(members, object);
+  if (problem === undefined) return object as Internals & object; // it has them all
+  warn(`[egg-socket.io] ${problem}: ${members.fallback}`);
+  return undefined;
+}
 
 /**
  * Looks whether an object has all members, at itself or its prototypes.
@@ -36,15 +74,28 @@ export const TESTED_VERSIONS: Readonly<Record<string, string>> = {
  */
 export function requireMembers(members: Members, object: object): void {
   const problem = problemOf(members, object);
-  if (problem === undefined) return;
-  const { package: name } = members;
-  throw new SetupError('IO_INTERNALS_MISSING', `${problem}; run \`npm i ${name}@${TESTED_VERSIONS[name]}\`, or update egg-socket.io`);
+  if (problem !== undefined) throw new SetupError('IO_INTERNALS_MISSING', `${problem}; ${remedyFor(members.package)}`);
 }
 
-/** Which member an object lacks, and of which version. Undefined where it has all. */
-export function problemOf({ package: name, owner, why }: Members, object: object): string | undefined {
+/** Whether an object has all members. */
+export function hasMembers<Internals extends object>(members: Members<Internals>, object: object): object is Internals {
+  return problemOf(members, object) === undefined;
+}
+
+/** Names the missing member and the version. Undefined if there is none. */
+function problemOf({ package: name, owner, why }: Members, object: object): string | undefined {
   const member = Object.keys(why).find(key => !(key in object));
   return member === undefined ? undefined : `${name} ${versionOf(name)} has no ${owner}.${member}`;
+}
+
+/** An app installs its own packages; the version of one that another package depends on has to be overridden. */
+function remedyFor(name: string): string {
+  const version = TESTED_VERSIONS[name];
+  if (version === undefined) return 'update egg-socket.io';
+  const install = INSTALLED_BY_APP.has(name)
+    ? `run \`npm i ${name}@${version}\``
+    : `add "overrides": { "${name}": "${version}" } to package.json and run \`npm i\` (pnpm: pnpm.overrides, yarn: resolutions)`;
+  return `update egg-socket.io, or ${install}`;
 }
 
 /** As its package.json says. For the message alone: nothing depends on it. */
@@ -57,12 +108,12 @@ function versionOf(name: string): string {
     () => createRequire(join(process.cwd(), 'package.json')), // where the app has its adapters
   ];
   for (const way of ways) {
-    try {
-      const main = way().resolve(name);
-      const folder = main.slice(0, main.lastIndexOf(join('node_modules', name)) + join('node_modules', name).length);
-      return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version;
-    } catch {
-      // the next may find it
+    for (const folder of way().resolve.paths(name) ?? []) {
+      try {
+        return (JSON.parse(readFileSync(join(folder, name, 'package.json'), 'utf8')) as { version: string }).version;
+      } catch {
+        // the next may have it
+      }
     }
   }
   return '(unknown version)';

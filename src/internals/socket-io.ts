@@ -1,6 +1,4 @@
-/** Private members of Socket.IO, Engine.IO and ws: each with its reason, and the only casts to access them. */
-import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
-import type { IncomingMessage } from 'node:http';
+/** Private members of Socket.IO: each with its reason, and the only casts to access them. */
 import type { Namespace, Server, Socket } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import type { Members } from './members';
@@ -8,6 +6,7 @@ import type { Members } from './members';
 type Callback = (...args: unknown[]) => void;
 
 interface ServerInternals {
+  _parser: Server['_parser'];
   readonly parentNsps: Map<unknown, Namespace>;
   readonly opts: {
     readonly connectionStateRecovery?: { readonly maxDisconnectionDuration?: number };
@@ -31,6 +30,8 @@ interface ParentInternals {
 }
 
 interface SocketInternals {
+  /** Set only if recovery is on. */
+  readonly pid: string;
   readonly acks: Map<unknown, Callback>;
   readonly flags: { timeout?: number };
   adapter: Adapter;
@@ -47,15 +48,11 @@ interface SocketInternals {
   _onclose(reason: string): void;
 }
 
-/** A request with the query that Engine.IO has parsed. */
-export type EngineRequest = IncomingMessage & { readonly _query: Readonly<Record<string, string | undefined>> };
-
-export interface EngineInternals {
-  readonly clients: Readonly<Record<string, EngineSocket & { readonly request: IncomingMessage | null }>>;
-  verify(request: EngineRequest, isUpgrade: boolean, answer: (code?: number, context?: { message: string }) => void): void;
+interface ClientInternals {
+  readonly nsps: ReadonlyMap<string, Socket>;
 }
 
-export const SERVER: Members<ServerInternals & Pick<Server, '_nsps' | '_opts' | '_parser' | '_checkNamespace' | 'encoder'>> = {
+export const SERVER: Members<ServerInternals & Pick<Server, '_nsps' | '_opts' | '_checkNamespace' | 'encoder'>> = {
   package: 'socket.io',
   owner: 'Server',
   why: {
@@ -64,7 +61,7 @@ export const SERVER: Members<ServerInternals & Pick<Server, '_nsps' | '_opts' | 
     _nsps: 'contains the replacement of a namespace that does not exist yet, while the parents are asked',
     _opts: 'whether empty namespaces are removed',
     encoder: 'a broadcast is encoded once for the clients of all workers',
-    _parser: 'the decoder refuses packets that are nested too deeply',
+    _parser: 'is replaced by a parser whose decoder refuses packets that are nested too deeply, and decodes packets of other processes',
     _checkNamespace: 'a CONNECT to a namespace that does not exist yet is an arrival like any other',
   },
 };
@@ -99,6 +96,7 @@ export const SOCKET: Members<SocketInternals & Pick<Socket, '_error' | '_onerror
   package: 'socket.io',
   owner: 'Socket',
   why: {
+    pid: 'the private id of a client that can recover, which its old and its new connection have in common',
     acks: 'pending acknowledgements end when the client goes',
     flags: 'the timeout of an emit',
     adapter: 'a socket that is connecting or refused has rooms of its own',
@@ -118,33 +116,10 @@ export const SOCKET: Members<SocketInternals & Pick<Socket, '_error' | '_onerror
   },
 };
 
-/** The part of Engine.IO with the connections. */
-export const ENGINE: Members<EngineInternals> = {
-  package: 'engine.io',
-  owner: 'Server',
-  why: {
-    clients: 'the first request of a session has the origin that later ones must have; all connections are closed in order',
-    verify: 'checks the origin of each request of a session',
-  },
-};
-
-/** The part of ws that writes frames, both for `send()` and for the prepared frames of a broadcast. */
-export interface SenderInternals {
-  sendFrame(frame: readonly [head: Buffer, data?: Buffer | string], sent?: (error?: Error | null) => void): void;
-}
-
-export const WS_SOCKET: Members<{ _sender: unknown }> = {
-  package: 'ws',
-  owner: 'WebSocket',
-  why: { _sender: 'the frames of one tick are sent in one system call' },
-  fallback: 'each frame is sent in a system call of its own',
-};
-
-export const WS_SENDER: Members<SenderInternals> = {
-  package: 'ws',
-  owner: 'Sender',
-  why: { sendFrame: 'writes each frame: those of one tick are sent in one system call' },
-  fallback: 'each frame is sent in a system call of its own',
+export const CLIENT: Members<ClientInternals> = {
+  package: 'socket.io',
+  owner: 'Client',
+  why: { nsps: 'a client may ask again for a namespace that it is connected to' },
 };
 
 export function serverInternals(server: Server): ServerInternals {
@@ -159,32 +134,12 @@ export function socketInternals(socket: Socket): SocketInternals {
   return socket as unknown as SocketInternals; // private
 }
 
-/** The sender of a WebSocket. Undefined if ws lacks it. */
-export function senderOf(webSocket: object): SenderInternals | undefined {
-  const { _sender: sender } = webSocket as { _sender?: Partial<SenderInternals> | null }; // private
-  return typeof sender?.sendFrame === 'function' ? (sender as SenderInternals) : undefined;
-}
-
-/** The WebSocket of a connection. Undefined for a polling one. */
-export function webSocketOf({ transport }: EngineSocket): unknown {
-  return (transport as { socket?: unknown }).socket; // not declared
-}
-
 /** The private id of a client that can recover. */
 export function privateIdOf(socket: Socket): string {
-  return String((socket as unknown as { pid?: string }).pid); // private; set only if recovery is on
+  return socketInternals(socket).pid;
 }
 
-/** The namespaces that a client is connected to. Not checked at the boot, since there is no client yet. */
+/** The namespaces that a client is connected to. */
 export function namespacesOf(client: Socket['client']): ReadonlyMap<string, Socket> {
-  return (client as unknown as { nsps: Map<string, Socket> }).nsps; // private
-}
-
-export function engineInternals(engine: EngineServer): EngineInternals {
-  return engine as unknown as EngineInternals; // protected
-}
-
-/** The packets that Engine.IO has not passed to the transport yet. Not checked at the boot, since there is no connection yet. */
-export function writeBufferOf(connection: EngineSocket): readonly unknown[] {
-  return (connection as unknown as { writeBuffer?: unknown[] }).writeBuffer ?? []; // private; without it the connection closes at once
+  return (client as unknown as ClientInternals).nsps; // private
 }

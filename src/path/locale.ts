@@ -1,5 +1,6 @@
 /** The locale of egg-i18n, determined once for each connection on first access. Over HTTP, a cookie keeps it between requests. */
 import type { EggApplication } from '../egg';
+import { localeInternals } from '../internals/egg';
 
 /** The locale of a connection. */
 export interface LocaleOwner {
@@ -9,9 +10,9 @@ export interface LocaleOwner {
 
 /** Overrides the members of egg-i18n on the prototype of an app's contexts. Does nothing if that plugin is off. */
 export function keepLocale<Ctx extends object>(prototype: Ctx, app: EggApplication, ownerOf: (ctx: Ctx) => LocaleOwner): void {
-  const getLocale: unknown = Reflect.get(app.context, '__getLocale');
-  if (typeof getLocale !== 'function') return;
-  const find = getLocale as (this: object) => unknown;
+  const plugin = localeInternals(app.context, line => app.logger.warn(line));
+  if (!plugin) return;
+  const find = plugin.__getLocale;
   const members: PropertyDescriptorMap & ThisType<Ctx & { cookies: { get(...args: unknown[]): unknown } }> = {
     // egg-i18n stores its result here
     __locale: {

@@ -3,14 +3,13 @@
  * tegg's own scope creates an object of every class for each context up front. This scope begins with the first object that is
  * requested and creates no others, so that a packet without such requests costs nothing.
  */
-import type { EggApplication, TeggContext } from '../egg';
+import type { EggApplication } from '../egg';
+import { type BackgroundTask, EGG_CONTEXT, type TeggContext, teggOf } from '../internals/egg';
 
 /** Ends the scope of a context when its packet or connection has settled. Absent without tegg. */
 export const SETTLE = Symbol('settle');
 
 const SCOPE = Symbol('moduleScope');
-/** tegg's key for Egg's context within its own. */
-const EGG_CONTEXT = Symbol.for('context#eggContext');
 
 interface ModuleScope extends TeggContext {
   hold(): void;
@@ -22,8 +21,6 @@ interface Scoped {
   /** Undefined before the first object is requested, null after the end. */
   [SCOPE]?: ModuleScope | null;
 }
-
-type Task = ((ctx: unknown) => Promise<unknown>) & { _name?: string };
 
 /** Adds scopes to the contexts of an app with tegg. To be called when all plugins have been loaded. */
 export function addModuleScope(prototype: object, app: EggApplication): void {
@@ -51,10 +48,10 @@ export function addModuleScope(prototype: object, app: EggApplication): void {
     runInBackground: {
       configurable: true,
       writable: true,
-      value(task: Task) {
+      value(task: BackgroundTask) {
         const scope = scopeOf(this);
         scope?.hold();
-        const held: Task = async ctx => {
+        const held: BackgroundTask = async ctx => {
           try {
             await task(ctx);
           } finally {
@@ -77,8 +74,9 @@ export function addModuleScope(prototype: object, app: EggApplication): void {
 }
 
 function createModuleScopeClass(app: EggApplication): (new (ctx: Scoped) => ModuleScope) | undefined {
-  const { abstractEggContext: Base, identicalUtil: ids } = app;
-  if (!Base || !ids) return undefined;
+  const tegg = teggOf(app);
+  if (!tegg) return undefined;
+  const { abstractEggContext: Base, identicalUtil: ids } = tegg;
   const newId = (): string => ids.createContextId();
   return class extends Base implements ModuleScope {
     readonly id = newId();

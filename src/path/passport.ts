@@ -3,16 +3,10 @@
  * here the user is loaded once for each connection, after the session has been opened.
  */
 import type { EggApplication } from '../egg';
+import { passportOf } from '../internals/egg';
 import { SETTLE } from './module-scope';
 
-/** The part of egg-passport that is used here; its private members begin with an underscore. */
-interface EggPassport {
-  /** The key of its data in the session. */
-  readonly _key: string;
-  /** The property of a request that holds the user. */
-  readonly _userProperty: string;
-  deserializeUser(ctx: object, sessionUser: unknown): Promise<unknown>;
-}
+type EggPassport = NonNullable<ReturnType<typeof passportOf>>;
 
 /** Members of a request that `ctx.login()` and `ctx.logout()` call. */
 const LOGIN_METHODS = Object.fromEntries(
@@ -40,8 +34,8 @@ export class Passport {
 
   /** Undefined if egg-passport is off. */
   static of(app: EggApplication): Passport | undefined {
-    const passport: unknown = Reflect.get(app, 'passport');
-    return isEggPassport(passport) ? new Passport(app, passport) : undefined;
+    const passport = passportOf(app);
+    return passport && new Passport(app, passport);
   }
 
   /** Members to add to `ctx.req`, with the user if the session has one. Rejects if the app fails to load the user. */
@@ -65,8 +59,4 @@ export class Passport {
       ctx[SETTLE]?.();
     }
   }
-}
-
-function isEggPassport(value: unknown): value is EggPassport {
-  return typeof value === 'object' && value !== null && '_key' in value && '_userProperty' in value && 'deserializeUser' in value;
 }

@@ -3,21 +3,16 @@
  * here all contexts of an app share one set of getters. Each context still has its own instances.
  */
 import { type EggApplication, isClass } from '../egg';
+import { type ServicesInternals, servicesOf } from '../internals/egg';
 
-/** The two fields that Egg's getters use. */
-interface Services {
-  readonly _ctx: object;
-  readonly _cache: Map<string, unknown>;
-}
-
-type ServicesClass = new (ctx: object) => Services;
+type ServicesClass = new (ctx: object) => ServicesInternals;
 type ServiceClass = new (ctx: object) => object;
 
 /** The class of an app's `ctx.service`. Undefined if Egg's own differs from that of the tested versions. */
 export function createServicesClass(app: EggApplication): ServicesClass | undefined {
-  const eggs: unknown = Reflect.get(app.createAnonymousContext(), 'service');
-  if (!isServices(eggs)) return undefined;
-  class SharedServices implements Services {
+  const eggs = servicesOf(app.createAnonymousContext(), line => app.logger.warn(line));
+  if (!eggs) return undefined;
+  class SharedServices implements ServicesInternals {
     readonly _ctx: object;
     readonly _cache = new Map<string, unknown>();
 
@@ -34,7 +29,7 @@ export function createServicesClass(app: EggApplication): ServicesClass | undefi
 }
 
 /** Like Egg's getter, which checks on each access whether the service is a class. */
-function serviceOf(name: string, classes: Record<string, unknown>): PropertyDescriptor & ThisType<Services> {
+function serviceOf(name: string, classes: Record<string, unknown>): PropertyDescriptor & ThisType<ServicesInternals> {
   return {
     get() {
       let service = this._cache.get(name);
@@ -45,8 +40,4 @@ function serviceOf(name: string, classes: Record<string, unknown>): PropertyDesc
       return service;
     },
   };
-}
-
-function isServices(value: unknown): value is Services {
-  return typeof value === 'object' && value !== null && '_ctx' in value && '_cache' in value && value._cache instanceof Map;
 }

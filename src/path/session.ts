@@ -2,6 +2,8 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { EggApplication, EggContext, EggSession, SessionMiddleware } from '../egg';
+import { sessionSpecimens } from '../internals/egg';
+import { checkInternals } from '../internals/members';
 import { storeError } from './error-answers';
 import { type RunSession, StoredSession } from './stored-session';
 
@@ -30,7 +32,13 @@ export class SessionStore {
     const { session } = app.middlewares;
     if (typeof session !== 'function' || !app.config.session) return undefined;
     const factory = session as (options: unknown, app: EggApplication) => SessionMiddleware; // the signature of all middleware in Egg
-    return new SessionStore(app, factory(app.config.session, app));
+    const { store, ContextStore } = app.config.session;
+    const sessions = new SessionStore(app, factory(app.config.session, app));
+    if (store || ContextStore) {
+      const specimens = sessionSpecimens(() => app.createAnonymousContext().session);
+      checkInternals(specimens, line => app.logger.warn(line));
+    }
+    return sessions;
   }
 
   /** The session of a handshake. If an external store fails, rejects with an error that counts as temporary. */

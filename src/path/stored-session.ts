@@ -1,5 +1,6 @@
 /** The session of a connection if Egg keeps sessions in an external store. */
 import type { EggContext, EggSession } from '../egg';
+import { sessionInternals } from '../internals/egg';
 import { storeError } from './error-answers';
 import { change, changes, type Fields, fieldsOf } from './session-changes';
 
@@ -49,7 +50,7 @@ export class StoredSession {
   save(): Promise<void> | undefined {
     if (!this.#isTouched || !this.#latest || !this.#autoCommit) return undefined;
     const { session } = this.#ctx;
-    if (session && !session._requireSave && changes(this.#latest, fieldsOf(session)).length === 0) return undefined;
+    if (session && !sessionInternals(session)._requireSave && changes(this.#latest, fieldsOf(session)).length === 0) return undefined;
     return this.#commit().catch((thrown: unknown) => {
       throw storeError(thrown);
     });
@@ -84,9 +85,10 @@ export class StoredSession {
   async #commit(isForced = false): Promise<void> {
     const { session } = this.#ctx;
     const now = session ? fieldsOf(session) : undefined;
-    const isRequired = isForced || session?._requireSave === true;
+    const internals = session && sessionInternals(session);
+    const isRequired = isForced || internals?._requireSave === true;
     this.#latest = now;
-    if (session) session._requireSave = false;
+    if (internals) internals._requireSave = false;
     const write = async (): Promise<void> => {
       await this.#run(async ctx => {
         const stored = ctx.session;
@@ -102,7 +104,7 @@ export class StoredSession {
       await (this.#written = this.#written.then(write, write));
     } catch (error) {
       this.#latest = this.#saved; // the next save tries again
-      if (session && isRequired) session._requireSave = true;
+      if (internals && isRequired) internals._requireSave = true;
       throw error;
     }
   }

@@ -24,8 +24,11 @@ import { Namespaces } from './namespaces';
 import { Runtime } from '../path/runtime';
 import { Server } from './server';
 import { closeInOrder } from './shutdown';
-import { checkInternals, makeSpecimens } from '../internals/check';
-import { CorkedWebSocketServer, webSocketSpecimens } from '../handshake/corked-websocket';
+import { makeSpecimens } from '../internals/check';
+import { checkInternals } from '../internals/members';
+import { serverInternals } from '../internals/socket-io';
+import { webSocketSpecimens } from '../internals/ws';
+import { CorkedWebSocketServer } from '../handshake/corked-websocket';
 
 const lifecycles = new WeakMap<Server, Lifecycle>();
 
@@ -97,12 +100,7 @@ export class Lifecycle {
       void this.#backplane?.close(); // the adapter may lack a required member
       throw error;
     }
-    // declared as read-only; used for each new client
-    Reflect.set(
-      server,
-      '_parser',
-      guardDecoder(server._parser, () => this.runtime.refusals.warnOfNesting()),
-    );
+    serverInternals(server)._parser = guardDecoder(server._parser, () => this.runtime.refusals.warnOfNesting()); // used for each new client
     this.runtime.deprecations.addToServer(server);
     this.server = server;
     lifecycles.set(server, this);

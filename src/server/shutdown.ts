@@ -9,7 +9,9 @@ import type { Namespace, Server as SocketIoServer, Socket } from 'socket.io';
 import type { Logger } from '../egg';
 import { SERVICE_UNAVAILABLE, type SessionRouting } from '../cluster/routing/session-routing';
 import type { InFlight } from '../path/in-flight';
-import { engineInternals, namespaceInternals, webSocketOf, writeBufferOf } from '../internals/socket-io';
+import { connectionSpecimens, engineInternals, webSocketOf, writeBufferOf } from '../internals/engine-io';
+import { checkInternals } from '../internals/members';
+import { namespaceInternals } from '../internals/socket-io';
 
 /** Time in ms for running handlers to end. */
 const HANDLERS_TIMEOUT = 2500;
@@ -35,6 +37,7 @@ export async function closeInOrder({ server, engine, inFlight, sessionRouting, l
 
   for (const socket of socketsOf(server)) leave(socket, logger);
   const connections = connectionsOf(engine);
+  checkInternals(connectionSpecimens(connections), line => logger.warn(line));
   const webSockets = connections.map(webSocketOf).filter(isWebSocket); // another engine's may differ
   const haveEnded = [...connections, ...webSockets].map(async one => new Promise<unknown>(resolve => one.once('close', resolve)));
   for (const connection of connections) closeWhenSent(connection);

@@ -9,14 +9,18 @@ import type * as deprecations from '../../dist/deprecated/deprecations';
 import type * as failures from '../../dist/path/failures';
 import type * as inFlight from '../../dist/path/in-flight';
 import type * as lifecycle from '../../dist/server/lifecycle';
+import type * as agentIo from '../../dist/cluster/agent-io';
+import type * as nodeMembers from '../../dist/internals/node';
 import type * as hub from '../../dist/cluster/hub/hub';
 import type * as hubFrames from '../../dist/cluster/hub/hub-frames';
 import type * as hubBackplane from '../../dist/cluster/hub/hub-backplane';
 import type * as adapterMembers from '../../dist/internals/adapters';
+import type * as eggMembers from '../../dist/internals/egg';
+import type * as engineIoMembers from '../../dist/internals/engine-io';
+import type * as wsMembers from '../../dist/internals/ws';
 import type * as internalsCheck from '../../dist/internals/check';
 import type * as members from '../../dist/internals/members';
 import type * as socketIoMembers from '../../dist/internals/socket-io';
-import type * as corkedWebSocket from '../../dist/handshake/corked-websocket';
 import type * as logLimit from '../../dist/log-limit';
 import type * as recoveringAdapter from '../../dist/backplane/recovering-adapter';
 import type * as requestPipes from '../../dist/cluster/routing/request-pipes';
@@ -36,6 +40,9 @@ export const { createAdapterFactory, createBackplane } = require(join(DIST, 'bac
 export const { Inbox } = require(join(DIST, 'backplane/inbox')) as typeof inbox;
 export const { Deprecations } = require(join(DIST, 'deprecated/deprecations')) as typeof deprecations;
 export const { ErrorEventLimit } = require(join(DIST, 'path/failures')) as typeof failures;
+export const { AgentIo } = require(join(DIST, 'cluster/agent-io')) as typeof agentIo;
+export type AgentIo = agentIo.AgentIo;
+export const { serverOf } = require(join(DIST, 'internals/node')) as typeof nodeMembers;
 export const { Hub } = require(join(DIST, 'cluster/hub/hub')) as typeof hub;
 export const { controlFrame, eachFrame, FrameReader, HEADER, MAX_FRAME, writeHeader } = require(
   join(DIST, 'cluster/hub/hub-frames'),
@@ -55,6 +62,8 @@ export const { InFlight } = require(join(DIST, 'path/in-flight')) as typeof inFl
 export const { lifecycleOf } = require(join(DIST, 'server/lifecycle')) as typeof lifecycle;
 export const adapterInternals = require(join(DIST, 'internals/adapters')) as typeof adapterMembers;
 export const socketIoInternals = require(join(DIST, 'internals/socket-io')) as typeof socketIoMembers;
-export const { checkInternals, makeSpecimens } = require(join(DIST, 'internals/check')) as typeof internalsCheck;
-export const { requireMembers, TESTED_VERSIONS } = require(join(DIST, 'internals/members')) as typeof members;
-export const { webSocketSpecimens } = require(join(DIST, 'handshake/corked-websocket')) as typeof corkedWebSocket;
+export const eggInternals = require(join(DIST, 'internals/egg')) as typeof eggMembers;
+export const engineIoInternals = require(join(DIST, 'internals/engine-io')) as typeof engineIoMembers;
+export const wsInternals = require(join(DIST, 'internals/ws')) as typeof wsMembers;
+export const { makeSpecimens, serverSpecimens } = require(join(DIST, 'internals/check')) as typeof internalsCheck;
+export const { checkInternals, requireMembers, TESTED_VERSIONS } = require(join(DIST, 'internals/members')) as typeof members;

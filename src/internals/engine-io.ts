@@ -1,0 +1,76 @@
+/** Private members of Engine.IO: each with its reason, and the only casts to access them. */
+import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
+import type { IncomingMessage } from 'node:http';
+import type { Members, Specimens } from './members';
+
+interface RequestInternals {
+  readonly _query: Readonly<Record<string, string | undefined>>;
+}
+
+/** A request with the query that Engine.IO has parsed. */
+export type EngineRequest = IncomingMessage & RequestInternals;
+
+export interface EngineInternals {
+  readonly clients: Readonly<Record<string, EngineSocket & { readonly request: IncomingMessage | null }>>;
+  verify(request: EngineRequest, isUpgrade: boolean, answer: (code?: number, context?: { message: string }) => void): void;
+}
+
+/** The part of Engine.IO with the connections. */
+export const ENGINE: Members<EngineInternals> = {
+  package: 'engine.io',
+  owner: 'Server',
+  why: {
+    clients: 'the first request of a session has the origin that later ones must have; all connections are closed in order',
+    verify: 'checks the origin of each request of a session',
+  },
+};
+
+export const ENGINE_REQUEST: Members<RequestInternals> = {
+  package: 'engine.io',
+  owner: 'EngineRequest',
+  why: { _query: 'the session, transport and protocol of a request, as Engine.IO itself has parsed them' },
+};
+
+/** This one and the next are checked when a server closes: at the boot there is no connection yet. */
+export const ENGINE_SOCKET: Members<{ writeBuffer: unknown[] }> = {
+  package: 'engine.io',
+  owner: 'Socket',
+  why: { writeBuffer: 'a polling client gets its last messages before its connection closes' },
+  fallback: 'a closing server closes polling connections at once',
+};
+
+export const ENGINE_TRANSPORT: Members<{ socket: unknown }> = {
+  package: 'engine.io',
+  owner: 'WebSocket',
+  why: { socket: 'a closing server cuts off WebSockets whose clients do not answer' },
+  fallback: 'a closing server waits for WebSockets whose clients do not answer',
+};
+
+export function engineInternals(engine: EngineServer): EngineInternals {
+  return engine as unknown as EngineInternals; // protected
+}
+
+/** Objects for the check: a connection, and its transport. */
+export function connectionSpecimens([connection]: readonly EngineSocket[]): Specimens {
+  if (!connection) return [];
+  const { transport } = connection;
+  return [[ENGINE_SOCKET, connection], ...(transport.name === 'websocket' ? [[ENGINE_TRANSPORT, transport] as const] : [])];
+}
+
+/** The WebSocket of a connection. Undefined for a polling one. */
+export function webSocketOf({ transport }: EngineSocket): unknown {
+  return (transport as { socket?: unknown }).socket; // not declared
+}
+
+/** The packets that Engine.IO has not passed to the transport yet. */
+export function writeBufferOf(connection: EngineSocket): readonly unknown[] {
+  return (connection as unknown as { writeBuffer?: unknown[] }).writeBuffer ?? []; // private
+}
+
+/** A request as Engine.IO prepares it. Undefined if Engine.IO has another name for that. */
+export function preparedRequest(engine: EngineServer): object | undefined {
+  const { prepare } = engine as unknown as { prepare?(request: object): void }; // protected
+  const request = { url: '/?EIO=4' };
+  prepare?.call(engine, request);
+  return prepare && request;
+}

@@ -1,0 +1,47 @@
+/** Engine.IO's copy of ws, and the private members of ws: each with its reason. */
+import { createRequire } from 'node:module';
+import type * as Ws from 'ws';
+import type { Members, Specimens } from './members';
+
+/** Another copy may be older, and lack limits that Engine.IO relies on. */
+export const { WebSocket, WebSocketServer } = requireThrough('socket.io', 'engine.io')('ws') as typeof Ws;
+
+/** The part of ws that writes frames, both for `send()` and for the prepared frames of a broadcast. */
+export interface SenderInternals {
+  sendFrame(frame: readonly [head: Buffer, data?: Buffer | string], sent?: (error?: Error | null) => void): void;
+}
+
+export const WS_SOCKET: Members<{ _sender: unknown }> = {
+  package: 'ws',
+  owner: 'WebSocket',
+  why: { _sender: 'the frames of one tick are sent in one system call' },
+  fallback: 'each frame is sent in a system call of its own',
+};
+
+export const WS_SENDER: Members<SenderInternals> = {
+  package: 'ws',
+  owner: 'Sender',
+  why: { sendFrame: 'writes each frame: those of one tick are sent in one system call' },
+  fallback: 'each frame is sent in a system call of its own',
+};
+
+/** Objects for the boot's check. */
+export function webSocketSpecimens(): Specimens {
+  const Specimen = WebSocket as unknown as new (address: null, protocols: undefined, options: object) => Ws.WebSocket; // how ws itself creates those of a server
+  const { Sender } = WebSocket as unknown as { Sender?: { prototype: object } }; // exported, but not declared
+  return [
+    [WS_SOCKET, new Specimen(null, undefined, {})],
+    [WS_SENDER, Sender?.prototype],
+  ];
+}
+
+/** The sender of a WebSocket. Undefined if ws lacks it. */
+export function senderOf(webSocket: object): SenderInternals | undefined {
+  const { _sender: sender } = webSocket as { _sender?: Partial<SenderInternals> | null }; // private
+  return typeof sender?.sendFrame === 'function' ? (sender as SenderInternals) : undefined;
+}
+
+/** The `require` of a package, which is looked up through the packages before it. */
+function requireThrough(...packages: string[]): NodeJS.Require {
+  return packages.reduce((from, name) => createRequire(from.resolve(name)), createRequire(__filename));
+}
