@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import type { ServerOptions } from 'socket.io';
-import { type AdapterServer, enter, startServer } from '../support/adapters';
+import { type AdapterServer, allKnown, enter, startServer } from '../support/adapters';
 import { ROOT, type RunningApp, startApp } from '../support/app';
 import { type Client, connect, next } from '../support/client';
+import { join as joinServers } from '../support/joined';
 import { Logs } from '../support/logs';
 import { createAdapterFactory, createBackplane, Deprecations, readConfig } from '../support/parts';
 import { startRedis, startRedisCluster, startSentinels, startTlsRedis } from '../support/redis';
@@ -89,6 +90,33 @@ test('redis-streams: the boot waits until the stream is read, so that what anoth
   assert.deepEqual(bob.heard, [['first'], ['second']]);
 });
 
+for (const adapter of ['redis', 'redis-sharded', 'redis-streams']) {
+  test(`${adapter}: a client that does not acknowledge leaves nothing behind at the other server, and a question that is over is not asked again`, async t => {
+    watchForCrashes(t);
+    const { port } = await startRedis(t);
+    const [one, other] = [await joinServers(t, { adapter, redis: { port } }), await joinServers(t, { adapter, redis: { port } })];
+    await Promise.all([one.ready(), other.ready()]);
+    const [alice, bob] = [await enter(t, one), await enter(t, other)];
+    await allKnown([one, other]);
+    const asked = next(bob.client, 'ask');
+    const failed = assert.rejects(one.io.timeout(200).emitWithAck('ask'), /timed out/);
+    await asked;
+    const acks = Reflect.get(bob.socket, 'acks') as Map<unknown, unknown>; // private
+    assert.equal(acks.size, 1);
+    await failed;
+    while (acks.size > 0) await nextTurn();
+
+    const admin = new Redis({ port });
+    t.after(() => admin.disconnect());
+    await admin.client('PAUSE', 400, 'WRITE'); // what is published, too
+    const late = next(bob.client, 'late');
+    await assert.rejects(one.io.timeout(100).emitWithAck('late'), /timed out/);
+    await late;
+    await reachesAtLast(one, bob.client); // by then the question has come back to the server that asked
+    assert.equal(alice.heard.filter(([event]) => event === 'late').length, 1);
+  });
+}
+
 async function start(t: TestContext, io: string): Promise<RunningApp> {
   return startApp(t, { 'config/config.default.js': `exports.io = ${io};` });
 }
@@ -104,7 +132,7 @@ async function survives(t: TestContext, config: string, fault: () => Promise<unk
   while (answers < 2)
     answers = await one.io.fetchSockets().then(
       ({ length }) => length,
-      () => setImmediate(0),
+      () => nextTurn(0),
     );
   for (const { logs, logged } of [one, other]) {
     if (logs.some(line => line.includes('IO_REDIS_DOWN'))) await logged(/^INFO .* is back/); // a Cluster may bear it without
@@ -122,7 +150,7 @@ async function reaches({ io }: RunningApp, client: Client): Promise<void> {
 let emitted = 0;
 
 /** Emits, again and again, until one arrives. */
-async function reachesAtLast({ io }: RunningApp, client: Client): Promise<void> {
+async function reachesAtLast({ io }: Pick<AdapterServer, 'io'>, client: Client): Promise<void> {
   const event = `across ${++emitted}`; // one of an earlier call may still be on its way
   const again = setInterval(() => io.emit(event), 20);
   await next(client, event);
