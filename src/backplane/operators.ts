@@ -45,9 +45,7 @@ export function operatorsOf(nsp: Namespace): Operator {
   define(prototype, 'emit', {
     writable: true,
     value(this: Operator, event: string, ...args: unknown[]): boolean {
-      const needsTimeout = typeof args.at(-1) === 'function' && this.flags.timeout === undefined;
-      // a copy, since operators share their flags with those that they are derived from
-      return original.emit.call(needsTimeout ? this.timeout(ACKNOWLEDGE_TIMEOUT) : this, event, ...args);
+      return original.emit.call(typeof args.at(-1) === 'function' ? withTimeout(this) : this, event, ...args);
     },
   });
   const everybody = (): Operator => nsp.to([]) as unknown as Operator; // Socket.IO's own type
@@ -106,4 +104,9 @@ function adoptOperatorsOfSockets(nsp: Namespace, adopt: Adopt): void {
 
 function define(target: object, name: string, descriptor: PropertyDescriptor): void {
   Object.defineProperty(target, name, { configurable: true, ...descriptor });
+}
+
+/** An operator that waits for acknowledgements no longer than it says. A copy, since operators that are made of one another share their flags. */
+export function withTimeout(operator: Operator): Operator {
+  return operator.flags.timeout === undefined ? operator.timeout(ACKNOWLEDGE_TIMEOUT) : operator;
 }

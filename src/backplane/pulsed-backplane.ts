@@ -19,6 +19,9 @@ const REFUSED_CODES: Record<PulsedCode, RefusedCode> = {
   IO_REDIS_DOWN: 'IO_REDIS_REFUSED',
 };
 
+/** Time after an outage in which the other servers come back as well, in ms. */
+const RETURN_TIME = 2000;
+
 /** Time for a connection to be made, in ms. */
 export const CONNECT_TIMEOUT = OUTAGE_AFTER * PULSE_INTERVAL;
 
@@ -32,6 +35,7 @@ export abstract class PulsedBackplane extends Backplane {
   #expected = 1;
   #timer: NodeJS.Timeout | undefined;
   #hasContact = false;
+  #backAt = Number.NEGATIVE_INFINITY;
   /** The error with which the backend has answered the latest pulse. */
   #pulseError: Error | undefined;
   readonly #refusedCode: RefusedCode;
@@ -46,6 +50,11 @@ export abstract class PulsedBackplane extends Backplane {
 
   get isReachable(): boolean {
     return !this.isDown && this.#unanswered < UNREACHABLE_AFTER && !this.#refusals.stopsQuestions;
+  }
+
+  /** How long until it is known which servers have come back after an outage, in ms. */
+  get returnTime(): number {
+    return Math.max(0, this.#backAt + RETURN_TIME - performance.now());
   }
 
   /** Says what is refused, where that is why other servers cannot be asked. */
@@ -82,7 +91,10 @@ export abstract class PulsedBackplane extends Backplane {
     this.#pulseError = undefined;
     this.setOpened();
     if (!this.isComplete) return;
-    if (this.isDown) this.endOutage();
+    if (this.isDown) {
+      this.endOutage();
+      this.#backAt = performance.now();
+    }
     if (!this.#hasContact) this.onContact(); // after that, since what it sends would be dropped
     this.#hasContact = true;
   }

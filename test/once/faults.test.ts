@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { type RunningApp, startApp } from '../support/app';
 import { type Client, connect, next } from '../support/client';
 import { newPostgres } from '../support/postgres';
+import { startProxy } from '../support/proxy';
 import { newRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
 
@@ -15,8 +16,11 @@ const BACK = /^INFO .*(?:Redis|PostgreSQL) at .* is back/;
 
 /** A server that carries messages between ours. */
 interface Carrier {
+  readonly port: number;
   /** `config.io` */
   readonly io: string;
+  /** The same by way of another port. */
+  ioThrough(port: number): string;
   start(): Promise<void>;
   kill(): Promise<void>;
   pause(): void;
@@ -30,13 +34,18 @@ const CARRIERS: Record<string, (t: TestContext) => Promise<Carrier>> = {
   'redis-streams with recovery': async t => redisFor(t, 'redis-streams', 'init: { connectionStateRecovery: {} },'),
   postgres: async t => {
     const postgres = await newPostgres(t);
-    return { ...postgres, io: `{ adapter: { name: 'postgres', connection: '${postgres.url}' } }` };
+    const { port } = new URL(postgres.url);
+    // servers are forgotten soon, in outages as well
+    const ioThrough = (port: number): string =>
+      `{ adapter: { name: 'postgres', connection: 'postgres://test@127.0.0.1:${port}/postgres', heartbeatInterval: 500, heartbeatTimeout: 1500 } }`;
+    return { ...postgres, port: Number(port), io: ioThrough(Number(port)), ioThrough };
   },
 };
 
 async function redisFor(t: TestContext, adapter: string, more = ''): Promise<Carrier> {
   const redis = await newRedis(t);
-  return { ...redis, io: `{ ${more} adapter: '${adapter}', redis: { port: ${redis.port} } }` };
+  const ioThrough = (port: number): string => `{ ${more} adapter: '${adapter}', redis: { port: ${port} } }`;
+  return { ...redis, io: ioThrough(redis.port), ioThrough };
 }
 
 for (const [name, newCarrier] of Object.entries(CARRIERS)) {
@@ -115,7 +124,8 @@ for (const name of ['redis', 'redis-sharded', 'redis-streams', 'postgres']) {
     assert.ok(carrier);
     await carrier.start();
     const { io, logs, app } = await start(t, carrier.io);
-    for (const [outage, emits] of [3, 2].entries()) {
+    // so many that they would show if they were kept: they are counted at once
+    for (const [outage, emits] of [10_000, 2].entries()) {
       carrier.pause(); // pulses get no answer, and fail when the connections are replaced
       while (logs.filter(line => DOWN.test(line)).length === outage) await next(app, 'captured');
       for (let n = 0; n < emits; n++) io.emit('lost', n);
@@ -124,7 +134,36 @@ for (const name of ['redis', 'redis-sharded', 'redis-streams', 'postgres']) {
       while (logs.filter(line => BACK.test(line)).length === outage) await next(app, 'captured');
     }
     const counts = logs.filter(line => BACK.test(line)).map(line => Number(/(\d+) messages to other servers/.exec(line)?.[1]));
-    assert.deepEqual(counts, [3, 2]);
+    assert.deepEqual(counts, [10_000, 2]);
+  });
+}
+
+for (const name of ['redis', 'redis-sharded', 'redis-streams', 'postgres']) {
+  test(`${name}: in an outage, and right after it, a question to many is not answered by the clients of this server alone`, async t => {
+    watchForCrashes(t);
+    const carrier = await CARRIERS[name]?.(t);
+    assert.ok(carrier);
+    await carrier.start();
+    const proxy = await startProxy(t, carrier.port);
+    const one = await start(t, carrier.io);
+    const other = await start(t, carrier.ioThrough(Number(new URL(proxy.url).port)));
+    for (const { url } of [one, other]) (await connect(t, url)).on('question', (answer: (text: string) => void) => answer('here'));
+    await everybodyAnswers(one, 2);
+    proxy.cut();
+    await carrier.kill();
+    await one.logged(DOWN);
+    const forgotten = performance.now() + 3000;
+    while (performance.now() < forgotten) {
+      const { responses } = await failsAtOnce(() => one.io.emitWithAck('question'));
+      assert.deepEqual(responses, ['here']);
+    }
+    await carrier.start();
+    await one.logged(BACK);
+    const early = one.io.timeout(4000).emitWithAck('question');
+    proxy.lead(carrier.port); // it comes back later
+    await assert.rejects(early);
+    await everybodyAnswers(one, 2);
+    assert.deepEqual(await one.io.timeout(5000).emitWithAck('question'), ['here', 'here']);
   });
 }
 

@@ -41,7 +41,7 @@ function refusal(...parts: string[]): RegExp {
   return new RegExp(`^ERROR .*IO_DATABASE_REFUSED: PostgreSQL at .*${parts.join('.*')}`);
 }
 
-test('a user who may do nothing is told of each right that is missing, and of each that has been given', async t => {
+test('a user who may do nothing, who is told of each right that is missing and of each that has been given', async t => {
   watchForCrashes(t);
   await admin.query('CREATE ROLE limited LOGIN');
   await admin.query('REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM PUBLIC');
@@ -80,7 +80,7 @@ test('a user who may do nothing is told of each right that is missing, and of ea
   assert.ok(!one.logs.some(line => BACK.test(line)), 'there was no outage');
 });
 
-test('a row that may not be read is lost with a line of log, and the messages around it are not', async t => {
+test('a row that may not be read, which is lost with a line of log; the messages around it are not', async t => {
   watchForCrashes(t);
   await admin.query('CREATE ROLE reader LOGIN');
   const one = await start(t, urlOf('reader'), `tableName: 'unread',`);
@@ -119,7 +119,7 @@ for (const [what, { role, ...sql }] of Object.entries({
     correct: 'ALTER ROLE crowded CONNECTION LIMIT -1',
   },
 })) {
-  test(`${what}: one line with PostgreSQL's words and what to do; corrected later, it hears and is heard`, async t => {
+  test(`PostgreSQL: ${what}, one line with PostgreSQL's words and what to do; corrected later, it hears and is heard`, async t => {
     watchForCrashes(t);
     await admin.query(sql.before);
     const one = await start(t, urlOf(role));
@@ -137,7 +137,7 @@ for (const [what, { role, ...sql }] of Object.entries({
   });
 }
 
-test('a standby: an error that what this server emits reaches nobody; once it is the primary, servers reach each other', async t => {
+test('a standby, an error that what this server emits reaches nobody; once it is the primary, servers reach each other', async t => {
   watchForCrashes(t);
   const primary = await newPostgres(t);
   await primary.start();
@@ -156,7 +156,7 @@ test('a standby: an error that what this server emits reaches nobody; once it is
   assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
 });
 
-test('PgBouncer in transaction mode delivers nothing: that is said, with what to do; in session mode all arrives', async t => {
+test('PgBouncer in transaction mode, which delivers nothing: that is said, with what to do; in session mode all arrives', async t => {
   watchForCrashes(t);
   const bouncer = await postgres.startPgBouncer('transaction');
   const one = await start(t, bouncer.url);
@@ -171,7 +171,7 @@ test('PgBouncer in transaction mode delivers nothing: that is said, with what to
   assert.equal((await one.io.fetchSockets()).length, 2);
 });
 
-test('a connection that PostgreSQL would end when it is idle stays, the listening one as well', async t => {
+test('a connection that PostgreSQL would end when it is idle, which stays, as does the listening one', async t => {
   watchForCrashes(t);
   await admin.query('CREATE ROLE idle LOGIN');
   await admin.query('ALTER ROLE idle SET idle_session_timeout = 2000');
@@ -184,7 +184,7 @@ test('a connection that PostgreSQL would end when it is idle stays, the listenin
   );
 });
 
-test('a listening connection that dies without a word is replaced', async t => {
+test('a listening connection that dies without a word, which is replaced', async t => {
   watchForCrashes(t);
   await admin.query('CREATE ROLE mute LOGIN');
   const one = await start(t, urlOf('mute'));

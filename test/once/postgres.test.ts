@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type RunningApp, startApp } from '../support/app';
 import { next } from '../support/client';
-import { meaningOf } from '../support/parts';
+import { FailedQuery, meaningOf, Publisher } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
 
@@ -47,11 +47,36 @@ test('PostgreSQL that shuts down while it has a message is an outage, and does n
 
 test('an error of the connection is an outage, that of a value is of that value alone, and all else is a refusal', () => {
   const errorOf = (code: string): Error => Object.assign(new Error(code), { code });
-  for (const code of ['08006', '57P01', '57P02', '57P03', 'ECONNREFUSED']) assert.equal(meaningOf(errorOf(code)), 'lost', code);
+  for (const code of ['08006', '57P01', '57P02', '57P03', 'ECONNREFUSED', 'EPIPE']) assert.equal(meaningOf(errorOf(code)), 'lost', code);
   for (const code of ['22023', '22P05']) assert.equal(meaningOf(errorOf(code)), 'value', code);
   for (const code of ['25006', '28P01', '42501', '42P01', '53300', '57014', 'XX000'])
     assert.equal(meaningOf(errorOf(code)), 'refused', code);
+  const late = new Error('Query read timeout'); // of pg
+  assert.equal(new FailedQuery('INSERT', 'a table that is locked', late).meaning, 'refused');
+  assert.equal(new FailedQuery('NOTIFY', 'a channel', late).meaning, 'lost');
 });
+
+test('while PostgreSQL does not answer, messages wait up to 32 MB; the outage drops them, and counts them', () => {
+  const refused: unknown[] = [];
+  const publisher = new Publisher({
+    queries: { notify: () => new Promise(() => {}), insert: () => new Promise(() => {}) } as unknown as PublisherOptions['queries'], // it never answers
+    messagePack: { encode: () => new Uint8Array(1024 * 1024), decode: () => undefined },
+    prefix: 'socket.io',
+    threshold: 7999,
+    onFailure: () => assert.fail('nothing has an answer'),
+    onOverflow: message => refused.push(message),
+    onDrain: () => {},
+  });
+  const small = { uid: 'a', nsp: '/', type: 3 };
+  for (let n = 0; n < 10_000; n++) publisher.publish(small);
+  assert.equal(publisher.drop().length, 9999, 'one is on its way');
+  assert.deepEqual(publisher.drop(), []);
+  const large = { ...small, bytes: Buffer.alloc(1) };
+  for (let n = 0; n < 40; n++) publisher.publish(large);
+  assert.equal(refused.length, 7);
+});
+
+type PublisherOptions = ConstructorParameters<typeof Publisher>[0];
 
 test('after outages there is one listening connection', async t => {
   watchForCrashes(t);

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type * as adapter from '../../dist/backplane/adapter';
 import type * as inbox from '../../dist/backplane/inbox';
+import type * as publisher from '../../dist/backplane/postgres/publisher';
 import type * as refused from '../../dist/backplane/postgres/refused';
 import type * as config from '../../dist/config/settings';
 import type * as configTables from '../../dist/config/tables';
@@ -35,7 +36,8 @@ export type Hub = hub.Hub;
 export type HubBackplane = hubBackplane.HubBackplane;
 export type Handlers = inFlight.Handlers;
 
-export const { meaningOf } = require(join(DIST, 'backplane/postgres/refused')) as typeof refused;
+export const { Publisher } = require(join(DIST, 'backplane/postgres/publisher')) as typeof publisher;
+export const { FailedQuery, meaningOf } = require(join(DIST, 'backplane/postgres/refused')) as typeof refused;
 export const { createAdapterFactory, createBackplane } = require(join(DIST, 'backplane/adapter')) as typeof adapter;
 export const { Inbox } = require(join(DIST, 'backplane/inbox')) as typeof inbox;
 export const { Deprecations } = require(join(DIST, 'deprecated/deprecations')) as typeof deprecations;

@@ -33,6 +33,6 @@ export interface MessagePack {
 
 /** As https://www.postgresql.org/docs/current/errcodes-appendix.html lists them. Undefined where PostgreSQL has not answered. */
 export function sqlStateOf(error: Error): string | undefined {
-  const { code } = error as { code?: unknown }; // of pg, or of Node
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  const { code } = error as { code?: unknown }; // of pg, or of Node, whose EPIPE is as long and has no digit
+  return typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }

@@ -17,7 +17,7 @@ import type { MessagePack, Notification, Pg, PgPool } from './pg';
 import { Publisher } from './publisher';
 import { Queries } from './queries';
 import { Reader } from './reader';
-import { FailedQuery, meaningOf, OVERFLOW, POOLER, problemOf, refusalOf, refusedConnectionOf } from './refused';
+import { FailedQuery, OVERFLOW, POOLER, problemOf, refusalOf, refusedConnectionOf } from './refused';
 import { connectionOptions, nameOf, settingsOf } from './settings';
 import { Table } from './table';
 
@@ -110,7 +110,7 @@ export class PostgresBackplane extends DatabaseBackplane {
       await this.#queries.notify(this.#pulseChannel, String(pulse));
     } catch (error) {
       const failure = error as FailedQuery; // queries throw no other
-      if (meaningOf(failure.cause) === 'refused') this.onPulseRefused();
+      if (failure.meaning === 'refused') this.onPulseRefused();
       this.#onFailure(failure);
       return;
     }
@@ -175,7 +175,7 @@ export class PostgresBackplane extends DatabaseBackplane {
   #onFailure(failure: FailedQuery, message?: Message): void {
     const { statement, place, cause } = failure;
     const losesMessage = message !== undefined && isMissed(message);
-    switch (meaningOf(cause)) {
+    switch (failure.meaning) {
       case 'lost':
         if (losesMessage) this.countLost();
         this.beginOutage(cause);

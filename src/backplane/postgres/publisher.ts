@@ -2,7 +2,7 @@
 import { asNotification, channelOf, headerOf, type Message } from './messages';
 import type { MessagePack } from './pg';
 import type { Queries } from './queries';
-import { type FailedQuery, meaningOf } from './refused';
+import type { FailedQuery } from './refused';
 
 /** How much may wait to be sent, in bytes: PostgreSQL takes one message after the other. */
 const MAX_WAITING = 32 * 1024 * 1024;
@@ -87,7 +87,7 @@ export class Publisher {
     } catch (error) {
       const failure = error as FailedQuery; // queries throw no other
       // the database may have an encoding that lacks a character; bytes it takes
-      if (typeof encoded === 'string' && meaningOf(failure.cause) === 'value')
+      if (typeof encoded === 'string' && failure.meaning === 'value')
         await this.#send({ message, encoded: messagePack.encode(JSON.parse(encoded)) });
       else onFailure(failure, message);
     }

@@ -32,6 +32,9 @@ const EFFECTS = {
 
 export type Statement = keyof typeof EFFECTS;
 
+/** Of `pg`: a query has had no answer in its time. Where the connections are dead, pulses say so sooner. */
+const READ_TIMEOUT = 'Query read timeout';
+
 /** A statement that has failed. */
 export class FailedQuery extends Error {
   readonly statement: Statement;
@@ -45,6 +48,11 @@ export class FailedQuery extends Error {
     this.place = place;
     this.cause = cause;
   }
+
+  /** As `meaningOf` has it. A statement that waits, as for a lock, is not done; a NOTIFY waits only where nothing answers. */
+  get meaning(): ReturnType<typeof meaningOf> {
+    return this.cause.message === READ_TIMEOUT && this.statement !== 'NOTIFY' ? 'refused' : meaningOf(this.cause);
+  }
 }
 
 /** Connected to a server that only follows another one. */
@@ -56,13 +64,10 @@ export class StandbyError extends Error {}
  */
 export function meaningOf(error: Error): 'lost' | 'value' | 'refused' {
   const state = sqlStateOf(error);
-  if (error instanceof StandbyError || error.message === READ_TIMEOUT) return 'refused';
+  if (error instanceof StandbyError) return 'refused';
   if (state === undefined || /^(?:08|57P)/.test(state)) return 'lost';
   return state.startsWith('22') ? 'value' : 'refused';
 }
-
-/** Of `pg`: a query has had no answer in its time. Where the connections are dead, pulses say so sooner. */
-const READ_TIMEOUT = 'Query read timeout';
 
 function remedyOf(error: Error): string {
   const state = sqlStateOf(error) ?? '';

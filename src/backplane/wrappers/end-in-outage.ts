@@ -4,7 +4,7 @@
  */
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
-import type { Operator } from '../operators';
+import { type Operator, withTimeout } from '../operators';
 
 type Callback = (error: Error | null, responses: unknown) => void;
 
@@ -16,9 +16,11 @@ export function endInOutage(operators: Operator, adapter: Adapter, backplane: Ba
     emit(this: Operator, event: string, ...args: unknown[]): boolean {
       const callback = args.at(-1);
       if (typeof callback !== 'function' || this.flags.local) return emit.call(this, event, ...args);
-      const { answer, cancel } = answerOnce(callback as Callback, this.flags, questions.expect(this.flags), backplane); // Socket.IO calls it so
+      const operator = withTimeout(this); // its flags are those that the adapter gets
+      const { flags } = operator;
+      const { answer, cancel } = answerOnce(callback as Callback, flags, questions.expect(flags), backplane); // Socket.IO calls it so
       try {
-        return emit.call(this, event, ...args.slice(0, -1), answer);
+        return emit.call(operator, event, ...args.slice(0, -1), answer);
       } catch (error) {
         cancel(); // nothing has been sent
         throw error;

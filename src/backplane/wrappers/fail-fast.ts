@@ -2,8 +2,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { refusalIn } from '../answer';
-import type { Backplane } from '../backplane';
 import { toError } from '../../errors';
+import type { PulsedBackplane } from '../pulsed-backplane';
 
 /** How long it may take to count the servers, in ms: of a Cluster, each node is asked. */
 const COUNT_TIMEOUT = 800;
@@ -16,7 +16,7 @@ type Callback = (error: Error | null, responses?: unknown[]) => void;
  * Lets questions to other servers fail where these cannot be reached, rather than hang, or reject with nobody to handle it.
  * @param timeout for the answers, in ms, where the adapter does not know it itself
  */
-export function failFast(adapter: Adapter, backplane: Backplane, timeout?: number): void {
+export function failFast(adapter: Adapter, backplane: PulsedBackplane, timeout?: number): void {
   const base = {
     fetchSockets: adapter.fetchSockets.bind(adapter),
     serverCount: adapter.serverCount.bind(adapter),
@@ -26,6 +26,9 @@ export function failFast(adapter: Adapter, backplane: Backplane, timeout?: numbe
   /** The adapter counts them again for the question that follows: it gets the same count. */
   const countServers = async (): Promise<number> => {
     if (recent && performance.now() < recent.until) return recent.count;
+    // a server that is not back yet would not be counted, and not be missed
+    if (backplane.returnTime > 0) await wait(backplane.returnTime, undefined, { ref: false });
+    if (!backplane.isReachable) throw backplane.error();
     const late = new AbortController();
     const count = await Promise.race([
       base.serverCount(),
