@@ -6,8 +6,8 @@ const BURST = 40;
 const BARE = { namespace: '/chain-0' };
 
 /** The same egg before and after, so that what differs is this plugin. */
-const WORKERS = 4;
-const CLIENTS = 400;
+const WORKERS = Number(process.env.BENCH_WORKERS ?? 4); // a test that it runs at all has fewer
+const CLIENTS = 100 * WORKERS;
 const BEFORE = { peer: 'egg-socket.io-4.1.6', label: '4.1.6', cluster: { workers: WORKERS } };
 const BEFORE_STICKY = { ...BEFORE, label: '4.1.6, sticky', cluster: { workers: WORKERS, sticky: true } };
 const AFTER = { peer: 'egg3', label: '5', cluster: { workers: WORKERS } };
@@ -33,8 +33,8 @@ const BUILDS = ['hub', 'redis'].flatMap(carrier => {
   const both = [row('earlier', 'earlier'), row('egg4', 'this build')];
   return carrier === 'hub' ? both : [...both, row('egg4', 'interop: false', { interop: false })];
 });
-const LISTENERS = 200;
-const MEMBERS = 20;
+const LISTENERS = 50 * WORKERS;
+const MEMBERS = 5 * WORKERS;
 
 /** In the order of the tables. What a scenario needs, a peer may lack. */
 export const SCENARIOS = {

@@ -22,23 +22,24 @@ const COMPILE_CACHE = join(ROOT, '.build/compile-cache');
 
 /** What takes longest, in seconds of a processor. */
 const WEIGHTS = {
-  ...{ benchmark: -1, 'session-routing': 50, 'cluster-faults': 60, docs: 50, cluster: 40, proxies: 35, agent: 30, hub: 30 },
+  ...{ benchmark: 50, docs: 50, 'cluster-faults': 30, proxies: 35, hub: 30, 'session-routing': 25, cluster: 30, agent: 20 },
   ...{ clients: 20, example: 20, 'mini-package': 20, origin: 20, pack: 20 },
 };
 
 /** What starts several processes or programs other than Node, by what test files import; and files that install or compile. */
-const NOT_QUICK = /'\.\.?\/support\/(bundlers|cluster|example|nginx|page|postgres|redis|reverse-proxy)'/;
+const NOT_QUICK = /'\.\.?\/support\/(bundlers|cluster|cluster-modes|example|nginx|page|postgres|redis|reverse-proxy)'/;
 const NOT_QUICK_FILES = ['benchmark', 'pack', 'system', 'ts-helper'];
 
 /**
  * What runs on Node 24. Of egg 4, all but readers of the config and sentences of errors. Of egg 3, the files that meet its own code, and
- * Node's processes, HTTP and sessions. `npm run test:nodes` runs all.
+ * Node's processes, HTTP and sessions. Of those that run once, what depends on Node's HTTP. `npm run test:nodes` runs all.
  */
 const NOT_ON_24 = ['migration', 'config', 'errors', 'deprecations'];
 const EGG3_ON_24 = [
   ...['adapter', 'agent', 'cluster', 'cluster-faults', 'connection', 'controller', 'egg-scripts', 'hostile', 'middleware', 'module-scope'],
   ...['packet', 'session', 'session-routing', 'shutdown', 'single-process', 'websocket'],
 ];
+const ONCE_ON_24 = ['cluster-faults', 'cluster-routing'];
 
 /** What runs on egg 4.1, a beta: it has to load the plugin and to answer, but is not held to everything yet. */
 const EGG41_FILES = ['packet', 'module-scope'];
@@ -46,7 +47,7 @@ const EGG41_NODE = 24;
 
 /** What one of these lists names must not drop out of it in silence when its file gets another name. */
 const NAMES = new Set(['test', 'test/once'].flatMap(folder => filesIn(folder).map(nameOf)));
-for (const name of [...Object.keys(WEIGHTS), ...NOT_QUICK_FILES, ...NOT_ON_24, ...EGG3_ON_24, ...EGG41_FILES])
+for (const name of [...Object.keys(WEIGHTS), ...NOT_QUICK_FILES, ...NOT_ON_24, ...EGG3_ON_24, ...ONCE_ON_24, ...EGG41_FILES])
   if (!NAMES.has(name)) throw new Error(`scripts/unit.mjs names ${name}, and there is no ${name}.test.ts`);
 
 /** The compiled tests as tasks of a queue. */
@@ -75,6 +76,7 @@ export function quickTasks() {
 export function tasksOfNode24() {
   return [
     ...testTasks({ node: '24', hosts: ['egg4'], filter: file => !NOT_ON_24.includes(nameOf(file)) }),
+    ...testTasks({ node: '24', hosts: [], once: true, filter: file => ONCE_ON_24.includes(nameOf(file)) }),
     ...testTasks({ node: '24', hosts: ['egg3'], filter: file => EGG3_ON_24.includes(nameOf(file)) }),
   ];
 }

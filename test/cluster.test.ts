@@ -2,30 +2,11 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Files } from './support/app';
-import { ask, type Client, connect, newClient, next, refusal } from './support/client';
-import { type Cluster, type ClusterOptions, startCluster } from './support/cluster';
+import { ask, type Client, connect, next } from './support/client';
+import { type Cluster, startCluster } from './support/cluster';
+import { ALONE, FILES, STICKY, testModes } from './support/cluster-modes';
 import { freePort } from './support/port';
 import { openPolling, RawClient } from './support/raw';
-import { startRedis } from './support/redis';
-
-const FILES: Files = {
-  'app/io/middleware/noted.js': `
-    module.exports = app => async (ctx, next) => {
-      await next();
-      require('node:fs').appendFileSync(app.baseDir + '/gone.txt', 'gone\\n'); // at once: Egg does not wait for its logger when it ends
-    };`,
-  'app/io/controller/home.js': `
-    exports.echo = async ctx => ({ said: ctx.args[0], pid: process.pid });
-    exports.tell = async ctx => { ctx.app.io.emit('told'); };`,
-  'app/router.js': `
-    module.exports = app => {
-      app.io.route('echo', app.io.controller.home.echo);
-      app.io.route('tell', app.io.controller.home.tell);
-    };`,
-  'config/config.default.js': `
-    exports.io = { namespace: { '/': { connectionMiddleware: ['noted'] } } };`,
-};
 
 for (const options of [{ workers: 1 }, { workers: 2 }, { workers: 2, sticky: true }]) {
   const what = `${options.workers} worker${options.workers > 1 ? 's' : ''}${'sticky' in options ? ' and sticky' : ''}`;
@@ -93,31 +74,11 @@ test('a client that does not answer the goodbye keeps no worker: it ends by itse
   assert.equal(await timesGone(cluster), 1);
 });
 
-interface Mode {
-  readonly options: ClusterOptions;
-  readonly config?: string;
-  readonly log: RegExp;
-  /** Whether a client of any worker can poll. */
-  readonly polls: boolean;
-  /** Whether a broadcast reaches the clients of all workers. */
-  readonly broadcasts: boolean;
-}
-
-const STICKY = 'with sticky, all requests of a client reach the same worker';
-const ALONE = 'all requests of a client have to reach the same worker, since config.io.cluster is false';
-
-/** Every combination of what decides how workers work together. */
-const MODES: Record<string, Mode> = {
+// every combination of what decides how workers work together; those with Redis are in test/once/cluster.test.ts
+testModes({
   'one worker': {
     options: { workers: 1 },
     log: /\[egg-socket\.io\] one worker takes all requests; broadcasts stay in the process$/m,
-    polls: true,
-    broadcasts: true,
-  },
-  'one worker and Redis': {
-    options: { workers: 1 },
-    config: 'redis: { port: 6379 }',
-    log: /\[egg-socket\.io\] one worker takes all requests; broadcasts go through the adapter redis$/m,
     polls: true,
     broadcasts: true,
   },
@@ -127,23 +88,9 @@ const MODES: Record<string, Mode> = {
     polls: true,
     broadcasts: true,
   },
-  'two workers and Redis': {
-    options: { workers: 2 },
-    config: 'redis: { port: 6379 }',
-    log: /worker 2: any worker takes the requests of any client; broadcasts go through the adapter redis$/m,
-    polls: true,
-    broadcasts: true,
-  },
   'two workers, sticky': {
     options: { workers: 2, sticky: true },
     log: new RegExp(`worker 2: ${STICKY}; broadcasts go through the hub in the agent$`, 'm'),
-    polls: true,
-    broadcasts: true,
-  },
-  'two workers, sticky, and Redis': {
-    options: { workers: 2, sticky: true },
-    config: 'redis: { port: 6379 }',
-    log: new RegExp(`worker 2: ${STICKY}; broadcasts go through the adapter redis$`, 'm'),
     polls: true,
     broadcasts: true,
   },
@@ -154,13 +101,6 @@ const MODES: Record<string, Mode> = {
     polls: false,
     broadcasts: false,
   },
-  'two workers, with cluster off and Redis': {
-    options: { workers: 2 },
-    config: 'cluster: false, redis: { port: 6379 }',
-    log: new RegExp(`worker 2: ${ALONE}; broadcasts go through the adapter redis$`, 'm'),
-    polls: false,
-    broadcasts: true,
-  },
   'two workers, sticky, with cluster off': {
     options: { workers: 2, sticky: true },
     config: 'cluster: false',
@@ -168,41 +108,7 @@ const MODES: Record<string, Mode> = {
     polls: true,
     broadcasts: false,
   },
-};
-
-for (const [name, { options, config = '', log, polls, broadcasts }] of Object.entries(MODES)) {
-  test(`${name}: who can connect, who hears a broadcast, and what the log says`, async t => {
-    const redis = config.includes('redis') ? await startRedis(t) : undefined;
-    const files = { ...FILES, 'config/config.default.js': `exports.io = { ${config.replace('6379', String(redis?.port))} };` };
-    const cluster = await startCluster(t, files, options);
-    const clients: Client[] = [];
-    const pids: number[] = [];
-    const owners = options.workers > 1 && !options.sticky ? 2 : 1;
-    while (clients.length < 4 || new Set(pids).size < owners) {
-      const transports = [polls && clients.length % 2 === 0 ? 'polling' : 'websocket'];
-      const client = await connect(t, cluster.url, { transports });
-      clients.push(client);
-      pids.push(((await ask(client, 'echo')) as { pid: number }).pid);
-    }
-    assert.equal(new Set(pids).size, owners);
-    if (!polls) await refusal(newClient(t, cluster.url, { transports: ['polling'] }));
-
-    const heard = new Set<number>();
-    const isHeard = clients.map(async (client, index) => next(client, 'told').then(() => heard.add(index)));
-    at(clients, 0).emit('tell');
-    await Promise.all(isHeard.filter((_, index) => broadcasts || pids[index] === pids[0]));
-    for (const client of clients) await ask(client, 'echo'); // what is on its way to them has come
-    assert.equal(heard.size, broadcasts ? clients.length : pids.filter(pid => pid === pids[0]).length);
-
-    assert.equal(await cluster.terminate(), 0);
-    const lines = await cluster.log();
-    assert.match(lines, log);
-    assert.equal(
-      / WARN .*IO_STICKY_MISSING: 2 workers without sticky: .*start with --sticky, or set config\.io\.init\.transports/.test(lines),
-      !polls,
-    );
-  });
-}
+});
 
 test('workers that are threads, each with a port of its own, work together as well', async t => {
   const ports = [await freePort(), await freePort()];

@@ -1,12 +1,12 @@
+/** Session routing in clusters. What Egg has no part in is in test/once/cluster-routing.test.ts. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync, rmSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import WebSocket from 'ws';
 import type { Files } from './support/app';
 import { ask, type Client, type ClientOptions, type ClientVersion, connect, next } from './support/client';
 import { type Cluster, type ClusterOptions, runFoldersOf, shareCluster, startCluster } from './support/cluster';
@@ -41,11 +41,10 @@ const FILES: Files = {
         address, secure, cookie: headers.cookie, host: headers.host, ip: ctx.ip, session: ctx.session.user,
       };
     };
-    exports.flood = async ctx => { for (let n = 0; n < 20; n++) ctx.socket.emit('flood', 'x'.repeat(1_000_000)); };
-    exports.held = async ctx => ({ connections: ctx.app.io.engine.clientsCount });`,
+    exports.held = async ctx => Object.keys(ctx.app.io.engine.clients);`,
   'app/router.js': `
     module.exports = app => {
-      const { echo, who, held, flood } = app.io.controller.home;
+      const { echo, who, held } = app.io.controller.home;
       app.router.get('/login', async ctx => { ctx.session = { user: 'anna' }; ctx.body = 'in'; });
       app.router.get('/pid', async ctx => { ctx.body = String(process.pid); });
       let connects = 0;
@@ -54,8 +53,9 @@ const FILES: Files = {
       app.io.route('echo', echo);
       app.io.route('who', who);
       app.io.route('held', held);
-      app.io.route('flood', flood);
+      app.io.route('wait', () => new Promise(() => {})); // such a handler is waited for when the worker is to end
     };`,
+  'config/config.default.js': 'exports.io = { init: { maxHttpBufferSize: 250_000 } };',
 };
 
 interface Who {
@@ -79,6 +79,9 @@ async function start(t: TestContext, options: Partial<ClusterOptions> = {}, file
 }
 
 const shared = shareCluster(FILES, async () => ({ workers: WORKERS }));
+
+/** For the tests that end or stop workers. Egg starts others for those that have ended. */
+const sharedByEnds = shareCluster(FILES, async () => ({ workers: WORKERS }));
 
 const sharedWithHttps = shareCluster(FILES, async file => ({ workers: WORKERS, https: await newCertificate(file) }));
 
@@ -146,6 +149,48 @@ async function agentOfEach(t: TestContext, url: string): Promise<Map<string, Age
     agents.set((await send(`${url}/pid`, { agent })).text, agent);
   }
   return agents;
+}
+
+// the first of all: nobody else's session counts
+for (const isSecure of [false, true]) {
+  test(`sessions that begin over one ${isSecure ? 'secure ' : ''}connection spread over all workers, and each knows its client`, async t => {
+    const { url } = isSecure ? await sharedWithHttps() : await shared();
+    const login = await send(`${url}/login`);
+    const cookie = (login.headers['set-cookie'] ?? []).map(one => one.split(';')[0]).join('; ');
+    const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
+    const sessions = [];
+    for (const localAddress of ['127.0.0.1', '127.0.0.2']) {
+      const agent = new (isSecure ? SecureAgent : Agent)({ keepAlive: true, maxSockets: 1, localAddress });
+      t.after(() => agent.destroy());
+      for (let n = 0; n < 30; n++) {
+        const { status, headers, text } = await send(handshake, { agent, headers: { cookie, host: `${localAddress}.example` } });
+        const { sid } = JSON.parse(text.slice(1)) as { sid: string };
+        const [address, , secure, peerHeaders] = String(headers['x-peer']).split(' ');
+        assert.deepEqual([status, address, secure, peerHeaders], [200, localAddress, String(isSecure), '0']);
+        assert.equal(headers['x-egg-socket.io-peer'], undefined);
+        sessions.push({ sid, localAddress });
+      }
+    }
+    const held = new Map<string, number>();
+    for (const { sid } of sessions) {
+      const [owner = ''] = sid.split('.');
+      held.set(owner, (held.get(owner) ?? 0) + 1);
+    }
+    assert.equal(held.size, WORKERS);
+    assert.ok(Math.max(...held.values()) / Math.min(...held.values()) <= 1.3, [...held.values()].join(' '));
+    for (const { sid, localAddress } of sessions) {
+      const polling = `${handshake}&sid=${sid}`;
+      await send(polling, { method: 'POST', body: '40' });
+      await send(polling, { method: 'POST', body: '420["who"]' });
+      let answer: string | undefined;
+      while (answer === undefined) [, answer] = /430\[(.*)\]/.exec((await send(polling)).text) ?? [];
+      const { worker, address, secure, host, ip, session } = JSON.parse(answer) as Who;
+      assert.deepEqual(
+        [worker, address, secure, host, ip, session],
+        [sid.split('.')[0], localAddress, isSecure, `${localAddress}.example`, localAddress, 'anna'],
+      );
+    }
+  });
 }
 
 for (const version of [2, 3, 4] as const) {
@@ -247,8 +292,8 @@ test('a body that comes slowly, in one piece or in chunks, arrives whole', async
   }
 });
 
-test('a body that is too long gets the answer of Socket.IO, whichever worker it comes to', async t => {
-  const { url } = await start(t, {}, { 'config/config.default.js': 'exports.io = { init: { maxHttpBufferSize: 1000 } };' });
+test('a body that is too long gets the answer of Socket.IO, whichever worker it comes to', async () => {
+  const { url } = await shared();
   let answered = 0;
   for (let n = 0; n < 20 * WORKERS; n++) {
     const polling = await openPolling(url);
@@ -257,166 +302,29 @@ test('a body that is too long gets the answer of Socket.IO, whichever worker it 
     const cut = (error: NodeJS.ErrnoException): Pick<Answer, 'status'> => ({
       status: error.code === 'ECONNRESET' || error.code === 'EPIPE' ? 413 : 0,
     });
-    const { status } = await send(polling, { method: 'POST', body: 'x'.repeat(n % 3 === 0 ? 100_000 : 1_000_000) }).catch(cut);
+    const { status } = await send(polling, { method: 'POST', body: 'x'.repeat(n % 3 === 0 ? 260_000 : 1_000_000) }).catch(cut);
     if (status === 413) answered++;
   }
   assert.equal(answered, 20 * WORKERS);
 });
 
 test('a request that the client gives up ends at the owner, too: its session closes and nothing stays', async t => {
-  const { url } = await start(t);
+  const { url } = await shared();
   const observers = await connectToEach(t, url);
   for (let n = 0; n < WORKERS; n++) {
     const polling = await openPolling(url);
-    const owner = new URL(polling).searchParams.get('sid')?.split('.')[0];
-    const observer = observers.get(owner ?? '') ?? assert.fail('there is no such worker');
+    const sid = new URL(polling).searchParams.get('sid') ?? '';
+    const observer = observers.get(sid.split('.')[0] ?? '') ?? assert.fail('there is no such worker');
+    const isHeldThere = async (): Promise<boolean> => ((await ask(observer, 'held')) as string[]).includes(sid);
     for (let skipped = 0; skipped < n; skipped++) await send(`${url}/nowhere`);
     const { host, hostname, port, pathname, search } = new URL(polling);
     const socket = connectTcp(Number(port), hostname);
     await once(socket, 'connect');
     socket.write(`GET ${pathname}${search} HTTP/1.1\r\nhost: ${host}\r\n\r\n`); // there is nothing to answer yet
-    while (((await ask(observer, 'held')) as { connections: number }).connections !== 2);
+    assert.ok(await isHeldThere());
     socket.destroy();
-    while (((await ask(observer, 'held')) as { connections: number }).connections !== 1);
+    while (await isHeldThere());
   }
-});
-
-for (const isSecure of [false, true]) {
-  test(`sessions that begin over one ${isSecure ? 'secure ' : ''}connection spread over all workers, and each knows its client`, async t => {
-    const { url } = isSecure ? await sharedWithHttps() : await start(t);
-    const login = await send(`${url}/login`);
-    const cookie = (login.headers['set-cookie'] ?? []).map(one => one.split(';')[0]).join('; ');
-    const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
-    const sessions = [];
-    for (const localAddress of ['127.0.0.1', '127.0.0.2']) {
-      const agent = new (isSecure ? SecureAgent : Agent)({ keepAlive: true, maxSockets: 1, localAddress });
-      t.after(() => agent.destroy());
-      for (let n = 0; n < 30; n++) {
-        const { status, headers, text } = await send(handshake, { agent, headers: { cookie, host: `${localAddress}.example` } });
-        const { sid } = JSON.parse(text.slice(1)) as { sid: string };
-        const [address, , secure, peerHeaders] = String(headers['x-peer']).split(' ');
-        assert.deepEqual([status, address, secure, peerHeaders], [200, localAddress, String(isSecure), '0']);
-        assert.equal(headers['x-egg-socket.io-peer'], undefined);
-        sessions.push({ sid, localAddress });
-      }
-    }
-    const held = new Map<string, number>();
-    for (const { sid } of sessions) {
-      const [owner = ''] = sid.split('.');
-      held.set(owner, (held.get(owner) ?? 0) + 1);
-    }
-    assert.equal(held.size, WORKERS);
-    assert.ok(Math.max(...held.values()) / Math.min(...held.values()) <= 1.3, [...held.values()].join(' '));
-    for (const { sid, localAddress } of sessions) {
-      const polling = `${handshake}&sid=${sid}`;
-      await send(polling, { method: 'POST', body: '40' });
-      await send(polling, { method: 'POST', body: '420["who"]' });
-      let answer: string | undefined;
-      while (answer === undefined) [, answer] = /430\[(.*)\]/.exec((await send(polling)).text) ?? [];
-      const { worker, address, secure, host, ip, session } = JSON.parse(answer) as Who;
-      assert.deepEqual(
-        [worker, address, secure, host, ip, session],
-        [sid.split('.')[0], localAddress, isSecure, `${localAddress}.example`, localAddress, 'anna'],
-      );
-    }
-  });
-}
-
-test('a worker that is gone or hangs gets no session of others', async t => {
-  const { url, master } = await start(t);
-  const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  t.after(() => agent.destroy());
-  const begin = async (): Promise<string> => {
-    const { sid } = JSON.parse((await send(handshake, { agent })).text.slice(1)) as { sid: string };
-    return sid.split('.')[0] ?? '';
-  };
-  const pids = new Map<string, number>();
-  for (const client of (await connectToEach(t, url)).values()) {
-    const { worker, pid } = (await ask(client, 'who')) as Who;
-    pids.set(worker, pid);
-  }
-  const front = (await send(`${url}/pid`, { agent })).text; // by which all that follows goes
-  const [killed, hanging] = [...pids].filter(([, pid]) => String(pid) !== front);
-  assert.ok(killed && hanging);
-  assert.deepEqual(new Set(processesOf(master.pid ?? 0).workers), new Set(pids.values()));
-  process.kill(hanging[1], 'SIGSTOP');
-  process.kill(killed[1], 'SIGKILL');
-  try {
-    for (let n = 0; n < 20; n++) {
-      const owner = await begin();
-      assert.ok(owner !== killed[0] && owner !== hanging[0], owner);
-    }
-  } finally {
-    process.kill(hanging[1], 'SIGCONT'); // or it does not end with the others
-  }
-});
-
-test('a worker that is told to stop takes no new session, though it holds fewer than the others', { timeout: 60_000 }, async t => {
-  const { url } = await start(
-    t,
-    {},
-    {
-      'app.js': `
-      module.exports = class {
-        constructor(app) { this.app = app; }
-        didLoad() { this.app.io.route('wait', () => new Promise(() => {})); } // such a handler is waited for
-      };`,
-    },
-  );
-  const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
-  const pids = new Map<string, string>();
-  const clients = await connectToEach(t, url);
-  for (const [worker, client] of clients) pids.set(String(((await ask(client, 'who')) as Who).pid), worker);
-  const agents = await agentOfEach(t, url);
-  const toWorker = new Map([...agents].map(([pid, agent]) => [pids.get(pid), agent]));
-  const [front = '', victim = ''] = pids.values();
-  const shakeHands = async (worker: string): Promise<Answer> => send(handshake, { agent: toWorker.get(worker) ?? assert.fail('nobody') });
-  for (let n = 0; n < 6; n++) await shakeHands(front);
-  clients.get(victim)?.emit('wait');
-  assert.equal(await ask(clients.get(victim) as Client, 'echo', 'after that'), 'after that');
-  process.kill(Number([...pids].find(([, worker]) => worker === victim)?.[0]), 'SIGTERM');
-  while ((await shakeHands(victim)).status !== 503);
-  for (let n = 0; n < 10; n++) {
-    const { sid } = JSON.parse((await shakeHands(front)).text.slice(1)) as { sid: string };
-    assert.notEqual(sid.split('.')[0], victim);
-  }
-});
-
-test('workers that a client makes up are not connected to, and one that comes later under such a number gets its share', async t => {
-  const { url, log } = await start(t);
-  const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
-  const before = new Map<string, number>();
-  for (const [worker, client] of await connectToEach(t, url)) before.set(worker, ((await ask(client, 'who')) as Who).pid);
-  const connects = async (): Promise<string[]> =>
-    (await Promise.all(Array.from({ length: WORKERS }, async () => (await send(`${url}/connects`)).text))).toSorted();
-  const counted = await connects();
-  const toCome = Array.from({ length: 2 * WORKERS }, (_, n) => Math.max(...[...before.keys()].map(Number)) + 1 + n);
-  for (const made of toCome) for (let n = 0; n < WORKERS; n++) assert.equal((await send(`${handshake}&sid=${made}.abc`)).status, 400);
-  for (const made of toCome) for (let n = 0; n < WORKERS; n++) await upgrade(`${url}/socket.io/?EIO=4&transport=websocket&sid=${made}.abc`);
-  assert.deepEqual(await connects(), counted);
-
-  process.kill([...before.values()][0] ?? 0, 'SIGKILL');
-  const successor = String(toCome[0]);
-  while (!(await log()).includes(`worker ${successor}: any worker`));
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 }); // all that follows comes to one worker
-  t.after(() => agent.destroy());
-  for (let owner = ''; owner !== successor;) {
-    const { sid } = JSON.parse((await send(handshake, { agent })).text.slice(1)) as { sid: string };
-    owner = sid.split('.')[0] ?? '';
-  }
-});
-
-test('a run folder that somebody has removed ends no worker, and is named in the log', async t => {
-  const { url, baseDir, log, printed, terminate } = await start(t, { workers: 2 });
-  const [path = assert.fail('there is no folder')] = runFoldersOf(baseDir);
-  rmSync(path, { recursive: true });
-  do await openPolling(url);
-  while (!(await log()).includes(`${path} has been removed`));
-  await connect(t, url, { transports: ['websocket'] });
-  assert.doesNotMatch(await log(), /nodejs\.ENOENTError/);
-  assert.equal(await terminate(), 0);
-  assert.equal([...printed().matchAll(/\[app_worker\] beforeExit success/g)].length, 2);
 });
 
 const UNKNOWN = '{"code":1,"message":"Session ID unknown"}';
@@ -475,76 +383,78 @@ test('the private sockets are for the user who runs the app, and answer nobody w
   assert.match(await textOf(socket), /^HTTP\/1\.1 400 [\s\S]*Session ID unknown/, 'whoever knows it is answered');
 });
 
-test('a client that stops reading is let go by the worker that pipes its WebSocket, once its owner has given it up', async t => {
-  const config = 'exports.io = { init: { pingInterval: 300, pingTimeout: 300 } };';
-  const { url } = await start(t, { workers: 2 }, { 'config/config.default.js': config });
-  for (let isPiped = false; !isPiped;) {
-    const polling = await openPolling(url);
-    await send(polling, { method: 'POST', body: '40' });
-    await send(polling);
-    const webSocket = new WebSocket(polling.replace('http', 'ws').replace('polling', 'websocket'));
-    t.after(() => webSocket.terminate());
-    const answerTo = async (frame: string, beginning: string): Promise<string> => {
-      webSocket.send(frame);
-      for (;;) {
-        const [data] = (await once(webSocket, 'message')) as [Buffer];
-        if (data.toString().startsWith(beginning)) return data.toString();
-      }
-    };
-    await once(webSocket, 'open');
-    await answerTo('2probe', '3probe');
-    webSocket.send('5');
-    const [who] = JSON.parse((await answerTo('421["who"]', '431')).slice(3)) as [Who];
-    isPiped = who.isPiped;
-    if (!isPiped) continue;
-    const tcp = Reflect.get(webSocket, '_socket') as TcpSocket; // of ws, which has no other way to it
-    webSocket.send('42["flood"]');
-    webSocket.pause();
-    while (isHeld(tcp)) await new Promise(resolve => setImmediate(resolve));
+test('a worker that is gone or hangs gets no session of others', async t => {
+  const { url, master } = await sharedByEnds();
+  const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const begin = async (): Promise<string> => {
+    const { sid } = JSON.parse((await send(handshake, { agent })).text.slice(1)) as { sid: string };
+    return sid.split('.')[0] ?? '';
+  };
+  const pids = new Map<string, number>();
+  for (const client of (await connectToEach(t, url)).values()) {
+    const { worker, pid } = (await ask(client, 'who')) as Who;
+    pids.set(worker, pid);
   }
-});
-
-/** Whether a process still has the other end of a connection, as Linux lists it. */
-function isHeld({ localPort = 0, remotePort = 0 }: TcpSocket): boolean {
-  const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0');
-  const line = readFileSync('/proc/net/tcp', 'utf8')
-    .split('\n')
-    .map(line => line.trim().split(/\s+/))
-    .find(([, local, remote]) => local?.endsWith(`:${hex(remotePort)}`) && remote?.endsWith(`:${hex(localPort)}`));
-  return line !== undefined && line[9] !== '0'; // its inode
-}
-
-test('an id of the app’s own has its worker before it where it is the key to the session', async t => {
-  const { url } = await start(
-    t,
-    { workers: 2 },
-    { 'config/config.default.js': `let n = 0; exports.io = { generateId: async () => \`\${process.pid}/\${++n}\` };` },
-  );
-  for (const version of [2, 4] as const) {
-    for (const client of await connectAll(t, url, WORKERS, { transports: ['polling'] }, version)) {
-      const { worker } = (await ask(client, 'who')) as Who;
-      if (version === 4) assert.match(client.id ?? '', /^\d+\/\d+$/);
-      else assert.match(client.id ?? '', new RegExp(`^${worker}\\.\\d+/\\d+$`));
-      assert.equal(sidOf(client).split('.')[0], worker);
+  const front = (await send(`${url}/pid`, { agent })).text; // by which all that follows goes
+  const [killed, hanging] = [...pids].filter(([, pid]) => String(pid) !== front);
+  assert.ok(killed && hanging);
+  assert.deepEqual(new Set(processesOf(master.pid ?? 0).workers), new Set(pids.values()));
+  process.kill(hanging[1], 'SIGSTOP');
+  process.kill(killed[1], 'SIGKILL');
+  try {
+    for (let n = 0; n < 20; n++) {
+      const owner = await begin();
+      assert.ok(owner !== killed[0] && owner !== hanging[0], owner);
     }
+  } finally {
+    process.kill(hanging[1], 'SIGCONT'); // or it does not end with the others
   }
 });
 
-test('a function that the app gives to the engine, as Engine.IO documents it, makes the part after the worker’s name', async t => {
-  const { url } = await start(
-    t,
-    { workers: 2 },
-    {
-      'app.js': `
-      module.exports = class {
-        constructor(app) { this.app = app; }
-        serverDidReady() { let n = 0; this.app.io.engine.generateId = () => 'own-' + ++n; }
-      };`,
-    },
-  );
-  for (const client of await connectAll(t, url, WORKERS, { transports: ['polling'] })) {
-    const { worker } = (await ask(client, 'who')) as Who;
-    assert.match(sidOf(client), new RegExp(`^${worker}\\.own-\\d$`));
+test('workers that a client makes up are not connected to, and one that comes later under such a number gets its share', async t => {
+  const { url, log } = await sharedByEnds();
+  const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
+  const before = new Map<string, number>();
+  for (const [worker, client] of await connectToEach(t, url)) before.set(worker, ((await ask(client, 'who')) as Who).pid);
+  const connects = async (): Promise<string[]> =>
+    (await Promise.all(Array.from({ length: WORKERS }, async () => (await send(`${url}/connects`)).text))).toSorted();
+  const counted = await connects();
+  const toCome = Array.from({ length: 2 * WORKERS }, (_, n) => Math.max(...[...before.keys()].map(Number)) + 1 + n);
+  for (const made of toCome) for (let n = 0; n < WORKERS; n++) assert.equal((await send(`${handshake}&sid=${made}.abc`)).status, 400);
+  for (const made of toCome) for (let n = 0; n < WORKERS; n++) await upgrade(`${url}/socket.io/?EIO=4&transport=websocket&sid=${made}.abc`);
+  assert.deepEqual(await connects(), counted);
+
+  process.kill([...before.values()][0] ?? 0, 'SIGKILL');
+  const successor = String(toCome[0]);
+  while (!(await log()).includes(`worker ${successor}: any worker`));
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 }); // all that follows comes to one worker
+  t.after(() => agent.destroy());
+  for (let owner = ''; owner !== successor;) {
+    const { sid } = JSON.parse((await send(handshake, { agent })).text.slice(1)) as { sid: string };
+    owner = sid.split('.')[0] ?? '';
+  }
+});
+
+test('a worker that is told to stop takes no new session, though it holds fewer than the others', { timeout: 60_000 }, async t => {
+  const { url } = await sharedByEnds();
+  const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
+  const pids = new Map<string, string>();
+  const clients = await connectToEach(t, url);
+  for (const [worker, client] of clients) pids.set(String(((await ask(client, 'who')) as Who).pid), worker);
+  const agents = await agentOfEach(t, url);
+  const toWorker = new Map([...agents].map(([pid, agent]) => [pids.get(pid), agent]));
+  const [front = '', victim = ''] = pids.values();
+  const shakeHands = async (worker: string): Promise<Answer> => send(handshake, { agent: toWorker.get(worker) ?? assert.fail('nobody') });
+  for (let n = 0; n < 6; n++) await shakeHands(front);
+  clients.get(victim)?.emit('wait');
+  assert.equal(await ask(clients.get(victim) as Client, 'echo', 'after that'), 'after that');
+  process.kill(Number([...pids].find(([, worker]) => worker === victim)?.[0]), 'SIGTERM');
+  while ((await shakeHands(victim)).status !== 503);
+  for (let n = 0; n < 10; n++) {
+    const { sid } = JSON.parse((await shakeHands(front)).text.slice(1)) as { sid: string };
+    assert.notEqual(sid.split('.')[0], victim);
   }
 });
 

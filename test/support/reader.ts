@@ -36,7 +36,7 @@ const COMMANDS = [
   /^(node --test|npx mocha)( --[\w-]+( \d+)?)* test\/(\*|[\w-]+)\.test\.js$/,
 ];
 
-/** How a page starts its app: from here on with so many workers. */
+/** How a page starts its app: from here on in a cluster, of two workers where the page has more. */
 const START = /^npx egg-scripts start (?:--daemon --title=[\w-]+ --port=7001 )?--workers[ =](\d+)( --sticky)?$/;
 /** The one that has Debian's modules, whichever comes first in the PATH. */
 const PROGRAMS: Readonly<Record<string, string>> = { node: process.execPath, python3: '/usr/bin/python3' };
@@ -188,7 +188,7 @@ export class Reader {
     const [isStart, workers, sticky] = START.exec(command) ?? [];
     if (isStart !== undefined) {
       await this.#stop();
-      this.#workers = { workers: Number(workers), sticky: sticky !== undefined };
+      this.#workers = { workers: Math.min(Number(workers), 2), sticky: sticky !== undefined };
     }
     if (tests !== undefined) await this.#runTests(command, tests);
   }
