@@ -5,14 +5,19 @@
 import type { Socket } from 'socket.io';
 import { MessageType, type Room } from 'socket.io-adapter';
 import type { Logger } from '../egg';
-import { type ErrorAnswer, messageOf, type RuntimeCode, toError } from '../errors';
+import { type ErrorAnswer, messageOf, type RuntimeCode } from '../errors';
 import { LogLimit } from '../log-limit';
-import { jsonOf } from './json';
-
-/** Levels. With what adapters put around an answer their MessagePack gives up at 94 to 96; what clients send has 64. */
-const MAX_LEVELS = 80;
+import { reasonOf } from './refused-event';
+import type { PacketCodec } from './packet-codec';
+import { closeValues, OF_SOCKET } from './values';
 
 const CODE: RuntimeCode = 'IO_ANSWER_INVALID';
+
+interface Details {
+  readonly id: string;
+  readonly handshake?: unknown;
+  readonly data?: unknown;
+}
 
 /** Makes answers that any adapter can encode. */
 export class Answers {
@@ -23,29 +28,32 @@ export class Answers {
     this.#logger = logger;
   }
 
-  /** An answer as JSON has it, with its bytes; or, in place of one that cannot be sent, an error. Never throws. */
-  of(answer: unknown): unknown {
+  /**
+   * A field with an answer; or, in place of one that cannot be sent, an error. What could change on the way is beside it. Never throws.
+   * @param isDecoded whether it is what a client has sent
+   */
+  of(name: string, answer: unknown, codec: PacketCodec, isDecoded = false): object {
     try {
-      return plain(answer);
+      return closeValues({ [name]: answer }, [name], codec, isDecoded);
     } catch (error) {
-      return this.refusal(error);
+      return { [name]: this.refusal(error) };
     }
   }
 
   /** The answer in place of one that cannot be sent: an error with the reason. */
   refusal(thrown: unknown): { error: ErrorAnswer } {
-    const { message } = toError(thrown);
-    this.#log('an answer to another server cannot be sent', message);
-    return { error: { code: CODE, message: `the answer cannot be sent: ${message}` } };
+    const reason = reasonOf(thrown);
+    this.#log('an answer to another server cannot be sent', reason);
+    return { error: { code: CODE, message: `the answer cannot be sent: ${reason}` } };
   }
 
   /** The details of each socket. A socket whose details cannot be sent is left out. Never throws. */
-  ofSockets(details: readonly { readonly id: string }[]): object[] {
+  ofSockets(details: readonly Details[], codec: PacketCodec): object[] {
     return details.flatMap(socket => {
       try {
-        return [plain(socket) as object]; // as an object is
+        return [closeValues(socket, OF_SOCKET, codec)];
       } catch (error) {
-        this.#log(`socket ${socket.id} cannot be told of to other servers, and is missing there`, toError(error).message);
+        this.#log(`socket ${socket.id} cannot be told of to other servers, and is missing there`, reasonOf(error));
         return [];
       }
     });
@@ -67,12 +75,12 @@ export class Answers {
 }
 
 /** A response of a ClusterAdapter, or of MongoDB's, with data that can be sent. */
-export function sendable<R extends Response>(response: R, answers: Answers): R {
+export function sendable<R extends Response>(response: R, answers: Answers, codec: PacketCodec): R {
   const { type, data } = response;
   if (type === MessageType.FETCH_SOCKETS_RESPONSE && data?.sockets)
-    return { ...response, data: { ...data, sockets: answers.ofSockets(data.sockets) } };
+    return { ...response, data: { ...data, sockets: answers.ofSockets(data.sockets, codec) } };
   if (type !== MessageType.BROADCAST_ACK && type !== MessageType.SERVER_SIDE_EMIT_RESPONSE) return response;
-  return { ...response, data: { ...data, packet: answers.of(data?.packet) } };
+  return { ...response, data: { ...data, ...answers.of('packet', data?.packet, codec, type === MessageType.BROADCAST_ACK) } };
 }
 
 /** What another server has put in place of its answer, as an error for those who have asked. */
@@ -86,11 +94,7 @@ export function refusalIn(answers: readonly unknown[] = []): Error | undefined {
 
 export interface Response {
   readonly type?: unknown;
-  readonly data?: { readonly sockets?: readonly { readonly id: string }[]; readonly packet?: unknown };
-}
-
-function plain(value: unknown): unknown {
-  return jsonOf(value, bytes => bytes, MAX_LEVELS);
+  readonly data?: { readonly sockets?: readonly Details[]; readonly packet?: unknown };
 }
 
 /** What another process is told of a socket. */

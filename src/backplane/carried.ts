@@ -36,7 +36,8 @@ export function isCarried(value: unknown, isChecked: boolean, levels = MAX_LEVEL
       const prototype: unknown = Object.getPrototypeOf(value);
       if (prototype !== Object.prototype && prototype !== null) return false;
       for (const key in value) {
-        if (!isChecked && (key === PROTO || key === BSON_TYPE || !key.isWellFormed())) return false;
+        if (key === PROTO) return false; // beside bytes, the encoder leaves it out of the text
+        if (!isChecked && (key === BSON_TYPE || !key.isWellFormed())) return false;
         if (!isCarried((value as Record<string, unknown>)[key], isChecked, levels - 1)) return false; // a key of it
       }
       return true;

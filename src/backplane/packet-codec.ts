@@ -8,7 +8,7 @@ import { isEvent, isListOf } from './backend-message';
 import { keepProtoKeys } from './carried';
 import { InvalidMessage } from './inbox';
 import { bytesOf } from './json';
-import { checkAttachments, refusalOf } from './refused-event';
+import { checkAttachments, MAX_ATTACHMENTS, refusalOf } from './refused-event';
 
 /** What a packet is encoded into: text, and the bytes that follow it; or what a parser of the app makes of it. */
 export type Frame = string | Uint8Array;
@@ -56,7 +56,7 @@ export class PacketCodec {
     try {
       return new EncodedPacket(this, packet.nsp, this.#encode(packet), packet.data);
     } catch (error) {
-      throw refusalOf(packet, toError(error));
+      throw refusalOf(packet.data[0], toError(error));
     }
   }
 
@@ -72,12 +72,21 @@ export class PacketCodec {
     };
   }
 
-  /** An acknowledgement has no more than one value. @throws where it cannot be encoded */
-  encodeAnswer(answer: unknown): readonly Frame[] {
-    return this.#encode({ type: ACK, nsp: this.#nsp.name, id: 0, data: answer === undefined ? [] : [answer] });
+  /** One value for another server, of any number of attachments; a client has sent it if `isDecoded`. @throws where it cannot be encoded */
+  encodeAnswer(answer: unknown, isDecoded = false): readonly Frame[] {
+    if (isDecoded && !this.isDefault) keepProtoKeys(answer);
+    const data = answer === undefined ? [] : [answer];
+    return this.#encode({ type: ACK, nsp: this.#nsp.name, id: 0, data }, Number.POSITIVE_INFINITY);
   }
 
+  /** A packet that can be encoded again. */
   decode(frames: readonly Frame[]): Packet {
+    const packet = this.#decode(frames);
+    if (!this.isDefault) keepProtoKeys(packet.data);
+    return packet;
+  }
+
+  #decode(frames: readonly Frame[]): Packet {
     const parser = withoutGuard(this.#nsp.server._parser); // other servers have encoded it
     // that of Socket.IO takes few attachments unless told: it is meant for what comes from clients
     const decoder = this.isDefault ? new parser.Decoder({ maxAttachments: Number.POSITIVE_INFINITY }) : new parser.Decoder();
@@ -88,26 +97,27 @@ export class PacketCodec {
     });
     for (const frame of frames) decoder.add(frame);
     if (!packet) throw new Error('the parser of this server has not understood a packet that its encoder has made');
-    if (!this.isDefault) keepProtoKeys(packet.data);
     return packet;
   }
 
   decodeAnswer(frames: readonly Frame[]): unknown {
-    return (this.decode(frames).data as unknown[])[0]; // as encodeAnswer() has made it
+    return (this.#decode(frames).data as unknown[])[0]; // as encodeAnswer() has made it
   }
 
   /** An event that somebody has written to a backend. @throws InvalidMessage where clients could not read it */
   read(frames: unknown): EncodedPacket {
-    if (!isListOf(frames, isFrame)) throw new InvalidMessage();
+    const packet = this.#readPacket(frames);
     const checked = frames as Frame[]; // seen just now
-    let packet: Packet;
-    try {
-      packet = this.decode(checked);
-    } catch {
-      throw new InvalidMessage();
-    }
+    if (!this.isDefault) keepProtoKeys(packet.data);
     if (!isEvent(packet) || packet.nsp !== this.#nsp.name || packet.id !== undefined) throw new InvalidMessage();
     return new EncodedPacket(this, packet.nsp, checked, packet.data as unknown[]); // an event has an array
+  }
+
+  /** A value that somebody has written to a backend. @throws InvalidMessage where it cannot be decoded */
+  readAnswer(frames: unknown): unknown {
+    const { type, data } = this.#readPacket(frames);
+    if (type !== ACK || !Array.isArray(data)) throw new InvalidMessage();
+    return data[0] as unknown;
   }
 
   /** The same packet with one more value: the offset that a client tells when it comes back. */
@@ -118,19 +128,26 @@ export class PacketCodec {
     return this.#encode({ ...packet, data: [...(packet.data as unknown[]), value] }); // an event has an array
   }
 
-  #encode(packet: Packet): readonly Frame[] {
-    const frames = this.#encoder.encode(packet);
-    return frames.length === 1 && typeof frames[0] === 'string' ? (frames as [string]) : this.#check(frames);
+  #readPacket(frames: unknown): Packet {
+    try {
+      if (isListOf(frames, isFrame)) return this.#decode(frames as Frame[]); // seen just now
+    } catch {} // it is none
+    throw new InvalidMessage();
   }
 
-  #check(frames: readonly unknown[]): Frame[] {
+  #encode(packet: Packet, maxAttachments = MAX_ATTACHMENTS): readonly Frame[] {
+    const frames = this.#encoder.encode(packet);
+    return frames.length === 1 && typeof frames[0] === 'string' ? (frames as [string]) : this.#check(frames, maxAttachments);
+  }
+
+  #check(frames: readonly unknown[], maxAttachments: number): Frame[] {
     const checked = frames.map(frame => {
       if (typeof frame === 'string' || frame instanceof Buffer) return frame;
       const bytes = bytesOf(frame);
       if (!bytes) throw new TypeError('a Blob cannot be sent to other workers or servers; send `await blob.arrayBuffer()`');
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength); // as clients get it
     });
-    if (this.isDefault) checkAttachments(checked);
+    if (this.isDefault) checkAttachments(checked, maxAttachments);
     return checked;
   }
 }

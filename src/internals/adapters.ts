@@ -27,14 +27,16 @@ export interface RedisMethods {
   onmessage(pattern: string, channel: Buffer, message: Buffer): void;
   onrequest(channel: Buffer, message: unknown): Promise<void>;
   onresponse(channel: Buffer, message: unknown): void;
-  publishResponse(request: object, response: string): void;
+  publishResponse(request: object, response: Buffer): void;
 }
 
 interface RedisFields {
-  parser: { encode(value: unknown): unknown; decode(message: unknown): unknown };
+  parser: { encode(value: unknown): Buffer; decode(message: unknown): unknown };
   readonly requestChannel: string;
   readonly responseChannel: string;
-  readonly pubClient: { publish(channel: string, message: string): unknown };
+  readonly pubClient: { publish(channel: string, message: Buffer): unknown };
+  readonly requests: Map<string, object>;
+  readonly requestsTimeout: number;
 }
 
 /** Between a message and an entry of a stream, as its fields. */
@@ -103,6 +105,9 @@ export const REDIS_ADAPTER_FIELDS: Members<RedisFields> = {
     requestChannel: 'tells requests from what is of another namespace',
     responseChannel: 'where answers go',
     pubClient: 'sends them',
+    requests:
+      'what other servers are asked by serverSideEmit() may have bytes, so that the request is written here, and the adapter collects the answers',
+    requestsTimeout: 'the time for those answers',
   },
 };
 

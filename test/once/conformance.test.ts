@@ -7,6 +7,7 @@ import { Logs } from '../support/logs';
 import { createAdapterFactory, createBackplane, Deprecations, readConfig } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
+import { valuesConform } from '../support/value-cases';
 
 function joinBy(t: TestContext, io: object): Join {
   return async (options = {}): Promise<AdapterServer> => {
@@ -39,12 +40,7 @@ const redis = (adapter: string) => async (t: TestContext) => {
   return joinBy(t, { adapter, redis: { port } });
 };
 
-conformance('redis', redis('redis'), {
-  except: {
-    'fetchSockets() brings bytes among the data, and dates as JSON has them': 'it sends JSON',
-    'serverSideEmit() carries bytes, there and back': 'it sends JSON',
-  },
-});
+conformance('redis', redis('redis'));
 
 const SUBSCRIBES = 'a room of which a server has its first client is subscribed to meanwhile';
 
@@ -55,9 +51,7 @@ conformance('redis-sharded', redis('redis-sharded'), {
   },
 });
 
-conformance('redis-streams', redis('redis-streams'), {
-  except: { 'acknowledgements carry bytes, and nothing': 'nothing arrives as null' },
-});
+conformance('redis-streams', redis('redis-streams'));
 
 const postgres = async (t: TestContext): Promise<Join> => {
   const server = await newPostgres(t);
@@ -66,3 +60,9 @@ const postgres = async (t: TestContext): Promise<Join> => {
 };
 
 conformance('postgres', postgres);
+
+valuesConform('in memory', inMemory, { alone: true, recovers: true });
+valuesConform('redis', redis('redis'));
+valuesConform('redis-sharded', redis('redis-sharded'));
+valuesConform('redis-streams', redis('redis-streams'), { recovers: true });
+valuesConform('postgres', postgres);

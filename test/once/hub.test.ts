@@ -16,12 +16,14 @@ import { enterMute, hubPath, joinByHub, startHub, startWorker, type Worker } fro
 import { Logs } from '../support/logs';
 import { controlFrame, eachFrame, FrameReader, HEADER, Hub, MAX_FRAME, writeHeader } from '../support/parts';
 import { watchForCrashes } from '../support/remains';
+import { valuesConform } from '../support/value-cases';
 
 const DOWN = /^ERROR .*IO_HUB_DOWN: no hub at/;
 const BACK = /^INFO .*the hub is back/;
 const OVERFLOW = /^ERROR .*IO_HUB_OVERFLOW/;
 
 conformance('the hub', joinByHub);
+valuesConform('the hub', joinByHub);
 
 async function startTwo(t: TestContext, path: string): Promise<[Worker, Worker]> {
   const workers = await Promise.all([startWorker(t, path, 'one'), startWorker(t, path, 'other')]);

@@ -1,4 +1,5 @@
 /** The official adapter for Redis's channels, which here reaches the sockets of its own server without Redis. */
+import { randomUUID } from 'node:crypto';
 import { RedisAdapter } from '@socket.io/redis-adapter';
 import type { Namespace, Socket } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Room } from 'socket.io-adapter';
@@ -7,6 +8,8 @@ import { InvalidMessage } from '../inbox';
 import type { Backplane } from '../backplane';
 import { locally } from '../cluster-message';
 import { PacketCodec } from '../packet-codec';
+import { fieldOfArguments } from '../values';
+import { toError } from '../../errors';
 import type { Client } from './client';
 import { REDIS_ADAPTER, REDIS_ADAPTER_FIELDS, redisInternals, type RedisMethods, redisMethods } from '../../internals/adapters';
 import { forgetLater } from '../wrappers/forget-acknowledgements';
@@ -17,10 +20,13 @@ import {
   isResponse,
   officialMessage,
   openRequest,
+  openResponse,
   readBroadcast,
   type Request,
   RequestType,
 } from './pubsub-message';
+
+type Answer = (error: Error | null, responses: unknown[]) => void;
 
 /**
  * The official adapter sends Redis a request also for sockets of its own server that are to join, leave or disconnect. Here they do so
@@ -30,6 +36,8 @@ import {
 export class PubSubAdapter extends RedisAdapter {
   readonly #backplane: Backplane;
   readonly #codec: PacketCodec;
+  /** MessagePack: JSON, which the official adapter uses for some messages and both read, has no bytes. */
+  readonly #encode: (message: unknown) => Buffer;
   readonly #decode: (message: unknown) => unknown;
 
   static {
@@ -60,9 +68,10 @@ export class PubSubAdapter extends RedisAdapter {
     requireMembers(REDIS_ADAPTER, RedisAdapter.prototype);
     requireMembers(REDIS_ADAPTER_FIELDS, this);
     const { encode, decode } = this.#inside.parser;
+    this.#encode = encode;
     this.#decode = decode;
     this.#inside.parser = {
-      encode: value => encode(officialMessage(value, interop, backplane.answers)),
+      encode: value => encode(officialMessage(value, interop, backplane.answers, this.#codec)),
       decode: message => (message instanceof CheckedMessage ? message.value : readBroadcast(decodeMessage(message, decode), this.#codec)),
     };
   }
@@ -82,6 +91,15 @@ export class PubSubAdapter extends RedisAdapter {
     if (!opts.flags?.local) super.disconnectSockets(opts, close);
   }
 
+  override serverSideEmit(args: unknown[]): void {
+    if (typeof args.at(-1) !== 'function') {
+      this.#request({ type: RequestType.ServerSideEmit, ...fieldOfArguments('data', args) });
+      return;
+    }
+    const answer = args.pop() as Answer; // Socket.IO's own
+    this.#askServers(args, answer).catch((error: unknown) => answer(toError(error), []));
+  }
+
   get #inside(): ReturnType<typeof redisInternals> {
     return redisInternals(this);
   }
@@ -94,8 +112,9 @@ export class PubSubAdapter extends RedisAdapter {
     if (!isResponseChannel && !name.startsWith(inside.requestChannel)) return; // of another namespace, or a pulse
     const value = decodeMessage(message, message[0] === 0x7b ? bytes => JSON.parse(String(bytes)) as unknown : this.#decode); // a brace begins JSON
     if (isResponseChannel) {
-      if (!isResponse(value)) throw new InvalidMessage();
-      base.onresponse.call(inside, channel, new CheckedMessage(value));
+      const response = openResponse(value, this.#codec);
+      if (!isResponse(response)) throw new InvalidMessage();
+      base.onresponse.call(inside, channel, new CheckedMessage(response));
       return;
     }
     const request = openRequest(value, this.#codec);
@@ -112,12 +131,35 @@ export class PubSubAdapter extends RedisAdapter {
     return done;
   }
 
+  async #askServers(event: unknown[], answer: Answer): Promise<void> {
+    const { requests, requestsTimeout } = this.#inside;
+    const numSub = (await this.serverCount()) - 1;
+    if (numSub <= 0) {
+      answer(null, []);
+      return;
+    }
+    const requestId = randomUUID();
+    const responses: unknown[] = [];
+    const timeout = setTimeout(() => {
+      requests.delete(requestId);
+      answer(new Error(`timeout reached: only ${responses.length} responses received out of ${numSub}`), responses);
+    }, requestsTimeout);
+    const type = RequestType.ServerSideEmit;
+    requests.set(requestId, { type, numSub, timeout, resolve: answer, responses }); // as the official adapter has it, which collects them
+    this.#request({ requestId, type, ...fieldOfArguments('data', event) });
+  }
+
+  #request(request: object): void {
+    const { pubClient, requestChannel } = this.#inside;
+    void pubClient.publish(requestChannel, this.#encode({ ...request, uid: this.uid as string })); // declared as any; the client reports a failure itself
+  }
+
   async #answerFetch(request: Request): Promise<void> {
     const { requestId, opts } = request;
     const target = { rooms: new Set(opts?.rooms), except: new Set(opts?.except) };
     const sockets = (await Adapter.prototype.fetchSockets.call(this, target)) as Socket[]; // declared as any; within a process they are whole
-    const response = JSON.stringify({ requestId, sockets: this.#backplane.answers.ofSockets(sockets.map(detailsOf)) });
-    this.#inside.publishResponse(request, response);
+    const answer = { requestId, sockets: this.#backplane.answers.ofSockets(sockets.map(detailsOf), this.#codec) };
+    this.#inside.publishResponse(request, this.#encode(answer));
   }
 
   #answerEvent(event: [string, ...unknown[]], requestId: string): void {
@@ -129,8 +171,8 @@ export class PubSubAdapter extends RedisAdapter {
       (answer: unknown): void => {
         if (hasAnswered) return;
         hasAnswered = true;
-        const response = JSON.stringify({ type: RequestType.ServerSideEmit, requestId, data: this.#backplane.answers.of(answer) });
-        void pubClient.publish(responseChannel, response); // the client reports a failure itself
+        const response = { type: RequestType.ServerSideEmit, requestId, ...this.#backplane.answers.of('data', answer, this.#codec) };
+        void pubClient.publish(responseChannel, this.#encode(response)); // the client reports a failure itself
       },
     ]);
   }

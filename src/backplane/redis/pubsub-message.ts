@@ -16,6 +16,7 @@ import {
 import { fieldsOf, openFields } from '../broadcast-message';
 import { InvalidMessage } from '../inbox';
 import { EncodedPacket, type PacketCodec } from '../packet-codec';
+import { openSockets, openValues } from '../values';
 
 /** The official adapter's number of each kind of request. */
 export const RequestType = {
@@ -51,7 +52,7 @@ export function decodeMessage(message: unknown, decode: (message: unknown) => un
 }
 
 /** A message as others read it: a broadcast, `[uid, packet, opts]`, with what only servers of this plugin read at its end; or a request or response. */
-export function officialMessage(value: unknown, interop: boolean, answers: Answers): unknown {
+export function officialMessage(value: unknown, interop: boolean, answers: Answers, codec: PacketCodec): unknown {
   if (Array.isArray(value)) {
     const [uid, packet, target] = value as [string, EncodedPacket, Parameters<typeof fieldsOf>[1]]; // as the adapter makes it
     const { packet: official, opts, encoded } = fieldsOf(packet, target, interop);
@@ -59,7 +60,7 @@ export function officialMessage(value: unknown, interop: boolean, answers: Answe
   }
   if (!isObject(value)) return value;
   const { type, packet, opts } = value;
-  if (type === RequestType.Acknowledgement) return { ...value, packet: answers.of(packet) };
+  if (type === RequestType.Acknowledgement) return { ...value, ...answers.of('packet', packet, codec, true) };
   if (packet instanceof EncodedPacket) return { ...value, ...fieldsOf(packet, opts as Parameters<typeof fieldsOf>[1], interop) }; // a request has them
   return value;
 }
@@ -73,9 +74,18 @@ export function readBroadcast(value: unknown, codec: PacketCodec): unknown {
   return [uid, packet, opts];
 }
 
-/** A request with the packet as it was encoded, where it holds one. @throws InvalidMessage where clients could not read that */
+/** A request with what it holds as that was encoded, where it has come so. @throws InvalidMessage where that cannot be decoded */
 export function openRequest(value: unknown, codec: PacketCodec): unknown {
-  return isObject(value) && value['type'] === RequestType.BroadcastWithAck ? openFields(value, codec) : value;
+  if (!isObject(value)) return value;
+  return value['type'] === RequestType.BroadcastWithAck ? openFields(value, codec) : openValues(value, ['data'], codec);
+}
+
+/** The same of a response. */
+export function openResponse(value: unknown, codec: PacketCodec): unknown {
+  if (!isObject(value)) return value;
+  return value['sockets'] === undefined
+    ? openValues(value, ['data', 'packet'], codec)
+    : { ...value, sockets: openSockets(value['sockets'], codec) };
 }
 
 export function isRequest(value: unknown): value is Request {

@@ -1,14 +1,17 @@
 /** Answers to other servers that can be encoded. */
+import type { Namespace } from 'socket.io';
 import type { ClusterAdapter } from 'socket.io-adapter';
 import { type Answers, type Response, sendable } from '../answer';
+import { PacketCodec } from '../packet-codec';
 import { clusterInternals } from '../../internals/adapters';
 
 /** An adapter whose answers can be encoded, all of them. */
-export function answerSafely(adapter: ClusterAdapter, answers: Answers): void {
+export function answerSafely(adapter: ClusterAdapter, nsp: Namespace, answers: Answers): void {
+  const codec = new PacketCodec(nsp);
   const { publishResponse } = clusterInternals(adapter);
   Object.assign(adapter, {
     publishResponse(requester: string, response: Response): void {
-      publishResponse.call(adapter, requester, sendable(response, answers));
+      publishResponse.call(adapter, requester, sendable(response, answers, codec));
     },
   });
 }

@@ -5,6 +5,7 @@ import { isClusterMessage, isClusterResponse, isObject } from '../backend-messag
 import { openFields } from '../broadcast-message';
 import { type Inbox, InvalidMessage } from '../inbox';
 import { PacketCodec } from '../packet-codec';
+import { openSockets, openValues } from '../values';
 import { clusterInternals, mongoInternals } from '../../internals/adapters';
 
 /**
@@ -28,8 +29,9 @@ export function checkMessages(adapter: ClusterAdapter, nsp: Namespace, inbox: In
     onResponse(response: unknown): void {
       inbox.read++;
       try {
-        if (!isClusterResponse(response)) throw new InvalidMessage();
-        onResponse.call(adapter, response);
+        const opened = openMessage(response, codec);
+        if (!isClusterResponse(opened)) throw new InvalidMessage();
+        onResponse.call(adapter, opened);
       } catch (error) {
         inbox.fail(channel, error);
       }
@@ -62,10 +64,25 @@ export function checkDocuments(adapter: Adapter, nsp: Namespace, inbox: Inbox, c
   });
 }
 
-/** A message with the packet as it was encoded, where it holds one. @throws InvalidMessage where clients could not read that */
+/** A message with what it holds as that was encoded, where it has come so. @throws InvalidMessage where that cannot be decoded */
 function openMessage(message: unknown, codec: PacketCodec): unknown {
-  if (!isObject(message) || message['type'] !== MessageType.BROADCAST || !isObject(message['data'])) return message;
-  const { data } = message;
-  const opened = openFields(data, codec);
+  if (!isObject(message) || !isObject(message['data'])) return message;
+  const { type, data } = message;
+  const opened = openData(type, data, codec);
   return opened === data ? message : { ...message, data: opened };
+}
+
+function openData(type: unknown, data: Readonly<Record<string, unknown>>, codec: PacketCodec): unknown {
+  switch (type) {
+    case MessageType.BROADCAST:
+      return openFields(data, codec);
+    case MessageType.BROADCAST_ACK:
+    case MessageType.SERVER_SIDE_EMIT:
+    case MessageType.SERVER_SIDE_EMIT_RESPONSE:
+      return openValues(data, ['packet'], codec);
+    case MessageType.FETCH_SOCKETS_RESPONSE:
+      return { ...data, sockets: openSockets(data['sockets'], codec) };
+    default:
+      return data;
+  }
 }

@@ -66,7 +66,8 @@ export function failFast(adapter: Adapter, backplane: PulsedBackplane, timeout?:
               if (error) reject(Object.assign(error, { responses }));
               else resolve(responses);
             };
-            Promise.resolve(base.serverSideEmit([...args.slice(0, -1), done])).catch(reject);
+            args[args.length - 1] = done; // in place: how these arguments have been encoded is known of the array
+            Promise.resolve(base.serverSideEmit(args)).catch(reject);
           }),
       ).then(
         responses => answer(null, responses),

@@ -2,6 +2,7 @@
 import type { BroadcastOptions, ClusterAdapter } from 'socket.io-adapter';
 import { fieldsOf } from '../broadcast-message';
 import { EncodedPacket, type Event } from '../packet-codec';
+import { fieldOfArguments } from '../values';
 import { clusterInternals } from '../../internals/adapters';
 
 /** What adapters that stand on ClusterAdapter, and MongoDB's, publish. */
@@ -31,6 +32,7 @@ export function publishOfficially(adapter: ClusterAdapter, interop: boolean): vo
 /** A message with the packet that it holds, if any, as others read it. */
 export function officialMessage<M extends Message>(message: M, interop: boolean): M {
   const { packet, opts } = message.data ?? {};
+  if (Array.isArray(packet)) return { ...message, data: { ...message.data, ...fieldOfArguments('packet', packet) } }; // of serverSideEmit()
   if (!(packet instanceof EncodedPacket)) return message;
   return { ...message, data: { ...message.data, ...fieldsOf(packet, opts as Parameters<typeof fieldsOf>[1], interop) } }; // a broadcast has them
 }

@@ -1,19 +1,22 @@
 /** Broadcasts by MongoDB's adapter that reach local clients at once, and answers that can be encoded. */
+import type { Namespace } from 'socket.io';
 import { type Adapter, type BroadcastOptions, MessageType } from 'socket.io-adapter';
 import { sendable } from '../answer';
 import type { Backplane } from '../backplane';
 import { encoded, isMissed, locally } from '../cluster-message';
 import { mongoInternals } from '../../internals/adapters';
+import { PacketCodec } from '../packet-codec';
 import { officialMessage } from './official-messages';
 
 /** The adapter inserts a broadcast first, waits, and reaches no client of this server where that fails. Here it does both at once. */
-export function publishAside(adapter: Adapter, backplane: Backplane, interop: boolean): void {
+export function publishAside(adapter: Adapter, nsp: Namespace, backplane: Backplane, interop: boolean): void {
+  const codec = new PacketCodec(nsp);
   const broadcast = adapter.broadcast.bind(adapter);
   const insert = mongoInternals(adapter).publish.bind(adapter);
   const publish = (document: object): Promise<string> => {
     const published = backplane.isDown
       ? Promise.reject(backplane.error())
-      : insert(officialMessage(sendable(document, backplane.answers), interop));
+      : insert(officialMessage(sendable(document, backplane.answers, codec), interop));
     published.catch(() => {
       if (isMissed(document)) backplane.countLost();
     }); // the adapter does not handle all rejections

@@ -91,7 +91,7 @@ const WRAPPERS: readonly Wrapper[] = [
     // What the app and clients answer may be what cannot be encoded, which would throw where nobody catches it.
     name: 'answerSafely',
     kinds: CLUSTER,
-    wrap: ({ adapter, backplane }: ServerSetup) => answerSafely(adapter, backplane.answers),
+    wrap: ({ adapter, backplane, nsp }: ServerSetup) => answerSafely(adapter, nsp, backplane.answers),
   },
   {
     // A client that comes back while Redis does not answer is a new one, at once. Before the next, which keeps the method that it finds.
@@ -128,7 +128,7 @@ const WRAPPERS: readonly Wrapper[] = [
   {
     name: 'publishAside', // The same for MongoDB's adapter, with its answers, and with the count of what is lost in an outage.
     kinds: ['mongo'],
-    wrap: ({ adapter, backplane, interop }: ServerSetup) => publishAside(adapter, backplane, interop),
+    wrap: ({ adapter, backplane, nsp, interop }: ServerSetup) => publishAside(adapter, nsp, backplane, interop),
   },
   {
     // Questions to other servers fail when these cannot be asked. The hub's adapter does so by itself.

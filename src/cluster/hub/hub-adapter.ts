@@ -8,7 +8,8 @@
 import type { Namespace } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Room } from 'socket.io-adapter';
 import { EncodedPacket, PacketCodec } from '../../backplane/packet-codec';
-import { encodeValues, type Part } from './hub-message';
+import { OF_SOCKET, openValues } from '../../backplane/values';
+import { encodeArguments, type Part } from './hub-message';
 import type { HubPeers } from './hub-peers';
 import { ask, broadcastWithAck } from './hub-question';
 import { HubReceiver, type LocalAdapter } from './hub-receiver';
@@ -77,14 +78,15 @@ export class HubAdapter extends Adapter {
   }
 
   override serverSideEmit(args: unknown[]): void {
-    const acknowledge = args.at(-1);
-    if (typeof acknowledge !== 'function') {
-      this.#peers.publish({ type: 'event', nsp: this.#nsp.name }, encodeValues(args));
+    if (typeof args.at(-1) !== 'function') {
+      this.#peers.publish({ type: 'event', nsp: this.#nsp.name }, encodeArguments(args));
       return;
     }
+    const acknowledge = args.pop() as (error: Error | null, answers: unknown[]) => void; // Socket.IO's own
     // in a tick of its own: what it throws is no business of whatever has brought the answer
     const done = (error: Error | null, answers: unknown[]): void => process.nextTick(acknowledge, error, answers);
-    ask(this.#peers, { type: 'event', nsp: this.#nsp.name }, encodeValues(args.slice(0, -1)), ANSWER_TIMEOUT, done);
+    const read = (answer: unknown): unknown => Reflect.get(openValues(answer, ['answer'], this.#codec) as object, 'answer'); // as HubReceiver writes it
+    ask(this.#peers, { type: 'event', nsp: this.#nsp.name }, { parts: encodeArguments(args), read }, ANSWER_TIMEOUT, done);
   }
 
   /** This worker and those that it knows of. While the hub is down nobody knows, and Socket.IO waits for more than have answered. */
@@ -105,11 +107,18 @@ export class HubAdapter extends Adapter {
   }
 
   async #fetchOthers(opts: BroadcastOptions): Promise<unknown[]> {
+    const read = (socket: unknown): unknown => openValues(socket, OF_SOCKET, this.#codec);
     return new Promise((resolve, reject) => {
-      ask(this.#peers, { type: 'fetch', ...this.#target(opts) }, [], opts.flags?.timeout ?? ANSWER_TIMEOUT, (error, others) => {
-        if (error) reject(error);
-        else resolve(others);
-      });
+      ask(
+        this.#peers,
+        { type: 'fetch', ...this.#target(opts) },
+        { parts: [], read },
+        opts.flags?.timeout ?? ANSWER_TIMEOUT,
+        (error, others) => {
+          if (error) reject(error);
+          else resolve(others);
+        },
+      );
     });
   }
 

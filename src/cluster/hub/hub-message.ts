@@ -1,6 +1,8 @@
 /** The messages between workers: a JSON head, and parts of text or bytes. */
 import { randomUUID } from 'node:crypto';
 import { jsonOf } from '../../backplane/json';
+import type { PacketCodec } from '../../backplane/packet-codec';
+import { fieldOfArguments, openValues } from '../../backplane/values';
 
 export type Part = string | Uint8Array;
 
@@ -83,4 +85,14 @@ export function decodeValues([json, mark, ...bytes]: readonly Part[]): unknown[]
     return typeof index === 'number' ? bytes[index] : value;
   };
   return JSON.parse(String(json), mark === undefined ? undefined : revive) as unknown[]; // the values given to encodeValues()
+}
+
+/** The arguments of a serverSideEmit(). */
+export function encodeArguments(args: readonly unknown[]): Part[] {
+  return encodeValues([fieldOfArguments('args', args)]);
+}
+
+export function decodeArguments(parts: readonly Part[], codec: PacketCodec): unknown {
+  const { args } = openValues(decodeValues(parts)[0], ['args'], codec) as { args?: unknown }; // as encodeArguments() has made it
+  return args;
 }

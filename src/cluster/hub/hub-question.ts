@@ -8,11 +8,17 @@ import type { Query, Target } from './hub-request';
 /** Receives all answers, or an error with the answers so far. */
 type Done = (error: Error | null, answers: unknown[]) => void;
 
+/** What is sent along with a question, and how each answer is read. */
+interface Contents {
+  readonly parts: readonly Part[];
+  readonly read: (answer: unknown) => unknown;
+}
+
 /**
  * Asks all other workers, and calls back once.
  * @param timeout in ms
  */
-export function ask(peers: HubPeers, query: Query, parts: readonly Part[], timeout: number, done: Done): void {
+export function ask(peers: HubPeers, query: Query, { parts, read }: Contents, timeout: number, done: Done): void {
   const missing = new Set(peers.numbers);
   const answers: unknown[] = [];
   if (!peers.isComplete || missing.size === 0) {
@@ -33,7 +39,7 @@ export function ask(peers: HubPeers, query: Query, parts: readonly Part[], timeo
         end(new Error(`another worker cannot send its answer: ${reply.error}`));
         return;
       }
-      if (!reply.isNobody) for (const answer of decodeValues(parts)) answers.push(answer);
+      if (!reply.isNobody) for (const answer of decodeValues(parts)) answers.push(read(answer));
       miss(from);
     },
     onLeft: miss,

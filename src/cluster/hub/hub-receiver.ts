@@ -5,7 +5,8 @@ import { detailsOf } from '../../backplane/answer';
 import { isServerEvent } from '../../backplane/backend-message';
 import { InvalidMessage } from '../../backplane/inbox';
 import { type Packet, PacketCodec } from '../../backplane/packet-codec';
-import { decodeValues, encodeValues, type Part } from './hub-message';
+import { closeValues } from '../../backplane/values';
+import { decodeArguments, encodeValues, type Part } from './hub-message';
 import type { HubPeers, Receiver } from './hub-peers';
 import type { Request, Target } from './hub-request';
 import { socketInternals } from '../../internals/socket-io';
@@ -66,9 +67,9 @@ export class HubReceiver implements Receiver {
         this.#local.disconnectSockets(optionsOf(request), request.close);
         break;
       case 'fetch':
-        return this.#fetchFor(from, request.id, optionsOf(request));
+        return this.#fetchFor(from, request.id ?? 0, optionsOf(request)); // it has one
       case 'event':
-        this.#fireEvent(from, request.id, decodeValues(parts));
+        this.#fireEvent(from, request.id, decodeArguments(parts, this.#codec));
     }
   }
 
@@ -83,24 +84,25 @@ export class HubReceiver implements Receiver {
     });
   }
 
-  async #fetchFor(from: number, id: number | undefined, opts: BroadcastOptions): Promise<void> {
-    const sockets = (await this.#local.fetchSockets(opts)) as Socket[]; // declared as any; these are real sockets
-    this.#answer(from, id, this.#peers.backplane.answers.ofSockets(sockets.map(detailsOf)));
+  async #fetchFor(from: number, id: number, opts: BroadcastOptions): Promise<void> {
+    const sockets = (await this.#local.fetchSockets(opts)) as Socket[]; // declared as any; within a process they are whole
+    const answer = this.#peers.backplane.answers.ofSockets(sockets.map(detailsOf), this.#codec);
+    this.#peers.reply(from, { type: 'reply', id }, encodeValues(answer));
   }
 
-  #fireEvent(from: number, id: number | undefined, args: unknown[]): void {
+  #fireEvent(from: number, id: number | undefined, args: unknown): void {
     let isAnswered = false;
     const acknowledge = (answer?: unknown): void => {
-      if (!isAnswered) this.#answer(from, id, [answer]);
+      if (!isAnswered) this.#answer(from, id, answer);
       isAnswered = true;
     };
     if (!isServerEvent(args)) throw new InvalidMessage();
     this.#nsp._onServerSideEmit(id === undefined ? args : [...args, acknowledge]);
   }
 
-  #answer(from: number, id = 0, values: unknown[]): void {
+  #answer(from: number, id = 0, answer: unknown): void {
     try {
-      this.#peers.reply(from, { type: 'reply', id }, encodeValues(values));
+      this.#peers.reply(from, { type: 'reply', id }, encodeValues([closeValues({ answer }, ['answer'], this.#codec)]));
     } catch (error) {
       this.#peers.reply(from, { type: 'reply', id, error: this.#peers.backplane.answers.refusal(error).error.message });
     }
@@ -109,7 +111,7 @@ export class HubReceiver implements Receiver {
   /** Encodes the answer of a client. With a parser of the app, it may be a value that cannot be encoded. */
   #encodeAnswer(answer: unknown): readonly Part[] {
     try {
-      return this.#codec.encodeAnswer(answer);
+      return this.#codec.encodeAnswer(answer, true);
     } catch (error) {
       return this.#codec.encodeAnswer(this.#peers.backplane.answers.refusal(error));
     }
