@@ -62,7 +62,13 @@ async function serverOf(t: Lifetime, folder: string, user: User): Promise<Postgr
   const signal = (name: NodeJS.Signals): void => {
     if (server?.pid === undefined) return;
     const children = spawnSync('pgrep', ['-P', String(server.pid)], { encoding: 'utf8' }).stdout.split('\n');
-    for (const pid of [server.pid, ...children.filter(Boolean).map(Number)]) process.kill(pid, name);
+    for (const pid of [server.pid, ...children.filter(Boolean).map(Number)]) {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // it has ended meanwhile
+      }
+    }
   };
   const kill = async (): Promise<void> => {
     if (server?.exitCode !== null || server.signalCode !== null) return;

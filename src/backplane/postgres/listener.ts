@@ -128,7 +128,8 @@ export class Listener {
     this.#connectedAt = performance.now();
     for (const channel of this.#channels) this.#missing.add(channel);
     this.#client = client;
-    for (const channel of this.#channels) void this.#listenTo(client, channel);
+    // the first one, that of the pulses, comes last: a pulse that comes back says that the others stand
+    for (const channel of [...this.#channels].toReversed()) void this.#listenTo(client, channel);
     const retry = setInterval(() => {
       for (const channel of this.#missing) void this.#listenTo(client, channel);
     }, RETRY_DELAY).unref();
