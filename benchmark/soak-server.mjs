@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { queryObjects } from 'node:v8';
 import { Socket as EngineSocket } from 'engine.io';
 import { Socket } from 'socket.io';
-import lifecycle from '../dist/lifecycle.js';
+import lifecycle from '../dist/server/lifecycle.js';
 import connection from '../dist/path/connection.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

@@ -10,7 +10,7 @@ const plugin = process.env.BENCH_PLUGIN;
 const server = createServer();
 const io = new Server(server, {
   serveClient: false,
-  ...(plugin !== undefined && { wsEngine: require(`${plugin}/dist/websocket.js`).CorkedWebSocketServer }),
+  ...(plugin !== undefined && { wsEngine: require(`${plugin}/dist/handshake/corked-websocket.js`).CorkedWebSocketServer }),
 });
 
 for (const [namespace, middleware] of Object.entries({ '/': 0, '/guarded': 0, '/chain-0': 0, '/chain-1': 1, '/chain-5': 5 }))
