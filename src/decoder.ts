@@ -19,17 +19,21 @@ const CONNECT_ERROR = 4;
 const officialParsers = new WeakMap<Parser, Parser>();
 
 /**
- * Returns a parser whose decoder differs in two points:
+ * Returns a parser whose decoder differs in three points:
  * - It throws if a packet is nested too deeply, as for an unreadable packet: Socket.IO closes the connection.
  * - It delays a CONNECT that follows a DISCONNECT in the same read. Socket.IO handles CONNECT at once but DISCONNECT in the next tick, so
  *   that `socket.disconnect().connect()` in a client would look like a second connect, and end the connection.
+ * - It throws if the `auth` of a CONNECT is not an object. The official parsers do so themselves; one of the app may not. Null is no `auth`:
+ *   MessagePack may encode undefined as null.
  *
  * @param onRefusal called for each packet that is nested too deeply
  */
 export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
   const guard = (listener: Listener): Listener => {
     let hasLeft = false;
-    const onPacket: Listener & { fn?: Listener } = packet => {
+    const onPacket: Listener & { fn?: Listener } = decoded => {
+      const packet = decoded.type === CONNECT && decoded.data === null ? { ...decoded, data: undefined } : decoded;
+      if (packet.type === CONNECT && packet.data !== undefined && typeof packet.data !== 'object') throw new Error('auth is not an object');
       if (isNestedDeeper(packet.data, MAX_NESTING)) {
         onRefusal();
         throw new Error('the packet is nested too deeply');

@@ -528,18 +528,21 @@ for (const [what, { protocol = 4, before = [], send, answer }] of Object.entries
   });
 }
 
+/** MessagePack, and no checks. */
+const OWN_PARSER: Files = {
+  'parser.js': `
+    const { EventEmitter } = require('node:events');
+    const { decode, encode } = require(${JSON.stringify(createRequire(require.resolve('@socket.io/redis-adapter')).resolve('notepack.io'))});
+    exports.Encoder = class { encode(packet) { return [encode(packet)]; } };
+    exports.Decoder = class extends EventEmitter {
+      add(bytes) { this.emit('decoded', decode(bytes)); }
+      destroy() {}
+    };`,
+  'config/config.default.js': `exports.io = { init: { parser: require('../parser') } };`,
+};
+
 test('with a parser of the app as well, what is nested 65 levels deep closes the connection', async t => {
-  const { url, io, logged } = await start(t, {
-    'parser.js': `
-      const { EventEmitter } = require('node:events');
-      const { decode, encode } = require(${JSON.stringify(createRequire(require.resolve('@socket.io/redis-adapter')).resolve('notepack.io'))});
-      exports.Encoder = class { encode(packet) { return [encode(packet)]; } };
-      exports.Decoder = class extends EventEmitter {
-        add(bytes) { this.emit('decoded', decode(bytes)); }
-        destroy() {}
-      };`,
-    'config/config.default.js': `exports.io = { init: { parser: require('../parser') } };`,
-  });
+  const { url, io, logged } = await start(t, OWN_PARSER);
   /** \`['echo', ...]\` with arrays in arrays, each of which takes one byte. */
   const packet = (levels: number): Buffer => {
     const inner = '91'.repeat(levels - 2) + '90'; // an array of one; an empty one
@@ -560,6 +563,24 @@ test('with a parser of the app as well, what is nested 65 levels deep closes the
   await refused.closed;
   await logged(/IO_PACKET_NESTED/);
   allowed.vanish();
+  await nothingRemains(io);
+});
+
+test('with a parser of the app as well, auth that is not an object closes the connection, and null is none', async t => {
+  const { url, io } = await start(t, { ...OWN_PARSER, 'app/router.js': `module.exports = app => { app.io.of(/^\\/room$/); };` });
+  const packet = (auth: string): Buffer =>
+    Buffer.from(`83a47479706500a36e7370a5${Buffer.from('/room').toString('hex')}a464617461${auth}`, 'hex');
+  for (const text of ['a0', '01']) {
+    const refused = await RawClient.open(t, url); // an empty string, a number
+    refused.send(packet(text));
+    await refused.closed;
+    assert.equal(refused.frames.length, 1);
+  }
+  const client = await RawClient.open(t, url);
+  client.send(packet('c0'));
+  const auth = Buffer.from('data').toString('hex');
+  assert.match(await client.frame(/^8/), new RegExp(`^8.*747970650 *0.*${auth}81a3736964`)); // type 0, with the socket's id
+  client.vanish();
   await nothingRemains(io);
 });
 

@@ -53,6 +53,21 @@ test('a namespace that only one worker has is not waited for', async t => {
   assert.deepEqual(await nsp.local.timeout(5000).emitWithAck('ask'), ['alice']);
 });
 
+test('a worker that has left the hub starts no timer, and those it had do nothing', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const { link } = await startWorker(t, path, 'one');
+  const called: string[] = [];
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  link.peers.later(10, () => called.push('before'));
+  const closed = link.close();
+  link.peers.later(10, () => called.push('after'));
+  t.mock.timers.tick(10);
+  t.mock.timers.reset();
+  await closed;
+  assert.deepEqual(called, []);
+});
+
 test('namespaces of a regular expression come and go, each worker having its own', async t => {
   const path = await hubPath(t);
   await startHub(t, path);

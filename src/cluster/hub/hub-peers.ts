@@ -34,6 +34,7 @@ export class HubPeers {
   readonly #receivers = new Map<string, Receiver>();
   readonly #handlers = new Map<number, ReplyHandler>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  #isClosed = false;
   #lastId = 0;
   /** Set while the hub is connected. */
   #outbox: HubOutbox | undefined;
@@ -89,6 +90,7 @@ export class HubPeers {
 
   /** Sends queued messages, and cancels all timers. */
   close(): void {
+    this.#isClosed = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#outbox?.flush();
   }
@@ -134,8 +136,9 @@ export class HubPeers {
     if ('id' in head && head.id !== undefined) this.reply(from, { type: 'reply', id: head.id, isNobody: true });
   }
 
-  /** Calls a function after `delay` ms, unless the backplane is closed first. */
+  /** Calls a function after `delay` ms, unless the backplane is closed before. */
   later(delay: number | undefined, run: () => void): void {
+    if (this.#isClosed) return;
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       run();
