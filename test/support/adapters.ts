@@ -26,14 +26,18 @@ export interface Differences {
 }
 
 /** A Socket.IO server with this adapter, and nothing of Egg. It is closed when the test ends, if it has not left before. */
-export async function startServer(t: TestContext, options: Partial<ServerOptions>, onLeave = (): void => {}): Promise<AdapterServer> {
+export async function startServer(
+  t: TestContext,
+  options: Partial<ServerOptions>,
+  onLeave: () => unknown = () => {},
+): Promise<AdapterServer> {
   const http = createServer();
   const io = new Server(http, { serveClient: false, ...options });
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
   let leaving: Promise<void> | undefined;
   const leave = async (): Promise<void> => {
-    leaving ??= io.close().then(onLeave);
+    leaving ??= io.close().then(async () => void (await onLeave()));
     await leaving;
   };
   t.after(leave);

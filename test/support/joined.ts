@@ -3,8 +3,11 @@ import type { TestContext } from 'node:test';
 import type { ServerOptions } from 'socket.io';
 import { type AdapterServer, startServer } from './adapters';
 import { ROOT } from './app';
+import type { Parts } from './former-version';
 import { Logs } from './logs';
 import { createAdapterFactory, createBackplane, Deprecations, readConfig } from './parts';
+
+const CURRENT: Parts = { createAdapterFactory, createBackplane, Deprecations, readConfig };
 
 export interface Joined extends AdapterServer {
   readonly logs: Logs;
@@ -12,17 +15,21 @@ export interface Joined extends AdapterServer {
   ready(): Promise<void>;
 }
 
-/** @param io `config.io`, with an adapter */
+/**
+ * @param io `config.io`, with an adapter
+ * @param parts of this version, or of another
+ */
 export async function join(
   t: TestContext,
   io: { readonly init?: Partial<ServerOptions>; readonly [name: string]: unknown },
+  parts = CURRENT,
 ): Promise<Joined> {
   const { init = {} } = io;
   const logs = new Logs();
-  const settings = readConfig({ io }, 1, message => logs.warn(message)).adapter;
-  const backplane = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
+  const settings = parts.readConfig({ io }, 1, message => logs.warn(message)).adapter;
+  const backplane = parts.createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
   if (!backplane) throw new Error('no adapter is asked for');
-  const create = createAdapterFactory({ init, adapter: settings }, { backplane, deprecations: new Deprecations(logs) });
+  const create = parts.createAdapterFactory({ init, adapter: settings }, { backplane, deprecations: new parts.Deprecations(logs) });
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
   const server = await startServer(t, { ...init, adapter }, () => void backplane.close());
   return { ...server, logs, ready: () => backplane.ready() };

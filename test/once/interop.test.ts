@@ -1,0 +1,166 @@
+/** Servers of this plugin and others on the same backend: plain ones of Socket.IO with the official adapters, and those of 5.0.0. */
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { after, test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createAdapter as createPostgresAdapter } from '@socket.io/postgres-adapter';
+import { createAdapter as createRedisAdapter, createShardedAdapter } from '@socket.io/redis-adapter';
+import { createAdapter as createStreamsAdapter } from '@socket.io/redis-streams-adapter';
+import { Redis } from 'ioredis';
+import type { ServerOptions } from 'socket.io';
+import { type AdapterServer, allHeard, allKnown, enter, startServer } from '../support/adapters';
+import { next } from '../support/client';
+import { partsOfFormerVersion } from '../support/former-version';
+import { join, type Joined } from '../support/joined';
+import { newPostgres } from '../support/postgres';
+import { startRedis } from '../support/redis';
+import { watchForCrashes } from '../support/remains';
+
+const { Pool } = createRequire(require.resolve('@socket.io/postgres-adapter'))('pg') as {
+  Pool: new (options: { connectionString: string }) => Parameters<typeof createPostgresAdapter>[0];
+};
+
+/** The official adapter, typed as a class only and documented as a function; and how its connections end. */
+interface Plain {
+  readonly adapter: NonNullable<ServerOptions['adapter']>;
+  end(): Promise<unknown>;
+}
+
+interface Backend {
+  /** `config.io`. */
+  readonly io: Parameters<typeof join>[1];
+  plain(): Plain;
+}
+
+const cleanups: (() => unknown)[] = [];
+after(async () => {
+  for (const cleanup of cleanups) await cleanup();
+});
+const ofFile = { after: (cleanup?: unknown): void => void cleanups.push(cleanup as () => unknown) }; // it takes no arguments
+
+const port = startRedis(ofFile).then(redis => redis.port);
+
+function redis(adapter: string, plainAdapter: (pub: Redis, sub: Redis) => Plain['adapter']): () => Promise<Backend> {
+  return async () => {
+    const options = { port: await port };
+    return {
+      io: { adapter, redis: options },
+      plain: () => {
+        const [pub, sub] = [new Redis(options), new Redis(options)];
+        return { adapter: plainAdapter(pub, sub), end: () => Promise.all([pub.quit(), sub.quit()]) }; // answered after its UNSUBSCRIBE
+      },
+    };
+  };
+}
+
+const BACKENDS: Record<string, () => Promise<Backend>> = {
+  redis: redis('redis', (pub, sub) => createRedisAdapter(pub, sub)),
+  'redis-sharded': redis('redis-sharded', (pub, sub) => createShardedAdapter(pub, sub)),
+  'redis-streams': redis('redis-streams', pub => createStreamsAdapter(pub, { blockTimeInMs: 100 })),
+  postgres: async () => {
+    const server = await newPostgres(ofFile);
+    await server.start();
+    return {
+      io: { adapter: { name: 'postgres', connection: server.url } },
+      plain: () => {
+        const pool = new Pool({ connectionString: server.url });
+        return { adapter: createPostgresAdapter(pool), end: () => pool.end() };
+      },
+    };
+  },
+};
+
+const BYTES = Buffer.from([0, 255]);
+
+for (const [name, start] of Object.entries(BACKENDS)) {
+  const backend = start();
+
+  test(`${name}: a plain server of Socket.IO on the same backend, both ways`, async t => {
+    watchForCrashes(t);
+    const { io, plain } = await backend;
+    const { adapter, end } = plain();
+    const other = await startServer(t, { adapter }, end);
+    await both(t, await startOwn(t, io), other);
+  });
+
+  test(`${name}: a server of 5.0.0 on the same backend, both ways, as during a rolling deploy`, { timeout: 120_000 }, async t => {
+    const former = await partsOfFormerVersion();
+    if (!former) {
+      t.skip('this clone does not reach back to 5.0.0');
+      return;
+    }
+    watchForCrashes(t);
+    const { io } = await backend;
+    await both(t, await startOwn(t, io), await startOwn(t, io, former));
+  });
+}
+
+async function startOwn(...args: Parameters<typeof join>): Promise<Joined> {
+  const server = await join(...args);
+  await server.ready();
+  return server;
+}
+
+async function both(t: TestContext, own: AdapterServer, other: AdapterServer): Promise<void> {
+  await bothWays(t, own, other);
+  await others(t, own, other);
+  await other.leave();
+  await own.leave();
+}
+
+/** What either server sends arrives at the other one, if it is what all ways can carry. */
+async function bothWays(t: TestContext, own: AdapterServer, other: AdapterServer): Promise<void> {
+  await allKnown([own, other]);
+  for (const [sender, receiver] of [
+    [own, other],
+    [other, own],
+  ] as const) {
+    const person = await enter(t, receiver);
+    await person.socket.join('room');
+    person.client.on('ask', (value: unknown, answer: (value: unknown) => void) => answer([value, 'answered']));
+    await allHeard(sender.io.of('/'), [person]); // a room that is new is known everywhere
+    const said = next(person.client, 'said'); // a plain server over PostgreSQL hears what comes after bytes before them
+    sender.io.emit('said', 1.5, '大家好', null, { a: [BYTES, { b: true }] });
+    assert.deepEqual(await said, [1.5, '大家好', null, { a: [BYTES, { b: true }] }]);
+    const toRoom = next(person.client, 'to the room');
+    sender.io.to('room').emit('to the room', 1);
+    assert.deepEqual(await toRoom, [1]);
+    assert.deepEqual(await sender.io.to(person.id).timeout(5000).emitWithAck('ask', { a: BYTES }), [[{ a: BYTES }, 'answered']]);
+    person.socket.data = { name: 'bob' };
+    const found = (await sender.io.fetchSockets()).find(({ id }) => id === person.id);
+    assert.deepEqual(found?.data, { name: 'bob' });
+    receiver.io.on('question', (value: unknown, answer: (value: unknown) => void) => answer({ value }));
+    assert.deepEqual(await sender.io.serverSideEmitWithAck('question', { deep: ['大'] }), [{ value: { deep: ['大'] } }]);
+    const heard = next(receiver.io, 'news');
+    sender.io.serverSideEmit('news', 1);
+    assert.deepEqual(await heard, [1]);
+    sender.io.in(person.id).socketsJoin('more');
+    while (!person.socket.rooms.has('more')) await nextTurn();
+    person.client.disconnect();
+  }
+}
+
+/** What others cannot carry is nothing to them, or arrives changed; what comes after it arrives. */
+async function others(t: TestContext, own: AdapterServer, other: AdapterServer): Promise<void> {
+  const person = await enter(t, other);
+  await allHeard(own.io.of('/'), [person]);
+  const odd = [2 ** 70, 'a\ud800b', JSON.parse('{"__proto__":{"a":1},"b":2}'), nested(100)];
+  for (const value of odd) {
+    own.io.emit('odd', value);
+    own.io.serverSideEmit('odd', value);
+  }
+  own.io.emit('even', 2);
+  const [heard = []] = await allHeard(own.io.of('/'), [person]);
+  assert.deepEqual(
+    heard.map(([event]) => event),
+    ['odd', 'odd', 'odd', 'even'], // what nests too deep does not arrive
+  );
+  assert.deepEqual(heard[2], ['odd', { b: 2 }]);
+  const asked = next(other.io, 'after');
+  own.io.serverSideEmit('after', 3);
+  assert.deepEqual(await asked, [3]);
+}
+
+function nested(levels: number): unknown {
+  return levels === 1 ? [] : [nested(levels - 1)];
+}
