@@ -59,6 +59,16 @@ export class Answers {
     });
   }
 
+  /** What is stored of a client that has gone, for its return; undefined where that cannot be encoded. Never throws. */
+  ofSession<Session extends { readonly sid: string; readonly data: unknown }>(session: Session, codec: PacketCodec): Session | undefined {
+    try {
+      return closeValues(session, ['data'], codec);
+    } catch (error) {
+      this.#log(`the data of socket ${session.sid} cannot be stored, and its client will come back as a new one`, reasonOf(error));
+      return undefined;
+    }
+  }
+
   /** To be called when nothing is answered any more. */
   close(): void {
     this.#limit.flush();

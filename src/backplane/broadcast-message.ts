@@ -25,13 +25,19 @@ const NOBODY = 'egg-socket.io nobody';
  * The fields as others read them, where they can. Where these could get something else, `encoded` stands beside them, which servers of this
  * plugin take instead: others do not know it.
  * @param interop whether other servers than those of this plugin are to read it
+ * @param isLater whether they are written later, when the app may have changed its values
  */
-export function fieldsOf(packet: EncodedPacket, opts: Target, interop: boolean): BroadcastFields & { readonly encoded?: BroadcastFields } {
+export function fieldsOf(
+  packet: EncodedPacket,
+  opts: Target,
+  interop: boolean,
+  isLater = false,
+): BroadcastFields & { readonly encoded?: BroadcastFields } {
   const { nsp, frames } = packet;
   const fields = (data: readonly unknown[], target = opts): BroadcastFields => ({ packet: { type: EVENT, nsp, data }, opts: target });
   if (!interop) return fields([ENCODED, ...frames]);
   const isChecked = isTextCarried(packet.json);
-  if (isCarried(packet.data, isChecked)) return fields(packet.data);
+  if (!isLater && isCarried(packet.data, isChecked)) return fields(packet.data);
   const data = packet.decode();
   if (isCarried(data, isChecked)) return fields(data);
   return { ...(makeReadable(data) ? fields(data) : fields([''], toNobody(opts))), encoded: fields([ENCODED, ...frames]) };

@@ -54,6 +54,7 @@ export class PacketCodec {
     if (packet instanceof EncodedPacket) return packet;
     packet.nsp = this.#nsp.name;
     try {
+      if (!isEvent(packet)) throw new TypeError('the name of an event has to be a string or a number');
       return new EncodedPacket(this, packet.nsp, this.#encode(packet), packet.data);
     } catch (error) {
       throw refusalOf(packet.data[0], toError(error));

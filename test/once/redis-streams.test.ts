@@ -233,6 +233,82 @@ test('a Redis that refuses what recovery needs, until it allows it: clients that
   assert.equal(logs.lines.length, 12, logs.lines.join('\n'));
 });
 
+test('a client that comes back has the data that a client would decode, whatever the app has put into it', async t => {
+  watchForCrashes(t);
+  const { port } = await redis;
+  const { io, url, logs } = await join(t, port, { init: { connectionStateRecovery: {} } });
+  const client = await connect(t, url, { reconnection: true, reconnectionDelay: 10 });
+  /** The data of the client's socket after it has lost its connection. */
+  const dataAfter = async (data: unknown): Promise<unknown> => {
+    await says({ io }, { client }, 'with an offset');
+    Object.assign(io.sockets.sockets.get(client.id ?? '') ?? {}, { data });
+    const back = next(client, 'connect');
+    client.io.engine.close();
+    await back;
+    return io.sockets.sockets.get(client.id ?? '')?.data;
+  };
+  const user = { name: 'alice', save() {}, since: new Date(0), picture: Buffer.from('bytes'), half: '\ud83d' };
+  const { save: _, ...rest } = user;
+  assert.deepEqual(await dataAfter({ user }), { user: { ...rest, since: '1970-01-01T00:00:00.000Z' } });
+  assert.equal(client.recovered, true);
+  assert.deepEqual(logs.lines, []);
+  assert.deepEqual(await dataAfter({ count: 1n }), {});
+  assert.equal(client.recovered, false);
+  assert.match(logs.lines.join('\n'), /^ERROR .*IO_ANSWER_INVALID\W.* the data of socket \S+ cannot be stored, .*BigInt[^\n]*$/);
+});
+
+test('a client that comes back gets what it has missed, also where entries of others have no empty fields or are no messages', async t => {
+  watchForCrashes(t);
+  const { port, admin } = await redis;
+  const { io, url, logs } = await join(t, port, { init: { connectionStateRecovery: {} } });
+  const client = await connect(t, url);
+  const heard: unknown[] = [];
+  client.onAny((...event: unknown[]) => heard.push(event[0]));
+  await says({ io }, { client }, 'with an offset');
+  const gone = next(client, 'disconnect');
+  client.io.engine.close();
+  await gone;
+  const packet = { type: 2, nsp: '/', data: ['missed'] };
+  for (const data of [
+    { packet, opts: {} },
+    { packet },
+    { opts: {} },
+    { packet: { ...packet, data: [null] }, opts: {} },
+    null,
+    { packet, opts: { rooms: [] } },
+  ])
+    await admin.xadd(keyOf.get(t) ?? '', '*', 'uid', 'emitter', 'nsp', '/', 'type', '3', 'data', JSON.stringify(data));
+  const last = next(client, 'last');
+  client.connect();
+  await next(client, 'connect');
+  io.emit('last');
+  await last;
+  assert.equal(client.recovered, true);
+  assert.deepEqual(heard, ['with an offset', 'missed', 'missed', 'last']);
+  assert.deepEqual([logs.count(/^WARN .*IO_MESSAGE_INVALID/), logs.lines.length], [1, 1], logs.lines.join('\n'));
+});
+
+test('a session that cannot be read is one line of log, and its client a new one', async t => {
+  watchForCrashes(t);
+  const { port, admin } = await redis;
+  const { io, url, logs } = await join(t, port, { init: { connectionStateRecovery: {} } });
+  const client = await connect(t, url);
+  await says({ io }, { client }, 'with an offset');
+  const before = new Set(await admin.keys('*session*'));
+  const gone = next(client, 'disconnect');
+  client.io.engine.close();
+  await gone;
+  for (let found; !found;) {
+    found = (await admin.keys('*session*')).find(name => !before.has(name));
+    if (found) await admin.set(found, 'of another program');
+  }
+  client.connect();
+  await next(client, 'connect');
+  assert.equal(client.recovered, false);
+  assert.match(logs.lines.join('\n'), /^ERROR .*handling a message from Redis at \S+ failed/);
+  assert.equal(logs.lines.length, 1);
+});
+
 test('redis-streams connected to a replica, which reads and does not write', async t => {
   watchForCrashes(t);
   const { port } = await redis;

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { type Namespace, Server, type ServerOptions, type Socket } from 'socket.io';
 import { type Client, type ClientOptions, connect, next } from './client';
 
@@ -426,6 +427,22 @@ for (const [what, [values, reason]] of Object.entries(REFUSED)) {
     );
     nsp(0).emit('good');
     assert.deepEqual(await allHeard(nsp(0), people), [[['good']], [['good']]]);
+  });
+}
+
+for (const name of [null, undefined, true, {}, Symbol('name')] as unknown as string[]) {
+  holds(`what is no name of an event throws where it is emitted, and reaches nobody: ${inspect(name)}`, async ({ nsp, enter }) => {
+    const people = [await enter(0), await enter(1)];
+    const refusal = {
+      name: 'TypeError',
+      code: 'IO_EMIT_INVALID',
+      message: /cannot be emitted: the name of an event has to be a string or a number/,
+    };
+    assert.throws(() => nsp(0).emit(name, 1), refusal);
+    assert.throws(() => nsp(0).local.emit(name, 1), refusal);
+    await assert.rejects(nsp(0).timeout(5000).emitWithAck(name, 1), refusal);
+    nsp(0).emit(7 as unknown as string, 'a number is one'); // typed as a string
+    assert.deepEqual(await allHeard(nsp(0), people), [[[7, 'a number is one']], [[7, 'a number is one']]]);
   });
 }
 

@@ -7,7 +7,7 @@ import type { AdapterFactory } from '../../config/options';
 import type { PulsedBackplane } from '../pulsed-backplane';
 import type { Client } from './client';
 import { PubSubAdapter } from './pubsub-adapter';
-import { preferEncoded, useEncodedEntries } from './stream-entries';
+import { readableEntries, useEncodedEntries } from './stream-entries';
 
 /** What `@socket.io/redis-streams-adapter` exports. */
 export interface StreamsPackage {
@@ -39,10 +39,12 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
   const all = { streamName: redis.key ?? 'socket.io', channelPrefix: prefix, blockTimeInMs: BLOCK_TIME, ...options };
   const create = installed(streams).createAdapter(publisher, all);
   const xrange = publisher.xrange.bind(publisher);
-  Object.assign(publisher, { xrange: async (...range: Parameters<typeof xrange>) => preferEncoded(await xrange(...range)) });
   return nsp => {
     const adapter = create(nsp);
     useEncodedEntries(adapter, nsp, backplane);
+    Object.assign(publisher, {
+      xrange: async (...range: Parameters<typeof xrange>) => readableEntries(await xrange(...range), adapter, backplane),
+    });
     return adapter;
   };
 }

@@ -29,10 +29,13 @@ export function publishOfficially(adapter: ClusterAdapter, interop: boolean): vo
   });
 }
 
-/** A message with the packet that it holds, if any, as others read it. */
-export function officialMessage<M extends Message>(message: M, interop: boolean): M {
+/**
+ * A message with the packet that it holds, if any, as others read it.
+ * @param isLater whether it is written later, when the app may have changed its values
+ */
+export function officialMessage<M extends Message>(message: M, interop: boolean, isLater = false): M {
   const { packet, opts } = message.data ?? {};
   if (Array.isArray(packet)) return { ...message, data: { ...message.data, ...fieldOfArguments('packet', packet) } }; // of serverSideEmit()
   if (!(packet instanceof EncodedPacket)) return message;
-  return { ...message, data: { ...message.data, ...fieldsOf(packet, opts as Parameters<typeof fieldsOf>[1], interop) } }; // a broadcast has them
+  return { ...message, data: { ...message.data, ...fieldsOf(packet, opts as Parameters<typeof fieldsOf>[1], interop, isLater) } }; // a broadcast has them
 }

@@ -16,7 +16,7 @@ export function publishAside(adapter: Adapter, nsp: Namespace, backplane: Backpl
   const publish = (document: object): Promise<string> => {
     const published = backplane.isDown
       ? Promise.reject(backplane.error())
-      : insert(officialMessage(sendable(document, backplane.answers, codec), interop));
+      : insert(officialMessage(sendable(document, backplane.answers, codec), interop, true)); // after some awaits
     published.catch(() => {
       if (isMissed(document)) backplane.countLost();
     }); // the adapter does not handle all rejections
