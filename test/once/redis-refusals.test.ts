@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process';
 import { connect as connectTo } from 'node:net';
 import { after, test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { allKnown, enter } from '../support/adapters';
 import { next } from '../support/client';
@@ -233,6 +234,16 @@ test('commands that are renamed', async t => {
     await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
     assert.equal(one.logs.lines.length, 1, linesOf(one).join('\n'));
   }
+});
+
+test('neither the log nor an error has what a renamed command was given', async t => {
+  watchForCrashes(t);
+  const { port } = await start(['--rename-command', 'AUTH', '', '--rename-command', 'PUBSUB', '']);
+  const locked = await joined(t, 'redis', { port, password: 'not for the log' });
+  assert.match(await locked.logs.logged(REFUSED), /refuses AUTH; .*auth: ERR unknown command 'auth'$/ims);
+  const one = await joined(t, 'redis', { port, key: 'not for the log' });
+  await assert.rejects(one.io.fetchSockets(), error => !inspect(error, { depth: 9 }).includes('with args'));
+  for (const { logs } of [locked, one]) assert.doesNotMatch(logs.lines.join('\n'), /with args|args:|'not for the log'/);
 });
 
 test('connected to a replica, from the beginning or since later', async t => {

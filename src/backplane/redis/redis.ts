@@ -4,12 +4,13 @@ import { Redis } from 'ioredis';
 import type { RedisSettings } from '../../config/adapter';
 import type { AdapterFactory, RedisConfig } from '../../config/options';
 import type { Logger } from '../../egg';
+import type { OutageError } from '../../errors';
 import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';
 import { BLOCK_TIME, createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
 import { type Client, type Command, nameOf } from './client';
 import { Connections } from './connections';
 import { isAnswerToProbe, isProbe, retryOf } from './probes';
-import { isAnswerTo, isPassing, isSending, problemOf, refusalOf, refusedCommandOf, remedyOf } from './refused';
+import { isAnswerTo, isPassing, isSending, problemOf, refusalOf, refusalOfConnection, withoutArguments } from './refused';
 import { hasNoChannels, refusalOfReplica } from './server-check';
 import { StreamReaders } from './stream-readers';
 
@@ -80,6 +81,10 @@ export class RedisBackplane extends PulsedBackplane {
     return `${this.#prefix}#${nsp}#`;
   }
 
+  override error(cause?: unknown): OutageError {
+    return super.error(cause instanceof Error ? withoutArguments(cause) : cause);
+  }
+
   protected override get isComplete(): boolean {
     return this.#connections.areStable && this.#connections.areSubscribed && (this.#streamReaders?.areReading ?? true);
   }
@@ -87,7 +92,7 @@ export class RedisBackplane extends PulsedBackplane {
   protected sendPulse(pulse: number): void {
     this.#streamReaders?.watch();
     if (pulse % PULSES_PER_ROLE === 0) void this.#checkRole();
-    this.#publish(this.#pulseChannel, String(pulse)).then(
+    this.#publisher[this.#isSharded ? 'spublish' : 'publish'](this.#pulseChannel, String(pulse)).then(
       () => {
         if (!this.#connections.areSubscribed) this.onPulseRefused(); // it may not come back
       },
@@ -122,12 +127,9 @@ export class RedisBackplane extends PulsedBackplane {
 
   /** Of a connection that Redis ends, or does not let in. */
   #onConnectionError(error: Error): void {
-    if (error.name !== 'ReplyError' || isPassing(error)) {
-      this.beginOutage(error);
-      return;
-    }
-    const name = refusedCommandOf(error) ?? 'connections';
-    this.refuseAll(new Error(`${name}: ${error.message}`), problemOf(name), remedyOf(error));
+    const refusal = refusalOfConnection(error);
+    if (refusal) this.refuseAll(refusal.error, refusal.problem, refusal.remedy);
+    else this.beginOutage(withoutArguments(error));
   }
 
   /** Of a connection that has ended before Redis has said anything. */
@@ -171,10 +173,6 @@ export class RedisBackplane extends PulsedBackplane {
       losesMessage: isMessage,
       ...(retry && { retry }),
     });
-  }
-
-  async #publish(channel: string, message: string): Promise<void> {
-    await this.#publisher[this.#isSharded ? 'spublish' : 'publish'](channel, message);
   }
 
   get #isSharded(): boolean {

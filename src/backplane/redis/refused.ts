@@ -70,7 +70,7 @@ export function isAnswerTo({ name }: Command, error: Error): boolean {
   return error.name === 'ReplyError' && refusedCommandOf(error) === name;
 }
 
-export function refusedCommandOf(error: Error): string | undefined {
+function refusedCommandOf(error: Error): string | undefined {
   return (error as { command?: { name?: string } }).command?.name; // as ioredis has it
 }
 
@@ -79,12 +79,31 @@ export function isPassing(error: Error): boolean {
   return PASSING.test(error.message);
 }
 
-export function remedyOf({ message }: Error): string {
+function remedyOf({ message }: Error): string {
   return REMEDIES.find(([answer]) => answer.test(message))?.[1] ?? `see ${GUIDE}`;
 }
 
 export function problemOf(command: string): string {
   return `refuses ${command.toUpperCase()}`;
+}
+
+/**
+ * The error for the log and for the app. Redis repeats the arguments of a command that it does not know, and ioredis keeps those of each:
+ * passwords, keys of sessions, messages.
+ */
+export function withoutArguments(error: Error): Error {
+  return error.name === 'ReplyError' ? new Error(sentenceOf(error)) : error;
+}
+
+function sentenceOf({ message }: Error): string {
+  return message.replace(/,? with args beginning with.*$/is, '');
+}
+
+/** Why Redis lets nobody in. Undefined where that passes, or is no answer of Redis. */
+export function refusalOfConnection(error: Error): Pick<Refusal, 'error' | 'problem' | 'remedy'> | undefined {
+  if (error.name !== 'ReplyError' || isPassing(error)) return undefined;
+  const name = refusedCommandOf(error) ?? 'connections';
+  return { error: new Error(`${name}: ${sentenceOf(error)}`), problem: problemOf(name), remedy: remedyOf(error) };
 }
 
 /** Undefined where the adapter does not need the command. */
@@ -98,7 +117,7 @@ export function refusalOf(adapter: RedisSettings['name'], command: Command, erro
     effect: effect.text,
     stopsQuestions: effect.stopsQuestions,
     remedy: remedyOf(error),
-    error: new Error(`${[name, ...placesOf(command, effect)].join(' ')}: ${error.message}`),
+    error: new Error(`${[name, ...placesOf(command, effect)].join(' ')}: ${sentenceOf(error)}`),
   };
 }
 
