@@ -49,7 +49,12 @@ export abstract class PulsedBackplane extends Backplane {
   }
 
   get isReachable(): boolean {
-    return !this.isDown && this.#unanswered < UNREACHABLE_AFTER && !this.#refusals.stopsQuestions;
+    return this.isAnswering && !this.#refusals.stopsQuestions;
+  }
+
+  /** Whether pulses come back. */
+  protected get isAnswering(): boolean {
+    return !this.isDown && this.#unanswered < UNREACHABLE_AFTER;
   }
 
   /** How long until it is known which servers have come back after an outage, in ms. */

@@ -1,5 +1,8 @@
 /** redis-streams on a Redis as it is found: idle cuts, dropped connections, an emptied server, refused commands. The tests share one Redis. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
 import { after, test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -204,6 +207,18 @@ for (const command of ['publish', 'pubsub']) {
     assert.equal(one.logs.lines.length, 2);
   });
 }
+
+test('a node of a Cluster that has no slots answers pulses, and the log says what it does not do', async t => {
+  watchForCrashes(t);
+  const folder = await mkdtemp(joinPath(tmpdir(), 'node-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const { port } = await startRedis(t, { args: ['--cluster-enabled', 'yes', '--cluster-config-file', joinPath(folder, 'nodes.conf')] });
+  const { io, logs } = await join(t, port);
+  io.emit('lost');
+  assert.match(await logs.logged(/refuses XADD/), /IO_REDIS_REFUSED: .*see CLUSTER INFO.*xadd test-\d+: CLUSTERDOWN/s);
+  await logs.logged(/refuses XREVRANGE; .*CLUSTERDOWN/s);
+  assert.equal(logs.lines.length, 2, logs.lines.join('\n'));
+});
 
 test('a Redis that refuses what recovery needs, until it allows it: clients that come back connect as new ones', async t => {
   watchForCrashes(t);

@@ -12,7 +12,7 @@ interface ConnectionsOptions {
   /** Called when a connection cannot be made, or has ended. */
   onError(error: Error): void;
   /** Called when a connection has been made, and has ended before Redis has said anything. Not for a Cluster. */
-  onTurnedAway(error: Error): void;
+  onTurnedAway(client: Client, error: Error): void;
   /** Called when a connection can be used. */
   onReady(client: Client): void;
   /** Called with a subscribing command that has failed, when all that a connection wants by it is subscribed to. */
@@ -40,6 +40,11 @@ export class Connections {
   /** Whether all subscriptions stand that were tried. */
   get areSubscribed(): boolean {
     return this.#subscriptions.every(({ isComplete }) => isComplete);
+  }
+
+  /** Whether this channel was subscribed to in vain. */
+  isMissing(channel: string): boolean {
+    return this.#subscriptions.some(subscriptions => subscriptions.isMissing(channel));
   }
 
   /** Makes a client, whose connection is made again for as long as it is not closed. */
@@ -78,7 +83,9 @@ export class Connections {
     }
     client.on('close', () => {
       this.#replaced.delete(client);
-      (isTurnedAway() ? onTurnedAway : onError)(lastError ?? new Error('the connection was closed'));
+      const error = lastError ?? new Error('the connection was closed');
+      if (isTurnedAway()) onTurnedAway(client, error);
+      else onError(error);
     });
     client.on('ready', () => {
       isNew = false;

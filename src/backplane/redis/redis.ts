@@ -9,9 +9,10 @@ import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';
 import { BLOCK_TIME, createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
 import { type Client, type Command, nameOf } from './client';
 import { Connections } from './connections';
-import { isAnswerToProbe, isProbe, retryOf } from './probes';
+import { LastingAnswers } from './lasting';
+import { isAnswerToProbe, isProbe } from './probes';
 import { isAnswerTo, isPassing, isSending, problemOf, refusalOf, refusalOfConnection, withoutArguments } from './refused';
-import { hasNoChannels, refusalOfReplica } from './server-check';
+import { hasNoChannels, NO_CHANNELS, refusalOfReplica } from './server-check';
 import { StreamReaders } from './stream-readers';
 
 /** How long Redis may take for a command, in ms. An outage is noticed sooner; this ends commands whose connection has lost them. */
@@ -29,6 +30,9 @@ export class RedisBackplane extends PulsedBackplane {
   readonly #prefix: string;
   readonly #pulseChannel: string;
   readonly #closing = new AbortController();
+  readonly #lasting = new LastingAnswers(this.#closing.signal, refusal => {
+    if (this.isAnswering) this.refuse(refusal); // else it is an outage
+  });
   readonly #streamReaders: StreamReaders | undefined;
 
   /** @param streams the optional package, for the adapter that needs it */
@@ -43,7 +47,7 @@ export class RedisBackplane extends PulsedBackplane {
       db: name === 'redis-streams' ? db : 0, // streams are kept in a database, channels are not
       onFailure: (client, command, error) => this.#onFailure(client, command, error),
       onError: error => this.#onConnectionError(error),
-      onTurnedAway: error => void this.#onTurnedAway(redis, error),
+      onTurnedAway: (client, error) => void this.#onTurnedAway(redis, client, error),
       onReady: client => {
         this.pulse();
         if (client === this.#publisher) void this.#checkRole();
@@ -94,10 +98,15 @@ export class RedisBackplane extends PulsedBackplane {
     if (pulse % PULSES_PER_ROLE === 0) void this.#checkRole();
     this.#publisher[this.#isSharded ? 'spublish' : 'publish'](this.#pulseChannel, String(pulse)).then(
       () => {
-        if (!this.#connections.areSubscribed) this.onPulseRefused(); // it may not come back
+        if (this.#connections.isMissing(this.#pulseChannel)) this.onPulseRefused(); // it may not come back
       },
       () => {}, // #onFailure sees a refusal; all else shows as no pulse
     );
+  }
+
+  protected override permit(problem: string): void {
+    this.#lasting.remove(problem);
+    super.permit(problem);
   }
 
   protected reconnect(): void {
@@ -133,15 +142,10 @@ export class RedisBackplane extends PulsedBackplane {
   }
 
   /** Of a connection that has ended before Redis has said anything. */
-  async #onTurnedAway(config: RedisConfig, error: Error): Promise<void> {
+  async #onTurnedAway(config: RedisConfig, client: Client, error: Error): Promise<void> {
     if (this.isDown) return;
-    if (await hasNoChannels(config))
-      this.refuseAll(
-        error,
-        'answers PING and ends connections that publish, as the proxy twemproxy does',
-        'let config.io.redis reach Redis itself',
-      );
-    else this.beginOutage(error);
+    if (await hasNoChannels(config)) this.refuseAll(error, NO_CHANNELS, 'let config.io.redis reach Redis itself');
+    else if (client.status !== 'ready') this.beginOutage(error); // it may have come back meanwhile
   }
 
   /** A master may become a replica while the connection to it stands. */
@@ -158,21 +162,22 @@ export class RedisBackplane extends PulsedBackplane {
     const channel = String(command.args[0]);
     const isPulse = channel.startsWith(this.#pulseChannel);
     const isMessage = isSending(name) && !isPulse && !isProbe(command);
-    if (!isAnswerTo(command, error) || isPassing(error)) {
+    const passes = isPassing(error, client);
+    if (!isAnswerTo(command, error) || passes) {
       if (isMessage) this.countLost();
-      if (isPulse && isAnswerTo(command, error)) this.onPulseError(new Error(`${name}: ${error.message}`));
-      return;
+      if (!isAnswerTo(command, error) || name === 'exec') return;
+      if (isPulse) return this.onPulseError(new Error(`${name}: ${error.message}`));
     }
-    const refusal = refusalOf(this.#adapterName, command, error);
+    const refusal = refusalOf(this.#adapterName, client, command, error);
     if (!refusal) return;
     if (isPulse) this.onPulseRefused();
-    const retry = retryOf(client, command);
-    this.refuse({
+    const all = {
       ...refusal,
       stopsQuestions: refusal.stopsQuestions || channel.startsWith(`${this.#prefix}-request#`), // those of the adapter redis
       losesMessage: isMessage,
-      ...(retry && { retry }),
-    });
+    };
+    if (passes) this.#lasting.add(all);
+    else this.refuse(all);
   }
 
   get #isSharded(): boolean {

@@ -1,7 +1,9 @@
 /** What it means that Redis refuses a command, and what can be done about it. */
 import type { RedisSettings } from '../../config/adapter';
 import type { Refusal } from '../refusals';
-import type { Command } from './client';
+import { Redis } from 'ioredis';
+import type { Client, Command } from './client';
+import { retryOf } from './probes';
 import { isSubscribing } from './subscriptions';
 
 /**
@@ -10,6 +12,8 @@ import { isSubscribing } from './subscriptions';
  */
 const PASSING =
   /^(?:LOADING|BUSY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MOVED|ASK|UNBLOCKED|ERR EXEC without MULTI|EXECABORT .*previous errors)\b/;
+
+const ELSEWHERE = /^(?:MOVED|ASK)\b/;
 
 const GUIDE = 'egg-socket.io/docs/backends.md';
 
@@ -26,6 +30,8 @@ const REMEDIES: readonly [answer: RegExp, remedy: string][] = [
   [/^WRONGTYPE/, 'another program uses this key: give the app another streamName, or another key in config.io.redis'],
   [/^NOREPLICAS/, 'see why its replicas are gone, or lower min-replicas-to-write'],
   [/^DENIED/, 'set a password, or protected-mode to no'],
+  [ELSEWHERE, 'it is one node of a Cluster: give the app config.io.redis.nodes'],
+  [/^CLUSTERDOWN/, 'see CLUSTER INFO: a hash slot has no master'],
   [/max number of clients/, 'raise its maxclients'],
 ];
 
@@ -74,9 +80,9 @@ function refusedCommandOf(error: Error): string | undefined {
   return (error as { command?: { name?: string } }).command?.name; // as ioredis has it
 }
 
-/** Whether an answer passes by itself, so that it is no refusal. */
-export function isPassing(error: Error): boolean {
-  return PASSING.test(error.message);
+/** Whether an answer passes by itself, so that it is no refusal. That a node of a Cluster has not the slot passes with a client of the Cluster. */
+export function isPassing({ message }: Error, client?: Client): boolean {
+  return PASSING.test(message) && !(client instanceof Redis && ELSEWHERE.test(message));
 }
 
 function remedyOf({ message }: Error): string {
@@ -107,16 +113,19 @@ export function refusalOfConnection(error: Error): Pick<Refusal, 'error' | 'prob
 }
 
 /** Undefined where the adapter does not need the command. */
-export function refusalOf(adapter: RedisSettings['name'], command: Command, error: Error): Refusal | undefined {
+export function refusalOf(adapter: RedisSettings['name'], client: Client, command: Command, error: Error): Refusal | undefined {
   const name = command.name.toLowerCase(); // an adapter may write PUBSUB
   const effect = EFFECTS[adapter][name];
   if (!effect) return undefined;
+  const isProbeElsewhere = name === 'spublish' && ELSEWHERE.test(error.message); // in another slot it may be allowed
+  const retry = isProbeElsewhere ? undefined : retryOf(client, command);
   return {
     problem: problemOf(name),
     solved: `allows ${name.toUpperCase()} again`,
     effect: effect.text,
     stopsQuestions: effect.stopsQuestions,
     remedy: remedyOf(error),
+    ...(retry && { retry }),
     error: new Error(`${[name, ...placesOf(command, effect)].join(' ')}: ${sentenceOf(error)}`),
   };
 }

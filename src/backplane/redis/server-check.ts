@@ -5,6 +5,8 @@ import { CONNECT_TIMEOUT } from '../pulsed-backplane';
 import type { Refusal } from '../refusals';
 import { type Client, createClient } from './client';
 
+export const NO_CHANNELS = 'answers PING and ends connections that publish, as the proxy twemproxy does';
+
 const IS_REPLICA = 'is a replica';
 
 /** That of a replica, which tells nobody but its own subscribers. Undefined for a master, and where Redis does not say what it is. */

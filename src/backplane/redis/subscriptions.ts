@@ -26,6 +26,8 @@ export class Subscriptions {
   readonly #onComplete: (command: string) => void;
   /** Those that are wanted and do not stand, by command and channel. */
   readonly #missing = new Map<string, Subscription>();
+  /** All that are wanted: the answer to one that has been ended meanwhile may be late. */
+  readonly #wanted = new Set<string>();
   #isTrying = false;
 
   constructor(signal: AbortSignal, onComplete: (command: string) => void) {
@@ -37,21 +39,30 @@ export class Subscriptions {
     return this.#missing.size === 0;
   }
 
+  isMissing(channel: string): boolean {
+    return [...this.#missing.values()].some(missing => missing.channel === channel);
+  }
+
   /** To be called with each command that fails. */
   onFailure(client: Client, { name, args }: Command): void {
     if (!isSubscribing(name)) return;
     for (const channel of args.flat().map(String)) {
+      if (!this.#wanted.has(`${name} ${channel}`)) continue;
       this.#missing.delete(`${name} ${channel}`); // those that have not been tried for longer come first
       this.#missing.set(`${name} ${channel}`, { command: name, channel });
     }
-    if (!this.#isTrying) void this.#tryAgain(client);
+    if (!this.#isTrying && this.#missing.size > 0) void this.#tryAgain(client);
   }
 
   /** To be called with each command before it is sent. */
   onSend({ name, args }: Command): void {
+    if (isSubscribing(name)) for (const channel of args.flat()) this.#wanted.add(`${name} ${String(channel)}`);
     const begin = ENDS[name];
-    if (begin === undefined || this.#missing.size === 0) return;
-    for (const channel of args.flat()) this.#delete({ command: begin, channel: String(channel) });
+    if (begin === undefined) return;
+    for (const channel of args.flat().map(String)) {
+      this.#wanted.delete(`${begin} ${channel}`);
+      this.#delete({ command: begin, channel });
+    }
   }
 
   async #tryAgain(client: Client): Promise<void> {
