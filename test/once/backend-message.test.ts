@@ -292,6 +292,7 @@ test('postgres: what is no message of the adapter is dropped, and is no outage',
   });
   const { logs } = pair[0];
   await notify(JSON.stringify({ uid: 'a', type: 3, attachmentId: '999' }));
+  while ((await client.query(`SELECT 1 FROM pg_class WHERE relname = 'socket_io_attachments'`, [])).rows.length === 0); // the boot does not wait
   const { rows } = await client.query('INSERT INTO socket_io_attachments (payload) VALUES ($1) RETURNING id', [Buffer.from('secret')]);
   await notify(JSON.stringify({ uid: 'a', type: 3, attachmentId: rows[0]?.id }));
   await logs.logged(/^ERROR .*handling a message from PostgreSQL at .* failed/);

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { after, before, test, type TestContext } from 'node:test';
+import { createAdapter } from '@socket.io/postgres-adapter';
+import { Server } from 'socket.io';
 import { type RunningApp, startApp } from '../support/app';
 import { connect, next } from '../support/client';
 import type { Lifetime } from '../support/cluster';
@@ -9,7 +11,11 @@ import { newPostgres, type PostgresServer } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
 
 /** The adapter brings it. */
-const { Client } = createRequire(require.resolve('@socket.io/postgres-adapter'))('pg') as { Client: new (url: string) => Client };
+const { Client, Pool, types } = createRequire(require.resolve('@socket.io/postgres-adapter'))('pg') as {
+  Client: new (url: string) => Client;
+  Pool: new (options: object) => Parameters<typeof createAdapter>[0];
+  types: { getTypeParser(oid: number, format: string): unknown };
+};
 
 interface Client {
   connect(): Promise<void>;
@@ -46,6 +52,7 @@ test('a user who may do nothing, who is told of each right that is missing and o
   await admin.query('CREATE ROLE limited LOGIN');
   await admin.query('REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM PUBLIC');
   const other = await start(t, postgres.url);
+  await exists('socket_io_attachments');
   const one = await start(t, urlOf('limited'));
   const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
   await one.logged(
@@ -84,6 +91,7 @@ test('a row that may not be read, which is lost with a line of log; the messages
   const one = await start(t, urlOf('reader'), `tableName: 'unread',`);
   await one.logged(refusal('refuses CREATE TABLE', 'permission denied for schema public'));
   const other = await start(t, postgres.url, `tableName: 'unread',`);
+  await exists('unread');
   await admin.query('GRANT INSERT, DELETE, SELECT (id, created_at) ON unread TO reader');
   await admin.query('GRANT USAGE ON SEQUENCE unread_id_seq TO reader');
   const alice = await connect(t, one.url);
@@ -99,6 +107,54 @@ test('a row that may not be read, which is lost with a line of log; the messages
   await admin.query('GRANT SELECT ON unread TO reader');
   await one.logged(/^INFO .*allows SELECT again$/);
   await reaches(other, alice, Buffer.from('bytes'));
+});
+
+test('a table that is locked when the server boots holds up nothing but large messages, and those only once', async t => {
+  watchForCrashes(t);
+  const other = await start(t, postgres.url);
+  await exists('socket_io_attachments');
+  await admin.query('BEGIN');
+  t.after(async () => admin.query('ROLLBACK'));
+  await admin.query('LOCK TABLE socket_io_attachments');
+  const one = await start(t, postgres.url);
+  const bob = await connect(t, other.url);
+  await reaches(one, bob);
+  await one.logged(refusal('refuses INSERT'));
+  for (let i = 0; i < 10; i++) one.io.emit('bytes', Buffer.from('lost')); // 5 s each, if each waited
+  await reaches(one, bob);
+  await admin.query('COMMIT');
+  await one.logged(/^INFO .*allows INSERT again; 10 messages/);
+  await reaches(one, bob, Buffer.from('bytes'));
+  assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
+});
+
+test('a table that could not be made because the connection was lost meanwhile is made later', async t => {
+  watchForCrashes(t);
+  await admin.query('CREATE TABLE early (id bigserial UNIQUE, created_at timestamptz DEFAULT NOW(), payload bytea)');
+  await admin.query('BEGIN');
+  t.after(async () => admin.query('ROLLBACK'));
+  await admin.query('LOCK TABLE early');
+  const { logged } = await start(t, postgres.url, `tableName: 'early',`);
+  const end = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^INSERT INTO early' AND wait_event_type = 'Lock'`;
+  while ((await admin.query(end)).rowCount === 0) await admin.query('SELECT pg_stat_clear_snapshot()');
+  await logged(/^ERROR .*IO_DATABASE_DOWN/);
+  await admin.query('DROP TABLE early');
+  await admin.query('COMMIT');
+  await exists('early');
+});
+
+test('a plain Socket.IO server that reads a bigint as a number, whose messages with bytes arrive', async t => {
+  watchForCrashes(t);
+  const one = await start(t, postgres.url);
+  const alice = await connect(t, one.url);
+  const getTypeParser = (oid: number, format: string): unknown => (oid === 20 ? Number : types.getTypeParser(oid, format));
+  const pool = new Pool({ connectionString: postgres.url, types: { getTypeParser } });
+  const io = new Server().adapter(createAdapter(pool));
+  const arrived = next(alice, 'bytes');
+  io.emit('bytes', Buffer.from('here'));
+  assert.deepEqual(await arrived, [Buffer.from('here')]);
+  await io.of('/').adapter.close();
+  await pool.end();
 });
 
 for (const [what, { role, ...sql }] of Object.entries({
@@ -126,6 +182,7 @@ for (const [what, { role, ...sql }] of Object.entries({
     await one.logged(refusal('refuses connections', sql.remedy, sql.words));
     await assert.rejects(one.io.fetchSockets(), { code: 'IO_DATABASE_REFUSED' });
     one.io.emit('lost');
+    await exists('socket_io_attachments');
     await admin.query('GRANT INSERT, SELECT, DELETE ON socket_io_attachments TO PUBLIC');
     await admin.query('GRANT USAGE ON SEQUENCE socket_io_attachments_id_seq TO PUBLIC');
     await admin.query(sql.correct);
@@ -213,6 +270,11 @@ test('names of namespaces are no SQL, and may be longer than a channel', async t
       [],
     );
 });
+
+/** Resolves once a server has made the table: the boot does not wait for it. */
+async function exists(table: string): Promise<void> {
+  while ((await admin.query(`SELECT 1 FROM pg_class WHERE relname = '${table}'`)).rowCount === 0);
+}
 
 function urlOf(role: string): string {
   return postgres.url.replace('test@', `${role}@`);

@@ -33,6 +33,7 @@ test('PostgreSQL that shuts down while it has a message is an outage, and does n
   await postgres.start();
   const { io, logs, logged } = await start(t, postgres.url);
   const [locker, watcher] = [await clientOf(t, postgres.url), await clientOf(t, postgres.url)];
+  while ((await watcher.query(`SELECT 1 FROM pg_class WHERE relname = 'socket_io_attachments'`)).rowCount === 0); // the boot does not wait
   await locker.query('BEGIN');
   await locker.query('LOCK TABLE socket_io_attachments');
   io.emit('said', Buffer.from('bytes')); // to be stored in that table
@@ -60,6 +61,7 @@ test('while PostgreSQL does not answer, messages wait up to 32 MB; the outage dr
   const refused: unknown[] = [];
   const publisher = new Publisher({
     queries: { notify: () => new Promise(() => {}), insert: () => new Promise(() => {}) } as unknown as PublisherOptions['queries'], // it never answers
+    table: { open: () => new Promise(() => {}) } as unknown as PublisherOptions['table'], // not even to that
     messagePack: { encode: () => new Uint8Array(1024 * 1024), decode: () => undefined },
     prefix: 'socket.io',
     threshold: 7999,

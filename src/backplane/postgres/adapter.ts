@@ -21,8 +21,9 @@ export class PostgresAdapter extends ClusterAdapterWithHeartbeat {
     return (this.nsp as Namespace).name; // declared as any
   }
 
-  isOwn(uid: unknown): boolean {
-    return uid === this.uid;
+  /** With which it signs its messages. */
+  get id(): string {
+    return this.uid;
   }
 
   receive(message: Message): void {

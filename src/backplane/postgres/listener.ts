@@ -57,9 +57,9 @@ export class Listener {
     return this.#isLockedOut;
   }
 
-  /** Whether PostgreSQL has refused a LISTEN, and none stands instead. */
-  get isRefused(): boolean {
-    return this.#refused.size > 0;
+  /** Whether PostgreSQL has refused to LISTEN to a channel, and still does. */
+  isRefused(channel: string): boolean {
+    return this.#refused.has(channel);
   }
 
   async start(): Promise<void> {

@@ -18,7 +18,8 @@ export interface Message {
 /** What tells of a row in the table. */
 interface Header {
   readonly uid?: unknown;
-  readonly attachmentId: string;
+  /** A number where the other server has set `pg` up to read a bigint as one. */
+  readonly attachmentId: string | number;
 }
 
 /** The channel of a namespace, as both LISTEN and NOTIFY take it: clients may make names up, where the app lets them. */
@@ -55,9 +56,13 @@ export function parse(payload: string): Message | Header {
   }
   if (!isObject(value)) throw new InvalidMessage();
   const { attachmentId } = value;
-  const isId = typeof attachmentId === 'string' && /^\d{1,19}$/.test(attachmentId); // a bigserial
-  if (attachmentId !== undefined && !isId) throw new InvalidMessage();
+  if (attachmentId !== undefined && !isRowId(attachmentId)) throw new InvalidMessage();
   return value;
+}
+
+/** Whether it is the id of a row: a bigserial. */
+function isRowId(value: unknown): boolean {
+  return typeof value === 'string' ? /^\d{1,19}$/.test(value) : Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
 export function isHeader(message: Message | Header): message is Header {

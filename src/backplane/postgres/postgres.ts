@@ -61,6 +61,7 @@ export class PostgresBackplane extends DatabaseBackplane {
     });
     this.#publisher = new Publisher({
       queries: this.#queries,
+      table: this.#table,
       messagePack,
       prefix,
       threshold,
@@ -105,7 +106,7 @@ export class PostgresBackplane extends DatabaseBackplane {
       if (this.#listener.isLockedOut) this.onPulseRefused();
       return;
     }
-    await this.#table.open(); // what is emitted after the boot may need it
+    void this.#table.open(); // it may have to wait for a lock: pulses do not
     try {
       await this.#queries.notify(this.#pulseChannel, String(pulse));
     } catch (error) {
@@ -115,7 +116,7 @@ export class PostgresBackplane extends DatabaseBackplane {
       return;
     }
     this.permit(problemOf('NOTIFY'));
-    if (this.#listener.isRefused) this.onPulseRefused(); // it may not come back
+    if (this.#listener.isRefused(this.#pulseChannel)) this.onPulseRefused(); // it may not come back
     await this.#delivery.onTaken();
   }
 
@@ -134,17 +135,18 @@ export class PostgresBackplane extends DatabaseBackplane {
     const adapter = new PostgresAdapter(nsp, options, {
       publish: message => this.#publish(message),
       onClose: closed => {
+        this.#reader.forget(closed.id);
         if (this.#adapters.get(nsp.name) === closed) this.#adapters.delete(nsp.name);
         if (![...this.#adapters.keys()].some(name => this.channelOf(name) === channel)) this.#listener.unlisten(channel);
       },
     });
     this.#adapters.set(nsp.name, adapter);
+    this.#reader.ignore(adapter.id);
     this.#listener.listen(channel);
     return adapter;
   }
 
   #publish(message: Message): void {
-    this.#reader.ignore(message.uid);
     if (!this.isDown) this.#publisher.publish(message);
     else if (isMissed(message)) this.countLost();
   }

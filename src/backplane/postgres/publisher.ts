@@ -3,12 +3,14 @@ import { asNotification, channelOf, headerOf, type Message } from './messages';
 import type { MessagePack } from './pg';
 import type { Queries } from './queries';
 import type { FailedQuery } from './refused';
+import type { Table } from './table';
 
 /** How much may wait to be sent, in bytes: PostgreSQL takes one message after the other. */
 const MAX_WAITING = 32 * 1024 * 1024;
 
 interface Options {
   readonly queries: Queries;
+  readonly table: Table;
   readonly messagePack: MessagePack;
   /** What the names of channels begin with. */
   readonly prefix: string;
@@ -69,27 +71,44 @@ export class Publisher {
   }
 
   async #sendAll(): Promise<void> {
-    for (const waiting of this.#waiting) {
-      this.#waiting.delete(waiting);
-      this.#size -= waiting.encoded.length;
-      await this.#send(waiting);
+    try {
+      for (const waiting of this.#waiting) {
+        this.#waiting.delete(waiting);
+        this.#size -= waiting.encoded.length;
+        await this.#send(waiting);
+      }
+    } finally {
+      this.#sending = undefined;
     }
-    this.#sending = undefined;
     this.#options.onDrain();
   }
 
   async #send({ message, encoded }: Waiting): Promise<void> {
-    const { queries, prefix, messagePack, onFailure } = this.#options;
+    const { prefix, onFailure, queries } = this.#options;
     const channel = channelOf(prefix, message.nsp);
     try {
       if (typeof encoded === 'string') await queries.notify(channel, encoded);
-      else await queries.notify(channel, headerOf(message, await queries.insert(encoded)));
+      else await queries.notify(channel, headerOf(message, await this.#insert(encoded)));
     } catch (error) {
       const failure = error as FailedQuery; // queries throw no other
       // the database may have an encoding that lacks a character; bytes it takes
-      if (typeof encoded === 'string' && failure.meaning === 'value')
-        await this.#send({ message, encoded: messagePack.encode(JSON.parse(encoded)) });
+      const bytes = typeof encoded === 'string' && failure.meaning === 'value' ? this.#asMessagePack(encoded) : undefined;
+      if (bytes) await this.#send({ message, encoded: bytes });
       else onFailure(failure, message);
+    }
+  }
+
+  async #insert(bytes: Uint8Array): Promise<string> {
+    await this.#options.table.open(); // the boot does not wait for it
+    return this.#options.queries.insert(bytes);
+  }
+
+  /** Undefined where it takes no value that is nested so deeply. */
+  #asMessagePack(json: string): Uint8Array | undefined {
+    try {
+      return this.#options.messagePack.encode(JSON.parse(json));
+    } catch {
+      return undefined;
     }
   }
 }

@@ -11,6 +11,8 @@ export class Queries {
   readonly #pool: PgPool;
   readonly #table: string;
   readonly #lifetime: number;
+  /** The statements on the table that were refused the last time. */
+  readonly #refused = new Map<Statement, FailedQuery>();
 
   /** @param lifetime how long rows stay in the table, in ms */
   constructor(pool: PgPool, table: string, lifetime: number) {
@@ -23,15 +25,27 @@ export class Queries {
     await this.#query('NOTIFY', channel, 'SELECT pg_notify($1, $2)', [channel, payload]);
   }
 
-  /** Returns the id of the new row. */
-  async insert(payload: Uint8Array | null): Promise<string> {
+  /** Returns the id of the new row. Rejects at once while INSERT is refused: what is behind this message must not wait for a lock each time. */
+  async insert(payload: Uint8Array): Promise<string> {
+    const refused = this.#refused.get('INSERT') ?? this.#refused.get('CREATE TABLE');
+    if (refused) throw refused;
+    return this.#insert(payload);
+  }
+
+  async #insert(payload: Uint8Array | null): Promise<string> {
     const text = `INSERT INTO ${this.#table} (payload) VALUES ($1) RETURNING id`;
     const [row] = await this.#query<{ id: unknown }>('INSERT', this.#table, text, [payload]);
     return String(row?.id); // it has just been made
   }
 
-  /** Returns what is in a row. Undefined where it is gone. */
+  /** Returns what is in a row. Undefined where it is gone. Rejects at once while SELECT is refused. */
   async select(id: string): Promise<Uint8Array | undefined> {
+    const refused = this.#refused.get('SELECT');
+    if (refused) throw refused;
+    return this.#select(id);
+  }
+
+  async #select(id: string): Promise<Uint8Array | undefined> {
     const text = `SELECT payload FROM ${this.#table} WHERE id = $1`;
     const [row] = await this.#query<{ payload: Uint8Array | null }>('SELECT', this.#table, text, [id]);
     return row?.payload ?? undefined;
@@ -74,11 +88,12 @@ export class Queries {
 
   /** Makes a row that nobody is told of: also the sequence of the ids has rights. */
   async #tryInsert(): Promise<void> {
-    await this.insert(null);
+    await this.#insert(null);
+    this.#refused.delete('CREATE TABLE');
   }
 
   async #trySelect(): Promise<void> {
-    await this.select('0');
+    await this.#select('0');
   }
 
   async #createTable(): Promise<void> {
@@ -93,9 +108,12 @@ export class Queries {
   async #query<Row>(statement: Statement, place: string, text: string, values?: unknown[]): Promise<readonly Row[]> {
     try {
       const { rows } = await this.#pool.query<Row>(text, values);
+      this.#refused.delete(statement);
       return rows;
     } catch (thrown) {
-      throw new FailedQuery(statement, place, toError(thrown));
+      const failure = new FailedQuery(statement, place, toError(thrown));
+      if (failure.meaning === 'refused') this.#refused.set(failure.statement, failure);
+      throw failure;
     }
   }
 }

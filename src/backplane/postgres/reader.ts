@@ -30,6 +30,11 @@ export class Reader {
     this.#ownIds.add(uid);
   }
 
+  /** Ends `ignore`: nothing comes from this id any more. */
+  forget(uid: unknown): void {
+    this.#ownIds.delete(uid);
+  }
+
   /** Reads a notification, after those before it. */
   read(channel: string, payload: string): void {
     this.#last = this.#last.then(async () => this.#read(channel, payload));
@@ -40,7 +45,7 @@ export class Reader {
     try {
       const parsed = parse(payload);
       if (this.#ownIds.has(parsed.uid)) return;
-      const message = isHeader(parsed) ? await this.#fetch(parsed.attachmentId) : parsed;
+      const message = isHeader(parsed) ? await this.#fetch(String(parsed.attachmentId)) : parsed;
       const { nsp } = message;
       if (nsp === undefined) throw new InvalidMessage();
       onMessage({ ...message, nsp });

@@ -18,7 +18,8 @@ export function connectionOptions(connection: unknown): object {
 /** For the log, without the password. */
 export function nameOf(connection: unknown): string {
   if (typeof connection !== 'string') {
-    const { host = '127.0.0.1', port = 5432 } = connection as { host?: string; port?: number }; // the same
+    const { connectionString, host = '127.0.0.1', port = 5432 } = connection as { connectionString?: string; host?: string; port?: number }; // the same
+    if (connectionString) return nameOf(connectionString); // `pg` prefers it, too
     return `PostgreSQL at ${host}:${port}`;
   }
   return URL.canParse(connection) ? `PostgreSQL at ${new URL(connection).host}` : 'PostgreSQL';

@@ -8,6 +8,8 @@ export class Table {
   readonly #cleanupInterval: number;
   readonly #onFailure: (failure: FailedQuery) => void;
   #timer: NodeJS.Timeout | undefined;
+  /** Undefined until it is tried, and once the connection was lost meanwhile. */
+  #opened: Promise<void> | undefined;
 
   constructor(queries: Queries, cleanupInterval: number, onFailure: (failure: FailedQuery) => void) {
     this.#queries = queries;
@@ -15,22 +17,24 @@ export class Table {
     this.#onFailure = onFailure;
   }
 
-  /** To be called when PostgreSQL is there. Does nothing after the first time: what is refused is tried again elsewhere. */
+  /** To be called when PostgreSQL is there. Resolves once PostgreSQL has made the table or refused to: a refusal is tried again elsewhere. */
   async open(): Promise<void> {
-    if (this.#timer) return;
-    this.#timer = setInterval(() => void this.#try(this.#queries.deleteOld()), this.#cleanupInterval).unref();
-    await this.#try(this.#queries.openTable());
+    this.#timer ??= setInterval(() => void this.#try(this.#queries.deleteOld()), this.#cleanupInterval).unref();
+    this.#opened ??= this.#try(this.#queries.openTable(), () => (this.#opened = undefined));
+    await this.#opened;
   }
 
   close(): void {
     clearInterval(this.#timer);
   }
 
-  async #try(query: Promise<void>): Promise<void> {
+  async #try(query: Promise<void>, onLost?: () => void): Promise<void> {
     try {
       await query;
     } catch (error) {
-      this.#onFailure(error as FailedQuery); // queries throw no other
+      const failure = error as FailedQuery; // queries throw no other
+      if (failure.meaning === 'lost') onLost?.();
+      this.#onFailure(failure);
     }
   }
 }
