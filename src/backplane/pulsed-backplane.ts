@@ -155,8 +155,11 @@ export abstract class PulsedBackplane extends Backplane {
   protected abstract sendPulse(pulse: number): void;
   /** Replaces connections that are open but do not answer. */
   protected abstract reconnect(): void;
+  /** Called every `PULSE_INTERVAL`, which pulses are not: some are sent at once. */
+  protected onInterval(): void {}
 
   #watch(): void {
+    this.onInterval();
     this.#unanswered++;
     if (this.#unanswered === UNREACHABLE_AFTER) this.failWaiting();
     if (this.#unanswered % OUTAGE_AFTER === 0) {

@@ -38,9 +38,12 @@ export async function startRedis(t: Lifetime, options: RedisServerOptions = {}):
 /** One that has not been started. */
 export async function newRedis(t: Lifetime, { password, args = [] }: RedisServerOptions = {}): Promise<RedisServer> {
   const port = await freePort();
-  const all = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', tmpdir(), ...args];
+  const folder = await mkdtemp(join(tmpdir(), 'redis-')); // a replica keeps a copy of its master there, which another server would load
+  const all = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, ...args];
   if (password !== undefined) all.push('--requirepass', password);
-  return program(t, port, all, 'Ready to accept connections');
+  const server = program(t, port, all, 'Ready to accept connections');
+  t.after(() => rm(folder, { recursive: true, force: true })); // it has ended by then
+  return server;
 }
 
 /** A redis-server that speaks TLS only. */
@@ -55,7 +58,7 @@ export async function startTlsRedis(t: TestContext): Promise<{ server: RedisServ
   ]);
   const port = await freePort();
   const args = ['--port', '0', '--tls-port', String(port), '--tls-cert-file', cert, '--tls-key-file', key];
-  args.push('--tls-ca-cert-file', cert, '--tls-auth-clients', 'no', '--bind', '127.0.0.1', '--save', '', '--dir', tmpdir());
+  args.push('--tls-ca-cert-file', cert, '--tls-auth-clients', 'no', '--bind', '127.0.0.1', '--save', '', '--dir', folder);
   const server = program(t, port, args, 'Ready to accept connections');
   await server.start();
   return { server, ca: cert };

@@ -1,4 +1,5 @@
 /** The connections to Redis that all namespaces share, and when they end. */
+import { setMaxListeners } from 'node:events';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { RedisConfig } from '../../config/options';
 import { type Client, type Command, createClient } from './client';
@@ -30,6 +31,7 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    setMaxListeners(0, options.signal); // each connection listens to it
   }
 
   /** Whether no connection is about to end. Its late end would begin an outage anew. */

@@ -127,7 +127,7 @@ export class PubSubAdapter extends RedisAdapter {
     }
     const done = base.onrequest.call(inside, channel, new CheckedMessage(request));
     const { type, packet, opts } = request;
-    if (type === RequestType.BroadcastWithAck && packet) forgetLater(this.nsp as Namespace, packet, opts?.flags?.timeout); // declared as any
+    if (type === RequestType.BroadcastWithAck && packet) forgetLater(this.nsp as Namespace, packet, opts); // declared as any
     return done;
   }
 

@@ -68,8 +68,7 @@ export class RedisBackplane extends PulsedBackplane {
     const subscriber = this.#connections.addSubscriber();
     this.#receivePulses(subscriber);
     if (name === 'redis-streams') {
-      const readers = this.#createStreamReaders(options, subscriber);
-      this.#streamReaders = readers;
+      const readers = (this.#streamReaders = this.#createStreamReaders(options, subscriber));
       Object.assign(this.#publisher, { duplicate: () => readers.create() }); // how the adapter makes its connections
     }
     this.createAdapter = createAdapters({ settings, prefix, backplane: this, publisher: this.#publisher, subscriber, streams });
@@ -93,8 +92,11 @@ export class RedisBackplane extends PulsedBackplane {
     return this.#connections.areStable && this.#connections.areSubscribed && (this.#streamReaders?.areReading ?? true);
   }
 
-  protected sendPulse(pulse: number): void {
+  protected override onInterval(): void {
     this.#streamReaders?.watch();
+  }
+
+  protected sendPulse(pulse: number): void {
     if (pulse % PULSES_PER_ROLE === 0) void this.#checkRole();
     this.#publisher[this.#isSharded ? 'spublish' : 'publish'](this.#pulseChannel, String(pulse)).then(
       () => {

@@ -38,7 +38,7 @@ export class StreamReader {
   #place: { readonly asked: string; readonly id: string } | undefined;
   /** Ids after which it has been read, the latest last. */
   #places: string[] = [];
-  /** Since when Redis has not answered, in pulses: a process that is busy does not take its own delay for that of Redis. */
+  /** For how many intervals Redis has not answered. They are counted, so that a process that is busy does not take its own delay for that of Redis. */
   #unanswered = 0;
   #giveUp: ((error: Error) => void) | undefined;
 
@@ -86,7 +86,7 @@ export class StreamReader {
     }
   }
 
-  /** To be called with each pulse. */
+  /** To be called every `PULSE_INTERVAL`. */
   watch(): void {
     if (!this.#giveUp || this.#client.status !== 'ready') return;
     this.#unanswered++;

@@ -1,6 +1,6 @@
 /** Acknowledgements that clients never give: Socket.IO keeps what waits for them until the client goes. */
 import type { Namespace } from 'socket.io';
-import { type Adapter, type BroadcastOptions, type ClusterAdapter, type ClusterMessage, MessageType } from 'socket.io-adapter';
+import { type Adapter, type BroadcastOptions, type ClusterAdapter, type ClusterMessage, MessageType, type Room } from 'socket.io-adapter';
 import { ACKNOWLEDGE_TIMEOUT } from '../operators';
 import { clusterInternals } from '../../internals/adapters';
 import { socketInternals } from '../../internals/socket-io';
@@ -10,13 +10,22 @@ interface Asked {
   readonly id?: number | undefined;
 }
 
+/** Whom it is for, as this server or another one has it. */
+interface Target {
+  readonly rooms?: Iterable<Room> | null | undefined;
+  readonly flags?: { readonly timeout?: unknown } | null | undefined;
+}
+
+/** The longest time that Node waits, in ms. */
+const MAX_DELAY = 2 ** 31 - 1;
+
 /** Forgets those of clients of this server that it has asked itself. */
 export function forgetAcknowledgements(adapter: Adapter, nsp: Namespace): void {
   const broadcastWithAck = adapter.broadcastWithAck.bind(adapter) as (packet: Asked, opts: BroadcastOptions, ...rest: unknown[]) => void;
   Object.assign(adapter, {
     broadcastWithAck(packet: Asked, opts: BroadcastOptions, onClients: unknown, onAnswer: unknown): void {
       broadcastWithAck(packet, opts, onClients, onAnswer);
-      forgetLater(nsp, packet, opts.flags?.timeout);
+      forgetLater(nsp, packet, opts);
     },
   });
 }
@@ -29,16 +38,22 @@ export function forgetForOthers(adapter: ClusterAdapter, nsp: Namespace): void {
       onMessage(message, offset);
       if (message.type !== MessageType.BROADCAST || message.data.requestId === undefined) return;
       const { packet, opts } = message.data;
-      forgetLater(nsp, packet as Asked, opts.flags?.timeout); // declared as unknown
+      forgetLater(nsp, packet as Asked, opts as Target); // declared as unknown; checked by checkMessages
     },
   });
 }
 
-/** To be called when a broadcast has gone to the clients of this server. @param timeout that of the caller, in ms */
-export function forgetLater(nsp: Namespace, { id }: Asked, timeout: unknown): void {
+/** To be called when a broadcast has gone to the clients of this server. It looks at those alone that were asked. */
+export function forgetLater(nsp: Namespace, { id }: Asked, { rooms, flags }: Target = {}): void {
   if (id === undefined) return; // it went elsewhere
-  const ms = typeof timeout === 'number' ? timeout : ACKNOWLEDGE_TIMEOUT; // another server may have sent anything
-  setTimeout(() => {
-    for (const socket of nsp.sockets.values()) socketInternals(socket).acks.delete(id);
-  }, ms).unref();
+  const asked = socketsIn(nsp, [...(rooms ?? [])]).filter(({ acks }) => acks.has(id));
+  if (asked.length === 0) return;
+  const timeout = flags?.timeout; // another server may have sent anything
+  const isDelay = typeof timeout === 'number' && timeout >= 0 && timeout <= MAX_DELAY;
+  setTimeout(() => asked.forEach(({ acks }) => acks.delete(id)), isDelay ? timeout : ACKNOWLEDGE_TIMEOUT).unref();
+}
+
+function socketsIn(nsp: Namespace, rooms: readonly Room[]): ReturnType<typeof socketInternals>[] {
+  const ids = rooms.length === 0 ? nsp.sockets.keys() : new Set(rooms.flatMap(room => [...(nsp.adapter.rooms.get(room) ?? [])]));
+  return [...ids].flatMap(id => nsp.sockets.get(id) ?? []).map(socketInternals);
 }

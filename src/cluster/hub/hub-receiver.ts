@@ -6,10 +6,10 @@ import { isServerEvent } from '../../backplane/backend-message';
 import { InvalidMessage } from '../../backplane/inbox';
 import { type Packet, PacketCodec } from '../../backplane/packet-codec';
 import { closeValues } from '../../backplane/values';
+import { forgetLater } from '../../backplane/wrappers/forget-acknowledgements';
 import { decodeArguments, encodeValues, type Part } from './hub-message';
 import type { HubPeers, Receiver } from './hub-peers';
 import type { Request, Target } from './hub-request';
-import { socketInternals } from '../../internals/socket-io';
 
 /** The methods of an adapter for the sockets of its own process. */
 export type LocalAdapter = Pick<
@@ -77,11 +77,7 @@ export class HubReceiver implements Receiver {
   #broadcastFor(from: number, id: number, packet: Packet, opts: BroadcastOptions): void {
     const onAnswer = (answer?: unknown): void => this.#peers.reply(from, { type: 'reply', id }, this.#encodeAnswer(answer));
     this.#local.broadcastWithAck(packet, opts, clients => this.#peers.reply(from, { type: 'reply', id, clients }), onAnswer);
-    this.#peers.later(opts.flags?.timeout, () => {
-      for (const socket of this.#nsp.sockets.values()) {
-        socketInternals(socket).acks.delete(packet.id); // for clients that have not answered
-      }
-    });
+    forgetLater(this.#nsp, packet, opts);
   }
 
   async #fetchFor(from: number, id: number, opts: BroadcastOptions): Promise<void> {
