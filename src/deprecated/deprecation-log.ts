@@ -1,6 +1,6 @@
 /** Logs each deprecated call once, and calls the callbacks that such calls took. */
 import type { Logger } from '../egg';
-import { messageOf } from '../errors';
+import { messageOf, type RuntimeCode } from '../errors';
 
 export type Callback<Result = void> = (error: unknown, result?: Result) => void;
 
@@ -19,27 +19,21 @@ export class DeprecationLog {
 
   /** Warns that a socket joins a room whose name is not a string. */
   warnOfRoom(): void {
-    if (this.#warned.has('rooms')) return;
-    this.#warned.add('rooms');
     const problem =
       'a socket joins a room whose name is not a string; unlike in Socket.IO 2, 42 and "42" are two rooms: use strings everywhere, as in socket.join(String(id))';
-    this.#logger.warn(messageOf('IO_ROOM_NOT_STRING', problem));
+    this.#warnOnce('rooms', 'IO_ROOM_NOT_STRING', problem);
   }
 
   /** Warns that a package has replaced `socket.onevent`, which receives the events of the client. */
   warnOfOnevent(): void {
-    if (this.#warned.has('onevent')) return;
-    this.#warned.add('onevent');
     const problem =
       'a package, such as socketio-wildcard, has replaced socket.onevent: routes and packet middleware may not be called any more; remove it, and use socket.onAny(listener) or packet middleware';
-    this.#logger.warn(messageOf('IO_ONEVENT_REPLACED', problem));
+    this.#warnOnce('onevent', 'IO_ONEVENT_REPLACED', problem);
   }
 
   /** Warns of a deprecated call, once. */
   warn(old: string, use: string): void {
-    if (this.#warned.has(old)) return;
-    this.#warned.add(old);
-    this.#logger.warn(messageOf('IO_DEPRECATED', `${old} is deprecated; use ${use}`));
+    this.#warnOnce(old, 'IO_DEPRECATED', `${old} is deprecated; use ${use}`);
   }
 
   /** Calls the callback of a deprecated call with the result of its replacement. An error goes to the callback, or else to the log. */
@@ -57,5 +51,11 @@ export class DeprecationLog {
       callback?.(null, result);
     };
     answer().catch((error: unknown) => this.#logger.error('[egg-socket.io] the callback of a deprecated call failed:', error));
+  }
+
+  #warnOnce(key: string, code: RuntimeCode, problem: string): void {
+    if (this.#warned.has(key)) return;
+    this.#warned.add(key);
+    this.#logger.warn(messageOf(code, problem));
   }
 }
