@@ -1,11 +1,11 @@
 /** The way an app runs in production: egg-scripts starts it as a daemon, and stops it. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { HOST, hostFolder, ROOT, writeApp } from './support/app';
+import { HOST, hostFolder, removeApp, ROOT, writeApp } from './support/app';
 import { ask, connect, next } from './support/client';
 import { prodConfig, rundirOf, runFoldersOf } from './support/cluster';
 import { freePort } from './support/port';
@@ -34,7 +34,7 @@ test(
       eggScripts('start', '--daemon', '--workers=2', `--port=${port}`, `--framework=${framework}`, '--ignore-stderr');
     t.after(async () => {
       await eggScripts('stop'); // wherever the test ends
-      for (const path of [baseDir, rundirOf(baseDir)]) await rm(path, { recursive: true, force: true });
+      for (const path of [baseDir, rundirOf(baseDir)]) await removeApp(path);
     });
 
     await start();

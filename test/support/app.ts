@@ -96,10 +96,14 @@ ${files['config/config.default.js'] ?? ''}`,
   return baseDir;
 }
 
+/** Egg may still write logs after it has been closed, most of all after a boot that has failed: the folder is removed again then. */
+export async function removeApp(baseDir: string): Promise<void> {
+  await rm(baseDir, { recursive: true, force: true, maxRetries: 5 });
+}
+
 /** Starts the app and listens on a free port. It is closed and removed when the test ends. Rejects if the boot does. */
 export async function startApp(t: TestContext, files: Files, options: AppOptions = {}): Promise<RunningApp> {
   const baseDir = await writeApp(files);
-  t.after(() => rm(baseDir, { recursive: true, force: true }));
   const mock = await loadMock();
   mock.env(options.env ?? 'unittest'); // egg 4 takes local where nobody says
   const app = mock.app({ baseDir, framework: join(hostFolder(), 'node_modules/egg'), cache: false, coverage: false });
@@ -111,7 +115,13 @@ export async function startApp(t: TestContext, files: Files, options: AppOptions
     })();
     await closing;
   };
-  t.after(close);
+  t.after(async () => {
+    try {
+      await close();
+    } finally {
+      await removeApp(baseDir);
+    }
+  });
   await app.ready();
   // what egg's cluster worker does, and what egg-mock does not do before the first HTTP test
   const server = app.server ?? (await createServer(app));

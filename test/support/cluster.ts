@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { after, type TestContext } from 'node:test';
-import { type Files, hostFolder, writeApp } from './app';
+import { type Files, hostFolder, removeApp, writeApp } from './app';
 import { freePort } from './port';
 
 /**
@@ -87,7 +87,7 @@ export async function startCluster(t: Lifetime, files: Files, { baseDir: former,
   };
   t.after(async () => {
     await terminate();
-    for (const path of [baseDir, rundirOf(baseDir)]) await rm(path, { recursive: true, force: true });
+    for (const path of [baseDir, rundirOf(baseDir)]) await removeApp(path);
   });
   await Promise.race([
     becomesReady(master),

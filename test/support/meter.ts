@@ -1,10 +1,9 @@
 /** A server in a process of its own, with meters: what a packet costs it in promises, garbage, writes and memory. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type Files, hostFolder, writeApp } from './app';
+import { type Files, hostFolder, removeApp, writeApp } from './app';
 
 /** All since the server has started. */
 export interface Reading {
@@ -38,7 +37,7 @@ export class MeteredServer {
     t.after(async () => {
       child.kill();
       await ended;
-      if (baseDir) await rm(baseDir, { recursive: true, force: true });
+      if (baseDir) await removeApp(baseDir);
     });
     const [url] = (await Promise.race([
       once(child, 'message'),

@@ -6,11 +6,11 @@
  * What such a sample prints has to be what it says it prints: `console.log(answer); // => { ok: true }`.
  */
 import { execFile } from 'node:child_process';
-import { rm, symlink } from 'node:fs/promises';
+import { symlink } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import { type Files, HOST, hostFolder, type RunningApp, startApp, writeApp } from './app';
+import { type Files, HOST, hostFolder, type RunningApp, startApp, removeApp, writeApp } from './app';
 import { next } from './client';
 import { type Cluster, startCluster } from './cluster';
 import { type DevServerConfig, isDevServerConfig, startDevServer } from './dev-server';
@@ -199,7 +199,7 @@ export class Reader {
     if (isEggBin && HOST === 'egg3') return;
     const command = isEggBin ? 'npx mocha --exit --timeout 20000 test/*.test.js' : typed;
     const cwd = await writeApp(toJavaScript(this.#files));
-    this.#t.after(() => rm(cwd, { recursive: true, force: true }));
+    this.#t.after(() => removeApp(cwd));
     await symlink(join(hostFolder(), 'node_modules'), join(cwd, 'node_modules'));
     const { NODE_TEST_CONTEXT: _, PATH = '', ...env } = process.env; // a run of its own, not a part of this one
     const options = { cwd, env: { ...env, PATH: dirname(process.execPath) + delimiter + PATH } };

@@ -1,10 +1,10 @@
 /** Starts an app in a single process, by a `server.js` of its own: the way of containers. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type Files, hostFolder, writeApp } from './app';
+import { type Files, hostFolder, removeApp, writeApp } from './app';
 import { freePort } from './port';
 
 export interface SingleProcess {
@@ -61,7 +61,7 @@ if (cluster.isPrimary && ${processes} > 1) {
   };
   t.after(async () => {
     await terminate();
-    await rm(baseDir, { recursive: true, force: true });
+    await removeApp(baseDir);
   });
   for (let left = processes; left > 0; left--) {
     await Promise.race([

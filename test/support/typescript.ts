@@ -1,10 +1,9 @@
 /** TypeScript in the files of an app: checked against the types of this package and of Egg, and made into what Egg loads. */
 import { execFile } from 'node:child_process';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import ts from 'typescript-5.9'; // the newest version has no interface to its parts
-import { type Files, HOST, ROOT, writeApp } from './app';
+import { type Files, HOST, ROOT, removeApp, writeApp } from './app';
 
 const OPTIONS = '--ignoreConfig --noEmit --strict --skipLibCheck --target es2022 --module nodenext --lib es2023,dom --types node';
 
@@ -13,7 +12,7 @@ export async function checkTypes(t: TestContext, files: Files): Promise<void> {
   const paths = Object.keys(files).filter(path => /\.m?ts$/.test(path) && !path.startsWith('test/'));
   if (paths.length === 0 || HOST !== 'egg4') return;
   const cwd = await writeApp(files);
-  t.after(() => rm(cwd, { recursive: true, force: true }));
+  t.after(() => removeApp(cwd));
   const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
   await new Promise<void>((resolve, reject) => {
     execFile(process.execPath, [compiler, ...OPTIONS.split(' '), ...paths], { cwd }, (error, output) =>
