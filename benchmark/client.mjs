@@ -43,8 +43,11 @@ export class Client extends Watched {
     return client;
   }
 
-  /** @param upgrades whether it polls first, as clients do unless told */
-  async #open({ port, protocol = 4, namespace = '/', cookie, upgrades = false }) {
+  /**
+   * @param isBrowser whether it sends the headers and cookies of a browser
+   * @param upgrades whether it polls first, as clients do unless told
+   */
+  async #open({ port, protocol = 4, namespace = '/', cookie, isBrowser = false, upgrades = false }) {
     this.#protocol = protocol;
     this.#namespace = namespace === '/' ? '' : `${namespace},`;
     const session = upgrades ? await openSession({ port, protocol, cookie }) : undefined;
@@ -64,6 +67,7 @@ export class Client extends Watched {
       'Sec-WebSocket-Version: 13',
       `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
       ...(cookie === undefined ? [] : [`Cookie: ${cookie}`]),
+      ...(isBrowser ? browserHeaders(port) : []),
     ];
     this.#socket.write(`${head.join('\r\n')}\r\n\r\n`);
     this.#isProbing = upgrades;
@@ -144,4 +148,21 @@ export class Client extends Watched {
   #await(text, onComplete) {
     this.#onAttachment = () => onComplete(() => text);
   }
+}
+
+/** What Chromium sends beyond the handshake of a WebSocket: 15 headers in all, with the two of a proxy, and cookies of a session and of analytics. */
+function browserHeaders(port) {
+  const id = randomBytes(16).toString('hex'); // each browser has its own
+  return [
+    'Pragma: no-cache',
+    'Cache-Control: no-cache',
+    'User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36',
+    `Origin: http://127.0.0.1:${port}`,
+    'Accept-Encoding: gzip, deflate, br, zstd',
+    'Accept-Language: en-US,en;q=0.9,zh-CN;q=0.8,zh;q=0.7',
+    `Cookie: csrfToken=${id}; EGG_SESS=${id.repeat(4)}; EGG_SESS.sig=${id}; _ga=GA1.1.${id}; _ga_${id.slice(0, 10)}=GS2.1.s${id}`,
+    'X-Forwarded-For: 203.0.113.7',
+    'X-Forwarded-Proto: https',
+    'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits',
+  ];
 }

@@ -10,6 +10,7 @@ import { Child } from './child.mjs';
 
 export const ROOT = join(import.meta.dirname, '..');
 const FOLDER = join(import.meta.dirname, 'peers');
+const NO_GUARD = "no middleware around a connection's life";
 
 /**
  * - title: for the chart and the READMEs; with versionOf: and the version of that package
@@ -33,13 +34,13 @@ export const PEERS = {
   nest: {
     title: 'NestJS',
     versionOf: '@nestjs/core',
-    lacks: { session: 'no sessions of sockets', logger: 'its logger writes to the console' },
+    lacks: { session: 'no sessions of sockets', guard: NO_GUARD, logger: 'its logger writes to the console' },
   },
-  midway: { title: 'Midway', versionOf: '@midwayjs/core', lacks: { session: 'no sessions of sockets' } },
+  midway: { title: 'Midway', versionOf: '@midwayjs/core', lacks: { session: 'no sessions of sockets', guard: NO_GUARD } },
   'socket-controllers': {
     title: 'socket-controllers',
     versionOf: 'socket-controllers',
-    lacks: { session: 'no sessions of sockets', logger: 'no logger' },
+    lacks: { session: 'no sessions of sockets', guard: NO_GUARD, logger: 'no logger' },
   },
 };
 

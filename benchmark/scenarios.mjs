@@ -4,6 +4,7 @@ import { PEERS } from './peers.mjs';
 const CONNECTIONS = 100;
 const BURST = 40;
 const BARE = { namespace: '/chain-0' };
+const GUARDED = { namespace: '/waiting' };
 
 /** The same egg before and after, so that what differs is this plugin. */
 const WORKERS = Number(process.env.BENCH_WORKERS ?? 4); // a test that it runs at all has fewer
@@ -67,12 +68,11 @@ export const SCENARIOS = {
     })),
     needs: 'session',
   },
-  idle: {
-    about: 'heap per idle connection, after a forced gc, 2,000 connections',
-    unit: 'kB',
-    alone: true,
-    rounds: 3,
-    measure: measureMemory,
+  idle: idles(2000),
+  'idle-guard': { ...idles(10_000, 'with connection middleware that waits for its end (raw has none)', GUARDED), needs: 'guard' },
+  'idle-browser': {
+    ...idles(10_000, 'the same with the headers and cookies of a browser', { ...GUARDED, isBrowser: true }),
+    needs: 'guard',
   },
   'growth-connections': {
     ...messages('echo, 100 in flight, from one connection to the next', { event: 'echo', atOnce: 100 }),
@@ -295,15 +295,23 @@ async function loggedIn({ peer, server }) {
   return { cookie: cookies.join('; ') };
 }
 
-async function measureMemory(row) {
-  const count = 2000;
-  await openClients(row, { count: 200 }); // so that all code is there
-  await closeClients(row);
-  const before = await row.server.ask('memory');
-  await openClients(row, { count });
-  const after = await row.server.ask('memory');
-  const each = name => (after[name] - before[name]) / count / 1000;
-  return { value: each('heapUsed'), extras: { 'RSS kB': each('rss') } };
+/** Memory of the server per connection, in a server of its own. */
+function idles(count, what, options) {
+  return {
+    about: `heap per idle connection, after a forced gc, ${count.toLocaleString('en')} connections${what === undefined ? '' : `, ${what}`}`,
+    unit: 'kB',
+    alone: true,
+    rounds: 3,
+    async measure(row) {
+      await openClients(row, { count: 200, ...options }); // so that all code is there
+      await closeClients(row);
+      const before = await row.server.ask('memory');
+      await openClients(row, { count, ...options });
+      const after = await row.server.ask('memory');
+      const each = name => (after[name] - before[name]) / count / 1000;
+      return { value: each('heapUsed'), extras: { 'RSS kB': each('rss') } };
+    },
+  };
 }
 
 let lastId = 0;

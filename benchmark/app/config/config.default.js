@@ -13,6 +13,7 @@ module.exports = ({ baseDir }) => ({
     namespace: {
       '/': { packetMiddleware: ['pass'] },
       '/guarded': { connectionMiddleware: ['guard'] },
+      '/waiting': { connectionMiddleware: ['pass'] },
       '/chain-0': {},
       '/chain-1': { packetMiddleware: ['pass'] },
       '/chain-5': { packetMiddleware: ['pass', 'pass', 'pass', 'pass', 'pass'] },

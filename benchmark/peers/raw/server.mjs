@@ -13,7 +13,7 @@ const io = new Server(server, {
   ...(plugin !== undefined && { wsEngine: require(`${plugin}/dist/handshake/corked-websocket.js`).CorkedWebSocketServer }),
 });
 
-for (const [namespace, middleware] of Object.entries({ '/': 0, '/guarded': 0, '/chain-0': 0, '/chain-1': 1, '/chain-5': 5 }))
+for (const [namespace, middleware] of Object.entries({ '/': 0, '/guarded': 0, '/waiting': 0, '/chain-0': 0, '/chain-1': 1, '/chain-5': 5 }))
   io.of(namespace).on('connection', socket => {
     for (let i = 0; i < middleware; i++) socket.use((packet, next) => next());
     socket.on('echo', (message, ack) => ack(message));
