@@ -3,8 +3,7 @@
  * a missing field would cause an uncaught error.
  */
 import { MessageType } from 'socket.io-adapter';
-
-const EVENT = 2; // https://github.com/socketio/socket.io-protocol#packet-types
+import { PacketType } from '../protocol';
 
 const RESERVED: ReadonlySet<unknown> = new Set([
   'connect',
@@ -64,7 +63,12 @@ export function isClusterResponse(value: unknown): boolean {
 
 /** Whether a value is a packet with an event for clients. Clients would close the connection for a reserved name. */
 export function isEvent(packet: unknown): boolean {
-  if (!isObject(packet) || packet['type'] !== EVENT || !isOptional(packet['nsp'], 'string') || !isOptional(packet['id'], 'number'))
+  if (
+    !isObject(packet) ||
+    packet['type'] !== PacketType.EVENT ||
+    !isOptional(packet['nsp'], 'string') ||
+    !isOptional(packet['id'], 'number')
+  )
     return false;
   const { data } = packet;
   return Array.isArray(data) && (typeof data[0] === 'number' || (typeof data[0] === 'string' && !RESERVED.has(data[0])));

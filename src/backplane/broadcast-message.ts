@@ -2,7 +2,8 @@
 import { isObject } from './backend-message';
 import { isCarried, isTextCarried, makeReadable } from './carried';
 import { InvalidMessage } from './inbox';
-import { type EncodedPacket, EVENT, type PacketCodec } from './packet-codec';
+import type { EncodedPacket, PacketCodec } from './packet-codec';
+import { PacketType } from '../protocol';
 
 /** Whom it is for, as it is written. */
 interface Target {
@@ -34,7 +35,10 @@ export function fieldsOf(
   isLater = false,
 ): BroadcastFields & { readonly encoded?: BroadcastFields } {
   const { nsp, frames } = packet;
-  const fields = (data: readonly unknown[], target = opts): BroadcastFields => ({ packet: { type: EVENT, nsp, data }, opts: target });
+  const fields = (data: readonly unknown[], target = opts): BroadcastFields => ({
+    packet: { type: PacketType.EVENT, nsp, data },
+    opts: target,
+  });
   if (!interop) return fields([ENCODED, ...frames]);
   const isChecked = isTextCarried(packet.json);
   if (!isLater && isCarried(packet.data, isChecked)) return fields(packet.data);

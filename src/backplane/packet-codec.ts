@@ -1,7 +1,7 @@
 /** Packets of Socket.IO as their clients get them: encoded once, for the clients of all servers. */
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
-import { withoutGuard } from '../decoder';
+import { type Packet, PacketType, withoutGuard } from '../protocol';
 import { toError } from '../errors';
 import { adapterInternals } from '../internals/adapters';
 import { isEvent, isListOf } from './backend-message';
@@ -13,13 +13,6 @@ import { checkAttachments, MAX_ATTACHMENTS, refusalOf } from './refused-event';
 /** What a packet is encoded into: text, and the bytes that follow it; or what a parser of the app makes of it. */
 export type Frame = string | Uint8Array;
 
-export interface Packet {
-  type: number;
-  nsp: string;
-  data?: unknown;
-  id?: number;
-}
-
 /** What an app emits: the name of an event, and its arguments. */
 export interface Event extends Packet {
   data: unknown[];
@@ -29,10 +22,6 @@ export interface Event extends Packet {
 interface Encoder {
   encode(packet: Packet): unknown[];
 }
-
-// Socket.IO's numbers: https://github.com/socketio/socket.io-protocol#packet-types
-export const EVENT = 2;
-const ACK = 3;
 
 /** Between packets and what clients get, as the server of a namespace has it. */
 export class PacketCodec {
@@ -77,7 +66,7 @@ export class PacketCodec {
   encodeAnswer(answer: unknown, isDecoded = false): readonly Frame[] {
     if (isDecoded && !this.isDefault) keepProtoKeys(answer);
     const data = answer === undefined ? [] : [answer];
-    return this.#encode({ type: ACK, nsp: this.#nsp.name, id: 0, data }, Number.POSITIVE_INFINITY);
+    return this.#encode({ type: PacketType.ACK, nsp: this.#nsp.name, id: 0, data }, Number.POSITIVE_INFINITY);
   }
 
   /** A packet that can be encoded again. */
@@ -117,7 +106,7 @@ export class PacketCodec {
   /** A value that somebody has written to a backend. @throws InvalidMessage where it cannot be decoded */
   readAnswer(frames: unknown): unknown {
     const { type, data } = this.#readPacket(frames);
-    if (type !== ACK || !Array.isArray(data)) throw new InvalidMessage();
+    if (type !== PacketType.ACK || !Array.isArray(data)) throw new InvalidMessage();
     return data[0] as unknown;
   }
 
@@ -155,7 +144,7 @@ export class PacketCodec {
 
 /** An event as clients get it. Its values are decoded only for those who want to see them: listeners to all that goes out. */
 export class EncodedPacket implements Event {
-  readonly type = EVENT;
+  readonly type = PacketType.EVENT;
   readonly #codec: PacketCodec;
   nsp: string;
   /** Given by Socket.IO where clients are to acknowledge: then the frames are none of this packet, which has to be encoded with it. */

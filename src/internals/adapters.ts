@@ -44,10 +44,8 @@ interface StreamsInternals {
   encode(message: object): { readonly data?: string };
 }
 
-type Packet = Parameters<Adapter['broadcast']>[0];
-
 interface AdapterInternals {
-  encoder: { encode(packet: Packet): unknown };
+  encoder: { encode(packet: object): unknown };
 }
 
 interface MongoInternals {

@@ -2,7 +2,7 @@
 import type { Logger } from '../egg';
 import { messageOf, oneLine } from '../errors';
 import { LogLimit } from '../log-limit';
-import { MAX_NESTING } from '../decoder';
+import { MAX_NESTING } from '../protocol';
 
 /** Writes one line of each kind a minute, and then the number of the others. */
 export class RefusalLog {

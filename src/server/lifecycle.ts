@@ -12,7 +12,7 @@ import { RunFolder } from '../cluster/run-folder';
 import { attachWhenFound } from '../cluster/single-process';
 import { ownWorkerId, type Topology, topologyOf } from '../cluster/topology';
 import type { Settings } from '../config/settings';
-import { guardDecoder } from '../decoder';
+import { guardDecoder } from '../protocol';
 import type { EggApplication } from '../egg';
 import { safeCors } from '../handshake/cors';
 import { Ids } from '../handshake/ids';

@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type RunningApp, startApp } from '../support/app';
 import { next } from '../support/client';
-import { FailedQuery, meaningOf, Publisher } from '../support/parts';
+import { Delivery, FailedQuery, meaningOf, Publisher } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
 
@@ -79,6 +79,22 @@ test('while PostgreSQL does not answer, messages wait up to 32 MB; the outage dr
 });
 
 type PublisherOptions = ConstructorParameters<typeof Publisher>[0];
+
+test('the listening connection is not idle while a channel is missing; only that of the pulses excuses that none arrives', async () => {
+  let heard = ['pulses'];
+  let pings = 0;
+  let nothing = 0;
+  const listener = { isComplete: false, hears: (channel: string) => heard.includes(channel), ping: async () => void pings++ };
+  const delivery = new Delivery(listener as unknown as DeliveryListener, 'pulses', () => nothing++); // what it needs of one
+  for (let pulse = 0; pulse < 3; pulse++) await delivery.onTaken();
+  assert.equal(nothing, 1);
+  heard = [];
+  pings = 0;
+  for (let pulse = 0; pulse < 10; pulse++) await delivery.onTaken();
+  assert.deepEqual([nothing, pings], [1, 2]);
+});
+
+type DeliveryListener = ConstructorParameters<typeof Delivery>[0];
 
 test('after outages there is one listening connection', async t => {
   watchForCrashes(t);

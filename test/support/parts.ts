@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type * as adapter from '../../dist/backplane/adapter';
 import type * as inbox from '../../dist/backplane/inbox';
+import type * as delivery from '../../dist/backplane/postgres/delivery';
 import type * as publisher from '../../dist/backplane/postgres/publisher';
 import type * as refused from '../../dist/backplane/postgres/refused';
 import type * as config from '../../dist/config/settings';
@@ -36,6 +37,7 @@ export type Hub = hub.Hub;
 export type HubBackplane = hubBackplane.HubBackplane;
 export type Handlers = inFlight.Handlers;
 
+export const { Delivery } = require(join(DIST, 'backplane/postgres/delivery')) as typeof delivery;
 export const { Publisher } = require(join(DIST, 'backplane/postgres/publisher')) as typeof publisher;
 export const { FailedQuery, meaningOf } = require(join(DIST, 'backplane/postgres/refused')) as typeof refused;
 export const { createAdapterFactory, createBackplane } = require(join(DIST, 'backplane/adapter')) as typeof adapter;

@@ -8,14 +8,19 @@ const IDLE_PULSES = 5;
 
 export class Delivery {
   readonly #listener: Listener;
+  readonly #channel: string;
   readonly #onNothing: () => void;
   /** Pulses in a row that have not arrived. */
   #missed = 0;
   #idle = 0;
 
-  /** @param onNothing called when nothing is delivered over a connection that answers */
-  constructor(listener: Listener, onNothing: () => void) {
+  /**
+   * @param channel the channel of pulses
+   * @param onNothing called when nothing is delivered over a connection that answers
+   */
+  constructor(listener: Listener, channel: string, onNothing: () => void) {
     this.#listener = listener;
+    this.#channel = channel;
     this.#onNothing = onNothing;
   }
 
@@ -26,11 +31,8 @@ export class Delivery {
 
   /** To be called when PostgreSQL has taken a pulse. */
   async onTaken(): Promise<void> {
-    if (!this.#listener.isComplete) {
-      this.#missed = 0;
-      return;
-    }
-    this.#missed++;
+    if (this.#listener.hears(this.#channel)) this.#missed++;
+    else this.#missed = 0;
     this.#idle++;
     const isMissing = this.#missed >= MISSED;
     if (!isMissing && this.#idle < IDLE_PULSES) return;

@@ -57,6 +57,11 @@ export class Listener {
     return this.#isLockedOut;
   }
 
+  /** Whether the LISTEN to a channel stands. */
+  hears(channel: string): boolean {
+    return this.#client !== undefined && !this.#missing.has(channel);
+  }
+
   /** Whether PostgreSQL has refused to LISTEN to a channel, and still does. */
   isRefused(channel: string): boolean {
     return this.#refused.has(channel);

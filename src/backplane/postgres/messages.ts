@@ -48,15 +48,19 @@ export function headerOf({ uid, type }: Message, attachmentId: string): string {
  * @throws InvalidMessage where no adapter can have sent it
  */
 export function parse(payload: string): Message | Header {
-  let value: unknown;
-  try {
-    value = JSON.parse(payload);
-  } catch {
-    throw new InvalidMessage();
-  }
-  if (!isObject(value)) throw new InvalidMessage();
+  const value = decodeObject(JSON.parse, payload);
   const { attachmentId } = value;
   if (attachmentId !== undefined && !isRowId(attachmentId)) throw new InvalidMessage();
+  return value;
+}
+
+/** @throws InvalidMessage where it cannot be decoded, or is not an object */
+export function decodeObject<Encoded>(decode: (encoded: Encoded) => unknown, encoded: Encoded): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = decode(encoded);
+  } catch {} // as if it were nothing
+  if (!isObject(value)) throw new InvalidMessage();
   return value;
 }
 

@@ -78,7 +78,7 @@ export class PostgresBackplane extends DatabaseBackplane {
         this.pulse();
       },
     });
-    this.#delivery = new Delivery(this.#listener, () => this.#onNothingDelivered());
+    this.#delivery = new Delivery(this.#listener, this.#pulseChannel, () => this.#onNothingDelivered());
     this.#listener.listen(this.#pulseChannel);
     this.createAdapter = nsp => this.#createAdapter(nsp, others);
     void this.#listener.start();

@@ -1,7 +1,6 @@
 /** What this server hears: in order, since a large message is fetched from the table, and what comes after it has to wait. */
-import { isObject } from '../backend-message';
 import { type Inbox, InvalidMessage } from '../inbox';
-import { isHeader, type Message, parse } from './messages';
+import { decodeObject, isHeader, type Message, parse } from './messages';
 import type { MessagePack } from './pg';
 import type { Queries } from './queries';
 import { FailedQuery } from './refused';
@@ -59,13 +58,6 @@ export class Reader {
     const { queries, messagePack } = this.#options;
     const bytes = await queries.select(id);
     if (!bytes) throw new Error(`row ${id} of the table, with a message, is gone`);
-    let message: unknown;
-    try {
-      message = messagePack.decode(bytes);
-    } catch {
-      throw new InvalidMessage();
-    }
-    if (!isObject(message)) throw new InvalidMessage();
-    return message;
+    return decodeObject(messagePack.decode, bytes);
   }
 }

@@ -38,13 +38,18 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
   if (name === 'redis-sharded') return createShardedAdapter(publisher, subscriber, { channelPrefix: prefix, ...options });
   const all = { streamName: redis.key ?? 'socket.io', channelPrefix: prefix, blockTimeInMs: BLOCK_TIME, ...options };
   const create = installed(streams).createAdapter(publisher, all);
+  /** The latest one, which serves for the entries of all namespaces. */
+  let adapter: ClusterAdapter | undefined;
   const xrange = publisher.xrange.bind(publisher);
+  Object.assign(publisher, {
+    async xrange(...range: Parameters<typeof xrange>) {
+      const entries = await xrange(...range);
+      return adapter ? readableEntries(entries, adapter, backplane) : entries;
+    },
+  });
   return nsp => {
-    const adapter = create(nsp);
+    adapter = create(nsp);
     useEncodedEntries(adapter, nsp, backplane);
-    Object.assign(publisher, {
-      xrange: async (...range: Parameters<typeof xrange>) => readableEntries(await xrange(...range), adapter, backplane),
-    });
     return adapter;
   };
 }

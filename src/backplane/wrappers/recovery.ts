@@ -6,8 +6,9 @@
 import { type Namespace, Socket } from 'socket.io';
 import { Adapter, type BroadcastOptions, type ClusterAdapter, type ClusterMessage, MessageType, type Session } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
+import { PacketType } from '../../protocol';
 import { type Gone, RecoveringAdapter } from '../recovering-adapter';
-import { EncodedPacket, EVENT, type Event } from '../packet-codec';
+import { EncodedPacket, type Event } from '../packet-codec';
 import { type Deliver, goneOf, leaveRooms, ReturningClients } from './returning-clients';
 import { type RecoveryInternals, recoveryInternals } from '../../internals/adapters';
 import { namespaceInternals, socketInternals } from '../../internals/socket-io';
@@ -118,7 +119,7 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInter
   nsp.on('connect', socket => {
     const { session, held } = clients.take(socket);
     if (adapter instanceof RecoveringAdapter) adapter.admit(socket.id, held.length);
-    for (const data of session?.missedPackets ?? []) socketInternals(socket).packet({ type: EVENT, data });
+    for (const data of session?.missedPackets ?? []) socketInternals(socket).packet({ type: PacketType.EVENT, data });
     for (const deliver of held) deliver(socket);
   });
 }

@@ -1,20 +1,24 @@
-/** A decoder for packets of clients that is stricter than Socket.IO's own. */
+/** Packets of Socket.IO, and a decoder for those of clients that is stricter than its own. */
 import type { Server } from 'socket.io';
 
 type Parser = Server['_parser'];
-type DecodedPacket = { readonly type: number; readonly nsp: string; readonly data?: unknown };
-type Listener = (packet: DecodedPacket) => void;
+type Listener = (packet: Packet) => void;
+
+/** A packet of Socket.IO: https://socket.io/docs/v4/socket-io-protocol/ */
+export interface Packet {
+  type: number;
+  nsp: string;
+  data?: unknown;
+  id?: number;
+}
+
+export const PacketType = { CONNECT: 0, DISCONNECT: 1, EVENT: 2, ACK: 3, CONNECT_ERROR: 4 } as const;
 
 /**
  * The most levels, counting the packet's own array. The data of a client may be encoded again, for other servers or clients, and encoders throw
  * an uncaught error at some depth: MessagePack in the official adapters at 94 to 96.
  */
 export const MAX_NESTING = 64;
-
-/** Types of packets: https://socket.io/docs/v4/socket-io-protocol/ */
-const CONNECT = 0;
-const DISCONNECT = 1;
-const CONNECT_ERROR = 4;
 
 const officialParsers = new WeakMap<Parser, Parser>();
 
@@ -32,16 +36,17 @@ export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
   const guard = (listener: Listener): Listener => {
     let hasLeft = false;
     const onPacket: Listener & { fn?: Listener } = decoded => {
-      const packet = decoded.type === CONNECT && decoded.data === null ? { ...decoded, data: undefined } : decoded;
-      if (packet.type === CONNECT && packet.data !== undefined && typeof packet.data !== 'object') throw new Error('auth is not an object');
+      const packet = decoded.type === PacketType.CONNECT && decoded.data === null ? { ...decoded, data: undefined } : decoded;
+      if (packet.type === PacketType.CONNECT && packet.data !== undefined && typeof packet.data !== 'object')
+        throw new Error('auth is not an object');
       if (isNestedDeeper(packet.data, MAX_NESTING)) {
         onRefusal();
         throw new Error('the packet is nested too deeply');
       }
-      if (packet.type === DISCONNECT) {
+      if (packet.type === PacketType.DISCONNECT) {
         hasLeft = true;
         process.nextTick(() => (hasLeft = false));
-      } else if (hasLeft && packet.type === CONNECT) {
+      } else if (hasLeft && packet.type === PacketType.CONNECT) {
         process.nextTick(handOver, listener, packet);
         return;
       }
@@ -69,11 +74,11 @@ export function withoutGuard(parser: Parser): Parser {
 }
 
 /** Passes a delayed packet on. An error of Socket.IO, which nothing would catch here, closes the connection. */
-function handOver(listener: Listener, packet: DecodedPacket): void {
+function handOver(listener: Listener, packet: Packet): void {
   try {
     listener(packet);
   } catch {
-    listener({ type: CONNECT_ERROR, nsp: '/' }); // invalid from a client: Socket.IO closes the connection
+    listener({ type: PacketType.CONNECT_ERROR, nsp: '/' }); // invalid from a client: Socket.IO closes the connection
   }
 }
 
