@@ -204,16 +204,22 @@ test('app.io.controllers and app.io.middlewares are the old names of app.io.cont
   );
 });
 
-test('a controller file or folder that is not there is undefined, and a warning names those that are, once', async t => {
+test('a controller file or folder that is not there is undefined, so that a route to it fails, and a warning names those that are, once', async t => {
   const { app, logs } = await startApp(t, {
     'app/io/controller/chat.js': `exports.say = async () => {};`,
     'app/io/controller/admin/time.js': `exports.now = exports.later = async () => {};`,
     'app/router.js': `module.exports = app => {
       const { chat, chta = 'none' } = app.io.controller;
       app.read = [typeof chat.say, chta, app.io.controller.chta, app.io.controller.admin.tiem];
+      try {
+        app.io.route('say', app.io.controller.chta.say);
+      } catch (error) {
+        app.thrown = error;
+      }
     };`,
   });
   assert.deepEqual(Reflect.get(app, 'read'), ['function', 'none', undefined, undefined]);
+  assert.match(String(Reflect.get(app, 'thrown')), /^TypeError: .* undefined .*'say'/); // the warning says what was undefined
   assert.deepEqual(
     logs.filter(line => line.includes('IO_CONTROLLER_UNKNOWN')).map(line => /app\.io\..*(?= \()/.exec(line)?.[0]),
     [

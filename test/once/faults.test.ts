@@ -146,7 +146,7 @@ for (const name of ['redis', 'redis-sharded', 'redis-streams', 'postgres']) {
     await carrier.start();
     const proxy = await startProxy(t, carrier.port);
     const one = await start(t, carrier.io);
-    const other = await start(t, carrier.ioThrough(Number(new URL(proxy.url).port)));
+    const other = await start(t, carrier.ioThrough(proxy.port));
     for (const { url } of [one, other]) (await connect(t, url)).on('question', (answer: (text: string) => void) => answer('here'));
     await everybodyAnswers(one, 2);
     proxy.cut();

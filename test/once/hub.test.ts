@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { deserialize, serialize } from 'node:v8';
 import { Adapter } from 'socket.io-adapter';
-import { allHeard, allKnown, conformance, enter } from '../support/adapters';
+import { allHeard, allKnown, conformance, enter, forgetsQuestion } from '../support/adapters';
 import { ROOT } from '../support/app';
 import { next } from '../support/client';
 import { Forked } from '../support/forked';
@@ -190,13 +190,7 @@ test('a client that does not acknowledge leaves nothing behind at the other work
   await startHub(t, path);
   const [one, other] = await startTwo(t, path);
   const bob = await enter(t, other);
-  const asked = next(bob.client, 'ask');
-  const failed = assert.rejects(one.io.timeout(200).emitWithAck('ask'), /timed out/);
-  await asked;
-  const acks = Reflect.get(bob.socket, 'acks') as Map<unknown, unknown>; // private
-  assert.equal(acks.size, 1);
-  await failed;
-  while (acks.size > 0) await nextTurn();
+  await forgetsQuestion(one, bob);
 });
 
 // Workers that go or hang

@@ -1,7 +1,7 @@
 /** Servers of this plugin and others on the same backend: plain ones of Socket.IO with the official adapters, and those of 5.0.0. */
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { after, test, type TestContext } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createAdapter as createPostgresAdapter } from '@socket.io/postgres-adapter';
 import { createAdapter as createRedisAdapter, createShardedAdapter } from '@socket.io/redis-adapter';
@@ -12,6 +12,7 @@ import { type AdapterServer, allHeard, allKnown, enter, startServer } from '../s
 import { next } from '../support/client';
 import { partsOfFormerVersion } from '../support/former-version';
 import { join, type Joined } from '../support/joined';
+import { lifetimeOfFile } from '../support/lifetime';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
@@ -32,13 +33,9 @@ interface Backend {
   plain(): Plain;
 }
 
-const cleanups: (() => unknown)[] = [];
-after(async () => {
-  for (const cleanup of cleanups) await cleanup();
-});
-const ofFile = { after: (cleanup?: unknown): void => void cleanups.push(cleanup as () => unknown) }; // it takes no arguments
+const file = lifetimeOfFile();
 
-const port = startRedis(ofFile).then(redis => redis.port);
+const port = startRedis(file).then(redis => redis.port);
 
 function redis(adapter: string, plainAdapter: (pub: Redis, sub: Redis) => Plain['adapter']): () => Promise<Backend> {
   return async () => {
@@ -58,7 +55,7 @@ const BACKENDS: Record<string, () => Promise<Backend>> = {
   'redis-sharded': redis('redis-sharded', (pub, sub) => createShardedAdapter(pub, sub)),
   'redis-streams': redis('redis-streams', pub => createStreamsAdapter(pub, { blockTimeInMs: 100 })),
   postgres: async () => {
-    const server = await newPostgres(ofFile);
+    const server = await newPostgres(file);
     await server.start();
     return {
       io: { adapter: { name: 'postgres', connection: server.url } },

@@ -1,12 +1,12 @@
 /** PostgreSQL as operators run it: what it refuses, is not allowed to do, or does not deliver. */
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { after, before, test, type TestContext } from 'node:test';
+import { before, test, type TestContext } from 'node:test';
 import { createAdapter } from '@socket.io/postgres-adapter';
 import { Server } from 'socket.io';
 import { type RunningApp, startApp } from '../support/app';
 import { connect, next } from '../support/client';
-import type { Lifetime } from '../support/cluster';
+import { lifetimeOfFile } from '../support/lifetime';
 import { newPostgres, type PostgresServer } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
 
@@ -25,19 +25,14 @@ interface Client {
 
 let postgres: PostgresServer;
 let admin: Client;
-const cleanups: (() => unknown)[] = [];
+const file = lifetimeOfFile();
 
 before(async () => {
-  const file = { after: cleanup => void cleanups.push(cleanup as () => unknown) } as Lifetime; // the cleanups of support take no arguments
   postgres = await newPostgres(file);
   await postgres.start();
   admin = new Client(postgres.url);
   await admin.connect();
-});
-
-after(async () => {
-  await admin.end();
-  for (const cleanup of cleanups) await cleanup();
+  file.after(() => admin.end());
 });
 
 const BACK = /^INFO .*PostgreSQL at .* is back/;

@@ -6,15 +6,17 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { spawn } from 'node:child_process';
 import { connect as connectTo } from 'node:net';
-import { after, test, type TestContext } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { allKnown, enter } from '../support/adapters';
 import { next } from '../support/client';
 import { join, type Joined } from '../support/joined';
+import { lifetimeOfFile } from '../support/lifetime';
 import { freePort } from '../support/port';
-import { startRedis } from '../support/redis';
+import { startProxy } from '../support/proxy';
+import { connectionOf, startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
 
 const DOWN = /^ERROR .*IO_REDIS_DOWN/;
@@ -29,10 +31,7 @@ const COMMANDS = {
   'redis-sharded': { publish: 'spublish', subscribe: 'ssubscribe', all: ['spublish', 'ssubscribe', 'pubsub'] },
 } as const;
 
-const cleanups: (() => unknown)[] = [];
-after(async () => {
-  for (const cleanup of cleanups.toReversed()) await cleanup();
-});
+const file = lifetimeOfFile();
 
 interface Server {
   readonly port: number;
@@ -40,9 +39,9 @@ interface Server {
 }
 
 async function start(args: readonly string[] = []): Promise<Server> {
-  const { port } = await startRedis({ after: cleanup => void cleanups.push(cleanup as () => unknown) }, { args }); // it takes no arguments
+  const { port } = await startRedis(file, { args });
   const admin = new Redis({ port });
-  cleanups.push(() => admin.disconnect());
+  file.after(() => admin.disconnect());
   return { port, admin };
 }
 
@@ -205,6 +204,23 @@ test('redis: the right to PSUBSCRIBE is missing', async t => {
   await reachEachOther(t, [one, other]);
 });
 
+test('redis: a subscriber that hears nothing more is replaced, also while PSUBSCRIBE is refused', async t => {
+  watchForCrashes(t);
+  const { port, admin } = await redis;
+  const { may, login } = await createUser(await redis);
+  await may('-psubscribe');
+  const proxy = await startProxy(t, port);
+  const one = await joined(t, 'redis', { ...login, port: proxy.port });
+  await one.logs.logged(REFUSED);
+  const dropped = await connectionOf(admin, 'psubscribe', proxy);
+  proxy.drop(dropped);
+  await one.logs.logged(DOWN);
+  await admin.client('KILL', 'ADDR', `127.0.0.1:${dropped}`); // Redis counts it as a server until then
+  await may('+psubscribe');
+  await one.logs.logged(BACK);
+  await reachEachOther(t, [one, await joined(t, 'redis', { port })]);
+});
+
 test('redis-sharded: a room that is left while SSUBSCRIBE is refused is not subscribed to afterwards', async t => {
   watchForCrashes(t);
   const { admin } = await redis;
@@ -212,6 +228,8 @@ test('redis-sharded: a room that is left while SSUBSCRIBE is refused is not subs
   const one = await joined(t, 'redis-sharded', { ...login, key: 'left' });
   const { socket } = await enter(t, one);
   await may('-ssubscribe');
+  void socket.join('brief');
+  void socket.leave('brief'); // before Redis has answered
   await socket.join(['left', 'kept']);
   await one.logs.logged(REFUSED);
   await socket.leave('left');
@@ -219,7 +237,7 @@ test('redis-sharded: a room that is left while SSUBSCRIBE is refused is not subs
   await one.logs.logged(/allows SSUBSCRIBE again/);
   const channels = (await admin.call('PUBSUB', 'SHARDCHANNELS', 'left#/#*')) as string[];
   assert.ok(channels.includes('left#/#kept#'));
-  assert.ok(!channels.includes('left#/#left#'));
+  for (const room of ['brief', 'left']) assert.ok(!channels.includes(`left#/#${room}#`), room);
 });
 
 test('commands that are renamed', async t => {

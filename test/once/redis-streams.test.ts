@@ -1,31 +1,25 @@
 /** redis-streams on a Redis as it is found: idle cuts, dropped connections, an emptied server, refused commands. The tests share one Redis. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join as joinPath } from 'node:path';
-import { after, test, type TestContext } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { enter, type Person } from '../support/adapters';
 import { connect, next } from '../support/client';
 import { join as joinBy, type Joined } from '../support/joined';
-import { type Proxy, startProxy } from '../support/proxy';
-import { startRedis } from '../support/redis';
+import { lifetimeOfFile } from '../support/lifetime';
+import { startProxy } from '../support/proxy';
+import { connectionOf, startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
 
 const DOWN = /^ERROR .*IO_REDIS_DOWN/;
 const BACK = /^INFO .*is back/;
 
-const cleanups: (() => unknown)[] = [];
-after(async () => {
-  for (const cleanup of cleanups) await cleanup();
-});
+const file = lifetimeOfFile();
 
 /** The Redis of this file, and a connection to it beside those of the servers. */
 const redis = (async (): Promise<{ port: number; admin: Redis }> => {
-  const { port } = await startRedis({ after: cleanup => void cleanups.push(cleanup as () => unknown) }); // it takes no arguments
+  const { port } = await startRedis(file);
   const admin = new Redis({ port });
-  cleanups.unshift(() => admin.disconnect());
+  file.after(() => admin.disconnect());
   return { port, admin };
 })();
 
@@ -35,7 +29,7 @@ test('neither a Redis nor a proxy that closes idle connections finds one', async
   await admin.config('SET', 'timeout', '1');
   t.after(() => admin.config('SET', 'timeout', '0'));
   const proxy = await startProxy(t, port, { idleTimeout: 2000 });
-  const { logs } = await join(t, portOf(proxy.url));
+  const { logs } = await join(t, proxy.port);
   await pulses(admin, 15); // for 3 s
   assert.deepEqual(logs.lines, []);
 });
@@ -45,7 +39,7 @@ for (const command of ['publish', 'subscribe', 'xread']) {
     watchForCrashes(t);
     const { port, admin } = await redis;
     const proxy = await startProxy(t, port);
-    const [one, other] = [await join(t, port), await join(t, portOf(proxy.url))];
+    const [one, other] = [await join(t, port), await join(t, proxy.port)];
     const bob = await enter(t, other);
     const dropped = await connectionOf(admin, command, proxy);
     proxy.drop(dropped);
@@ -64,7 +58,7 @@ test('a connection that ends late, when the others have been made again, is no s
   watchForCrashes(t);
   const { port, admin } = await redis;
   const proxy = await startProxy(t, port);
-  const { logs } = await join(t, portOf(proxy.url));
+  const { logs } = await join(t, proxy.port);
   proxy.drop(await connectionOf(admin, 'xread', proxy)); // which ends only when its client destroys it
   await admin.client('PAUSE', 60_000, 'WRITE'); // no pulse comes back
   await logs.logged(DOWN);
@@ -210,9 +204,7 @@ for (const command of ['publish', 'pubsub']) {
 
 test('a node of a Cluster that has no slots answers pulses, and the log says what it does not do', async t => {
   watchForCrashes(t);
-  const folder = await mkdtemp(joinPath(tmpdir(), 'node-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  const { port } = await startRedis(t, { args: ['--cluster-enabled', 'yes', '--cluster-config-file', joinPath(folder, 'nodes.conf')] });
+  const { port } = await startRedis(t, { args: ['--cluster-enabled', 'yes'] });
   const { io, logs } = await join(t, port);
   io.emit('lost');
   assert.match(await logs.logged(/refuses XADD/), /IO_REDIS_REFUSED: .*see CLUSTER INFO.*xadd test-\d+: CLUSTERDOWN/s);
@@ -382,22 +374,6 @@ async function says({ io }: Pick<Joined, 'io'>, { client }: Pick<Person, 'client
 function fieldsOf(...data: unknown[]): string[] {
   const opts = { rooms: [], except: [], flags: {} };
   return ['uid', 'emitter', 'nsp', '/', 'type', '3', 'data', JSON.stringify({ packet: { type: 2, data, nsp: '/' }, opts })];
-}
-
-function portOf(url: string): number {
-  return Number(new URL(url).port);
-}
-
-/** The port of the connection through a proxy whose latest command is this one. */
-async function connectionOf(admin: Redis, command: string, proxy: Proxy): Promise<number> {
-  for (;;) {
-    const list = (await admin.client('LIST')) as string; // declared as unknown
-    const all = [...list.matchAll(/ addr=[\d.]+:(\d+) .* cmd=(\S+) /g)].map(([, port, cmd]) => ({ port: Number(port), cmd }));
-    const [found, ...more] = all.filter(({ port, cmd }) => cmd === command && proxy.ports().includes(port));
-    assert.equal(more.length, 0);
-    if (found) return found.port;
-    await nextTurn();
-  }
 }
 
 /** Waits for so many pulses of a server, five a second. */

@@ -5,13 +5,10 @@ import { type AddressInfo, createConnection, createServer, type Socket } from 'n
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
-import type { ServerOptions } from 'socket.io';
-import { type AdapterServer, allKnown, enter, startServer } from '../support/adapters';
-import { ROOT, type RunningApp, startApp } from '../support/app';
+import { type AdapterServer, allKnown, enter, forgetsQuestion } from '../support/adapters';
+import { type RunningApp, startApp } from '../support/app';
 import { type Client, connect, next } from '../support/client';
-import { join as joinServers } from '../support/joined';
-import { Logs } from '../support/logs';
-import { createAdapterFactory, createBackplane, Deprecations, readConfig } from '../support/parts';
+import { join } from '../support/joined';
 import { startRedis, startRedisCluster, startSentinels, startTlsRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
 
@@ -77,10 +74,11 @@ test('redis-streams: the boot waits until the stream is read, so that what anoth
   watchForCrashes(t);
   const { port } = await startRedis(t);
   const network = await holdBack(t, port, 'xrevrange'); // with which reading begins
-  const [one, other] = [await join(t, port), await join(t, network.port)];
+  const streams = (port: number): Parameters<typeof join>[1] => ({ adapter: 'redis-streams', redis: { port } });
+  const [one, other] = [await join(t, streams(port)), await join(t, streams(network.port))];
   const bob = await enter(t, other);
-  await one.backplane.ready();
-  const ready = other.backplane.ready().then(() => one.io.emit('first'));
+  await one.ready();
+  const ready = other.ready().then(() => one.io.emit('first'));
   await pulsesOf(t, port, 2); // all else works by now
   network.release();
   await ready;
@@ -94,17 +92,11 @@ for (const adapter of ['redis', 'redis-sharded', 'redis-streams']) {
   test(`${adapter}: a client that does not acknowledge leaves nothing behind at the other server, and a question that is over is not asked again`, async t => {
     watchForCrashes(t);
     const { port } = await startRedis(t);
-    const [one, other] = [await joinServers(t, { adapter, redis: { port } }), await joinServers(t, { adapter, redis: { port } })];
+    const [one, other] = [await join(t, { adapter, redis: { port } }), await join(t, { adapter, redis: { port } })];
     await Promise.all([one.ready(), other.ready()]);
     const [alice, bob] = [await enter(t, one), await enter(t, other)];
     await allKnown([one, other]);
-    const asked = next(bob.client, 'ask');
-    const failed = assert.rejects(one.io.timeout(200).emitWithAck('ask'), /timed out/);
-    await asked;
-    const acks = Reflect.get(bob.socket, 'acks') as Map<unknown, unknown>; // private
-    assert.equal(acks.size, 1);
-    await failed;
-    while (acks.size > 0) await nextTurn();
+    await forgetsQuestion(one, bob);
 
     const admin = new Redis({ port });
     t.after(() => admin.disconnect());
@@ -155,19 +147,6 @@ async function reachesAtLast({ io }: Pick<AdapterServer, 'io'>, client: Client):
   const again = setInterval(() => io.emit(event), 20);
   await next(client, event);
   clearInterval(again);
-}
-
-type Joined = AdapterServer & { readonly backplane: NonNullable<ReturnType<typeof createBackplane>> };
-
-/** A server with redis-streams that has not booted yet. */
-async function join(t: TestContext, port: number): Promise<Joined> {
-  const logs = new Logs();
-  const settings = readConfig({ io: { adapter: 'redis-streams', redis: { port } } }, 1, () => {}).adapter;
-  const backplane = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
-  if (!backplane) throw new Error('no adapter is asked for');
-  const create = createAdapterFactory({ init: {}, adapter: settings }, { backplane, deprecations: new Deprecations(logs) });
-  const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
-  return { ...(await startServer(t, { adapter }, () => void backplane.close())), backplane };
 }
 
 /** A network to a Redis that holds back one command, and what its connection sends after it. */

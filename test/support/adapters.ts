@@ -71,6 +71,21 @@ export async function enter(t: TestContext, { io, url }: AdapterServer, name = '
   return { client, socket, id: socket.id, heard };
 }
 
+/** A client is asked, does not acknowledge in time, and its server does not wait for it any more. */
+export async function forgetsQuestion({ io }: AdapterServer, { client, socket }: Person): Promise<void> {
+  const asked = next(client, 'ask');
+  const failed = assert.rejects(io.timeout(200).emitWithAck('ask'), /timed out/);
+  await asked;
+  assert.equal(waitingFor(socket), 1);
+  await failed;
+  while (waitingFor(socket) > 0) await nextTurn();
+}
+
+/** How many acknowledgements of a client a server waits for. */
+function waitingFor(socket: Socket): number {
+  return (Reflect.get(socket, 'acks') as Map<number, unknown>).size; // private
+}
+
 /** All that each has heard of a sender, when all that the sender has sent has arrived. */
 export async function allHeard(sender: Namespace, people: readonly Person[]): Promise<unknown[][][]> {
   const ends = people.map(({ client }) => next(client, 'end'));
@@ -682,7 +697,7 @@ holds('disconnectSockets() ends namespaces, or whole connections', async ({ serv
 
 holdsWithOthers('acknowledgements that clients do not give are forgotten after the time-out, on every server', async ({ nsp, enter }) => {
   const people = [await enter(0), await enter(1)];
-  const waiting = (): number[] => people.map(({ socket }) => (Reflect.get(socket, 'acks') as Map<number, unknown>).size); // private
+  const waiting = (): number[] => people.map(({ socket }) => waitingFor(socket));
   const asked = Promise.all(people.map(async ({ client }) => next(client, 'ask')));
   const answers = nsp(0).timeout(500).emitWithAck('ask');
   answers.catch(() => {}); // nobody answers

@@ -7,8 +7,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { after, type TestContext } from 'node:test';
 import { type Files, hostFolder, removeApp, writeApp } from './app';
+import { type Lifetime, lifetimeOfFile } from './lifetime';
 import { freePort } from './port';
 
 /**
@@ -45,9 +45,6 @@ export interface Cluster {
   /** What the agent has logged. */
   agentLog(): Promise<string>;
 }
-
-/** Takes the cleanups of a test, or of a file, that run at its end. */
-export type Lifetime = Pick<TestContext, 'after'>;
 
 export async function startCluster(t: Lifetime, files: Files, { baseDir: former, rundir, ...options }: ClusterOptions): Promise<Cluster> {
   const port = await freePort();
@@ -113,23 +110,17 @@ export async function startCluster(t: Lifetime, files: Files, { baseDir: former,
  * Call this outside of the tests, and what it returns in each of them.
  */
 export function shareCluster(files: Files, optionsFor: (file: Lifetime) => Promise<ClusterOptions>): () => Promise<Cluster> {
-  const cleanups: (() => unknown)[] = [];
-  let starting: Promise<Cluster> | undefined;
-  const file = { after: cleanup => void cleanups.push(cleanup as () => unknown) } as Lifetime; // the cleanups of support take no arguments
-  after(async () => {
-    if (!starting) return;
-    try {
-      const cluster = await starting;
+  const file = lifetimeOfFile();
+  const start = async (): Promise<Cluster> => {
+    const cluster = await startCluster(file, files, await optionsFor(file));
+    file.after(async () => {
       assert.equal(await cluster.terminate(), 0);
       assert.deepEqual(runFoldersOf(cluster.baseDir), []);
-    } catch (error) {
-      process.exitCode = 1; // Node 22 and 24 report that a hook of a file has failed, and exit with 0
-      throw error;
-    } finally {
-      for (const cleanup of cleanups) await cleanup();
-    }
-  });
-  return () => (starting ??= optionsFor(file).then(async options => startCluster(file, files, options)));
+    });
+    return cluster;
+  };
+  let starting: Promise<Cluster> | undefined;
+  return () => (starting ??= start());
 }
 
 /** The `config/config.prod.js` of an app that is started in processes of its own. */

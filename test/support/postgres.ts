@@ -1,13 +1,14 @@
 /** A real PostgreSQL on a free port of its own, which ends with the test and leaves nothing. */
-import { execFile, execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Lifetime } from './cluster';
+import type { Lifetime } from './lifetime';
 import { freePort } from './port';
+import { endProgram, prints } from './program';
 
 export interface PostgresServer {
   readonly url: string;
@@ -76,12 +77,7 @@ async function serverOf(t: Lifetime, folder: string, user: User): Promise<Postgr
     signal('SIGKILL');
     await exit;
   };
-  const stop = async (): Promise<void> => {
-    if (!server) return;
-    const exit = once(server, 'exit');
-    server.kill('SIGINT'); // https://www.postgresql.org/docs/current/server-shutdown.html
-    await exit;
-  };
+  const stop = async (): Promise<void> => endProgram(server, 'SIGINT'); // https://www.postgresql.org/docs/current/server-shutdown.html
   t.after(async () => {
     await kill();
     await rm(folder, { recursive: true, force: true });
@@ -102,17 +98,8 @@ async function serverOf(t: Lifetime, folder: string, user: User): Promise<Postgr
     startPgBouncer: async mode => startPgBouncer(t, port, mode),
     async start() {
       await rm(join(data, 'postmaster.pid'), { force: true }); // of one that was killed
-      const started = spawn(join(bin, 'postgres'), args, { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
-      server = started;
-      let output = '';
-      await new Promise<void>((resolve, reject) => {
-        started.once('error', reject);
-        started.once('exit', () => reject(new Error(`postgres ended: ${output}`)));
-        started.stderr.on('data', (chunk: Buffer) => {
-          output = (output + chunk.toString()).slice(-10_000);
-          if (/ready to accept (?:read-only )?connections/.test(output)) resolve();
-        });
-      });
+      server = spawn(join(bin, 'postgres'), args, { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+      await prints(server, /ready to accept (?:read-only )?connections/);
     },
   };
 }
@@ -122,32 +109,14 @@ async function startPgBouncer(t: Lifetime, upstream: number, first: 'session' | 
   const port = await freePort();
   const config = join(folder, 'pgbouncer.ini');
   let bouncer: ChildProcess | undefined;
-  const stop = async (): Promise<void> => {
-    if (!bouncer) return;
-    const exit = once(bouncer, 'exit');
-    bouncer.kill('SIGKILL');
-    await exit;
-  };
+  const stop = async (): Promise<void> => endProgram(bouncer);
   const restart = async (mode: string): Promise<void> => {
     await stop();
     const lines = ['[databases]', `postgres = host=127.0.0.1 port=${upstream} user=test`, '[pgbouncer]', 'listen_addr = 127.0.0.1'];
     await writeFile(config, [...lines, `listen_port = ${port}`, 'unix_socket_dir =', 'auth_type = any', `pool_mode = ${mode}`].join('\n'));
-    const started = spawn('pgbouncer', [config], {
-      ...user,
-      cwd: folder,
-      env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    bouncer = started;
-    let output = '';
-    await new Promise<void>((resolve, reject) => {
-      started.once('error', reject);
-      started.once('exit', () => reject(new Error(`pgbouncer ended: ${output}`)));
-      started.stderr.on('data', (chunk: Buffer) => {
-        output = (output + chunk.toString()).slice(-10_000);
-        if (output.includes('process up')) resolve();
-      });
-    });
+    const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` };
+    bouncer = spawn('pgbouncer', [config], { ...user, cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
+    await prints(bouncer, /process up/);
   };
   t.after(async () => {
     await stop();

@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 
 export interface Proxy {
   readonly url: string;
+  readonly port: number;
   /** Where connections lead that are made from now on. */
   lead(port: number): void;
   /** Ends all connections, and lets none through until it leads somewhere again. */
@@ -58,8 +59,10 @@ export async function startProxy(t: TestContext, port: number, { idleTimeout = 0
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const { port: ownPort } = server.address() as AddressInfo; // it listens on TCP
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, // it listens on TCP
+    url: `http://127.0.0.1:${ownPort}`,
+    port: ownPort,
     lead: port => (target = port),
     cut,
     vanish: () => {

@@ -1,14 +1,17 @@
 /** Real redis-servers on free ports of their own, alone or together, which keep nothing on disk and end with the test. */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
-import type { Lifetime } from './cluster';
+import type { Lifetime } from './lifetime';
 import { freePort } from './port';
+import { endProgram, prints } from './program';
+import type { Proxy } from './proxy';
 
 export interface RedisServer {
   readonly host: string;
@@ -41,15 +44,12 @@ export async function newRedis(t: Lifetime, { password, args = [] }: RedisServer
   const folder = await mkdtemp(join(tmpdir(), 'redis-')); // a replica keeps a copy of its master there, which another server would load
   const all = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, ...args];
   if (password !== undefined) all.push('--requirepass', password);
-  const server = program(t, port, all, 'Ready to accept connections');
-  t.after(() => rm(folder, { recursive: true, force: true })); // it has ended by then
-  return server;
+  return serverOf(t, port, { folder, args: all });
 }
 
 /** A redis-server that speaks TLS only. */
 export async function startTlsRedis(t: TestContext): Promise<{ server: RedisServer; ca: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'tls-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
   await promisify(execFile)('openssl', [
@@ -59,7 +59,7 @@ export async function startTlsRedis(t: TestContext): Promise<{ server: RedisServ
   const port = await freePort();
   const args = ['--port', '0', '--tls-port', String(port), '--tls-cert-file', cert, '--tls-key-file', key];
   args.push('--tls-ca-cert-file', cert, '--tls-auth-clients', 'no', '--bind', '127.0.0.1', '--save', '', '--dir', folder);
-  const server = program(t, port, args, 'Ready to accept connections');
+  const server = serverOf(t, port, { folder, args });
   await server.start();
   return { server, ca: cert };
 }
@@ -77,12 +77,11 @@ export async function startSentinels(t: TestContext): Promise<Sentinels> {
   const master = await startRedis(t);
   const follow = ['--replicaof', '127.0.0.1', String(master.port), '--repl-diskless-sync-delay', '0'];
   await Promise.all([startRedis(t, { args: follow }), startRedis(t, { args: follow })]);
-  const folder = await mkdtemp(join(tmpdir(), 'sentinels-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
   const sentinels = await Promise.all(
-    [1, 2, 3].map(async number => {
+    [1, 2, 3].map(async () => {
       const port = await freePort();
-      const file = join(folder, `${number}.conf`);
+      const folder = await mkdtemp(join(tmpdir(), 'sentinel-'));
+      const file = join(folder, 'sentinel.conf');
       await writeFile(
         file,
         `port ${port}
@@ -93,7 +92,7 @@ sentinel down-after-milliseconds ${name} 800
 sentinel failover-timeout ${name} 4000
 `,
       );
-      const sentinel = program(t, port, [file, '--sentinel'], '+monitor master');
+      const sentinel = serverOf(t, port, { folder, args: [file, '--sentinel'], isReady: /\+monitor master/ });
       await sentinel.start();
       return { host: '127.0.0.1', port };
     }),
@@ -110,12 +109,10 @@ sentinel failover-timeout ${name} 4000
 
 /** A Cluster of three masters, each with a replica, which notices within two seconds that one has gone. */
 export async function startRedisCluster(t: TestContext): Promise<RedisServer[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'cluster-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
   const nodes = await Promise.all(
-    [1, 2, 3, 4, 5, 6].map(async number => {
+    Array.from({ length: 6 }, async () => {
       const busPort = await freePort();
-      const args = ['--cluster-enabled', 'yes', '--cluster-config-file', join(folder, `${number}.conf`), '--cluster-node-timeout', '2000'];
+      const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
       return startRedis(t, { args: [...args, '--cluster-port', String(busPort), '--repl-diskless-sync-delay', '0'] });
     }),
   );
@@ -133,6 +130,18 @@ export async function startRedisCluster(t: TestContext): Promise<RedisServer[]> 
   return nodes;
 }
 
+/** The port of the connection through a proxy whose latest command is this one. */
+export async function connectionOf(admin: Redis, command: string, proxy: Proxy): Promise<number> {
+  for (;;) {
+    const list = (await admin.client('LIST')) as string; // declared as unknown
+    const all = [...list.matchAll(/ addr=[\d.]+:(\d+) .* cmd=(\S+) /g)].map(([, port, cmd]) => ({ port: Number(port), cmd }));
+    const [found, ...more] = all.filter(({ port, cmd }) => cmd === command && proxy.ports().includes(port));
+    assert.equal(more.length, 0);
+    if (found) return found.port;
+    await nextTurn();
+  }
+}
+
 /** Asks a server, on and on, until something is so. */
 async function asked(port: number, question: (redis: Redis) => Promise<boolean>): Promise<void> {
   const redis = new Redis({ port });
@@ -143,15 +152,21 @@ async function asked(port: number, question: (redis: Redis) => Promise<boolean>)
   }
 }
 
-function program(t: Lifetime, port: number, args: string[], isReady: string): RedisServer {
+interface ServerProgram {
+  /** Removed once it has ended: until then it may write there. */
+  readonly folder: string;
+  readonly args: readonly string[];
+  /** What it prints when it can be used. */
+  readonly isReady?: RegExp;
+}
+
+function serverOf(t: Lifetime, port: number, { folder, args, isReady = /Ready to accept connections/ }: ServerProgram): RedisServer {
   let server: ChildProcess | undefined;
-  const kill = async (): Promise<void> => {
-    if (server?.exitCode !== null || server.signalCode !== null) return;
-    const exit = once(server, 'exit');
-    server.kill('SIGKILL'); // ends one that is paused, too
-    await exit;
-  };
-  t.after(kill);
+  const kill = async (): Promise<void> => endProgram(server);
+  t.after(async () => {
+    await kill();
+    await rm(folder, { recursive: true, force: true });
+  });
   return {
     host: '127.0.0.1',
     port,
@@ -159,17 +174,8 @@ function program(t: Lifetime, port: number, args: string[], isReady: string): Re
     pause: () => void server?.kill('SIGSTOP'),
     resume: () => void server?.kill('SIGCONT'),
     async start() {
-      const started = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-      server = started;
-      let output = '';
-      await new Promise<void>((resolve, reject) => {
-        started.once('error', reject);
-        started.once('exit', () => reject(new Error(`redis-server ended: ${output}`)));
-        started.stdout.on('data', (chunk: Buffer) => {
-          output = (output + chunk.toString()).slice(-10_000);
-          if (output.includes(isReady)) resolve();
-        });
-      });
+      server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+      await prints(server, isReady);
     },
   };
 }

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Lifetime } from './cluster';
+import type { Lifetime } from './lifetime';
 
 /** The paths of a new key and its certificate. They are removed when the test ends. */
 export async function newCertificate(t: Lifetime): Promise<{ key: string; cert: string }> {
