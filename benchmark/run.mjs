@@ -6,6 +6,7 @@
  * npm run bench -- cluster                  several workers behind nginx, which are not among those of above; needs nginx and redis-server
  * npm run bench -- adapters                 the same for emits across two servers of two workers; needs redis-server
  * npm run bench -- --only raw,egg4          some of the servers
+ * npm run bench -- adapters --row redis     some of the rows of a scenario that has its own, by name; again for each
  * npm run bench -- --against HEAD~3         this plugin beside an earlier build of it, a commit or a tarball, with which it is compared
  * npm run bench -- --rounds 20 --slice 1000 more rounds (10), longer slices (700 ms)
  * npm run bench -- --node 24                the servers on another Node, of test/nodes
@@ -28,6 +29,7 @@ const { values: options, positionals: words } = parseArgs({
   allowPositionals: true,
   options: {
     only: { type: 'string' },
+    row: { type: 'string', multiple: true },
     against: { type: 'string' },
     rounds: { type: 'string', default: '10' },
     'warm-up': { type: 'string', default: '3' },
@@ -59,13 +61,17 @@ async function main() {
   const names = options.only?.split(',') ?? (options.against ? ['earlier', 'egg4'] : Object.keys(PEERS));
   for (const name of names) if (!PEERS[name]) throw new Error(`There is no server ${name}. There are ${Object.keys(PEERS).join(', ')}.`);
   const scenarios = chosenScenarios();
-  if (options.save && (options.only || options.here || options.against))
-    throw new Error('What is saved is measured with all servers and the packed plugin.');
+  if (options.save && (options.only || options.row || options.here || options.against))
+    throw new Error('What is saved is measured with all servers, all rows and the packed plugin.');
   const needed = names.filter(name => scenarios.some(([, scenario]) => rowsOf(scenario, names).some(({ peer }) => peer === name)));
   await install(needed, options);
   for (const [name, scenario] of scenarios) {
-    const rows = rowsOf(scenario, names);
-    if (rows.length === 0) continue;
+    const all = rowsOf(scenario, names);
+    const rows = all.filter(({ label }) => options.row?.includes(label) ?? true);
+    if (rows.length === 0) {
+      if (all.length > 0) throw new Error(`There is no such row in ${name}. There are ${all.map(({ label }) => label).join('; ')}.`);
+      continue;
+    }
     console.log(`\n${name}: ${scenario.about}`);
     const result = await measure(scenario, rows);
     console.log(asText(table(result)));

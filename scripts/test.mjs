@@ -1,6 +1,6 @@
 /**
  * `npm test`: installs what is missing, then runs every check and every test. Needs nothing but Node and npm.
- * Its end is what has failed and the total, to which each check counts like a test. With CI=true the tests that depend on Node run on Node 24, too.
+ * Its end is what has failed and the total, to which each check counts like a test. With CI=true, what depends on Node runs on Node 24: see unit.mjs.
  *
  * `npm run test:quick` (`--quick`): the checks and, on egg 4, the tests that need no program but Node.
  */
@@ -11,7 +11,7 @@ import { heading } from './check.mjs';
 import { installMissing } from './install.mjs';
 import { installMissingPrograms } from './system.mjs';
 import { runAll, Total } from './queue.mjs';
-import { quickTasks, tasksOfNode24, testTasks } from './unit.mjs';
+import { movesToNode24, quickTasks, tasksOfNode24, testTasks } from './unit.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const isQuick = process.argv.includes('--quick');
@@ -21,6 +21,7 @@ const CHECKS = ['format', 'package', 'lint', 'dead-code'];
 const QUICK_CHECKS = ['format', 'lint', 'dead-code'];
 /** There are other versions of Node for this platform only. */
 const HAS_NODES = process.platform === 'linux' && process.arch === 'x64';
+const HAS_NODE_24 = Boolean(process.env.CI) && HAS_NODES;
 
 /** What is installed before anything else, and while the first tests run. */
 const FOLDERS = ['.', 'test/hosts/plugins', 'test/parsers', ...(HAS_NODES && !isQuick ? ['test/nodes'] : [])];
@@ -50,7 +51,8 @@ function allTasks() {
   const types = check('types');
   const installs = OTHER_FOLDERS.map(installTask);
   const needsOthers = file => file.startsWith('test/once/') || file === 'test/docs.test.ts';
-  const early = after([types], testTasks({ hosts: ['egg4'], env, filter: file => !needsOthers(file) }));
+  const isHere = file => !needsOthers(file) && !(HAS_NODE_24 && movesToNode24(file));
+  const early = after([types], testTasks({ hosts: ['egg4'], env, filter: isHere }));
   const late = after([types, ...installs], testTasks({ hosts: ['egg4'], env, filter: needsOthers }));
   return [
     types,
@@ -63,11 +65,7 @@ function allTasks() {
     ...late,
     ...after(
       [types, ...installs],
-      [
-        check('test:types'),
-        ...testTasks({ hosts: ['egg3', 'egg41'], once: false }),
-        ...(process.env.CI && HAS_NODES ? tasksOfNode24() : []),
-      ],
+      [check('test:types'), ...testTasks({ hosts: ['egg3', 'egg41'], once: false }), ...(HAS_NODE_24 ? tasksOfNode24() : [])],
     ),
     ...after([...early, ...late], [check('coverage')]),
   ];

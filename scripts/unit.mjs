@@ -20,10 +20,12 @@ const REPORTS = join(ROOT, '.build/reports');
 /** Compiled code of packages, for Node 22 and later: a start of Egg's processes costs less. With it, coverage would be less exact. */
 const COMPILE_CACHE = join(ROOT, '.build/compile-cache');
 
-/** What takes longest, in seconds of a processor. */
+/** What takes longest, in seconds: it begins first. Some of it only waits, beside which others run. */
 const WEIGHTS = {
-  ...{ benchmark: 50, docs: 50, 'cluster-faults': 30, proxies: 35, hub: 30, 'session-routing': 25, cluster: 30, agent: 20 },
-  ...{ clients: 20, example: 20, 'mini-package': 20, origin: 20, pack: 20 },
+  ...{ faults: 130, conformance: 90, redis: 70, benchmark: 60, hub: 60, docs: 60, origin: 50, 'redis-streams': 50, example: 50 },
+  ...{ 'mini-package': 50, proxies: 45, pack: 40, 'redis-refusals': 40, cluster: 40, 'cluster-faults': 40, agent: 35 },
+  ...{ 'session-routing': 35, 'single-process': 30, soak: 30, start: 27, 'postgres-refusals': 26, 'mini-program': 25 },
+  ...{ 'egg-scripts': 23, clients: 20 },
 };
 
 /** What starts several processes or programs other than Node, by what test files import; and files that install or compile. */
@@ -31,14 +33,24 @@ const NOT_QUICK = /'\.\.?\/support\/(bundlers|cluster|cluster-modes|example|ngin
 const NOT_QUICK_FILES = ['benchmark', 'pack', 'system', 'ts-helper'];
 
 /**
- * What runs on Node 24. Of egg 4, all but readers of the config and sentences of errors. Of egg 3, the files that meet its own code, and
- * Node's processes, HTTP and sessions. Of those that run once, what depends on Node's HTTP. `npm run test:nodes` runs all.
+ * What runs where. `npm test` runs every file on this Node: those of `test` on egg 3 and on egg 4, those of `test/once` once. With CI=true,
+ * Node 24 is there as well. What depends on Node are processes, HTTP, WebSockets and async contexts, and those who meet them are:
+ *
+ * |       | this Node            | Node 24                                                                 |
+ * | ----- | -------------------- | ----------------------------------------------------------------------- |
+ * | egg 4 | all but `PROCESSES`  | `PROCESSES`, and the files that meet Node's HTTP, sockets and contexts  |
+ * | egg 3 | all                  | the files in which Egg 3's own code meets them                          |
+ * | none  | all                  | what is forked                                                          |
+ *
+ * So each file of `PROCESSES`, the most expensive ones, runs on both hosts and on both Nodes, but not with each pair of them.
+ * `npm run test:nodes` runs each file with each pair.
  */
-const NOT_ON_24 = ['migration', 'config', 'errors', 'deprecations'];
-const EGG3_ON_24 = [
-  ...['adapter', 'agent', 'cluster', 'cluster-faults', 'connection', 'controller', 'egg-scripts', 'hostile', 'middleware', 'module-scope'],
-  ...['packet', 'session', 'session-routing', 'shutdown', 'single-process', 'websocket'],
+const PROCESSES = ['agent', 'cluster', 'cluster-faults', 'egg-scripts', 'session-routing', 'single-process'];
+const EGG4_ON_24 = [
+  ...PROCESSES,
+  ...['clients', 'connection', 'hostile', 'message-size', 'module-scope', 'packet', 'recovery', 'session', 'shutdown', 'websocket'],
 ];
+const EGG3_ON_24 = ['cluster', 'connection', 'packet', 'session'];
 const ONCE_ON_24 = ['cluster-faults', 'cluster-routing'];
 
 /** What runs on egg 4.1, a beta: it has to load the plugin and to answer, but is not held to everything yet. */
@@ -47,7 +59,7 @@ const EGG41_NODE = 24;
 
 /** What one of these lists names must not drop out of it in silence when its file gets another name. */
 const NAMES = new Set(['test', 'test/once'].flatMap(folder => filesIn(folder).map(nameOf)));
-for (const name of [...Object.keys(WEIGHTS), ...NOT_QUICK_FILES, ...NOT_ON_24, ...EGG3_ON_24, ...ONCE_ON_24, ...EGG41_FILES])
+for (const name of [...Object.keys(WEIGHTS), ...NOT_QUICK_FILES, ...EGG4_ON_24, ...EGG3_ON_24, ...ONCE_ON_24, ...EGG41_FILES])
   if (!NAMES.has(name)) throw new Error(`scripts/unit.mjs names ${name}, and there is no ${name}.test.ts`);
 
 /** The compiled tests as tasks of a queue. */
@@ -73,12 +85,19 @@ export function quickTasks() {
   return testTasks({ hosts: ['egg4'], filter });
 }
 
+/** With CI=true, beside the tests on this Node. */
 export function tasksOfNode24() {
+  const on24 = (names, options) => testTasks({ node: '24', ...options, filter: file => names.includes(nameOf(file)) });
   return [
-    ...testTasks({ node: '24', hosts: ['egg4'], filter: file => !NOT_ON_24.includes(nameOf(file)) }),
-    ...testTasks({ node: '24', hosts: [], once: true, filter: file => ONCE_ON_24.includes(nameOf(file)) }),
-    ...testTasks({ node: '24', hosts: ['egg3'], filter: file => EGG3_ON_24.includes(nameOf(file)) }),
+    ...on24(EGG4_ON_24, { hosts: ['egg4'] }),
+    ...on24(EGG3_ON_24, { hosts: ['egg3'] }),
+    ...on24(ONCE_ON_24, { hosts: [], once: true }),
   ];
+}
+
+/** Whether these tests run on Node 24 in place of this one, with CI=true and on egg 4. */
+export function movesToNode24(file) {
+  return file.startsWith('test/') && !file.startsWith('test/once/') && PROCESSES.includes(nameOf(file));
 }
 
 function nameOf(file) {
