@@ -102,7 +102,7 @@ test('a wrong password is logged once, and the clients of the server are served'
   watchForCrashes(t);
   const { port } = await startRedis(t, { password: 'secret' });
   const app = await start(t, { port, auth_pass: 'wrong' });
-  assert.match(await app.logged(REFUSED), /refuses AUTH; see to the username and the password.*WRONGPASS/s);
+  assert.match(await app.logged(REFUSED), /refuses AUTH; check the username and the password.*WRONGPASS/s);
   const alice = await connect(t, app.url);
   const said = next(alice, 'said');
   assert.equal(await ask(alice, 'all', 'here'), 'said');

@@ -96,7 +96,7 @@ for (const adapter of ADAPTERS) {
     const { port } = await redis;
     const { may, login } = await createUser(await redis);
     const one = await joined(t, adapter, { ...login, password: 'other' });
-    assert.match(await one.logs.logged(REFUSED), /refuses AUTH; see to the username and the password .*auth: WRONGPASS/s);
+    assert.match(await one.logs.logged(REFUSED), /refuses AUTH; check the username and the password .*auth: WRONGPASS/s);
     await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
     await may('>other');
     await one.logs.logged(BACK);
@@ -129,10 +129,7 @@ for (const adapter of ADAPTERS) {
     const alice = await enter(t, one);
     await may(`-${publish}`);
     const line = await one.logs.logged(REFUSED);
-    assert.match(
-      line,
-      /refuses S?PUBLISH; what this server emits does not reach clients of other servers until that is over; give its user/,
-    );
+    assert.match(line, /refuses S?PUBLISH; events of this server do not reach clients of other servers until that is over; give its user/);
     assert.match(line, /publish .*: NOPERM/);
     for (let n = 0; n < 3; n++) one.io.emit('said', n);
     await next(alice.client, 'said');
@@ -174,7 +171,7 @@ for (const adapter of ADAPTERS) {
     await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
     assert.match(
       await one.logs.logged(REFUSED),
-      /refuses PUBSUB; questions to other servers, as fetchSockets\(\), fail until that is over/,
+      /refuses PUBSUB; questions to other servers, such as fetchSockets\(\), fail until that is over/,
     );
     const said = next(bob.client, 'said');
     one.io.emit('said', 'all the same');
@@ -193,7 +190,7 @@ test('redis: the right to PSUBSCRIBE is missing', async t => {
   const { port } = await redis;
   const [one, other] = [await joined(t, 'redis', login), await joined(t, 'redis', { port })];
   const bob = await enter(t, other);
-  assert.match(await one.logs.logged(REFUSED), /refuses PSUBSCRIBE; what other servers emit does not reach clients of this server until/);
+  assert.match(await one.logs.logged(REFUSED), /refuses PSUBSCRIBE; events of other servers do not reach clients of this server until/);
   await allKnown([one, other]);
   assert.equal((await one.io.fetchSockets()).length, 1, 'questions do without');
   const said = next(bob.client, 'said');
@@ -271,10 +268,7 @@ test('connected to a replica, from the beginning or since later', async t => {
   await other.admin.replicaof('127.0.0.1', port);
   for (const adapter of ADAPTERS) {
     const one = await joined(t, adapter, { port: other.port });
-    assert.match(
-      await one.logs.logged(REFUSED),
-      /is a replica; what this server emits reaches nobody but .*; let config.io.redis reach the master/,
-    );
+    assert.match(await one.logs.logged(REFUSED), /is a replica; events of this server reach only .*; point config.io.redis at the master/);
     await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED', message: /is a replica/ });
     await other.admin.replicaof('NO', 'ONE');
     assert.match(await one.logs.logged(/^INFO/), /is a master now$/);
@@ -357,10 +351,7 @@ test('twemproxy in between, which has no channels', async t => {
   while (!(await canConnect(proxyPort))) await nextTurn();
   for (const adapter of ADAPTERS) {
     const one = await joined(t, adapter, { port: proxyPort });
-    assert.match(
-      await one.logs.logged(/^ERROR/),
-      /IO_REDIS_REFUSED: .*as the proxy twemproxy does; let config.io.redis reach Redis itself/,
-    );
+    assert.match(await one.logs.logged(/^ERROR/), /IO_REDIS_REFUSED: .*as the proxy twemproxy does; point config.io.redis at Redis itself/);
     await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
     assert.equal(one.logs.lines.length, 1, linesOf(one).join('\n'));
   }

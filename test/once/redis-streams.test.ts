@@ -135,10 +135,7 @@ for (const [why, { begin, end, words, remedy }] of Object.entries(NO_WRITES)) {
     await call(admin, begin);
     t.after(() => call(admin, end));
     for (const event of ['lost', 'lost as well']) await says(one, alice, event);
-    assert.match(
-      await one.logs.logged(/IO_REDIS_REFUSED/),
-      /^ERROR .* refuses XADD; what this server emits does not reach clients of other/,
-    );
+    assert.match(await one.logs.logged(/IO_REDIS_REFUSED/), /^ERROR .* refuses XADD; events of this server do not reach clients of other/);
     assert.match(one.logs.lines[0] ?? '', remedy);
     assert.match(one.logs.lines[0] ?? '', words);
     assert.equal((await one.io.fetchSockets()).length, 2);
@@ -167,7 +164,7 @@ for (const command of ['xread', 'xrevrange']) {
     const line = await other.logs.logged(/IO_REDIS_REFUSED/);
     assert.match(
       line,
-      new RegExp(`^ERROR .* refuses ${command.toUpperCase()}; what other servers emit does not reach clients of this server`),
+      new RegExp(`^ERROR .* refuses ${command.toUpperCase()}; events of other servers do not reach clients of this server`),
     );
     assert.match(line, new RegExp(`${command} test-\\d+: NOPERM`));
     one.io.emit('late');
@@ -192,7 +189,10 @@ for (const command of ['publish', 'pubsub']) {
     await call(admin, ['ACL', 'SETUSER', 'chat', `-${command}`]);
     await one.io.fetchSockets().catch(() => {});
     const line = await one.logs.logged(/IO_REDIS_REFUSED/);
-    assert.match(line, new RegExp(`^ERROR .* refuses ${command.toUpperCase()}; questions to other servers, as fetchSockets\\(\\), fail`));
+    assert.match(
+      line,
+      new RegExp(`^ERROR .* refuses ${command.toUpperCase()}; questions to other servers, such as fetchSockets\\(\\), fail`),
+    );
     await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
     await says(one, bob, 'meanwhile');
     await call(admin, ['ACL', 'SETUSER', 'chat', `+${command}`]);
@@ -231,7 +231,7 @@ test('a Redis that refuses what recovery needs, until it allows it: clients that
     assert.equal(await comesBack(), false, command);
     const name = command.toUpperCase();
     const line = await logs.logged(new RegExp(`IO_REDIS_REFUSED.* refuses ${name};`));
-    assert.match(line, /clients that come back are not recovered until that is over; give its user the rights/);
+    assert.match(line, /returning clients are not recovered until that is over; give its user the rights/);
     assert.match(line, new RegExp(`${command}: (EXECABORT .*)?NOPERM`), 'without the key of a session');
     await call(admin, ['ACL', 'SETUSER', 'chat', `+${command}`]);
     await logs.logged(new RegExp(`^INFO .* allows ${name} again`));
@@ -325,10 +325,10 @@ test('redis-streams connected to a replica, which reads and does not write', asy
   while (!(await admin.info('replication')).includes('master_link_status:up'));
   const [one, other] = [await join(t, port), await join(t, replica.port)];
   const [alice, bob] = [await enter(t, one), await enter(t, other)];
-  assert.match(await other.logs.logged(/IO_REDIS_REFUSED/), /is a replica; .* let config\.io\.redis reach the master/);
+  assert.match(await other.logs.logged(/IO_REDIS_REFUSED/), /is a replica; .* point config\.io\.redis at the master/);
   await says(one, bob, 'from the master');
   await says(other, bob, 'lost');
-  assert.match(await other.logs.logged(/refuses XADD/), /it is a replica: let the app reach the master .*xadd test-\d+: READONLY/s);
+  assert.match(await other.logs.logged(/refuses XADD/), /it is a replica: point config.io.redis at the master .*xadd test-\d+: READONLY/s);
   await assert.rejects(other.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
   assert.deepEqual(alice.heard, [['from the master']]);
   await admin.replicaof('NO', 'ONE');

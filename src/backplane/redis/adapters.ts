@@ -1,4 +1,4 @@
-/** The three official adapters for Redis. */
+/** Creates the three official adapters for Redis. */
 import { createShardedAdapter } from '@socket.io/redis-adapter';
 import type { Namespace } from 'socket.io';
 import type { ClusterAdapter } from 'socket.io-adapter';
@@ -16,16 +16,16 @@ export interface StreamsPackage {
 
 export interface AdapterOptions {
   readonly settings: RedisSettings;
-  /** What the names of all channels begin with. */
+  /** The beginning of the names of all channels. */
   readonly prefix: string;
   readonly backplane: PulsedBackplane;
   readonly publisher: Client;
   readonly subscriber: Client;
-  /** The optional package, for the adapter that needs it. */
+  /** The optional package for redis-streams. */
   readonly streams: StreamsPackage | undefined;
 }
 
-/** How long Redis holds a read of a stream back where the app does not say, in ms. For Socket.IO that is 5 s, which some proxies take for idle. */
+/** Default time in ms for which Redis blocks a read of a stream. With the official 5 s, some proxies close the connection as idle. */
 export const BLOCK_TIME = 1000;
 
 export function createAdapters({ settings, prefix, backplane, publisher, subscriber, streams }: AdapterOptions): AdapterFactory {
@@ -54,10 +54,10 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
   };
 }
 
-/** In ms. */
+/** Time for answers of other servers, in ms. */
 export function requestsTimeoutOf({ options, redis }: RedisSettings): number {
   const { requestsTimeout = 0 } = redis;
-  return options.requestsTimeout ?? (requestsTimeout === 0 ? 5000 : requestsTimeout); // 0 was none in 4.1.6
+  return options.requestsTimeout ?? (requestsTimeout === 0 ? 5000 : requestsTimeout); // in 4.1.6, 0 meant the default
 }
 
 function installed(streams: StreamsPackage | undefined): StreamsPackage {

@@ -1,4 +1,4 @@
-/** Clients of Redis: of one server, of the master that Sentinel names, or of a Cluster. */
+/** Clients of Redis: for one server, for the master that Sentinel reports, or for a Cluster. */
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { RedisConfig } from '../../config/options';
 import { toError } from '../../errors';
@@ -15,10 +15,10 @@ interface Listeners {
   onFailure(command: Command, error: Error): void;
 }
 
-/** Options that depend on what the client is for; they override those of the config. */
+/** Options for one use of a client. They override the config. */
 export interface ClientOptions extends RedisOptions, Listeners {}
 
-/** How long a connection that does not answer has to close, in ms. */
+/** Time for a connection that does not answer to close, in ms. */
 const DISCONNECT_TIMEOUT = 200;
 
 export function createClient(config: RedisConfig, { onSend, onFailure, ...overrides }: ClientOptions): Client {
@@ -44,7 +44,7 @@ export function createClient(config: RedisConfig, { onSend, onFailure, ...overri
     nodes.map(({ host, port }) => ({ ...(host !== undefined && { host }), ...(port !== undefined && { port }) })),
     {
       clusterRetryStrategy: times => Math.min(times * 100, 1000),
-      slotsRefreshInterval: 5000, // by default it refreshes only when a node says that a slot has moved
+      slotsRefreshInterval: 5000, // by default, slots are refreshed only when a node reports that one has moved
       ...(dnsLookup && { dnsLookup }),
       ...(slotsRefreshTimeout !== undefined && { slotsRefreshTimeout }),
       ...(given.natMap && { natMap: given.natMap }),
@@ -57,7 +57,7 @@ export function createClient(config: RedisConfig, { onSend, onFailure, ...overri
   );
 }
 
-/** Its name in the log: what it is and where, without passwords. */
+/** The name of a Redis in the log: its kind and address, without passwords. */
 export function nameOf({ nodes, sentinels, name, path, host = '127.0.0.1', port = 6379 }: RedisConfig): string {
   const list = (servers: readonly { host?: string | undefined; port?: number | undefined }[]): string =>
     servers.map(({ host = '127.0.0.1', port = 6379 }) => `${host}:${port}`).join(', ');
@@ -94,7 +94,7 @@ class ClusterClient extends Cluster {
   }
 }
 
-/** Adapters send many commands without waiting for them: handled here, their failures are no unhandled rejections. */
+/** Adapters do not wait for many of their commands. Failures are handled here, so that they do not become unhandled rejections. */
 function reportFailure(result: unknown, command: Command, listeners: Listeners): unknown {
   if (result instanceof Promise) result.catch((error: unknown) => listeners.onFailure(command, toError(error)));
   return result;

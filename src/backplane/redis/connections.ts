@@ -1,4 +1,4 @@
-/** The connections to Redis that all namespaces share, and when they end. */
+/** The connections to Redis that all namespaces share. */
 import { setMaxListeners } from 'node:events';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { RedisConfig } from '../../config/options';
@@ -10,13 +10,13 @@ interface ConnectionsOptions {
   readonly db: number;
   /** Called for each command that fails. */
   onFailure(client: Client, command: Command, error: Error): void;
-  /** Called when a connection cannot be made, or has ended. */
+  /** Called when connecting has failed, or when a connection has ended. */
   onError(error: Error): void;
-  /** Called when a connection has been made, and has ended before Redis has said anything. Not for a Cluster. */
+  /** Called when a connection was accepted, but ended before Redis was ready and without an error of Redis. Not called for a Cluster. */
   onTurnedAway(client: Client, error: Error): void;
   /** Called when a connection can be used. */
   onReady(client: Client): void;
-  /** Called with a subscribing command that has failed, when all that a connection wants by it is subscribed to. */
+  /** Called with a subscribing command when all its failed subscriptions of a connection have succeeded or ended. */
   onSubscribed(command: string): void;
   /** Aborted when the app closes. */
   readonly signal: AbortSignal;
@@ -26,30 +26,30 @@ export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #clients: Client[] = [];
   readonly #subscriptions: Subscriptions[] = [];
-  /** Those whose connections are being replaced and have not ended yet, though their clients call them ready. */
+  /** The clients whose connection is being replaced and has not ended yet. Their status may still be `ready`. */
   readonly #replaced = new Set<Client>();
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
-    setMaxListeners(0, options.signal); // each connection listens to it
+    setMaxListeners(0, options.signal); // each connection adds a listener
   }
 
-  /** Whether no connection is about to end. Its late end would begin an outage anew. */
+  /** Whether no connection is being replaced: if one ended later, it would begin another outage. */
   get areStable(): boolean {
     return this.#replaced.size === 0;
   }
 
-  /** Whether all subscriptions stand that were tried. */
+  /** Whether no failed subscription remains. */
   get areSubscribed(): boolean {
     return this.#subscriptions.every(({ isComplete }) => isComplete);
   }
 
-  /** Whether this channel was subscribed to in vain. */
+  /** Whether the subscription to this channel has failed. */
   isMissing(channel: string): boolean {
     return this.#subscriptions.some(subscriptions => subscriptions.isMissing(channel));
   }
 
-  /** Makes a client, whose connection is made again for as long as it is not closed. */
+  /** Creates a client, which reconnects until it is closed. */
   add(options: RedisOptions): Client {
     const { config, db, onFailure, onError, onTurnedAway, onReady, onSubscribed, signal } = this.#options;
     const subscriptions = new Subscriptions(signal, onSubscribed);
@@ -64,9 +64,9 @@ export class Connections {
         onFailure(client, command, error);
       },
     });
-    client.setMaxListeners(0); // each namespace has some
+    client.setMaxListeners(0); // each namespace adds some
     let lastError: Error | undefined;
-    /** Whether there is a connection, or was one, on which Redis has not said yet that it is ready. */
+    /** Whether the latest connection was accepted, but has not become ready. */
     let isNew = false;
     const isTurnedAway = (): boolean => isNew && lastError?.name !== 'ReplyError';
     client.on('connecting', () => (isNew = false));
@@ -77,11 +77,11 @@ export class Connections {
     if (client instanceof Redis)
       client.on('error', (error: Error) => {
         lastError = error;
-        if (!isTurnedAway()) onError(error); // else it closes as well, or has closed
+        if (!isTurnedAway()) onError(error); // otherwise `close` follows, or came first
       });
     else {
-      client.on('error', () => {}); // that no node answers; it closes as well
-      client.on('node error', (error: Error) => (lastError ??= error)); // one may fail
+      client.on('error', () => {}); // no node answers: `close` is emitted too
+      client.on('node error', (error: Error) => (lastError ??= error)); // one node may fail
     }
     client.on('close', () => {
       this.#replaced.delete(client);
@@ -98,14 +98,14 @@ export class Connections {
     return client;
   }
 
-  /** One that keeps its subscriptions, and what it is asked for, until there is a connection again. */
+  /** Creates a client that keeps its subscriptions and pending commands until it is connected again. */
   addSubscriber(options: RedisOptions = {}): Client {
     return this.add({ enableOfflineQueue: true, maxRetriesPerRequest: null, autoResubscribe: true, ...options });
   }
 
-  /** Ends a connection that does not answer; its client makes another one. */
+  /** Closes a connection that does not answer. Its client then reconnects. */
   replace(client: Client): void {
-    // one that is connecting has a limit of its own
+    // connecting has a time-out of its own
     if (client.status !== 'ready' && !(client instanceof Redis && client.status === 'connect')) return;
     this.#replaced.add(client);
     client.disconnect(true);

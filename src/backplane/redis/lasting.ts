@@ -1,4 +1,4 @@
-/** Answers that usually pass by themselves, as CLUSTERDOWN: one that lasts is a refusal. */
+/** Errors that usually pass by themselves, such as CLUSTERDOWN. One that lasts becomes a refusal. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { CONNECT_TIMEOUT } from '../pulsed-backplane';
 import type { Refusal } from '../refusals';
@@ -6,19 +6,19 @@ import type { Refusal } from '../refusals';
 export class LastingAnswers {
   readonly #signal: AbortSignal;
   readonly #onLast: (refusal: Refusal) => void;
-  /** When each problem was first seen, in ms. */
+  /** The time at which each problem began, in ms. */
   readonly #since = new Map<string, number>();
 
   /**
    * @param signal aborted when the app closes
-   * @param onLast called with what has lasted longer than `CONNECT_TIMEOUT`
+   * @param onLast called with an error that has lasted for `CONNECT_TIMEOUT`
    */
   constructor(signal: AbortSignal, onLast: (refusal: Refusal) => void) {
     this.#signal = signal;
     this.#onLast = onLast;
   }
 
-  /** To be called for each such answer, as the refusal that it would be. Without `retry`, its sender is to try again. */
+  /** Call this for each such error, in the form of a refusal. Without `retry`, the caller itself has to repeat the command. */
   add(refusal: Refusal): void {
     const { problem, retry } = refusal;
     const since = this.#since.get(problem);
@@ -31,7 +31,7 @@ export class LastingAnswers {
     }
   }
 
-  /** To be called when Redis does what it has not done. */
+  /** Call this when the command succeeds again. */
   remove(problem: string): void {
     this.#since.delete(problem);
   }

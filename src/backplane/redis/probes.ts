@@ -1,16 +1,16 @@
-/** How a command that Redis has refused is tried again, without a trace: nobody reads the channels and keys that are used, and nothing stays there. */
+/** Retries refused commands without leaving a trace: the channels and keys of the retries have no readers, and stay empty. */
 import { randomUUID } from 'node:crypto';
 import { toError } from '../../errors';
 import type { Refusal } from '../refusals';
 import type { Client, Command } from './client';
 
 /**
- * The end of such a channel or key: that of the refused command and this, as if it were a room that has no sockets.
- * Whoever may use the one may use the other.
+ * Suffix of such a channel or key: it follows the one of the refused command, like the name of a room without sockets.
+ * A user with the right to one has the right to the other.
  */
 const PROBE = `${randomUUID()}#`;
 
-/** Redis looks at the id after everything for which it may refuse the command. */
+/** Redis checks the id last, after all possible reasons for a refusal. */
 const IMPOSSIBLE_ID = '0-0';
 const ID_ERROR = /ID specified in XADD must be greater than 0-0/;
 
@@ -18,12 +18,12 @@ export function isProbe({ args }: Command): boolean {
   return args.flat().some(arg => String(arg).endsWith(PROBE));
 }
 
-/** Whether the error is what a probe wants to be answered. */
+/** Whether the error is the expected answer to a probe. */
 export function isAnswerToProbe(error: Error): boolean {
   return ID_ERROR.test(error.message);
 }
 
-/** Undefined where whoever has sent the command tries again. */
+/** Returns the function that retries a command. Undefined if the sender of the command retries it. */
 export function retryOf(client: Client, { name, args }: Command): Refusal['retry'] {
   const all = args.flat().map(String);
   const [key = ''] = all;
@@ -55,7 +55,7 @@ export function retryOf(client: Client, { name, args }: Command): Refusal['retry
 }
 
 async function addNothing(client: Client, stream: string): Promise<void> {
-  await client.xrevrange(stream, '+', '-', 'COUNT', 1); // what is no stream shows here
+  await client.xrevrange(stream, '+', '-', 'COUNT', 1); // fails if the key is not a stream
   await client.xadd(stream, IMPOSSIBLE_ID, PROBE, '').catch((error: unknown) => {
     if (!isAnswerToProbe(toError(error))) throw error;
   });

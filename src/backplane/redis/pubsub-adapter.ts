@@ -1,4 +1,4 @@
-/** The official adapter for Redis's channels, which here reaches the sockets of its own server without Redis. */
+/** The official adapter for Redis channels, changed to reach the sockets of its own server without Redis. */
 import { randomUUID } from 'node:crypto';
 import { RedisAdapter } from '@socket.io/redis-adapter';
 import type { Namespace, Socket } from 'socket.io';
@@ -29,14 +29,14 @@ import {
 type Answer = (error: Error | null, responses: unknown[]) => void;
 
 /**
- * The official adapter sends Redis a request also for sockets of its own server that are to join, leave or disconnect. Here they do so
- * at once, with Redis or without, and the server's own request is ignored when it comes back: by then it might be out of date.
- * What comes from Redis is checked before the official adapter sees it, and answers that cannot be encoded are not left to it.
+ * In the official adapter, sockets of its own server join, leave and disconnect when its request has come back from Redis. Here they do so
+ * at once, even without Redis, and the request is ignored when it comes back: by then it may be out of date.
+ * Messages are validated before the official adapter gets them, and answers that cannot be encoded are handled here.
  */
 export class PubSubAdapter extends RedisAdapter {
   readonly #backplane: Backplane;
   readonly #codec: PacketCodec;
-  /** MessagePack: JSON, which the official adapter uses for some messages and both read, has no bytes. */
+  /** Encodes as MessagePack. The official adapter uses JSON for some messages, which cannot hold bytes, but it reads both. */
   readonly #encode: (message: unknown) => Buffer;
   readonly #decode: (message: unknown) => unknown;
 
@@ -60,7 +60,7 @@ export class PubSubAdapter extends RedisAdapter {
     });
   }
 
-  /** @param interop whether other servers than those of this plugin are to read what is published */
+  /** @param interop whether servers without this plugin can read the messages */
   constructor(nsp: Namespace, publisher: Client, subscriber: Client, options: object, backplane: Backplane, interop = true) {
     super(nsp, publisher, subscriber, options);
     this.#backplane = backplane;
@@ -96,7 +96,7 @@ export class PubSubAdapter extends RedisAdapter {
       this.#request({ type: RequestType.ServerSideEmit, ...fieldOfArguments('data', args) });
       return;
     }
-    const answer = args.pop() as Answer; // Socket.IO's own
+    const answer = args.pop() as Answer; // added by Socket.IO
     this.#askServers(args, answer).catch((error: unknown) => answer(toError(error), []));
   }
 
@@ -110,7 +110,7 @@ export class PubSubAdapter extends RedisAdapter {
     const name = channel.toString();
     const isResponseChannel = name.startsWith(inside.responseChannel);
     if (!isResponseChannel && !name.startsWith(inside.requestChannel)) return; // of another namespace, or a pulse
-    const value = decodeMessage(message, message[0] === 0x7b ? bytes => JSON.parse(String(bytes)) as unknown : this.#decode); // a brace begins JSON
+    const value = decodeMessage(message, message[0] === 0x7b ? bytes => JSON.parse(String(bytes)) as unknown : this.#decode); // JSON begins with a brace
     if (isResponseChannel) {
       const response = openResponse(value, this.#codec);
       if (!isResponse(response)) throw new InvalidMessage();
@@ -119,7 +119,7 @@ export class PubSubAdapter extends RedisAdapter {
     }
     const request = openRequest(value, this.#codec);
     if (!isRequest(request)) throw new InvalidMessage();
-    if (request.uid === this.uid) return; // it was done here at once
+    if (request.uid === this.uid) return; // already done
     if (request.type === RequestType.FetchSockets) return this.#answerFetch(request);
     if (request.type === RequestType.ServerSideEmit && request.data && request.requestId !== undefined) {
       this.#answerEvent(request.data, request.requestId);
@@ -145,7 +145,7 @@ export class PubSubAdapter extends RedisAdapter {
       answer(new Error(`timeout reached: only ${responses.length} responses received out of ${numSub}`), responses);
     }, requestsTimeout);
     const type = RequestType.ServerSideEmit;
-    requests.set(requestId, { type, numSub, timeout, resolve: answer, responses }); // as the official adapter has it, which collects them
+    requests.set(requestId, { type, numSub, timeout, resolve: answer, responses }); // the official adapter collects the responses
     this.#request({ requestId, type, ...fieldOfArguments('data', event) });
   }
 
@@ -157,7 +157,7 @@ export class PubSubAdapter extends RedisAdapter {
   async #answerFetch(request: Request): Promise<void> {
     const { requestId, opts } = request;
     const target = { rooms: new Set(opts?.rooms), except: new Set(opts?.except) };
-    const sockets = (await Adapter.prototype.fetchSockets.call(this, target)) as Socket[]; // declared as any; within a process they are whole
+    const sockets = (await Adapter.prototype.fetchSockets.call(this, target)) as Socket[]; // declared as any; local sockets are complete
     const answer = { requestId, sockets: this.#backplane.answers.ofSockets(sockets.map(detailsOf), this.#codec) };
     this.#inside.publishResponse(request, this.#encode(answer));
   }
@@ -178,7 +178,7 @@ export class PubSubAdapter extends RedisAdapter {
   }
 }
 
-/** In place of a message: what has been decoded and checked already. */
+/** Replaces a message that has already been decoded and validated. */
 class CheckedMessage {
   constructor(readonly value: unknown) {}
 }

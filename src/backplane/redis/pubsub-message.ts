@@ -1,4 +1,4 @@
-/** What servers tell each other by the adapter `redis`, checked before the official adapter sees it. */
+/** The messages between servers with the adapter `redis`, validated before the official adapter gets them. */
 import type { Room } from 'socket.io-adapter';
 import type { Answers } from '../answer';
 import {
@@ -28,13 +28,13 @@ export const RequestType = {
   FetchSockets: 5,
   ServerSideEmit: 6,
   BroadcastWithAck: 7,
-  /** Of a response, not of a request. */
+  /** A type of response, not of request. */
   Acknowledgement: 9,
 } as const;
 
 export interface Request {
   readonly type: number;
-  /** Of the server that asks. */
+  /** The id of the server that sent the request. */
   readonly uid?: string;
   readonly requestId?: string;
   readonly opts?: { readonly rooms?: Room[]; readonly except?: Room[]; readonly flags?: { readonly timeout?: unknown } };
@@ -42,7 +42,7 @@ export interface Request {
   readonly data?: [string, ...unknown[]];
 }
 
-/** @throws InvalidMessage where the decoder throws */
+/** @throws InvalidMessage if the decoder throws */
 export function decodeMessage(message: unknown, decode: (message: unknown) => unknown): unknown {
   try {
     return decode(message);
@@ -51,21 +51,21 @@ export function decodeMessage(message: unknown, decode: (message: unknown) => un
   }
 }
 
-/** A message as others read it: a broadcast, `[uid, packet, opts]`, with what only servers of this plugin read at its end; or a request or response. */
+/** A message in the official form: a request, a response, or a broadcast `[uid, packet, opts]`, which may end with the encoded packet. */
 export function officialMessage(value: unknown, interop: boolean, answers: Answers, codec: PacketCodec): unknown {
   if (Array.isArray(value)) {
-    const [uid, packet, target] = value as [string, EncodedPacket, Parameters<typeof fieldsOf>[1]]; // as the adapter makes it
+    const [uid, packet, target] = value as [string, EncodedPacket, Parameters<typeof fieldsOf>[1]]; // created by the adapter
     const { packet: official, opts, encoded } = fieldsOf(packet, target, interop);
     return encoded ? [uid, official, opts, encoded] : [uid, official, opts];
   }
   if (!isObject(value)) return value;
   const { type, packet, opts } = value;
   if (type === RequestType.Acknowledgement) return { ...value, ...answers.of('packet', packet, codec, true) };
-  if (packet instanceof EncodedPacket) return { ...value, ...fieldsOf(packet, opts as Parameters<typeof fieldsOf>[1], interop) }; // a request has them
+  if (packet instanceof EncodedPacket) return { ...value, ...fieldsOf(packet, opts as Parameters<typeof fieldsOf>[1], interop) }; // such a request has options
   return value;
 }
 
-/** @throws InvalidMessage if it is no broadcast */
+/** @throws InvalidMessage if the value is not a broadcast */
 export function readBroadcast(value: unknown, codec: PacketCodec): unknown {
   if (!Array.isArray(value)) throw new InvalidMessage();
   const [uid, given, target, encoded] = value as unknown[];
@@ -74,13 +74,13 @@ export function readBroadcast(value: unknown, codec: PacketCodec): unknown {
   return [uid, packet, opts];
 }
 
-/** A request with what it holds as that was encoded, where it has come so. @throws InvalidMessage where that cannot be decoded */
+/** Replaces the values of a request with its encoded ones, if it has any. @throws InvalidMessage if these cannot be decoded */
 export function openRequest(value: unknown, codec: PacketCodec): unknown {
   if (!isObject(value)) return value;
   return value['type'] === RequestType.BroadcastWithAck ? openFields(value, codec) : openValues(value, ['data'], codec);
 }
 
-/** The same of a response. */
+/** The same for a response. */
 export function openResponse(value: unknown, codec: PacketCodec): unknown {
   if (!isObject(value)) return value;
   return value['sockets'] === undefined

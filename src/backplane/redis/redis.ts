@@ -1,4 +1,4 @@
-/** Redis as the backplane: the connections that all namespaces share, and whether they work. */
+/** Redis as the backplane: its connections, outages and refusals. */
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import type { RedisSettings } from '../../config/adapter';
@@ -11,13 +11,13 @@ import { type Client, type Command, nameOf } from './client';
 import { Connections } from './connections';
 import { LastingAnswers } from './lasting';
 import { isAnswerToProbe, isProbe } from './probes';
-import { isAnswerTo, isPassing, isSending, problemOf, refusalOf, refusalOfConnection, withoutArguments } from './refused';
+import { isAnswerTo, isTemporary, isSending, problemOf, refusalOf, refusalOfConnection, withoutArguments } from './refused';
 import { hasNoChannels, NO_CHANNELS, refusalOfReplica } from './server-check';
 import { StreamReaders } from './stream-readers';
 
-/** How long Redis may take for a command, in ms. An outage is noticed sooner; this ends commands whose connection has lost them. */
+/** Time for Redis to answer a command, in ms. Outages are detected sooner; this ends commands that a connection has lost. */
 const COMMAND_TIMEOUT = 5000;
-/** How often it is asked whether it is a master, in pulses: every 5 s. */
+/** Number of pulses between two checks of whether Redis is a master: 5 s or less. */
 const PULSES_PER_ROLE = 25;
 
 export class RedisBackplane extends PulsedBackplane {
@@ -26,16 +26,16 @@ export class RedisBackplane extends PulsedBackplane {
   readonly #adapterName: RedisSettings['name'];
   readonly #connections: Connections;
   readonly #publisher: Client;
-  /** What the names of all channels begin with. */
+  /** The beginning of the names of all channels. */
   readonly #prefix: string;
   readonly #pulseChannel: string;
   readonly #closing = new AbortController();
   readonly #lasting = new LastingAnswers(this.#closing.signal, refusal => {
-    if (this.isAnswering) this.refuse(refusal); // else it is an outage
+    if (this.isAnswering) this.refuse(refusal); // otherwise it is an outage
   });
   readonly #streamReaders: StreamReaders | undefined;
 
-  /** @param streams the optional package, for the adapter that needs it */
+  /** @param streams the optional package for redis-streams */
   constructor(settings: RedisSettings, logger: Logger, streams?: StreamsPackage) {
     const { name, redis, options } = settings;
     super(nameOf(redis), 'IO_REDIS_DOWN', logger);
@@ -58,23 +58,23 @@ export class RedisBackplane extends PulsedBackplane {
       },
       signal: this.#closing.signal,
     });
-    const prefix = (this.#prefix = db > 0 ? `${key}-db${db}` : key); // Redis itself knows no databases for channels
+    const prefix = (this.#prefix = db > 0 ? `${key}-db${db}` : key); // channels do not belong to a database
     if (db > 0 && name === 'redis')
       logger.info('[egg-socket.io] config.io.redis.db is %d: emitters of other programs need the key %j', db, prefix);
-    // among the channels of the adapter, so that who may use those may use this one; a namespace would begin with a slash
+    // begins like the channels of the adapter, so that the same rights suffice; the name of a namespace would begin with a slash
     this.#pulseChannel = `${name === 'redis' ? `${prefix}-request` : prefix}#pulse-${randomUUID()}#`;
-    // a broadcast that waited for Redis would arrive when nobody expects it any more
+    // no queue: a broadcast that waits for Redis would arrive too late to be of use
     this.#publisher = this.#connections.add({ enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: COMMAND_TIMEOUT });
     const subscriber = this.#connections.addSubscriber();
     this.#receivePulses(subscriber);
     if (name === 'redis-streams') {
       const readers = (this.#streamReaders = this.#createStreamReaders(options, subscriber));
-      Object.assign(this.#publisher, { duplicate: () => readers.create() }); // how the adapter makes its connections
+      Object.assign(this.#publisher, { duplicate: () => readers.create() }); // the adapter creates its connections with it
     }
     this.createAdapter = createAdapters({ settings, prefix, backplane: this, publisher: this.#publisher, subscriber, streams });
   }
 
-  /** What others emit from then on is received. */
+  /** Also waits for the readers of streams: they receive what others emit from then on. */
   override async ready(): Promise<void> {
     await super.ready();
     if (!this.isDown) await this.#streamReaders?.ready(CONNECT_TIMEOUT);
@@ -100,9 +100,9 @@ export class RedisBackplane extends PulsedBackplane {
     if (pulse % PULSES_PER_ROLE === 0) void this.#checkRole();
     this.#publisher[this.#isSharded ? 'spublish' : 'publish'](this.#pulseChannel, String(pulse)).then(
       () => {
-        if (this.#connections.isMissing(this.#pulseChannel)) this.onPulseRefused(); // it may not come back
+        if (this.#connections.isMissing(this.#pulseChannel)) this.onPulseRefused(); // without it, the pulse does not come back
       },
-      () => {}, // #onFailure sees a refusal; all else shows as no pulse
+      () => {}, // #onFailure handles refusals; any other error shows as a missing pulse
     );
   }
 
@@ -122,50 +122,50 @@ export class RedisBackplane extends PulsedBackplane {
 
   #createStreamReaders({ streamCount = 1, blockTimeInMs = BLOCK_TIME }: RedisSettings['options'], subscriber: Client): StreamReaders {
     return new StreamReaders({
-      streamCount: Number(streamCount), // numbers, as the config has been checked
+      streamCount: Number(streamCount), // the config has been checked: both are numbers
       blockTime: Number(blockTimeInMs),
       inbox: this.inbox,
       signal: this.#closing.signal,
       subscriber,
       connect: () => this.#connections.addSubscriber({ autoResendUnfulfilledCommands: false }),
       onRead: () => this.permit(problemOf('xread')),
-      onSilence: (client, error) => {
+      onTimeout: (client, error) => {
         this.beginOutage(error);
         this.#connections.replace(client);
       },
     });
   }
 
-  /** Of a connection that Redis ends, or does not let in. */
+  /** Handles the error of a connection that has ended, or that Redis refuses. */
   #onConnectionError(error: Error): void {
     const refusal = refusalOfConnection(error);
     if (refusal) this.refuseAll(refusal.error, refusal.problem, refusal.remedy);
     else this.beginOutage(withoutArguments(error));
   }
 
-  /** Of a connection that has ended before Redis has said anything. */
+  /** Handles a connection that ended before Redis was ready. */
   async #onTurnedAway(config: RedisConfig, client: Client, error: Error): Promise<void> {
     if (this.isDown) return;
-    if (await hasNoChannels(config)) this.refuseAll(error, NO_CHANNELS, 'let config.io.redis reach Redis itself');
-    else if (client.status !== 'ready') this.beginOutage(error); // it may have come back meanwhile
+    if (await hasNoChannels(config)) this.refuseAll(error, NO_CHANNELS, 'point config.io.redis at Redis itself');
+    else if (client.status !== 'ready') this.beginOutage(error); // the client may have reconnected
   }
 
-  /** A master may become a replica while the connection to it stands. */
+  /** A master can become a replica without closing its connections. */
   async #checkRole(): Promise<void> {
-    if (!(this.#publisher instanceof Redis)) return; // a Cluster finds its masters by itself
+    if (!(this.#publisher instanceof Redis)) return; // the client of a Cluster finds the masters itself
     const refusal = await refusalOfReplica(this.#publisher);
     if (refusal) this.refuse(refusal);
   }
 
-  /** Sees to what nobody else is told of: messages that are lost, and what Redis refuses to do. */
+  /** Counts lost messages and adds refusals, since adapters ignore the failures of their commands. */
   #onFailure(client: Client, command: Command, error: Error): void {
     if (isAnswerToProbe(error)) return;
     const name = command.name.toLowerCase(); // an adapter may write PUBSUB
     const channel = String(command.args[0]);
     const isPulse = channel.startsWith(this.#pulseChannel);
     const isMessage = isSending(name) && !isPulse && !isProbe(command);
-    const passes = isPassing(error, client);
-    if (!isAnswerTo(command, error) || passes) {
+    const canPass = isTemporary(error, client);
+    if (!isAnswerTo(command, error) || canPass) {
       if (isMessage) this.countLost();
       if (!isAnswerTo(command, error) || name === 'exec') return;
       if (isPulse) return this.onPulseError(new Error(`${name}: ${error.message}`));
@@ -175,10 +175,10 @@ export class RedisBackplane extends PulsedBackplane {
     if (isPulse) this.onPulseRefused();
     const all = {
       ...refusal,
-      stopsQuestions: refusal.stopsQuestions || channel.startsWith(`${this.#prefix}-request#`), // those of the adapter redis
+      stopsQuestions: refusal.stopsQuestions || channel.startsWith(`${this.#prefix}-request#`), // requests of the adapter redis
       losesMessage: isMessage,
     };
-    if (passes) this.#lasting.add(all);
+    if (canPass) this.#lasting.add(all);
     else this.refuse(all);
   }
 
@@ -186,7 +186,7 @@ export class RedisBackplane extends PulsedBackplane {
     return this.#adapterName === 'redis-sharded';
   }
 
-  /** Receives the pulses that this server sends. */
+  /** Subscribes to the pulses of this server. */
   #receivePulses(subscriber: Client): void {
     const channel = Buffer.from(this.#pulseChannel);
     subscriber.on(this.#isSharded ? 'smessageBuffer' : 'messageBuffer', (from: Buffer, pulse: Buffer) => {
@@ -194,7 +194,7 @@ export class RedisBackplane extends PulsedBackplane {
     });
     subscriber[this.#isSharded ? 'ssubscribe' : 'subscribe'](this.#pulseChannel).then(
       () => this.pulse(),
-      () => {}, // it is tried again
+      () => {}, // it is retried
     );
   }
 }

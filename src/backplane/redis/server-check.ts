@@ -1,22 +1,22 @@
-/** Whether it is the right server that the app has been given: one that passes on what is published. */
+/** Checks whether the server forwards published messages to all other servers. */
 import type { RedisConfig } from '../../config/options';
 import { toError } from '../../errors';
 import { CONNECT_TIMEOUT } from '../pulsed-backplane';
 import type { Refusal } from '../refusals';
 import { type Client, createClient } from './client';
 
-export const NO_CHANNELS = 'answers PING and ends connections that publish, as the proxy twemproxy does';
+export const NO_CHANNELS = 'answers PING but closes connections that publish, as the proxy twemproxy does';
 
 const IS_REPLICA = 'is a replica';
 
-/** That of a replica, which tells nobody but its own subscribers. Undefined for a master, and where Redis does not say what it is. */
+/** The refusal of a replica, which forwards messages only to its own subscribers. Undefined for a master, or if the role is unknown. */
 export async function refusalOfReplica(client: Client): Promise<Refusal | undefined> {
   if ((await roleOf(client)) !== 'replica') return undefined;
   return {
     problem: IS_REPLICA,
     solved: 'is a master now',
-    effect: 'what this server emits reaches nobody but servers at the same replica, and questions to other servers fail',
-    remedy: 'let config.io.redis reach the master',
+    effect: 'events of this server reach only servers at the same replica, and questions to other servers fail',
+    remedy: 'point config.io.redis at the master',
     error: new Error('HELLO, or ROLE: replica'),
     stopsQuestions: true,
     async retry() {
@@ -25,7 +25,7 @@ export async function refusalOfReplica(client: Client): Promise<Refusal | undefi
   };
 }
 
-/** HELLO needs no right of its own, but Redis 6. */
+/** HELLO needs no rights, but Redis 6 or newer. */
 async function roleOf(client: Client): Promise<'master' | 'replica' | undefined> {
   const answer = await client.call('HELLO').then(
     fields => (Array.isArray(fields) ? (fields as unknown[])[fields.indexOf('role') + 1] : undefined),
@@ -39,8 +39,8 @@ async function roleOf(client: Client): Promise<'master' | 'replica' | undefined>
 }
 
 /**
- * Whether there is something that answers PING, and ends a connection that publishes, without a word: so does twemproxy, whose protocol has
- * no channels. A Redis that starts, or a load balancer without a server, does not answer PING either.
+ * Whether the server answers PING, but closes a connection that publishes, without an error. The proxy twemproxy does so: it does not support
+ * channels. A starting Redis, or a load balancer without a server, does not answer PING either.
  */
 export async function hasNoChannels(config: RedisConfig): Promise<boolean> {
   const client = createClient(config, {

@@ -1,6 +1,6 @@
 /**
- * Entries of a stream that hold, beside the data that other servers read, the same with the packet as it was encoded. That is a field of its own:
- * a client that comes back gets what it has missed from the entries themselves.
+ * Entries of a stream that have the encoded packet in a field of its own, beside the data that other servers read: a returning client gets
+ * its missed messages from the entries.
  */
 import type { Namespace } from 'socket.io';
 import { type ClusterAdapter, MessageType, type Session } from 'socket.io-adapter';
@@ -14,16 +14,16 @@ import { PacketCodec } from '../packet-codec';
 import { openValues } from '../values';
 import { clusterInternals, streamsInternals } from '../../internals/adapters';
 
-/** The name of the field. */
+/** The name of this field. */
 const ENCODED = 'encoded';
 
-/** An entry as the adapter has it: the data is text. */
+/** An entry in the form of the adapter: the data is text. */
 interface Entry {
   readonly data?: string;
   readonly [ENCODED]?: string;
 }
 
-/** An entry as ioredis has it: its id, and the names and values of its fields by turns. */
+/** An entry in the form of ioredis: its id, and the alternating names and values of its fields. */
 type RawEntry = [id: string, fields: string[]];
 
 interface Broadcast {
@@ -34,7 +34,7 @@ interface Message {
   readonly data?: { readonly [ENCODED]?: object };
 }
 
-/** Changes the adapter of a namespace. */
+/** Makes the adapter of a namespace write and read such entries. */
 export function useEncodedEntries(adapter: ClusterAdapter, nsp: Namespace, backplane: PulsedBackplane): void {
   const codec = new PacketCodec(nsp);
   const { encode } = streamsInternals(adapter);
@@ -42,7 +42,7 @@ export function useEncodedEntries(adapter: ClusterAdapter, nsp: Namespace, backp
   const restoreSession = adapter.restoreSession.bind(adapter);
   const persistSession = adapter.persistSession.bind(adapter);
   const readSession = async (pid: string, offset: string): Promise<Session> => {
-    const session = openValues(await restoreSession(pid, offset), ['data'], codec) as Session; // with the fields that it was stored with
+    const session = openValues(await restoreSession(pid, offset), ['data'], codec) as Session; // the stored fields
     if (typeof session.sid !== 'string' || session.pid !== pid || !isRoomList(session.rooms)) throw new InvalidMessage();
     return session;
   };
@@ -58,7 +58,7 @@ export function useEncodedEntries(adapter: ClusterAdapter, nsp: Namespace, backp
       onRawMessage?.call(adapter, entry[ENCODED] === undefined ? entry : { ...entry, data: entry[ENCODED] }, offset);
     },
 
-    /** The adapter encodes a session at once, while Socket.IO handles a disconnect: what throws there ends the process. */
+    /** The adapter encodes a session synchronously while Socket.IO handles a disconnect: an error thrown there would end the process. */
     persistSession(session: Gone): void {
       const stored = backplane.answers.ofSession(session, codec);
       if (stored) persistSession(stored);
@@ -83,12 +83,12 @@ export function useEncodedEntries(adapter: ClusterAdapter, nsp: Namespace, backp
 }
 
 /**
- * Entries as the adapter can hand them to a client that comes back: with the data for servers of this plugin in the place of the data that it reads,
- * and with the fields that emitters omit. One that no server can have sent keeps its id alone, and is passed over.
- * @param adapter that of any namespace
+ * Entries in the form that the adapter reads for a returning client: the encoded packet replaces the data, and fields that emitters omit
+ * are added. Of an invalid entry only the id remains, so that the adapter skips it.
+ * @param adapter the adapter of any namespace
  */
 export function readableEntries(entries: RawEntry[], adapter: ClusterAdapter, backplane: PulsedBackplane): RawEntry[] {
-  const official = Object.getPrototypeOf(adapter) as ClusterAdapter; // without what has been replaced
+  const official = Object.getPrototypeOf(adapter) as ClusterAdapter; // without the replaced methods
   const { encode } = streamsInternals(official);
   const { onRawMessage } = clusterInternals(official);
   return entries.map(([id, fields]) => {
@@ -117,7 +117,7 @@ function entryOf(fields: string[]): Record<string, string> {
   return data === undefined ? rest : { ...rest, data };
 }
 
-/** Whether an error means that a stored session is none. Those of Redis are logged where its commands fail. */
+/** Whether an error means that a stored session is invalid. Errors of Redis are logged with the failed command. */
 function isUnreadable(error: unknown): boolean {
   return (
     error instanceof TypeError || error instanceof RangeError || error instanceof InvalidMessage || toError(error).name === 'DecodeError'

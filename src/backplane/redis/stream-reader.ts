@@ -1,4 +1,4 @@
-/** Reads one stream for redis-streams, whatever becomes of the connection and of the stream. */
+/** Reads one stream for redis-streams, even if the connection is lost, or the stream emptied or replaced. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { toError } from '../../errors';
 import { PULSE_INTERVAL } from '../pulsed-backplane';
@@ -7,24 +7,24 @@ import type { Client } from './client';
 export interface StreamReaderOptions {
   /** Aborted when the app closes. */
   readonly signal: AbortSignal;
-  /** How long Redis may take to answer, in ms. */
+  /** Time for Redis to answer, in ms. */
   readonly timeout: number;
-  /** Called when it knows where to begin: what is added from then on is received. */
+  /** Called when the place to read from is known: entries added from then on are received. */
   onBegin(): void;
   /** Called after each read. */
   onRead(): void;
-  /** Called when the connection is open and does not answer. */
-  onSilence(error: Error): void;
+  /** Called when the connection is open but does not answer in time. */
+  onTimeout(error: Error): void;
 }
 
-/** What XREAD answers: the streams that have entries, with these. */
+/** The answer of XREAD: the streams with new entries, and these entries. */
 type Answer = readonly (readonly [stream: string, entries: readonly (readonly [id: string, fields: string[]])[]])[] | null;
 
-/** How long a read that has failed is not tried again, in ms. The adapter itself would try again at once, for ever. */
+/** Time until a failed read is retried, in ms. The adapter itself retries at once, endlessly. */
 const RETRY_DELAY = 500;
-/** So many places are remembered, each the end of a read. */
-const PLACES = 100;
-/** Before the first entry. */
+/** Number of places to remember; each is the end of a read. */
+const MAX_PLACES = 100;
+/** The id before the first entry. */
 const BEGINNING = '0-0';
 
 export class StreamReader {
@@ -34,17 +34,17 @@ export class StreamReader {
   #isReading = false;
   #isRefused = false;
   #isPlaceKnown = false;
-  /** For what the adapter asks for, the id after which it is read. */
+  /** The id that the adapter asks for, and the id from which it is answered. */
   #place: { readonly asked: string; readonly id: string } | undefined;
-  /** Ids after which it has been read, the latest last. */
+  /** The ids that were the end of a read, the latest last. */
   #places: string[] = [];
-  /** For how many intervals Redis has not answered. They are counted, so that a process that is busy does not take its own delay for that of Redis. */
+  /** Number of intervals without an answer. Counting intervals instead of ms, a busy process does not mistake its own delay for one of Redis. */
   #unanswered = 0;
   #giveUp: ((error: Error) => void) | undefined;
 
   constructor(client: Client, options: StreamReaderOptions) {
     this.#client = client;
-    this.#xread = client.xread.bind(client) as (...args: unknown[]) => Promise<Answer>; // of many signatures
+    this.#xread = client.xread.bind(client) as (...args: unknown[]) => Promise<Answer>; // it has many signatures
     this.#options = options;
     client.on('close', () => {
       this.#lose();
@@ -52,15 +52,15 @@ export class StreamReader {
     });
   }
 
-  /** Whether what is added to the stream from now on is received. */
+  /** Whether entries added to the stream from now on are received. */
   get isReading(): boolean {
     return this.#isReading;
   }
 
-  /** XREAD as the adapter calls it: from the last entry on that it has been given. */
+  /** XREAD, as the adapter calls it: returns the entries after the last one that it got. */
   async read(args: unknown[]): Promise<unknown> {
     const { signal, onBegin, onRead } = this.#options;
-    if (signal.aborted) return new Promise(() => {}); // the adapter would go on for ever
+    if (signal.aborted) return new Promise(() => {}); // otherwise the adapter would retry endlessly
     const [stream, asked] = args.slice(-2).map(String) as [string, string]; // as the adapter calls it
     try {
       if (!this.#isPlaceKnown) {
@@ -86,15 +86,15 @@ export class StreamReader {
     }
   }
 
-  /** To be called every `PULSE_INTERVAL`. */
+  /** Call this every `PULSE_INTERVAL`. */
   watch(): void {
     if (!this.#giveUp || this.#client.status !== 'ready') return;
     this.#unanswered++;
-    const { timeout, onSilence } = this.#options;
+    const { timeout, onTimeout } = this.#options;
     if (this.#unanswered * PULSE_INTERVAL < timeout) return;
     const error = new Error(`no answer to XREAD in ${timeout} ms`);
     this.#giveUp(error);
-    onSilence(error);
+    onTimeout(error);
   }
 
   #lose(): void {
@@ -107,12 +107,12 @@ export class StreamReader {
 
   #remember(id: string): void {
     this.#places.push(id);
-    if (this.#places.length > PLACES) this.#places.shift();
+    if (this.#places.length > MAX_PLACES) this.#places.shift();
   }
 
   /**
-   * Where to read on. The adapter asks for what is new (`$`) until the first entry arrives, and would miss what is added between two such reads.
-   * And where Redis was emptied, or a failover has lost the end of the stream, new entries may have lower ids than those that have been read.
+   * The id after which to read. Until the first entry arrives, the adapter asks for new entries (`$`), and would miss those added between two
+   * reads. If Redis was emptied, or a failover has lost the end of the stream, new entries may have lower ids than those already read.
    */
   async #placeIn(stream: string, id: string): Promise<string> {
     const [entry] = await this.#answerOf(this.#client.xrevrange(stream, '+', '-', 'COUNT', 1));
@@ -124,7 +124,7 @@ export class StreamReader {
     return this.#places.findLast((_, index) => found[index]?.length !== 0) ?? BEGINNING;
   }
 
-  /** A command may never be answered where a node of a Cluster goes away. */
+  /** Rejects if the reader gives up: when a node of a Cluster goes away, a command may never be answered. */
   async #answerOf<Reply>(reply: Promise<Reply>): Promise<Reply> {
     this.#unanswered = 0;
     const given = new Promise<never>((_, reject) => (this.#giveUp = reject));
@@ -132,7 +132,7 @@ export class StreamReader {
   }
 }
 
-/** Of two ids of a stream: a time in ms and a number, both of up to 64 bits. */
+/** Compares two ids of a stream. Each consists of a time in ms and a number, both of up to 64 bits. */
 function isBefore(one: string, other: string): boolean {
   const [[time = 0n, number = 0n], [otherTime = 0n, otherNumber = 0n]] = [one, other].map(id => id.split('-').map(BigInt)) as [
     bigint[],

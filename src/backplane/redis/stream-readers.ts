@@ -1,4 +1,4 @@
-/** What redis-streams takes for connections of its own: each either reads a stream, or subscribes to channels. */
+/** Replaces the connections that redis-streams would create: each reads a stream, or subscribes to channels on a shared connection. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Inbox } from '../inbox';
 import { CONNECT_TIMEOUT } from '../pulsed-backplane';
@@ -6,24 +6,24 @@ import type { Client } from './client';
 import { StreamReader } from './stream-reader';
 
 export interface StreamReadersOptions {
-  /** How many streams the adapter reads. */
+  /** Number of streams that the adapter reads. */
   readonly streamCount: number;
-  /** How long Redis holds a read back until there is something to read, in ms. */
+  /** Time for which Redis blocks a read of a stream without new entries, in ms. */
   readonly blockTime: number;
   readonly inbox: Inbox;
   /** Aborted when the app closes. */
   readonly signal: AbortSignal;
-  /** Hears the pulses, so that nothing else is needed to notice that its connection is dead. */
+  /** The client for all channels. It also receives the pulses, which detect a dead connection. */
   readonly subscriber: Client;
-  /** Makes the connection of a reader. */
+  /** Creates the client of a reader. */
   connect(): Client;
   /** Called after each read. */
   onRead(): void;
-  /** Called when a connection is open and does not answer. */
-  onSilence(client: Client, error: Error): void;
+  /** Called when a connection is open but does not answer in time. */
+  onTimeout(client: Client, error: Error): void;
 }
 
-/** Those members of a client that the adapter uses. */
+/** The members of a client that the adapter uses. */
 interface Connection {
   on(event: string, listener: Listener): void;
   subscribe(channels: readonly string[]): Promise<unknown>;
@@ -45,23 +45,23 @@ export class StreamReaders {
     options.subscriber.on('messageBuffer', (channel: Buffer, message: Buffer) => this.#deliver(channel, message));
   }
 
-  /** Whether all streams are read: what others emit from now on is received. */
+  /** Whether all streams are being read: whatever others emit from now on is received. */
   get areReading(): boolean {
     return this.#readers.length === this.#options.streamCount && this.#readers.every(({ isReading }) => isReading);
   }
 
-  /** Resolves when all streams are read. At the latest after `timeout` ms. */
+  /** Resolves when all streams are being read, or after `timeout` ms. */
   async ready(timeout: number): Promise<void> {
     if (this.areReading) return;
     await wait(timeout, undefined, { signal: AbortSignal.any([this.#allRead.signal, this.#options.signal]) }).catch(() => {});
   }
 
-  /** To be called every `PULSE_INTERVAL`. */
+  /** Call this every `PULSE_INTERVAL`. */
   watch(): void {
     for (const reader of this.#readers) reader.watch();
   }
 
-  /** A connection of the adapter. It does not say what it makes it for. */
+  /** Creates a connection for the adapter. The first call of `xread` makes it a reader. */
   create(): Connection {
     let reader: StreamReader | undefined;
     return {
@@ -71,19 +71,19 @@ export class StreamReaders {
         return this.#options.subscriber.subscribe(...channels);
       },
       on: (event, listener) => {
-        if (event === 'messageBuffer') this.#listeners.push(listener); // errors are logged where the connections are made
+        if (event === 'messageBuffer') this.#listeners.push(listener); // errors are logged where the connections are created
       },
-      disconnect: () => {}, // they close with the app
+      disconnect: () => {}, // the clients close with the app
     };
   }
 
   #createReader(): StreamReader {
-    const { connect, signal, blockTime, onSilence, onRead } = this.#options;
+    const { connect, signal, blockTime, onTimeout, onRead } = this.#options;
     const client = connect();
     const reader = new StreamReader(client, {
       signal,
       timeout: blockTime + CONNECT_TIMEOUT,
-      onSilence: error => onSilence(client, error),
+      onTimeout: error => onTimeout(client, error),
       onBegin: () => {
         if (this.areReading) this.#allRead.abort();
       },
@@ -93,7 +93,7 @@ export class StreamReaders {
     return reader;
   }
 
-  /** The adapter says nothing of a message that it cannot decode. */
+  /** The adapter ignores a message that it cannot decode; here it is logged. */
   #deliver(channel: Buffer, message: Buffer): void {
     if (!this.#channels.has(channel.toString())) return;
     const { inbox } = this.#options;

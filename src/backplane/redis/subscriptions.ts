@@ -1,13 +1,13 @@
-/** The subscriptions of a connection: one that fails is tried again until it stands, or is not wanted any more. The adapters try once. */
+/** The subscriptions of a connection. A failed one is retried until it succeeds or is ended: the adapters themselves do not retry. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Client, Command } from './client';
 
-/** How long until subscriptions that have failed are tried again, in ms. */
+/** Time until failed subscriptions are retried, in ms. */
 const RETRY_DELAY = 1000;
-/** How many are tried at a time: a server with many rooms may have many. */
+/** Number of subscriptions to retry at a time: a server with many rooms has many. */
 const BATCH = 100;
 
-/** Subscribing commands, by those that end them. */
+/** The subscribing command for each unsubscribing one. */
 const ENDS: Readonly<Record<string, string>> = { unsubscribe: 'subscribe', punsubscribe: 'psubscribe', sunsubscribe: 'ssubscribe' };
 const BEGINS: ReadonlySet<string> = new Set(Object.values(ENDS));
 
@@ -22,11 +22,11 @@ interface Subscription {
 
 export class Subscriptions {
   readonly #signal: AbortSignal;
-  /** Called with the command when no subscription of it is missing any more. */
+  /** Called with a subscribing command when all its failed subscriptions have succeeded or ended. */
   readonly #onComplete: (command: string) => void;
-  /** Those that are wanted and do not stand, by command and channel. */
+  /** The failed subscriptions, by command and channel. */
   readonly #missing = new Map<string, Subscription>();
-  /** All that are wanted: the answer to one that has been ended meanwhile may be late. */
+  /** All subscriptions that have not been ended. A late failure of an ended one is ignored. */
   readonly #wanted = new Set<string>();
   #isTrying = false;
 
@@ -43,18 +43,18 @@ export class Subscriptions {
     return [...this.#missing.values()].some(missing => missing.channel === channel);
   }
 
-  /** To be called with each command that fails. */
+  /** Call this with each failed command. */
   onFailure(client: Client, { name, args }: Command): void {
     if (!isSubscribing(name)) return;
     for (const channel of args.flat().map(String)) {
       if (!this.#wanted.has(`${name} ${channel}`)) continue;
-      this.#missing.delete(`${name} ${channel}`); // those that have not been tried for longer come first
+      this.#missing.delete(`${name} ${channel}`); // moves it to the end: the least recently tried come first
       this.#missing.set(`${name} ${channel}`, { command: name, channel });
     }
     if (!this.#isTrying && this.#missing.size > 0) void this.#tryAgain(client);
   }
 
-  /** To be called with each command before it is sent. */
+  /** Call this with each command before it is sent. */
   onSend({ name, args }: Command): void {
     if (isSubscribing(name)) for (const channel of args.flat()) this.#wanted.add(`${name} ${String(channel)}`);
     const begin = ENDS[name];
