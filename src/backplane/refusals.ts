@@ -16,8 +16,10 @@ export interface Refusal {
   readonly error: Error;
   /** Whether other servers cannot be asked until the end: questions then fail with the code of refusals. */
   readonly stopsQuestions: boolean;
-  /** Whether this refusal has lost a message to other servers. Their number is logged at the end. */
+  /** Whether this refusal has lost a message. Their number is logged at the end. */
   readonly losesMessage?: boolean;
+  /** What is lost, for the log. Default: `messages to other servers`. */
+  readonly lost?: string;
   /**
    * Called once a second to try again. Resolves when the backend allows the command; rejections are not logged.
    * Default: the refusal ends when `permit` is called.
@@ -81,7 +83,7 @@ export class Refusals {
     if (!known) return;
     this.#current.delete(problem);
     const { refusal, lost } = known;
-    const count = lost > 0 ? `; ${lost} messages to other servers were lost meanwhile` : '';
+    const count = lost > 0 ? `; ${lost} ${refusal.lost ?? 'messages to other servers'} were lost meanwhile` : '';
     this.#logger.info('[egg-socket.io] %s %s%s', this.#name, refusal.solved, count);
     if (this.#current.size === 0) this.close();
     this.#onEnd();

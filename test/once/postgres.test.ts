@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { format } from 'node:util';
 import { type RunningApp, startApp } from '../support/app';
 import { next } from '../support/client';
-import { Delivery, FailedQuery, meaningOf, Publisher } from '../support/parts';
+import { Delivery, FailedQuery, HEARS_TOO_MUCH, meaningOf, Publisher, Reader, Refusals } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
 
@@ -31,14 +32,14 @@ test('PostgreSQL that shuts down while it has a message is an outage, and does n
   watchForCrashes(t);
   const postgres = await newPostgres(t);
   await postgres.start();
-  const { io, logs, logged } = await start(t, postgres.url);
-  const [locker, watcher] = [await clientOf(t, postgres.url), await clientOf(t, postgres.url)];
-  while ((await watcher.query(`SELECT 1 FROM pg_class WHERE relname = 'socket_io_attachments'`)).rowCount === 0); // the boot does not wait
-  await locker.query('BEGIN');
-  await locker.query('LOCK TABLE socket_io_attachments');
+  const admin = await clientOf(t, postgres.url);
+  await admin.query('CREATE TABLE slow (id bigserial UNIQUE, created_at timestamptz DEFAULT NOW(), payload bytea)');
+  const sleep = 'RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$';
+  await admin.query(`CREATE FUNCTION sleep() ${sleep}`);
+  await admin.query('CREATE TRIGGER slow BEFORE INSERT ON slow FOR EACH ROW WHEN (NEW.payload IS NOT NULL) EXECUTE FUNCTION sleep()');
+  const { io, logs, logged } = await start(t, postgres.url, `tableName: 'slow'`);
   io.emit('said', Buffer.from('bytes')); // to be stored in that table
-  const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT%'`;
-  while ((await watcher.query(waiting)).rowCount === 0);
+  while ((await admin.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'`)).rowCount === 0);
   await postgres.stop();
   await logged(DOWN);
   await postgres.start();
@@ -79,6 +80,38 @@ test('while PostgreSQL does not answer, messages wait up to 32 MB; the outage dr
 });
 
 type PublisherOptions = ConstructorParameters<typeof Publisher>[0];
+
+test('while a row is read, messages of other servers wait up to 32 MB; more is lost, with one line of log and a count', async () => {
+  const lines: string[] = [];
+  const logger = { error: (line: string) => lines.push(line), info: (...line: unknown[]) => lines.push(format(...line)) };
+  const refusals = new Refusals('PostgreSQL', 'IO_DATABASE_REFUSED', logger as unknown as Logger, () => {}); // it logs nothing else
+  const read: unknown[] = [];
+  let answer = (_row: Uint8Array): void => {};
+  const row = new Promise<Uint8Array>(resolve => (answer = resolve));
+  const reader = new Reader({
+    queries: { select: () => row } as unknown as ReaderOptions['queries'], // only rows are read
+    messagePack: { encode: () => new Uint8Array(), decode: () => ({ nsp: '/' }) },
+    inbox: {} as ReaderOptions['inbox'], // nothing is invalid
+    onMessage: message => read.push(message),
+    onFailure: () => assert.fail('all can be read'),
+    onOverflow: () => refusals.add({ ...HEARS_TOO_MUCH, losesMessage: true }),
+    onDrain: () => refusals.remove(HEARS_TOO_MUCH.problem),
+  });
+  reader.read('channel', '{"attachmentId":"1"}');
+  const payload = JSON.stringify({ nsp: '/', data: 'x'.repeat(1024 * 1024) });
+  for (let n = 0; n < 40; n++) reader.read('channel', payload);
+  answer(new Uint8Array());
+  while (lines.length < 2) await nextTurn();
+  assert.match(lines[0] ?? '', /IO_DATABASE_REFUSED: PostgreSQL sends messages faster .*; emit less/);
+  assert.match(lines[1] ?? '', /; 8 messages of other servers were lost meanwhile/);
+  assert.equal(read.length, 33);
+  reader.read('channel', payload);
+  while (read.length < 34) await nextTurn();
+  assert.equal(lines.length, 2);
+});
+
+type ReaderOptions = ConstructorParameters<typeof Reader>[0];
+type Logger = ConstructorParameters<typeof Refusals>[2];
 
 test('the listening connection is not idle while a channel is missing; only that of the pulses excuses that none arrives', async () => {
   let heard = ['pulses'];

@@ -6,7 +6,7 @@ export interface Pg {
   readonly Pool: new (options: object) => PgPool;
 }
 
-interface Rows<Row> {
+export interface Rows<Row> {
   readonly rows: readonly Row[];
 }
 
@@ -16,7 +16,14 @@ export interface PgClient extends EventEmitter {
   end(): Promise<void>;
 }
 
+/** A client that is taken out of a pool, and has to be given back. */
+interface PooledClient extends PgClient {
+  /** @param destroy whether its connection is to end */
+  release(destroy?: boolean): void;
+}
+
 export interface PgPool extends EventEmitter {
+  connect(): Promise<PooledClient>;
   query<Row = object>(text: string, values?: unknown[]): Promise<Rows<Row>>;
   end(): Promise<void>;
 }

@@ -17,7 +17,7 @@ import type { MessagePack, Notification, Pg, PgPool } from './pg';
 import { Publisher } from './publisher';
 import { Queries } from './queries';
 import { Reader } from './reader';
-import { FailedQuery, OVERFLOW, POOLER, problemOf, refusalOf, refusedConnectionOf } from './refused';
+import { FailedQuery, HEARS_TOO_MUCH, POOLER, problemOf, refusalOf, refusedConnectionOf, SENDS_TOO_MUCH } from './refused';
 import { connectionOptions, nameOf, settingsOf } from './settings';
 import { Table } from './table';
 
@@ -58,6 +58,8 @@ export class PostgresBackplane extends DatabaseBackplane {
       inbox: this.inbox,
       onMessage: message => this.#adapters.get(message.nsp)?.receive(message),
       onFailure: failure => this.#onFailure(failure),
+      onOverflow: () => this.refuse({ ...HEARS_TOO_MUCH, losesMessage: true }),
+      onDrain: () => this.permit(HEARS_TOO_MUCH.problem),
     });
     this.#publisher = new Publisher({
       queries: this.#queries,
@@ -66,8 +68,8 @@ export class PostgresBackplane extends DatabaseBackplane {
       prefix,
       threshold,
       onFailure: (failure, message) => this.#onFailure(failure, message),
-      onOverflow: message => this.refuse({ ...OVERFLOW, losesMessage: isMissed(message) }),
-      onDrain: () => this.permit(OVERFLOW.problem),
+      onOverflow: message => this.refuse({ ...SENDS_TOO_MUCH, losesMessage: isMissed(message) }),
+      onDrain: () => this.permit(SENDS_TOO_MUCH.problem),
     });
     this.#listener = new Listener(pg, reach, {
       onNotification: notification => this.#onNotification(notification),

@@ -2,11 +2,9 @@
 import { asNotification, channelOf, headerOf, type Message } from './messages';
 import type { MessagePack } from './pg';
 import type { Queries } from './queries';
+import { Queue } from './queue';
 import type { FailedQuery } from './refused';
 import type { Table } from './table';
-
-/** How much may wait to be sent, in bytes: PostgreSQL takes one message after the other. */
-const MAX_WAITING = 32 * 1024 * 1024;
 
 interface Options {
   readonly queries: Queries;
@@ -34,53 +32,36 @@ interface Waiting {
 
 export class Publisher {
   readonly #options: Options;
-  readonly #waiting = new Set<Waiting>();
-  /** Of those that are waiting, in bytes. */
-  #size = 0;
-  #sending: Promise<void> | undefined;
+  readonly #queue: Queue<Waiting>;
 
   constructor(options: Options) {
     this.#options = options;
+    this.#queue = new Queue(
+      async waiting => this.#send(waiting),
+      () => options.onDrain(),
+    );
   }
 
   /** Sends a message, after those that wait. */
   publish(message: Message): void {
     const { threshold, messagePack, onOverflow } = this.#options;
     const { uid, nsp, type } = message;
-    if (this.#size > MAX_WAITING) {
+    if (this.#queue.isFull) {
       onOverflow(message);
       return;
     }
     const encoded = asNotification(message, threshold) ?? messagePack.encode(message);
-    this.#waiting.add({ message: { uid, nsp, type }, encoded });
-    this.#size += encoded.length;
-    this.#sending ??= this.#sendAll();
+    this.#queue.add({ message: { uid, nsp, type }, encoded }, encoded.length);
   }
 
   /** Returns what waits, and sends none of it: when it could be sent, nobody expects it any more. */
   drop(): Message[] {
-    const messages = [...this.#waiting].map(({ message }) => message);
-    this.#waiting.clear();
-    this.#size = 0;
-    return messages;
+    return this.#queue.drop().map(({ message }) => message);
   }
 
   /** Resolves when nothing waits any more. */
   async flush(): Promise<void> {
-    await this.#sending;
-  }
-
-  async #sendAll(): Promise<void> {
-    try {
-      for (const waiting of this.#waiting) {
-        this.#waiting.delete(waiting);
-        this.#size -= waiting.encoded.length;
-        await this.#send(waiting);
-      }
-    } finally {
-      this.#sending = undefined;
-    }
-    this.#options.onDrain();
+    await this.#queue.flush();
   }
 
   async #send({ message, encoded }: Waiting): Promise<void> {

@@ -1,10 +1,16 @@
 /** All statements but LISTEN. Those with bytes, and large ones, go through a table. */
 import { toError } from '../../errors';
-import { type PgPool, sqlStateOf } from './pg';
+import { type PgPool, type Rows, sqlStateOf } from './pg';
 import { FailedQuery, type Statement } from './refused';
 
 /** SQLSTATEs: another server makes the table at the same time. */
 const MADE_MEANWHILE: ReadonlySet<unknown> = new Set(['23505', '42P07']);
+
+/**
+ * How long a statement waits for a lock of the table: what is behind it waits, too. PostgreSQL itself ends it, so that none is left waiting there.
+ * Not set for the whole connection, which a pooler may give to other programs.
+ */
+const LOCK_LIMIT = `SET LOCAL lock_timeout = '1s'`;
 
 /** All of them reject with a FailedQuery. */
 export class Queries {
@@ -22,7 +28,7 @@ export class Queries {
   }
 
   async notify(channel: string, payload: string): Promise<void> {
-    await this.#query('NOTIFY', channel, 'SELECT pg_notify($1, $2)', [channel, payload]);
+    await this.#run('NOTIFY', channel, async () => this.#pool.query('SELECT pg_notify($1, $2)', [channel, payload]));
   }
 
   /** Returns the id of the new row. Rejects at once while INSERT is refused: what is behind this message must not wait for a lock each time. */
@@ -34,11 +40,11 @@ export class Queries {
 
   async #insert(payload: Uint8Array | null): Promise<string> {
     const text = `INSERT INTO ${this.#table} (payload) VALUES ($1) RETURNING id`;
-    const [row] = await this.#query<{ id: unknown }>('INSERT', this.#table, text, [payload]);
+    const [row] = await this.#run('INSERT', this.#table, async () => this.#inTransaction<{ id: unknown }>(text, [payload]));
     return String(row?.id); // it has just been made
   }
 
-  /** Returns what is in a row. Undefined where it is gone. Rejects at once while SELECT is refused. */
+  /** Returns what is in a row. Undefined where it is gone. Rejects at once while SELECT is refused. @param id digits */
   async select(id: string): Promise<Uint8Array | undefined> {
     const refused = this.#refused.get('SELECT');
     if (refused) throw refused;
@@ -46,25 +52,19 @@ export class Queries {
   }
 
   async #select(id: string): Promise<Uint8Array | undefined> {
-    const text = `SELECT payload FROM ${this.#table} WHERE id = $1`;
-    const [row] = await this.#query<{ payload: Uint8Array | null }>('SELECT', this.#table, text, [id]);
+    const text = `SELECT payload FROM ${this.#table} WHERE id = '${id}'`;
+    const [row] = await this.#query<{ payload: Uint8Array | null }>('SELECT', text);
     return row?.payload ?? undefined;
   }
 
   async deleteOld(): Promise<void> {
     const text = `DELETE FROM ${this.#table} WHERE created_at < now() - interval '${this.#lifetime} milliseconds'`;
-    await this.#query('DELETE', this.#table, text);
+    await this.#query('DELETE', text);
   }
 
   /** Makes the table if there is none, and tries all that it is for. */
   async openTable(): Promise<void> {
-    try {
-      await this.#tryInsert();
-    } catch (error) {
-      if ((error as FailedQuery).statement !== 'CREATE TABLE') throw error; // it throws no other
-      await this.#createTable();
-      await this.#tryInsert();
-    }
+    await this.#openForInsert();
     await this.#trySelect();
     await this.deleteOld();
   }
@@ -75,7 +75,7 @@ export class Queries {
       case 'CREATE TABLE':
         return async () => this.openTable();
       case 'INSERT':
-        return async () => this.#tryInsert();
+        return async () => this.#openForInsert();
       case 'SELECT':
         return async () => this.#trySelect();
       case 'DELETE':
@@ -84,6 +84,17 @@ export class Queries {
       case 'NOTIFY': // pulses do
     }
     return undefined;
+  }
+
+  /** The table may have been dropped while it was locked. */
+  async #openForInsert(): Promise<void> {
+    try {
+      await this.#tryInsert();
+    } catch (error) {
+      if ((error as FailedQuery).statement !== 'CREATE TABLE') throw error; // it throws no other
+      await this.#createTable();
+      await this.#tryInsert();
+    }
   }
 
   /** Makes a row that nobody is told of: also the sequence of the ids has rights. */
@@ -99,15 +110,41 @@ export class Queries {
   async #createTable(): Promise<void> {
     const text = `CREATE TABLE IF NOT EXISTS ${this.#table} (id bigserial UNIQUE, created_at timestamptz DEFAULT NOW(), payload bytea)`;
     try {
-      await this.#query('CREATE TABLE', this.#table, text);
+      await this.#query('CREATE TABLE', text);
     } catch (error) {
       if (!MADE_MEANWHILE.has(sqlStateOf((error as FailedQuery).cause))) throw error; // it throws no other
     }
   }
 
-  async #query<Row>(statement: Statement, place: string, text: string, values?: unknown[]): Promise<readonly Row[]> {
+  /** A statement without values, in one query with the limit. */
+  async #query<Row>(statement: Statement, text: string): Promise<readonly Row[]> {
+    return this.#run(statement, this.#table, async () => {
+      const results = await this.#pool.query<Row>(`${LOCK_LIMIT}; ${text}`);
+      return (results as unknown as readonly Rows<Row>[])[1] ?? { rows: [] }; // of several statements, `pg` has a list
+    });
+  }
+
+  /** A statement with values, which PostgreSQL takes only by itself. */
+  async #inTransaction<Row>(text: string, values: unknown[]): Promise<Rows<Row>> {
+    const client = await this.#pool.connect();
+    const ignore = (): void => {}; // the query that is running fails as well
+    client.on('error', ignore);
     try {
-      const { rows } = await this.#pool.query<Row>(text, values);
+      await client.query(`BEGIN; ${LOCK_LIMIT}`);
+      const rows = await client.query<Row>(text, values);
+      await client.query('COMMIT');
+      client.off('error', ignore);
+      client.release();
+      return rows;
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+  }
+
+  async #run<Row>(statement: Statement, place: string, query: () => Promise<Rows<Row>>): Promise<readonly Row[]> {
+    try {
+      const { rows } = await query();
       this.#refused.delete(statement);
       return rows;
     } catch (thrown) {

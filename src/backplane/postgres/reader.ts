@@ -3,6 +3,7 @@ import { type Inbox, InvalidMessage } from '../inbox';
 import { decodeObject, isHeader, type Message, parse } from './messages';
 import type { MessagePack } from './pg';
 import type { Queries } from './queries';
+import { Queue } from './queue';
 import { FailedQuery } from './refused';
 
 interface Options {
@@ -13,15 +14,28 @@ interface Options {
   onMessage(message: Message & { readonly nsp: string }): void;
   /** A message cannot be fetched. */
   onFailure(failure: FailedQuery): void;
+  /** A message is not read, since too much waits. */
+  onOverflow(): void;
+  /** Nothing waits any more. */
+  onDrain(): void;
+}
+
+interface Waiting {
+  readonly channel: string;
+  readonly payload: string;
 }
 
 export class Reader {
   readonly #options: Options;
   readonly #ownIds = new Set<unknown>();
-  #last: Promise<void> = Promise.resolve();
+  readonly #queue: Queue<Waiting>;
 
   constructor(options: Options) {
     this.#options = options;
+    this.#queue = new Queue(
+      async waiting => this.#read(waiting),
+      () => options.onDrain(),
+    );
   }
 
   /** Messages with this id are of this server, and ignored. */
@@ -36,10 +50,11 @@ export class Reader {
 
   /** Reads a notification, after those before it. */
   read(channel: string, payload: string): void {
-    this.#last = this.#last.then(async () => this.#read(channel, payload));
+    if (this.#queue.isFull) this.#options.onOverflow();
+    else this.#queue.add({ channel, payload }, payload.length);
   }
 
-  async #read(channel: string, payload: string): Promise<void> {
+  async #read({ channel, payload }: Waiting): Promise<void> {
     const { inbox, onMessage, onFailure } = this.#options;
     try {
       const parsed = parse(payload);

@@ -14,6 +14,7 @@ const REMEDIES: readonly [state: string, remedy: string][] = [
   ['42P01', `let its user create the table, or create it as in ${GUIDE}`],
   ['53300', `raise its max_connections, or run fewer processes: ${GUIDE} says how many connections each needs`],
   ['53', 'see to its disk and its memory'],
+  ['55P03', 'see in pg_locks what has locked the table for so long: VACUUM FULL, LOCK TABLE, or a backup'],
 ];
 
 const THROUGH_TABLE = 'where it has bytes or is too large for NOTIFY';
@@ -117,11 +118,22 @@ export const POOLER: Refusal = {
 };
 
 /** That this server sends more than PostgreSQL takes. */
-export const OVERFLOW: Refusal = {
+export const SENDS_TOO_MUCH: Refusal = {
   problem: 'takes messages more slowly than this server sends them',
   solved: 'takes all messages again',
   effect: 'some of what this server emits does not reach clients of other servers',
   remedy: 'emit less, or use Redis',
   error: new Error('more than 32 MB wait to be sent'),
   stopsQuestions: false,
+};
+
+/** That others send more than this server can read. */
+export const HEARS_TOO_MUCH: Refusal = {
+  problem: 'sends messages faster than this server gets large ones out of the table',
+  solved: 'has no message left that this server has not read',
+  effect: 'some of what other servers emit does not reach clients of this server',
+  remedy: 'emit less, or use Redis',
+  error: new Error('more than 32 MB wait to be read'),
+  stopsQuestions: false,
+  lost: 'messages of other servers',
 };
