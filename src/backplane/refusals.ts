@@ -8,7 +8,7 @@ export interface Refusal {
   readonly problem: string;
   /** The end of the problem: `allows PUBLISH again`. */
   readonly solved: string;
-  /** The effect of the problem: `what this server emits does not reach clients of other servers`. */
+  /** The effect of the problem: `events of this server do not reach clients of other servers`. */
   readonly effect: string;
   /** The remedy for the operator: `give the user +publish`. */
   readonly remedy: string;

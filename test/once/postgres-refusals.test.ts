@@ -52,7 +52,7 @@ test('a user who may do nothing, who is told of each right that is missing and o
   const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
   await one.logged(
     refusal(
-      'refuses NOTIFY; what this server emits does not reach',
+      'refuses NOTIFY; events of this server do not reach',
       'until that is over',
       'rights',
       'permission denied for function pg_notify',
@@ -211,7 +211,7 @@ for (const [what, { role, ...sql }] of Object.entries({
   });
 }
 
-test('a standby, an error that what this server emits reaches nobody; once it is the primary, servers reach each other', async t => {
+test('a standby is logged as an error; once it is the primary, servers reach each other', async t => {
   watchForCrashes(t);
   const primary = await newPostgres(t);
   await primary.start();
@@ -219,7 +219,7 @@ test('a standby, an error that what this server emits reaches nobody; once it is
   await standby.start();
   const [one, other] = [await start(t, standby.url), await start(t, standby.url)];
   const bob = await connect(t, other.url);
-  await one.logged(refusal('is a standby: what this server emits reaches nobody', 'primary', 'pg_is_in_recovery'));
+  await one.logged(refusal('is a standby, which delivers no messages', 'primary', 'pg_is_in_recovery'));
   await assert.rejects(one.io.fetchSockets(), { code: 'IO_DATABASE_REFUSED' });
   const operator = new Client(standby.url);
   await operator.connect();
@@ -236,11 +236,11 @@ test('PgBouncer in transaction mode, which delivers nothing: that is said, with 
   const one = await start(t, bouncer.url);
   const other = await start(t, postgres.url);
   const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
-  await one.logged(refusal('takes LISTEN and delivers nothing', 'PgBouncer', 'pool_mode = session'));
+  await one.logged(refusal('accepts LISTEN but delivers nothing', 'PgBouncer', 'pool_mode = session'));
   await reaches(one, bob);
   await assert.rejects(one.io.fetchSockets(), { code: 'IO_DATABASE_REFUSED' });
   await bouncer.restart('session');
-  await one.logged(/^INFO .*delivers what LISTEN asks for/);
+  await one.logged(/^INFO .*delivers messages again/);
   await reaches(other, alice);
   assert.equal((await one.io.fetchSockets()).length, 2);
 });

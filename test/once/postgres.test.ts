@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { format } from 'node:util';
 import { type RunningApp, startApp } from '../support/app';
 import { next } from '../support/client';
-import { Delivery, FailedQuery, HEARS_TOO_MUCH, meaningOf, Publisher, Reader, Refusals } from '../support/parts';
+import { Delivery, FailedQuery, RECEIVES_TOO_MUCH, meaningOf, Publisher, Reader, Refusals } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
 
@@ -94,8 +94,8 @@ test('while a row is read, messages of other servers wait up to 32 MB; more is l
     inbox: {} as ReaderOptions['inbox'], // nothing is invalid
     onMessage: message => read.push(message),
     onFailure: () => assert.fail('all can be read'),
-    onOverflow: () => refusals.add({ ...HEARS_TOO_MUCH, losesMessage: true }),
-    onDrain: () => refusals.remove(HEARS_TOO_MUCH.problem),
+    onOverflow: () => refusals.add({ ...RECEIVES_TOO_MUCH, losesMessage: true }),
+    onDrain: () => refusals.remove(RECEIVES_TOO_MUCH.problem),
   });
   reader.read('channel', '{"attachmentId":"1"}');
   const payload = JSON.stringify({ nsp: '/', data: 'x'.repeat(1024 * 1024) });
@@ -117,13 +117,13 @@ test('the listening connection is not idle while a channel is missing; only that
   let heard = ['pulses'];
   let pings = 0;
   let nothing = 0;
-  const listener = { isComplete: false, hears: (channel: string) => heard.includes(channel), ping: async () => void pings++ };
+  const listener = { isComplete: false, listensTo: (channel: string) => heard.includes(channel), ping: async () => void pings++ };
   const delivery = new Delivery(listener as unknown as DeliveryListener, 'pulses', () => nothing++); // what it needs of one
-  for (let pulse = 0; pulse < 3; pulse++) await delivery.onTaken();
+  for (let pulse = 0; pulse < 3; pulse++) await delivery.onAccepted();
   assert.equal(nothing, 1);
   heard = [];
   pings = 0;
-  for (let pulse = 0; pulse < 10; pulse++) await delivery.onTaken();
+  for (let pulse = 0; pulse < 10; pulse++) await delivery.onAccepted();
   assert.deepEqual([nothing, pings], [1, 2]);
 });
 

@@ -1,4 +1,4 @@
-/** The adapter of a namespace: Socket.IO's for clusters, whose messages PostgreSQL carries. */
+/** The adapter of a namespace: Socket.IO's adapter for clusters, with PostgreSQL for its messages. */
 import type { Namespace } from 'socket.io';
 import { ClusterAdapterWithHeartbeat, type ClusterMessage, type ClusterResponse } from 'socket.io-adapter';
 import type { Message } from './messages';
@@ -21,17 +21,17 @@ export class PostgresAdapter extends ClusterAdapterWithHeartbeat {
     return (this.nsp as Namespace).name; // declared as any
   }
 
-  /** With which it signs its messages. */
+  /** The sender's id in its messages. */
   get id(): string {
     return this.uid;
   }
 
   receive(message: Message): void {
-    this.onMessage(message as ClusterMessage); // a wrapper checks that it is one
+    this.onMessage(message as ClusterMessage); // a wrapper validates it
   }
 
   override close(): void {
-    super.close(); // tells the others
+    super.close(); // publishes that this server has gone
     this.#transport.onClose(this);
   }
 

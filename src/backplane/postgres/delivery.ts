@@ -1,9 +1,9 @@
-/** Whether PostgreSQL delivers what it takes. Behind a pooler in transaction mode it takes LISTEN and NOTIFY, and nothing arrives. */
+/** Detects that PostgreSQL accepts messages but delivers none: behind a pooler in transaction mode, LISTEN and NOTIFY have no effect. */
 import type { Listener } from './listener';
 
-/** After so many pulses that were taken and have not arrived, it is looked whether anything does. */
+/** Number of accepted pulses without an arrival until the delivery is checked. */
 const MISSED = 3;
-/** Every so many pulses something is sent over the listening connection: PostgreSQL, or what is in between, may end one that is idle. */
+/** Number of pulses between two queries on the listening connection: PostgreSQL, or a proxy, may close an idle one. */
 const IDLE_PULSES = 5;
 
 export class Delivery {
@@ -16,7 +16,7 @@ export class Delivery {
 
   /**
    * @param channel the channel of pulses
-   * @param onNothing called when nothing is delivered over a connection that answers
+   * @param onNothing called when a connection answers but delivers nothing
    */
   constructor(listener: Listener, channel: string, onNothing: () => void) {
     this.#listener = listener;
@@ -24,20 +24,20 @@ export class Delivery {
     this.#onNothing = onNothing;
   }
 
-  /** To be called when a pulse has arrived. */
+  /** Call this when a pulse has arrived. */
   onPulse(): void {
     this.#missed = 0;
   }
 
-  /** To be called when PostgreSQL has taken a pulse. */
-  async onTaken(): Promise<void> {
-    if (this.#listener.hears(this.#channel)) this.#missed++;
+  /** Call this when PostgreSQL has accepted a pulse. */
+  async onAccepted(): Promise<void> {
+    if (this.#listener.listensTo(this.#channel)) this.#missed++;
     else this.#missed = 0;
     this.#idle++;
     const isMissing = this.#missed >= MISSED;
     if (!isMissing && this.#idle < IDLE_PULSES) return;
     this.#idle = 0;
-    await this.#listener.ping(); // what PostgreSQL has to deliver comes before its answer
+    await this.#listener.ping(); // PostgreSQL delivers pending notifications before it answers
     if (!isMissing || this.#missed < MISSED) return;
     this.#missed = 0;
     this.#onNothing();

@@ -1,4 +1,4 @@
-/** The one connection that hears what others send. It is made again whenever it ends, with all that it listens to. */
+/** The connection that receives the messages of other servers. Whenever it ends, it is made again, with all its LISTENs. */
 import { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { toError } from '../../errors';
@@ -6,18 +6,18 @@ import { asIdentifier } from './messages';
 import type { Notification, Pg, PgClient } from './pg';
 import { meaningOf, StandbyError } from './refused';
 
-/** How long until the connection is made again, in ms. */
+/** Time until the connection is made again, in ms. */
 const RECONNECT_DELAY = 250;
-/** How long until PostgreSQL is asked again for what it has refused, in ms. */
+/** Time until a refused connection or LISTEN is retried, in ms. */
 const RETRY_DELAY = 1000;
 
 interface Events {
   onNotification(notification: Notification): void;
-  /** The connection cannot be made, or has ended. */
+  /** Called when connecting has failed, or when the connection has ended. */
   onError(error: Error): void;
-  /** A LISTEN is refused. It is tried again. */
+  /** Called when a LISTEN is refused. It is retried. */
   onRefused(channel: string, error: Error): void;
-  /** All LISTENs stand. */
+  /** Called when all LISTENs have succeeded. */
   onComplete(): void;
 }
 
@@ -26,14 +26,14 @@ export class Listener {
   readonly #events: Events;
   readonly #closing = new AbortController();
   readonly #channels = new Set<string>();
-  /** Those of them to which nothing listens yet. */
+  /** The channels whose LISTEN has not succeeded yet. */
   readonly #missing = new Set<string>();
   readonly #refused = new Set<string>();
   #client: PgClient | undefined;
-  /** Of the client: to end it at once, whatever it is doing. */
+  /** The client's stream, to close the connection at once. */
   #stream: Socket | undefined;
   #isLockedOut = false;
-  /** Whether it is ended for another one to be made. */
+  /** Whether the connection was closed to be replaced. */
   #isReplaced = false;
   #connectedAt = 0;
   #lastQuery: Promise<unknown> = Promise.resolve();
@@ -43,7 +43,7 @@ export class Listener {
     this.#events = events;
   }
 
-  /** Whether all LISTENs stand. */
+  /** Whether all LISTENs have succeeded. */
   get isComplete(): boolean {
     return this.#client !== undefined && this.#missing.size === 0;
   }
@@ -52,17 +52,17 @@ export class Listener {
     return this.#client !== undefined;
   }
 
-  /** Whether PostgreSQL answers, and this connection is of no use. */
+  /** Whether PostgreSQL answers, but refuses the connection, or is a standby. */
   get isLockedOut(): boolean {
     return this.#isLockedOut;
   }
 
-  /** Whether the LISTEN to a channel stands. */
-  hears(channel: string): boolean {
+  /** Whether the LISTEN to a channel has succeeded. */
+  listensTo(channel: string): boolean {
     return this.#client !== undefined && !this.#missing.has(channel);
   }
 
-  /** Whether PostgreSQL has refused to LISTEN to a channel, and still does. */
+  /** Whether PostgreSQL refuses to LISTEN to a channel. */
   isRefused(channel: string): boolean {
     return this.#refused.has(channel);
   }
@@ -93,15 +93,15 @@ export class Listener {
     this.#channels.delete(channel);
     this.#missing.delete(channel);
     this.#refused.delete(channel);
-    this.#query(`UNLISTEN ${asIdentifier(channel)}`).catch(() => {}); // what comes all the same is for nobody
+    this.#query(`UNLISTEN ${asIdentifier(channel)}`).catch(() => {}); // further notifications are ignored
   }
 
-  /** Resolves once PostgreSQL has answered over this connection: what it had to deliver before has come. */
+  /** Resolves when PostgreSQL has answered on this connection: by then, all earlier notifications have arrived. */
   async ping(): Promise<void> {
     await this.#query('SELECT 1');
   }
 
-  /** Ends the connection, for another one to be made. @param age in ms: a younger one stays */
+  /** Replaces the connection. @param age the minimum age in ms: a younger connection stays */
   replace(age = 0): void {
     if (!this.#client || performance.now() - this.#connectedAt < age) return;
     this.#isReplaced = true;
@@ -133,7 +133,7 @@ export class Listener {
     this.#connectedAt = performance.now();
     for (const channel of this.#channels) this.#missing.add(channel);
     this.#client = client;
-    // the first one, that of the pulses, comes last: a pulse that comes back says that the others stand
+    // the first channel, the one for pulses, comes last: a pulse that comes back proves that the others have succeeded
     for (const channel of [...this.#channels].toReversed()) void this.#listenTo(client, channel);
     const retry = setInterval(() => {
       for (const channel of this.#missing) void this.#listenTo(client, channel);
@@ -141,7 +141,7 @@ export class Listener {
     return ended.finally(() => clearInterval(retry));
   }
 
-  /** One after the other, as `pg` wants it. */
+  /** Runs queries one after the other, as `pg` requires. */
   async #query(text: string): Promise<void> {
     const client = this.#client;
     const done = this.#lastQuery.then(async () => client?.query(text));
@@ -157,14 +157,14 @@ export class Listener {
       const meaning = meaningOf(error);
       if (meaning === 'refused') this.#refused.add(channel);
       if (meaning !== 'lost') this.#events.onRefused(channel, error);
-      if (meaning !== 'value') return; // a name that this database does not take is of no use later either
+      if (meaning !== 'value') return; // this database cannot represent the name: a retry would fail too
     }
     this.#refused.delete(channel);
     if (client === this.#client && this.#missing.delete(channel) && this.#missing.size === 0) this.#events.onComplete();
   }
 }
 
-/** What refuses to say is none. */
+/** A server that refuses the query is not taken for a standby. */
 async function isStandby(client: PgClient): Promise<boolean> {
   try {
     const { rows } = await client.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');

@@ -1,4 +1,4 @@
-/** The packages `pg` and `@msgpack/msgpack`, as far as they are used here: they come with the adapter, and may be of several versions. */
+/** The used parts of the packages `pg` and `@msgpack/msgpack`, which are dependencies of the official adapter. Their versions may differ. */
 import type { EventEmitter } from 'node:events';
 
 export interface Pg {
@@ -16,9 +16,9 @@ export interface PgClient extends EventEmitter {
   end(): Promise<void>;
 }
 
-/** A client that is taken out of a pool, and has to be given back. */
+/** A client of a pool. It has to be released. */
 interface PooledClient extends PgClient {
-  /** @param destroy whether its connection is to end */
+  /** @param destroy whether to close its connection */
   release(destroy?: boolean): void;
 }
 
@@ -38,8 +38,8 @@ export interface MessagePack {
   decode(bytes: Uint8Array): unknown;
 }
 
-/** As https://www.postgresql.org/docs/current/errcodes-appendix.html lists them. Undefined where PostgreSQL has not answered. */
+/** A code of https://www.postgresql.org/docs/current/errcodes-appendix.html. Undefined if the error does not come from PostgreSQL. */
 export function sqlStateOf(error: Error): string | undefined {
-  const { code } = error as { code?: unknown }; // of pg, or of Node, whose EPIPE is as long and has no digit
+  const { code } = error as { code?: unknown }; // set by pg or by Node, whose EPIPE has five letters too, but no digit
   return typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }

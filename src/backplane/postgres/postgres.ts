@@ -17,7 +17,7 @@ import type { MessagePack, Notification, Pg, PgPool } from './pg';
 import { Publisher } from './publisher';
 import { Queries } from './queries';
 import { Reader } from './reader';
-import { FailedQuery, HEARS_TOO_MUCH, POOLER, problemOf, refusalOf, refusedConnectionOf, SENDS_TOO_MUCH } from './refused';
+import { FailedQuery, RECEIVES_TOO_MUCH, POOLER, problemOf, refusalOf, refusedConnectionOf, SENDS_TOO_MUCH } from './refused';
 import { connectionOptions, nameOf, settingsOf } from './settings';
 import { Table } from './table';
 
@@ -33,10 +33,10 @@ export class PostgresBackplane extends DatabaseBackplane {
   readonly #delivery: Delivery;
   readonly #reader: Reader;
   readonly #table: Table;
-  /** By the names of their namespaces. */
+  /** By the name of the namespace. */
   readonly #adapters = new Map<string, PostgresAdapter>();
 
-  /** @param path where `@socket.io/postgres-adapter` has been found: the packages that are used here come with it */
+  /** @param path the path of `@socket.io/postgres-adapter`, whose dependencies are loaded */
   constructor({ options }: DatabaseSettings, logger: Logger, path: string) {
     const { connection, requestsTimeout = 5000, ...others } = options;
     super(nameOf(connection), 'IO_DATABASE_DOWN', logger);
@@ -49,7 +49,7 @@ export class PostgresBackplane extends DatabaseBackplane {
     this.#pulseChannel = this.channelOf(`pulse-${randomBytes(6).toString('hex')}`);
     const reach = connectionOptions(connection);
     this.#pool = new pg.Pool(reach);
-    this.#pool.on('error', () => {}); // of a connection that is idle, and is replaced: whether PostgreSQL is there, pulses say
+    this.#pool.on('error', () => {}); // an idle connection has ended, and is replaced: pulses detect an outage
     this.#queries = new Queries(this.#pool, table, cleanupInterval);
     this.#table = new Table(this.#queries, cleanupInterval, failure => this.#onFailure(failure));
     this.#reader = new Reader({
@@ -58,8 +58,8 @@ export class PostgresBackplane extends DatabaseBackplane {
       inbox: this.inbox,
       onMessage: message => this.#adapters.get(message.nsp)?.receive(message),
       onFailure: failure => this.#onFailure(failure),
-      onOverflow: () => this.refuse({ ...HEARS_TOO_MUCH, losesMessage: true }),
-      onDrain: () => this.permit(HEARS_TOO_MUCH.problem),
+      onOverflow: () => this.refuse({ ...RECEIVES_TOO_MUCH, losesMessage: true }),
+      onDrain: () => this.permit(RECEIVES_TOO_MUCH.problem),
     });
     this.#publisher = new Publisher({
       queries: this.#queries,
@@ -95,7 +95,7 @@ export class PostgresBackplane extends DatabaseBackplane {
   }
 
   protected override onContact(): void {
-    for (const adapter of this.#adapters.values()) adapter.init(); // tells the others that it is here, and they answer
+    for (const adapter of this.#adapters.values()) adapter.init(); // sends a first heartbeat, which the other servers answer
   }
 
   protected override beginOutage(error: Error, problem?: string, code?: OutageCode): void {
@@ -108,18 +108,18 @@ export class PostgresBackplane extends DatabaseBackplane {
       if (this.#listener.isLockedOut) this.onPulseRefused();
       return;
     }
-    void this.#table.open(); // it may have to wait for a lock: pulses do not
+    void this.#table.open(); // pulses do not wait for it, since it may have to wait for a lock
     try {
       await this.#queries.notify(this.#pulseChannel, String(pulse));
     } catch (error) {
-      const failure = error as FailedQuery; // queries throw no other
+      const failure = error as FailedQuery; // queries throw no other error
       if (failure.meaning === 'refused') this.onPulseRefused();
       this.#onFailure(failure);
       return;
     }
     this.permit(problemOf('NOTIFY'));
-    if (this.#listener.isRefused(this.#pulseChannel)) this.onPulseRefused(); // it may not come back
-    await this.#delivery.onTaken();
+    if (this.#listener.isRefused(this.#pulseChannel)) this.onPulseRefused(); // without a LISTEN, the pulse does not come back
+    await this.#delivery.onAccepted();
   }
 
   protected reconnect(): void {
@@ -166,7 +166,7 @@ export class PostgresBackplane extends DatabaseBackplane {
   #onNothingDelivered(): void {
     this.refuse(POOLER);
     this.onPulseRefused();
-    this.#listener.replace(); // what is in between may have been set up otherwise meanwhile
+    this.#listener.replace(); // the pooler may have been reconfigured
   }
 
   #onConnectionError(error: Error): void {
@@ -175,7 +175,7 @@ export class PostgresBackplane extends DatabaseBackplane {
     else this.beginOutage(error);
   }
 
-  /** @param message that is lost by it */
+  /** @param message the message that is lost, if any */
   #onFailure(failure: FailedQuery, message?: Message): void {
     const { statement, place, cause } = failure;
     const losesMessage = message !== undefined && isMissed(message);
@@ -189,7 +189,7 @@ export class PostgresBackplane extends DatabaseBackplane {
         break;
       case 'refused':
         if (this.#listener.isConnected) this.refuse(refusalOf(failure, losesMessage, this.#queries.retryOf(statement)));
-        else if (losesMessage) this.countLost(); // why there is no connection, the listener says
+        else if (losesMessage) this.countLost(); // the listener reports why there is no connection
     }
   }
 }

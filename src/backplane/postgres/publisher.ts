@@ -1,4 +1,4 @@
-/** What this server sends: in order, since a large message is two statements, and what comes after it must not overtake it. */
+/** Sends the messages of this server in order: a large message takes two statements, and later messages must not overtake it. */
 import { asNotification, channelOf, headerOf, type Message } from './messages';
 import type { MessagePack } from './pg';
 import type { Queries } from './queries';
@@ -10,23 +10,23 @@ interface Options {
   readonly queries: Queries;
   readonly table: Table;
   readonly messagePack: MessagePack;
-  /** What the names of channels begin with. */
+  /** The beginning of the names of channels. */
   readonly prefix: string;
-  /** What is larger goes through the table, in bytes. */
+  /** Size in bytes above which a message goes through the table. */
   readonly threshold: number;
-  /** A message has not been sent. */
+  /** Called when a message could not be sent. */
   onFailure(failure: FailedQuery, message: Message): void;
-  /** A message is not sent, since too much waits. */
+  /** Called when a message is dropped, since too much waits. */
   onOverflow(message: Message): void;
-  /** Nothing waits any more. */
+  /** Called when nothing waits any more. */
   onDrain(): void;
 }
 
 /** A message that waits to be sent. */
 interface Waiting {
-  /** Without its data. */
+  /** The message without its data. */
   readonly message: Message;
-  /** As JSON, or in MessagePack where it goes through the table. */
+  /** The message as JSON, or as MessagePack if it goes through the table. */
   readonly encoded: string | Uint8Array;
 }
 
@@ -42,7 +42,7 @@ export class Publisher {
     );
   }
 
-  /** Sends a message, after those that wait. */
+  /** Sends a message after all waiting ones. */
   publish(message: Message): void {
     const { threshold, messagePack, onOverflow } = this.#options;
     const { uid, nsp, type } = message;
@@ -54,7 +54,7 @@ export class Publisher {
     this.#queue.add({ message: { uid, nsp, type }, encoded }, encoded.length);
   }
 
-  /** Returns what waits, and sends none of it: when it could be sent, nobody expects it any more. */
+  /** Removes and returns the waiting messages: after an outage, they would arrive too late to be of use. */
   drop(): Message[] {
     return this.#queue.drop().map(({ message }) => message);
   }
@@ -71,8 +71,8 @@ export class Publisher {
       if (typeof encoded === 'string') await queries.notify(channel, encoded);
       else await queries.notify(channel, headerOf(message, await this.#insert(encoded)));
     } catch (error) {
-      const failure = error as FailedQuery; // queries throw no other
-      // the database may have an encoding that lacks a character; bytes it takes
+      const failure = error as FailedQuery; // queries throw no other error
+      // the encoding of the database may lack a character, but the table accepts any bytes
       const bytes = typeof encoded === 'string' && failure.meaning === 'value' ? this.#asMessagePack(encoded) : undefined;
       if (bytes) await this.#send({ message, encoded: bytes });
       else onFailure(failure, message);
@@ -80,11 +80,11 @@ export class Publisher {
   }
 
   async #insert(bytes: Uint8Array): Promise<string> {
-    await this.#options.table.open(); // the boot does not wait for it
+    await this.#options.table.open(); // the boot has not waited for the table
     return this.#options.queries.insert(bytes);
   }
 
-  /** Undefined where it takes no value that is nested so deeply. */
+  /** Undefined if the message is nested too deeply for MessagePack. */
   #asMessagePack(json: string): Uint8Array | undefined {
     try {
       return this.#options.messagePack.encode(JSON.parse(json));

@@ -1,26 +1,26 @@
-/** All statements but LISTEN. Those with bytes, and large ones, go through a table. */
+/** All SQL statements except LISTEN. */
 import { toError } from '../../errors';
 import { type PgPool, type Rows, sqlStateOf } from './pg';
 import { FailedQuery, type Statement } from './refused';
 
-/** SQLSTATEs: another server makes the table at the same time. */
-const MADE_MEANWHILE: ReadonlySet<unknown> = new Set(['23505', '42P07']);
+/** SQLSTATEs for a table that another server has just created. */
+const CREATED_MEANWHILE: ReadonlySet<unknown> = new Set(['23505', '42P07']);
 
 /**
- * How long a statement waits for a lock of the table: what is behind it waits, too. PostgreSQL itself ends it, so that none is left waiting there.
- * Not set for the whole connection, which a pooler may give to other programs.
+ * Limits the time that a statement, and all later messages, wait for a lock of the table. PostgreSQL itself cancels the statement, so that none
+ * keeps waiting there. The limit is not set for the whole connection, which a pooler may pass on to other programs.
  */
 const LOCK_LIMIT = `SET LOCAL lock_timeout = '1s'`;
 
-/** All of them reject with a FailedQuery. */
+/** All methods reject with a FailedQuery. */
 export class Queries {
   readonly #pool: PgPool;
   readonly #table: string;
   readonly #lifetime: number;
-  /** The statements on the table that were refused the last time. */
+  /** The statements that were refused the last time. */
   readonly #refused = new Map<Statement, FailedQuery>();
 
-  /** @param lifetime how long rows stay in the table, in ms */
+  /** @param lifetime time until rows are deleted, in ms */
   constructor(pool: PgPool, table: string, lifetime: number) {
     this.#pool = pool;
     this.#table = table;
@@ -31,7 +31,7 @@ export class Queries {
     await this.#run('NOTIFY', channel, async () => this.#pool.query('SELECT pg_notify($1, $2)', [channel, payload]));
   }
 
-  /** Returns the id of the new row. Rejects at once while INSERT is refused: what is behind this message must not wait for a lock each time. */
+  /** Returns the id of the new row. Rejects at once while INSERT is refused, so that later messages do not wait for a lock each time. */
   async insert(payload: Uint8Array): Promise<string> {
     const refused = this.#refused.get('INSERT') ?? this.#refused.get('CREATE TABLE');
     if (refused) throw refused;
@@ -41,10 +41,10 @@ export class Queries {
   async #insert(payload: Uint8Array | null): Promise<string> {
     const text = `INSERT INTO ${this.#table} (payload) VALUES ($1) RETURNING id`;
     const [row] = await this.#run('INSERT', this.#table, async () => this.#inTransaction<{ id: unknown }>(text, [payload]));
-    return String(row?.id); // it has just been made
+    return String(row?.id); // the new row
   }
 
-  /** Returns what is in a row. Undefined where it is gone. Rejects at once while SELECT is refused. @param id digits */
+  /** Returns the payload of a row. Undefined if the row is gone. Rejects at once while SELECT is refused. @param id digits only */
   async select(id: string): Promise<Uint8Array | undefined> {
     const refused = this.#refused.get('SELECT');
     if (refused) throw refused;
@@ -62,14 +62,14 @@ export class Queries {
     await this.#query('DELETE', text);
   }
 
-  /** Makes the table if there is none, and tries all that it is for. */
+  /** Creates the table if it does not exist, and tries all statements on it. */
   async openTable(): Promise<void> {
     await this.#openForInsert();
     await this.#trySelect();
     await this.deleteOld();
   }
 
-  /** Tries once more what has been refused. Undefined where others do so. */
+  /** Returns a function that retries a refused statement. Undefined if others retry it. */
   retryOf(statement: Statement): (() => Promise<void>) | undefined {
     switch (statement) {
       case 'CREATE TABLE':
@@ -80,24 +80,24 @@ export class Queries {
         return async () => this.#trySelect();
       case 'DELETE':
         return async () => this.deleteOld();
-      case 'LISTEN': // the listener does
-      case 'NOTIFY': // pulses do
+      case 'LISTEN': // retried by the listener
+      case 'NOTIFY': // retried by pulses
     }
     return undefined;
   }
 
-  /** The table may have been dropped while it was locked. */
+  /** Creates the table if it does not exist: it may also have been dropped while it was locked. */
   async #openForInsert(): Promise<void> {
     try {
       await this.#tryInsert();
     } catch (error) {
-      if ((error as FailedQuery).statement !== 'CREATE TABLE') throw error; // it throws no other
+      if ((error as FailedQuery).statement !== 'CREATE TABLE') throw error; // it throws no other error
       await this.#createTable();
       await this.#tryInsert();
     }
   }
 
-  /** Makes a row that nobody is told of: also the sequence of the ids has rights. */
+  /** Inserts a row without a notification: INSERT also needs a right on the sequence of ids. */
   async #tryInsert(): Promise<void> {
     await this.#insert(null);
     this.#refused.delete('CREATE TABLE');
@@ -112,22 +112,22 @@ export class Queries {
     try {
       await this.#query('CREATE TABLE', text);
     } catch (error) {
-      if (!MADE_MEANWHILE.has(sqlStateOf((error as FailedQuery).cause))) throw error; // it throws no other
+      if (!CREATED_MEANWHILE.has(sqlStateOf((error as FailedQuery).cause))) throw error; // it throws no other error
     }
   }
 
-  /** A statement without values, in one query with the limit. */
+  /** Runs a statement without values, in one query with the limit. */
   async #query<Row>(statement: Statement, text: string): Promise<readonly Row[]> {
     return this.#run(statement, this.#table, async () => {
       const results = await this.#pool.query<Row>(`${LOCK_LIMIT}; ${text}`);
-      return (results as unknown as readonly Rows<Row>[])[1] ?? { rows: [] }; // of several statements, `pg` has a list
+      return (results as unknown as readonly Rows<Row>[])[1] ?? { rows: [] }; // `pg` returns a list for several statements
     });
   }
 
-  /** A statement with values, which PostgreSQL takes only by itself. */
+  /** Runs a statement with values: PostgreSQL does not accept several statements with values. */
   async #inTransaction<Row>(text: string, values: unknown[]): Promise<Rows<Row>> {
     const client = await this.#pool.connect();
-    const ignore = (): void => {}; // the query that is running fails as well
+    const ignore = (): void => {}; // the running query fails too
     client.on('error', ignore);
     try {
       await client.query(`BEGIN; ${LOCK_LIMIT}`);

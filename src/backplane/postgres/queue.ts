@@ -1,11 +1,11 @@
-/** Messages that are handled in order, one after the other, while others wait. */
+/** A queue whose items are handled in order, one after the other. */
 
-/** How much may wait, in bytes. */
+/** Maximum size of the waiting items, in bytes. */
 const MAX_WAITING = 32 * 1024 * 1024;
 
 interface Waiting<Item> {
   readonly item: Item;
-  /** In bytes. */
+  /** The size in bytes. */
   readonly size: number;
 }
 
@@ -13,7 +13,7 @@ export class Queue<Item> {
   readonly #handle: (item: Item) => Promise<void>;
   readonly #onDrain: () => void;
   readonly #waiting = new Set<Waiting<Item>>();
-  /** Of those that are waiting, in bytes. */
+  /** The size of the waiting items, in bytes. */
   #size = 0;
   #handling: Promise<void> | undefined;
 
@@ -31,14 +31,14 @@ export class Queue<Item> {
     return this.#size > MAX_WAITING;
   }
 
-  /** Adds an item, to be handled after those that wait. @param size in bytes */
+  /** Adds an item, which is handled after all waiting ones. @param size in bytes */
   add(item: Item, size: number): void {
     this.#waiting.add({ item, size });
     this.#size += size;
     this.#handling ??= this.#handleAll();
   }
 
-  /** Returns what waits, and handles none of it. */
+  /** Removes and returns the waiting items. */
   drop(): Item[] {
     const items = [...this.#waiting].map(({ item }) => item);
     this.#waiting.clear();

@@ -1,4 +1,4 @@
-/** What this server hears: in order, since a large message is fetched from the table, and what comes after it has to wait. */
+/** Reads the messages of other servers in order: a large one is fetched from the table, and later messages wait for it. */
 import { type Inbox, InvalidMessage } from '../inbox';
 import { decodeObject, isHeader, type Message, parse } from './messages';
 import type { MessagePack } from './pg';
@@ -12,11 +12,11 @@ interface Options {
   readonly inbox: Inbox;
   /** Called with each message of another server. */
   onMessage(message: Message & { readonly nsp: string }): void;
-  /** A message cannot be fetched. */
+  /** Called when a message cannot be fetched. */
   onFailure(failure: FailedQuery): void;
-  /** A message is not read, since too much waits. */
+  /** Called when a message is dropped, since too much waits. */
   onOverflow(): void;
-  /** Nothing waits any more. */
+  /** Called when nothing waits any more. */
   onDrain(): void;
 }
 
@@ -38,17 +38,17 @@ export class Reader {
     );
   }
 
-  /** Messages with this id are of this server, and ignored. */
+  /** Ignores messages with this id, which come from this server. */
   ignore(uid: unknown): void {
     this.#ownIds.add(uid);
   }
 
-  /** Ends `ignore`: nothing comes from this id any more. */
+  /** Ends `ignore`, when no more messages with this id can arrive. */
   forget(uid: unknown): void {
     this.#ownIds.delete(uid);
   }
 
-  /** Reads a notification, after those before it. */
+  /** Reads a notification after all earlier ones. */
   read(channel: string, payload: string): void {
     if (this.#queue.isFull) this.#options.onOverflow();
     else this.#queue.add({ channel, payload }, payload.length);

@@ -1,45 +1,45 @@
-/** What it means that PostgreSQL answers with an error, and what can be done about it. */
+/** The meaning of each error of PostgreSQL, and the remedy. */
 import type { Refusal } from '../refusals';
 import { sqlStateOf } from './pg';
 
 const NO_TABLE = '42P01';
 const GUIDE = 'egg-socket.io/docs/backends.md';
 
-/** By the beginning of their SQLSTATE. */
+/** By the beginning of the SQLSTATE. */
 const REMEDIES: readonly [state: string, remedy: string][] = [
-  ['25006', 'let the app reach a server that can be written to: the primary, without default_transaction_read_only'],
-  ['28', 'see to the user and the password in config.io.adapter.connection'],
-  ['3D000', 'create the database, or see to its name in config.io.adapter.connection'],
+  ['25006', 'point config.io.adapter.connection at the primary, and set no default_transaction_read_only there'],
+  ['28', 'check the user and the password in config.io.adapter.connection'],
+  ['3D000', 'create the database, or check its name in config.io.adapter.connection'],
   ['42501', `give its user the rights listed in ${GUIDE}`],
   ['42P01', `let its user create the table, or create it as in ${GUIDE}`],
-  ['53300', `raise its max_connections, or run fewer processes: ${GUIDE} says how many connections each needs`],
-  ['53', 'see to its disk and its memory'],
-  ['55P03', 'see in pg_locks what has locked the table for so long: VACUUM FULL, LOCK TABLE, or a backup'],
+  ['53300', `raise its max_connections, or run fewer processes: ${GUIDE} lists the connections of each`],
+  ['53', 'check its disk and its memory'],
+  ['55P03', 'find out in pg_locks why the table is locked: VACUUM FULL, LOCK TABLE, or a backup'],
 ];
 
-const THROUGH_TABLE = 'where it has bytes or is too large for NOTIFY';
-const NOT_SENT = 'what this server emits does not reach clients of other servers';
-const NOT_HEARD = 'what other servers emit does not reach clients of this server';
+const THROUGH_TABLE = 'if they contain bytes or are too large for NOTIFY';
+const NOT_SENT = 'events of this server do not reach clients of other servers';
+const NOT_RECEIVED = 'events of other servers do not reach clients of this server';
 
-/** The statements that the plugin uses, and what does not work without them. */
+/** The statements that the plugin uses, and the effect of a refusal. */
 const EFFECTS = {
-  LISTEN: `${NOT_HEARD}, and questions to other servers fail`,
+  LISTEN: `${NOT_RECEIVED}, and questions to other servers fail`,
   NOTIFY: `${NOT_SENT}, and questions to other servers fail`,
-  'CREATE TABLE': `${NOT_SENT}, and the other way round, ${THROUGH_TABLE}`,
+  'CREATE TABLE': `${NOT_SENT}, and vice versa, ${THROUGH_TABLE}`,
   INSERT: `${NOT_SENT} ${THROUGH_TABLE}`,
-  SELECT: `${NOT_HEARD} ${THROUGH_TABLE}`,
+  SELECT: `${NOT_RECEIVED} ${THROUGH_TABLE}`,
   DELETE: 'the table grows',
 } as const;
 
 export type Statement = keyof typeof EFFECTS;
 
-/** Of `pg`: a query has had no answer in its time. Where the connections are dead, pulses say so sooner. */
+/** The message of `pg` for a query without an answer. Pulses detect dead connections sooner. */
 const READ_TIMEOUT = 'Query read timeout';
 
 /** A statement that has failed. */
 export class FailedQuery extends Error {
   readonly statement: Statement;
-  /** The channel, or the table. */
+  /** The channel or the table. */
   readonly place: string;
   override readonly cause: Error;
 
@@ -50,18 +50,18 @@ export class FailedQuery extends Error {
     this.cause = cause;
   }
 
-  /** As `meaningOf` has it. A statement that waits, as for a lock, is not done; a NOTIFY waits only where nothing answers. */
+  /** See `meaningOf`. A statement without an answer counts as refused, since it may wait for a lock. NOTIFY waits only in an outage. */
   get meaning(): ReturnType<typeof meaningOf> {
     return this.cause.message === READ_TIMEOUT && this.statement !== 'NOTIFY' ? 'refused' : meaningOf(this.cause);
   }
 }
 
-/** Connected to a server that only follows another one. */
+/** Thrown when the server is a standby, which only replicates another one. */
 export class StandbyError extends Error {}
 
 /**
- * What an error of a query says. `lost`: of the connection, as there is none, or the server shuts down or is not up yet. `value`: of what was to be
- * sent, and of nothing else. `refused`: PostgreSQL is there, and does not do this.
+ * The meaning of a query's error. `lost`: there is no connection, or the server is starting or shutting down. `value`: PostgreSQL cannot
+ * represent this very value. `refused`: PostgreSQL is running, but refuses the statement.
  */
 export function meaningOf(error: Error): 'lost' | 'value' | 'refused' {
   const state = sqlStateOf(error);
@@ -80,8 +80,8 @@ export function problemOf(statement: Statement): string {
 }
 
 /**
- * @param losesMessage whether a message to other servers is lost by it
- * @param retry as a Refusal has it
+ * @param losesMessage whether it loses a message to other servers
+ * @param retry see Refusal
  */
 export function refusalOf({ statement, cause, message }: FailedQuery, losesMessage: boolean, retry: Refusal['retry']): Refusal {
   return {
@@ -96,42 +96,42 @@ export function refusalOf({ statement, cause, message }: FailedQuery, losesMessa
   };
 }
 
-/** Why PostgreSQL does not let this server in, and what to do. Undefined where it has not said so. */
+/** The reason why PostgreSQL refuses connections, and the remedy. Undefined in an outage. */
 export function refusedConnectionOf(error: Error): { problem: string; remedy: string } | undefined {
   if (error instanceof StandbyError)
     return {
-      problem: 'is a standby: what this server emits reaches nobody',
-      remedy: 'let config.io.adapter.connection lead to the primary',
+      problem: 'is a standby, which delivers no messages',
+      remedy: 'point config.io.adapter.connection at the primary',
     };
   return meaningOf(error) === 'lost' ? undefined : { problem: 'refuses connections', remedy: remedyOf(error) };
 }
 
-/** That what stands between this server and PostgreSQL takes LISTEN, and forgets it. */
+/** The refusal of a pooler that accepts LISTEN, but loses it. */
 export const POOLER: Refusal = {
-  problem: 'takes LISTEN and delivers nothing',
-  solved: 'delivers what LISTEN asks for',
+  problem: 'accepts LISTEN but delivers nothing',
+  solved: 'delivers messages again',
   effect: EFFECTS.LISTEN,
   remedy:
-    'a pooler in transaction mode is in between, as PgBouncer: let config.io.adapter.connection lead to PostgreSQL itself, or set pool_mode = session',
+    'there is a pooler in transaction mode, such as PgBouncer: point config.io.adapter.connection at PostgreSQL itself, or set pool_mode = session',
   error: new Error('LISTEN: a NOTIFY of this server has not come back over a connection that answers'),
   stopsQuestions: true,
 };
 
-/** That this server sends more than PostgreSQL takes. */
+/** The refusal while this server emits more than PostgreSQL accepts. */
 export const SENDS_TOO_MUCH: Refusal = {
-  problem: 'takes messages more slowly than this server sends them',
-  solved: 'takes all messages again',
-  effect: 'some of what this server emits does not reach clients of other servers',
+  problem: 'accepts messages more slowly than this server sends them',
+  solved: 'accepts all messages again',
+  effect: 'some events of this server do not reach clients of other servers',
   remedy: 'emit less, or use Redis',
   error: new Error('more than 32 MB wait to be sent'),
   stopsQuestions: false,
 };
 
-/** That others send more than this server can read. */
-export const HEARS_TOO_MUCH: Refusal = {
-  problem: 'sends messages faster than this server gets large ones out of the table',
-  solved: 'has no message left that this server has not read',
-  effect: 'some of what other servers emit does not reach clients of this server',
+/** The refusal while other servers send more than this server can read. */
+export const RECEIVES_TOO_MUCH: Refusal = {
+  problem: 'delivers messages faster than this server reads large ones from the table',
+  solved: 'has delivered all waiting messages',
+  effect: 'some events of other servers do not reach clients of this server',
   remedy: 'emit less, or use Redis',
   error: new Error('more than 32 MB wait to be read'),
   stopsQuestions: false,

@@ -1,11 +1,11 @@
-/** The options of the adapter, complete. */
+/** The options of the adapter with their defaults. */
 import { CONNECT_TIMEOUT } from '../pulsed-backplane';
 import { MAX_NOTIFICATION } from './messages';
 
-/** How long a query may take, in ms. An outage is noticed sooner; this ends queries whose connection has lost them. */
+/** Time for PostgreSQL to answer a query, in ms. Outages are detected sooner; this ends queries that a connection has lost. */
 const QUERY_TIMEOUT = 5000;
 
-/** Options of `pg`. */
+/** The options of `pg`. */
 export function connectionOptions(connection: unknown): object {
   return {
     connectionTimeoutMillis: CONNECT_TIMEOUT,
@@ -15,27 +15,27 @@ export function connectionOptions(connection: unknown): object {
   };
 }
 
-/** For the log, without the password. */
+/** The name of the database server in the log, without passwords. */
 export function nameOf(connection: unknown): string {
   if (typeof connection !== 'string') {
     const { connectionString, host = '127.0.0.1', port = 5432 } = connection as { connectionString?: string; host?: string; port?: number }; // the same
-    if (connectionString) return nameOf(connectionString); // `pg` prefers it, too
+    if (connectionString) return nameOf(connectionString); // `pg` prefers it too
     return `PostgreSQL at ${host}:${port}`;
   }
   return URL.canParse(connection) ? `PostgreSQL at ${new URL(connection).host}` : 'PostgreSQL';
 }
 
 export interface PostgresSettings {
-  /** What the names of channels begin with. */
+  /** The beginning of the names of channels. */
   readonly prefix: string;
   readonly table: string;
-  /** What is larger goes through the table, in bytes. */
+  /** Size in bytes above which a message goes through the table. */
   readonly threshold: number;
-  /** How long rows stay in the table, in ms. */
+  /** Time between two deletions of old rows, and their minimum age, in ms. */
   readonly cleanupInterval: number;
 }
 
-/** The config has been checked. */
+/** The options have been checked. */
 export function settingsOf(options: Readonly<Record<string, unknown>>): PostgresSettings {
   const { channelPrefix = 'socket.io', tableName = 'socket_io_attachments', payloadThreshold, cleanupInterval = 30_000 } = options;
   return {

@@ -1,14 +1,14 @@
-/** The table of messages that NOTIFY does not carry: made when it is needed, and rid of old rows. */
+/** The table for messages that do not fit into NOTIFY: it is created when PostgreSQL is reachable, and old rows are deleted. */
 import type { Queries } from './queries';
 import type { FailedQuery } from './refused';
 
 export class Table {
   readonly #queries: Queries;
-  /** In ms. */
+  /** Time between two deletions of old rows, in ms. */
   readonly #cleanupInterval: number;
   readonly #onFailure: (failure: FailedQuery) => void;
   #timer: NodeJS.Timeout | undefined;
-  /** Undefined until it is tried, and once the connection was lost meanwhile. */
+  /** Undefined before the first attempt, and after one that has lost the connection. */
   #opened: Promise<void> | undefined;
 
   constructor(queries: Queries, cleanupInterval: number, onFailure: (failure: FailedQuery) => void) {
@@ -17,7 +17,7 @@ export class Table {
     this.#onFailure = onFailure;
   }
 
-  /** To be called when PostgreSQL is there. Resolves once PostgreSQL has made the table or refused to: a refusal is tried again elsewhere. */
+  /** Call this when PostgreSQL is reachable. Resolves when the table is open or refused; refused statements are retried elsewhere. */
   async open(): Promise<void> {
     this.#timer ??= setInterval(() => void this.#try(this.#queries.deleteOld()), this.#cleanupInterval).unref();
     this.#opened ??= this.#try(this.#queries.openTable(), () => (this.#opened = undefined));
@@ -32,7 +32,7 @@ export class Table {
     try {
       await query;
     } catch (error) {
-      const failure = error as FailedQuery; // queries throw no other
+      const failure = error as FailedQuery; // queries throw no other error
       if (failure.meaning === 'lost') onLost?.();
       this.#onFailure(failure);
     }
