@@ -1,11 +1,11 @@
-/** Answers to other servers that can be encoded. */
+/** Replaces answers to other servers that cannot be encoded. */
 import type { Namespace } from 'socket.io';
 import type { ClusterAdapter } from 'socket.io-adapter';
 import { type Answers, type Response, sendable } from '../answer';
 import { PacketCodec } from '../packet-codec';
 import { clusterInternals } from '../../internals/adapters';
 
-/** An adapter whose answers can be encoded, all of them. */
+/** Makes an adapter send an error instead of an answer that cannot be encoded. */
 export function answerSafely(adapter: ClusterAdapter, nsp: Namespace, answers: Answers): void {
   const codec = new PacketCodec(nsp);
   const { publishResponse } = clusterInternals(adapter);

@@ -1,4 +1,4 @@
-/** Messages from a backend, checked before an adapter sees them. */
+/** Validates messages from a backend before the adapter gets them. */
 import type { Namespace } from 'socket.io';
 import { type Adapter, type ClusterAdapter, MessageType } from 'socket.io-adapter';
 import { isClusterMessage, isClusterResponse, isObject } from '../backend-message';
@@ -9,8 +9,8 @@ import { openSockets, openValues } from '../values';
 import { clusterInternals, mongoInternals } from '../../internals/adapters';
 
 /**
- * An adapter that sees only what one of its kind can have sent.
- * @param channel where its messages come from
+ * Drops messages that no adapter of this kind can have sent.
+ * @param channel the source of the messages, for the log
  */
 export function checkMessages(adapter: ClusterAdapter, nsp: Namespace, inbox: Inbox, channel: string): void {
   const codec = new PacketCodec(nsp);
@@ -36,7 +36,7 @@ export function checkMessages(adapter: ClusterAdapter, nsp: Namespace, inbox: In
         inbox.fail(channel, error);
       }
     },
-    /** Those over Redis say nothing of what they cannot decode. */
+    /** Adapters for Redis ignore messages that they cannot decode; here these are logged. */
     ...(onRawMessage && {
       onRawMessage(...raw: unknown[]): void {
         const before = inbox.read;
@@ -47,7 +47,7 @@ export function checkMessages(adapter: ClusterAdapter, nsp: Namespace, inbox: In
   });
 }
 
-/** Lets the adapter see only documents that one of its kind can have inserted. */
+/** Drops documents that no adapter for MongoDB can have inserted. */
 export function checkDocuments(adapter: Adapter, nsp: Namespace, inbox: Inbox, collection: string): void {
   const codec = new PacketCodec(nsp);
   const onEvent = mongoInternals(adapter).onEvent.bind(adapter);
@@ -64,7 +64,7 @@ export function checkDocuments(adapter: Adapter, nsp: Namespace, inbox: Inbox, c
   });
 }
 
-/** A message with what it holds as that was encoded, where it has come so. @throws InvalidMessage where that cannot be decoded */
+/** Replaces the values of a message with its encoded ones, if it has any. @throws InvalidMessage if these cannot be decoded */
 function openMessage(message: unknown, codec: PacketCodec): unknown {
   if (!isObject(message) || !isObject(message['data'])) return message;
   const { type, data } = message;

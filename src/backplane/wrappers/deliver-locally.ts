@@ -1,16 +1,16 @@
-/** Broadcasts that reach local clients at once, and do not wait for other servers. */
+/** Delivers broadcasts to local clients at once, without waiting for other servers. */
 import { Adapter, type BroadcastOptions, type ClusterAdapter, MessageType, type Room } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
 import { encoded, locally } from '../cluster-message';
 import type { Event } from '../packet-codec';
 import { type ClusterInternals, clusterInternals } from '../../internals/adapters';
 
-/** How long a broadcast waits for its offset, in ms: with it, a client that reconnects can say what it has missed. */
+/** Time for which a broadcast waits for its offset, in ms. A client that reconnects sends the last offset, to get the missed messages. */
 const OFFSET_TIMEOUT = 50;
 
 type Broadcast = (packet: Event, opts: BroadcastOptions) => void;
 
-/** Broadcasts to the clients of this server alone: at once, and a value that cannot be sent throws. */
+/** Limits `broadcast` to the clients of this server: it delivers at once, and throws if a value cannot be encoded. */
 export function broadcastHere(adapter: Adapter): void {
   Object.assign(adapter, {
     broadcast: (packet: Event, opts: BroadcastOptions): void => Adapter.prototype.broadcast.call(adapter, packet, opts),
@@ -18,9 +18,9 @@ export function broadcastHere(adapter: Adapter): void {
 }
 
 /**
- * The adapters of Socket.IO that stand on its ClusterAdapter publish first, wait, and then turn to the clients of this server.
- * This one is changed to turn to them at once, and in order. Its `broadcast` has to be that to them alone.
- * @param withOffsets whether clients of this server get the offset of a broadcast along, for connection state recovery
+ * Adapters that extend Socket.IO's ClusterAdapter publish first, wait, and then deliver to the clients of this server. This makes an adapter
+ * deliver at once, and in order. Its `broadcast` must already be limited to the clients of this server.
+ * @param withOffsets whether clients of this server get the offset of each broadcast, for connection state recovery
  */
 export function deliverLocallyFirst(adapter: ClusterAdapter, backplane: Backplane, withOffsets = false): void {
   const inside = clusterInternals(adapter);
@@ -55,8 +55,8 @@ export function deliverLocallyFirst(adapter: ClusterAdapter, backplane: Backplan
 }
 
 /**
- * Broadcasts that wait for their offsets, each behind those before it. While the other end does not answer they do not wait:
- * a client that reconnects later is then not told what it missed since.
+ * Makes broadcasts wait for their offsets, in order. While the backend does not answer, they do not wait:
+ * a client that reconnects later does not get the messages that it has missed since.
  */
 function inOrder(broadcast: Broadcast, inside: ClusterInternals, backplane: Backplane): Broadcast {
   let isLate = false;
@@ -68,7 +68,7 @@ function inOrder(broadcast: Broadcast, inside: ClusterInternals, backplane: Back
         isLate = false;
         return offset;
       },
-      () => undefined, // it has been counted
+      () => undefined, // already counted as lost
     );
     if (isLate || backplane.isDown) return undefined;
     let timer: NodeJS.Timeout | undefined;

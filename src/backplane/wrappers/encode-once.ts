@@ -1,4 +1,4 @@
-/** Broadcasts that are encoded before anybody has got them. */
+/** Encodes broadcasts before any client gets them. */
 import type { Namespace } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { toError } from '../../errors';
@@ -8,7 +8,7 @@ import { closeArguments } from '../values';
 
 type Broadcast = (packet: Event, opts: BroadcastOptions, ...callbacks: unknown[]) => unknown;
 
-/** The methods below see packets that are encoded already, and arguments as clients would decode them. What cannot be sent throws, and reaches nobody. */
+/** Passes encoded packets, and arguments as clients would decode them, to the wrapped methods. Throws if something cannot be encoded, before anybody gets it. */
 export function encodeOnce(adapter: Adapter, nsp: Namespace): void {
   const codec = new PacketCodec(nsp);
   const serverSideEmit = adapter.serverSideEmit.bind(adapter);
@@ -27,7 +27,7 @@ export function encodeOnce(adapter: Adapter, nsp: Namespace): void {
   });
 }
 
-/** What cannot be sent throws, and reaches nobody. For an adapter of the app's own: it may read packets as it likes, and encodes them anew. */
+/** Throws if a packet cannot be encoded, before anybody gets it. For adapters of the app: they get the original packet, and encode it themselves. */
 export function refuseFirst(adapter: Adapter, nsp: Namespace): void {
   const codec = new PacketCodec(nsp);
   changeBroadcasts(adapter, packet => {

@@ -1,6 +1,6 @@
 /**
- * Broadcasts that ask for acknowledgements. Socket.IO waits for them until their time is over; here that ends as soon as
- * others cannot be reached any more, with an error that says so and the answers that are there.
+ * Broadcasts with acknowledgements. Socket.IO waits for all of them until the time-out; here the wait ends as soon as other processes become
+ * unreachable, with the error of the outage and the acknowledgements so far.
  */
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
@@ -8,7 +8,7 @@ import { type Operator, withTimeout } from '../operators';
 
 type Callback = (error: Error | null, responses: unknown) => void;
 
-/** Changes the operators of a namespace, and its adapter. */
+/** Changes the operators and the adapter of a namespace. */
 export function endInOutage(operators: Operator, adapter: Adapter, backplane: Backplane): void {
   const questions = watchQuestions(adapter);
   const { emit } = operators;
@@ -16,7 +16,7 @@ export function endInOutage(operators: Operator, adapter: Adapter, backplane: Ba
     emit(this: Operator, event: string, ...args: unknown[]): boolean {
       const callback = args.at(-1);
       if (typeof callback !== 'function' || this.flags.local) return emit.call(this, event, ...args);
-      const operator = withTimeout(this); // its flags are those that the adapter gets
+      const operator = withTimeout(this); // the adapter gets the same flags
       const { flags } = operator;
       const { answer, cancel } = answerOnce(callback as Callback, flags, questions.expect(flags), backplane); // Socket.IO calls it so
       try {
@@ -29,7 +29,7 @@ export function endInOutage(operators: Operator, adapter: Adapter, backplane: Ba
   });
 }
 
-/** Calls back once: with what Socket.IO answers, or with the error of an outage, whichever comes first. */
+/** Calls back once: with Socket.IO's answer, or with the error of an outage, whichever comes first. */
 function answerOnce(
   callback: Callback,
   flags: Operator['flags'],
@@ -51,35 +51,36 @@ function answerOnce(
   const giveUp = (): void => answer(backplane.error(), flags.expectSingleResponse ? null : question.answers);
   const forget = backplane.onUnreachable(() => {
     if (isOver || !question.isDueElsewhere) return;
-    timer = setTimeout(() => setImmediate(giveUp), backplane.localTimeout); // after what has come meanwhile, if this process was busy
+    timer = setTimeout(() => setImmediate(giveUp), backplane.localTimeout); // after answers that have already arrived, if this process was busy
   });
   return { answer, cancel };
 }
 
-/** A broadcast that clients are to acknowledge. */
+/** A broadcast that asks clients for acknowledgements. */
 class Question {
   readonly answers: unknown[] = [];
-  /** How many servers have said how many of their clients they ask; and how many have to. */
+  /** The number of servers that have counted their clients. */
   counted = 0;
+  /** The number of servers that have to. */
   servers = Number.POSITIVE_INFINITY;
-  /** Clients of other servers. */
+  /** The number of clients of other servers. */
   elsewhere = 0;
 
-  /** Whether other servers have, or may have, anything to say. */
+  /** Whether clients of other servers have to acknowledge, or may have to. */
   get isDueElsewhere(): boolean {
     return this.elsewhere > 0 || this.counted < this.servers;
   }
 }
 
 /**
- * Sees what becomes of each broadcast, which Socket.IO keeps to itself. And where one is `local`, one server is to answer:
- * Socket.IO would wait for all that there are.
+ * Follows the state of each broadcast, which Socket.IO does not expose. A `local` broadcast waits for one server only:
+ * Socket.IO would wait for all of them.
  */
 function watchQuestions(adapter: Adapter): { expect(flags: object): Question } {
-  const byFlags = new WeakMap<object, Question>(); // each operator has flags of its own, and hands them over
+  const byFlags = new WeakMap<object, Question>(); // each operator has flags of its own, and passes them to the adapter
   const broadcastWithAck = adapter.broadcastWithAck.bind(adapter);
   const serverCount = adapter.serverCount.bind(adapter);
-  /** From a broadcast to the question how many servers there are, which Socket.IO asks at once. */
+  /** Set from a broadcast to the following call of `serverCount`, which Socket.IO makes at once. */
   let latest: { readonly question: Question | undefined; readonly isLocal: boolean } | undefined;
   Object.assign(adapter, {
     broadcastWithAck(packet: unknown, opts: BroadcastOptions, countClients: (count: number) => void, ack: (answer: unknown) => void): void {
@@ -97,7 +98,7 @@ function watchQuestions(adapter: Adapter): { expect(flags: object): Question } {
         question?.answers.push(answer);
         ack(answer);
       });
-      isElsewhere = true; // those here have been counted
+      isElsewhere = true; // local clients have been counted
       latest = { question, isLocal: flags.local === true };
     },
     async serverCount(): Promise<number> {

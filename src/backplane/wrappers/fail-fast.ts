@@ -1,20 +1,20 @@
-/** Questions to other servers that fail at once where these cannot be reached. */
+/** Makes questions to other servers fail at once if these are unreachable. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { refusalIn } from '../answer';
 import { toError } from '../../errors';
 import type { PulsedBackplane } from '../pulsed-backplane';
 
-/** How long it may take to count the servers, in ms: of a Cluster, each node is asked. */
+/** Time to count the servers, in ms: all nodes of a Cluster are asked. */
 const COUNT_TIMEOUT = 800;
-/** How long a count is used again, in ms. */
+/** Time for which a count is reused, in ms. */
 const COUNT_LIFETIME = 20;
 
 type Callback = (error: Error | null, responses?: unknown[]) => void;
 
 /**
- * Lets questions to other servers fail where these cannot be reached, rather than hang, or reject with nobody to handle it.
- * @param timeout for the answers, in ms, where the adapter does not know it itself
+ * Makes questions to other servers fail if these are unreachable. Otherwise they would hang, or cause unhandled rejections.
+ * @param timeout time for the answers in ms, if the adapter does not set it itself
  */
 export function failFast(adapter: Adapter, backplane: PulsedBackplane, timeout?: number): void {
   const base = {
@@ -23,10 +23,10 @@ export function failFast(adapter: Adapter, backplane: PulsedBackplane, timeout?:
     serverSideEmit: adapter.serverSideEmit.bind(adapter),
   };
   let recent: { readonly count: number; readonly until: number } | undefined;
-  /** The adapter counts them again for the question that follows: it gets the same count. */
+  /** Counts the servers. The adapter counts again for the question that follows, and gets the same count. */
   const countServers = async (): Promise<number> => {
     if (recent && performance.now() < recent.until) return recent.count;
-    // a server that is not back yet would not be counted, and not be missed
+    // a server that has not reconnected yet would not be counted, so that its answer would not be missed
     if (backplane.returnTime > 0) await wait(backplane.returnTime, undefined, { ref: false });
     if (!backplane.isReachable) throw backplane.error();
     const late = new AbortController();
@@ -39,7 +39,7 @@ export function failFast(adapter: Adapter, backplane: PulsedBackplane, timeout?:
     recent = { count, until: performance.now() + COUNT_LIFETIME };
     return count;
   };
-  /** Servers that cannot even be counted cannot be asked either. */
+  /** Asks if the servers can be counted; otherwise they cannot be asked either. */
   const ask = <Answer>(question: () => Promise<Answer>): Promise<Answer> =>
     backplane.ask(async () => {
       await countServers().catch((cause: unknown) => {
@@ -52,12 +52,12 @@ export function failFast(adapter: Adapter, backplane: PulsedBackplane, timeout?:
       if (opts.flags?.local) return base.fetchSockets(opts);
       return ask(() => base.fetchSockets(timeout === undefined ? opts : { ...opts, flags: { timeout, ...opts.flags } }));
     },
-    /** Socket.IO does not catch a rejection here: a broadcast with acknowledgement then knows no end but its timeout. */
+    /** Never rejects, since Socket.IO would not catch it. A broadcast with acknowledgements then ends only by its time-out. */
     serverCount: (): Promise<number> => countServers().catch(() => Number.POSITIVE_INFINITY),
     serverSideEmit(args: unknown[]): Promise<void> | void {
       const callback = args.at(-1);
       if (typeof callback !== 'function') return base.serverSideEmit(args);
-      const answer = callback as Callback; // Socket.IO's own
+      const answer = callback as Callback; // added by Socket.IO
       return ask(
         () =>
           new Promise<unknown[] | undefined>((resolve, reject) => {
@@ -66,12 +66,12 @@ export function failFast(adapter: Adapter, backplane: PulsedBackplane, timeout?:
               if (error) reject(Object.assign(error, { responses }));
               else resolve(responses);
             };
-            args[args.length - 1] = done; // in place: how these arguments have been encoded is known of the array
+            args[args.length - 1] = done; // the same array, since the encoded arguments are stored for it
             Promise.resolve(base.serverSideEmit(args)).catch(reject);
           }),
       ).then(
         responses => answer(null, responses),
-        (error: unknown) => answer(toError(error), (error as { responses?: unknown[] }).responses ?? []), // put there just now
+        (error: unknown) => answer(toError(error), (error as { responses?: unknown[] }).responses ?? []), // added above
       );
     },
   });

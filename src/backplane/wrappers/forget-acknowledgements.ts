@@ -1,25 +1,25 @@
-/** Acknowledgements that clients never give: Socket.IO keeps what waits for them until the client goes. */
+/** Removes the callbacks of acknowledgements that clients never send: Socket.IO keeps them until the client disconnects. */
 import type { Namespace } from 'socket.io';
 import { type Adapter, type BroadcastOptions, type ClusterAdapter, type ClusterMessage, MessageType, type Room } from 'socket.io-adapter';
 import { ACKNOWLEDGE_TIMEOUT } from '../operators';
 import { clusterInternals } from '../../internals/adapters';
 import { socketInternals } from '../../internals/socket-io';
 
-/** A broadcast that clients are to acknowledge. Socket.IO gives it a number when it goes to the clients of this server. */
+/** A broadcast that asks clients for acknowledgements. Socket.IO sets its id when it sends it to the clients of this server. */
 interface Asked {
   readonly id?: number | undefined;
 }
 
-/** Whom it is for, as this server or another one has it. */
+/** The target of a broadcast of this server or another one. */
 interface Target {
   readonly rooms?: Iterable<Room> | null | undefined;
   readonly flags?: { readonly timeout?: unknown } | null | undefined;
 }
 
-/** The longest time that Node waits, in ms. */
+/** The longest delay of a timer in Node, in ms. */
 const MAX_DELAY = 2 ** 31 - 1;
 
-/** Forgets those of clients of this server that it has asked itself. */
+/** Handles broadcasts of this server. */
 export function forgetAcknowledgements(adapter: Adapter, nsp: Namespace): void {
   const broadcastWithAck = adapter.broadcastWithAck.bind(adapter) as (packet: Asked, opts: BroadcastOptions, ...rest: unknown[]) => void;
   Object.assign(adapter, {
@@ -30,7 +30,7 @@ export function forgetAcknowledgements(adapter: Adapter, nsp: Namespace): void {
   });
 }
 
-/** Forgets those of clients of this server that another one has asked. */
+/** Handles broadcasts of other servers. */
 export function forgetForOthers(adapter: ClusterAdapter, nsp: Namespace): void {
   const onMessage = clusterInternals(adapter).onMessage.bind(adapter);
   Object.assign(adapter, {
@@ -43,9 +43,9 @@ export function forgetForOthers(adapter: ClusterAdapter, nsp: Namespace): void {
   });
 }
 
-/** To be called when a broadcast has gone to the clients of this server. It looks at those alone that were asked. */
+/** Call this when a broadcast was sent to the clients of this server. Only the sockets in its rooms are searched. */
 export function forgetLater(nsp: Namespace, { id }: Asked, { rooms, flags }: Target = {}): void {
-  if (id === undefined) return; // it went elsewhere
+  if (id === undefined) return; // no client of this server got it
   const asked = socketsIn(nsp, [...(rooms ?? [])]).filter(({ acks }) => acks.has(id));
   if (asked.length === 0) return;
   const timeout = flags?.timeout; // another server may have sent anything

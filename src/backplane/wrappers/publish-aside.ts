@@ -1,4 +1,4 @@
-/** Broadcasts by MongoDB's adapter that reach local clients at once, and answers that can be encoded. */
+/** Makes the adapter for MongoDB deliver broadcasts to local clients at once, and replace answers that cannot be encoded. */
 import type { Namespace } from 'socket.io';
 import { type Adapter, type BroadcastOptions, MessageType } from 'socket.io-adapter';
 import { sendable } from '../answer';
@@ -8,7 +8,7 @@ import { mongoInternals } from '../../internals/adapters';
 import { PacketCodec } from '../packet-codec';
 import { officialMessage } from './official-messages';
 
-/** The adapter inserts a broadcast first, waits, and reaches no client of this server where that fails. Here it does both at once. */
+/** The adapter inserts a broadcast, waits, and delivers it to clients of this server only if that succeeds. Here it does both at once. */
 export function publishAside(adapter: Adapter, nsp: Namespace, backplane: Backplane, interop: boolean): void {
   const codec = new PacketCodec(nsp);
   const broadcast = adapter.broadcast.bind(adapter);
@@ -16,7 +16,7 @@ export function publishAside(adapter: Adapter, nsp: Namespace, backplane: Backpl
   const publish = (document: object): Promise<string> => {
     const published = backplane.isDown
       ? Promise.reject(backplane.error())
-      : insert(officialMessage(sendable(document, backplane.answers, codec), interop, true)); // after some awaits
+      : insert(officialMessage(sendable(document, backplane.answers, codec), interop, true)); // it is encoded after some awaits
     published.catch(() => {
       if (isMissed(document)) backplane.countLost();
     }); // the adapter does not handle all rejections

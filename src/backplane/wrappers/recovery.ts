@@ -1,7 +1,7 @@
 /**
- * Connection state recovery: what a client has missed, and what is emitted while its middleware runs, waits on the server until it is let in.
- * Socket.IO itself sends the one before the middleware has said yes, and loses the other. And a client may come back before this server has
- * noticed that it had gone: then it has two sockets of one id for a while, the former one and its successor.
+ * Connection state recovery. The events that a client has missed, and those emitted while its middleware runs, wait on the server until the
+ * client is connected. Socket.IO itself sends the former before the middleware has run, and loses the latter. A client may also return before
+ * this server has noticed its disconnection: it then has two sockets with the same id for a while.
  */
 import { type Namespace, Socket } from 'socket.io';
 import { Adapter, type BroadcastOptions, type ClusterAdapter, type ClusterMessage, MessageType, type Session } from 'socket.io-adapter';
@@ -13,21 +13,21 @@ import { type Deliver, goneOf, leaveRooms, ReturningClients } from './returning-
 import { type RecoveryInternals, recoveryInternals } from '../../internals/adapters';
 import { namespaceInternals, socketInternals } from '../../internals/socket-io';
 
-/** By the socket of a client that is coming back, the one before it. */
+/** For the connecting socket of a returning client, its former socket. */
 const formerSockets = new WeakMap<Socket, Socket>();
 
-/** The socket whose place one takes that is connecting, where this server still has it. */
+/** The former socket of a returning client, if this server still has it, until the new socket is connected. */
 export function formerSocketOf(socket: Socket): Socket | undefined {
   return formerSockets.get(socket);
 }
 
-/** A client that comes back while the backend does not answer is a new one, at once. */
+/** Makes a client that returns in an outage connect as a new one, without waiting. */
 export function restoreWhileUp(adapter: ClusterAdapter, backplane: Backplane): void {
   const restoreSession = adapter.restoreSession.bind(adapter);
   Object.assign(adapter, { restoreSession: (pid: string, offset: string) => backplane.ask(async () => restoreSession(pid, offset)) });
 }
 
-/** Changes the adapter of a namespace, one that can recover, and the namespace. Returns what it keeps. */
+/** Changes a namespace and its adapter, which has to support recovery. Returns the returning clients. */
 export function recoverConnections(adapter: Adapter, nsp: Namespace): ReturningClients {
   const clients = new ReturningClients(nsp);
   const inside = recoveryInternals(adapter);
@@ -41,7 +41,7 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInter
   const restoreSession = inside.restoreSession.bind(adapter);
   const persistSession = inside.persistSession.bind(adapter);
 
-  /** The session of a client, whether this server knows that it had gone or not. */
+  /** Reads the session of a client, also if this server has not noticed its disconnection. */
   const restore = async (pid: string, offset: string, former: Socket | undefined): Promise<Session | undefined> => {
     if (former) persistSession(clients.sessionOf(former) ?? goneOf(former, pid));
     const session = (await restoreSession(pid, offset)) ?? undefined;
@@ -67,7 +67,7 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInter
     const former = clients.latest(pid);
     const broadcasts = clients.beginRestoring();
     try {
-      const session = await restore(pid, offset, former).catch(() => undefined); // Redis has none, or does not answer
+      const session = await restore(pid, offset, former).catch(() => undefined); // there is none, or Redis does not answer
       const socket = createSocket(client, auth, session);
       if (!session) return socket;
       socketInternals(socket).adapter = withRoomsOfItsOwn(adapter);
@@ -80,12 +80,12 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInter
     }
   };
 
-  /** By client, the socket whose session is being read. A later CONNECT of the client waits for it: the newest one counts. */
+  /** By client, the socket whose session is being read. A later CONNECT of the client waits for it, so that the latest one counts. */
   const restoring = new WeakMap<Socket['client'], Promise<Socket>>();
 
   Object.assign(nsp, {
     async _createSocket(client: Socket['client'], auth: Record<string, unknown>): Promise<Socket> {
-      const { pid, offset = '' } = auth; // a client that has heard nothing has no offset
+      const { pid, offset = '' } = auth; // a client that has received nothing has no offset
       const earlier = restoring.get(client);
       if (typeof pid !== 'string' || typeof offset !== 'string') {
         if (earlier) await earlier;
@@ -100,11 +100,11 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInter
       }
     },
 
-    /** All middleware has said yes: only now the old connection of a client ends, else whoever had its private id could throw it out. */
+    /** The old connection of a client is closed only after all middleware: otherwise anybody with the private id could close it. */
     _doConnect(socket: Socket, done?: (socket: Socket) => void): void {
       if (clients.sessionOf(socket)) {
         for (const former of [...clients.olderThan(socket)]) {
-          socketInternals(former)._onclose('forced close'); // at once, whatever its transport does
+          socketInternals(former)._onclose('forced close'); // at once, without waiting for its transport
           if (former.conn !== socket.conn) former.conn.close(true);
         }
         const rooms = socketInternals(socket).adapter.socketRooms(socket.id);
@@ -129,7 +129,7 @@ function changeAdapter(adapter: Adapter, inside: RecoveryInternals, clients: Ret
   const apply = inside.apply.bind(adapter);
   const onMessage = inside.onMessage?.bind(adapter);
   const persistSession = inside.persistSession.bind(adapter);
-  /** What is being broadcast just now. */
+  /** The packet that is being broadcast. */
   let packet: Event | undefined;
 
   const during = <Result>(value: Event | undefined, work: () => Result): Result => {
@@ -150,7 +150,7 @@ function changeAdapter(adapter: Adapter, inside: RecoveryInternals, clients: Ret
     ...(onMessage && {
       onMessage(message: ClusterMessage, offset?: string): void {
         const isBroadcast = message.type === MessageType.BROADCAST && message.data.requestId === undefined;
-        during(isBroadcast ? (message.data.packet as Event) : undefined, () => onMessage(message, offset)); // as the sender has it
+        during(isBroadcast ? (message.data.packet as Event) : undefined, () => onMessage(message, offset)); // the sender's packet
       },
     }),
 
@@ -159,14 +159,14 @@ function changeAdapter(adapter: Adapter, inside: RecoveryInternals, clients: Ret
       if (packet) clients.keep(opts, packet instanceof EncodedPacket ? packet.offset : packet.data.at(-1), deliver);
     },
 
-    /** Called when a client has gone. */
+    /** Called when a client has disconnected. */
     persistSession(session: Gone): void {
       if (!clients.passOn(session)) persistSession(session);
     },
   });
 }
 
-/** An adapter for a socket that is not connected yet: its rooms are its own, all else is the real one's. */
+/** An adapter for a socket that is not connected yet: it has rooms of its own, and inherits the rest. */
 function withRoomsOfItsOwn(adapter: Adapter): Adapter {
   const { addAll, del, delAll, socketRooms } = Adapter.prototype;
   const own = { rooms: new Map(), sids: new Map(), addAll, del, delAll, socketRooms, emit: () => false };

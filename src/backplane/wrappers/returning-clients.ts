@@ -1,4 +1,4 @@
-/** The clients of a namespace that come back: their sockets, their sessions, and what waits until they are connected. */
+/** The returning clients of a namespace: their sockets, their sessions, and broadcasts that wait until they are connected. */
 import { type Namespace, Socket } from 'socket.io';
 import type { BroadcastOptions, Session } from 'socket.io-adapter';
 import { type Gone, isFor } from '../recovering-adapter';
@@ -6,18 +6,18 @@ import { namespaceInternals, privateIdOf, socketInternals } from '../../internal
 
 export type Deliver = (socket: Socket) => void;
 
-/** A broadcast that may concern a client which is about to connect. */
+/** A broadcast that may be for a connecting client. */
 interface Broadcast {
   readonly opts: BroadcastOptions;
   readonly offset: unknown;
   readonly deliver: Deliver;
 }
 
-/** What waits for a socket that is connecting. */
+/** The session and broadcasts that wait until a socket is connected. */
 interface Waiting {
-  /** Of a client that comes back. */
+  /** The session of a returning client. */
   session?: Session;
-  /** What has been emitted to it meanwhile. */
+  /** The broadcasts to the client since. */
   readonly held: Deliver[];
 }
 
@@ -25,9 +25,9 @@ export class ReturningClients {
   readonly #nsp: Namespace;
   readonly #preConnectSockets: ReadonlyMap<string, Socket>;
   readonly #waiting = new Map<Socket, Waiting>();
-  /** By private id, the latest socket last. More than one while a client is back whose old connection has not ended. */
+  /** By private id, the latest socket last. A client has several while its old connection has not ended. */
   readonly #sockets = new Map<string, Set<Socket>>();
-  /** For each client whose session is being read: the broadcasts since. */
+  /** For each session that is being read, the broadcasts since. */
   readonly #restoring = new Set<Broadcast[]>();
 
   constructor(nsp: Namespace) {
@@ -35,7 +35,7 @@ export class ReturningClients {
     this.#preConnectSockets = namespaceInternals(nsp)._preConnectSockets;
   }
 
-  /** How much is kept here: nothing, once all clients have gone. */
+  /** The number of entries: 0 when all clients have gone. */
   get size(): number {
     return this.#waiting.size + this.#sockets.size + this.#restoring.size;
   }
@@ -47,7 +47,7 @@ export class ReturningClients {
     else this.#sockets.set(pid, new Set([socket]));
   }
 
-  /** Returns the session of a client that has not connected and has no other socket: it may come back once more. */
+  /** Returns the session unless the client has connected or has another socket: the client may return again. */
   remove(socket: Socket): { readonly isComingBack: boolean; readonly unused: Session | undefined } {
     const session = this.sessionOf(socket);
     this.#waiting.delete(socket);
@@ -71,7 +71,7 @@ export class ReturningClients {
     }
   }
 
-  /** The session of a client is being read: from now on broadcasts are added to the list, until `endRestoring`. */
+  /** Call this before the session of a client is read. Until `endRestoring`, broadcasts are added to the returned list. */
   beginRestoring(): readonly Broadcast[] {
     const broadcasts: Broadcast[] = [];
     this.#restoring.add(broadcasts);
@@ -82,26 +82,26 @@ export class ReturningClients {
     this.#restoring.delete(broadcasts as Broadcast[]); // one of those
   }
 
-  /** The socket of a client that comes back is connecting. */
+  /** Call this when the socket of a returning client begins to connect. */
   hold(socket: Socket, session: Session, broadcasts: readonly Broadcast[]): void {
     const known = new Set(session.missedPackets.map(data => data.at(-1))); // their offsets
     const since = broadcasts.filter(({ opts, offset }) => isFor(session.rooms, opts) && !known.has(offset));
     this.#waiting.set(socket, { session, held: since.map(({ deliver }) => deliver) });
   }
 
-  /** The session of a client that comes back, until it has connected. */
+  /** The session of a returning client, until it is connected. */
   sessionOf(socket: Socket): Session | undefined {
     return this.#waiting.get(socket)?.session;
   }
 
-  /** What was emitted while the socket was connecting, and what its client missed before. */
+  /** Removes and returns the broadcasts since the socket began to connect, and the session with the missed ones. */
   take(socket: Socket): Waiting {
     const waiting = this.#waiting.get(socket) ?? { held: [] };
     this.#waiting.delete(socket);
     return waiting;
   }
 
-  /** Keeps a broadcast for those who are connecting. */
+  /** Keeps a broadcast for connecting clients. */
   keep(opts: BroadcastOptions, offset: unknown, deliver: Deliver): void {
     for (const broadcasts of this.#restoring) broadcasts.push({ opts, offset, deliver });
     for (const [socket, { session, held }] of this.#waiting) {
@@ -109,14 +109,14 @@ export class ReturningClients {
     }
     for (const socket of this.#preConnectSockets.values()) {
       const { id, recovered } = socket;
-      if (recovered || !opts.rooms.has(id) || !isFor([id], opts)) continue; // others get what is for them alone
+      if (recovered || !opts.rooms.has(id) || !isFor([id], opts)) continue; // a new client gets only broadcasts to its own id
       const waiting = this.#waiting.get(socket) ?? { held: [] };
       waiting.held.push(deliver);
       this.#waiting.set(socket, waiting);
     }
   }
 
-  /** Returns whether the client has a newer socket, which has the session from now on. */
+  /** Moves a session to the newer socket of the client. Returns whether there is one. */
   passOn(session: Gone): boolean {
     const latest = this.latest(session.pid);
     if (latest === undefined || latest === this.#nsp.sockets.get(session.sid)) return false;
@@ -126,7 +126,7 @@ export class ReturningClients {
   }
 }
 
-/** Lets a socket leave its rooms, unless it has not connected: a socket that comes after it may have its id, and those rooms. */
+/** Lets a socket leave its rooms, unless it was not connected: a later socket may have the same id, and these rooms. */
 export function leaveRooms(socket: Socket, nsp: Namespace, isComingBack: boolean): void {
   const { _preConnectSockets: preConnectSockets } = namespaceInternals(nsp);
   if (!isComingBack) Socket.prototype._cleanup.call(socket);
@@ -134,7 +134,7 @@ export function leaveRooms(socket: Socket, nsp: Namespace, isComingBack: boolean
   Object.assign(socket, { join: () => {}, leave: () => {} });
 }
 
-/** What the adapter would be told of a socket if it had gone. */
+/** The session of a connected socket, as Socket.IO would pass it at its disconnection. */
 export function goneOf(socket: Socket, pid: string): Gone {
   return { sid: socket.id, pid, rooms: [...socket.rooms], data: { ...(socket.data as object) } }; // any, and an object by default
 }

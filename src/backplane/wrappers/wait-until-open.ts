@@ -1,7 +1,7 @@
-/** Calls that wait until the backplane can be used. */
+/** Delays the calls of an adapter until the backplane is open. */
 import type { Adapter } from 'socket.io-adapter';
 
-/** All methods by which an adapter reaches others. */
+/** All methods that use the backplane. */
 const REMOTE_METHODS = [
   'addSockets',
   'broadcast',
