@@ -1,6 +1,6 @@
 /**
- * What other servers are answered. It holds what the app keeps and what clients have sent, and not all of that can be encoded.
- * Answers are made where Socket.IO brings a question or a client's acknowledgement: what throws there ends the process.
+ * Answers to other servers. They contain values of the app and of clients, which cannot always be encoded. An error thrown while Socket.IO
+ * handles a question or an acknowledgement would end the process.
  */
 import type { Socket } from 'socket.io';
 import { MessageType, type Room } from 'socket.io-adapter';
@@ -19,7 +19,7 @@ interface Details {
   readonly data?: unknown;
 }
 
-/** Makes answers that any adapter can encode. */
+/** Creates answers that any adapter can encode. */
 export class Answers {
   readonly #logger: Logger;
   readonly #limit = new LogLimit({ interval: 60_000 });
@@ -29,8 +29,9 @@ export class Answers {
   }
 
   /**
-   * A field with an answer; or, in place of one that cannot be sent, an error. What could change on the way is beside it. Never throws.
-   * @param isDecoded whether it is what a client has sent
+   * A field with an answer, or with an error if the answer cannot be encoded; `encoded` is added if the value could change on the way.
+   * Never throws.
+   * @param isDecoded whether a client has sent the answer
    */
   of(name: string, answer: unknown, codec: PacketCodec, isDecoded = false): object {
     try {
@@ -40,7 +41,7 @@ export class Answers {
     }
   }
 
-  /** The answer in place of one that cannot be sent: an error with the reason. */
+  /** The error to send in place of an answer that cannot be encoded. */
   refusal(thrown: unknown): { error: ErrorAnswer } {
     const reason = reasonOf(thrown);
     this.#log('an answer to another server cannot be sent', reason);
@@ -53,13 +54,13 @@ export class Answers {
       try {
         return [closeValues(socket, OF_SOCKET, codec)];
       } catch (error) {
-        this.#log(`socket ${socket.id} cannot be told of to other servers, and is missing there`, reasonOf(error));
+        this.#log(`the details of socket ${socket.id} cannot be sent to another server, whose result lacks the socket`, reasonOf(error));
         return [];
       }
     });
   }
 
-  /** What is stored of a client that has gone, for its return; undefined where that cannot be encoded. Never throws. */
+  /** The session of a disconnected client, to be stored. Undefined if it cannot be encoded. Never throws. */
   ofSession<Session extends { readonly sid: string; readonly data: unknown }>(session: Session, codec: PacketCodec): Session | undefined {
     try {
       return closeValues(session, ['data'], codec);
@@ -69,7 +70,7 @@ export class Answers {
     }
   }
 
-  /** To be called when nothing is answered any more. */
+  /** To be called when no more answers are sent. */
   close(): void {
     this.#limit.flush();
   }
@@ -84,7 +85,7 @@ export class Answers {
   }
 }
 
-/** A response of a ClusterAdapter, or of MongoDB's, with data that can be sent. */
+/** A response of a ClusterAdapter, or of the adapter for MongoDB, with data that can be encoded. */
 export function sendable<R extends Response>(response: R, answers: Answers, codec: PacketCodec): R {
   const { type, data } = response;
   if (type === MessageType.FETCH_SOCKETS_RESPONSE && data?.sockets)
@@ -93,10 +94,10 @@ export function sendable<R extends Response>(response: R, answers: Answers, code
   return { ...response, data: { ...data, ...answers.of('packet', data?.packet, codec, type === MessageType.BROADCAST_ACK) } };
 }
 
-/** What another server has put in place of its answer, as an error for those who have asked. */
+/** The error of the first answer that another server could not encode, if any. */
 export function refusalIn(answers: readonly unknown[] = []): Error | undefined {
   for (const answer of answers) {
-    const { error } = (answer ?? {}) as { error?: Partial<ErrorAnswer> }; // whatever has been answered
+    const { error } = (answer ?? {}) as { error?: Partial<ErrorAnswer> }; // any value
     if (error?.code === CODE) return new Error(`another server cannot send its answer: ${error.message}`);
   }
   return undefined;
@@ -107,8 +108,8 @@ export interface Response {
   readonly data?: { readonly sockets?: readonly Details[]; readonly packet?: unknown };
 }
 
-/** What another process is told of a socket. */
+/** The details of a socket for other processes. */
 export function detailsOf({ id, handshake, rooms, data }: Socket): { id: string; handshake: object; rooms: Room[]; data: unknown } {
-  const { sessionStore: _, ...rest } = handshake as typeof handshake & { sessionStore?: unknown }; // express-session's: it goes in circles
+  const { sessionStore: _, ...rest } = handshake as typeof handshake & { sessionStore?: unknown }; // added by express-session: it is circular
   return { id, handshake: rest, rooms: [...rooms], data: data as unknown };
 }

@@ -106,7 +106,7 @@ export abstract class Backplane {
     return this.createError(this.#outageCode, '', cause);
   }
 
-  /** To be called for each message that is lost to other processes. Their number is logged at the end of the outage. */
+  /** To be called for each message to other processes that is lost. Their number is logged at the end of the outage. */
   countLost(): void {
     this.#lost++;
   }

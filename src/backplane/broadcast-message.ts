@@ -1,11 +1,11 @@
-/** A broadcast as it travels to other servers: those of this plugin, plain ones of Socket.IO, and what else reads a backend. */
+/** The form of broadcasts for other servers: those of this plugin, plain Socket.IO servers, and other readers of a backend. */
 import { isObject } from './backend-message';
 import { isCarried, isTextCarried, makeReadable } from './carried';
 import { InvalidMessage } from './inbox';
 import type { EncodedPacket, PacketCodec } from './packet-codec';
 import { PacketType } from '../protocol';
 
-/** Whom it is for, as it is written. */
+/** The target of a broadcast, as it is published. */
 interface Target {
   readonly rooms: readonly unknown[];
 }
@@ -16,17 +16,17 @@ interface BroadcastFields {
   readonly opts: Target;
 }
 
-/** The event in whose place frames stand. No app has one of this name. */
+/** The name of the event that stands for an encoded packet: its arguments are the frames. No app uses this name. */
 const ENCODED = 'egg-socket.io encoded';
 
-/** No app has a room of this name. */
+/** The name of a room that no app uses. */
 const NOBODY = 'egg-socket.io nobody';
 
 /**
- * The fields as others read them, where they can. Where these could get something else, `encoded` stands beside them, which servers of this
- * plugin take instead: others do not know it.
- * @param interop whether other servers than those of this plugin are to read it
- * @param isLater whether they are written later, when the app may have changed its values
+ * The fields in the official form. If the values could change on the way, `encoded` is added: servers of this plugin read it instead, and
+ * others ignore it.
+ * @param interop whether servers without this plugin can read the message
+ * @param isLater whether the message is encoded later, when the app may have changed the values
  */
 export function fieldsOf(
   packet: EncodedPacket,
@@ -47,7 +47,7 @@ export function fieldsOf(
   return { ...(makeReadable(data) ? fields(data) : fields([''], toNobody(opts))), encoded: fields([ENCODED, ...frames]) };
 }
 
-/** The fields that have come, with the packet as it was encoded, where it has come so. @throws InvalidMessage where clients could not read it */
+/** Reverses `fieldsOf`: returns the fields with the encoded packet, if there is one. @throws InvalidMessage if clients could not read it */
 export function openFields<Fields extends object>(fields: Fields, codec: PacketCodec): Fields {
   const { encoded } = fields as { encoded?: unknown }; // whatever has come
   if (encoded !== undefined && encoded !== null) {
@@ -60,12 +60,12 @@ export function openFields<Fields extends object>(fields: Fields, codec: PacketC
   return { ...fields, packet: codec.read(packet['data'].slice(1)) };
 }
 
-/** The values of an event that a client has missed, with its offset. @throws InvalidMessage where clients could not read it */
+/** The values of a missed event, with its offset. @throws InvalidMessage if clients could not read it */
 export function openMissed(data: unknown[], codec: PacketCodec): unknown[] {
   return data[0] === ENCODED ? [...codec.read(data.slice(1, -1)).data, data.at(-1)] : data;
 }
 
-/** Others read the message, and find nobody for it. It takes the same way as to those who are meant: `redis-sharded` has channels for rooms. */
+/** A target without sockets, for servers that cannot read the packet. The channel stays the same: `redis-sharded` has channels for rooms. */
 function toNobody(opts: Target): Target {
   const { rooms } = opts;
   return rooms.length === 1 ? { ...opts, ...{ except: rooms } } : { ...opts, rooms: [NOBODY, NOBODY] };

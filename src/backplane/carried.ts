@@ -1,20 +1,20 @@
-/** What every way to other servers carries as it is, be it JSON, MessagePack or BSON. All else travels as clients get it, beside what those can carry. */
+/** Values that JSON, MessagePack and BSON carry unchanged to other servers. Any other packet is sent in its encoded form as well. */
 
-/** MessagePack of the official adapters gives up at 94 to 96 levels, with what they put around a packet. */
+/** MessagePack in the official adapters fails at 94 to 96 levels, including those that they put around a packet. */
 const MAX_LEVELS = 90;
 
-/** MessagePack of the adapter `redis` has integers of 64 bits for what JavaScript has beyond. */
+/** MessagePack in the adapter `redis` limits integers to 64 bits. */
 const MAX_INTEGER = 2 ** 64;
 const MIN_INTEGER = -(2 ** 63);
 
-/** MessagePack loses it, or the whole message for it. */
+/** MessagePack loses this key, or the whole message. */
 const PROTO = '__proto__';
-/** MongoDB takes an object with it for one of its own types, and throws where it is none. */
+/** MongoDB treats an object with this key as one of its own types, and throws if it is none. */
 const BSON_TYPE = '_bsontype';
 
-/** Whether the JSON of a packet shows that none of its texts can change. That is quicker than to look at each of them. */
+/** Whether the JSON of a packet proves that none of its texts can change. This is faster than checking each text. */
 export function isTextCarried(json: string | undefined): boolean {
-  return json !== undefined && !json.includes('\\ud') && !json.includes(PROTO) && !json.includes(BSON_TYPE); // half a character is escaped
+  return json !== undefined && !json.includes('\\ud') && !json.includes(PROTO) && !json.includes(BSON_TYPE); // JSON escapes lone surrogates
 }
 
 /**
@@ -36,7 +36,7 @@ export function isCarried(value: unknown, isChecked: boolean, levels = MAX_LEVEL
       const prototype: unknown = Object.getPrototypeOf(value);
       if (prototype !== Object.prototype && prototype !== null) return false;
       for (const key in value) {
-        if (key === PROTO) return false; // beside bytes, the encoder leaves it out of the text
+        if (key === PROTO) return false; // in packets with bytes, the encoder omits it
         if (!isChecked && (key === BSON_TYPE || !key.isWellFormed())) return false;
         if (!isCarried((value as Record<string, unknown>)[key], isChecked, levels - 1)) return false; // a key of it
       }
@@ -50,13 +50,13 @@ export function isCarried(value: unknown, isChecked: boolean, levels = MAX_LEVEL
   return false;
 }
 
-/** A loop, since `every()` passes over holes, and these are not carried. */
+/** A loop, since `every()` skips holes, and these are not carried. */
 function areCarried(values: readonly unknown[], isChecked: boolean, levels: number): boolean {
   for (let index = 0; index < values.length; index++) if (!isCarried(values[index], isChecked, levels)) return false;
   return true;
 }
 
-/** Takes out of decoded values what would make others lose the whole message. Returns whether that is enough for them to read the rest. */
+/** Removes parts of decoded values with which other servers would lose the whole message. Returns whether they can read the rest. */
 export function makeReadable(value: unknown, levels = MAX_LEVELS): boolean {
   if (typeof value !== 'object' || value === null)
     return typeof value !== 'bigint' && typeof value !== 'symbol' && typeof value !== 'function';
@@ -67,14 +67,14 @@ export function makeReadable(value: unknown, levels = MAX_LEVELS): boolean {
 }
 
 /**
- * Makes an own key of what a decoder has made a prototype, as that of MessagePack does with a key `__proto__`: what is encoded again, with an offset
- * or for an acknowledgement, is then the same.
+ * Restores keys `__proto__`, which some decoders, such as that of MessagePack, turn into prototypes. Encoded again, with an offset or for an
+ * acknowledgement, the value is then the same.
  */
 export function keepProtoKeys(value: unknown): void {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
   const prototype: unknown = Object.getPrototypeOf(value);
   if (typeof prototype === 'object' && prototype !== null && !Object.hasOwn(prototype, 'constructor')) {
-    Object.setPrototypeOf(value, Object.prototype); // all that are classes have a constructor
+    Object.setPrototypeOf(value, Object.prototype); // prototypes of classes have a constructor
     Object.defineProperty(value, PROTO, { value: prototype, configurable: true, enumerable: true, writable: true });
   }
   for (const item of Object.values(value)) keepProtoKeys(item);

@@ -3,13 +3,13 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { toError } from '../errors';
 import { PulsedBackplane } from './pulsed-backplane';
 
-/** How long what is going on has to end when the app closes, in ms. */
+/** Time for pending work to end when the app closes, in ms. */
 const CLOSE_TIMEOUT = 500;
 
 export abstract class DatabaseBackplane extends PulsedBackplane {
   #isPulsing = false;
 
-  /** One at a time: a database that is slow does not get more and more of them. */
+  /** Sends one pulse at a time, so that they do not pile up at a slow database. */
   protected sendPulse(pulse: number): void {
     if (this.#isPulsing) return;
     this.#isPulsing = true;
@@ -18,11 +18,11 @@ export abstract class DatabaseBackplane extends PulsedBackplane {
       .finally(() => (this.#isPulsing = false));
   }
 
-  /** Sends a pulse on its way, for `onPulse` to be called with it. Rejects where the database is not there. */
+  /** Sends a pulse, and calls `onPulse` when it comes back. Rejects if the database is unreachable. */
   protected abstract ping(pulse: number): Promise<void>;
 }
 
-/** Waits until connections have ended, but not for long. */
+/** Waits until connections have ended, for a limited time. */
 export async function closeInTime(closing: Promise<unknown>): Promise<void> {
   await Promise.race([closing, wait(CLOSE_TIMEOUT, undefined, { ref: false })]);
 }

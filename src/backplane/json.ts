@@ -1,16 +1,17 @@
-/** Values as JSON has them, but for bytes, which stay bytes. */
+/** Converts values to those of JSON, except bytes. */
 import { types } from 'node:util';
 
 /**
- * A copy of a value that has nothing but what JSON has, and what is put in place of bytes.
- * @param levels how deep it may be nested
- * @throws TypeError for a BigInt, RangeError for what is nested deeper, or in a circle
+ * A copy of a value that contains only values of JSON, and the replacements of bytes.
+ * @param ofBytes returns the replacement of bytes
+ * @param levels the number of levels that may be nested
+ * @throws TypeError for a BigInt, RangeError for a value that is nested deeper, or circular
  */
 export function jsonOf(value: unknown, ofBytes: (bytes: Uint8Array) => unknown, levels = Number.POSITIVE_INFINITY, key = ''): unknown {
   const json = bytesOf(value) ? value : toJSON(value, key);
   switch (typeof json) {
     case 'bigint':
-      throw new TypeError('a BigInt is nothing that JSON has');
+      throw new TypeError('JSON does not support BigInt');
     case 'number':
       return Number.isFinite(json) ? json : null;
     case 'function':
@@ -34,11 +35,11 @@ export function jsonOf(value: unknown, ofBytes: (bytes: Uint8Array) => unknown, 
 }
 
 function toJSON(value: unknown, key: string): unknown {
-  const { toJSON } = (value ?? {}) as { toJSON?: unknown }; // whatever is there
+  const { toJSON } = (value ?? {}) as { toJSON?: unknown }; // any value
   return typeof toJSON === 'function' ? (Reflect.apply(toJSON, value, [key]) as unknown) : value;
 }
 
-/** The bytes of whatever counts as binary in Socket.IO. */
+/** The bytes of a binary value, as Socket.IO defines it. Undefined for other values. */
 export function bytesOf(value: unknown): Uint8Array | undefined {
   if (value instanceof Uint8Array) return value;
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);

@@ -32,7 +32,7 @@ const COLLECTION_SIZE = 1_000_000;
 
 export class MongoBackplane extends DatabaseBackplane {
   readonly createAdapter: AdapterFactory;
-  readonly requestsTimeout = undefined; // the adapter knows it
+  readonly requestsTimeout = undefined; // the adapter sets it
   readonly #client: MongoClient;
   readonly #database: string;
   readonly #collection: string;

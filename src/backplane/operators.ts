@@ -106,7 +106,7 @@ function define(target: object, name: string, descriptor: PropertyDescriptor): v
   Object.defineProperty(target, name, { configurable: true, ...descriptor });
 }
 
-/** An operator that waits for acknowledgements no longer than it says. A copy, since operators that are made of one another share their flags. */
+/** The operator with a time-out for acknowledgements. If it has none, a copy: operators that were derived from each other share their flags. */
 export function withTimeout(operator: Operator): Operator {
   return operator.flags.timeout === undefined ? operator.timeout(ACKNOWLEDGE_TIMEOUT) : operator;
 }

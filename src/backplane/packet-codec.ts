@@ -1,4 +1,4 @@
-/** Packets of Socket.IO as their clients get them: encoded once, for the clients of all servers. */
+/** Encoded packets of Socket.IO: each is encoded once, for the clients of all servers. */
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import { type Packet, PacketType, withoutGuard } from '../protocol';
@@ -10,20 +10,20 @@ import { InvalidMessage } from './inbox';
 import { bytesOf } from './json';
 import { checkAttachments, MAX_ATTACHMENTS, refusalOf } from './refused-event';
 
-/** What a packet is encoded into: text, and the bytes that follow it; or what a parser of the app makes of it. */
+/** A part of an encoded packet: a text, and then bytes; or the output of a parser of the app. */
 export type Frame = string | Uint8Array;
 
-/** What an app emits: the name of an event, and its arguments. */
+/** A packet with the name of an event and its arguments. */
 export interface Event extends Packet {
   data: unknown[];
 }
 
-/** That of the server: of Socket.IO, or of a parser that the app has chosen. */
+/** The encoder of the server: Socket.IO's own, or that of `parser`. */
 interface Encoder {
   encode(packet: Packet): unknown[];
 }
 
-/** Between packets and what clients get, as the server of a namespace has it. */
+/** Encodes and decodes the packets of a namespace with the parser of its server. */
 export class PacketCodec {
   readonly #nsp: Namespace;
   readonly #encoder: Encoder;
@@ -33,24 +33,24 @@ export class PacketCodec {
     this.#encoder = nsp.server.encoder;
   }
 
-  /** Whether the parser is the one of Socket.IO, and not one of the app's own. */
+  /** Whether the parser is Socket.IO's own. */
   get isDefault(): boolean {
     return !this.#nsp.server._opts.parser;
   }
 
-  /** @throws TypeError or RangeError for an event that cannot be encoded, or that the official client would refuse */
+  /** @throws TypeError or RangeError if the event cannot be encoded, or the official client would refuse it */
   encodeEvent(packet: Event): EncodedPacket {
     if (packet instanceof EncodedPacket) return packet;
     packet.nsp = this.#nsp.name;
     try {
-      if (!isEvent(packet)) throw new TypeError('the name of an event has to be a string or a number');
+      if (!isEvent(packet)) throw new TypeError('the name of an event must be a string or a number');
       return new EncodedPacket(this, packet.nsp, this.#encode(packet), packet.data);
     } catch (error) {
       throw refusalOf(packet.data[0], toError(error));
     }
   }
 
-  /** Lets an adapter send packets as they have been encoded. */
+  /** Makes an adapter send encoded packets without encoding them again. */
   setEncoder(adapter: Adapter): void {
     const encoder = this.#encoder;
     adapterInternals(adapter).encoder = {
@@ -62,14 +62,14 @@ export class PacketCodec {
     };
   }
 
-  /** One value for another server, of any number of attachments; a client has sent it if `isDecoded`. @throws where it cannot be encoded */
+  /** Encodes a value for another server, with any number of attachments. A client has sent it if `isDecoded`. @throws if it cannot be encoded */
   encodeAnswer(answer: unknown, isDecoded = false): readonly Frame[] {
     if (isDecoded && !this.isDefault) keepProtoKeys(answer);
     const data = answer === undefined ? [] : [answer];
     return this.#encode({ type: PacketType.ACK, nsp: this.#nsp.name, id: 0, data }, Number.POSITIVE_INFINITY);
   }
 
-  /** A packet that can be encoded again. */
+  /** Decodes a packet so that it can be encoded again. */
   decode(frames: readonly Frame[]): Packet {
     const packet = this.#decode(frames);
     if (!this.isDefault) keepProtoKeys(packet.data);
@@ -78,7 +78,7 @@ export class PacketCodec {
 
   #decode(frames: readonly Frame[]): Packet {
     const parser = withoutGuard(this.#nsp.server._parser); // other servers have encoded it
-    // that of Socket.IO takes few attachments unless told: it is meant for what comes from clients
+    // by default, Socket.IO's own accepts few attachments, since it is for packets of clients
     const decoder = this.isDefault ? new parser.Decoder({ maxAttachments: Number.POSITIVE_INFINITY }) : new parser.Decoder();
     let packet: Packet | undefined;
     decoder.on('decoded', (decoded: Packet) => {
@@ -86,31 +86,31 @@ export class PacketCodec {
       packet = decoded;
     });
     for (const frame of frames) decoder.add(frame);
-    if (!packet) throw new Error('the parser of this server has not understood a packet that its encoder has made');
+    if (!packet) throw new Error('the decoder of this server cannot read a packet of its encoder');
     return packet;
   }
 
   decodeAnswer(frames: readonly Frame[]): unknown {
-    return (this.#decode(frames).data as unknown[])[0]; // as encodeAnswer() has made it
+    return (this.#decode(frames).data as unknown[])[0]; // created by encodeAnswer()
   }
 
-  /** An event that somebody has written to a backend. @throws InvalidMessage where clients could not read it */
+  /** Reads an event from a backend. @throws InvalidMessage if clients could not read it */
   read(frames: unknown): EncodedPacket {
     const packet = this.#readPacket(frames);
-    const checked = frames as Frame[]; // seen just now
+    const checked = frames as Frame[]; // checked by #readPacket
     if (!this.isDefault) keepProtoKeys(packet.data);
     if (!isEvent(packet) || packet.nsp !== this.#nsp.name || packet.id !== undefined) throw new InvalidMessage();
     return new EncodedPacket(this, packet.nsp, checked, packet.data as unknown[]); // an event has an array
   }
 
-  /** A value that somebody has written to a backend. @throws InvalidMessage where it cannot be decoded */
+  /** Reads a value of `encodeAnswer` from a backend. @throws InvalidMessage if it cannot be decoded */
   readAnswer(frames: unknown): unknown {
     const { type, data } = this.#readPacket(frames);
     if (type !== PacketType.ACK || !Array.isArray(data)) throw new InvalidMessage();
     return data[0] as unknown;
   }
 
-  /** The same packet with one more value: the offset that a client tells when it comes back. */
+  /** The same packet with one more value: the offset, which a returning client sends back. */
   append(frames: readonly Frame[], value: string): readonly Frame[] {
     const [head, ...attachments] = frames;
     if (this.isDefault && typeof head === 'string') return [`${head.slice(0, -1)},${JSON.stringify(value)}]`, ...attachments];
@@ -120,8 +120,8 @@ export class PacketCodec {
 
   #readPacket(frames: unknown): Packet {
     try {
-      if (isListOf(frames, isFrame)) return this.#decode(frames as Frame[]); // seen just now
-    } catch {} // it is none
+      if (isListOf(frames, isFrame)) return this.#decode(frames as Frame[]); // checked just now
+    } catch {} // it is not a packet
     throw new InvalidMessage();
   }
 
@@ -135,26 +135,26 @@ export class PacketCodec {
       if (typeof frame === 'string' || frame instanceof Buffer) return frame;
       const bytes = bytesOf(frame);
       if (!bytes) throw new TypeError('a Blob cannot be sent to other workers or servers; send `await blob.arrayBuffer()`');
-      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength); // as clients get it
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength); // clients get a Buffer too
     });
     if (this.isDefault) checkAttachments(checked, maxAttachments);
     return checked;
   }
 }
 
-/** An event as clients get it. Its values are decoded only for those who want to see them: listeners to all that goes out. */
+/** An encoded event. Its values are decoded only on access, for example by listeners to outgoing events. */
 export class EncodedPacket implements Event {
   readonly type = PacketType.EVENT;
   readonly #codec: PacketCodec;
   nsp: string;
-  /** Given by Socket.IO where clients are to acknowledge: then the frames are none of this packet, which has to be encoded with it. */
+  /** Set by Socket.IO if clients have to acknowledge. The packet then has to be encoded again: the frames are without it. */
   id?: number;
   frames: readonly Frame[];
-  /** By which a client says what it has heard last. The last one of the values, where there is one. */
+  /** The offset of the event in connection state recovery: the last of its values, if set. */
   offset: string | undefined;
   #data: unknown[] | undefined;
 
-  /** @param data as the app has given it. Default: as it is decoded */
+  /** @param data the values of the app. Default: decoded from the frames */
   constructor(codec: PacketCodec, nsp: string, frames: readonly Frame[], data?: unknown[]) {
     this.#codec = codec;
     this.nsp = nsp;
@@ -166,13 +166,13 @@ export class EncodedPacket implements Event {
     return (this.#data ??= this.decode());
   }
 
-  /** The text of it, where that is JSON. */
+  /** The text of the packet. Undefined if the parser is not Socket.IO's own. */
   get json(): string | undefined {
     const [head] = this.frames;
     return this.#codec.isDefault && typeof head === 'string' ? head : undefined;
   }
 
-  /** The values as a client has them: each time anew. */
+  /** Decodes the values that clients get: a new copy on each call. */
   decode(): unknown[] {
     return this.#codec.decode(this.frames).data as unknown[]; // an event has an array
   }

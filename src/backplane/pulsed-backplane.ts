@@ -1,6 +1,6 @@
 /**
- * A backplane that finds outages by pulses: messages that it sends to itself by way of the backend, several times a second. Pulses are counted
- * rather than ms, so that a process that is busy does not take its own delay for an outage.
+ * A backplane that detects outages by pulses: messages to itself through the backend, several times a second. Pulses are counted instead of
+ * ms, so that a busy process does not mistake its own delay for an outage.
  */
 import { Backplane } from './backplane';
 import type { Logger } from '../egg';
@@ -9,9 +9,9 @@ import { type Refusal, Refusals } from './refusals';
 
 /** Time between two pulses, in ms. */
 export const PULSE_INTERVAL = 200;
-/** After so many pulses without an answer, calls that wait for other servers fail: within a second. */
+/** Number of unanswered pulses after which questions to other servers fail: within a second. */
 const UNREACHABLE_AFTER = 3;
-/** After so many pulses without an answer it is an outage: nothing is sent until one comes back. The boot waits no longer either. */
+/** Number of unanswered pulses after which an outage begins: nothing is sent until one comes back. The boot does not wait longer either. */
 const OUTAGE_AFTER = 10;
 
 const REFUSED_CODES: Record<PulsedCode, RefusedCode> = {
@@ -19,29 +19,29 @@ const REFUSED_CODES: Record<PulsedCode, RefusedCode> = {
   IO_REDIS_DOWN: 'IO_REDIS_REFUSED',
 };
 
-/** Time after an outage in which the other servers come back as well, in ms. */
+/** Time after an outage for the other servers to reconnect, in ms. */
 const RETURN_TIME = 2000;
 
-/** Time for a connection to be made, in ms. */
+/** Time to connect, in ms. */
 export const CONNECT_TIMEOUT = OUTAGE_AFTER * PULSE_INTERVAL;
 
 export abstract class PulsedBackplane extends Backplane {
   readonly localTimeout = 200;
-  /** Time for answers of other servers, in ms, where the adapter does not know it itself. */
+  /** Time for answers of other servers, in ms. Undefined if the adapter sets it itself. */
   abstract readonly requestsTimeout: number | undefined;
   #unanswered = 0;
   #sent = 0;
-  /** The first pulse that counts: those sent before an outage say nothing of the time after it. */
+  /** The first pulse that counts: one sent before an outage does not end it. */
   #expected = 1;
   #timer: NodeJS.Timeout | undefined;
   #hasContact = false;
   #backAt = Number.NEGATIVE_INFINITY;
-  /** The error with which the backend has answered the latest pulse. */
+  /** The error that answered the latest pulse. */
   #pulseError: Error | undefined;
   readonly #refusedCode: RefusedCode;
   readonly #refusals: Refusals;
 
-  /** @param name what is at the other end and where, as `Redis at 127.0.0.1:6379` */
+  /** @param name the name of the backend, for example `Redis at 127.0.0.1:6379` */
   constructor(name: string, code: PulsedCode, logger: Logger) {
     super({ name, peers: 'servers', code, logger });
     this.#refusedCode = REFUSED_CODES[code];
@@ -57,12 +57,12 @@ export abstract class PulsedBackplane extends Backplane {
     return !this.isDown && this.#unanswered < UNREACHABLE_AFTER;
   }
 
-  /** How long until it is known which servers have come back after an outage, in ms. */
+  /** The remaining time after an outage for the other servers to reconnect, in ms. */
   get returnTime(): number {
     return Math.max(0, this.#backAt + RETURN_TIME - performance.now());
   }
 
-  /** Says what is refused, where that is why other servers cannot be asked. */
+  /** Names the refusal, if one prevents questions to other servers. */
   override error(cause?: unknown): OutageError {
     const refusal = this.#refusals.ofQuestions;
     if (!refusal) return super.error(cause);
@@ -83,7 +83,7 @@ export abstract class PulsedBackplane extends Backplane {
     await super.close();
   }
 
-  /** Sends a pulse now: there is reason to think that it comes back. */
+  /** Sends a pulse at once, when it is likely to come back. */
   protected pulse(): void {
     this.#sent++;
     this.sendPulse(this.#sent);
@@ -100,18 +100,18 @@ export abstract class PulsedBackplane extends Backplane {
       this.endOutage();
       this.#backAt = performance.now();
     }
-    if (!this.#hasContact) this.onContact(); // after that, since what it sends would be dropped
+    if (!this.#hasContact) this.onContact(); // after the end of the outage: before, messages would be dropped
     this.#hasContact = true;
   }
 
-  /** To be called when the backend has answered a pulse with an error that may pass, as a Cluster that is choosing a new master. */
+  /** To be called when the backend has answered a pulse with a temporary error, for example during a failover. */
   protected onPulseError(error: Error): void {
     this.#pulseError = error;
   }
 
   /**
-   * To be called when the backend answers something that is needed with an error that does not pass by itself. That is one line of log for
-   * each problem, and another one when it is over. Only questions to other servers fail meanwhile, and only where the refusal says so.
+   * To be called when the backend refuses a command that is needed. Each problem is one line of log, and another one when it ends. Meanwhile,
+   * questions to other servers fail if the refusal has `stopsQuestions`.
    */
   protected refuse(refusal: Refusal): void {
     if (this.isClosed) return;
@@ -120,17 +120,17 @@ export abstract class PulsedBackplane extends Backplane {
     if (refusal.stopsQuestions) this.failWaiting();
   }
 
-  /** To be called when the backend does what it has refused before, where the refusal has no `retry`. */
+  /** To be called when the backend allows a command again, if its refusal has no `retry`. */
   protected permit(problem: string): void {
     this.#refusals.remove(problem);
   }
 
-  /** To be called when the backend has answered a pulse with a refusal, or cannot send it back: it is there. */
+  /** To be called when the backend has refused a pulse, or cannot send it back: it is running. */
   protected onPulseRefused(): void {
     this.#unanswered = 0;
   }
 
-  /** To be called when nothing at all can be sent, as the backend does not let this server in: an outage that has an answer. */
+  /** To be called when the backend refuses the connection: an outage with the code of refusals. */
   protected refuseAll(error: Error, problem: string, remedy: string): void {
     this.beginOutage(error, `${this.name} ${problem}; ${remedy}`, this.#refusedCode);
   }
@@ -143,19 +143,19 @@ export abstract class PulsedBackplane extends Backplane {
     super.beginOutage(error, problem, code);
   }
 
-  /** Where the messages of a namespace come from, for the log. */
+  /** The source of a namespace's messages, for the log. */
   abstract channelOf(nsp: string): string;
-  /** Whether all is there again that an outage takes away, as subscriptions: 'is back' is not said before. */
+  /** Whether everything works that an outage interrupts, such as subscriptions. The outage does not end before. */
   protected get isComplete(): boolean {
     return true;
   }
-  /** Called when the first pulse has come back, and when the first has after an outage: it may send something. */
+  /** Called when the first pulse has come back, at the boot and after each outage: messages can be sent. */
   protected onContact(): void {}
-  /** Sends a pulse, for `onPulse` to be called with its number. Must not throw. */
+  /** Sends a pulse, and calls `onPulse` with its number when it comes back. Must not throw. */
   protected abstract sendPulse(pulse: number): void;
   /** Replaces connections that are open but do not answer. */
   protected abstract reconnect(): void;
-  /** Called every `PULSE_INTERVAL`, which pulses are not: some are sent at once. */
+  /** Called every `PULSE_INTERVAL`, unlike `sendPulse`: some pulses are sent at once. */
   protected onInterval(): void {}
 
   #watch(): void {

@@ -57,14 +57,14 @@ export class RecoveringAdapter extends Adapter {
   override broadcast(event: Event, opts: BroadcastOptions): void {
     const packet = this.#codec.encodeEvent(event);
     if (!opts.flags?.volatile) {
-      packet.append(this.#prefix + (this.#first + this.#emits.length)); // the client says at its return which was its last
+      packet.append(this.#prefix + (this.#first + this.#emits.length)); // a returning client sends its last offset
       this.#emits.push({ at: Date.now(), opts, packet });
       this.#keepForAWhile();
     }
     super.broadcast(packet, opts);
   }
 
-  /** To be called when a client has connected. @param held the number of latest emits that have been held back for it */
+  /** To be called when a client has connected. @param held the number of emits that were held back for it */
   admit(id: string, held: number): void {
     this.#since.set(id, this.#first + this.#emits.length - held);
   }
@@ -92,7 +92,7 @@ export class RecoveringAdapter extends Adapter {
     const missedPackets = this.#emits
       .slice(Math.max(0, next - this.#first))
       .filter(({ opts }) => isFor(kept.rooms, opts))
-      .map(({ packet }) => packet.decode()); // as they were sent, whatever has become of the values since
+      .map(({ packet }) => packet.decode()); // as they were sent, even if the app has changed the values since
     return { ...kept, missedPackets };
   }
 

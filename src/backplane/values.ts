@@ -1,29 +1,28 @@
 /**
- * Values that servers tell each other beside broadcasts: the arguments of serverSideEmit(), answers, and what a socket has. Who gets them gets
- * what a client would decode, whatever has carried them.
+ * Values that servers send each other besides broadcasts: the arguments of serverSideEmit(), answers, and the data of sockets. With every
+ * adapter, the receiver gets the values that a client would decode.
  */
 import { isObject } from './backend-message';
 import { isCarried, makeReadable } from './carried';
 import { bytesOf } from './json';
 import type { Frame, PacketCodec } from './packet-codec';
 
-/** Less than broadcasts have: answers have more around them. */
+/** Fewer than for broadcasts, since messages with answers have more levels of their own. */
 const MAX_LEVELS = 80;
 
-/** A frame as every way carries it: not all of them have bytes for all that they carry. */
+/** A frame that every adapter can send: not all of them support bytes in every message. */
 type Carried = string | { readonly base64: string };
 
-/** What servers of this plugin read in place of the fields of the same names. Others do not know it. */
+/** Encoded values by field. Servers of this plugin read them in place of the fields; other servers ignore them. */
 type Encoded = Record<string, readonly Carried[]>;
 
-/** What is told of a socket: the fields whose values come from the app and from clients. */
+/** The fields of a socket's details with values of the app or of clients. */
 export const OF_SOCKET = ['handshake', 'data'] as const;
 
 /**
- * Fields whose values are as clients would decode them, which others can read; and beside them, where these could change on the way, as they have
- * been encoded.
- * @param isDecoded whether they are what a client has sent
- * @throws TypeError or RangeError where one cannot be encoded
+ * Replaces values by those that clients would decode. If one could change on the way, or contains bytes, `encoded` has it as well.
+ * @param isDecoded whether a client has sent the values
+ * @throws TypeError or RangeError if a value cannot be encoded
  */
 export function closeValues<Fields extends object>(
   fields: Fields,
@@ -43,7 +42,7 @@ export function closeValues<Fields extends object>(
   return { ...fields, ...values, ...(Object.keys(encoded).length > 0 && { encoded }) };
 }
 
-/** The fields that have come, with these values as they were encoded, where they have come so. @throws InvalidMessage where they cannot be decoded */
+/** Reverses `closeValues`: replaces received values by the encoded ones, if there are any. @throws InvalidMessage if these cannot be decoded */
 export function openValues(fields: unknown, names: readonly string[], codec: PacketCodec): unknown {
   if (!isObject(fields) || !isObject(fields['encoded'])) return fields;
   const { encoded, ...rest } = fields;
@@ -68,26 +67,26 @@ function uncarry(frame: unknown): unknown {
   return isObject(frame) && typeof frame['base64'] === 'string' ? Buffer.from(frame['base64'], 'base64') : frame;
 }
 
-/** The sockets of an answer, opened. */
+/** The same for the sockets of an answer. */
 export function openSockets(sockets: unknown, codec: PacketCodec): unknown {
   return Array.isArray(sockets) ? sockets.map(socket => openValues(socket, OF_SOCKET, codec)) : sockets;
 }
 
-/** By the arguments of a serverSideEmit(): how they have been encoded, where others could not carry them. */
+/** For the arguments of a serverSideEmit(), their encoded form, if they could change on the way. */
 const encodedArguments = new WeakMap<object, readonly Carried[]>();
 
-/** The arguments of a serverSideEmit() as others read them; a callback stays. @throws where they cannot be encoded */
+/** The arguments of a serverSideEmit() in the form that other servers read, and its callback. @throws if they cannot be encoded */
 export function closeArguments(args: readonly unknown[], codec: PacketCodec): unknown[] {
   const callback = args.at(-1);
   const hasCallback = typeof callback === 'function';
   const { values, encoded } = closeValues({ values: hasCallback ? args.slice(0, -1) : args }, ['values'], codec);
-  const closed = [...((values as readonly unknown[] | null) ?? [''])]; // null, where others cannot read them: nobody listens to ''
+  const closed = [...((values as readonly unknown[] | null) ?? [''])]; // null if others could not read them: then an event '' without listeners
   if (encoded?.['values']) encodedArguments.set(closed, encoded['values']);
   if (hasCallback) closed.push(callback);
   return closed;
 }
 
-/** A field with closed arguments, and beside it how they have been encoded. */
+/** A field with the result of `closeArguments`, and its encoded form, if any. */
 export function fieldOfArguments<Name extends string>(
   name: Name,
   args: unknown,

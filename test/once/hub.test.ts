@@ -168,7 +168,7 @@ test('a socket whose data cannot be sent is named in the log, once a minute', as
   for (let round = 0; round < 2; round++) assert.deepEqual(await one.io.fetchSockets(), []);
   const logged = other.logs.lines.filter(line => line.includes('IO_ANSWER_INVALID'));
   assert.equal(logged.length, 1);
-  assert.match(logged[0] ?? '', new RegExp(`^ERROR .*socket ${bob.id} cannot be told of to other servers, and is missing there: .*BigInt`));
+  assert.match(logged[0] ?? '', new RegExp(`^ERROR .*the details of socket ${bob.id} cannot be sent to another server, .*: .*BigInt`));
 });
 
 test('what fails in one message is logged, and those after it are heard', async t => {

@@ -410,8 +410,8 @@ const REFUSED: Record<string, readonly [values: unknown[], reason: RegExp]> = {
   'more levels than can be followed': [nested(100_000), /nested too deep, or in a circle/],
   'a Blob': [[new Blob(['x'])], /a Blob cannot be sent to other workers or servers; send `await blob.arrayBuffer\(\)`/],
   'a Blob beside bytes': [[BYTES, { deep: new Blob(['x']) }], /a Blob cannot be sent/],
-  '11 Buffers': [Array<unknown>(11).fill(BYTES), /it has 11 binary values, and clients take no more than 10 in one event/],
-  'a placeholder beside bytes': [[{ _placeholder: true, num: 0 }, BYTES], /`_placeholder: true` for one of its binary values/],
+  '11 Buffers': [Array<unknown>(11).fill(BYTES), /it has 11 binary values, and clients accept at most 10 in one event/],
+  'a placeholder beside bytes': [[{ _placeholder: true, num: 0 }, BYTES], /`_placeholder: true` for a binary value/],
 };
 
 for (const [what, [values, reason]] of Object.entries(REFUSED)) {
@@ -451,7 +451,7 @@ for (const name of [null, undefined, true, {}, Symbol('name')] as unknown as str
     const refusal = {
       name: 'TypeError',
       code: 'IO_EMIT_INVALID',
-      message: /cannot be emitted: the name of an event has to be a string or a number/,
+      message: /cannot be emitted: the name of an event must be a string or a number/,
     };
     assert.throws(() => nsp(0).emit(name, 1), refusal);
     assert.throws(() => nsp(0).local.emit(name, 1), refusal);

@@ -24,12 +24,12 @@ export class Delivery {
     this.#onNothing = onNothing;
   }
 
-  /** Call this when a pulse has arrived. */
+  /** To be called when a pulse has arrived. */
   onPulse(): void {
     this.#missed = 0;
   }
 
-  /** Call this when PostgreSQL has accepted a pulse. */
+  /** To be called when PostgreSQL has accepted a pulse. */
   async onAccepted(): Promise<void> {
     if (this.#listener.listensTo(this.#channel)) this.#missed++;
     else this.#missed = 0;

@@ -17,7 +17,7 @@ export class Table {
     this.#onFailure = onFailure;
   }
 
-  /** Call this when PostgreSQL is reachable. Resolves when the table is open or refused; refused statements are retried elsewhere. */
+  /** To be called when PostgreSQL is reachable. Resolves when the table is open or refused; refused statements are retried elsewhere. */
   async open(): Promise<void> {
     this.#timer ??= setInterval(() => void this.#try(this.#queries.deleteOld()), this.#cleanupInterval).unref();
     this.#opened ??= this.#try(this.#queries.openTable(), () => (this.#opened = undefined));

@@ -18,7 +18,7 @@ export class LastingAnswers {
     this.#onLast = onLast;
   }
 
-  /** Call this for each such error, in the form of a refusal. Without `retry`, the caller itself has to repeat the command. */
+  /** To be called for each such error, in the form of a refusal. Without `retry`, the caller itself has to repeat the command. */
   add(refusal: Refusal): void {
     const { problem, retry } = refusal;
     const since = this.#since.get(problem);
@@ -31,7 +31,7 @@ export class LastingAnswers {
     }
   }
 
-  /** Call this when the command succeeds again. */
+  /** To be called when the command succeeds again. */
   remove(problem: string): void {
     this.#since.delete(problem);
   }

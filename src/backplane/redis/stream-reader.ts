@@ -86,7 +86,7 @@ export class StreamReader {
     }
   }
 
-  /** Call this every `PULSE_INTERVAL`. */
+  /** To be called every `PULSE_INTERVAL`. */
   watch(): void {
     if (!this.#giveUp || this.#client.status !== 'ready') return;
     this.#unanswered++;

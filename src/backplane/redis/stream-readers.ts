@@ -56,7 +56,7 @@ export class StreamReaders {
     await wait(timeout, undefined, { signal: AbortSignal.any([this.#allRead.signal, this.#options.signal]) }).catch(() => {});
   }
 
-  /** Call this every `PULSE_INTERVAL`. */
+  /** To be called every `PULSE_INTERVAL`. */
   watch(): void {
     for (const reader of this.#readers) reader.watch();
   }

@@ -43,7 +43,7 @@ export class Subscriptions {
     return [...this.#missing.values()].some(missing => missing.channel === channel);
   }
 
-  /** Call this with each failed command. */
+  /** To be called with each failed command. */
   onFailure(client: Client, { name, args }: Command): void {
     if (!isSubscribing(name)) return;
     for (const channel of args.flat().map(String)) {
@@ -54,7 +54,7 @@ export class Subscriptions {
     if (!this.#isTrying && this.#missing.size > 0) void this.#tryAgain(client);
   }
 
-  /** Call this with each command before it is sent. */
+  /** To be called with each command before it is sent. */
   onSend({ name, args }: Command): void {
     if (isSubscribing(name)) for (const channel of args.flat()) this.#wanted.add(`${name} ${String(channel)}`);
     const begin = ENDS[name];

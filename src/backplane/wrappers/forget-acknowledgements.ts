@@ -43,7 +43,7 @@ export function forgetForOthers(adapter: ClusterAdapter, nsp: Namespace): void {
   });
 }
 
-/** Call this when a broadcast was sent to the clients of this server. Only the sockets in its rooms are searched. */
+/** To be called when a broadcast was sent to the clients of this server. Only the sockets in its rooms are searched. */
 export function forgetLater(nsp: Namespace, { id }: Asked, { rooms, flags }: Target = {}): void {
   if (id === undefined) return; // no client of this server got it
   const asked = socketsIn(nsp, [...(rooms ?? [])]).filter(({ acks }) => acks.has(id));

@@ -71,7 +71,7 @@ export class ReturningClients {
     }
   }
 
-  /** Call this before the session of a client is read. Until `endRestoring`, broadcasts are added to the returned list. */
+  /** To be called before the session of a client is read. Until `endRestoring`, broadcasts are added to the returned list. */
   beginRestoring(): readonly Broadcast[] {
     const broadcasts: Broadcast[] = [];
     this.#restoring.add(broadcasts);
@@ -82,7 +82,7 @@ export class ReturningClients {
     this.#restoring.delete(broadcasts as Broadcast[]); // one of those
   }
 
-  /** Call this when the socket of a returning client begins to connect. */
+  /** To be called when the socket of a returning client begins to connect. */
   hold(socket: Socket, session: Session, broadcasts: readonly Broadcast[]): void {
     const known = new Set(session.missedPackets.map(data => data.at(-1))); // their offsets
     const since = broadcasts.filter(({ opts, offset }) => isFor(session.rooms, opts) && !known.has(offset));
