@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # socket.io 4.8.4, socket.io-client 4.8.4, Node 20 and 24; 2026-11-28.
 #
-# An app's own `auth.pid` or `auth.offset` turns connection state recovery off, without a word. The client sends the key to its session and
-# the place where it left off in the same object as the app's `auth`, and the app's fields win. The page about connection state
-# recovery names no reserved fields.
+# An app's own `auth.pid` or `auth.offset` silently turns connection state recovery off. The client sends the key of its session and its last
+# offset in the same object as the app's `auth`, and the app's fields take precedence. The page about connection state recovery lists no
+# reserved fields.
 #
 # Seen:
 #   auth {"token":"t"}: recovered true
@@ -11,7 +11,7 @@
 #   auth {"token":"t","offset":"20"}: recovered false
 #
 # This affects apps that send a product id, a process id or the offset of a list in `auth`: each short disconnect loses rooms and events. The plugin
-# warns of such names once, where recovery is on (IO_RECOVERY_AUTH).
+# warns of such names once if recovery is on (IO_RECOVERY_AUTH).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

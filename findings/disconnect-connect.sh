@@ -2,15 +2,15 @@
 # socket.io 4.8.4, socket.io-client 4.8.4, ws 8, Node 20 and 24; 2026-11-28.
 #
 # `socket.disconnect().connect()` on one of two namespaces that share a WebSocket closes both. The two packets arrive in one read. The server
-# handles DISCONNECT in the next tick, but CONNECT at once, while the old socket is still there: it takes that for a client that connects
-# twice, and closes the whole connection. Over polling the packets go in two requests, and nothing happens.
+# handles DISCONNECT in the next tick, but CONNECT at once, while the old socket still exists: it treats this as a client that connects
+# twice, and closes the whole connection. Over polling, the packets are in two requests, and the other namespace stays connected.
 #
 # Seen:
 #   websocket: /b is disconnected: transport close
 #   polling: /a is connected again, /b never noticed
 #
 # This affects apps that reconnect to a namespace with another `auth`, after a login: all other namespaces of the page lose their rooms, and
-# come back with new ids after 0.5 to 1.5 s. The plugin hands such a CONNECT over after the DISCONNECT (src/decoder.ts).
+# reconnect with new ids after 0.5 to 1.5 s. The plugin passes such a CONNECT on after the DISCONNECT (src/decoder.ts).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

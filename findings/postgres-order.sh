@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # @socket.io/postgres-adapter 0.5.0, pg 8.23.1, socket.io and socket.io-client 4.8.4, PostgreSQL 15 (Debian), Node 20; 2026-11-28.
 #
-# Clients do not receive events in the order in which they were emitted if some of them hold bytes, neither those of other servers nor those of the
-# server that emits. The adapter stores a message with bytes in a table first, and a server delivers to its own clients only when that is done; what
-# is emitted next is not held back meanwhile. Each pair here is an event with 100 kB of bytes, followed by one without.
+# If some events contain bytes, clients do not receive the events in the order in which they were emitted. This is true for clients of other
+# servers and of the emitting server. The adapter first stores a message with bytes in a table, and delivers it to its own clients only after that,
+# but later events do not wait. Each pair here is an event with 100 kB of bytes, followed by one without.
 #
 # Seen:
 #   clients of the same server: 100 of 100 pairs in the wrong order
 #   clients of another server: 100 of 100 pairs in the wrong order
 #
 # This affects apps that send a file or an image and then "done" to the same clients: they get "done" first. The plugin sends and reads messages in
-# order (src/backplane/postgres/publisher.ts and reader.ts; the conformance tests have events with bytes among others). For clients of plain
-# Socket.IO servers on the same database it cannot.
+# order (src/backplane/postgres/publisher.ts and reader.ts; the conformance tests mix events with and without bytes). It cannot do so for clients
+# of plain Socket.IO servers on the same database.
 set -euo pipefail
 bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1) || true
 if [ -z "$bin" ]; then

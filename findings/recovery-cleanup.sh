@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # socket.io 4.8.4, socket.io-client 4.8.4, Node 20 and 24; 2026-11-28.
 #
-# With `cleanupEmptyChildNamespaces` the last client of a namespace made on demand is never recovered. When its connection breaks, the
-# namespace is empty and is removed at once, and with it the adapter that keeps its session and what it misses. The page about recovery does
-# not name the option.
+# With `cleanupEmptyChildNamespaces`, the last client of a namespace that was created on demand is never recovered. When its connection breaks,
+# the namespace is empty, and is removed at once with its adapter, which keeps the session and the missed events. The page about recovery does
+# not mention the option.
 #
 # Seen:
 #   cleanupEmptyChildNamespaces false: recovered true
 #   cleanupEmptyChildNamespaces true: recovered false
 #
-# This affects apps that have one namespace per document, game or tenant, where one client alone is usual. The plugin warns at the start where
-# both options are on and sessions are kept in memory (IO_RECOVERY_CLEANUP).
+# This affects apps with one namespace per document, game or tenant, which often have a single client. The plugin warns at the start if both
+# options are on and sessions are kept in memory (IO_RECOVERY_CLEANUP).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # @types/node 26.6.6 and 25.9.9, socket.io 4.8.4, typescript 5.9.3; 2026-11-28.
 #
-# Since @types/node 26 no type can be a `Socket` of Node and one of Socket.IO: the class of `node:net` has a public member `server` there, that of
-# Socket.IO a private one, and TypeScript makes `never` of the two. It says so where a member is used, not where the type is declared.
+# Since @types/node 26, no type can be both a `Socket` of Node and one of Socket.IO: the class of `node:net` has a public member `server`, that of
+# Socket.IO a private one, and TypeScript reduces the intersection to `never`. The error appears where a member is used, not at the declaration.
 #
 # Seen:
 #   @types/node 25.9.9: id is a string
 #   @types/node 26.6.6: Property 'id' does not exist on type 'never'
 #
-# This affects plugins that add Socket.IO's socket to the `ctx.socket` of Koa or Egg, which is one of Node: after an update of @types/node every
-# `ctx.socket.emit()` in an app is a compile error. This plugin adds the public members instead of the class where the two clash (src/index.ts).
+# This affects plugins that add Socket.IO's socket to the `ctx.socket` of Koa or Egg, a socket of Node: after an update of @types/node, every
+# `ctx.socket.emit()` in an app is a compile error. If the classes conflict, this plugin adds the public members instead (src/index.ts).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

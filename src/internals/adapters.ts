@@ -1,4 +1,4 @@
-/** Members of Socket.IO's adapters that are not part of their public API: each with its reason, and looked at only where the adapter is used. */
+/** Private members of Socket.IO's adapters: each with its reason, and checked only if the adapter is used. */
 import type { Socket } from 'socket.io';
 import type { Adapter, BroadcastOptions, ClusterAdapter, ClusterMessage, Session } from 'socket.io-adapter';
 import { type Members, requireMembers } from './members';
@@ -13,13 +13,13 @@ export interface ClusterInternals {
   onResponse(response: unknown): void;
 }
 
-/** Of an adapter that can recover; one in memory and one of the app's own among them. */
+/** The members of any adapter that supports recovery, including in-memory adapters and those of apps. */
 export interface RecoveryInternals {
   apply(opts: BroadcastOptions, deliver: (socket: Socket) => void): void;
   restoreSession(pid: string, offset: string): Promise<Session | null> | null;
   persistSession(session: Parameters<Adapter['persistSession']>[0]): void;
   onMessage?(message: ClusterMessage, offset?: string): void;
-  /** Of the adapter in memory that comes with Socket.IO, which leaves a session in there. */
+  /** Only in Socket.IO's in-memory adapter, which does not remove a restored session. */
   readonly sessions?: Map<string, unknown>;
 }
 
@@ -39,7 +39,7 @@ interface RedisFields {
   readonly requestsTimeout: number;
 }
 
-/** Between a message and an entry of a stream, as its fields. */
+/** Converts a message to the fields of a stream's entry. */
 interface StreamsInternals {
   encode(message: object): { readonly data?: string };
 }
@@ -53,24 +53,24 @@ interface MongoInternals {
   publish(document: object): Promise<string>;
 }
 
-/** Which all adapters extend whose packets are encoded once for all servers. */
+/** The base class of all adapters whose packets are encoded once for all servers. */
 export const ADAPTER: Members<AdapterInternals> = {
   package: 'socket.io-adapter',
   owner: 'Adapter',
-  why: { encoder: 'is replaced by one that takes a packet which is encoded already' },
+  why: { encoder: 'is replaced by one that accepts encoded packets' },
 };
 
 export const CLUSTER_ADAPTER: Members<ClusterInternals> = {
   package: 'socket.io-adapter',
   owner: 'ClusterAdapter',
   why: {
-    publish: 'local clients are reached first, and do not wait for the publication',
-    publishAndReturnOffset: 'a broadcast waits for its offset, but not for ever',
-    addOffsetIfNecessary: 'puts the offset into a packet',
-    doPublish: 'broadcasts leave in the official form, with what only this plugin reads beside it',
+    publish: 'local clients get a broadcast first, without waiting for its publication',
+    publishAndReturnOffset: 'a broadcast waits for its offset, for a limited time',
+    addOffsetIfNecessary: 'adds the offset to a packet',
+    doPublish: 'broadcasts are published in the official form, with the encoded packet beside it',
     publishResponse: 'an answer that cannot be encoded is replaced',
-    onMessage: 'messages of a backend are checked',
-    onResponse: 'answers of a backend are checked',
+    onMessage: 'messages of a backend are validated',
+    onResponse: 'answers of a backend are validated',
   },
 };
 
@@ -78,8 +78,8 @@ export const RECOVERING_ADAPTER: Members<Pick<RecoveryInternals, 'apply' | 'rest
   package: 'socket.io-adapter',
   owner: 'Adapter',
   why: {
-    apply: 'a broadcast is kept for clients that are coming back',
-    restoreSession: 'reads the session of a client that comes back, once its old connection has given it',
+    apply: 'a broadcast is kept for returning clients',
+    restoreSession: 'reads the session of a returning client after its old connection has stored it',
     persistSession: 'a session goes to the newer socket of the same client',
   },
 };
@@ -88,9 +88,9 @@ export const REDIS_ADAPTER: Members<RedisMethods> = {
   package: '@socket.io/redis-adapter',
   owner: 'RedisAdapter',
   why: {
-    onmessage: 'broadcasts of Redis are checked',
-    onrequest: 'requests of Redis are checked, and those of this server ignored: they are done here at once',
-    onresponse: 'responses of Redis are checked',
+    onmessage: 'broadcasts from Redis are validated',
+    onrequest: 'requests from Redis are validated, and those of this server ignored, since they are done at once',
+    onresponse: 'responses from Redis are validated',
     publishResponse: 'an answer that cannot be encoded is replaced',
   },
 };
@@ -99,28 +99,27 @@ export const REDIS_ADAPTER_FIELDS: Members<RedisFields> = {
   package: '@socket.io/redis-adapter',
   owner: 'RedisAdapter',
   why: {
-    parser: 'what a client answers may be what cannot be encoded, and messages are checked when they have been decoded',
-    requestChannel: 'tells requests from what is of another namespace',
-    responseChannel: 'where answers go',
-    pubClient: 'sends them',
-    requests:
-      'what other servers are asked by serverSideEmit() may have bytes, so that the request is written here, and the adapter collects the answers',
-    requestsTimeout: 'the time for those answers',
+    parser: 'an answer of a client that cannot be encoded is replaced, and decoded messages are validated',
+    requestChannel: 'distinguishes requests from messages of other namespaces',
+    responseChannel: 'the channel for answers',
+    pubClient: 'publishes requests and answers',
+    requests: 'requests of serverSideEmit() are sent without the adapter, since they may contain bytes; the adapter collects the answers',
+    requestsTimeout: 'the time for these answers',
   },
 };
 
 export const STREAMS_ADAPTER: Members<StreamsInternals> = {
   package: '@socket.io/redis-streams-adapter',
   owner: 'RedisStreamsAdapter',
-  why: { encode: 'an entry holds the encoded packet as well, where the adapter could change its values' },
+  why: { encode: 'an entry also contains the encoded packet, if the adapter could change its values' },
 };
 
 export const MONGO_ADAPTER: Members<MongoInternals> = {
   package: '@socket.io/mongo-adapter',
   owner: 'MongoAdapter',
   why: {
-    onEvent: 'documents are checked',
-    publish: 'local clients are reached first; what is lost in an outage is counted',
+    onEvent: 'documents are validated',
+    publish: 'local clients get a broadcast first; messages lost in an outage are counted',
   },
 };
 
@@ -129,7 +128,7 @@ export function adapterInternals(adapter: Adapter): AdapterInternals {
   return adapter as unknown as AdapterInternals; // declared as private
 }
 
-/** Those over Redis have a method for what they have not decoded yet as well. */
+/** Adapters over Redis also have `onRawMessage`, for messages before decoding. */
 export function clusterInternals(adapter: ClusterAdapter): ClusterInternals & { onRawMessage?(...raw: unknown[]): void } {
   requireMembers(CLUSTER_ADAPTER, adapter);
   return adapter as unknown as ClusterInternals; // protected or private
@@ -140,12 +139,12 @@ export function recoveryInternals(adapter: Adapter): RecoveryInternals {
   return adapter as unknown as RecoveryInternals; // marked as private
 }
 
-/** The methods of the prototype. They are looked at when the first adapter is made: apps without Redis need none. */
+/** The methods of the prototype. They are checked when the first adapter is created, since apps without Redis do not need them. */
 export function redisMethods(prototype: object): RedisMethods {
   return prototype as RedisMethods; // declared as private
 }
 
-/** An adapter with its fields, once it has been made. */
+/** A created adapter with its fields. */
 export function redisInternals(adapter: object): RedisMethods & RedisFields {
   return adapter as RedisMethods & RedisFields; // declared as private
 }

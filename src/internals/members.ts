@@ -1,10 +1,10 @@
-/** How a member of another package that is not part of its public API is listed, and what happens where a release lacks it. */
+/** The check of private members of other packages, and the error or warning if a release lacks one. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { SetupError } from '../errors';
 
-/** Why each member of `Internals` is used. A member that the interface has and the list lacks does not compile. */
+/** Why each member of `Internals` is used. The list has to be complete to compile. */
 type Reasons<Internals> = { readonly [Member in keyof Internals]-?: string };
 
 /** Members of one class of a package. */
@@ -12,7 +12,7 @@ export interface Members<Internals = object> {
   readonly package: string;
   readonly owner: string;
   readonly why: Reasons<Internals>;
-  /** What happens without them, where that is only slower. Undefined where correctness needs them: then the boot stops. */
+  /** The effect of a missing member, if the plugin works without it. Undefined if correctness needs all of them: the boot then stops. */
   readonly fallback?: string;
 }
 
@@ -20,7 +20,7 @@ export interface Members<Internals = object> {
 export type Specimens = Iterable<readonly [Members, object | undefined]>;
 
 /**
- * The versions that the tests use. They are named as a remedy, and never compared with the installed version.
+ * The versions that the tests use. Error messages name them as a remedy; they are never compared with the installed version.
  * Packages that are not listed come with Egg.
  */
 export const TESTED_VERSIONS: Readonly<Record<string, string>> = {
@@ -34,13 +34,13 @@ export const TESTED_VERSIONS: Readonly<Record<string, string>> = {
   'egg-passport': '2.1.1',
 };
 
-/** The packages of these that apps install themselves. The others are dependencies of this plugin. */
+/** The packages that apps install themselves. The others are dependencies of this plugin. */
 const INSTALLED_BY_APP: ReadonlySet<string> = new Set(['@socket.io/mongo-adapter', '@socket.io/redis-streams-adapter', 'egg-passport']);
 
 /**
  * Checks an object for each of the classes.
  * @param warn called for each class that has a fallback, or could not be checked
- * @throws {SetupError} `IO_INTERNALS_MISSING` where a member is missing that correctness needs
+ * @throws {SetupError} `IO_INTERNALS_MISSING` if a member without a fallback is missing
  */
 export function checkInternals(specimens: Specimens, warn: (line: string) => void): void {
   for (const [members, specimen] of specimens) {
@@ -53,7 +53,7 @@ export function checkInternals(specimens: Specimens, warn: (line: string) => voi
 }
 
 /**
- * An object that has all members, itself or in its prototypes. Undefined, after a warning, if it lacks one and there is a fallback.
+ * The object, if it has all members, itself or in its prototypes. Undefined, after a warning, if it lacks one and there is a fallback.
  * @throws {SetupError} `IO_INTERNALS_MISSING` if it lacks one and there is no fallback
  */
 export function membersOf<Internals>(
@@ -69,8 +69,8 @@ export function membersOf<Internals>(
 }
 
 /**
- * Looks whether an object has all members, at itself or its prototypes.
- * @throws {SetupError} `IO_INTERNALS_MISSING` where it lacks one
+ * Checks that an object has all members, itself or in its prototypes.
+ * @throws {SetupError} `IO_INTERNALS_MISSING` if it lacks one
  */
 export function requireMembers(members: Members, object: object): void {
   const problem = problemOf(members, object);
@@ -98,14 +98,14 @@ function remedyFor(name: string): string {
   return `update egg-socket.io, or ${install}`;
 }
 
-/** As its package.json says. For the message alone: nothing depends on it. */
+/** The version in the package.json, for messages only. */
 function versionOf(name: string): string {
   const own = createRequire(__filename);
   const ways = [
     () => own,
     () => createRequire(own.resolve('socket.io')),
     () => createRequire(createRequire(own.resolve('socket.io')).resolve('engine.io')),
-    () => createRequire(join(process.cwd(), 'package.json')), // where the app has its adapters
+    () => createRequire(join(process.cwd(), 'package.json')), // the app installs adapters
   ];
   for (const way of ways) {
     for (const folder of way().resolve.paths(name) ?? []) {

@@ -2,8 +2,8 @@
 import { Server, type Socket } from 'node:net';
 
 /**
- * The server that accepted a connection. In a single process the app's HTTP server is found by its first request.
- * Undefined if Node lacks it: then the server is found only when it starts to listen, and the log names the remedy for any other case.
+ * The server that accepted a connection: in a single process, the plugin finds the app's HTTP server by its first request.
+ * Undefined if Node lacks the member: the server is then found only when it starts to listen, and the log names the remedy otherwise.
  */
 export function serverOf(connection: Socket): Server | undefined {
   const server: unknown = Reflect.get(connection, 'server');

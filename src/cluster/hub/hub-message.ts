@@ -93,6 +93,6 @@ export function encodeArguments(args: readonly unknown[]): Part[] {
 }
 
 export function decodeArguments(parts: readonly Part[], codec: PacketCodec): unknown {
-  const { args } = openValues(decodeValues(parts)[0], ['args'], codec) as { args?: unknown }; // as encodeArguments() has made it
+  const { args } = openValues(decodeValues(parts)[0], ['args'], codec) as { args?: unknown }; // created by encodeArguments()
   return args;
 }

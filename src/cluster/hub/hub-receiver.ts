@@ -29,7 +29,7 @@ export class HubReceiver implements Receiver {
   /**
    * @param adapter the adapter of the namespace
    * @param local the methods for the clients of this process. Default: those of the adapter.
-   * @param packetOf makes the packet to broadcast from its frames. Default: decodes them.
+   * @param packetOf creates the packet to broadcast from its frames. Default: decodes them.
    */
   constructor(
     nsp: Namespace,
@@ -46,7 +46,7 @@ export class HubReceiver implements Receiver {
     this.#packetOf = packetOf ?? (frames => this.#codec.decode(frames));
   }
 
-  /** False once the app has given the namespace another adapter: Socket.IO does not close the former one. */
+  /** False after the app has set another adapter of the namespace: Socket.IO does not close the former one. */
   get isInUse(): boolean {
     return this.#nsp.adapter === this.#adapter;
   }
@@ -82,7 +82,7 @@ export class HubReceiver implements Receiver {
   }
 
   async #fetchFor(from: number, id: number, opts: BroadcastOptions): Promise<void> {
-    const sockets = (await this.#local.fetchSockets(opts)) as Socket[]; // declared as any; within a process they are whole
+    const sockets = (await this.#local.fetchSockets(opts)) as Socket[]; // declared as any; local sockets are complete
     const answer = this.#peers.backplane.answers.ofSockets(sockets.map(detailsOf), this.#codec);
     this.#peers.reply(from, { type: 'reply', id }, encodeValues(answer));
   }
@@ -105,7 +105,7 @@ export class HubReceiver implements Receiver {
     }
   }
 
-  /** Encodes the answer of a client. With a parser of the app, it may be a value that cannot be encoded. */
+  /** Encodes the answer of a client. A parser of the app may decode values that cannot be encoded. */
   #encodeAnswer(answer: unknown): readonly Part[] {
     try {
       return this.#codec.encodeAnswer(answer, true);
