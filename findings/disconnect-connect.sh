@@ -10,7 +10,7 @@
 #   polling: /a is connected again, /b never noticed
 #
 # This affects apps that reconnect to a namespace with another `auth`, after a login: all other namespaces of the page lose their rooms, and
-# reconnect with new ids after 0.5 to 1.5 s. The plugin passes such a CONNECT on after the DISCONNECT (src/decoder.ts).
+# reconnect with new ids after 0.5 to 1.5 s. The plugin passes such a CONNECT on after the DISCONNECT (src/protocol.ts).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
