@@ -3,7 +3,7 @@ import type { ClusterOptions, RedisOptions as ClientOptions } from 'ioredis';
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 
-/** `config.io.redis`: besides these, the options of ioredis, as `tls`, `sentinels` with `name`; with `nodes`, those of its Cluster. */
+/** `config.io.redis`: besides these, the options of ioredis, such as `tls`, or `sentinels` with `name`; with `nodes`, those of its Cluster. */
 export interface RedisConfig extends ClientOptions, Pick<ClusterOptions, 'dnsLookup' | 'redisOptions' | 'slotsRefreshTimeout'> {
   /** The host name or address of Redis. Default: `'127.0.0.1'`. Since 4. */
   host?: string;
@@ -13,7 +13,7 @@ export interface RedisConfig extends ClientOptions, Pick<ClusterOptions, 'dnsLoo
   username?: string;
   /** The password of the user. Default: none. Since 4. */
   password?: string;
-  /** The same as `password`, by the name that it had with Socket.IO 2. Default: none. Since 4. */
+  /** Another name of `password`, from Socket.IO 2. Default: none. Since 4. */
   auth_pass?: string;
   /** `redis://` or, with TLS, `rediss://`, with user, password, host, port and db. Options beside it take precedence. Default: none. Since 5. */
   url?: string;
@@ -21,30 +21,30 @@ export interface RedisConfig extends ClientOptions, Pick<ClusterOptions, 'dnsLoo
   use?: string | true;
   /** Some nodes of a Redis Cluster, from which it learns the others. Default: none. Since 5. */
   nodes?: readonly { host?: string; port?: number; password?: string }[];
-  /** Whether `nodes` are those of a Redis Cluster, as in egg-redis. Default: `true` where there are nodes. Since 5. */
+  /** Whether `nodes` are those of a Redis Cluster, as in egg-redis. Default: `true` if there are nodes. Since 5. */
   cluster?: boolean;
-  /** Separates apps that share a Redis: only servers of the same number reach each other. It becomes a part of `key`. Default: `0`. Since 4. */
+  /** Separates apps that share a Redis: only servers with the same number reach each other. It becomes part of `key`. Default: `0`. Since 4. */
   db?: number;
   /** The prefix of the channels. Default: `'socket.io'`, or `'socket.io-db<n>'` with a `db` other than 0. Since 4. */
   key?: string;
-  /** How long to wait for the answers of other servers, in ms. Default: `5000`. Since 4. */
+  /** Time to wait for the answers of other servers, in ms. Default: `5000`. Since 4. */
   requestsTimeout?: number;
 }
 
 export type AdapterName = AdapterConfig['name'];
 
-/** An adapter with its options. How to reach Redis stands in `config.io.redis`. */
+/** An adapter with its options. `config.io.redis` has the address of Redis. */
 export type AdapterConfig = RedisPubSub | RedisSharded | RedisStreams | Mongo | Postgres;
 
-/** Makes the adapter of a namespace. */
+/** Creates the adapter of a namespace. */
 export type AdapterFactory = (this: void, nsp: Namespace) => Adapter;
 
 interface Answers {
-  /** How long to wait for the answers of other servers, in ms. Default: `5000`. Since 5. */
+  /** Time to wait for the answers of other servers, in ms. Default: `5000`. Since 5. */
   requestsTimeout?: number;
   /**
-   * Whether plain Socket.IO servers, emitters of other programs or egg-socket.io 5.0.0 are to read what is emitted here. `false` makes an emit
-   * cheaper. Must be the same on all servers. Default: `true`. Since 5.
+   * Whether plain Socket.IO servers, emitters of other programs and egg-socket.io 5.0.0 can read the events of this server. `false` makes
+   * emits cheaper. Must be the same on all servers. Default: `true`. Since 5.
    */
   interop?: boolean;
 }
@@ -66,29 +66,29 @@ interface RedisSharded extends Answers {
   subscriptionMode?: 'static' | 'dynamic' | 'dynamic-private';
 }
 
-/** Writes broadcasts into a stream, from which clients that reconnect get what they missed. Needs Redis 6.2. */
+/** Writes broadcasts to a stream, from which reconnecting clients get the missed ones. Needs Redis 6.2. */
 interface RedisStreams extends Answers {
   name: 'redis-streams';
   /** The key of the stream. Default: `'socket.io'`. Since 5. */
   streamName?: string;
-  /** How many streams the namespaces are spread over. Default: `1`. Since 5. */
+  /** The number of streams. Each namespace uses one of them. Default: `1`. Since 5. */
   streamCount?: number;
-  /** About how many broadcasts a stream keeps. Default: `10000`. Since 5. */
+  /** The approximate number of broadcasts that a stream keeps. Default: `10000`. Since 5. */
   maxLen?: number;
-  /** How many broadcasts are read at once. Default: `100`. Since 5. */
+  /** The number of broadcasts to read at once. Default: `100`. Since 5. */
   readCount?: number;
-  /** How long a read waits for broadcasts, in ms. Default: `1000`. Since 5. */
+  /** Time for which a read waits for broadcasts, in ms. Default: `1000`. Since 5. */
   blockTimeInMs?: number;
   /** The prefix of the keys that hold the sessions of disconnected clients. Default: `'sio:session:'`. Since 5. */
   sessionKeyPrefix?: string;
-  /** Whether broadcasts never contain bytes: then they are not searched for any. Default: `false`. Since 5. */
+  /** Set `true` if broadcasts never contain bytes: they are then not searched for any. Default: `false`. Since 5. */
   onlyPlaintext?: boolean;
 }
 
 interface Heartbeats extends Answers {
-  /** How often a server sends a heartbeat to the others, in ms. Default: `5000`. Since 5. */
+  /** Time between two heartbeats of a server to the others, in ms. Default: `5000`. Since 5. */
   heartbeatInterval?: number;
-  /** Time without a sign of a server after which the others count it as gone, in ms. Default: `10000`. Since 5. */
+  /** Time without a message of a server after which the others count it as gone, in ms. Default: `10000`. Since 5. */
   heartbeatTimeout?: number;
 }
 
@@ -99,21 +99,21 @@ interface Mongo extends Heartbeats {
   url: string;
   /** The name of the database. Default: none, it is required. Since 5. */
   database: string;
-  /** The name of the collection. It is created, capped, if there is none. Default: `'socket.io-adapter-events'`. Since 5. */
+  /** The name of the collection. If it does not exist, it is created as a capped collection. Default: `'socket.io-adapter-events'`. Since 5. */
   collection?: string;
 }
 
 /** Sends broadcasts by NOTIFY. */
 interface Postgres extends Heartbeats {
   name: 'postgres';
-  /** `postgres://`, or the options of a Pool of pg. Default: none, it is required. Since 5. */
+  /** `postgres://`, or the options of pg's `Pool`. Default: none, it is required. Since 5. */
   connection: string | object;
   /** The prefix of the channels. Default: `'socket.io'`. Since 5. */
   channelPrefix?: string;
-  /** The table for broadcasts that are too large for NOTIFY, or hold bytes. It is created if there is none. Default: `'socket_io_attachments'`. Since 5. */
+  /** The table for broadcasts that are too large for NOTIFY, or contain bytes. It is created if it does not exist. Default: `'socket_io_attachments'`. Since 5. */
   tableName?: string;
-  /** The most bytes to send by NOTIFY. PostgreSQL takes no more than the default. Default: `7999`. Since 5. */
+  /** Size in bytes above which broadcasts go through the table. NOTIFY accepts no more than the default. Default: `7999`. Since 5. */
   payloadThreshold?: number;
-  /** How long broadcasts stay in the table, in ms. Default: `30000`. Since 5. */
+  /** Time between two deletions of old broadcasts from the table, and their minimum age, in ms. Default: `30000`. Since 5. */
   cleanupInterval?: number;
 }

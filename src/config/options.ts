@@ -22,15 +22,15 @@ export interface IoConfig {
 
   /**
    * Carries broadcasts and questions to other servers: the name of an adapter, an object with its name and options,
-   * or a function that makes an adapter of your own for each namespace.
-   * Default: `'redis'` where `config.io.redis` is set, else none. Since 5.
+   * or a function that creates an adapter of your own for each namespace.
+   * Default: `'redis'` if `config.io.redis` is set, else none. Since 5.
    */
   adapter?: AdapterName | AdapterConfig | AdapterFactory;
 
   /**
    * How to reach Redis, for adapters that need it: options, a URL, the name of a client in `config.redis`
    * (of egg-redis or `@eggjs/redis`), or `true` for the only client there.
-   * Default: Redis at 127.0.0.1:6379 where the adapter needs one. Since 4.
+   * Default: Redis at 127.0.0.1:6379 if the adapter needs one. Since 4.
    */
   redis?: RedisConfig | string | true;
 
@@ -49,7 +49,7 @@ export interface IoConfig {
   acknowledge?: 'return' | 'callback';
 
   /**
-   * Makes the id of a connection from its handshake request: the `socket.id` in `/`, and `<namespace>#<id>` in other namespaces.
+   * Creates the id of a connection from its handshake request: the `socket.id` in `/`, and `<namespace>#<id>` in other namespaces.
    * A connection is refused if this throws or rejects, or returns anything but a string of 1 to 200 characters that no other connection has.
    * Clients of Socket.IO 2 send the id in their requests: for them it must be impossible to guess.
    * Default: the random ids of Socket.IO. Since 4.
@@ -64,9 +64,9 @@ export interface InitOptions extends Partial<Omit<ServerOptions, 'wsEngine'>> {
    * `'uws'` stands for its maintained fork, the package `eiows`. Default: `'ws'`. Since 4.
    */
   wsEngine?: unknown;
-  /** How long a request may take to send its body, in ms. Needs Engine.IO 6.6.13. Default: `30000`. Since 5. */
+  /** Time for a request to send its body, in ms. Needs Engine.IO 6.6.13. Default: `30000`. Since 5. */
   httpRequestBodyTimeout?: number;
-  /** How many chunks a request body or a WebSocket message may come in. Needs Engine.IO 6.6.13. Default: `10000`. Since 5. */
+  /** The maximum number of chunks of a request body or a WebSocket message. Needs Engine.IO 6.6.13. Default: `10000`. Since 5. */
   maxBufferedChunks?: number;
 }
 
@@ -84,5 +84,5 @@ export interface NamespaceConfig {
   packetMiddleware?: string[];
 }
 
-/** Makes the id of a connection from its handshake request. */
+/** Creates the id of a connection from its handshake request. */
 export type GenerateId = (request: IncomingMessage) => string | Promise<string>;
