@@ -1,4 +1,4 @@
-/** Packets of Socket.IO, and a decoder for those of clients that is stricter than its own. */
+/** Packets of Socket.IO, and a decoder for packets of clients that is stricter than Socket.IO's own. */
 import type { Server } from 'socket.io';
 
 type Parser = Server['_parser'];
@@ -15,8 +15,8 @@ export interface Packet {
 export const PacketType = { CONNECT: 0, DISCONNECT: 1, EVENT: 2, ACK: 3, CONNECT_ERROR: 4 } as const;
 
 /**
- * The most levels, counting the packet's own array. The data of a client may be encoded again, for other servers or clients, and encoders throw
- * an uncaught error at some depth: MessagePack in the official adapters at 94 to 96.
+ * The maximum number of levels, including the packet's own array. The data of a client may be encoded again, for other servers or clients, and
+ * encoders throw an uncaught error at some depth: MessagePack in the official adapters at 94 to 96 levels.
  */
 export const MAX_NESTING = 64;
 

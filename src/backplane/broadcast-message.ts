@@ -49,13 +49,13 @@ export function fieldsOf(
 
 /** Reverses `fieldsOf`: returns the fields with the encoded packet, if there is one. @throws InvalidMessage if clients could not read it */
 export function openFields<Fields extends object>(fields: Fields, codec: PacketCodec): Fields {
-  const { encoded } = fields as { encoded?: unknown }; // whatever has come
+  const { encoded } = fields as { encoded?: unknown }; // any value
   if (encoded !== undefined && encoded !== null) {
     if (!isObject(encoded)) throw new InvalidMessage();
     const { packet, opts } = encoded;
     return openFields({ ...fields, packet, opts, encoded: undefined }, codec);
   }
-  const { packet } = fields as { packet?: unknown }; // whatever has come
+  const { packet } = fields as { packet?: unknown }; // any value
   if (!isObject(packet) || !Array.isArray(packet['data']) || packet['data'][0] !== ENCODED) return fields;
   return { ...fields, packet: codec.read(packet['data'].slice(1)) };
 }

@@ -106,7 +106,7 @@ function define(target: object, name: string, descriptor: PropertyDescriptor): v
   Object.defineProperty(target, name, { configurable: true, ...descriptor });
 }
 
-/** The operator with a time-out for acknowledgements. If it has none, a copy: operators that were derived from each other share their flags. */
+/** Returns an operator with a time-out for acknowledgements: if this one has none, a copy, since operators derived from each other share flags. */
 export function withTimeout(operator: Operator): Operator {
   return operator.flags.timeout === undefined ? operator.timeout(ACKNOWLEDGE_TIMEOUT) : operator;
 }

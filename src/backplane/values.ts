@@ -20,7 +20,8 @@ type Encoded = Record<string, readonly Carried[]>;
 export const OF_SOCKET = ['handshake', 'data'] as const;
 
 /**
- * Replaces values by those that clients would decode. If one could change on the way, or contains bytes, `encoded` has it as well.
+ * Replaces values by those that clients would decode. If one could change on the way, or contains bytes, `encoded` has it as well. A value that
+ * other servers could not read becomes null.
  * @param isDecoded whether a client has sent the values
  * @throws TypeError or RangeError if a value cannot be encoded
  */

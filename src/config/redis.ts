@@ -18,7 +18,7 @@ export function readRedis(value: unknown, eggRedis: unknown, warn: (message: str
     if (otherPlaceOf('config.io.redis', key)?.startsWith('config.io.adapter.')) warn(unknownOption('config.io.redis', key));
   for (const key of ['pubClient', 'subClient']) {
     if (isSet(redis[key]))
-      throw new SetupError('IO_CONFIG_REMOVED', `config.io.redis.${key}: give host and port, and the plugin makes its own clients`);
+      throw new SetupError('IO_CONFIG_REMOVED', `config.io.redis.${key}: give host and port, and the plugin creates its own clients`);
   }
   dropSocketTimeout(redis, 'config.io.redis', warn);
   if (isSet(redis['redisOptions'])) {
@@ -35,11 +35,11 @@ export function readRedis(value: unknown, eggRedis: unknown, warn: (message: str
   return redis;
 }
 
-/** Of ioredis: its timer outlives the connection, and ends the next one. It may be there for the app's other clients of Redis: no mistake. */
+/** Removes an option of ioredis: its timer outlives the connection, and closes the next one. Only warns, since the app's other clients may need it. */
 function dropSocketTimeout(options: Record<string, unknown>, place: string, warn: (message: string) => void): void {
   if (!isSet(options['socketTimeout'])) return;
   delete options['socketTimeout'];
-  const problem = `${place}.socketTimeout is not used: the plugin finds connections that do not answer by itself, within 2 s; remove it`;
+  const problem = `${place}.socketTimeout is not used: the plugin itself replaces connections that do not answer, within 2 s; remove it`;
   warn(messageOf('IO_CONFIG_UNKNOWN_KEY', problem));
 }
 

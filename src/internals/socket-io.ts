@@ -77,7 +77,7 @@ export const NAMESPACE: Members<NamespaceInternals & Pick<Namespace, '_add' | '_
     _doConnect: 'the old connection of a recovered client ends only when all middleware has admitted the new one',
     emitReserved: 'calls listeners of the app, which may throw',
     _add: 'the entry of clients',
-    _initAdapter: 'a name that a client made up gets no adapter that other servers know',
+    _initAdapter: 'a name that a client made up gets no adapter with a connection to other servers',
     _remove: 'an empty child stays if other clients are connecting to it',
     _onServerSideEmit: 'delivers events of serverSideEmit() from other processes',
   },

@@ -27,7 +27,7 @@ export const WS_SENDER: Members<SenderInternals> = {
 
 /** Objects for the boot's check. */
 export function webSocketSpecimens(): Specimens {
-  const Specimen = WebSocket as unknown as new (address: null, protocols: undefined, options: object) => Ws.WebSocket; // how ws itself creates those of a server
+  const Specimen = WebSocket as unknown as new (address: null, protocols: undefined, options: object) => Ws.WebSocket; // the signature for WebSockets of a server
   const { Sender } = WebSocket as unknown as { Sender?: { prototype: object } }; // exported, but not declared
   return [
     [WS_SOCKET, new Specimen(null, undefined, {})],

@@ -74,7 +74,7 @@ export class RedisBackplane extends PulsedBackplane {
     this.createAdapter = createAdapters({ settings, prefix, backplane: this, publisher: this.#publisher, subscriber, streams });
   }
 
-  /** Also waits for the readers of streams: they receive what others emit from then on. */
+  /** Also waits until all streams are being read: all messages from then on are received. */
   override async ready(): Promise<void> {
     await super.ready();
     if (!this.isDown) await this.#streamReaders?.ready(CONNECT_TIMEOUT);

@@ -45,7 +45,7 @@ export class StreamReaders {
     options.subscriber.on('messageBuffer', (channel: Buffer, message: Buffer) => this.#deliver(channel, message));
   }
 
-  /** Whether all streams are being read: whatever others emit from now on is received. */
+  /** Whether all streams are being read: all messages from now on are received. */
   get areReading(): boolean {
     return this.#readers.length === this.#options.streamCount && this.#readers.every(({ isReading }) => isReading);
   }

@@ -80,7 +80,7 @@ export class Subscriptions {
 
   async #try(client: Client, subscription: Subscription): Promise<boolean> {
     const { command, channel } = subscription;
-    const subscribe = Reflect.get(client, command) as (channel: string) => Promise<unknown>; // one of those that BEGINS has
+    const subscribe = Reflect.get(client, command) as (channel: string) => Promise<unknown>; // one of BEGINS
     try {
       await subscribe.call(client, channel);
     } catch {

@@ -39,7 +39,7 @@ export function failFast(adapter: Adapter, backplane: PulsedBackplane, timeout?:
     recent = { count, until: performance.now() + COUNT_LIFETIME };
     return count;
   };
-  /** Asks if the servers can be counted; otherwise they cannot be asked either. */
+  /** Counts the servers before it asks them: if that fails, they cannot be asked either. */
   const ask = <Answer>(question: () => Promise<Answer>): Promise<Answer> =>
     backplane.ask(async () => {
       await countServers().catch((cause: unknown) => {
