@@ -4,7 +4,7 @@ import { types } from 'node:util';
 /**
  * A copy of a value that contains only values of JSON, and the replacements of bytes.
  * @param ofBytes returns the replacement of bytes
- * @param levels the number of levels that may be nested
+ * @param levels the maximum number of nested levels
  * @throws TypeError for a BigInt, RangeError for a value that is nested deeper, or circular
  */
 export function jsonOf(value: unknown, ofBytes: (bytes: Uint8Array) => unknown, levels = Number.POSITIVE_INFINITY, key = ''): unknown {

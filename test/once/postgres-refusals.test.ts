@@ -68,7 +68,7 @@ test('a user who may do nothing, who is told of each right that is missing and o
   await one.logged(/^INFO .*allows NOTIFY again; 1 messages to other servers were lost meanwhile/);
   await reaches(one, bob);
   assert.equal((await one.io.fetchSockets()).length, 2);
-  await one.logged(refusal('refuses INSERT', 'where it has bytes', 'permission denied for table'));
+  await one.logged(refusal('refuses INSERT', 'if they contain bytes', 'permission denied for table'));
   one.io.emit('bytes', Buffer.from('lost'));
   await reaches(one, bob); // in order: the one before has been tried
   await admin.query('GRANT INSERT, SELECT, DELETE ON socket_io_attachments TO limited');
@@ -211,7 +211,7 @@ for (const [what, { role, ...sql }] of Object.entries({
   });
 }
 
-test('a standby is logged as an error; once it is the primary, servers reach each other', async t => {
+test('a standby, logged as an error; once it is the primary, servers reach each other', async t => {
   watchForCrashes(t);
   const primary = await newPostgres(t);
   await primary.start();
