@@ -1,4 +1,5 @@
-/** Loaded before a test file: gives each test a time-out, and keeps for this process what is meant for it alone. */
+/** Loaded before a test file: gives each test a time-out, keeps for this process what is meant for it alone, and says what it has cost. */
+const { readFileSync } = require('node:fs');
 const nodeTest = require('node:test');
 const { runInThisContext } = require('node:vm');
 const { isMainThread } = require('node:worker_threads');
@@ -13,7 +14,10 @@ nodeTest.test = Object.assign(function (name, options, run = options) {
   return callFrom(callerOf(nodeTest.test))(test, name, { timeout: TIMEOUT, ...given }, run);
 }, test);
 
-if (isMainThread) after(endSoon); // of the whole file
+if (isMainThread) {
+  after(endSoon); // of the whole file
+  if (process.platform === 'linux') process.once('exit', sayCost);
+}
 
 // what is forked would take over these options, and write its report over that of this process
 process.execArgv = [];
@@ -27,6 +31,14 @@ function endSoon() {
     process.exit(1);
   }, TIMEOUT);
   timer.unref();
+}
+
+/** The time of a processor that this process has taken, and those that it has started and that have ended. It counts in hundredths of a second. */
+function sayCost() {
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // from the third one on, see proc(5)
+  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  console.log(`processor: ${(ticks / 100).toFixed(1)} s`);
 }
 
 /** Node reports the place that has called `test` as the place of the test: the call is compiled as if it stood there. */

@@ -51,8 +51,8 @@ function allTasks() {
   const types = check('types');
   const installs = OTHER_FOLDERS.map(installTask);
   const needsOthers = file => file.startsWith('test/once/') || file === 'test/docs.test.ts';
-  const isHere = file => !needsOthers(file) && !(HAS_NODE_24 && movesToNode24(file));
-  const early = after([types], testTasks({ hosts: ['egg4'], env, filter: isHere }));
+  const isHere = (file, host) => !(HAS_NODE_24 && movesToNode24(file, host));
+  const early = after([types], testTasks({ hosts: ['egg4'], env, filter: (file, host) => !needsOthers(file) && isHere(file, host) }));
   const late = after([types, ...installs], testTasks({ hosts: ['egg4'], env, filter: needsOthers }));
   return [
     types,
@@ -65,7 +65,11 @@ function allTasks() {
     ...late,
     ...after(
       [types, ...installs],
-      [check('test:types'), ...testTasks({ hosts: ['egg3', 'egg41'], once: false }), ...(HAS_NODE_24 ? tasksOfNode24() : [])],
+      [
+        check('test:types'),
+        ...testTasks({ hosts: ['egg3', 'egg41'], once: false, filter: isHere }),
+        ...(HAS_NODE_24 ? tasksOfNode24() : []),
+      ],
     ),
     ...after([...early, ...late], [check('coverage')]),
   ];

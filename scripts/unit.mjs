@@ -22,36 +22,33 @@ const COMPILE_CACHE = join(ROOT, '.build/compile-cache');
 
 /** What takes longest, in seconds: it begins first. Some of it only waits, beside which others run. */
 const WEIGHTS = {
-  ...{ faults: 130, conformance: 90, redis: 70, benchmark: 60, hub: 60, docs: 60, origin: 50, 'redis-streams': 50, example: 50 },
-  ...{ 'mini-package': 50, proxies: 45, pack: 40, 'redis-refusals': 40, cluster: 40, 'cluster-faults': 40, agent: 35 },
-  ...{ 'session-routing': 35, 'single-process': 30, soak: 30, start: 27, 'postgres-refusals': 26, 'mini-program': 25 },
-  ...{ 'egg-scripts': 23, clients: 20 },
+  ...{ faults: 130, conformance: 90, redis: 70, benchmark: 60, docs: 60, hub: 60, example: 50, 'mini-package': 50, 'redis-streams': 50 },
+  ...{ proxies: 45, cluster: 40, 'cluster-faults': 40, origin: 40, pack: 40, 'redis-refusals': 40, agent: 35, 'session-routing': 35 },
+  ...{ 'single-process': 30, start: 27, 'postgres-refusals': 26, 'mini-program': 25, 'egg-scripts': 23, 'browser-origins': 20 },
+  ...{ clients: 20, soak: 20, 'soak-leak': 15 },
 };
 
 /** What starts several processes or programs other than Node, by what test files import; and files that install or compile. */
-const NOT_QUICK = /'\.\.?\/support\/(bundlers|cluster|cluster-modes|example|nginx|page|postgres|redis|reverse-proxy)'/;
-const NOT_QUICK_FILES = ['benchmark', 'pack', 'system', 'ts-helper'];
+const NOT_QUICK = /'\.\.?\/support\/(browser|bundlers|cluster|cluster-modes|example|nginx|page|postgres|redis|reverse-proxy)'/;
+const NOT_QUICK_FILES = ['benchmark', 'mutants', 'pack', 'single-process', 'soak', 'soak-leak', 'start', 'system', 'ts-helper'];
 
 /**
- * What runs where. `npm test` runs every file on this Node: those of `test` on egg 3 and on egg 4, those of `test/once` once. With CI=true,
- * Node 24 is there as well. What depends on Node are processes, HTTP, WebSockets and async contexts, and those who meet them are:
+ * What runs where. `npm test` runs every file on this Node: those of `test` on egg 3 and on egg 4, those of `test/once` once. With CI=true
+ * Node 24 is there as well, and takes over one of the two hosts where a file depends on Node: so each runs on both hosts and on both Nodes,
+ * but not with each pair of them. `npm run test:nodes` runs each pair.
  *
- * |       | this Node            | Node 24                                                                 |
- * | ----- | -------------------- | ----------------------------------------------------------------------- |
- * | egg 4 | all but `PROCESSES`  | `PROCESSES`, and the files that meet Node's HTTP, sockets and contexts  |
- * | egg 3 | all                  | the files in which Egg 3's own code meets them                          |
- * | none  | all                  | what is forked                                                          |
+ * |                                        | egg 4     | egg 3     |
+ * | -------------------------------------- | --------- | --------- |
+ * | processes                              | Node 24   | this Node |
+ * | HTTP, sockets, WebSockets and sessions | this Node | Node 24   |
+ * | all others                             | this Node | this Node |
  *
- * So each file of `PROCESSES`, the most expensive ones, runs on both hosts and on both Nodes, but not with each pair of them.
- * `npm run test:nodes` runs each file with each pair.
+ * Besides, Node 24 runs what is in `ALSO_ON_24`: async contexts, which only modules of egg 4 use, clusters of egg 3, and what is forked without Egg.
  */
 const PROCESSES = ['agent', 'cluster', 'cluster-faults', 'egg-scripts', 'session-routing', 'single-process'];
-const EGG4_ON_24 = [
-  ...PROCESSES,
-  ...['clients', 'connection', 'hostile', 'message-size', 'module-scope', 'packet', 'recovery', 'session', 'shutdown', 'websocket'],
-];
-const EGG3_ON_24 = ['cluster', 'connection', 'packet', 'session'];
-const ONCE_ON_24 = ['cluster-faults', 'cluster-routing'];
+const CONNECTIONS = ['clients', 'connection', 'hostile', 'message-size', 'packet', 'recovery', 'session', 'shutdown', 'websocket'];
+const MOVED_TO_24 = { egg4: PROCESSES, egg3: CONNECTIONS };
+const ALSO_ON_24 = { egg4: ['module-scope'], egg3: ['cluster'], once: ['cluster-faults', 'cluster-routing'] };
 
 /** What runs on egg 4.1, a beta: it has to load the plugin and to answer, but is not held to everything yet. */
 const EGG41_FILES = ['packet', 'module-scope'];
@@ -59,18 +56,24 @@ const EGG41_NODE = 24;
 
 /** What one of these lists names must not drop out of it in silence when its file gets another name. */
 const NAMES = new Set(['test', 'test/once'].flatMap(folder => filesIn(folder).map(nameOf)));
-for (const name of [...Object.keys(WEIGHTS), ...NOT_QUICK_FILES, ...EGG4_ON_24, ...EGG3_ON_24, ...ONCE_ON_24, ...EGG41_FILES])
+for (const name of [
+  ...Object.keys(WEIGHTS),
+  ...NOT_QUICK_FILES,
+  ...Object.values(MOVED_TO_24).flat(),
+  ...Object.values(ALSO_ON_24).flat(),
+  ...EGG41_FILES,
+])
   if (!NAMES.has(name)) throw new Error(`scripts/unit.mjs names ${name}, and there is no ${name}.test.ts`);
 
 /** The compiled tests as tasks of a queue. */
 export function testTasks({ words = [], hosts = ['egg4', 'egg3', 'egg41'], once, node, options = [], env, filter = () => true } = {}) {
-  const files = (folder, ...filters) => filesIn(folder, words).filter(file => [filter, ...filters].every(is => is(file)));
+  const files = (folder, host) => filesIn(folder, words).filter(file => filter(file, host));
   const tasks = (list, host, version) => list.map(file => testTask(file, host, { version, options, env }));
   return [
-    ...((once ?? node === undefined) ? tasks(files('test/once'), 'egg4') : []),
+    ...((once ?? node === undefined) ? tasks(files('test/once', 'egg4'), 'egg4', node) : []),
     ...hosts.flatMap(host => {
-      if (host !== 'egg41') return tasks(files('test'), host, node);
-      const list = files('test', file => hosts.length === 1 || EGG41_FILES.includes(nameOf(file)));
+      if (host !== 'egg41') return tasks(files('test', host), host, node);
+      const list = files('test', host).filter(file => hosts.length === 1 || EGG41_FILES.includes(nameOf(file)));
       const problem = whyNotEgg41(node);
       if (!problem) return tasks(list, host, node ?? EGG41_NODE);
       if (list.length > 0) heading(`tests on egg41 are skipped (${list.map(nameOf).join(', ')}): ${problem}`);
@@ -89,15 +92,14 @@ export function quickTasks() {
 export function tasksOfNode24() {
   const on24 = (names, options) => testTasks({ node: '24', ...options, filter: file => names.includes(nameOf(file)) });
   return [
-    ...on24(EGG4_ON_24, { hosts: ['egg4'] }),
-    ...on24(EGG3_ON_24, { hosts: ['egg3'] }),
-    ...on24(ONCE_ON_24, { hosts: [], once: true }),
+    ...Object.entries(MOVED_TO_24).flatMap(([host, names]) => on24([...names, ...ALSO_ON_24[host]], { hosts: [host] })),
+    ...on24(ALSO_ON_24.once, { hosts: [], once: true }),
   ];
 }
 
-/** Whether these tests run on Node 24 in place of this one, with CI=true and on egg 4. */
-export function movesToNode24(file) {
-  return file.startsWith('test/') && !file.startsWith('test/once/') && PROCESSES.includes(nameOf(file));
+/** With CI=true, whether a file runs on Node 24 in place of this one. */
+export function movesToNode24(file, host) {
+  return !file.startsWith('test/once') && (MOVED_TO_24[host]?.includes(nameOf(file)) ?? false);
 }
 
 function nameOf(file) {

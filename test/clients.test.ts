@@ -52,120 +52,125 @@ async function start(t: TestContext): Promise<RunningApp> {
 
 for (const version of VERSIONS) {
   for (const [name, transports] of Object.entries(TRANSPORTS)) {
-    const test_ = (what: string, run: (t: TestContext, app: RunningApp, open: () => Promise<Client>) => Promise<void>): void =>
-      void test(`client ${version}, ${name}: ${what}`, async t => {
-        const app = await start(t);
-        await run(t, app, async () => {
-          const client = await connect(t, app.url, { transports, query: { name: 'alice' } }, version);
-          if (transports.length > 1) await upgraded(client);
-          return client;
+    test(`client ${version}, ${name}`, { timeout: 60_000 }, async t => {
+      const running = await start(t);
+      const { app, io, url } = running;
+      /** A part of it. Nothing is left of its clients when the next one begins. */
+      const part = async (what: string, run: (t: TestContext, open: () => Promise<Client>) => Promise<void>): Promise<void> => {
+        await t.test(what, async t => {
+          await run(t, async () => {
+            const client = await connect(t, url, { transports, query: { name: 'alice' } }, version);
+            if (transports.length > 1) await upgraded(client);
+            return client;
+          });
         });
-        await app.close();
-      });
+        await nothingRemains(io);
+      };
 
-    test_('connects, and both ends know the same id', async (_t, _app, open) => {
-      const client = await open();
-      assert.deepEqual(await ask(client, 'whoAmI'), {
-        id: client.id,
-        protocol: version === 2 ? 3 : 4,
-        transport: transports.at(-1),
-      });
-    });
-
-    test_('is refused with a reason', async (t, { url }) => {
-      const client = newClient(t, url, { transports, query: { name: 'mallory' } }, version);
-      if (version === 2) assert.deepEqual(await next(client, 'error'), ['not you']);
-      else {
-        const [error] = await next<[Error & { data: unknown }]>(client, 'connect_error');
-        assert.equal(error.message, 'not you');
-        assert.deepEqual(error.data, { code: 'NOT_YOU' });
-      }
-      assert.equal(client.connected, false);
-    });
-
-    test_('events and acknowledgements go both ways', async (_t, _app, open) => {
-      const client = await open();
-      assert.deepEqual(await ask(client, 'echo', { 聊天: ['室', 1, null] }), { 聊天: ['室', 1, null] });
-
-      const back = next(client, 'back');
-      client.emit('back', 1, 'zwei', { drei: [3] });
-      assert.deepEqual(await back, [1, 'zwei', { drei: [3] }]);
-
-      client.once('question', (question: { n: number }, answer: (value: unknown) => void) => answer({ n: question.n + 1 }));
-      assert.deepEqual(await ask(client, 'askMe'), { answer: { n: 2 } });
-    });
-
-    test_('errors arrive in the acknowledgement, or as an event', async (_t, _app, open) => {
-      const client = await open();
-      assert.deepEqual(await ask(client, 'fail'), { error: { code: 'FAILED', message: 'it failed' } });
-      const failed = next(client, 'error');
-      client.emit('fail');
-      assert.deepEqual(await failed, ['it failed', { code: 'FAILED', event: 'fail' }]);
-    });
-
-    test_('binary data goes both ways', async (_t, _app, open) => {
-      const client = await open();
-      const { file } = (await ask(client, 'echo', { file: BYTES })) as { file: Uint8Array };
-      assert.deepEqual(Buffer.from(file), BYTES);
-      const back = next<[{ parts: Uint8Array[] }, Uint8Array]>(client, 'back');
-      client.emit('back', { parts: [BYTES, BYTES] }, BYTES);
-      const [{ parts }, last] = await back;
-      assert.deepEqual(
-        [...parts, last].map(part => Buffer.from(part)),
-        [BYTES, BYTES, BYTES],
-      );
-    });
-
-    test_('a namespace is joined and left by itself', async (_t, { app, io }, open) => {
-      const root = await open();
-      const chat = root.io.socket('/chat');
-      const connected = next(chat, 'connect');
-      await connected;
-      assert.equal(await ask(chat, 'echo', 'chat'), 'chat');
-      const left = next(app, 'disconnected');
-      chat.disconnect();
-      assert.deepEqual(await left, ['client namespace disconnect']);
-      assert.equal(io.of('/chat').sockets.size, 0);
-      assert.equal(await ask(root, 'echo', 'root'), 'root');
-      root.disconnect();
-      await nothingRemains(io);
-    });
-
-    test_('what the server emits while it connects arrives', async (t, { url }) => {
-      const client = newClient(t, url, { transports, query: { name: 'alice' } }, version);
-      assert.deepEqual(await next(client, 'welcome'), ['alice']);
-    });
-
-    test_('leaves, and the server hears why', async (_t, { app, io }, open) => {
-      const client = await open();
-      const disconnected = next(app, 'disconnected');
-      const left = next(app, 'left');
-      client.disconnect();
-      // protocol 3 closes the connection without a word when its last namespace is left
-      assert.match(String((await disconnected)[0]), /^(client namespace disconnect|transport close)$/);
-      assert.deepEqual(await left, ['alice']);
-      await nothingRemains(io);
-    });
-
-    for (const event of ['leave', 'hangUp']) {
-      test_(`is told to go by the server (${event})`, async (_t, { app, io }, open) => {
+      await part('connects, and both ends know the same id', async (_t, open) => {
         const client = await open();
-        const told = next(client, 'disconnect');
-        const left = next(app, 'left');
-        client.emit(event);
-        assert.equal((await told)[0], 'io server disconnect');
-        await left;
-        client.disconnect();
+        assert.deepEqual(await ask(client, 'whoAmI'), {
+          id: client.id,
+          protocol: version === 2 ? 3 : 4,
+          transport: transports.at(-1),
+        });
+      });
+
+      await part('is refused with a reason', async t => {
+        const client = newClient(t, url, { transports, query: { name: 'mallory' } }, version);
+        if (version === 2) assert.deepEqual(await next(client, 'error'), ['not you']);
+        else {
+          const [error] = await next<[Error & { data: unknown }]>(client, 'connect_error');
+          assert.equal(error.message, 'not you');
+          assert.deepEqual(error.data, { code: 'NOT_YOU' });
+        }
+        assert.equal(client.connected, false);
+      });
+
+      await part('events and acknowledgements go both ways', async (_t, open) => {
+        const client = await open();
+        assert.deepEqual(await ask(client, 'echo', { 聊天: ['室', 1, null] }), { 聊天: ['室', 1, null] });
+
+        const back = next(client, 'back');
+        client.emit('back', 1, 'zwei', { drei: [3] });
+        assert.deepEqual(await back, [1, 'zwei', { drei: [3] }]);
+
+        client.once('question', (question: { n: number }, answer: (value: unknown) => void) => answer({ n: question.n + 1 }));
+        assert.deepEqual(await ask(client, 'askMe'), { answer: { n: 2 } });
+      });
+
+      await part('errors arrive in the acknowledgement, or as an event', async (_t, open) => {
+        const client = await open();
+        assert.deepEqual(await ask(client, 'fail'), { error: { code: 'FAILED', message: 'it failed' } });
+        const failed = next(client, 'error');
+        client.emit('fail');
+        assert.deepEqual(await failed, ['it failed', { code: 'FAILED', event: 'fail' }]);
+      });
+
+      await part('binary data goes both ways', async (_t, open) => {
+        const client = await open();
+        const { file } = (await ask(client, 'echo', { file: BYTES })) as { file: Uint8Array };
+        assert.deepEqual(Buffer.from(file), BYTES);
+        const back = next<[{ parts: Uint8Array[] }, Uint8Array]>(client, 'back');
+        client.emit('back', { parts: [BYTES, BYTES] }, BYTES);
+        const [{ parts }, last] = await back;
+        assert.deepEqual(
+          [...parts, last].map(part => Buffer.from(part)),
+          [BYTES, BYTES, BYTES],
+        );
+      });
+
+      await part('a namespace is joined and left by itself', async (_t, open) => {
+        const root = await open();
+        const chat = root.io.socket('/chat');
+        const connected = next(chat, 'connect');
+        await connected;
+        assert.equal(await ask(chat, 'echo', 'chat'), 'chat');
+        const left = next(app, 'disconnected');
+        chat.disconnect();
+        assert.deepEqual(await left, ['client namespace disconnect']);
+        assert.equal(io.of('/chat').sockets.size, 0);
+        assert.equal(await ask(root, 'echo', 'root'), 'root');
+        root.disconnect();
         await nothingRemains(io);
       });
-    }
 
-    test_('is told when the server closes', async (_t, { close }, open) => {
-      const client = await open();
-      const told = next(client, 'disconnect');
-      await close();
-      // a poll that is cut off is an error to the client
-      assert.match(String((await told)[0]), name === 'polling' ? /^transport (close|error)$/ : /^transport close$/);
+      await part('what the server emits while it connects arrives', async t => {
+        const client = newClient(t, url, { transports, query: { name: 'alice' } }, version);
+        assert.deepEqual(await next(client, 'welcome'), ['alice']);
+      });
+
+      await part('leaves, and the server hears why', async (_t, open) => {
+        const client = await open();
+        const disconnected = next(app, 'disconnected');
+        const left = next(app, 'left');
+        client.disconnect();
+        // protocol 3 closes the connection without a word when its last namespace is left
+        assert.match(String((await disconnected)[0]), /^(client namespace disconnect|transport close)$/);
+        assert.deepEqual(await left, ['alice']);
+        await nothingRemains(io);
+      });
+
+      for (const event of ['leave', 'hangUp']) {
+        await part(`is told to go by the server (${event})`, async (_t, open) => {
+          const client = await open();
+          const told = next(client, 'disconnect');
+          const left = next(app, 'left');
+          client.emit(event);
+          assert.equal((await told)[0], 'io server disconnect');
+          await left;
+          client.disconnect();
+          await nothingRemains(io);
+        });
+      }
+
+      await part('is told when the server closes', async (_t, open) => {
+        const client = await open();
+        const told = next(client, 'disconnect');
+        await running.close();
+        // a poll that is cut off is an error to the client
+        assert.match(String((await told)[0]), name === 'polling' ? /^transport (close|error)$/ : /^transport close$/);
+      });
     });
   }
 }

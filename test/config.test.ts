@@ -68,58 +68,6 @@ test('a middleware file that exports nothing is warned of where the config does 
   assert.equal(named.code, 'IO_MIDDLEWARE_INVALID');
 });
 
-test('a wrong type or value stops the boot and says what it must be', async t => {
-  for (const [io, message] of [
-    [`'on'`, /config\.io must be an object, not a string/],
-    [`[]`, /config\.io must be an object, not an array/],
-    [`{ init: [] }`, /config\.io\.init must be an object, not an array/],
-    [`{ init: { allowRequest: true } }`, /config\.io\.init\.allowRequest must be a function/],
-    [`{ init: { wsEngine: 1 } }`, /config\.io\.init\.wsEngine must be a string or a function, not 1/],
-    [`{ init: { cors: 'https://a.example' } }`, /config\.io\.init\.cors must be an object or a function, not a string/],
-    [`{ init: { cors: true } }`, /config\.io\.init\.cors must be an object or a function, not a boolean/],
-    [`{ init: { pingTimeout: 'soon' } }`, /config\.io\.init\.pingTimeout must be a number, not a string/],
-    [`{ init: { transports: 'websocket' } }`, /config\.io\.init\.transports must be an array, not a string/],
-    [`{ init: { maxHttpBufferSize: '1mb' } }`, /config\.io\.init\.maxHttpBufferSize must be a number, not a string/],
-    [`{ init: { allowEIO3: 'no' } }`, /config\.io\.init\.allowEIO3 must be a boolean, not a string/],
-    [`{ init: { connectionStateRecovery: 1 } }`, /config\.io\.init\.connectionStateRecovery must be an object/],
-    [`{ namespace: ['/'] }`, /config\.io\.namespace must be an object, not an array/],
-    [`{ namespace: { '/chat': 'auth' } }`, /config\.io\.namespace\['\/chat'\] must be an object, not a string/],
-    [
-      `{ namespace: { '/chat': { packetMiddleware: 'auth' } } }`,
-      /\['\/chat'\]\.packetMiddleware must be an array of names, such as \['auth'\]/,
-    ],
-    [`{ namespace: { '/chat': { connectionMiddleware: [() => {}] } } }`, /\['\/chat'\]\.connectionMiddleware must be an array of names/],
-    [`{ namespace: { '/chat': { packetMidleware: [] } } }`, /it has packetMidleware, did you mean packetMiddleware\?/],
-    [`{ namespace: { chat: {}, '/chat': {} } }`, /config\.io\.namespace\['\/chat'\] is set twice, with and without its leading slash/],
-    [`{ generateId: 'uuid' }`, /config\.io\.generateId must be a function, not a string/],
-    [`{ redis: 6379 }`, /config\.io\.redis must be options, a URL, the name of a client in config\.redis, or true, not 6379/],
-    [`{ redis: { port: 'first' } }`, /config\.io\.redis\.port must be a number/],
-    [`{ redis: { port: 65536 } }`, /config\.io\.redis\.port must be a whole number from 1 to 65535, not 65536/],
-    [`{ redis: { port: 70000 } }`, /config\.io\.redis\.port must be a whole number from 1 to 65535, not 70000/],
-    [`{ redis: { host: 1 } }`, /config\.io\.redis\.host must be a string/],
-    [`{ redis: { db: -1 } }`, /config\.io\.redis\.db must be a whole number from 0 on/],
-  ] as const) {
-    const error = await bootError(t, configOf(io));
-    assert.equal(error.code, 'IO_CONFIG_INVALID', io);
-    assert.match(error.message, message);
-    assert.match(error.message, /\(egg-socket\.io\/docs\/errors\.md#io_config_invalid\)$/);
-  }
-});
-
-test('what is gone with Socket.IO 2 stops the boot with what to write instead', async t => {
-  for (const [io, message] of [
-    [
-      `{ init: { origins: '*:*' } }`,
-      /config\.io\.init\.origins was an option of Socket\.IO 2; list the origins in config\.io\.init\.cors\.origin/,
-    ],
-    [`{ redis: { pubClient: {} } }`, /config\.io\.redis\.pubClient: give host and port/],
-  ] as const) {
-    const error = await bootError(t, configOf(io));
-    assert.equal(error.code, 'IO_CONFIG_REMOVED', io);
-    assert.match(error.message, message);
-  }
-});
-
 test('an unknown key of config.io or config.io.init warns with the nearest known one, and the app starts', async t => {
   const { url, logs } = await startApp(t, configOf(`{ namespaces: {}, generateID: () => 'x', init: { pingTimeOut: 1000 } }`));
   await connect(t, url);
@@ -134,34 +82,6 @@ test('an unknown key of config.io or config.io.init warns with the nearest known
       warnings.join('\n'),
     );
   assert.equal(warnings.length, 3);
-});
-
-test('an option at the wrong place is told where it belongs, and one like no other is told nothing that it is not', async t => {
-  const misplaced: Record<string, string> = {
-    'cors: {}': 'config.io.cors is not an option; did you mean config.io.init.cors?',
-    'pingTimeout: 1': 'config.io.pingTimeout is not an option; did you mean config.io.init.pingTimeout?',
-    'origins: []': 'config.io.origins is not an option; did you mean config.io.init.cors.origin?',
-    "origin: '*'": 'config.io.origin is not an option; did you mean config.io.init.cors.origin?',
-    "packetMiddleware: ['auth']": "config.io.packetMiddleware is not an option; did you mean config.io.namespace['/'].packetMiddleware?",
-    "'/chat': {}": "config.io./chat is not an option; did you mean config.io.namespace['/chat']?",
-    "host: '10.0.0.1'": 'config.io.host is not an option; did you mean config.io.redis.host?',
-    'maxLen: 1': 'config.io.maxLen is not an option; did you mean config.io.adapter.maxLen?',
-    'colour: 1': 'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, acknowledge, generateId (',
-    'init: { namespace: {} }': 'config.io.init.namespace is not an option; did you mean config.io.namespace?',
-    'init: { credentials: true }': 'config.io.init.credentials is not an option; did you mean config.io.init.cors.credentials?',
-    'init: { maxDisconnectionDuration: 1 }':
-      'config.io.init.maxDisconnectionDuration is not an option; did you mean config.io.init.connectionStateRecovery.maxDisconnectionDuration?',
-    'init: { colour: 1 }': 'config.io.init.colour is not an option (',
-    'init: { cors: { origins: [] } }': 'config.io.init.cors.origins is not an option; did you mean config.io.init.cors.origin?',
-    'init: { cors: { orign: [] } }': 'config.io.init.cors.orign is not an option; did you mean origin?',
-    'redis: { port: 1, maxLen: 1 }': 'config.io.redis.maxLen is not an option; did you mean config.io.adapter.maxLen?',
-  };
-  for (const [io, warning] of Object.entries(misplaced)) {
-    const { logs } = await startApp(t, configOf(`{ ${io} }`));
-    const warnings = logs.filter(line => line.includes('IO_CONFIG_UNKNOWN_KEY'));
-    assert.equal(warnings.length, 1, warnings.join('\n'));
-    assert.ok(warnings[0]?.includes(warning), `${io}: ${warnings[0]}`);
-  }
 });
 
 test('middleware beside the namespaces rather than in one stops the boot', async t => {

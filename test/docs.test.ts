@@ -4,7 +4,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { type Files, ROOT, startApp } from './support/app';
+import { type Files, HOST, ROOT, startApp } from './support/app';
 import { anchorOf, readPage } from './support/page';
 import { Reader } from './support/reader';
 
@@ -23,8 +23,12 @@ const PAGES = [
   ...GUIDES,
 ];
 
+/** Clusters behind proxies, a dozen of them: how Egg 3 makes one of its processes is in cluster.test.ts. */
+const ON_EGG4 = ['docs/cluster.md'];
+
 for (const path of PAGES) {
-  test(`every sample of ${path} runs and does what the page says`, { timeout: 240_000 }, async t => {
+  const skip = HOST !== 'egg4' && ON_EGG4.includes(path) && 'it runs on egg 4';
+  test(`every sample of ${path} runs and does what the page says`, { timeout: 240_000, skip }, async t => {
     await new Reader(t, await readPage(path)).follow();
   });
 

@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import { type AddressInfo, connect as connectTcp, type Socket as TcpSocket } from 'node:net';
-import { join } from 'node:path';
+import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { chromium, type Page } from 'playwright-core';
-import { type Files, ROOT, type RunningApp, startApp } from './support/app';
+import { type Files, type RunningApp, startApp } from './support/app';
+import { askInPage, openBrowser, servePage } from './support/browser';
 import { type ClientVersion, newClient } from './support/client';
 import { startCluster } from './support/cluster';
 import { watchForCrashes } from './support/remains';
@@ -446,24 +443,6 @@ test('with several workers each request of a session is checked, whichever worke
   assert.equal(lines.length, 1, 'by the owner');
 });
 
-/** A web server on its own port that serves the official client and an empty page. */
-async function servePage(t: TestContext, version: 2 | 4 = 4): Promise<number> {
-  const bundle = await readFile(
-    join(ROOT, 'node_modules', version === 4 ? 'socket.io-client/dist/socket.io.js' : 'socket.io-client-2/dist/socket.io.js'),
-  );
-  const server = createServer((request, response) => {
-    const isBundle = request.url === '/socket.io.js';
-    response.setHeader('content-type', isBundle ? 'text/javascript' : 'text/html');
-    response.end(isBundle ? bundle : '<!doctype html><script src="/socket.io.js"></script>');
-  }).listen(0, '127.0.0.1');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port; // it listens on TCP
-}
-
 test('in a browser, a page of another port connects with cors and its cookie, and an unlisted one is refused', async t => {
   const pagePort = await servePage(t);
   const listed = `http://localhost:${pagePort}`;
@@ -506,30 +485,6 @@ test('in a browser, a page of another port connects with cors and its cookie, an
 
 const BOOT_WARNING = /WARN.*IO_CORS_CREDENTIALS/;
 
-for (const version of [2, 4] as const) {
-  test(`in a browser, client ${version} of another port gets in as the guide has it, and with what is warned of it does if it is of 4`, async t => {
-    const pagePort = await servePage(t, version);
-    const page = await openBrowser(t);
-    await page.goto(`http://localhost:${pagePort}/`);
-    const ways: [cors: string, isWarned: boolean][] = [
-      [`{ origin: ['http://localhost:${pagePort}'], credentials: true }`, false],
-      [`{ origin: true, credentials: true }`, false],
-      [`{ origin: '*' }`, true],
-      [`{ origin: ['http://localhost:${pagePort}'] }`, true],
-    ];
-    for (const [cors, isWarned] of ways) {
-      const app = await start(t, `exports.io = { init: { cors: ${cors} } };`, {
-        'app/router.js': `module.exports = app => app.io.route('whoAmI', async () => 'in');`,
-      });
-      assert.equal(app.logs.filter(line => BOOT_WARNING.test(line)).length, isWarned ? 1 : 0, cors);
-      const options = { transports: ['polling', 'websocket'], server: `http://localhost:${app.port}`, withCredentials: undefined };
-      const answer = String(await page.evaluate(askInPage, options));
-      assert.match(answer, version === 2 && isWarned ? /^refused: xhr poll error/ : /^in$/, cors);
-      await app.close();
-    }
-  });
-}
-
 test('a cors option that lets old clients in, or names nobody, is not warned of, nor one where there are no such clients', async t => {
   const quiet = [
     `{ cors: { origin: ['https://a.example'], credentials: true } }`,
@@ -557,50 +512,3 @@ test('a cors option that lets old clients in, or names nobody, is not warned of,
     await app.close();
   }
 });
-
-async function openBrowser(t: TestContext): Promise<Page> {
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--headless',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
-  t.after(() => browser.close());
-  return browser.newPage();
-}
-
-/** Runs in the page. */
-function askInPage({
-  server,
-  ...options
-}: {
-  transports: string[];
-  server: string;
-  withCredentials: boolean | undefined;
-}): Promise<unknown> {
-  const io = Reflect.get(globalThis, 'io') as (
-    url: string,
-    options: object,
-  ) => {
-    on(event: string, listener: (value: Error) => void): void;
-    emit(event: string, answer: (value: unknown) => void): void;
-    disconnect(): void;
-  };
-  return new Promise(resolve => {
-    const client = io(server, { ...options, reconnection: false, forceNew: true });
-    client.on('connect', () =>
-      client.emit('whoAmI', answer => {
-        client.disconnect();
-        resolve(answer);
-      }),
-    );
-    client.on('connect_error', error => resolve(`refused: ${error.message}`));
-  });
-}

@@ -6,17 +6,11 @@ import { HOST, ROOT } from './support/app';
 
 function soak(...options: string[]) {
   const args = ['benchmark/soak.mjs', '--host', HOST, ...options];
-  return spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8', timeout: 60_000 });
+  return spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8', timeout: 120_000 });
 }
 
-test('nothing is left of packets and connections that have ended', { timeout: 90_000 }, () => {
+test('nothing is left of packets and connections that have ended', { timeout: 150_000 }, () => {
   const { status, stdout, stderr } = soak('--packets', '10000', '--cycles', '500');
   assert.equal(status, 0, stdout + stderr);
   assert.match(stdout, /^Nothing is left\./m);
-});
-
-test('a leak is found, and said in one sentence', { timeout: 90_000 }, () => {
-  const { status, stderr } = soak('--packets', '1000', '--cycles', '100', '--leak');
-  assert.match(stderr, /^The heap has grown by \d+\.\d+ MB since the warm-up\. Alive: \d+ context, /m);
-  assert.equal(status, 1);
 });

@@ -82,7 +82,7 @@ test('an earlier build of this plugin is measured beside it', { timeout: 120_000
 /** Runs it in a temporary folder of its own, and sees that nothing is left there. */
 async function bench(t: TestContext, ...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-test-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   const result = await new Promise<{ code: unknown; stdout: string; stderr: string }>(resolve => {
     const options = { cwd: ROOT, env: { ...process.env, TMPDIR: folder, BENCH_WORKERS: '2' } };
     execFile(process.execPath, ['benchmark/run.mjs', ...args], options, (error, stdout, stderr) =>

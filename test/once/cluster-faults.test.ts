@@ -45,7 +45,7 @@ test(
   { timeout: 60_000 },
   async t => {
     const rundir = join(tmpdir(), 'x'.repeat(90));
-    t.after(() => rm(rundir, { recursive: true, force: true }));
+    t.after(() => rm(rundir, { recursive: true, force: true, maxRetries: 5 }));
     const first = await startCluster(t, FILES, { workers: 2, rundir });
     const [, left = assert.fail('there is no folder')] =
       /the sockets of the workers are in (\S+), since .* too long/.exec(await first.agentLog()) ?? [];

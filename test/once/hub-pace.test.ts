@@ -92,5 +92,5 @@ test('a worker that hangs again and again does not cost the others a second each
     for (let turns = 0; turns < 10; turns++) await nextTurn(); // until the hub knows that it has been written
   }
   assert.ok((times[0] ?? 0) > 900, `${times[0]} ms: the first time it is waited for`);
-  assert.ok(Math.min(...times.slice(1)) < 500, `${times.join(', ')} ms`); // of three: the machine may be busy
+  assert.ok(Math.min(...times.slice(1)) < (times[0] ?? 0) / 2, `${times.join(', ')} ms`); // of three: the machine may be busy
 });

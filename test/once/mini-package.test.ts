@@ -61,7 +61,7 @@ describe('the packed package for mini programs', () => {
     await run('npm', ['install', `./${tarball}`, '--prefer-offline', '--no-audit', '--no-fund'], folder);
     installed = join(folder, 'node_modules/egg-socket.io-mini-program');
   });
-  after(() => rm(folder, { recursive: true, force: true }));
+  after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
   test('brings nothing else along', async () => {
     const names = (await readdir(join(folder, 'node_modules'))).filter(name => !name.startsWith('.'));

@@ -70,7 +70,7 @@ describe('the packed package', { concurrency: 2 }, () => {
     await write(installed, { 'package.json': '{ "private": true }' });
     await run('npm', ['install', join(folder, filename), '--prefer-offline', '--no-audit', '--no-fund'], installed);
   });
-  after(() => rm(folder, { recursive: true, force: true }));
+  after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
   test('loads in a CommonJS app of egg 3', { timeout: 60_000 }, t => answers(t, 'egg3', COMMONJS_APP));
   test('loads in a CommonJS app of egg 4', { timeout: 60_000 }, t => answers(t, 'egg4', COMMONJS_APP));

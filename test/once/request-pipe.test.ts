@@ -80,7 +80,7 @@ function without(names: RegExp, headers: readonly string[]): string[] {
 
 async function listen(t: TestContext, server: Server): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'pipe-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   const path = join(folder, 'owner.sock');
   server.listen({ path });
   await once(server, 'listening');

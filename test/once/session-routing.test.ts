@@ -27,7 +27,7 @@ const LIMIT = { timeout: 60_000 };
 async function newFolder(t: TestContext): Promise<RunFolder> {
   watchForCrashes(t);
   const rundir = await mkdtemp(join(tmpdir(), 'run-'));
-  t.after(() => rm(rundir, { recursive: true, force: true }));
+  t.after(() => rm(rundir, { recursive: true, force: true, maxRetries: 5 }));
   return RunFolder.open(rundir, '1-1');
 }
 

@@ -86,7 +86,7 @@ async function typesTheApp(t: TestContext, host: HostName): Promise<void> {
   const parent = join(hostFolder(host), '.apps');
   await mkdir(parent, { recursive: true });
   const baseDir = await mkdtemp(join(parent, 'typed-'));
-  t.after(() => rm(baseDir, { recursive: true, force: true }));
+  t.after(() => rm(baseDir, { recursive: true, force: true, maxRetries: 5 }));
   for (const [path, content] of Object.entries(APP)) {
     await mkdir(dirname(join(baseDir, path)), { recursive: true });
     await writeFile(join(baseDir, path), content);

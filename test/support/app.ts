@@ -81,6 +81,9 @@ export async function writeApp(files: Files, host: HostName = HOST): Promise<str
     'config/plugin.js': `exports.io = { enable: true, package: 'egg-socket.io' };
 // these have timers that outlive the app, and so would keep the test's process
 exports.development = exports.watcher = exports.logrotator = exports.multipart = false;
+// nothing of ours meets these, and they take a fifth of a boot
+exports.view = exports.jsonp = false;
+exports.static = ${Object.keys(files).some(path => path.startsWith('app/public/'))};
 exports.logCapture = { enable: true, path: ${JSON.stringify(join(ROOT, 'test/support/log-capture'))} };
 ${files['config/plugin.js'] ?? ''}`,
     // egg's own of this env would have it write to the console

@@ -51,7 +51,7 @@ export async function startDevServer(
   const stop = async (): Promise<void> => {
     server.kill();
     await exited;
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   t.after(stop);
   const errors: string[] = [];

@@ -18,7 +18,7 @@ export interface Worker extends AdapterServer {
 /** A path that no hub listens at yet. */
 export async function hubPath(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'hub-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return join(folder, 'hub.sock');
 }
 

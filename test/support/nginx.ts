@@ -46,7 +46,7 @@ ${local}
     (stopping ??= (async () => {
       nginx.kill();
       await exited;
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     })());
   t.after(stop);
   const lines: string[] = [];

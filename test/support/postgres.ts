@@ -80,7 +80,7 @@ async function serverOf(t: Lifetime, folder: string, user: User): Promise<Postgr
   const stop = async (): Promise<void> => endProgram(server, 'SIGINT'); // https://www.postgresql.org/docs/current/server-shutdown.html
   t.after(async () => {
     await kill();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
   return {
     url: `postgres://test@127.0.0.1:${port}/postgres`,
@@ -120,7 +120,7 @@ async function startPgBouncer(t: Lifetime, upstream: number, first: 'session' | 
   };
   t.after(async () => {
     await stop();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
   await restart(first);
   return { url: `postgres://test@127.0.0.1:${port}/postgres`, restart };

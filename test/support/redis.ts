@@ -165,7 +165,7 @@ function serverOf(t: Lifetime, port: number, { folder, args, isReady = /Ready to
   const kill = async (): Promise<void> => endProgram(server);
   t.after(async () => {
     await kill();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
   return {
     host: '127.0.0.1',

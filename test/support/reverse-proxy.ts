@@ -92,7 +92,7 @@ export async function startReverseProxy(t: TestContext, language: ReverseProxyLa
     (stopping ??= (async () => {
       proxy.kill(signal);
       await exited;
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     })());
   t.after(stop);
   while (!(await listens(port))) if (proxy.exitCode !== null) throw new Error(`${name} ended: ${output}`);
