@@ -6,6 +6,7 @@ import { createAdapter } from '@socket.io/postgres-adapter';
 import { Server } from 'socket.io';
 import { type RunningApp, startApp } from '../support/app';
 import { connect, next } from '../support/client';
+import { documentedFault } from '../support/documented-fault';
 import { lifetimeOfFile } from '../support/lifetime';
 import { newPostgres, type PostgresServer } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
@@ -62,7 +63,8 @@ test('a user who may do nothing, who is told of each right that is missing and o
   one.io.emit('said', 'here');
   assert.deepEqual(await own, ['here']);
   await reaches(other, alice); // nothing is needed to listen
-  await assert.rejects(one.io.fetchSockets(), { code: 'IO_DATABASE_REFUSED' });
+  const fault = documentedFault('postgres', 'a user who may do nothing');
+  await fault.questions(one);
 
   await admin.query('GRANT EXECUTE ON FUNCTION pg_notify(text, text) TO PUBLIC');
   await one.logged(/^INFO .*allows NOTIFY again; 1 messages to other servers were lost meanwhile/);
@@ -76,6 +78,7 @@ test('a user who may do nothing, who is told of each right that is missing and o
   await admin.query('GRANT USAGE ON SEQUENCE socket_io_attachments_id_seq TO limited');
   await one.logged(/^INFO .*allows INSERT again; 1 messages/);
   await reaches(one, bob, Buffer.from('bytes'));
+  fault.log(one.logs);
   assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 2, one.logs.join('\n'));
   assert.ok(!one.logs.some(line => BACK.test(line)), 'there was no outage');
 });
@@ -99,9 +102,12 @@ test('a row that may not be read, which is lost with a line of log; the messages
   await last;
   assert.deepEqual(heard, [['first'], ['last']]);
   await one.logged(refusal('refuses SELECT', 'permission denied for'));
+  const fault = documentedFault('postgres', 'a row that may not be read');
+  await fault.questions(one);
   await admin.query('GRANT SELECT ON unread TO reader');
   await one.logged(/^INFO .*allows SELECT again$/);
   await reaches(other, alice, Buffer.from('bytes'));
+  fault.log(one.logs);
 });
 
 test('a table that is locked when the server boots holds up nothing but large messages, and those only once', async t => {
@@ -148,6 +154,7 @@ test('a table that is locked while the app runs, which costs the messages that n
   await locker.query('COMMIT');
   await one.logged(/^INFO .*allows INSERT again; 1 messages/);
   await reaches(one, bob, Buffer.from('bytes'));
+  documentedFault('postgres', 'a table that is locked while the app runs').log(one.logs);
 });
 
 test('a table that could not be tried because the connection was lost meanwhile is tried later', async t => {
@@ -199,7 +206,8 @@ for (const [what, { role, ...sql }] of Object.entries({
     const other = await start(t, postgres.url);
     const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
     await one.logged(refusal('refuses connections', sql.remedy, sql.words));
-    await assert.rejects(one.io.fetchSockets(), { code: 'IO_DATABASE_REFUSED' });
+    const fault = documentedFault('postgres', `PostgreSQL: ${what}`);
+    await fault.questions(one);
     one.io.emit('lost');
     await exists('socket_io_attachments');
     await admin.query('GRANT INSERT, SELECT, DELETE ON socket_io_attachments TO PUBLIC');
@@ -207,9 +215,73 @@ for (const [what, { role, ...sql }] of Object.entries({
     await admin.query(sql.correct);
     assert.match(await one.logged(BACK), /is back; 1 messages/);
     await Promise.all([reaches(one, bob), reaches(other, alice)]);
+    fault.log(one.logs);
     assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
   });
 }
+
+test('PostgreSQL: no connection that is left, of all that it allows; once there is one, the server is back', async t => {
+  watchForCrashes(t);
+  await admin.query('CREATE ROLE late LOGIN');
+  const held: Client[] = [];
+  const holdAnother = async (): Promise<void> => {
+    const client = new Client(urlOf('late'));
+    await client.connect();
+    held.push(client);
+  };
+  await assert.rejects(async () => {
+    for (;;) await holdAnother();
+  }, /connection slots|too many clients/);
+  const one = await start(t, urlOf('late'));
+  await one.logged(refusal('refuses connections', 'raise its max_connections', 'connection slots|too many clients'));
+  const fault = documentedFault('postgres', 'PostgreSQL: no connection that is left');
+  await fault.questions(one);
+  await Promise.all(held.map(async client => client.end()));
+  await one.logged(BACK);
+  assert.deepEqual(await one.io.fetchSockets(), []);
+  fault.log(one.logs);
+});
+
+test('PostgreSQL that has become read-only, where large messages and those with bytes are lost and counted, and all others arrive', async t => {
+  watchForCrashes(t);
+  const [one, other] = [await start(t, postgres.url), await start(t, postgres.url)];
+  const bob = await connect(t, other.url);
+  await reaches(one, bob, Buffer.from('bytes'));
+  t.after(async () => setReadOnly(false));
+  await setReadOnly(true);
+  const again = setInterval(() => one.io.emit('bytes', Buffer.from('lost')), 20); // connections learn of it one after the other
+  await one.logged(refusal('refuses INSERT', 'if they contain bytes', 'default_transaction_read_only', 'read-only transaction'));
+  clearInterval(again);
+  const fault = documentedFault('postgres', 'PostgreSQL that has become read-only');
+  await fault.questions(one);
+  await reaches(one, bob);
+  await setReadOnly(false);
+  await one.logged(/^INFO .*allows INSERT again; \d+ messages/);
+  await reaches(one, bob, Buffer.from('bytes'));
+  fault.log(one.logs);
+  assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
+});
+
+test('more than 32 MB that wait for PostgreSQL, where what is more does not reach other servers, and is counted', async t => {
+  watchForCrashes(t);
+  const [one, other] = [await start(t, postgres.url), await start(t, postgres.url)];
+  const bob = await connect(t, other.url);
+  await reaches(one, bob);
+  let arrived = 0;
+  bob.on('part', () => arrived++);
+  const part = Buffer.alloc(1024 * 1024);
+  for (let n = 0; n < 40; n++) one.io.emit('part', part);
+  await one.logged(refusal('messages more slowly than this server sends them', 'emit less, or use Redis', 'more than 32 MB wait'));
+  const line = await one.logged(/^INFO .* all messages again/);
+  const last = next(bob, 'last');
+  one.io.emit('last');
+  await last;
+  const [, lost] = /; (\d+) messages to other servers were lost meanwhile/.exec(line) ?? [];
+  assert.equal(arrived + Number(lost), 40);
+  assert.ok(arrived >= 32, `${arrived} have arrived`);
+  documentedFault('postgres', 'more than 32 MB that wait for PostgreSQL').log(one.logs);
+  assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
+});
 
 test('a standby, logged as an error; once it is the primary, servers reach each other', async t => {
   watchForCrashes(t);
@@ -220,13 +292,15 @@ test('a standby, logged as an error; once it is the primary, servers reach each 
   const [one, other] = [await start(t, standby.url), await start(t, standby.url)];
   const bob = await connect(t, other.url);
   await one.logged(refusal('is a standby, which delivers no messages', 'primary', 'pg_is_in_recovery'));
-  await assert.rejects(one.io.fetchSockets(), { code: 'IO_DATABASE_REFUSED' });
+  const fault = documentedFault('postgres', 'a standby');
+  await fault.questions(one);
   const operator = new Client(standby.url);
   await operator.connect();
   await operator.query('SELECT pg_promote()');
   await operator.end();
   await one.logged(BACK);
   await reaches(one, bob);
+  fault.log(one.logs);
   assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
 });
 
@@ -238,11 +312,13 @@ test('PgBouncer in transaction mode, which delivers nothing: that is said, with 
   const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
   await one.logged(refusal('accepts LISTEN but delivers nothing', 'PgBouncer', 'pool_mode = session'));
   await reaches(one, bob);
-  await assert.rejects(one.io.fetchSockets(), { code: 'IO_DATABASE_REFUSED' });
+  const fault = documentedFault('postgres', 'PgBouncer in transaction mode');
+  await fault.questions(one);
   await bouncer.restart('session');
   await one.logged(/^INFO .*delivers messages again/);
   await reaches(other, alice);
   assert.equal((await one.io.fetchSockets()).length, 2);
+  fault.log(one.logs.filter(line => !line.includes('IO_DATABASE_DOWN'))); // of the restart
 });
 
 test('a connection that PostgreSQL would end when it is idle, which stays, as does the listening one', async t => {
@@ -252,10 +328,7 @@ test('a connection that PostgreSQL would end when it is idle, which stays, as do
   const { logs } = await start(t, urlOf('idle'));
   const kept = `SELECT 1 FROM pg_stat_activity WHERE usename = 'idle' AND now() - backend_start > '3 s' AND query IN ('SELECT 1')`;
   while ((await admin.query(kept)).rowCount === 0);
-  assert.deepEqual(
-    logs.filter(line => line.startsWith('ERROR')),
-    [],
-  );
+  documentedFault('postgres', 'a connection that PostgreSQL would end when it is idle').log(logs);
 });
 
 test('a listening connection that dies without a word, which is replaced', async t => {
@@ -272,6 +345,7 @@ test('a listening connection that dies without a word, which is replaced', async
   await one.logged(/^ERROR .*IO_DATABASE_DOWN/);
   await one.logged(BACK);
   await reaches(other, alice);
+  documentedFault('postgres', 'a listening connection that dies without a word').log(one.logs);
 });
 
 test('names of namespaces are no SQL, and may be longer than a channel', async t => {
@@ -289,6 +363,12 @@ test('names of namespaces are no SQL, and may be longer than a channel', async t
       [],
     );
 });
+
+/** For all connections, also those that are open. */
+async function setReadOnly(isReadOnly: boolean): Promise<void> {
+  await admin.query(`ALTER SYSTEM SET default_transaction_read_only = ${isReadOnly ? 'on' : 'off'}`);
+  await admin.query('SELECT pg_reload_conf()');
+}
 
 /** Resolves once a server has made the table: the boot does not wait for it. */
 async function exists(table: string): Promise<void> {

@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { format } from 'node:util';
 import { type RunningApp, startApp } from '../support/app';
 import { next } from '../support/client';
+import { documentedFault } from '../support/documented-fault';
 import { Delivery, FailedQuery, RECEIVES_TOO_MUCH, meaningOf, Publisher, Reader, Refusals } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
@@ -44,6 +45,7 @@ test('PostgreSQL that shuts down while it has a message is an outage, and does n
   await logged(DOWN);
   await postgres.start();
   assert.match(await logged(BACK), /is back; 1 messages/);
+  documentedFault('postgres', 'PostgreSQL that shuts down while it has a message is an outage').log(logs);
   assert.equal(logs.filter(line => line.startsWith('ERROR')).length, 1, logs.join('\n'));
 });
 

@@ -12,11 +12,12 @@ import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { allKnown, enter } from '../support/adapters';
 import { next } from '../support/client';
+import { documentedFault } from '../support/documented-fault';
 import { join, type Joined } from '../support/joined';
 import { lifetimeOfFile } from '../support/lifetime';
 import { freePort } from '../support/port';
 import { startProxy } from '../support/proxy';
-import { connectionOf, startRedis } from '../support/redis';
+import { connectionOf, pulses, startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
 
 const DOWN = /^ERROR .*IO_REDIS_DOWN/;
@@ -97,10 +98,12 @@ for (const adapter of ADAPTERS) {
     const { may, login } = await createUser(await redis);
     const one = await joined(t, adapter, { ...login, password: 'other' });
     assert.match(await one.logs.logged(REFUSED), /refuses AUTH; check the username and the password .*auth: WRONGPASS/s);
-    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+    const fault = documentedFault(adapter, 'a wrong password that is corrected later');
+    await fault.questions(one);
     await may('>other');
     await one.logs.logged(BACK);
     await reachEachOther(t, [one, await joined(t, adapter, { port })]);
+    fault.log(one.logs.lines);
     assert.equal(one.logs.lines.length, 2, linesOf(one).join('\n'));
   });
 
@@ -112,9 +115,12 @@ for (const adapter of ADAPTERS) {
     await may('resetpass', '>other');
     await server.admin.client('KILL', 'USER', user);
     await one.logs.logged(REFUSED);
+    const fault = documentedFault(adapter, 'a password that is changed while the app runs');
+    await fault.questions(one);
     await may('>secret');
     await one.logs.logged(BACK);
     await reachEachOther(t, [one, other]);
+    fault.log(one.logs.lines);
     assert.deepEqual(
       linesOf(one).map(line => /IO_\w+|is back/.exec(line)?.[0]),
       ['IO_REDIS_DOWN', 'IO_REDIS_REFUSED', 'is back'],
@@ -138,9 +144,12 @@ for (const adapter of ADAPTERS) {
       message: /refuses S?PUBLISH: the other servers cannot be asked/,
     });
     await assert.rejects(one.io.timeout(10_000).emitWithAck('ask'), { code: 'IO_REDIS_REFUSED' });
+    const fault = documentedFault(adapter, 'the right to PUBLISH or SPUBLISH is taken away');
+    await fault.questions(one);
     await may(`+${publish}`);
     assert.match(await one.logs.logged(/^INFO/), /allows S?PUBLISH again; [3-5] messages to other servers were lost meanwhile/); // the questions may be among them
     await reachEachOther(t, [one, other]);
+    fault.log(one.logs.lines);
     assert.equal(one.logs.lines.length, 2, linesOf(one).join('\n'));
   });
 
@@ -152,12 +161,14 @@ for (const adapter of ADAPTERS) {
     await may(...all.filter(command => command.endsWith('subscribe')).map(command => `-${command}`));
     await server.admin.client('KILL', 'USER', user);
     assert.match(await one.logs.logged(REFUSED), new RegExp(`refuses P?${subscribe.toUpperCase()}; .*NOPERM`, 's'));
-    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+    const fault = documentedFault(adapter, `the right to ${subscribe.toUpperCase()} is taken away, and the connection is made again`);
+    await fault.questions(one);
     assert.equal(one.logs.count(BACK), 0);
     await may(...all.map(command => `+${command}`));
     await one.logs.logged(BACK);
     assert.equal(one.logs.count(/^INFO .*allows P?S?SUBSCRIBE again/), adapter === 'redis' ? 2 : 1, 'before it is back');
     await reachEachOther(t, [one, other]);
+    fault.log(one.logs.lines);
     assert.equal(one.logs.count(DOWN), 1);
   });
 
@@ -168,7 +179,8 @@ for (const adapter of ADAPTERS) {
     const [one, other] = [await joined(t, adapter, login), await joined(t, adapter, { port })];
     const bob = await enter(t, other);
     await may('-pubsub');
-    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+    const fault = documentedFault(adapter, 'the right to PUBSUB is taken away');
+    await fault.questions(one);
     assert.match(
       await one.logs.logged(REFUSED),
       /refuses PUBSUB; questions to other servers, such as fetchSockets\(\), fail until that is over/,
@@ -179,6 +191,7 @@ for (const adapter of ADAPTERS) {
     await may('+pubsub');
     assert.match(await one.logs.logged(/^INFO/), /allows PUBSUB again$/);
     await reachEachOther(t, [one, other]);
+    fault.log(one.logs.lines);
     assert.equal(one.logs.lines.length, 2, linesOf(one).join('\n'));
   });
 }
@@ -192,6 +205,8 @@ test('redis: the right to PSUBSCRIBE is missing', async t => {
   const bob = await enter(t, other);
   assert.match(await one.logs.logged(REFUSED), /refuses PSUBSCRIBE; events of other servers do not reach clients of this server until/);
   await allKnown([one, other]);
+  const fault = documentedFault('redis', 'the right to PSUBSCRIBE is missing');
+  await fault.questions(one);
   assert.equal((await one.io.fetchSockets()).length, 1, 'questions do without');
   const said = next(bob.client, 'said');
   one.io.emit('said');
@@ -199,6 +214,7 @@ test('redis: the right to PSUBSCRIBE is missing', async t => {
   await may('+psubscribe');
   assert.match(await one.logs.logged(/^INFO/), /allows PSUBSCRIBE again$/);
   await reachEachOther(t, [one, other]);
+  fault.log(one.logs.lines);
 });
 
 test('redis: a subscriber that hears nothing more is replaced, also while PSUBSCRIBE is refused', async t => {
@@ -246,7 +262,9 @@ test('commands that are renamed', async t => {
   ] as const) {
     const one = await joined(t, adapter, { port });
     assert.match(await one.logs.logged(REFUSED), new RegExp(`refuses ${command}; .*it may be renamed.*ERR unknown command`, 's'));
-    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+    const fault = documentedFault(adapter, 'commands that are renamed');
+    await fault.questions(one);
+    fault.log(one.logs.lines);
     assert.equal(one.logs.lines.length, 1, linesOf(one).join('\n'));
   }
 });
@@ -269,21 +287,49 @@ test('connected to a replica, from the beginning or since later', async t => {
   for (const adapter of ADAPTERS) {
     const one = await joined(t, adapter, { port: other.port });
     assert.match(await one.logs.logged(REFUSED), /is a replica; events of this server reach only .*; point config.io.redis at the master/);
-    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED', message: /is a replica/ });
+    const fault = documentedFault(adapter, 'connected to a replica, from the beginning or since later');
+    await fault.questions(one);
+    await assert.rejects(one.io.fetchSockets(), { message: /is a replica/ });
     await other.admin.replicaof('NO', 'ONE');
     assert.match(await one.logs.logged(/^INFO/), /is a master now$/);
     assert.deepEqual(await one.io.fetchSockets(), []);
+    fault.log(one.logs.lines);
     await other.admin.replicaof('127.0.0.1', port);
     if (adapter === 'redis') while (one.logs.count(REFUSED) < 2) await nextTurn(); // up to 5 s
     assert.equal(one.logs.lines.length, adapter === 'redis' ? 3 : 2, linesOf(one).join('\n'));
   }
 });
 
+test('connected to a replica without HELLO, as before Redis 6: ROLE says so, or nobody does, which is no outage', async t => {
+  watchForCrashes(t);
+  const replica = await start(['--rename-command', 'HELLO', '']); // no ACL rule forbids it
+  await replica.admin.replicaof('127.0.0.1', (await redis).port);
+  const { logs } = await joined(t, 'redis', { port: replica.port });
+  assert.match(await logs.logged(REFUSED), /is a replica;/);
+  const { login, may } = await createUser(replica);
+  await may('-role');
+  const one = await joined(t, 'redis', login);
+  while (!JSON.stringify(await replica.admin.call('ACL', 'LOG')).includes('"role"')) await nextTurn(); // it has been refused
+  assert.deepEqual(await one.io.fetchSockets(), []);
+  assert.deepEqual(linesOf(one), []);
+});
+
+test('neither a Redis nor a proxy that closes idle connections finds one, with channels alone', async t => {
+  watchForCrashes(t);
+  const { port, admin } = await redis;
+  await admin.config('SET', 'timeout', '1');
+  t.after(() => admin.config('SET', 'timeout', '0'));
+  const proxy = await startProxy(t, port, { idleTimeout: 2000 });
+  const servers = [await joined(t, 'redis', { port: proxy.port }), await joined(t, 'redis-sharded', { port: proxy.port })];
+  await pulses(admin, 15); // for 3 s
+  assert.deepEqual(servers.flatMap(linesOf), []);
+  for (const [index, adapter] of ADAPTERS.entries())
+    documentedFault(adapter, 'neither a Redis nor a proxy that closes idle connections finds one').log(servers[index]?.logs.lines ?? []);
+});
+
 test('a Redis that is full, cannot save, or misses its replicas', async t => {
   watchForCrashes(t);
-  const folder = await mkdtemp(joinPath(tmpdir(), 'unsaved-'));
-  const { port, admin } = await start(['--dir', folder]);
-  await rm(folder, { recursive: true });
+  const { port, admin } = await start(['--dir', '/proc']); // where nobody can save anything
   await admin.config('SET', 'save', '3600 1');
   await admin.bgsave();
   while (!(await admin.info('persistence')).includes('rdb_last_bgsave_status:err')) await nextTurn();
@@ -301,6 +347,7 @@ test('a Redis that is full, cannot save, or misses its replicas', async t => {
     await reachEachOther(t, servers);
     await admin.config('SET', 'maxmemory', '0');
     await admin.config('SET', 'stop-writes-on-bgsave-error', 'yes');
+    for (const { logs } of servers) documentedFault(adapter, 'a Redis that is full, cannot save, or misses its replicas').log(logs.lines);
     assert.deepEqual(servers.flatMap(linesOf), []);
   }
 });
@@ -321,6 +368,8 @@ test('connections that Redis closes: CLIENT KILL, an output buffer that is full'
     await back(2);
     await admin.config('SET', 'client-output-buffer-limit', 'pubsub 32mb 8mb 60');
     await reachEachOther(t, servers);
+    const fault = documentedFault(adapter, 'connections that Redis closes: CLIENT KILL, an output buffer that is full');
+    for (const { logs } of servers) fault.log(logs.lines);
     for (const server of servers) assert.deepEqual([server.logs.count(DOWN), server.logs.lines.length], [2, 4], linesOf(server).join('\n'));
   }
 });
@@ -352,9 +401,33 @@ test('twemproxy in between, which has no channels', async t => {
   for (const adapter of ADAPTERS) {
     const one = await joined(t, adapter, { port: proxyPort });
     assert.match(await one.logs.logged(/^ERROR/), /IO_REDIS_REFUSED: .*as the proxy twemproxy does; point config.io.redis at Redis itself/);
-    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+    const fault = documentedFault(adapter, 'twemproxy in between, which has no channels');
+    await fault.questions(one);
+    fault.log(one.logs.lines);
     assert.equal(one.logs.lines.length, 1, linesOf(one).join('\n'));
   }
+  const network = await startProxy(t, port);
+  const one = await joined(t, 'redis', { port: network.port });
+  network.cut();
+  network.lead(proxyPort); // it takes the place of Redis while the app runs
+  await one.logs.logged(DOWN);
+  await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_DOWN' });
+  for (const seen = new Set(); seen.size < 20; await nextTurn()) network.ports().forEach(port => seen.add(port)); // it is tried again and again
+  network.cut();
+  network.lead(port);
+  await one.logs.logged(BACK);
+  assert.equal(one.logs.lines.length, 2, linesOf(one).join('\n'));
+});
+
+test('a load balancer without a server, which ends connections: it is taken for no twemproxy', async t => {
+  watchForCrashes(t);
+  const { port } = await redis;
+  const balancer = await startProxy(t, await freePort());
+  const one = await joined(t, 'redis', { port: balancer.port });
+  await one.logs.logged(DOWN);
+  balancer.lead(port);
+  await one.logs.logged(BACK);
+  assert.equal(one.logs.lines.length, 2, linesOf(one).join('\n'));
 });
 
 test('socketTimeout of ioredis is not passed on, and a warning says so', async t => {

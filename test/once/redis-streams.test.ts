@@ -4,10 +4,11 @@ import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { enter, type Person } from '../support/adapters';
 import { connect, next } from '../support/client';
+import { documentedFault } from '../support/documented-fault';
 import { join as joinBy, type Joined } from '../support/joined';
 import { lifetimeOfFile } from '../support/lifetime';
 import { startProxy } from '../support/proxy';
-import { connectionOf, startRedis } from '../support/redis';
+import { connectionOf, pulses, startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
 
 const DOWN = /^ERROR .*IO_REDIS_DOWN/;
@@ -17,9 +18,11 @@ const file = lifetimeOfFile();
 
 /** The Redis of this file, and a connection to it beside those of the servers. */
 const redis = (async (): Promise<{ port: number; admin: Redis }> => {
-  const { port } = await startRedis(file);
+  const { port } = await startRedis(file, { args: ['--dir', '/proc'] }); // where nobody can save anything
   const admin = new Redis({ port });
   file.after(() => admin.disconnect());
+  await admin.bgsave();
+  while (!(await admin.info('persistence')).includes('rdb_last_bgsave_status:err'));
   return { port, admin };
 })();
 
@@ -31,6 +34,7 @@ test('neither a Redis nor a proxy that closes idle connections finds one', async
   const proxy = await startProxy(t, port, { idleTimeout: 2000 });
   const { logs } = await join(t, proxy.port);
   await pulses(admin, 15); // for 3 s
+  documentedFault('redis-streams', 'neither a Redis nor a proxy that closes idle connections finds one').log(logs.lines);
   assert.deepEqual(logs.lines, []);
 });
 
@@ -50,6 +54,10 @@ for (const command of ['publish', 'subscribe', 'xread']) {
     assert.deepEqual(await heard, ['afterwards']);
     assert.equal((await other.io.fetchSockets()).length, 1);
     assert.equal((await one.io.fetchSockets()).length, 1);
+    documentedFault(
+      'redis-streams',
+      'when nothing more comes through the connection of PUBLISH, SUBSCRIBE or XREAD and nobody is told',
+    ).log(other.logs.lines);
     assert.deepEqual([other.logs.count(DOWN), other.logs.count(BACK), other.logs.lines.length], [1, 1, 2]);
   });
 }
@@ -65,6 +73,7 @@ test('a connection that ends late, when the others have been made again, is no s
   await admin.client('UNPAUSE');
   await logs.logged(BACK);
   await pulses(admin, 5);
+  documentedFault('redis-streams', 'a connection that ends late').log(logs.lines);
   assert.deepEqual([logs.count(DOWN), logs.lines.length], [1, 2], logs.lines.join('\n'));
 });
 
@@ -82,6 +91,7 @@ test('when Redis has been emptied and its clock is behind, reading goes on', asy
   await says(one, bob, 'after');
   await says(one, bob, 'and on');
   assert.deepEqual(bob.heard, [['before'], ['after'], ['and on']]);
+  documentedFault('redis-streams', 'when Redis has been emptied and its clock is behind').log(other.logs.lines);
   assert.deepEqual([...one.logs.lines, ...other.logs.lines], []);
 });
 
@@ -101,6 +111,7 @@ test('when a failover has lost the end of the stream and the clock is behind, re
   await says(one, bob, 'after');
   await says(one, bob, 'and on');
   assert.deepEqual(bob.heard, [['first'], ['lost', 1], ['lost', 2], ['second'], ['after'], ['and on']]);
+  documentedFault('redis-streams', 'when a failover has lost the end of the stream and the clock is behind').log(other.logs.lines);
 });
 
 /** Why Redis refuses to write, how that comes and goes, and what its operator is told. */
@@ -116,6 +127,12 @@ const NO_WRITES: Record<string, { begin: Args; end: Args; words: RegExp; remedy:
     end: ['CONFIG', 'SET', 'maxmemory', '0'],
     words: /xadd test-\d+: OOM/,
     remedy: /raise its maxmemory/,
+  },
+  'as it cannot save to its disk': {
+    begin: ['CONFIG', 'SET', 'save', '3600 1'],
+    end: ['CONFIG', 'SET', 'save', ''],
+    words: /xadd test-\d+: MISCONF/,
+    remedy: /find out why it cannot save to its disk, or set stop-writes-on-bgsave-error to no/,
   },
   'without enough replicas': {
     begin: ['CONFIG', 'SET', 'min-replicas-to-write', '1'],
@@ -134,16 +151,22 @@ for (const [why, { begin, end, words, remedy }] of Object.entries(NO_WRITES)) {
     const [alice, bob] = [await enter(t, one), await enter(t, other)];
     await call(admin, begin);
     t.after(() => call(admin, end));
+    const fault = documentedFault(
+      'redis-streams',
+      'a Redis that refuses XADD to this user, as its memory is full, as it cannot save to its disk or without enough replicas',
+    );
     for (const event of ['lost', 'lost as well']) await says(one, alice, event);
     assert.match(await one.logs.logged(/IO_REDIS_REFUSED/), /^ERROR .* refuses XADD; events of this server do not reach clients of other/);
     assert.match(one.logs.lines[0] ?? '', remedy);
     assert.match(one.logs.lines[0] ?? '', words);
+    await fault.questions(one);
     assert.equal((await one.io.fetchSockets()).length, 2);
     await says(other, bob, 'to those of the same server');
     await call(admin, end);
     assert.match(await one.logs.logged(/^INFO/), /allows XADD again; 2 messages to other servers were lost/);
     await says(one, bob, 'afterwards');
     assert.deepEqual(bob.heard, [['to those of the same server'], ['afterwards']]);
+    fault.log(one.logs.lines);
     assert.equal(one.logs.lines.length, 2);
     const written = (await admin.xrange(keyOf.get(t) ?? '', '-', '+')).map(([, fields]) => fields);
     assert.ok(
@@ -169,12 +192,15 @@ for (const command of ['xread', 'xrevrange']) {
     assert.match(line, new RegExp(`${command} test-\\d+: NOPERM`));
     one.io.emit('late');
     await says(other, alice, 'the other way');
+    const fault = documentedFault('redis-streams', 'a Redis that refuses XREAD or XREVRANGE, with which it is read');
+    await fault.questions(other);
     assert.equal((await other.io.fetchSockets()).length, 2);
     const heard = next(bob.client, 'late');
     await call(admin, ['ACL', 'SETUSER', 'chat', `+${command}`]);
     await heard;
     await other.logs.logged(new RegExp(`^INFO .* allows ${command.toUpperCase()} again`));
     assert.deepEqual(bob.heard, [['the other way'], ['late']]);
+    fault.log(other.logs.lines);
     assert.equal(other.logs.lines.length, 2);
   });
 }
@@ -193,23 +219,41 @@ for (const command of ['publish', 'pubsub']) {
       line,
       new RegExp(`^ERROR .* refuses ${command.toUpperCase()}; questions to other servers, such as fetchSockets\\(\\), fail`),
     );
-    await assert.rejects(one.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+    const fault = documentedFault('redis-streams', 'a Redis that refuses PUBLISH or PUBSUB, with which others are asked');
+    await fault.questions(one);
     await says(one, bob, 'meanwhile');
     await call(admin, ['ACL', 'SETUSER', 'chat', `+${command}`]);
     await one.logs.logged(new RegExp(`^INFO .* allows ${command.toUpperCase()} again`));
     assert.equal((await one.io.fetchSockets()).length, 1);
+    fault.log(one.logs.lines);
     assert.equal(one.logs.lines.length, 2);
   });
 }
 
-test('a node of a Cluster that has no slots answers pulses, and the log says what it does not do', async t => {
+test('a node of a Cluster without slots, or whose slots another node has: pulses come back, and the log says what does not work', async t => {
   watchForCrashes(t);
-  const { port } = await startRedis(t, { args: ['--cluster-enabled', 'yes'] });
-  const { io, logs } = await join(t, port);
+  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
+  const [node, other] = [await startRedis(t, { args }), await startRedis(t, { args })];
+  const [admin, otherAdmin] = [new Redis({ port: node.port }), new Redis({ port: other.port })];
+  t.after(() => [admin, otherAdmin].forEach(redis => redis.disconnect()));
+  const { io, logs } = await join(t, node.port);
   io.emit('lost');
   assert.match(await logs.logged(/refuses XADD/), /IO_REDIS_REFUSED: .*see CLUSTER INFO.*xadd test-\d+: CLUSTERDOWN/s);
   await logs.logged(/refuses XREVRANGE; .*CLUSTERDOWN/s);
+  const fault = documentedFault('redis-streams', 'a node of a Cluster without slots');
+  fault.log(logs.lines);
+  await fault.questions({ io });
   assert.equal(logs.lines.length, 2, logs.lines.join('\n'));
+
+  await call(otherAdmin, ['CLUSTER', 'ADDSLOTSRANGE', '0', '16383']);
+  await call(otherAdmin, ['CLUSTER', 'MEET', '127.0.0.1', String(node.port)]);
+  while (!(await admin.cluster('INFO')).includes('cluster_state:ok'));
+  const late = await join(t, node.port);
+  late.io.emit('lost');
+  const line = await late.logs.logged(/refuses XADD/);
+  assert.match(line, /it is one node of a Cluster: .*config\.io\.redis\.nodes.*xadd test-\d+: MOVED/s);
+  await late.logs.logged(/refuses XREVRANGE; .*MOVED/s);
+  fault.log(late.logs.lines);
 });
 
 test('a Redis that refuses what recovery needs, until it allows it: clients that come back connect as new ones', async t => {
@@ -237,6 +281,7 @@ test('a Redis that refuses what recovery needs, until it allows it: clients that
     await logs.logged(new RegExp(`^INFO .* allows ${name} again`));
     assert.equal(await comesBack(), true, command);
   }
+  documentedFault('redis-streams', 'a Redis that refuses what recovery needs').log(logs.lines);
   assert.equal(logs.lines.length, 12, logs.lines.join('\n'));
 });
 
@@ -329,11 +374,13 @@ test('redis-streams connected to a replica, which reads and does not write', asy
   await says(one, bob, 'from the master');
   await says(other, bob, 'lost');
   assert.match(await other.logs.logged(/refuses XADD/), /it is a replica: point config.io.redis at the master .*xadd test-\d+: READONLY/s);
-  await assert.rejects(other.io.fetchSockets(), { code: 'IO_REDIS_REFUSED' });
+  const fault = documentedFault('redis-streams', 'redis-streams connected to a replica');
+  await fault.questions(other);
   assert.deepEqual(alice.heard, [['from the master']]);
   await admin.replicaof('NO', 'ONE');
   await other.logs.logged(/^INFO .* is a master now/);
   await other.logs.logged(/^INFO .* allows XADD again; 1 messages/);
+  fault.log(other.logs.lines);
 });
 
 /** A command of Redis with its arguments. */
@@ -374,12 +421,4 @@ async function says({ io }: Pick<Joined, 'io'>, { client }: Pick<Person, 'client
 function fieldsOf(...data: unknown[]): string[] {
   const opts = { rooms: [], except: [], flags: {} };
   return ['uid', 'emitter', 'nsp', '/', 'type', '3', 'data', JSON.stringify({ packet: { type: 2, data, nsp: '/' }, opts })];
-}
-
-/** Waits for so many pulses of a server, five a second. */
-async function pulses(admin: Redis, count: number): Promise<void> {
-  const subscriber = admin.duplicate();
-  await subscriber.psubscribe('*#pulse-*');
-  for (let seen = 0; seen < count; seen++) await next(subscriber, 'pmessage');
-  subscriber.disconnect();
 }

@@ -58,7 +58,8 @@ async function serverOf(t: Lifetime, folder: string, user: User): Promise<Postgr
   const data = join(folder, 'data');
   const bin = binaries();
   const port = await freePort();
-  const args = ['-D', data, '-p', String(port), '-k', folder, '-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off'];
+  const args = ['-D', data, '-p', String(port), '-k', folder];
+  for (const setting of ['listen_addresses=127.0.0.1', 'fsync=off', 'max_connections=40']) args.push('-c', setting); // a test takes them all
   let server: ChildProcess | undefined;
   const signal = (name: NodeJS.Signals): void => {
     if (server?.pid === undefined) return;

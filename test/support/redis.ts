@@ -8,6 +8,7 @@ import type { TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
+import { next } from './client';
 import type { Lifetime } from './lifetime';
 import { freePort } from './port';
 import { endProgram, prints } from './program';
@@ -140,6 +141,14 @@ export async function connectionOf(admin: Redis, command: string, proxy: Proxy):
     if (found) return found.port;
     await nextTurn();
   }
+}
+
+/** Waits for so many pulses, of which a server with the adapter `redis` or `redis-streams` sends five a second. */
+export async function pulses(admin: Redis, count: number): Promise<void> {
+  const subscriber = admin.duplicate();
+  await subscriber.psubscribe('*#pulse-*');
+  for (let seen = 0; seen < count; seen++) await next(subscriber, 'pmessage');
+  subscriber.disconnect();
 }
 
 /** Asks a server, on and on, until something is so. */

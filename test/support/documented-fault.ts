@@ -1,0 +1,58 @@
+/** The table of faults in docs/backends.md: what it says of a fault is compared with what the test of this fault sees. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Server } from 'socket.io';
+import { ROOT } from './app';
+
+export interface DocumentedFault {
+  /** While it lasts: questions of a server fail, with a code of the row, or are answered, as the row says. */
+  questions(server: { readonly io: Pick<Server, 'fetchSockets'> }): Promise<void>;
+  /** At its end: the lines of the plugin in the log of a server have the codes and the quotes of the row, and no other codes. */
+  log(lines: readonly string[]): void;
+}
+
+/** @param fault a cell of the column with this name */
+export function documentedFault(adapter: string, fault: string): DocumentedFault {
+  const row = rows().find(([backends = '', name = '']) => name.replaceAll('`', '') === fault && isOf(adapter, backends));
+  assert.ok(row, `docs/backends.md has no fault '${fault}' of ${adapter}`);
+  const [, , clients = '', beginning = '', end = ''] = row;
+  const codes = [...new Set(beginning.match(/(?<=`)IO_\w+/g))];
+  return {
+    async questions({ io }) {
+      const code = await io.fetchSockets().then(
+        () => undefined,
+        (error: unknown) => (error as { code?: string }).code, // of an OutageError
+      );
+      if (clients.includes('questions fail')) assert.ok(codes.includes(String(code)), `${fault}: ${code}`);
+      else assert.equal(code, undefined, fault);
+    },
+    log(lines) {
+      const errors = lines.filter(line => line.startsWith('ERROR'));
+      const found = errors.map(line => /IO_\w+/.exec(line)?.[0]);
+      assert.deepEqual([...new Set(found)].toSorted(), codes.toSorted(), `${fault}: ${errors.join('\n')}`);
+      hasQuotes(errors.join('\n'), beginning);
+      const info = lines.filter(line => line.startsWith('INFO')).join('\n');
+      hasQuotes(info, end);
+      if (end.includes('the number of lost messages')) assert.match(info, /\d+ messages to other servers/);
+    },
+  };
+}
+
+function rows(): string[][] {
+  const [, section = ''] = /^## Faults\n(.*)/ms.exec(readFileSync(join(ROOT, 'docs/backends.md'), 'utf8')) ?? [];
+  return [...section.matchAll(/^\| (.*) \|$/gm)].map(([, row = '']) => row.split(' | ').map(cell => cell.trim()));
+}
+
+function isOf(adapter: string, backends: string): boolean {
+  return backends === 'all over Redis' ? adapter.startsWith('redis') : backends.split(', ').includes(`\`${adapter}\``);
+}
+
+/** Each quote of a cell is there; of those with 'or' between them, one. */
+function hasQuotes(text: string, cell: string): void {
+  for (const [quotes] of cell.matchAll(/'[^']+'(?:(?:, | or )'[^']+')*/g)) {
+    const all = [...quotes.matchAll(/'([^']+)'/g)].map(([, quote = '']) => quote);
+    const isThere = (quote: string): boolean => text.includes(quote);
+    assert.ok(quotes.includes(' or ') ? all.some(isThere) : all.every(isThere), `${cell}: ${text}`);
+  }
+}
