@@ -104,7 +104,7 @@ test('while a row is read, messages of other servers wait up to 32 MB; more is l
   for (let n = 0; n < 40; n++) reader.read('channel', payload);
   answer(new Uint8Array());
   while (lines.length < 2) await nextTurn();
-  assert.match(lines[0] ?? '', /IO_DATABASE_REFUSED: PostgreSQL sends messages faster .*; emit less/);
+  assert.match(lines[0] ?? '', /IO_DATABASE_REFUSED: PostgreSQL delivers messages faster .*; emit less/);
   assert.match(lines[1] ?? '', /; 8 messages of other servers were lost meanwhile/);
   assert.equal(read.length, 33);
   reader.read('channel', payload);
