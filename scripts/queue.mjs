@@ -11,7 +11,7 @@ const CORES = availableParallelism();
 /** Tests wait at times, some of them for seconds: one more is started whenever this part of all cores has nothing to do. */
 const IDLE = 0.2;
 /** But not more than these at a time, for the sake of memory. */
-const AT_MOST = CORES * 3;
+const AT_MOST = CORES * 4;
 /** In ms. So long is looked whether cores are idle. A test that has begun keeps them busy by then. */
 const LOOK = 1000;
 /** In ms. Each test has a time-out of its own; this ends a process that has something left behind. */

@@ -14,7 +14,8 @@ function configOf(io: string, more = ''): Files {
   return { 'config/config.default.js': `exports.io = ${io}; ${more}` };
 }
 
-test('a mistake stops the boot, as config-errors.test.ts has them all', async t => {
+// all of them are in once/config-errors.test.ts
+test('a mistake stops the boot', async t => {
   const error = await bootError(t, configOf(`{ adapter: 'redis-stream' }`));
   assert.equal(error.code, 'IO_ADAPTER_UNKNOWN');
   assert.match(error.message, /Did you mean redis-streams\?/);

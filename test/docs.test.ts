@@ -23,7 +23,7 @@ const PAGES = [
   ...GUIDES,
 ];
 
-/** Clusters behind proxies, a dozen of them: how Egg 3 makes one of its processes is in cluster.test.ts. */
+/** It starts several clusters behind proxies. That clusters work on egg 3 is in cluster.test.ts. */
 const ON_EGG4 = ['docs/cluster.md'];
 
 for (const path of PAGES) {

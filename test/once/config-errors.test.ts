@@ -45,7 +45,7 @@ test('a wrong type or value stops the boot and says what it must be', () => {
     [`{ redis: { host: 1 } }`, /config\.io\.redis\.host must be a string/],
     [`{ redis: { db: -1 } }`, /config\.io\.redis\.db must be a whole number from 0 on/],
   ] as const) {
-    const error = isRefused(fileOf(io), 'IO_CONFIG_INVALID', message);
+    const error = refusalOf(fileOf(io), 'IO_CONFIG_INVALID', message);
     assert.match(error.message, /\(egg-socket\.io\/docs\/errors\.md#io_config_invalid\)$/);
   }
 });
@@ -58,7 +58,7 @@ test('what is gone with Socket.IO 2 stops the boot with what to write instead', 
     ],
     [`{ redis: { pubClient: {} } }`, /config\.io\.redis\.pubClient: give host and port/],
   ] as const) {
-    isRefused(fileOf(io), 'IO_CONFIG_REMOVED', message);
+    refusalOf(fileOf(io), 'IO_CONFIG_REMOVED', message);
   }
 });
 
@@ -245,12 +245,12 @@ for (const [what, config, code, message] of [
   ],
 ] as const) {
   test(`${what} stops the boot: ${message.source.slice(0, 60)}`, () => {
-    isRefused(config, code, message);
+    refusalOf(config, code, message);
   });
 }
 
 /** Returns the error with which the config is refused. */
-function isRefused(file: string, code: string, message: RegExp): Error & { code?: string } {
+function refusalOf(file: string, code: string, message: RegExp): Error & { code?: string } {
   try {
     warningsOf(file);
   } catch (error) {
