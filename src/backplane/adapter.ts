@@ -29,6 +29,7 @@ interface Surroundings {
 interface Parts {
   readonly backplane: Backplane | undefined;
   readonly deprecations: Deprecations;
+  readonly logger: Logger;
   /** If set, calls wait until it resolves. */
   readonly opened?: Promise<void>;
 }
@@ -58,7 +59,7 @@ export function createBackplane(adapter: AdapterSettings | undefined, { logger, 
 /** Creates the factory of adapters, which wraps each adapter. */
 export function createAdapterFactory(
   { init, adapter: settings }: Pick<Settings, 'init' | 'adapter'>,
-  { backplane, deprecations, opened }: Parts,
+  { backplane, deprecations, logger, opened }: Parts,
 ): AdapterFactory {
   const kind = settings?.name ?? (backplane ? 'hub' : 'memory');
   const interop = settings === undefined || settings.name === 'own' || settings.options.interop !== false;
@@ -70,7 +71,7 @@ export function createAdapterFactory(
     const recovers = kind === 'own' ? adapter instanceof SessionAwareAdapter : isRecoveryOn;
     let made: Operator | undefined;
     const operators = (): Operator => (made ??= operatorsOf(nsp));
-    wrap({ kind, adapter, nsp, operators, deprecations, backplane, interop, recovers, opened });
+    wrap({ kind, adapter, nsp, operators, deprecations, logger, backplane, interop, recovers, opened });
     return adapter;
   };
 }

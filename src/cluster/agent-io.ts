@@ -32,7 +32,7 @@ export class AgentIo {
     const opened = Promise.resolve(backplane?.ready()).catch((error: unknown) =>
       logger.error('[egg-socket.io] agent.io has no way to the workers:', error),
     );
-    const create = createAdapterFactory(settings, { backplane, deprecations: new Deprecations(logger), opened });
+    const create = createAdapterFactory(settings, { backplane, deprecations: new Deprecations(logger), logger, opened });
     const parser = init.parser as object | undefined; // declared as any
     this.server = new Server({
       ...(parser && { parser }),

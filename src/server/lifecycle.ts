@@ -89,7 +89,7 @@ export class Lifecycle {
           wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
           allowRequest: this.#originCheck.allowRequest,
           ...(init.cors && { cors: safeCors(init.cors) }),
-          adapter: createAdapterFactory(settings, { backplane: this.#backplane, deprecations: this.runtime.deprecations }),
+          adapter: createAdapterFactory(settings, { backplane: this.#backplane, deprecations: this.runtime.deprecations, logger }),
         },
         runtime: this.runtime,
         files: this.#files,

@@ -24,7 +24,10 @@ async function startPair(t: TestContext, io: object): Promise<[LoggedServer, Log
     const logs = new Logs();
     const link = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
     if (!link) throw new Error('no adapter is asked for');
-    const create = createAdapterFactory({ init: {}, adapter: settings }, { backplane: link, deprecations: new Deprecations(logs) });
+    const create = createAdapterFactory(
+      { init: {}, adapter: settings },
+      { backplane: link, deprecations: new Deprecations(logs), logger: logs },
+    );
     const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
     const server = await startServer(t, { adapter }, () => void link.close());
     await link.ready();
@@ -332,7 +335,7 @@ test('mongo: what is no document of the adapter is dropped', async t => {
   t.after(() => link.close());
   const adapter = createAdapterFactory(
     { init: {}, adapter: settings },
-    { backplane: link, deprecations: new Deprecations(logs) },
+    { backplane: link, deprecations: new Deprecations(logs), logger: logs },
   ) as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
   const server = await startServer(t, { adapter });
   const alice = await enter(t, server);

@@ -15,7 +15,10 @@ function joinBy(t: TestContext, io: object): Join {
     const logs = new Logs();
     const link = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
     if (!link) throw new Error('no adapter is asked for');
-    const create = createAdapterFactory({ init: options, adapter: settings }, { backplane: link, deprecations: new Deprecations(logs) });
+    const create = createAdapterFactory(
+      { init: options, adapter: settings },
+      { backplane: link, deprecations: new Deprecations(logs), logger: logs },
+    );
     const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
     const server = await startServer(t, { adapter, ...options }, () => void link.close());
     await link.ready();
@@ -27,7 +30,10 @@ const inMemory = async (t: TestContext): Promise<Join> => {
   let server: AdapterServer | undefined;
   return async ({ connectionStateRecovery, ...options } = {}) => {
     const init = { ...(connectionStateRecovery && { connectionStateRecovery }) };
-    const create = createAdapterFactory({ init, adapter: undefined }, { backplane: undefined, deprecations: new Deprecations(new Logs()) });
+    const create = createAdapterFactory(
+      { init, adapter: undefined },
+      { backplane: undefined, deprecations: new Deprecations(new Logs()), logger: new Logs() },
+    );
     const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
     return (server ??= await startServer(t, { adapter, ...init, ...options }));
   };

@@ -33,7 +33,7 @@ async function start(t: TestContext, folder: string): Promise<AdapterServer> {
   const settings = readConfig({ io: { adapter: { name: 'mongo', url: 'mongodb://fake', database: 'io' } } }, 1, () => {}).adapter;
   const backplane = createBackplane(settings, { logger: logs, baseDir: folder, hub: undefined });
   if (!backplane) throw new Error('no adapter is asked for');
-  const create = createAdapterFactory({ init: {}, adapter: settings }, { backplane, deprecations: new Deprecations(logs) });
+  const create = createAdapterFactory({ init: {}, adapter: settings }, { backplane, deprecations: new Deprecations(logs), logger: logs });
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
   const server = await startServer(t, { adapter }, () => void backplane.close());
   await backplane.ready();

@@ -82,7 +82,7 @@ async function start(
   const recovery = { connectionStateRecovery: { skipMiddlewares: false } };
   const create = createAdapterFactory(
     { init: name === 'redis-streams' ? recovery : {}, adapter: { name, options: { interop }, redis: {} } },
-    { backplane: backend, deprecations: new Deprecations(logs), ...(opened && { opened }) },
+    { backplane: backend, deprecations: new Deprecations(logs), logger: logs, ...(opened && { opened }) },
   );
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
   const server = await startServer(t, { adapter, ...(name === 'redis-streams' && recovery) }, () => void backend.close());

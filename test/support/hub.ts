@@ -34,7 +34,10 @@ export async function startWorker(t: TestContext, path: string, name: string, op
   const logs = new Logs();
   const link = new HubBackplane(path, name, logs);
   // Socket.IO types it as a class only, but takes a factory as well
-  const create = createAdapterFactory({ init: {}, adapter: undefined }, { backplane: link, deprecations: new Deprecations(logs) });
+  const create = createAdapterFactory(
+    { init: {}, adapter: undefined },
+    { backplane: link, deprecations: new Deprecations(logs), logger: logs },
+  );
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>;
   const server = await startServer(t, { adapter, ...options }, () => void link.close());
   await link.ready();

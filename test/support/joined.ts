@@ -29,7 +29,10 @@ export async function join(
   const settings = parts.readConfig({ io }, 1, message => logs.warn(message)).adapter;
   const backplane = parts.createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
   if (!backplane) throw new Error('no adapter is asked for');
-  const create = parts.createAdapterFactory({ init, adapter: settings }, { backplane, deprecations: new parts.Deprecations(logs) });
+  const create = parts.createAdapterFactory(
+    { init, adapter: settings },
+    { backplane, deprecations: new parts.Deprecations(logs), logger: logs },
+  );
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
   const server = await startServer(t, { ...init, adapter }, () => void backplane.close());
   return { ...server, logs, ready: () => backplane.ready() };

@@ -10,9 +10,11 @@ import type { Backplane } from '../backplane';
 import { checkDocuments, checkMessages } from './check-messages';
 import { broadcastHere, deliverLocallyFirst } from './deliver-locally';
 import type { Deprecations } from '../../deprecated/deprecations';
+import type { Logger } from '../../egg';
 import { encodeOnce, refuseFirst } from './encode-once';
 import { endInOutage } from './end-in-outage';
 import { failFast } from './fail-fast';
+import { logFailedRecovery } from './log-failed-recovery';
 import { publishOfficially } from './official-messages';
 import { forgetAcknowledgements, forgetForOthers } from './forget-acknowledgements';
 import type { Operator } from '../operators';
@@ -37,6 +39,7 @@ export interface Setup {
   /** Makes the operators of the namespace the first time, and returns them. */
   readonly operators: () => Operator;
   readonly deprecations: Deprecations;
+  readonly logger: Logger;
   readonly backplane: Backplane | undefined;
   /** Whether other servers than those of this plugin are to read what is published. */
   readonly interop: boolean;
@@ -99,6 +102,13 @@ const WRAPPERS: readonly Wrapper[] = [
     kinds: ['redis-streams'],
     when: ({ recovers }) => recovers,
     wrap: ({ adapter, backplane }: ServerSetup) => restoreWhileUp(adapter, backplane),
+  },
+  {
+    // The same where an adapter of the app's own fails, with a line of log. Also before the next.
+    name: 'logFailedRecovery',
+    kinds: ['own'],
+    when: ({ recovers }) => recovers,
+    wrap: ({ adapter, nsp, logger }) => logFailedRecovery(adapter, nsp, logger),
   },
   {
     // Keeps what is emitted to clients that are coming back. It has to see a broadcast at the moment when that goes to local clients: before
