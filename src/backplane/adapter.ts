@@ -13,10 +13,11 @@ import { SetupError } from '../errors';
 import { MongoBackplane, type MongoPackage } from './mongo';
 import { type Operator, operatorsOf } from './operators';
 import { PostgresBackplane } from './postgres/postgres';
+import { PulsedBackplane } from './pulsed-backplane';
 import { RecoveringAdapter } from './recovering-adapter';
 import type { StreamsPackage } from './redis/adapters';
 import { RedisBackplane } from './redis/redis';
-import { wrap } from './wrappers/table';
+import { type Carrier, wrap } from './wrappers/table';
 
 interface Surroundings {
   readonly logger: Logger;
@@ -61,19 +62,28 @@ export function createAdapterFactory(
   { init, adapter: settings }: Pick<Settings, 'init' | 'adapter'>,
   { backplane, deprecations, logger, opened }: Parts,
 ): AdapterFactory {
-  const kind = settings?.name ?? (backplane ? 'hub' : 'memory');
+  const carrier = carrierOf(settings, backplane);
   const interop = settings === undefined || settings.name === 'own' || settings.options.interop !== false;
   const isRecoveryOn = init.connectionStateRecovery !== undefined;
   const InMemory = isRecoveryOn ? RecoveringAdapter : Adapter;
   const create = backplane?.createAdapter ?? (settings?.name === 'own' ? settings.create : (nsp: Namespace) => new InMemory(nsp));
   return function (nsp) {
     const adapter = create(nsp);
-    const recovers = kind === 'own' ? adapter instanceof SessionAwareAdapter : isRecoveryOn;
+    const recovers = carrier.kind === 'own' ? adapter instanceof SessionAwareAdapter : isRecoveryOn;
     let made: Operator | undefined;
     const operators = (): Operator => (made ??= operatorsOf(nsp));
-    wrap({ kind, adapter, nsp, operators, deprecations, logger, backplane, interop, recovers, opened });
+    wrap({ ...carrier, adapter, nsp, operators, deprecations, logger, interop, recovers, opened });
     return adapter;
   };
+}
+
+/** What carries the messages of an adapter. */
+function carrierOf(settings: AdapterSettings | undefined, backplane: Backplane | undefined): Carrier {
+  if (settings && settings.name !== 'own') {
+    if (!(backplane instanceof PulsedBackplane)) throw new TypeError(`'${settings.name}' needs its backplane`);
+    return { kind: settings.name, backplane };
+  }
+  return backplane ? { kind: 'hub', backplane } : { kind: settings ? 'own' : 'memory', backplane };
 }
 
 /** Loads an optional package from the app. @throws SetupError if it is not installed */

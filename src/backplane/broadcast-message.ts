@@ -57,7 +57,7 @@ export function openFields<Fields extends object>(fields: Fields, codec: PacketC
   }
   const { packet } = fields as { packet?: unknown }; // any value
   if (!isObject(packet) || !Array.isArray(packet['data']) || packet['data'][0] !== ENCODED) return fields;
-  return { ...fields, packet: codec.read(packet['data'].slice(1)) };
+  return { ...fields, packet: codec.read(packet['data'].slice(1).map(bytesOfBson)) };
 }
 
 /** The values of a missed event, with its offset. @throws InvalidMessage if clients could not read it */
@@ -69,4 +69,9 @@ export function openMissed(data: unknown[], codec: PacketCodec): unknown[] {
 function toNobody(opts: Target): Target {
   const { rooms } = opts;
   return rooms.length === 1 ? { ...opts, ...{ except: rooms } } : { ...opts, rooms: [NOBODY, NOBODY] };
+}
+
+/** The driver of MongoDB wraps bytes in an object. */
+function bytesOfBson(frame: unknown): unknown {
+  return isObject(frame) && frame['_bsontype'] === 'Binary' ? frame['buffer'] : frame;
 }

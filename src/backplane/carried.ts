@@ -11,10 +11,12 @@ const MIN_INTEGER = -(2 ** 63);
 const PROTO = '__proto__';
 /** MongoDB treats an object with this key as one of its own types, and throws if it is none. */
 const BSON_TYPE = '_bsontype';
+/** MongoDB rejects a document with NUL in a key. */
+const NUL = '\0';
 
 /** Whether the JSON of a packet proves that none of its texts can change. This is faster than checking each text. */
 export function isTextCarried(json: string | undefined): boolean {
-  return json !== undefined && !json.includes('\\ud') && !json.includes(PROTO) && !json.includes(BSON_TYPE); // JSON escapes lone surrogates
+  return json !== undefined && !json.includes('\\u') && !json.includes(PROTO) && !json.includes(BSON_TYPE); // JSON escapes lone surrogates and NUL
 }
 
 /**
@@ -37,7 +39,7 @@ export function isCarried(value: unknown, isChecked: boolean, levels = MAX_LEVEL
       if (prototype !== Object.prototype && prototype !== null) return false;
       for (const key in value) {
         if (key === PROTO) return false; // in packets with bytes, the encoder omits it
-        if (!isChecked && (key === BSON_TYPE || !key.isWellFormed())) return false;
+        if (!isChecked && (key === BSON_TYPE || key.includes(NUL) || !key.isWellFormed())) return false;
         if (!isCarried((value as Record<string, unknown>)[key], isChecked, levels - 1)) return false; // a key of it
       }
       return true;
@@ -61,7 +63,7 @@ export function makeReadable(value: unknown, levels = MAX_LEVELS): boolean {
   if (typeof value !== 'object' || value === null)
     return typeof value !== 'bigint' && typeof value !== 'symbol' && typeof value !== 'function';
   if (ArrayBuffer.isView(value)) return true;
-  if (levels === 0 || Object.hasOwn(value, BSON_TYPE)) return false;
+  if (levels === 0 || Object.keys(value).some(key => key === BSON_TYPE || key.includes(NUL))) return false;
   if (Object.hasOwn(value, PROTO)) Reflect.deleteProperty(value, PROTO);
   return Object.values(value).every(item => makeReadable(item, levels - 1));
 }

@@ -1,6 +1,6 @@
 /** Private members of Socket.IO's adapters: each with its reason, and checked only if the adapter is used. */
 import type { Socket } from 'socket.io';
-import type { Adapter, BroadcastOptions, ClusterAdapter, ClusterMessage, Session } from 'socket.io-adapter';
+import type { Adapter, BroadcastOptions, ClusterMessage, Session } from 'socket.io-adapter';
 import { type Members, requireMembers } from './members';
 
 export interface ClusterInternals {
@@ -129,7 +129,7 @@ export function adapterInternals(adapter: Adapter): AdapterInternals {
 }
 
 /** Adapters over Redis also have `onRawMessage`, for messages before decoding. */
-export function clusterInternals(adapter: ClusterAdapter): ClusterInternals & { onRawMessage?(...raw: unknown[]): void } {
+export function clusterInternals(adapter: Adapter): ClusterInternals & { onRawMessage?(...raw: unknown[]): void } {
   requireMembers(CLUSTER_ADAPTER, adapter);
   return adapter as unknown as ClusterInternals; // protected or private
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Namespace, ServerOptions } from 'socket.io';
-import { ClusterAdapter, type ClusterMessage, MessageType } from 'socket.io-adapter';
+import { Adapter, ClusterAdapter, type ClusterMessage, MessageType } from 'socket.io-adapter';
 import type * as pulsedBackplane from '../../dist/backplane/pulsed-backplane';
 import { type AdapterServer, startServer } from '../support/adapters';
 import { connect, newClient, next } from '../support/client';
@@ -72,16 +72,24 @@ interface Stage extends AdapterServer {
   readonly logs: Logs;
 }
 
+type Name = 'redis-sharded' | 'redis-streams' | 'postgres';
+
+const NAMES: readonly Name[] = ['redis-sharded', 'redis-streams', 'postgres'];
+
 async function start(
   t: TestContext,
-  name: 'redis-sharded' | 'redis-streams',
+  name: Name,
   { opened, interop = true }: { opened?: Promise<void>; interop?: boolean } = {},
 ): Promise<Stage> {
   const logs = new Logs();
   const backend = new Backend('the backend', 'IO_REDIS_DOWN', logs);
   const recovery = { connectionStateRecovery: { skipMiddlewares: false } };
+  const options = { interop };
   const create = createAdapterFactory(
-    { init: name === 'redis-streams' ? recovery : {}, adapter: { name, options: { interop }, redis: {} } },
+    {
+      init: name === 'redis-streams' ? recovery : {},
+      adapter: name === 'postgres' ? { name, options } : { name, options, redis: {} },
+    },
     { backplane: backend, deprecations: new Deprecations(logs), logger: logs, ...(opened && { opened }) },
   );
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
@@ -89,7 +97,7 @@ async function start(
   return { ...server, backend, nsp: server.io.of('/'), logs };
 }
 
-for (const name of ['redis-sharded', 'redis-streams'] as const) {
+for (const name of NAMES) {
   test(`a broadcast is published once, and reaches each local client once: ${name}`, async t => {
     const { backend, nsp, url } = await start(t, name);
     const client = await connect(t, url);
@@ -149,23 +157,52 @@ test('a local broadcast with acknowledgements waits for this server alone, whoev
   }
 });
 
-test('what waits for the backend to open does nothing before: it publishes nothing, and no question fails', async t => {
-  let open = (): void => {};
-  const { backend, nsp } = await start(t, 'redis-sharded', { opened: new Promise<void>(resolve => (open = resolve)) });
-  backend.reachable = false;
-  const failed: unknown[] = [];
-  nsp.emit('said');
-  nsp.adapter.addSockets({ rooms: new Set(), except: new Set() }, ['room']);
-  nsp.adapter.serverSideEmit(['event', (error: unknown) => failed.push(error)]);
-  await nextTurn();
-  assert.deepEqual([backend.published, failed], [[], []]);
-  backend.reachable = true;
-  open();
-  await nextTurn();
-  assert.deepEqual(
-    backend.published.map(({ type }) => type),
-    [MessageType.BROADCAST, MessageType.SOCKETS_JOIN, MessageType.SERVER_SIDE_EMIT],
-  );
+for (const name of NAMES.filter(name => name !== 'redis-streams')) {
+  test(`what waits for the backend to open does nothing before: it publishes nothing, and no question fails: ${name}`, async t => {
+    let open = (): void => {};
+    const { backend, nsp } = await start(t, name, { opened: new Promise<void>(resolve => (open = resolve)) });
+    backend.reachable = false;
+    const failed: unknown[] = [];
+    nsp.emit('said');
+    nsp.adapter.addSockets({ rooms: new Set(), except: new Set() }, ['room']);
+    nsp.adapter.serverSideEmit(['event', (error: unknown) => failed.push(error)]);
+    await nextTurn();
+    assert.deepEqual([backend.published, failed], [[], []]);
+    backend.reachable = true;
+    open();
+    await nextTurn();
+    assert.deepEqual(
+      backend.published.map(({ type }) => type),
+      [MessageType.BROADCAST, MessageType.SOCKETS_JOIN, MessageType.SERVER_SIDE_EMIT],
+    );
+  });
+}
+
+test('what cannot be sent throws at once where it is emitted, though calls wait for the backend to open', async t => {
+  const opened = new Promise<void>(() => {});
+  const { nsp } = await start(t, 'redis-sharded', { opened });
+  assert.throws(() => nsp.emit('bad', 1n), { code: 'IO_EMIT_INVALID' });
+  const settings = { name: 'own', create: (of: Namespace) => new Adapter(of) } as const;
+  const logger = new Logs();
+  const parts = { backplane: undefined, deprecations: new Deprecations(logger), logger, opened };
+  const create = createAdapterFactory({ init: {}, adapter: settings }, parts);
+  const { io } = await startServer(t, { adapter: create });
+  assert.throws(() => io.emit('bad', 1n), { code: 'IO_EMIT_INVALID' });
+});
+
+test('acknowledgements that clients do not give are forgotten where another server has asked, in whatever form its packet has come', async t => {
+  const [one, other] = [await start(t, 'redis-sharded', { interop: false }), await start(t, 'redis-sharded')];
+  const { nsp } = other;
+  const arrival = next<[object]>(nsp, 'connection');
+  const client = await connect(t, other.url);
+  const [socket] = await arrival;
+  const asked = next(client, 'ask');
+  one.nsp.timeout(20).emit('ask', () => {});
+  for (const data of published(one.backend)) receive(nsp, data);
+  const acks = Reflect.get(socket, 'acks') as Map<number, unknown>; // private
+  assert.equal(acks.size, 1);
+  await asked;
+  while (acks.size > 0) await nextTurn();
 });
 
 test('fetchSockets() waits for other servers as long as timeout() says, not as long as the config', async t => {

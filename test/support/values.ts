@@ -65,6 +65,7 @@ const KINDS: Record<string, () => unknown> = {
   'an own key __proto__ with a string': () => JSON.parse('{"__proto__":"x","b":2}') as unknown,
   'an own key constructor': () => ({ constructor: 1, prototype: 2, hasOwnProperty: 3, toString: 4 }),
   'keys that are empty, numbers, or Chinese': () => ({ '': 1, 2: 3, 键: 4 }),
+  'NUL in the key': () => ({ 'a\u0000b': 1 }),
   'a lone surrogate as the key': () => ({ '\ud800': 1 }),
   'no prototype': () => Object.assign(Object.create(null) as object, { a: 1 }),
   'an instance of a class': () => new Person('a'),

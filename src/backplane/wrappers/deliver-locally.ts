@@ -1,5 +1,5 @@
 /** Delivers broadcasts to local clients at once, without waiting for other servers. */
-import { Adapter, type BroadcastOptions, type ClusterAdapter, MessageType, type Room } from 'socket.io-adapter';
+import { Adapter, type BroadcastOptions, MessageType, type Room } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
 import { encoded, locally } from '../cluster-message';
 import type { Event } from '../packet-codec';
@@ -22,7 +22,7 @@ export function broadcastHere(adapter: Adapter): void {
  * deliver at once, and in order. Its `broadcast` must already be limited to the clients of this server.
  * @param withOffsets whether clients of this server get the offset of each broadcast, for connection state recovery
  */
-export function deliverLocallyFirst(adapter: ClusterAdapter, backplane: Backplane, withOffsets = false): void {
+export function deliverLocallyFirst(adapter: Adapter, backplane: Backplane, withOffsets = false): void {
   const inside = clusterInternals(adapter);
   const base = {
     broadcast: adapter.broadcast.bind(adapter) as Broadcast,

@@ -1,8 +1,8 @@
 /** Removes the callbacks of acknowledgements that clients never send: Socket.IO keeps them until the client disconnects. */
 import type { Namespace } from 'socket.io';
-import { type Adapter, type BroadcastOptions, type ClusterAdapter, type ClusterMessage, MessageType, type Room } from 'socket.io-adapter';
+import { type Adapter, type BroadcastOptions, type ClusterMessage, MessageType, type Room } from 'socket.io-adapter';
 import { ACKNOWLEDGE_TIMEOUT } from '../operators';
-import { clusterInternals } from '../../internals/adapters';
+import { clusterInternals, mongoInternals } from '../../internals/adapters';
 import { socketInternals } from '../../internals/socket-io';
 
 /** A broadcast that asks clients for acknowledgements. Socket.IO sets its id when it sends it to the clients of this server. */
@@ -23,24 +23,45 @@ const MAX_DELAY = 2 ** 31 - 1;
 export function forgetAcknowledgements(adapter: Adapter, nsp: Namespace): void {
   const broadcastWithAck = adapter.broadcastWithAck.bind(adapter) as (packet: Asked, opts: BroadcastOptions, ...rest: unknown[]) => void;
   Object.assign(adapter, {
-    broadcastWithAck(packet: Asked, opts: BroadcastOptions, onClients: unknown, onAnswer: unknown): void {
-      broadcastWithAck(packet, opts, onClients, onAnswer);
-      forgetLater(nsp, packet, opts);
+    broadcastWithAck(packet: Asked, opts: BroadcastOptions, onClients: (count: number) => void, onAnswer: unknown): void {
+      let isCounted = false;
+      /** First called when the packet has been sent to the clients of this server. MongoDB's adapter sends it in the next tick. */
+      const count = (clients: number): void => {
+        if (!isCounted) forgetLater(nsp, packet, opts);
+        isCounted = true;
+        onClients(clients);
+      };
+      broadcastWithAck(packet, opts, count, onAnswer);
     },
   });
 }
 
 /** Handles broadcasts of other servers. */
-export function forgetForOthers(adapter: ClusterAdapter, nsp: Namespace): void {
+export function forgetForOthers(adapter: Adapter, nsp: Namespace): void {
   const onMessage = clusterInternals(adapter).onMessage.bind(adapter);
   Object.assign(adapter, {
     onMessage(message: ClusterMessage, offset?: string): void {
       onMessage(message, offset);
-      if (message.type !== MessageType.BROADCAST || message.data.requestId === undefined) return;
-      const { packet, opts } = message.data;
-      forgetLater(nsp, packet as Asked, opts as Target); // declared as unknown; checked by checkMessages
+      forgetAsked(nsp, message);
     },
   });
+}
+
+/** Handles broadcasts of other servers over MongoDB. */
+export function forgetForOthersOfMongo(adapter: Adapter, nsp: Namespace): void {
+  const onEvent = mongoInternals(adapter).onEvent.bind(adapter);
+  Object.assign(adapter, {
+    async onEvent(event: { readonly fullDocument: ClusterMessage }): Promise<void> {
+      await onEvent(event);
+      forgetAsked(nsp, event.fullDocument);
+    },
+  });
+}
+
+function forgetAsked(nsp: Namespace, message: ClusterMessage): void {
+  if (message.type !== MessageType.BROADCAST || message.data.requestId === undefined) return;
+  const { packet, opts } = message.data;
+  forgetLater(nsp, packet as Asked, opts as Target); // declared as unknown; checked by checkMessages or checkDocuments
 }
 
 /** To be called when a broadcast was sent to the clients of this server. Only the sockets in its rooms are searched. */

@@ -1,5 +1,5 @@
 /** Publishes broadcasts in the official form, with the encoded packet for servers of this plugin beside it if needed. */
-import type { BroadcastOptions, ClusterAdapter } from 'socket.io-adapter';
+import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { fieldsOf } from '../broadcast-message';
 import { EncodedPacket, type Event } from '../packet-codec';
 import { fieldOfArguments } from '../values';
@@ -11,7 +11,7 @@ interface Message {
 }
 
 /** @param interop whether servers without this plugin can read the messages */
-export function publishOfficially(adapter: ClusterAdapter, interop: boolean): void {
+export function publishOfficially(adapter: Adapter, interop: boolean): void {
   const { doPublish, addOffsetIfNecessary } = clusterInternals(adapter);
   Object.assign(adapter, {
     doPublish: (message: Message): Promise<string> => doPublish.call(adapter, officialMessage(message, interop)),

@@ -4,7 +4,7 @@
  * this server has noticed its disconnection: it then has two sockets with the same id for a while.
  */
 import { type Namespace, Socket } from 'socket.io';
-import { Adapter, type BroadcastOptions, type ClusterAdapter, type ClusterMessage, MessageType, type Session } from 'socket.io-adapter';
+import { Adapter, type BroadcastOptions, type ClusterMessage, MessageType, type Session } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
 import { PacketType } from '../../protocol';
 import { type Gone, RecoveringAdapter } from '../recovering-adapter';
@@ -22,7 +22,7 @@ export function formerSocketOf(socket: Socket): Socket | undefined {
 }
 
 /** Makes a client that returns in an outage connect as a new one, without waiting. */
-export function restoreWhileUp(adapter: ClusterAdapter, backplane: Backplane): void {
+export function restoreWhileUp(adapter: Adapter, backplane: Backplane): void {
   const restoreSession = adapter.restoreSession.bind(adapter);
   Object.assign(adapter, { restoreSession: (pid: string, offset: string) => backplane.ask(async () => restoreSession(pid, offset)) });
 }

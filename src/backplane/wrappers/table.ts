@@ -1,10 +1,10 @@
 /**
  * The wrappers of adapters, in the order in which they are put on. Each replaces methods of one adapter by functions that call the methods before:
  * of those that replace the same method, the last is called first. Where a row has to stand before or after another, its comment says why, and
- * test/once/wrappers.test.ts holds it. Any other two may change places.
+ * test/once/wrappers.test.ts or test/once/mongo.test.ts fails otherwise. Any other two may change places.
  */
 import type { Namespace } from 'socket.io';
-import type { Adapter, ClusterAdapter } from 'socket.io-adapter';
+import type { Adapter } from 'socket.io-adapter';
 import { answerSafely } from './answer-safely';
 import type { Backplane } from '../backplane';
 import { checkDocuments, checkMessages } from './check-messages';
@@ -16,183 +16,130 @@ import { endInOutage } from './end-in-outage';
 import { failFast } from './fail-fast';
 import { logFailedRecovery } from './log-failed-recovery';
 import { publishOfficially } from './official-messages';
-import { forgetAcknowledgements, forgetForOthers } from './forget-acknowledgements';
+import { forgetAcknowledgements, forgetForOthers, forgetForOthersOfMongo } from './forget-acknowledgements';
 import type { Operator } from '../operators';
 import { publishAside } from './publish-aside';
 import type { PulsedBackplane } from '../pulsed-backplane';
 import { recoverConnections, restoreWhileUp } from './recovery';
 import { waitUntilOpen } from './wait-until-open';
 
-/** Adapters that stand on Socket.IO's ClusterAdapter. */
+/** Those that stand on Socket.IO's ClusterAdapter. */
 const CLUSTER = ['redis-sharded', 'redis-streams', 'postgres'] as const;
+/** Those that reach other servers, through a backend. */
 const SERVERS = ['redis', ...CLUSTER, 'mongo'] as const;
-const ALL = ['memory', 'own', 'hub', ...SERVERS] as const;
+/** Those whose packets are encoded here: all but an adapter of the app's own. */
+const ENCODED = ['memory', 'hub', ...SERVERS] as const;
+const ALL = ['own', ...ENCODED] as const;
 
-/** An adapter by what carries its messages. `own` is one of the app's own. */
-type Kind = (typeof ALL)[number];
+/** An adapter by what carries its messages, with its backplane. `own` is one of the app's own. */
+export type Carrier =
+  | { readonly kind: 'memory' | 'own'; readonly backplane: undefined }
+  | { readonly kind: 'hub'; readonly backplane: Backplane }
+  | { readonly kind: (typeof SERVERS)[number]; readonly backplane: PulsedBackplane };
+
+type Kind = Carrier['kind'];
 
 /** An adapter, and what its wrappers need. */
-export interface Setup {
-  readonly kind: Kind;
+type Setup = Carrier & {
   readonly adapter: Adapter;
   readonly nsp: Namespace;
-  /** Makes the operators of the namespace the first time, and returns them. */
+  /** Makes the operators of the namespace the first time, and returns them. After `recoverConnections`, whose sockets get them as well. */
   readonly operators: () => Operator;
   readonly deprecations: Deprecations;
   readonly logger: Logger;
-  readonly backplane: Backplane | undefined;
   /** Whether other servers than those of this plugin are to read what is published. */
   readonly interop: boolean;
   /** Whether clients that come back get what they have missed. */
   readonly recovers: boolean;
   /** Resolves when the backplane can be used. Undefined where nothing waits for it. */
   readonly opened: Promise<void> | undefined;
-}
+};
 
-/** The setup of the kinds in SERVERS; only those in CLUSTER have a ClusterAdapter. */
-interface ServerSetup extends Setup {
-  readonly adapter: ClusterAdapter;
-  readonly backplane: PulsedBackplane;
-}
+/** Wraps the adapter, if it is of the row's kinds. */
+type Row = (setup: Setup) => void;
 
-interface Wrapper {
-  readonly name: string;
-  readonly kinds: readonly Kind[];
-  /** Default: always. */
-  when?(setup: Setup): boolean;
-  /** A method, so that a row can ask for the setup of its kinds. */
-  wrap(setup: Setup): void;
-}
+const ROWS: readonly Row[] = [
+  // Their broadcast publishes, waits, and then turns to local clients. Now it does the last alone. Before `deliverLocallyFirst` and `publishAside`,
+  // which publish, and all others that replace `broadcast`: this one calls none that it finds.
+  of([...CLUSTER, 'mongo'], ({ adapter }) => broadcastHere(adapter)),
 
-const WRAPPERS: readonly Wrapper[] = [
-  {
-    // Their broadcast publishes, waits, and then turns to local clients. Now it does the last alone. Before all others that replace `broadcast`,
-    // which build on it.
-    name: 'broadcastHere',
-    kinds: CLUSTER,
-    wrap: ({ adapter }) => broadcastHere(adapter),
-  },
-  {
-    // Packets that are encoded become those of the official form. Before `countLost`, which may publish nothing.
-    name: 'publishOfficially',
-    kinds: CLUSTER,
-    wrap: ({ adapter, interop }) => publishOfficially(adapter as ClusterAdapter, interop), // one of these kinds
-  },
-  {
-    // Socket.IO keeps what waits for a client's acknowledgement until the client goes.
-    name: 'forgetAcknowledgements',
-    kinds: ALL,
-    wrap: ({ adapter, nsp }) => forgetAcknowledgements(adapter, nsp),
-  },
-  {
-    // The same where another server has asked. Before `checkMessages`, which makes packets of what others have written.
-    name: 'forgetForOthers',
-    kinds: CLUSTER,
-    wrap: ({ adapter, nsp }: ServerSetup) => forgetForOthers(adapter, nsp),
-  },
-  {
-    // What the app and clients answer may be what cannot be encoded, which would throw where nobody catches it.
-    name: 'answerSafely',
-    kinds: CLUSTER,
-    wrap: ({ adapter, backplane, nsp }: ServerSetup) => answerSafely(adapter, nsp, backplane.answers),
-  },
-  {
-    // A client that comes back while Redis does not answer is a new one, at once. Before the next, which keeps the method that it finds.
-    name: 'restoreWhileUp',
-    kinds: ['redis-streams'],
-    when: ({ recovers }) => recovers,
-    wrap: ({ adapter, backplane }: ServerSetup) => restoreWhileUp(adapter, backplane),
-  },
-  {
-    // The same where an adapter of the app's own fails, with a line of log. Also before the next.
-    name: 'logFailedRecovery',
-    kinds: ['own'],
-    when: ({ recovers }) => recovers,
-    wrap: ({ adapter, nsp, logger }) => logFailedRecovery(adapter, nsp, logger),
-  },
-  {
-    // Keeps what is emitted to clients that are coming back. It has to see a broadcast at the moment when that goes to local clients: before
-    // `deliverLocallyFirst`, which may put it off. And it reads messages: before `checkMessages`, which lets none in that is not one.
-    name: 'recoverConnections',
-    kinds: ['memory', 'own', 'redis-streams'],
-    when: ({ recovers }) => recovers,
-    wrap: ({ adapter, nsp }) => recoverConnections(adapter, nsp),
-  },
-  {
-    // Whoever can write to the backend could end this process by a message that is not one.
-    name: 'checkMessages',
-    kinds: CLUSTER,
-    wrap: ({ adapter, backplane, nsp }: ServerSetup) => checkMessages(adapter, nsp, backplane.inbox, backplane.channelOf(nsp.name)),
-  },
-  {
-    name: 'checkDocuments', // The same for MongoDB's adapter.
-    kinds: ['mongo'],
-    wrap: ({ adapter, backplane, nsp }: ServerSetup) => checkDocuments(adapter, nsp, backplane.inbox, backplane.channelOf(nsp.name)),
-  },
-  {
-    // Local clients do not wait for other servers. The adapter `redis` does so by itself: see PubSubAdapter.
-    name: 'deliverLocallyFirst',
-    kinds: CLUSTER,
-    wrap: ({ adapter, backplane, recovers }: ServerSetup) => deliverLocallyFirst(adapter, backplane, recovers),
-  },
-  {
-    name: 'publishAside', // The same for MongoDB's adapter, with its answers, and with the count of what is lost in an outage.
-    kinds: ['mongo'],
-    wrap: ({ adapter, backplane, nsp, interop }: ServerSetup) => publishAside(adapter, nsp, backplane, interop),
-  },
-  {
-    // Questions to other servers fail when these cannot be asked. The hub's adapter does so by itself.
-    name: 'failFast',
-    kinds: SERVERS,
-    wrap: ({ adapter, backplane }: ServerSetup) => failFast(adapter, backplane, backplane.requestsTimeout),
-  },
-  {
-    // What `nsp.to()` and its like return has methods of its own, in this namespace and its sockets. After `recoverConnections`: that makes the
-    // sockets anew, and these operators are put on those.
-    name: 'operators',
-    kinds: ALL,
-    wrap: ({ operators }) => void operators(),
-  },
-  {
-    // As `failFast`, for broadcasts that clients are to acknowledge. Each is followed by a count of the servers, which this tells from all other counts:
-    // after `failFast`, which counts as well.
-    name: 'endInOutage',
-    kinds: ['hub', ...SERVERS],
-    wrap: ({ adapter, backplane, operators }: ServerSetup) => endInOutage(operators(), adapter, backplane),
-  },
-  {
-    name: 'deprecatedCalls', // The calls of Socket.IO 2.
-    kinds: ALL,
-    wrap({ adapter, nsp, operators, deprecations }) {
-      deprecations.addToOperators(operators(), nsp);
-      deprecations.addToAdapter(adapter);
-    },
-  },
-  {
-    // An adapter of the app's own reads packets as it likes.
-    name: 'refuseFirst',
-    kinds: ['own'],
-    wrap: ({ adapter, nsp }) => refuseFirst(adapter, nsp),
-  },
-  {
-    // In the agent: calls before the backplane is open wait for it. After all that would not wait: `deliverLocallyFirst` would
-    // publish at once, `failFast` would fail.
-    name: 'waitUntilOpen',
-    kinds: ALL,
-    when: ({ opened }) => opened !== undefined,
-    wrap: ({ adapter, opened }) => waitUntilOpen(adapter, opened),
-  },
-  {
-    // Encodes a broadcast before anybody has got it, and throws at the caller what cannot be sent. Last, since all others see packets that are encoded.
-    name: 'encodeOnce',
-    kinds: ['memory', 'hub', ...SERVERS],
-    wrap: ({ adapter, nsp }) => encodeOnce(adapter, nsp),
-  },
+  // Packets that are encoded are published in the official form.
+  of(CLUSTER, ({ adapter, interop }) => publishOfficially(adapter, interop)),
+
+  // Socket.IO keeps what waits for a client's acknowledgement until the client goes.
+  of(ALL, ({ adapter, nsp }) => forgetAcknowledgements(adapter, nsp)),
+
+  // The same where another server has asked. Before `checkMessages` and `checkDocuments`, which make packets of what others have written.
+  of(CLUSTER, ({ adapter, nsp }) => forgetForOthers(adapter, nsp)),
+  of(['mongo'], ({ adapter, nsp }) => forgetForOthersOfMongo(adapter, nsp)),
+
+  // What the app and clients answer may be what cannot be encoded, which would throw where nobody catches it.
+  of(CLUSTER, ({ adapter, backplane, nsp }) => answerSafely(adapter, nsp, backplane.answers)),
+
+  // A client that comes back while Redis does not answer is a new one, at once. Before `recoverConnections`, which keeps the method that it finds.
+  of(['redis-streams'], ({ adapter, backplane, recovers }) => {
+    if (recovers) restoreWhileUp(adapter, backplane);
+  }),
+
+  // The same where an adapter of the app's own fails, with a line of log. Also before `recoverConnections`.
+  of(['own'], ({ adapter, nsp, logger, recovers }) => {
+    if (recovers) logFailedRecovery(adapter, nsp, logger);
+  }),
+
+  // Keeps what is emitted to clients that are coming back. It has to see a broadcast at the moment when that goes to local clients: before
+  // `deliverLocallyFirst`, which may put it off. And it reads messages: before `checkMessages`, which lets none in that is not one.
+  of(['memory', 'own', 'redis-streams'], ({ adapter, nsp, recovers }) => {
+    if (recovers) recoverConnections(adapter, nsp);
+  }),
+
+  // Whoever can write to the backend could end this process by a message that is not one.
+  of(CLUSTER, ({ adapter, backplane, nsp }) => checkMessages(adapter, nsp, backplane.inbox, backplane.channelOf(nsp.name))),
+  of(['mongo'], ({ adapter, backplane, nsp }) => checkDocuments(adapter, nsp, backplane.inbox, backplane.channelOf(nsp.name))),
+
+  // Local clients do not wait for other servers. The adapter `redis` does so by itself: see PubSubAdapter.
+  of(CLUSTER, ({ adapter, backplane, recovers }) => deliverLocallyFirst(adapter, backplane, recovers)),
+  // The same for MongoDB's adapter, with its answers, and with the count of what is lost in an outage.
+  of(['mongo'], ({ adapter, backplane, nsp, interop }) => publishAside(adapter, nsp, backplane, interop)),
+
+  // Questions to other servers fail when these cannot be asked. The hub's adapter does so by itself.
+  of(SERVERS, ({ adapter, backplane }) => failFast(adapter, backplane, backplane.requestsTimeout)),
+
+  // The same for broadcasts that clients are to acknowledge. Each is followed by a count of the servers, which this tells from all other counts:
+  // after `failFast`, which counts as well.
+  of(['hub', ...SERVERS], ({ adapter, backplane, operators }) => endInOutage(operators(), adapter, backplane)),
+
+  // The calls of Socket.IO 2.
+  of(ALL, ({ adapter, nsp, operators, deprecations }) => {
+    deprecations.addToOperators(operators(), nsp);
+    deprecations.addToAdapter(adapter);
+  }),
+
+  // In the agent: calls before the backplane is open wait for it. After all that would not wait: `deliverLocallyFirst` and `publishAside` would
+  // publish at once, `failFast` would fail.
+  of(ALL, ({ adapter, opened }) => {
+    if (opened) waitUntilOpen(adapter, opened);
+  }),
+
+  // Encodes a broadcast before anybody has got it, and throws at the caller what cannot be sent. Last: all others see packets that are encoded, and
+  // the caller waits for none of them.
+  of(ENCODED, ({ adapter, nsp }) => encodeOnce(adapter, nsp)),
+  // An adapter of the app's own reads packets as it likes.
+  of(['own'], ({ adapter, nsp }) => refuseFirst(adapter, nsp)),
 ];
 
 /** Puts on all wrappers of an adapter. */
 export function wrap(setup: Setup): void {
-  for (const wrapper of WRAPPERS) {
-    if (wrapper.kinds.includes(setup.kind) && (wrapper.when?.(setup) ?? true)) wrapper.wrap(setup);
-  }
+  for (const row of ROWS) row(setup);
+}
+
+/** A row for these kinds of adapters, whose wrapper is given their setup. */
+function of<K extends Kind>(kinds: readonly K[], put: (setup: Setup & { readonly kind: K }) => void): Row {
+  return setup => {
+    if (isOf(setup, kinds)) put(setup);
+  };
+}
+
+function isOf<K extends Kind>(setup: Setup, kinds: readonly K[]): setup is Setup & { readonly kind: K } {
+  const all: readonly Kind[] = kinds;
+  return all.includes(setup.kind);
 }
