@@ -1,19 +1,20 @@
-/** What every adapter has to do, of those that need a server of their own: real ones. */
+/** What every adapter has to do, of those that need a server of their own: real ones, but for MongoDB. */
 import type { TestContext } from 'node:test';
 import type { ServerOptions } from 'socket.io';
 import { type AdapterServer, conformance, type Join, startServer } from '../support/adapters';
 import { ROOT } from '../support/app';
 import { Logs } from '../support/logs';
 import { createAdapterFactory, createBackplane, Deprecations, readConfig } from '../support/parts';
+import { startMongo } from '../support/mongo';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 import { valuesConform } from '../support/value-cases';
 
-function joinBy(t: TestContext, io: object): Join {
+function joinBy(t: TestContext, io: object, baseDir = ROOT): Join {
   return async (options = {}): Promise<AdapterServer> => {
     const settings = readConfig({ io }, 1, () => {}).adapter;
     const logs = new Logs();
-    const link = createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
+    const link = createBackplane(settings, { logger: logs, baseDir, hub: undefined });
     if (!link) throw new Error('no adapter is asked for');
     const create = createAdapterFactory(
       { init: options, adapter: settings },
@@ -67,8 +68,20 @@ const postgres = async (t: TestContext): Promise<Join> => {
 
 conformance('postgres', postgres);
 
+const mongo = async (t: TestContext): Promise<Join> => {
+  const { folder } = await startMongo(t);
+  return joinBy(
+    t,
+    { adapter: { name: 'mongo', url: 'mongodb://fake', database: 'io', heartbeatInterval: 500, heartbeatTimeout: 5000 } },
+    folder,
+  );
+};
+
+conformance('mongo, with a stand-in for the database', mongo);
+
 valuesConform('in memory', inMemory, { alone: true, recovers: true });
 valuesConform('redis', redis('redis'));
 valuesConform('redis-sharded', redis('redis-sharded'));
 valuesConform('redis-streams', redis('redis-streams'), { recovers: true });
 valuesConform('postgres', postgres);
+valuesConform('mongo, with a stand-in for the database', mongo);

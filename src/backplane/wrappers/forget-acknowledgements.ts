@@ -61,7 +61,7 @@ export function forgetForOthersOfMongo(adapter: Adapter, nsp: Namespace): void {
 function forgetAsked(nsp: Namespace, message: ClusterMessage): void {
   if (message.type !== MessageType.BROADCAST || message.data.requestId === undefined) return;
   const { packet, opts } = message.data;
-  forgetLater(nsp, packet as Asked, opts as Target); // declared as unknown; checked by checkMessages or checkDocuments
+  forgetLater(nsp, packet as Asked, opts); // declared as unknown; checked by checkMessages or checkDocuments
 }
 
 /** To be called when a broadcast was sent to the clients of this server. Only the sockets in its rooms are searched. */

@@ -1,0 +1,57 @@
+/**
+ * The folder of an app with the official adapter for MongoDB and a `mongodb` that has no server: its collection keeps documents in memory, and
+ * tells those who watch it of each one that is inserted. Documents go through the BSON of the real driver, with its defaults.
+ */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+export interface Mongo {
+  /** The app's folder. */
+  readonly folder: string;
+  readonly inserted: readonly object[];
+}
+
+export async function startMongo(t: TestContext): Promise<Mongo> {
+  const folder = await mkdtemp(join(tmpdir(), 'mongo-'));
+  t.after(() => rm(folder, { recursive: true }));
+  for (const [name, code] of [
+    ['@socket.io/mongo-adapter', `module.exports = require(${JSON.stringify(require.resolve('@socket.io/mongo-adapter'))});`],
+    ['mongodb', CODE],
+  ] as const) {
+    const place = join(folder, 'node_modules', name);
+    await mkdir(place, { recursive: true });
+    await writeFile(join(place, 'index.js'), code);
+  }
+  const { inserted } = require(join(folder, 'node_modules/mongodb')) as Pick<Mongo, 'inserted'>;
+  return { folder, inserted };
+}
+
+const CODE = `
+  const { EventEmitter } = require('node:events');
+  const { setImmediate: nextTurn } = require('node:timers/promises');
+  const { BSON } = require(${JSON.stringify(require.resolve('mongodb'))});
+  const inserted = exports.inserted = [];
+  const streams = new Set();
+  const collection = {
+    async insertOne(document) {
+      document._id ??= new BSON.ObjectId(); // the driver puts it there
+      await nextTurn(); // and encodes when it writes
+      const bytes = BSON.serialize(document, { ignoreUndefined: false });
+      inserted.push(document);
+      for (const { stream, uid } of streams)
+        if (uid !== document.uid) setImmediate(() => stream.emit('change', { operationType: 'insert', fullDocument: BSON.deserialize(bytes) }));
+      return { insertedId: document._id };
+    },
+    watch([{ $match }]) {
+      const stream = Object.assign(new EventEmitter(), { close: async () => void streams.delete(entry) });
+      const entry = { stream, uid: $match['fullDocument.uid'].$ne }; // a server does not watch its own
+      streams.add(entry);
+      return stream;
+    },
+  };
+  exports.MongoClient = class {
+    db() { return { command: async () => ({ ok: 1 }), createCollection: async () => {}, collection: () => collection }; }
+    async close() {}
+  };`;
