@@ -368,6 +368,47 @@ test('with cleanupEmptyChildNamespaces a namespace stays for a client that is on
   assert.deepEqual([...io._nsps.keys()], ['/']);
 });
 
+test('with cleanupEmptyChildNamespaces a namespace stays for a client whose session is being read while the last other one leaves', async t => {
+  const { url, io } = await startApp(t, {
+    'app/router.js': `module.exports = app => app.io.of(/^\\/a$/);`,
+    'config/config.default.js': `
+      const { SessionAwareAdapter } = require('socket.io-adapter');
+      class SlowAdapter extends SessionAwareAdapter {
+        restoreSession() {
+          return new Promise(resolve => process.emit('restoring', resolve));
+        }
+      }
+      exports.io = { init: { adapter: SlowAdapter, cleanupEmptyChildNamespaces: true, connectionStateRecovery: {} } };`,
+  });
+  for (const goes of [false, true]) {
+    const member = await RawClient.open(t, url);
+    member.send('40/a,');
+    await member.frame(/^40\/a,/);
+    const left = next([...io.of('/a').sockets.values()][0] as Socket, 'disconnect'); // the only one
+    const client = await RawClient.open(t, url);
+    const restoring = next<[() => void]>(process, 'restoring');
+    client.send('40/a,{"pid":"p","offset":"o"}');
+    const [restored] = await restoring;
+    member.send('41/a,');
+    await left;
+    if (goes) {
+      const closed = new Promise<void>(resolve => engineConnections(io)[1]?.once('close', () => resolve()));
+      client.vanish();
+      await closed;
+    }
+    restored();
+    if (!goes) {
+      await client.frame(/^40\/a,/);
+      io.of('/a').emit('news');
+      await client.frame(/^42\/a,/);
+      client.vanish();
+    }
+    member.vanish();
+    await nothingRemains(io);
+    assert.deepEqual([...io._nsps.keys()], ['/']);
+  }
+});
+
 test('in every worker a parent is asked, also where the server itself has named the namespace there', async t => {
   const cluster = await startCluster(
     t,

@@ -77,14 +77,36 @@ export class AbsentNamespace extends Namespace {
   }
 }
 
-/** With `cleanupEmptyChildNamespaces`, Socket.IO removes an empty child when a client is refused or leaves. Keeps a child that other clients are connecting to. */
+/**
+ * With `cleanupEmptyChildNamespaces`, Socket.IO removes an empty child when a client is refused or leaves. Keeps a child that other clients are
+ * connecting to, even before they have sockets: a socket is created only after the missed messages of its client have been read.
+ */
 export function keepForArrivals(child: Namespace): void {
+  const add = child._add.bind(child);
   const removeAndCleanUp = child._remove.bind(child);
-  child._remove = socket => {
-    const connecting = namespaceInternals(child)._preConnectSockets;
-    if ([...connecting.values()].some(other => other !== socket)) Namespace.prototype._remove.call(child, socket);
+  const connecting = namespaceInternals(child)._preConnectSockets;
+  /** The number of clients that are being added. */
+  let adding = 0;
+  /** The last socket that left while the child had to stay. */
+  let kept: Socket | undefined;
+  const remove = (socket: Socket): void => {
+    const isAwaited = adding > 0 || [...connecting.values()].some(other => other !== socket);
+    kept = isAwaited ? socket : undefined;
+    if (isAwaited) Namespace.prototype._remove.call(child, socket);
     else removeAndCleanUp(socket);
   };
+  Object.assign(child, {
+    _remove: remove,
+    async _add(...args: Parameters<Namespace['_add']>): Promise<void> {
+      adding++;
+      try {
+        await add(...args);
+      } finally {
+        adding--;
+        if (kept && connecting.size === 0 && child.sockets.size === 0) remove(kept); // it has left again meanwhile
+      }
+    },
+  });
 }
 
 /**
