@@ -1,13 +1,19 @@
 /** Who waits for whom when a worker reads less from the hub than the others send. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type * as hubWorker from '../../dist/cluster/hub/hub-worker';
 import { allKnown } from '../support/adapters';
 import { next } from '../support/client';
 import { enterMute, hubPath, startHub, startWorker, type Worker } from '../support/hub';
+import { Logs } from '../support/logs';
 import { controlFrame } from '../support/parts';
+
+const { HubWorker } = require(join(__dirname, '../../../dist/cluster/hub/hub-worker')) as typeof hubWorker;
 
 const LIMIT = { timeout: 60_000 };
 const PAYLOAD = 'x'.repeat(100_000);
@@ -93,4 +99,26 @@ test('a worker that hangs again and again does not cost the others a second each
   }
   assert.ok((times[0] ?? 0) > 900, `${times[0]} ms: the first time it is waited for`);
   assert.ok(Math.min(...times.slice(1)) < (times[0] ?? 0) / 2, `${times.join(', ')} ms`); // of three: the machine may be busy
+});
+
+test('a small message that waits for a worker does not keep the chunk that it came in in memory', () => {
+  const written: Buffer[] = [];
+  let finish = (): void => {};
+  const socket = new Duplex({
+    read() {},
+    write(bytes: Buffer, _encoding, done) {
+      written.push(bytes);
+      finish = done;
+    },
+  });
+  const worker = new HubWorker(1, socket as Socket, new Logs(), () => {}); // which uses it as a stream only
+  const chunk = Buffer.alloc(64 * 1024, 'chunk');
+  const pieces = [chunk.subarray(0, 100), chunk.subarray(100, 200)];
+  for (const piece of pieces) worker.send({ to: 1, frames: 1, size: piece.length, bytes: [piece] });
+  finish();
+  assert.deepEqual(written, pieces);
+  assert.deepEqual(
+    written.map(({ buffer }) => buffer === chunk.buffer),
+    [true, false],
+  );
 });
