@@ -56,11 +56,8 @@ export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
     return onPacket;
   };
   class Decoder extends parser.Decoder {
-    constructor() {
-      super();
-      const on = this.on.bind(this);
-      const onGuarded = (event: 'decoded', listener: Listener): unknown => on(event, event === 'decoded' ? guard(listener) : listener); // a parser of the app may have more events
-      Object.assign(this, { on: onGuarded });
+    override on(event: 'decoded', listener: Listener): this {
+      return super.on(event, event === 'decoded' ? guard(listener) : listener); // a parser of the app may have more events
     }
   }
   const guarded = Object.create(parser, { Decoder: { value: Decoder } }) as Parser; // inherits everything else

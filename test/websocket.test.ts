@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import type { Socket as TcpSocket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { queryObjects } from 'node:v8';
 import type { Socket } from 'socket.io';
 import type { WebSocket } from 'ws';
 import { type RunningApp, startApp } from './support/app';
 import { type ClientOptions, type ClientVersion, connect, next } from './support/client';
+import { RawClient } from './support/raw';
 
 /** A connected client, its socket on the server, and the TCP connection that the server writes to. */
 async function connected(t: TestContext, { url, io, app }: RunningApp) {
@@ -47,6 +50,51 @@ test('frames sent in one tick leave together, in the order in which they were se
     Array.from({ length: 100 }, (_, n) => n),
   );
   assert.equal(writes.count, 1);
+});
+
+test('the response of an upgrade is let go, unless the engine has middleware, which hears of its end', async t => {
+  const { url, io } = await startApp(t, {});
+  const responses: ServerResponse[] = [];
+  const first = await connect(t, url, { transports: ['websocket'] });
+  io.engine.use((_request: unknown, response: ServerResponse, done: () => void) => {
+    responses.push(response);
+    done();
+  });
+  const second = await connect(t, url, { transports: ['websocket'] });
+  const [response] = responses;
+  assert(response);
+  assert.equal(queryObjects(response.constructor as new () => object, { format: 'count' }), 1);
+  const closed = once(response, 'close');
+  second.disconnect();
+  await closed;
+  assert.equal(first.connected, true);
+});
+
+test('a WebSocket keeps one listener for errors, that of its transport', async t => {
+  const { url, io } = await startApp(t, {});
+  const accepted = once(io.engine, 'connection') as Promise<[{ transport: { socket: WebSocket } }]>;
+  await connect(t, url, { transports: ['websocket'] });
+  const [{ transport }] = await accepted;
+  assert.equal(transport.socket.listenerCount('error'), 1);
+});
+
+test('a handshake shows the headers of its client, however many names other clients have made up', async t => {
+  const { url, io } = await startApp(t, {});
+  const madeUp = (letter: string): Record<string, string> =>
+    Object.fromEntries(Array.from({ length: 600 }, (_, n) => [`${letter}-${n}`, '1']));
+  const first: Record<string, string> = { 'User-Agent': 'one', Cookie: 'a=1' };
+  for (const headers of [first, madeUp('x'), madeUp('y'), { ...first, Cookie: 'a=2' }]) {
+    const arrived = next<[Socket]>(io, 'connection');
+    const client = await RawClient.open(t, url, { headers });
+    client.send('40');
+    const [{ request, handshake }] = await arrived;
+    assert.equal(handshake.headers, request.headers);
+    assert.equal(request.url, '/socket.io/?EIO=4&transport=websocket');
+    for (const [name, value] of Object.entries(headers)) {
+      assert.equal(request.headers[name.toLowerCase()], value);
+      assert.equal(request.rawHeaders[request.rawHeaders.indexOf(name) + 1], value);
+    }
+  }
 });
 
 test('with the class of ws itself in the config, each frame leaves alone', async t => {

@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type * as Ws from 'ws';
-import { senderOf, WebSocket, WebSocketServer } from '../internals/ws';
+import { type SenderInternals, senderOf, WebSocket, WebSocketServer } from '../internals/ws';
 
 /** Called when a frame has been sent. Engine.IO sends no further frames until then. */
 type Sent = (error?: Error | null) => void;
@@ -13,7 +13,13 @@ type Sent = (error?: Error | null) => void;
 /** A frame: its header and its content. */
 type Frame = readonly [head: Buffer, data?: Buffer | string];
 
+/** A sender of ws with the WebSocket that it belongs to, and its own method. */
+type CorkedSender = SenderInternals & { readonly [WEB_SOCKET]: CorkedWebSocket; readonly [SEND_FRAME]: SenderInternals['sendFrame'] };
+
 type Upgraded = (client: CorkedWebSocket, request: IncomingMessage) => void;
+
+const WEB_SOCKET = Symbol('webSocket');
+const SEND_FRAME = Symbol('sendFrame');
 
 const CLOSE = 8; // https://www.rfc-editor.org/rfc/rfc6455#section-5.2
 
@@ -36,23 +42,26 @@ export class CorkedWebSocketServer extends WebSocketServer<typeof CorkedWebSocke
 class CorkedWebSocket extends WebSocket {
   #connection: Duplex | undefined;
   #isCorked = false;
-  /** Callbacks for frames of this tick. */
-  #waiting: Sent[] = [];
+  /** Callbacks for frames of this tick. Undefined if there are none. */
+  #waiting: Sent[] | undefined;
 
   /** Holds frames back until the end of the tick from now on. */
   corkOn(connection: Duplex): void {
     this.#connection = connection;
     const sender = senderOf(this); // Engine.IO writes through it directly, too
     if (!sender) return;
-    const sendFrame = sender.sendFrame.bind(sender);
-    sender.sendFrame = (frame, sent) => {
-      this.#cork();
-      if (sent === undefined || !this.#hasRoom || opcodeOf(frame) === CLOSE) sendFrame(frame, sent);
-      else {
-        this.#waiting.push(sent);
-        sendFrame(frame);
-      }
-    };
+    Object.assign(sender, { [WEB_SOCKET]: this, [SEND_FRAME]: sender.sendFrame, sendFrame: CorkedWebSocket.#sendFrame });
+  }
+
+  /** Replaces the method of a sender. All senders share it: functions of their own would be kept as long as the connection. */
+  static #sendFrame(this: CorkedSender, frame: Frame, sent?: Sent): void {
+    const webSocket = this[WEB_SOCKET];
+    webSocket.#cork();
+    if (sent === undefined || !webSocket.#hasRoom || opcodeOf(frame) === CLOSE) this[SEND_FRAME](frame, sent);
+    else {
+      (webSocket.#waiting ??= []).push(sent);
+      this[SEND_FRAME](frame);
+    }
   }
 
   #cork(): void {
@@ -68,13 +77,13 @@ class CorkedWebSocket extends WebSocket {
    */
   uncork(): void {
     const waiting = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = undefined;
     try {
-      if (this.#connection?.writable) for (const sent of waiting) sent();
+      if (waiting && this.#connection?.writable) for (const sent of waiting) sent();
     } finally {
       this.#isCorked = false;
       this.#connection?.uncork();
-      if (this.#waiting.length > 0) this.#cork(); // calls them at the end of the next tick
+      if (this.#waiting) this.#cork(); // calls them at the end of the next tick
     }
   }
 

@@ -16,5 +16,5 @@ export function explainTooLarge(engine: EngineServer, onTooLarge: (problem: stri
     onTooLarge(error.message);
   };
   // before Socket.IO's own listener, which passes the Error on
-  engine.on('connection', (connection: EngineSocket) => connection.once('close', onClose));
+  engine.on('connection', (connection: EngineSocket) => connection.on('close', onClose)); // not once(), which makes a function for each connection; it closes once
 }

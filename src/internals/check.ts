@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
 import { Namespace, Server, Socket } from 'socket.io';
-import { ENGINE, ENGINE_REQUEST, preparedRequest } from './engine-io';
+import { ENGINE, ENGINE_MIDDLEWARE, ENGINE_REQUEST, preparedRequest } from './engine-io';
 import type { Specimens } from './members';
 import { CLIENT, NAMESPACE, PARENT, SERVER, SOCKET } from './socket-io';
 
@@ -17,6 +17,7 @@ export function makeSpecimens(): Specimens {
     [CLIENT, client],
     [SOCKET, client && socketOf(server, client)],
     [ENGINE, server.engine],
+    [ENGINE_MIDDLEWARE, server.engine],
     [ENGINE_REQUEST, preparedRequest(server.engine)],
   ];
 }

@@ -1,7 +1,9 @@
 /** Private members of Engine.IO: each with its reason, and the only casts to access them. */
-import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
+import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import type { Members, Specimens } from './members';
+import type { Duplex } from 'node:stream';
+import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
+import { hasMembers, type Members, type Specimens } from './members';
 
 interface RequestInternals {
   readonly _query: Readonly<Record<string, string | undefined>>;
@@ -14,6 +16,13 @@ export interface EngineInternals {
   readonly clients: Readonly<Record<string, EngineSocket & { readonly request: IncomingMessage | null }>>;
   verify(request: EngineRequest, isUpgrade: boolean, answer: (code?: number, context?: { message: string }) => void): void;
 }
+
+interface MiddlewareInternals {
+  readonly middlewares: readonly unknown[];
+  _applyMiddlewares(request: unknown, response: unknown, done: (error?: unknown) => void): void;
+}
+
+type Listener = (...args: unknown[]) => void;
 
 /** The part of Engine.IO with the connections. */
 export const ENGINE: Members<EngineInternals> = {
@@ -29,6 +38,16 @@ export const ENGINE_REQUEST: Members<RequestInternals> = {
   package: 'engine.io',
   owner: 'EngineRequest',
   why: { _query: 'the session, transport and protocol of a request, as Engine.IO itself has parsed them' },
+};
+
+export const ENGINE_MIDDLEWARE: Members<MiddlewareInternals> = {
+  package: 'engine.io',
+  owner: 'Server',
+  why: {
+    middlewares: 'without middleware, nothing sees the response of an upgrade',
+    _applyMiddlewares: 'is called when the response of an upgrade has just been made',
+  },
+  fallback: 'each WebSocket keeps the response of its upgrade',
 };
 
 /** This one and the next are checked when a server closes: at the boot there is no connection yet. */
@@ -73,4 +92,39 @@ export function preparedRequest(engine: EngineServer): object | undefined {
   const request = { url: '/?EIO=4' };
   prepare?.call(engine, request);
   return prepare && request;
+}
+
+/**
+ * Engine.IO makes a response for each upgrade, in case middleware of the engine wants one, and keeps it and the request in a listener of the
+ * connection. Without such middleware, this removes that listener: the one that has been added to the connection since the upgrade began.
+ */
+export function forgetResponses(engine: EngineServer): void {
+  if (!hasMembers(ENGINE_MIDDLEWARE, engine)) return;
+  const handleUpgrade = engine.handleUpgrade.bind(engine);
+  const applyMiddlewares = engine._applyMiddlewares.bind(engine);
+  let upgrading: Duplex | undefined;
+  let listenersBefore = 0;
+  engine.handleUpgrade = (request, connection, head) => {
+    upgrading = connection;
+    listenersBefore = connection.listenerCount('close');
+    try {
+      handleUpgrade(request, connection, head);
+    } finally {
+      upgrading = undefined;
+    }
+  };
+  engine._applyMiddlewares = (request, response, done) => {
+    const [added, ...others] = upgrading?.listeners('close').slice(listenersBefore) ?? [];
+    if (added && others.length === 0 && engine.middlewares.length === 0) upgrading?.off('close', added as Listener); // typed as any function
+    applyMiddlewares(request, response, done);
+  };
+}
+
+/** Removes listeners of Engine.IO that refer to the upgrade of a WebSocket, and are not called once there is a connection. */
+export function forgetUpgrade(connection: EngineSocket): void {
+  const webSocket = webSocketOf(connection);
+  if (!(webSocket instanceof EventEmitter)) return; // polling, or another engine
+  connection.transport.removeAllListeners('headers'); // of the responses of polling
+  const [first, ...others] = webSocket.listeners('error');
+  if (first?.name === 'onUpgradeError' && others.length > 0) webSocket.off('error', first as Listener); // the transport has its own; typed as any function
 }

@@ -40,7 +40,8 @@ export class Connection implements ContextOwner, Arrival {
   readonly handlers: Handlers = { running: 0, goneAt: undefined };
   /** Set with the first `error` event. */
   errorEvents: ErrorEventLimit | undefined;
-  readonly #connect: () => void;
+  /** Undefined once it has been called: Socket.IO's function refers to much else. */
+  #connect: (() => void) | undefined;
   #state: State = 'connecting';
   /** Closes a postponed connection. */
   #timer: NodeJS.Timeout | undefined;
@@ -95,7 +96,9 @@ export class Connection implements ContextOwner, Arrival {
         return;
       }
       this.#state = 'connected';
-      this.#connect();
+      const connect = this.#connect;
+      this.#connect = undefined;
+      connect?.();
     });
   }
 
@@ -106,8 +109,12 @@ export class Connection implements ContextOwner, Arrival {
   }
 
   /** The core of the onion: admits the client. Resolves when it has gone, with the reason of the disconnect if it was connected. */
-  async untilGone(): Promise<string | undefined> {
-    await this.session?.save();
+  untilGone(): Promise<string | undefined> | undefined {
+    const saving = this.session?.save();
+    return saving ? saving.then(() => this.#waitForEnd()) : this.#waitForEnd();
+  }
+
+  #waitForEnd(): Promise<string | undefined> | undefined {
     if (!this.isConnecting) return undefined; // refused, or gone
     const gone = new Promise<string | undefined>(resolve => (this.#ascend = resolve));
     this.admit();

@@ -53,27 +53,22 @@ async function receiveConnection(namespace: Namespace, socket: Socket, connect: 
     socket.conn.close(); // like Socket.IO, if the client is connected to the namespace already
     return;
   }
-  let ctx: SocketContext | undefined;
   try {
     // before setBusy(): a closing server does not wait for a parent's function
-    if (parents && !parents.isEmpty && (await forwardOrDeny(connection, parents))) return;
-    connection.setBusy(true);
-    await open(connection);
-    if (!connection.isConnecting) return;
-    if (namespace.connectionMiddleware.length === 0) {
-      connection.admit();
+    if (parents && !parents.isEmpty && (await forwardOrDeny(connection, parents))) {
+      connection.settle();
       return;
     }
-    ctx = new runtime.Context(connection);
-    await runtime.storage.run(ctx, descend, namespace.connectionMiddleware, ctx, () => connection.untilGone());
-    if (connection.isConnecting) refuseWithoutNext(connection);
-    await connection.session?.save();
-  } catch (thrown) {
-    fail(connection, toError(thrown), ctx);
-    await connection.saveAfterFailure();
-  } finally {
-    ctx?.[SETTLE]?.();
+    connection.setBusy(true);
+    await open(connection);
+    if (connection.isConnecting && namespace.connectionMiddleware.length > 0) {
+      runMiddleware(connection);
+      return;
+    }
+    connection.admit();
     connection.settle();
+  } catch (thrown) {
+    await settleFailure(connection, thrown);
   }
 }
 
@@ -115,6 +110,43 @@ async function open(connection: Connection): Promise<void> {
     if (passport) connection.requestMembers = await passport.open(connection.session?.value, new runtime.Context(connection));
   } catch (thrown) {
     throw storeError(thrown); // reads the app's store of users
+  }
+}
+
+/** Descend to Settle. Callbacks save the promises of an `await`, which would be kept for as long as the client is connected. */
+function runMiddleware(connection: Connection): void {
+  const { connectionMiddleware, runtime } = connection.namespace;
+  const ctx = new runtime.Context(connection);
+  void runtime.storage.run(ctx, descend, connectionMiddleware, ctx, admit).then(
+    () => settle(connection, ctx),
+    (thrown: unknown) => settleFailure(connection, thrown, ctx),
+  );
+}
+
+/** The core of the onion. */
+function admit({ socket }: SocketContext): Promise<unknown> | undefined {
+  return connectionOf(socket).untilGone();
+}
+
+async function settle(connection: Connection, ctx: SocketContext): Promise<void> {
+  try {
+    if (connection.isConnecting) refuseWithoutNext(connection);
+    await connection.session?.save();
+  } catch (thrown) {
+    await settleFailure(connection, thrown, ctx);
+    return;
+  }
+  ctx[SETTLE]?.();
+  connection.settle();
+}
+
+async function settleFailure(connection: Connection, thrown: unknown, ctx?: SocketContext): Promise<void> {
+  try {
+    fail(connection, toError(thrown), ctx);
+    await connection.saveAfterFailure();
+  } finally {
+    ctx?.[SETTLE]?.();
+    connection.settle();
   }
 }
 

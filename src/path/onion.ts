@@ -21,10 +21,10 @@ export interface LateNextCallbacks {
 }
 
 /** Runs the layers from `index` on, with `core` innermost. Rejects if one of them throws. */
-export function descend(layers: readonly Layer[], ctx: SocketContext, core: () => unknown, index = 0): Promise<unknown> {
+export function descend(layers: readonly Layer[], ctx: SocketContext, core: (ctx: SocketContext) => unknown, index = 0): Promise<unknown> {
   const layer = layers[index];
   try {
-    if (!layer) return Promise.resolve(core());
+    if (!layer) return Promise.resolve(core(ctx));
     let called = false;
     return Promise.resolve(
       layer(ctx, () => {

@@ -44,9 +44,9 @@ export class SessionStore {
   /** The session of a handshake. If an external store fails, rejects with an error that counts as temporary. */
   async open(request: IncomingMessage): Promise<ConnectionSession> {
     const { store, ContextStore, autoCommit = true } = this.#app.config.session ?? {};
-    if (!store && !ContextStore) return new CookieSession(() => this.#createContext(request, this.#noResponse));
+    if (!store && !ContextStore) return new CookieSession(this, request);
     const run: RunSession = async work => {
-      const ctx = this.#createContext(request, new ServerResponse(request)); // a store of the app may write to the response
+      const ctx = this.createContext(request, new ServerResponse(request)); // a store of the app may write to the response
       await this.#middleware(ctx, async () => work(ctx));
       return ctx;
     };
@@ -58,14 +58,26 @@ export class SessionStore {
   }
 
   /** A context for the session plugin only. It ignores cookies that are set, since no response carries them. */
-  #createContext(request: IncomingMessage, response: ServerResponse): EggContext {
+  createContext(request: IncomingMessage, response = this.#noResponse): EggContext {
     const ctx = this.#app.createContext(request, response);
-    const { cookies } = ctx;
-    Object.defineProperty(ctx, 'cookies', {
-      value: { get: (name: string, options: unknown) => cookies.get(name, options), set() {} },
-    });
+    Object.defineProperty(ctx, 'cookies', { value: new HandshakeCookies(ctx.cookies) });
     return ctx;
   }
+}
+
+/** The cookies of a request, for the session plugin. */
+class HandshakeCookies {
+  readonly #cookies: EggContext['cookies'];
+
+  constructor(cookies: EggContext['cookies']) {
+    this.#cookies = cookies;
+  }
+
+  get(name: string, options: unknown): unknown {
+    return this.#cookies.get(name, options);
+  }
+
+  set(): void {}
 }
 
 /**
@@ -73,11 +85,13 @@ export class SessionStore {
  * It cannot be saved: changes last as long as the connection.
  */
 class CookieSession implements ConnectionSession {
-  readonly #createContext: () => EggContext;
+  readonly #store: SessionStore;
+  readonly #request: IncomingMessage;
   #ctx: EggContext | undefined;
 
-  constructor(createContext: () => EggContext) {
-    this.#createContext = createContext;
+  constructor(store: SessionStore, request: IncomingMessage) {
+    this.#store = store;
+    this.#request = request;
   }
 
   get value(): EggSession | null | undefined {
@@ -93,6 +107,6 @@ class CookieSession implements ConnectionSession {
   }
 
   get #context(): EggContext {
-    return (this.#ctx ??= this.#createContext());
+    return (this.#ctx ??= this.#store.createContext(this.#request));
   }
 }

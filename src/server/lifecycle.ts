@@ -16,6 +16,7 @@ import { guardDecoder } from '../protocol';
 import type { EggApplication } from '../egg';
 import { safeCors } from '../handshake/cors';
 import { Ids } from '../handshake/ids';
+import { trimHandshakes } from '../handshake/leftovers';
 import { explainTooLarge } from '../handshake/message-size';
 import { OriginCheck } from '../handshake/origin';
 import { findWsEngine } from '../handshake/websocket-engine';
@@ -178,6 +179,7 @@ export class Lifecycle {
     this.ids.attach(engine);
     this.#originCheck.attach(engine);
     explainTooLarge(engine, problem => this.runtime.refusals.warnOfSize(problem));
+    trimHandshakes(engine);
     this.#sessionRouting?.attach(engine);
   }
 }

@@ -9,6 +9,8 @@ import { type Files, hostFolder, removeApp, writeApp } from './app';
 export interface Reading {
   /** Promises made; they are counted from the first reading on that asks for it. */
   readonly promises: number;
+  /** Promises that have not been collected. Counted on request, 0 otherwise. */
+  readonly livingPromises: number;
   /** Times that Node has handed something to the system, to send it to a client. */
   readonly writes: number;
   /** Bytes in use. Nothing is collected between two readings, so that they differ by all that was made meanwhile. */
@@ -48,7 +50,7 @@ export class MeteredServer {
     return new MeteredServer(child, url);
   }
 
-  async read(...options: ('collect garbage' | 'count promises')[]): Promise<Reading> {
+  async read(...options: ('collect garbage' | 'count living promises' | 'count promises')[]): Promise<Reading> {
     this.#process.send(options);
     const [reading] = (await once(this.#process, 'message')) as [Reading]; // its answer
     return reading;

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server as HttpServer } from 'node:http';
 import type { AddressInfo, Socket as TcpSocket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { queryObjects } from 'node:v8';
 import { Server } from 'socket.io';
 import type { Reading } from './meter';
 
@@ -56,7 +57,8 @@ async function read(options: string[]): Promise<void> {
       globalThis.gc?.();
     }
   }
-  const reading: Reading = { ...meters, heap: process.memoryUsage().heapUsed };
+  const livingPromises = options.includes('count living promises') ? queryObjects(Promise, { format: 'count' }) : 0;
+  const reading: Reading = { ...meters, livingPromises, heap: process.memoryUsage().heapUsed };
   process.send?.(reading);
 }
 
