@@ -3,9 +3,13 @@
  * tells those who watch it of each one that is inserted. Documents go through the BSON of the real driver, with its defaults.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+
+/** The official adapter, which depends on the driver. */
+const ADAPTER = require.resolve('@socket.io/mongo-adapter');
 
 export interface Mongo {
   /** The app's folder. */
@@ -17,7 +21,7 @@ export async function startMongo(t: TestContext): Promise<Mongo> {
   const folder = await mkdtemp(join(tmpdir(), 'mongo-'));
   t.after(() => rm(folder, { recursive: true }));
   for (const [name, code] of [
-    ['@socket.io/mongo-adapter', `module.exports = require(${JSON.stringify(require.resolve('@socket.io/mongo-adapter'))});`],
+    ['@socket.io/mongo-adapter', `module.exports = require(${JSON.stringify(ADAPTER)});`],
     ['mongodb', CODE],
   ] as const) {
     const place = join(folder, 'node_modules', name);
@@ -31,7 +35,7 @@ export async function startMongo(t: TestContext): Promise<Mongo> {
 const CODE = `
   const { EventEmitter } = require('node:events');
   const { setImmediate: nextTurn } = require('node:timers/promises');
-  const { BSON } = require(${JSON.stringify(require.resolve('mongodb'))});
+  const { BSON } = require(${JSON.stringify(createRequire(ADAPTER).resolve('mongodb'))});
   const inserted = exports.inserted = [];
   const streams = new Set();
   const collection = {
