@@ -36,7 +36,8 @@ export abstract class Backplane {
   protected readonly opened: Promise<void>;
   readonly #peers: Description['peers'];
   readonly #code: OutageCode;
-  readonly #waiting = new Set<() => void>();
+  /** Called when other processes become unreachable, except while the second function returns true. */
+  readonly #waiting = new Map<() => void, (() => boolean) | undefined>();
   #setOpened: () => void = () => {};
   #isDown = false;
   #isClosed = false;
@@ -79,14 +80,17 @@ export abstract class Backplane {
     this.answers.close();
   }
 
-  /** Asks other processes. Rejects as soon as they become unreachable. */
-  async ask<Answer>(question: () => Promise<Answer>): Promise<Answer> {
+  /**
+   * Asks other processes. Rejects as soon as they become unreachable.
+   * @param isPossible whether the answer may still come. Default: while other processes can be asked
+   */
+  async ask<Answer>(question: () => Promise<Answer>, isPossible?: () => boolean): Promise<Answer> {
     let fail = (): void => {};
     const unreachable = new Promise<never>((_, reject) => {
       fail = () => reject(this.error());
-      this.#waiting.add(fail);
+      this.#waiting.set(fail, isPossible);
     });
-    if (!this.isReachable) fail();
+    if (!(isPossible?.() ?? this.isReachable)) fail();
     try {
       return await Promise.race([unreachable, question()]);
     } finally {
@@ -96,7 +100,7 @@ export abstract class Backplane {
 
   /** Calls back once when other processes become unreachable, or in the next tick if they are. Returns a function that cancels this. */
   onUnreachable(callback: () => void): () => void {
-    if (this.isReachable) this.#waiting.add(callback);
+    if (this.isReachable) this.#waiting.set(callback, undefined);
     else process.nextTick(callback);
     return () => this.#waiting.delete(callback);
   }
@@ -153,7 +157,10 @@ export abstract class Backplane {
 
   /** Fails all questions that wait for other processes. */
   protected failWaiting(): void {
-    for (const fail of this.#waiting) fail();
-    this.#waiting.clear();
+    for (const [fail, isPossible] of this.#waiting) {
+      if (isPossible?.()) continue;
+      this.#waiting.delete(fail);
+      fail();
+    }
   }
 }

@@ -53,7 +53,7 @@ export abstract class PulsedBackplane extends Backplane {
   }
 
   /** Whether pulses come back. */
-  protected get isAnswering(): boolean {
+  get isAnswering(): boolean {
     return !this.isDown && this.#unanswered < UNREACHABLE_AFTER;
   }
 

@@ -282,7 +282,12 @@ test('a Redis that refuses what recovery needs, until it allows it: clients that
     assert.equal(await comesBack(), true, command);
   }
   documentedFault('redis-streams', 'a Redis that refuses what recovery needs').log(logs.lines);
-  assert.equal(logs.lines.length, 12, logs.lines.join('\n'));
+  await call(admin, ['ACL', 'SETUSER', 'chat', '-publish']);
+  await logs.logged(/refuses PUBLISH;/);
+  assert.equal(await comesBack(), true, 'publish, which recovery does not need');
+  await call(admin, ['ACL', 'SETUSER', 'chat', '+publish']);
+  await logs.logged(/^INFO .* allows PUBLISH again/);
+  assert.equal(logs.lines.length, 14, logs.lines.join('\n'));
 });
 
 test('a client that comes back has the data that a client would decode, whatever the app has put into it', async t => {

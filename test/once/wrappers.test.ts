@@ -21,7 +21,7 @@ class Backend extends PulsedBackplane {
   servers = 2;
   readonly createAdapter = (nsp: Namespace): BackendAdapter => new BackendAdapter(nsp, this);
 
-  override get isReachable(): boolean {
+  override get isAnswering(): boolean {
     return this.reachable;
   }
 

@@ -5,8 +5,8 @@
  */
 import { type Namespace, Socket } from 'socket.io';
 import { Adapter, type BroadcastOptions, type ClusterMessage, MessageType, type Session } from 'socket.io-adapter';
-import type { Backplane } from '../backplane';
 import { PacketType } from '../../protocol';
+import type { PulsedBackplane } from '../pulsed-backplane';
 import { type Gone, RecoveringAdapter } from '../recovering-adapter';
 import { EncodedPacket, type Event } from '../packet-codec';
 import { type Deliver, goneOf, leaveRooms, ReturningClients } from './returning-clients';
@@ -22,9 +22,15 @@ export function formerSocketOf(socket: Socket): Socket | undefined {
 }
 
 /** Makes a client that returns in an outage connect as a new one, without waiting. */
-export function restoreWhileUp(adapter: Adapter, backplane: Backplane): void {
+export function restoreWhileUp(adapter: Adapter, backplane: PulsedBackplane): void {
   const restoreSession = adapter.restoreSession.bind(adapter);
-  Object.assign(adapter, { restoreSession: (pid: string, offset: string) => backplane.ask(async () => restoreSession(pid, offset)) });
+  Object.assign(adapter, {
+    restoreSession: (pid: string, offset: string) =>
+      backplane.ask(
+        async () => restoreSession(pid, offset),
+        () => backplane.isAnswering, // even if other servers cannot be asked
+      ),
+  });
 }
 
 /** Changes a namespace and its adapter, which has to support recovery. Returns the returning clients. */
