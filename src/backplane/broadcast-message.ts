@@ -41,7 +41,7 @@ export function fieldsOf(
   });
   if (!interop) return fields([ENCODED, ...frames]);
   const isChecked = isTextCarried(packet.json);
-  if (!isLater && isCarried(packet.data, isChecked)) return fields(packet.data);
+  if (!isLater && (packet.isPlain ? isChecked : !packet.json && isCarried(packet.data, false))) return fields(packet.data);
   const data = packet.decode();
   if (isCarried(data, isChecked)) return fields(data);
   return { ...(makeReadable(data) ? fields(data) : fields([''], toNobody(opts))), encoded: fields([ENCODED, ...frames]) };

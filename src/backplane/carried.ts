@@ -22,8 +22,9 @@ export function isTextCarried(json: string | undefined): boolean {
 /**
  * Whether a value is nothing but what all carry, and a parser hands over as it has got it.
  * @param isChecked whether all texts in it are known to be carried
+ * @param buffers gets the Buffers in it, which are carried
  */
-export function isCarried(value: unknown, isChecked: boolean, levels = MAX_LEVELS): boolean {
+export function isCarried(value: unknown, isChecked: boolean, levels = MAX_LEVELS, buffers?: Buffer[]): boolean {
   switch (typeof value) {
     case 'string':
       return isChecked || value.isWellFormed();
@@ -32,15 +33,20 @@ export function isCarried(value: unknown, isChecked: boolean, levels = MAX_LEVEL
     case 'number':
       return value >= MIN_INTEGER && value < MAX_INTEGER && !Object.is(value, -0);
     case 'object': {
-      if (value === null || value instanceof Buffer) return true;
+      if (value === null) return true;
+      const prototype: unknown = Object.getPrototypeOf(value); // cheaper than instanceof, and enough for most values
+      const isList = Array.isArray(value);
+      if (!isList && prototype !== Object.prototype && prototype !== null) {
+        if (!(value instanceof Buffer)) return false;
+        buffers?.push(value);
+        return true;
+      }
       if (levels === 0 || typeof (value as { toJSON?: unknown }).toJSON === 'function') return false; // whatever is there
-      if (Array.isArray(value)) return areCarried(value, isChecked, levels - 1);
-      const prototype: unknown = Object.getPrototypeOf(value);
-      if (prototype !== Object.prototype && prototype !== null) return false;
+      if (isList) return areCarried(value, isChecked, levels - 1, buffers);
       for (const key in value) {
         if (key === PROTO) return false; // in packets with bytes, the encoder omits it
         if (!isChecked && (key === BSON_TYPE || key.includes(NUL) || !key.isWellFormed())) return false;
-        if (!isCarried((value as Record<string, unknown>)[key], isChecked, levels - 1)) return false; // a key of it
+        if (!isCarried((value as Record<string, unknown>)[key], isChecked, levels - 1, buffers)) return false; // a key of it
       }
       return true;
     }
@@ -53,8 +59,8 @@ export function isCarried(value: unknown, isChecked: boolean, levels = MAX_LEVEL
 }
 
 /** A loop, since `every()` skips holes, and these are not carried. */
-function areCarried(values: readonly unknown[], isChecked: boolean, levels: number): boolean {
-  for (let index = 0; index < values.length; index++) if (!isCarried(values[index], isChecked, levels)) return false;
+function areCarried(values: readonly unknown[], isChecked: boolean, levels: number, buffers: Buffer[] | undefined): boolean {
+  for (let index = 0; index < values.length; index++) if (!isCarried(values[index], isChecked, levels, buffers)) return false;
   return true;
 }
 

@@ -5,7 +5,7 @@ import { type Packet, PacketType, withoutGuard } from '../protocol';
 import { toError } from '../errors';
 import { adapterInternals } from '../internals/adapters';
 import { isEvent, isListOf } from './backend-message';
-import { keepProtoKeys } from './carried';
+import { isCarried, keepProtoKeys } from './carried';
 import { InvalidMessage } from './inbox';
 import { bytesOf } from './json';
 import { checkAttachments, MAX_ATTACHMENTS, refusalOf } from './refused-event';
@@ -27,10 +27,13 @@ interface Encoder {
 export class PacketCodec {
   readonly #nsp: Namespace;
   readonly #encoder: Encoder;
+  /** The text of an event, up to its values. */
+  readonly #head: string;
 
   constructor(nsp: Namespace) {
     this.#nsp = nsp;
     this.#encoder = nsp.server.encoder;
+    this.#head = nsp.name === '/' ? String(PacketType.EVENT) : `${PacketType.EVENT}${nsp.name},`;
   }
 
   /** Whether the parser is Socket.IO's own. */
@@ -44,7 +47,11 @@ export class PacketCodec {
     packet.nsp = this.#nsp.name;
     try {
       if (!isEvent(packet)) throw new TypeError('the name of an event must be a string or a number');
-      return new EncodedPacket(this, packet.nsp, this.#encode(packet), packet.data);
+      const buffers: Buffer[] = [];
+      const isPlain = this.isDefault && isCarried(packet.data, true, undefined, buffers);
+      // the encoder would make the same, and search all values for bytes again
+      const frames = isPlain && buffers.length === 0 ? [this.#head + JSON.stringify(packet.data)] : this.#encode(packet);
+      return new EncodedPacket(this, packet.nsp, frames, packet.data, isPlain);
     } catch (error) {
       throw refusalOf(packet.data[0], toError(error));
     }
@@ -152,14 +159,17 @@ export class EncodedPacket implements Event {
   frames: readonly Frame[];
   /** The offset of the event in connection state recovery: the last of its values, if set. */
   offset: string | undefined;
+  /** Whether the values of the app consist only of what JSON has, and Buffers. */
+  readonly isPlain: boolean;
   #data: unknown[] | undefined;
 
   /** @param data the values of the app. Default: decoded from the frames */
-  constructor(codec: PacketCodec, nsp: string, frames: readonly Frame[], data?: unknown[]) {
+  constructor(codec: PacketCodec, nsp: string, frames: readonly Frame[], data?: unknown[], isPlain = false) {
     this.#codec = codec;
     this.nsp = nsp;
     this.frames = frames;
     this.#data = data;
+    this.isPlain = isPlain;
   }
 
   get data(): unknown[] {

@@ -6,17 +6,23 @@ export const MAX_ATTACHMENTS = 10;
 
 const CODE: RuntimeCode = 'IO_EMIT_INVALID';
 
+/** In the text, in place of a binary value. Inside a JSON string, quotation marks are escaped. */
+const PLACEHOLDER = '"_placeholder":true';
+
 /**
  * Checks the frames of Socket.IO's own encoder: a text with placeholders, and the binary values.
  * @throws if clients could not put them together
  */
-export function checkAttachments([text, ...attachments]: readonly (string | Uint8Array)[], maxAttachments: number): void {
-  if (attachments.length > maxAttachments)
+export function checkAttachments(frames: readonly (string | Uint8Array)[], maxAttachments: number): void {
+  const count = frames.length - 1;
+  if (count > maxAttachments)
     throw new RangeError(
-      `it has ${attachments.length} binary values, and clients accept at most ${maxAttachments} in one event; put them into one Buffer, or emit several events`,
+      `it has ${count} binary values, and clients accept at most ${maxAttachments} in one event; put them into one Buffer, or emit several events`,
     );
-  // inside a JSON string, quotation marks are escaped
-  if (String(text).split('"_placeholder":true').length - 1 > attachments.length)
+  const text = String(frames[0]);
+  let placeholders = 0;
+  for (let at = text.indexOf(PLACEHOLDER); at !== -1; at = text.indexOf(PLACEHOLDER, at + 1)) placeholders++;
+  if (placeholders > count)
     throw new TypeError('clients would mistake its object with `_placeholder: true` for a binary value; rename the key');
 }
 

@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type * as Ws from 'ws';
-import { type SenderInternals, senderOf, WebSocket, WebSocketServer } from '../internals/ws';
+import { type FrameWriter, type SenderInternals, senderOf, WebSocket, WebSocketServer } from '../internals/ws';
 
 /** Called when a frame has been sent. Engine.IO sends no further frames until then. */
 type Sent = (error?: Error | null) => void;
@@ -39,7 +39,7 @@ export class CorkedWebSocketServer extends WebSocketServer<typeof CorkedWebSocke
   }
 }
 
-class CorkedWebSocket extends WebSocket {
+class CorkedWebSocket extends WebSocket implements FrameWriter {
   #connection: Duplex | undefined;
   #isCorked = false;
   /** Callbacks for frames of this tick. Undefined if there are none. */
@@ -62,6 +62,13 @@ class CorkedWebSocket extends WebSocket {
       (webSocket.#waiting ??= []).push(sent);
       this[SEND_FRAME](frame);
     }
+  }
+
+  writeFrame(frame: Buffer): boolean {
+    if (!this.#hasRoom || this.readyState !== this.OPEN) return false;
+    this.#cork();
+    this.#connection?.write(frame);
+    return true;
   }
 
   #cork(): void {

@@ -60,6 +60,28 @@ export const ADAPTER: Members<AdapterInternals> = {
   why: { encoder: 'is replaced by one that accepts encoded packets' },
 };
 
+/** What Socket.IO hands to Engine.IO beside the packets of a broadcast. */
+export interface FramingOptions {
+  readonly volatile?: boolean | undefined;
+  /** For WebSockets, in place of the packet. */
+  wsPreEncodedFrame?: readonly Buffer[];
+}
+
+interface FramingInternals {
+  _encode(packet: object, options: FramingOptions): unknown;
+  apply(opts: BroadcastOptions, deliver: (socket: Socket) => void): void;
+}
+
+export const FRAMING_ADAPTER: Members<FramingInternals> = {
+  package: 'socket.io-adapter',
+  owner: 'Adapter',
+  why: {
+    _encode: 'a broadcast is framed once for all WebSockets',
+    apply: 'hands that frame to those that have nothing waiting',
+  },
+  fallback: 'a broadcast costs more, since each client gets it as a packet of Engine.IO',
+};
+
 export const CLUSTER_ADAPTER: Members<ClusterInternals> = {
   package: 'socket.io-adapter',
   owner: 'ClusterAdapter',

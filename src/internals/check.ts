@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
 import { Namespace, Server, Socket } from 'socket.io';
+import { FRAMING_ADAPTER } from './adapters';
 import { ENGINE, ENGINE_MIDDLEWARE, ENGINE_REQUEST, preparedRequest } from './engine-io';
 import type { Specimens } from './members';
 import { CLIENT, NAMESPACE, PARENT, SERVER, SOCKET } from './socket-io';
@@ -16,6 +17,7 @@ export function makeSpecimens(): Specimens {
     [PARENT, server.of(/^\/specimens$/)],
     [CLIENT, client],
     [SOCKET, client && socketOf(server, client)],
+    [FRAMING_ADAPTER, server.of('/').adapter],
     [ENGINE, server.engine],
     [ENGINE_MIDDLEWARE, server.engine],
     [ENGINE_REQUEST, preparedRequest(server.engine)],

@@ -54,15 +54,15 @@ export const ENGINE_MIDDLEWARE: Members<MiddlewareInternals> = {
 export const ENGINE_SOCKET: Members<{ writeBuffer: unknown[] }> = {
   package: 'engine.io',
   owner: 'Socket',
-  why: { writeBuffer: 'a polling client gets its last messages before its connection closes' },
-  fallback: 'a closing server closes polling connections at once',
+  why: { writeBuffer: 'a polling client gets its last messages before its connection closes, and no broadcast overtakes what waits' },
+  fallback: 'a closing server closes polling connections at once, and broadcasts cost more',
 };
 
 export const ENGINE_TRANSPORT: Members<{ socket: unknown }> = {
   package: 'engine.io',
   owner: 'WebSocket',
-  why: { socket: 'a closing server cuts off WebSockets whose clients do not answer' },
-  fallback: 'a closing server waits for WebSockets whose clients do not answer',
+  why: { socket: 'a closing server cuts off WebSockets whose clients do not answer, and a broadcast is written to them directly' },
+  fallback: 'a closing server waits for WebSockets whose clients do not answer, and broadcasts cost more',
 };
 
 export function engineInternals(engine: EngineServer): EngineInternals {
@@ -84,6 +84,16 @@ export function webSocketOf({ transport }: EngineSocket): unknown {
 /** The packets that Engine.IO has not passed to the transport yet. */
 export function writeBufferOf(connection: EngineSocket): readonly unknown[] {
   return (connection as unknown as { writeBuffer?: unknown[] }).writeBuffer ?? []; // private
+}
+
+/** The WebSocket of a connection, where that is open, nothing waits in Engine.IO, and nobody listens to its packets. Undefined for all others. */
+export function idleWebSocketOf(connection: EngineSocket): unknown {
+  const { transport, readyState } = connection;
+  const { writeBuffer } = connection as unknown as { writeBuffer?: unknown[] }; // private
+  if (!transport.writable || writeBuffer?.length !== 0 || readyState !== 'open') return undefined;
+  const isHeard =
+    connection.listenerCount('packetCreate') > 0 || connection.listenerCount('flush') > 0 || connection.listenerCount('drain') > 0;
+  return isHeard ? undefined : webSocketOf(connection);
 }
 
 /** A request as Engine.IO prepares it. Undefined if Engine.IO has another name for that. */

@@ -11,6 +11,12 @@ export interface SenderInternals {
   sendFrame(frame: readonly [head: Buffer, data?: Buffer | string], sent?: (error?: Error | null) => void): void;
 }
 
+/** A WebSocket that takes whole frames. */
+export interface FrameWriter {
+  /** Sends a frame at the end of the tick. Returns false where it has not taken it: the connection is closing, or the client is behind. */
+  writeFrame(frame: Buffer): boolean;
+}
+
 export const WS_SOCKET: Members<{ _sender: unknown }> = {
   package: 'ws',
   owner: 'WebSocket',
@@ -33,6 +39,10 @@ export function webSocketSpecimens(): Specimens {
     [WS_SOCKET, new Specimen(null, undefined, {})],
     [WS_SENDER, Sender?.prototype],
   ];
+}
+
+export function isFrameWriter(webSocket: unknown): webSocket is FrameWriter {
+  return typeof (webSocket as Partial<FrameWriter> | undefined)?.writeFrame === 'function'; // of any engine
 }
 
 /** The sender of a WebSocket. Undefined if ws lacks it. */

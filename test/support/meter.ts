@@ -26,7 +26,7 @@ export class MeteredServer {
     this.url = url;
   }
 
-  /** An app, in production; or, without files, Socket.IO alone, with the events `note`, which it ignores, and `echo`. */
+  /** An app, in production; or, without files, Socket.IO alone, with the events `note`, which it ignores, `echo`, and `shout`, which it broadcasts. */
   static async start(t: TestContext, files?: Files): Promise<MeteredServer> {
     const baseDir = files && (await writeApp(files));
     const child = fork(join(__dirname, 'metered-server.js'), baseDir ? [baseDir, join(hostFolder(), 'node_modules/egg')] : [], {

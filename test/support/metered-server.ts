@@ -44,6 +44,7 @@ function startSocketIo(): HttpServer {
   for (const name of ['/', '/bare'])
     io.of(name).on('connection', socket => {
       socket.on('note', () => {});
+      socket.on('shout', (data: unknown) => io.of(name).emit('news', data));
       socket.on('echo', (data: unknown, ack: (data: unknown) => void) => ack(data));
     });
   return server;

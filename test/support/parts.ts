@@ -10,6 +10,7 @@ import type * as refusals from '../../dist/backplane/refusals';
 import type * as config from '../../dist/config/settings';
 import type * as configTables from '../../dist/config/tables';
 import type * as deprecations from '../../dist/deprecated/deprecations';
+import type * as corkedWebSocket from '../../dist/handshake/corked-websocket';
 import type * as failures from '../../dist/path/failures';
 import type * as inFlight from '../../dist/path/in-flight';
 import type * as lifecycle from '../../dist/server/lifecycle';
@@ -47,6 +48,7 @@ export const { FailedQuery, RECEIVES_TOO_MUCH, meaningOf } = require(join(DIST, 
 export const { createAdapterFactory, createBackplane } = require(join(DIST, 'backplane/adapter')) as typeof adapter;
 export const { Inbox } = require(join(DIST, 'backplane/inbox')) as typeof inbox;
 export const { Deprecations } = require(join(DIST, 'deprecated/deprecations')) as typeof deprecations;
+export const { CorkedWebSocketServer } = require(join(DIST, 'handshake/corked-websocket')) as typeof corkedWebSocket;
 export const { ErrorEventLimit } = require(join(DIST, 'path/failures')) as typeof failures;
 export const { AgentIo } = require(join(DIST, 'cluster/agent-io')) as typeof agentIo;
 export type AgentIo = agentIo.AgentIo;

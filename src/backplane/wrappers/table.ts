@@ -16,6 +16,7 @@ import { endInOutage } from './end-in-outage';
 import { failFast } from './fail-fast';
 import { logFailedRecovery } from './log-failed-recovery';
 import { publishOfficially } from './official-messages';
+import { frameOnce } from './frame-once';
 import { forgetAcknowledgements, forgetForOthers, forgetForOthersOfMongo } from './forget-acknowledgements';
 import type { Operator } from '../operators';
 import { publishAside } from './publish-aside';
@@ -119,6 +120,9 @@ const ROWS: readonly Row[] = [
   of(ALL, ({ adapter, opened }) => {
     if (opened) waitUntilOpen(adapter, opened);
   }),
+
+  // WebSockets with nothing waiting get the frame of a broadcast directly.
+  of(ENCODED, ({ adapter, nsp }) => frameOnce(adapter, nsp)),
 
   // Encodes a broadcast before anybody has got it, and throws at the caller what cannot be sent. Last: all others see packets that are encoded, and
   // the caller waits for none of them.
