@@ -165,6 +165,40 @@ test('ctx.socket.disconnect() while connecting refuses the client, and nothing a
   assert.deepEqual(await disconnected, [false]);
 });
 
+test('a client is admitted after the code that middleware has right after its next(): what that sets is seen, and it may disconnect', async t => {
+  for (const session of [true, false]) {
+    const { url, io, app, close } = await startApp(
+      t,
+      guarded(
+        `
+        const done = next();
+        ctx.socket.data.user = 'ann';
+        if (ctx.handshake.query.bad) ctx.socket.disconnect(true);
+        app.emit('done', await done);`,
+        { 'config/plugin.js': `exports.session = ${session};` },
+      ),
+    );
+    const seen: string[] = [];
+    io.use((socket, go) => {
+      seen.push(`use() ${socket.data.user}`);
+      go();
+    });
+    io.on('connection', socket => seen.push(`connection ${socket.data.user}`));
+    let done = next(app, 'done');
+    const { message, data } = await refusal(newClient(t, url, { query: { bad: '1' } }));
+    assert.deepEqual([message, data], ['Connection refused', { code: 'CONNECTION_REFUSED' }]);
+    assert.deepEqual(await done, [undefined]);
+    assert.deepEqual(seen, []);
+    done = next(app, 'done');
+    const client = await connect(t, url);
+    assert.deepEqual(seen, ['use() ann', 'connection ann']);
+    client.disconnect();
+    assert.deepEqual(await done, ['client namespace disconnect']);
+    await nothingRemains(io);
+    await close();
+  }
+});
+
 test('ctx.disconnect(true) while connecting refuses the client and closes its connection', async t => {
   const { url } = await startApp(t, guarded(`ctx.disconnect(true);`));
   const client = newClient(t, url);

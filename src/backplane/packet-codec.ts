@@ -50,7 +50,8 @@ export class PacketCodec {
       const buffers: Buffer[] = [];
       const isPlain = this.isDefault && isCarried(packet.data, true, undefined, buffers);
       // the encoder would make the same, and search all values for bytes again
-      const frames = isPlain && buffers.length === 0 ? [this.#head + JSON.stringify(packet.data)] : this.#encode(packet);
+      const frames =
+        isPlain && buffers.length === 0 && packet.id === undefined ? [this.#head + JSON.stringify(packet.data)] : this.#encode(packet);
       return new EncodedPacket(this, packet.nsp, frames, packet.data, isPlain);
     } catch (error) {
       throw refusalOf(packet.data[0], toError(error));

@@ -2,73 +2,70 @@
  * What a connection keeps of its handshake for as long as it lasts: the request, without what Engine.IO does not use any more. Texts that are
  * the same for many clients are kept once.
  */
-import type { IncomingMessage } from 'node:http';
+import { IncomingMessage } from 'node:http';
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import { forgetResponses, forgetUpgrade } from '../internals/engine-io';
 
-/** Headers whose values many clients have in common. Values of all others may be secrets, which must not outlive their connection. */
-const COMMON_HEADERS: ReadonlySet<string> = new Set([
-  'accept',
-  'accept-encoding',
-  'accept-language',
-  'cache-control',
-  'connection',
-  'host',
-  'origin',
-  'pragma',
-  'sec-ch-ua',
-  'sec-ch-ua-mobile',
-  'sec-ch-ua-platform',
-  'sec-fetch-dest',
-  'sec-fetch-mode',
-  'sec-fetch-site',
-  'sec-websocket-extensions',
-  'sec-websocket-version',
-  'upgrade',
-  'user-agent',
-  'x-forwarded-host',
-  'x-forwarded-port',
-  'x-forwarded-proto',
-]);
+/** Headers whose values many clients have in common, spelled as on the wire. */
+const COMMON_HEADERS = bothCases(
+  ...['Accept', 'Accept-Encoding', 'Accept-Language', 'Cache-Control', 'Connection', 'Host', 'Origin', 'Pragma', 'Upgrade', 'User-Agent'],
+  ...['Sec-Ch-Ua', 'Sec-Ch-Ua-Mobile', 'Sec-Ch-Ua-Platform', 'Sec-Fetch-Dest', 'Sec-Fetch-Mode', 'Sec-Fetch-Site'],
+  ...['Sec-WebSocket-Extensions', 'Sec-WebSocket-Version'],
+  ...['X-Forwarded-Host', 'X-Forwarded-Port', 'X-Forwarded-Proto'],
+);
 
-/** A URL with nothing but what each client sends. */
-const COMMON_URL = /\?EIO=\d&transport=\w+$/;
+/** Headers whose names are kept once, but not their values: those may be secrets, which must not outlive their connection. */
+const OWN_HEADERS = bothCases('Authorization', 'Cookie', 'Forwarded', 'Referer', 'Sec-WebSocket-Key', 'X-Forwarded-For', 'X-Real-IP');
 
-const MAX_TEXTS = 1000;
+const HEADER_NAMES = new Map([...COMMON_HEADERS, ...OWN_HEADERS].map(name => [name, name]));
+
+/** What each client sends, without a query of the app. */
+const COMMON_QUERIES = ['3', '4'].flatMap(version => ['polling', 'websocket'].map(name => `?EIO=${version}&transport=${name}`));
+
+const MAX_VALUES = 1000;
 const MAX_LENGTH = 300;
 
-/** To be called for an engine before it has connections. */
-export function trimHandshakes(engine: EngineServer): void {
-  const texts = new SharedTexts();
+/** To be called for an engine before it has connections. @param path that of the engine, without the slash at its end */
+export function trimHandshakes(engine: EngineServer, path: string): void {
+  const urls = new Map(COMMON_QUERIES.map(query => [`${path}/${query}`, `${path}/${query}`]));
+  const values = new SharedTexts();
   forgetResponses(engine);
   engine.on('connection', (connection: EngineSocket) => {
-    const request = connection.request as IncomingMessage | null; // null with WebTransport
+    const { request } = connection;
     forgetUpgrade(connection);
-    if (request) texts.shareIn(request);
+    if (!(request instanceof IncomingMessage)) return; // another engine, or WebTransport
+    const url = urls.get(request.url ?? '');
+    if (url !== undefined) request.url = url;
+    shareHeaders(request, values);
   });
+}
+
+/** Replaces names and values by equal ones of earlier requests. */
+function shareHeaders({ headers, rawHeaders }: IncomingMessage, values: SharedTexts): void {
+  for (const name in headers) {
+    const value = headers[name];
+    if (typeof value === 'string' && COMMON_HEADERS.has(name)) headers[name] = values.share(value);
+  }
+  // names and values in turn
+  for (const [i, text] of rawHeaders.entries()) {
+    if (i % 2 === 0) rawHeaders[i] = HEADER_NAMES.get(text) ?? text;
+    else if (COMMON_HEADERS.has(rawHeaders[i - 1] ?? '')) rawHeaders[i] = values.share(text);
+  }
 }
 
 /** Equal texts of many requests, each kept once. */
 class SharedTexts {
   readonly #texts = new Map<string, string>();
 
-  /** Replaces texts by equal ones of earlier requests. */
-  shareIn(request: IncomingMessage): void {
-    const { headers, rawHeaders, url } = request;
-    if (url !== undefined && COMMON_URL.test(url)) request.url = this.#share(url);
-    request.httpVersion = this.#share(request.httpVersion);
-    for (const name in headers) {
-      const value = headers[name];
-      if (typeof value === 'string' && COMMON_HEADERS.has(name)) headers[name] = this.#share(value);
-    }
-    for (const [i, text] of rawHeaders.entries()) rawHeaders[i] = i % 2 === 0 ? this.#share(text) : (this.#texts.get(text) ?? text); // names and values in turn
-  }
-
-  #share(text: string): string {
+  share(text: string): string {
     const known = this.#texts.get(text);
     if (known !== undefined || text.length > MAX_LENGTH) return known ?? text;
-    if (this.#texts.size === MAX_TEXTS) this.#texts.clear(); // a client may make up any number
+    if (this.#texts.size === MAX_VALUES) this.#texts.clear(); // a client may make up any number
     this.#texts.set(text, text);
     return text;
   }
+}
+
+function bothCases(...names: string[]): ReadonlySet<string> {
+  return new Set(names.flatMap(name => [name, name.toLowerCase()]));
 }

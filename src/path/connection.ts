@@ -109,17 +109,29 @@ export class Connection implements ContextOwner, Arrival {
   }
 
   /** The core of the onion: admits the client. Resolves when it has gone, with the reason of the disconnect if it was connected. */
-  untilGone(): Promise<string | undefined> | undefined {
+  untilGone(): Promise<string | undefined> {
     const saving = this.session?.save();
-    return saving ? saving.then(() => this.#waitForEnd()) : this.#waitForEnd();
+    return saving ? saving.then(() => this.#admitUntilGone()) : this.#admitUntilGone();
   }
 
-  #waitForEnd(): Promise<string | undefined> | undefined {
-    if (!this.isConnecting) return undefined; // refused, or gone
-    const gone = new Promise<string | undefined>(resolve => (this.#ascend = resolve));
-    this.admit();
-    this.setBusy(false);
-    return gone;
+  /** Admits the client after the code that middleware has right after its `next()`: that may set data of the socket, or disconnect it. */
+  #admitUntilGone(): Promise<string | undefined> {
+    return new Promise((resolve, reject) => {
+      // not by `await`, whose promises would be kept for as long as the client is connected
+      queueMicrotask(() => {
+        if (!this.isConnecting) {
+          resolve(undefined); // refused, or gone
+          return;
+        }
+        this.#ascend = resolve;
+        try {
+          this.admit();
+          this.setBusy(false);
+        } catch (thrown) {
+          reject(toError(thrown));
+        }
+      });
+    });
   }
 
   /** Leave: the client has gone, or has asked for the same namespace again. The onion ascends. */

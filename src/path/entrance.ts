@@ -124,7 +124,7 @@ function runMiddleware(connection: Connection): void {
 }
 
 /** The core of the onion. */
-function admit({ socket }: SocketContext): Promise<unknown> | undefined {
+function admit({ socket }: SocketContext): Promise<unknown> {
   return connectionOf(socket).untilGone();
 }
 

@@ -19,12 +19,14 @@ export interface ConnectionSession {
 export class SessionStore {
   readonly #app: EggApplication;
   readonly #middleware: SessionMiddleware;
-  /** For contexts that only decode a cookie. */
-  readonly #noResponse = new ServerResponse(new IncomingMessage(new Socket()));
+  /** A context that only decodes a cookie. One function for all connections, since each of them keeps it. */
+  readonly #openCookie: (request: IncomingMessage) => EggContext;
 
   private constructor(app: EggApplication, middleware: SessionMiddleware) {
     this.#app = app;
     this.#middleware = middleware;
+    const noResponse = new ServerResponse(new IncomingMessage(new Socket()));
+    this.#openCookie = request => this.#createContext(request, noResponse);
   }
 
   /** Undefined if Egg's session plugin is off. To be called when all plugins have been set up: until then an app may set an external store. */
@@ -44,9 +46,9 @@ export class SessionStore {
   /** The session of a handshake. If an external store fails, rejects with an error that counts as temporary. */
   async open(request: IncomingMessage): Promise<ConnectionSession> {
     const { store, ContextStore, autoCommit = true } = this.#app.config.session ?? {};
-    if (!store && !ContextStore) return new CookieSession(this, request);
+    if (!store && !ContextStore) return new CookieSession(request, this.#openCookie);
     const run: RunSession = async work => {
-      const ctx = this.createContext(request, new ServerResponse(request)); // a store of the app may write to the response
+      const ctx = this.#createContext(request, new ServerResponse(request)); // a store of the app may write to the response
       await this.#middleware(ctx, async () => work(ctx));
       return ctx;
     };
@@ -58,7 +60,7 @@ export class SessionStore {
   }
 
   /** A context for the session plugin only. It ignores cookies that are set, since no response carries them. */
-  createContext(request: IncomingMessage, response = this.#noResponse): EggContext {
+  #createContext(request: IncomingMessage, response: ServerResponse): EggContext {
     const ctx = this.#app.createContext(request, response);
     Object.defineProperty(ctx, 'cookies', { value: new HandshakeCookies(ctx.cookies) });
     return ctx;
@@ -85,13 +87,13 @@ class HandshakeCookies {
  * It cannot be saved: changes last as long as the connection.
  */
 class CookieSession implements ConnectionSession {
-  readonly #store: SessionStore;
   readonly #request: IncomingMessage;
+  readonly #open: (request: IncomingMessage) => EggContext;
   #ctx: EggContext | undefined;
 
-  constructor(store: SessionStore, request: IncomingMessage) {
-    this.#store = store;
+  constructor(request: IncomingMessage, open: (request: IncomingMessage) => EggContext) {
     this.#request = request;
+    this.#open = open;
   }
 
   get value(): EggSession | null | undefined {
@@ -107,6 +109,6 @@ class CookieSession implements ConnectionSession {
   }
 
   get #context(): EggContext {
-    return (this.#ctx ??= this.#store.createContext(this.#request));
+    return (this.#ctx ??= this.#open(this.#request));
   }
 }

@@ -179,7 +179,7 @@ export class Lifecycle {
     this.ids.attach(engine);
     this.#originCheck.attach(engine);
     explainTooLarge(engine, problem => this.runtime.refusals.warnOfSize(problem));
-    trimHandshakes(engine);
+    trimHandshakes(engine, this.server.path());
     this.#sessionRouting?.attach(engine);
   }
 }

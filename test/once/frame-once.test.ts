@@ -6,19 +6,21 @@ import { createServer } from 'node:https';
 import type { AddressInfo, Socket as TcpSocket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Server, type ServerOptions, type Socket } from 'socket.io';
+import { type Namespace, Server, type ServerOptions, type Socket } from 'socket.io';
+import { Adapter, type BroadcastOptions } from 'socket.io-adapter';
 import { WebSocketServer } from 'ws';
 import { type AdapterServer, enter, type Person, startServer } from '../support/adapters';
 import { newClient, next } from '../support/client';
 import { Logs } from '../support/logs';
-import { CorkedWebSocketServer, createAdapterFactory, Deprecations } from '../support/parts';
+import { adapterInternals, CorkedWebSocketServer, createAdapterFactory, Deprecations, PacketCodec } from '../support/parts';
 import { RawClient } from '../support/raw';
 import { newCertificate } from '../support/tls';
 
 /** As the plugin sets its server up, without Egg. */
 const logger = new Logs();
+const PARTS = { backplane: undefined, deprecations: new Deprecations(logger), logger };
 const OPTIONS = {
-  adapter: createAdapterFactory({ init: {}, adapter: undefined }, { backplane: undefined, deprecations: new Deprecations(logger), logger }),
+  adapter: createAdapterFactory({ init: {}, adapter: undefined }, PARTS),
   wsEngine: CorkedWebSocketServer,
 } as unknown as Partial<ServerOptions>; // the adapter is typed as a class only, and the engine as any
 
@@ -118,7 +120,7 @@ test('whatever is sent in one tick arrives in its order: broadcasts, events of o
   );
 });
 
-test('a client that does not read has its broadcasts wait in Engine.IO, and gets all of them in order', async t => {
+test('a client that does not read has its broadcasts wait in Engine.IO, and gets all of them in order, but for volatile ones', async t => {
   const server = await start(t);
   const accepted = once(server.io.httpServer, 'connection') as Promise<[TcpSocket]>;
   const ann = await enterByWebSocket(t, server);
@@ -131,6 +133,12 @@ test('a client that does not read has its broadcasts wait in Engine.IO, and gets
     await new Promise(resolve => process.nextTick(resolve));
   }
   const size = tcp.writableLength;
+  for (let n = 0; n < 10; n++) {
+    server.io.volatile.emit('n', 'volatile', 'x'.repeat(10_000));
+    ann.socket.volatile.emit('n', 'volatile', 'x'.repeat(10_000));
+    await nextTurn();
+  }
+  assert.equal(tcp.writableLength, size, 'volatile ones are left out');
   for (let n = 0; n < 10; n++) server.io.emit('n', sent++, 'x'.repeat(10_000));
   await nextTurn();
   assert.equal(tcp.writableLength, size, 'the connection gets no more');
@@ -142,6 +150,58 @@ test('a client that does not read has its broadcasts wait in Engine.IO, and gets
     ann.heard.slice(0, -1).map(([, n]) => n),
     Array.from({ length: sent }, (_, n) => n),
   );
+});
+
+test('a broadcast alone makes no client count as behind: a volatile one right after it is sent', async t => {
+  const server = await start(t);
+  const ann = await enterByWebSocket(t, server);
+  server.io.emit('n');
+  server.io.volatile.emit('volatile');
+  server.io.emit('last');
+  assert.deepEqual(await heardUntil(ann, 'last'), [['n'], ['volatile'], ['last']]);
+});
+
+test('a client of Engine.IO 3 gets the same frames', async t => {
+  const server = await start(t, { allowEIO3: true });
+  const arrival = next<[Socket]>(server.io, 'connection');
+  const client = await RawClient.open(t, server.url, { protocol: 3 });
+  const [socket] = await arrival;
+  const count = countPackets(t, socket);
+  server.io.emit('n', 0);
+  assert.equal(count(), 0);
+  server.io.emit('n', 1, Buffer.from([0xaa]));
+  server.io.emit('n', 2);
+  await client.frame(/"n",2/);
+  assert.deepEqual(client.frames.slice(-4), ['42["n",0]', '451-["n",1,{"_placeholder":true,"num":0}]', '04aa', '42["n",2]']);
+});
+
+test('a client that comes back gets what it has missed, and then what is broadcast to it', async t => {
+  const init = { connectionStateRecovery: {} };
+  const adapter = createAdapterFactory({ init, adapter: undefined }, PARTS);
+  const server = await start(t, { ...init, adapter });
+  const ann = await enter(t, server, '/', { transports: ['websocket'], reconnection: true, reconnectionDelay: 1, reconnectionDelayMax: 1 });
+  server.io.emit('n', 0);
+  await next(ann.client, 'n');
+  const left = next(ann.socket, 'disconnect');
+  ann.client.io.engine.close();
+  await left;
+  const arrival = next<[Socket]>(server.io, 'connection');
+  server.io.on('connection', () => server.io.emit('n', 3));
+  server.io.emit('n', 1);
+  server.io.emit('n', 2);
+  const [socket] = await arrival;
+  assert.ok(socket.recovered);
+  server.io.emit('n', 4);
+  server.io.emit('last');
+  await heardUntil(ann, 'last');
+  const count = countPackets(t, socket);
+  server.io.emit('n', 5);
+  server.io.emit('end');
+  assert.deepEqual(
+    (await heardUntil(ann, 'end')).filter(([event]) => event === 'n').map(([, n]) => n),
+    [0, 1, 2, 3, 4, 5],
+  );
+  assert.equal(count(), 0);
 });
 
 test('whoever listens to what goes out hears of each broadcast', async t => {
@@ -262,4 +322,36 @@ test('where Socket.IO or Engine.IO lacks what this takes, broadcasts go the usua
   server.io.emit('last');
   assert.deepEqual(await heardUntil(ann, 'last'), [['first'], ['last']]);
   assert.equal(count(), 2);
+});
+
+test('an adapter that lacks what this takes delivers its broadcasts itself', async t => {
+  class Renamed extends Adapter {
+    constructor(nsp: Namespace) {
+      super(nsp);
+      Object.assign(this, { _encode: undefined });
+    }
+
+    override broadcast(packet: object, { rooms, except }: BroadcastOptions): void {
+      assert.equal(rooms.size + (except?.size ?? 0), 0);
+      for (const socket of this.nsp.sockets.values())
+        socket.client.writeToEngine(adapterInternals.adapterInternals(this).encoder.encode(packet), {});
+    }
+  }
+  const create = (nsp: Namespace): Adapter => new Renamed(nsp);
+  const adapter = createAdapterFactory({ init: {}, adapter: { name: 'own', create } }, PARTS);
+  const server = await start(t, { adapter });
+  const ann = await enterByWebSocket(t, server);
+  const count = countPackets(t, ann.socket);
+  server.io.emit('first');
+  server.io.emit('last');
+  assert.deepEqual(await heardUntil(ann, 'last'), [['first'], ['last']]);
+  assert.equal(count(), 2);
+});
+
+test('an event keeps the number of its acknowledgement, with whatever values', () => {
+  const codec = new PacketCodec(new Server().of('/'));
+  for (const value of [1, new Date(0)]) {
+    const { frames } = codec.encodeEvent({ type: 2, nsp: '/', id: 5, data: ['n', value] });
+    assert.deepEqual(frames, [`25${JSON.stringify(['n', value])}`]);
+  }
 });
