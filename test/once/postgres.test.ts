@@ -1,19 +1,22 @@
 /** PostgreSQL as the backplane: what its faults and its recoveries cost, beyond what holds for every backplane. */
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { createRequire } from 'node:module';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { format } from 'node:util';
+import { MessageType } from 'socket.io-adapter';
 import { type RunningApp, startApp } from '../support/app';
 import { next } from '../support/client';
 import { documentedFault } from '../support/documented-fault';
-import { Delivery, FailedQuery, RECEIVES_TOO_MUCH, meaningOf, Publisher, Reader, Refusals } from '../support/parts';
+import { Delivery, FailedQuery, Listener, RECEIVES_TOO_MUCH, meaningOf, Publisher, Queries, Reader, Refusals } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
 
 /** The adapter brings it. */
 const { Client } = createRequire(require.resolve('@socket.io/postgres-adapter'))('pg') as { Client: new (url: string) => Client };
 
+const { BROADCAST, HEARTBEAT } = MessageType;
 const DOWN = /^ERROR .*IO_DATABASE_DOWN/;
 const BACK = /^INFO .*PostgreSQL at .* is back/;
 
@@ -50,7 +53,6 @@ test('PostgreSQL that shuts down while it has a message is an outage, and does n
 });
 
 test('an error of the connection is an outage, that of a value is of that value alone, and all else is a refusal', () => {
-  const errorOf = (code: string): Error => Object.assign(new Error(code), { code });
   for (const code of ['08006', '57P01', '57P02', '57P03', 'ECONNREFUSED', 'EPIPE']) assert.equal(meaningOf(errorOf(code)), 'lost', code);
   for (const code of ['22023', '22P05']) assert.equal(meaningOf(errorOf(code)), 'value', code);
   for (const code of ['25006', '28P01', '42501', '42P01', '53300', '57014', 'XX000'])
@@ -83,7 +85,7 @@ test('while PostgreSQL does not answer, messages wait up to 32 MB; the outage dr
 
 type PublisherOptions = ConstructorParameters<typeof Publisher>[0];
 
-test('while a row is read, messages of other servers wait up to 32 MB; more is lost, with one line of log and a count', async () => {
+test('while a row is read, messages of other servers wait up to 32 MB; more is lost, with one line of log and a count; own ones never wait', async () => {
   const lines: string[] = [];
   const logger = { error: (line: string) => lines.push(line), info: (...line: unknown[]) => lines.push(format(...line)) };
   const refusals = new Refusals('PostgreSQL', 'IO_DATABASE_REFUSED', logger as unknown as Logger, () => {}); // it logs nothing else
@@ -96,12 +98,17 @@ test('while a row is read, messages of other servers wait up to 32 MB; more is l
     inbox: {} as ReaderOptions['inbox'], // nothing is invalid
     onMessage: message => read.push(message),
     onFailure: () => assert.fail('all can be read'),
-    onOverflow: () => refusals.add({ ...RECEIVES_TOO_MUCH, losesMessage: true }),
+    onOverflow: ({ type }) => refusals.add({ ...RECEIVES_TOO_MUCH, losesMessage: type === BROADCAST }),
     onDrain: () => refusals.remove(RECEIVES_TOO_MUCH.problem),
   });
+  reader.ignore('own');
   reader.read('channel', '{"attachmentId":"1"}');
-  const payload = JSON.stringify({ nsp: '/', data: 'x'.repeat(1024 * 1024) });
+  const payload = JSON.stringify({ uid: 'other', type: BROADCAST, nsp: '/', data: '大'.repeat(350_000) }); // more than 1 MB
+  const own = JSON.stringify({ uid: 'own', type: BROADCAST, nsp: '/', data: 'x'.repeat(1024 * 1024) });
+  for (let n = 0; n < 40; n++) reader.read('channel', own);
   for (let n = 0; n < 40; n++) reader.read('channel', payload);
+  reader.read('channel', own);
+  reader.read('channel', JSON.stringify({ uid: 'other', type: HEARTBEAT, nsp: '/' }));
   answer(new Uint8Array());
   while (lines.length < 2) await nextTurn();
   assert.match(lines[0] ?? '', /IO_DATABASE_REFUSED: PostgreSQL delivers messages faster .*; emit less/);
@@ -114,6 +121,99 @@ test('while a row is read, messages of other servers wait up to 32 MB; more is l
 
 type ReaderOptions = ConstructorParameters<typeof Reader>[0];
 type Logger = ConstructorParameters<typeof Refusals>[2];
+
+test('a statement that is refused is tried again at the next message, except while it is retried', async () => {
+  let refused: Error | undefined = errorOf('53300');
+  const { pool } = newPool(async () => (refused ? Promise.reject(refused) : [{ id: 1 }]));
+  const queries = new Queries(pool, 'messages', 30_000);
+  const first = await failureOf(queries.insert(Buffer.from('lost')));
+  refused = undefined;
+  assert.equal(await queries.insert(Buffer.from('sent')), '1');
+  const retry = queries.suspend(first);
+  assert.equal(await failureOf(queries.insert(Buffer.from('lost'))), first);
+  await retry?.();
+  assert.equal(await queries.insert(Buffer.from('sent')), '1');
+});
+
+test('what no message waits for takes one connection of the pool at a time', async () => {
+  const { pool, used } = newPool(async text => {
+    await nextTurn();
+    if (text.startsWith('INSERT')) throw errorOf('55P03');
+    return [];
+  });
+  const queries = new Queries(pool, 'messages', 30_000);
+  const failures = (['INSERT', 'SELECT', 'DELETE'] as const).map(name => new FailedQuery(name, 'messages', errorOf('55P03')));
+  const retries = failures.map(failure => queries.suspend(failure));
+  await Promise.allSettled([queries.openTable(), queries.deleteOld(), ...retries.map(async retry => retry?.())]);
+  assert.equal(Math.max(...used), 1);
+});
+
+function errorOf(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+async function failureOf(query: Promise<unknown>): Promise<Refused> {
+  return query.then(
+    () => assert.fail('it was not refused'),
+    (failure: unknown) => failure as Refused, // queries throw no other error
+  );
+}
+
+/** A pool whose connections answer alike. `used` has the number of those in use whenever one more is. */
+function newPool(answer: (text: string) => Promise<object[]>): { pool: Pool; used: number[] } {
+  const used: number[] = [];
+  let busy = 0;
+  const query = async (text: string): Promise<{ rows: object[] }> => ({ rows: await answer(text) });
+  const connect = async (): Promise<object> => {
+    used.push(++busy);
+    return Promise.resolve(Object.assign(new EventEmitter(), { query, release: () => busy-- }));
+  };
+  const queryOnce = async (text: string): Promise<unknown> => {
+    used.push(++busy);
+    return query(text).finally(() => busy--);
+  };
+  return { pool: { connect, query: queryOnce } as unknown as Pool, used }; // what queries need of one
+}
+
+type Refused = InstanceType<typeof FailedQuery>;
+type Pool = ConstructorParameters<typeof Queries>[0];
+
+test('the refusal of a LISTEN ends with its namespace', async () => {
+  const client = Object.assign(new EventEmitter(), {
+    connect: async () => Promise.resolve(),
+    query: async (text: string) => (text === 'LISTEN "refused"' ? Promise.reject(errorOf('42501')) : Promise.resolve({ rows: [] })),
+    end: async () => Promise.resolve(void client.emit('end')),
+  });
+  const events = new EventEmitter();
+  const Client = function (): object {
+    return client;
+  };
+  const pg = { Client } as unknown as ListenerPackage; // it makes this very client
+  const listener = new Listener(
+    pg,
+    {},
+    {
+      onNotification: () => {},
+      onError: error => assert.fail(error),
+      onRefused: channel => events.emit('refused', channel),
+      onComplete: () => events.emit('complete'),
+    },
+  );
+  listener.listen('pulses');
+  listener.listen('refused');
+  const refused = once(events, 'refused');
+  void listener.start();
+  assert.deepEqual(await refused, ['refused']);
+  await listener.ping(); // the other has succeeded
+  assert.ok(!listener.isComplete);
+  const complete = once(events, 'complete');
+  listener.unlisten('refused');
+  await complete;
+  assert.deepEqual([listener.listensTo('pulses'), listener.listensTo('refused')], [true, false]);
+  await listener.close();
+});
+
+type ListenerPackage = ConstructorParameters<typeof Listener>[0];
 
 test('the listening connection is not idle while a channel is missing; only that of the pulses excuses that none arrives', async () => {
   let heard = ['pulses'];

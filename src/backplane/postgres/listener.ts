@@ -17,7 +17,7 @@ interface Events {
   onError(error: Error): void;
   /** Called when a LISTEN is refused. It is retried. */
   onRefused(channel: string, error: Error): void;
-  /** Called when all LISTENs have succeeded. */
+  /** Called when no LISTEN is missing any more. */
   onComplete(): void;
 }
 
@@ -59,7 +59,7 @@ export class Listener {
 
   /** Whether the LISTEN to a channel has succeeded. */
   listensTo(channel: string): boolean {
-    return this.#client !== undefined && !this.#missing.has(channel);
+    return this.#client !== undefined && this.#channels.has(channel) && !this.#missing.has(channel);
   }
 
   /** Whether PostgreSQL refuses to LISTEN to a channel. */
@@ -91,8 +91,7 @@ export class Listener {
 
   unlisten(channel: string): void {
     this.#channels.delete(channel);
-    this.#missing.delete(channel);
-    this.#refused.delete(channel);
+    this.#settle(channel);
     this.#query(`UNLISTEN ${asIdentifier(channel)}`).catch(() => {}); // further notifications are ignored
   }
 
@@ -153,14 +152,20 @@ export class Listener {
     try {
       await this.#query(`LISTEN ${asIdentifier(channel)}`);
     } catch (thrown) {
+      if (!this.#channels.has(channel)) return; // `unlisten` was called meanwhile
       const error = toError(thrown);
       const meaning = meaningOf(error);
       if (meaning === 'refused') this.#refused.add(channel);
       if (meaning !== 'lost') this.#events.onRefused(channel, error);
       if (meaning !== 'value') return; // this database cannot represent the name: a retry would fail too
     }
+    if (client === this.#client) this.#settle(channel);
+  }
+
+  /** To be called when a channel is not missing any more. */
+  #settle(channel: string): void {
     this.#refused.delete(channel);
-    if (client === this.#client && this.#missing.delete(channel) && this.#missing.size === 0) this.#events.onComplete();
+    if (this.#missing.delete(channel) && this.#missing.size === 0 && this.#client) this.#events.onComplete();
   }
 }
 

@@ -16,8 +16,7 @@ export interface Message {
 }
 
 /** The notification for a message in the table. */
-interface Header {
-  readonly uid?: unknown;
+export interface Header extends Pick<Message, 'uid' | 'type'> {
   /** The id of the row. A number if the other server has configured `pg` to read a bigint as one. */
   readonly attachmentId: string | number;
 }

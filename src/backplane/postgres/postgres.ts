@@ -58,7 +58,7 @@ export class PostgresBackplane extends DatabaseBackplane {
       inbox: this.inbox,
       onMessage: message => this.#adapters.get(message.nsp)?.receive(message),
       onFailure: failure => this.#onFailure(failure),
-      onOverflow: () => this.refuse({ ...RECEIVES_TOO_MUCH, losesMessage: true }),
+      onOverflow: message => this.refuse({ ...RECEIVES_TOO_MUCH, losesMessage: isMissed(message) }),
       onDrain: () => this.permit(RECEIVES_TOO_MUCH.problem),
     });
     this.#publisher = new Publisher({
@@ -177,7 +177,7 @@ export class PostgresBackplane extends DatabaseBackplane {
 
   /** @param message the message that is lost, if any */
   #onFailure(failure: FailedQuery, message?: Message): void {
-    const { statement, place, cause } = failure;
+    const { place, cause } = failure;
     const losesMessage = message !== undefined && isMissed(message);
     switch (failure.meaning) {
       case 'lost':
@@ -188,7 +188,7 @@ export class PostgresBackplane extends DatabaseBackplane {
         this.inbox.fail(place, failure);
         break;
       case 'refused':
-        if (this.#listener.isConnected) this.refuse(refusalOf(failure, losesMessage, this.#queries.retryOf(statement)));
+        if (this.#listener.isConnected) this.refuse(refusalOf(failure, losesMessage, this.#queries.suspend(failure)));
         else if (losesMessage) this.countLost(); // the listener reports why there is no connection
     }
   }

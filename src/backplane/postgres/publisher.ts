@@ -51,7 +51,7 @@ export class Publisher {
       return;
     }
     const encoded = asNotification(message, threshold) ?? messagePack.encode(message);
-    this.#queue.add({ message: { uid, nsp, type }, encoded }, encoded.length);
+    this.#queue.add({ message: { uid, nsp, type }, encoded }, Buffer.byteLength(encoded));
   }
 
   /** Removes and returns the waiting messages: after an outage, they would arrive too late to be of use. */

@@ -17,8 +17,9 @@ export class Queries {
   readonly #pool: PgPool;
   readonly #table: string;
   readonly #lifetime: number;
-  /** The statements that were refused the last time. */
+  /** The refused statements that are retried. */
   readonly #refused = new Map<Statement, FailedQuery>();
+  #lastInTurn: Promise<void> = Promise.resolve();
 
   /** @param lifetime time until rows are deleted, in ms */
   constructor(pool: PgPool, table: string, lifetime: number) {
@@ -58,32 +59,57 @@ export class Queries {
   }
 
   async deleteOld(): Promise<void> {
-    const text = `DELETE FROM ${this.#table} WHERE created_at < now() - interval '${this.#lifetime} milliseconds'`;
-    await this.#query('DELETE', text);
+    await this.#inTurn(async () => this.#deleteOld());
   }
 
   /** Creates the table if it does not exist, and tries all statements on it. */
   async openTable(): Promise<void> {
-    await this.#openForInsert();
-    await this.#trySelect();
-    await this.deleteOld();
+    await this.#inTurn(async () => this.#openTable());
   }
 
-  /** Returns a function that retries a refused statement. Undefined if others retry it. */
-  retryOf(statement: Statement): (() => Promise<void>) | undefined {
+  /**
+   * Lets `insert` or `select` reject at once with this refusal, until a retry succeeds. Returns a function that retries the statement once.
+   * Undefined if others retry it.
+   */
+  suspend(refusal: FailedQuery): (() => Promise<void>) | undefined {
+    const attempt = this.#attemptOf(refusal.statement);
+    if (!attempt) return undefined;
+    this.#refused.set(refusal.statement, refusal);
+    return async () => this.#inTurn(attempt);
+  }
+
+  #attemptOf(statement: Statement): (() => Promise<void>) | undefined {
     switch (statement) {
       case 'CREATE TABLE':
-        return async () => this.openTable();
+        return async () => this.#openTable();
       case 'INSERT':
         return async () => this.#openForInsert();
       case 'SELECT':
         return async () => this.#trySelect();
       case 'DELETE':
-        return async () => this.deleteOld();
+        return async () => this.#deleteOld();
       case 'LISTEN': // retried by the listener
       case 'NOTIFY': // retried by pulses
     }
     return undefined;
+  }
+
+  /** Runs what no message waits for one after the other: each may wait for a lock, and holds a connection of the pool meanwhile. */
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#lastInTurn.then(work);
+    this.#lastInTurn = done.catch(() => {}); // the caller handles it
+    await done;
+  }
+
+  async #deleteOld(): Promise<void> {
+    const text = `DELETE FROM ${this.#table} WHERE created_at < now() - interval '${this.#lifetime} milliseconds'`;
+    await this.#query('DELETE', text);
+  }
+
+  async #openTable(): Promise<void> {
+    await this.#openForInsert();
+    await this.#trySelect();
+    await this.#deleteOld();
   }
 
   /** Creates the table if it does not exist: it may also have been dropped while it was locked. */
@@ -137,7 +163,7 @@ export class Queries {
       client.release();
       return rows;
     } catch (error) {
-      client.release(true);
+      client.release(true); // as `pool.query()` does: after a failover, it may lead to a server that has become read-only
       throw error;
     }
   }
@@ -148,9 +174,7 @@ export class Queries {
       this.#refused.delete(statement);
       return rows;
     } catch (thrown) {
-      const failure = new FailedQuery(statement, place, toError(thrown));
-      if (failure.meaning === 'refused') this.#refused.set(failure.statement, failure);
-      throw failure;
+      throw new FailedQuery(statement, place, toError(thrown));
     }
   }
 }

@@ -1,6 +1,6 @@
 /** Reads the messages of other servers in order: a large one is fetched from the table, and later messages wait for it. */
 import { type Inbox, InvalidMessage } from '../inbox';
-import { decodeObject, isHeader, type Message, parse } from './messages';
+import { decodeObject, type Header, isHeader, type Message, parse } from './messages';
 import type { MessagePack } from './pg';
 import type { Queries } from './queries';
 import { Queue } from './queue';
@@ -14,15 +14,15 @@ interface Options {
   onMessage(message: Message & { readonly nsp: string }): void;
   /** Called when a message cannot be fetched. */
   onFailure(failure: FailedQuery): void;
-  /** Called when a message is dropped, since too much waits. */
-  onOverflow(): void;
+  /** Called when a message of another server is dropped, since too much waits. */
+  onOverflow(message: Message): void;
   /** Called when nothing waits any more. */
   onDrain(): void;
 }
 
 interface Waiting {
   readonly channel: string;
-  readonly payload: string;
+  readonly message: Message | Header;
 }
 
 export class Reader {
@@ -50,19 +50,24 @@ export class Reader {
 
   /** Reads a notification after all earlier ones. */
   read(channel: string, payload: string): void {
-    if (this.#queue.isFull) this.#options.onOverflow();
-    else this.#queue.add({ channel, payload }, payload.length);
+    const { inbox, onOverflow } = this.#options;
+    try {
+      const message = parse(payload);
+      if (this.#ownIds.has(message.uid)) return;
+      if (this.#queue.isFull) onOverflow(message);
+      else this.#queue.add({ channel, message }, Buffer.byteLength(payload));
+    } catch (error) {
+      inbox.fail(channel, error);
+    }
   }
 
-  async #read({ channel, payload }: Waiting): Promise<void> {
+  async #read({ channel, message }: Waiting): Promise<void> {
     const { inbox, onMessage, onFailure } = this.#options;
     try {
-      const parsed = parse(payload);
-      if (this.#ownIds.has(parsed.uid)) return;
-      const message = isHeader(parsed) ? await this.#fetch(String(parsed.attachmentId)) : parsed;
-      const { nsp } = message;
+      const complete = isHeader(message) ? await this.#fetch(String(message.attachmentId)) : message;
+      const { nsp } = complete;
       if (nsp === undefined) throw new InvalidMessage();
-      onMessage({ ...message, nsp });
+      onMessage({ ...complete, nsp });
     } catch (error) {
       if (error instanceof FailedQuery) onFailure(error);
       else inbox.fail(channel, error);
