@@ -55,14 +55,22 @@ export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
     onPacket.fn = listener; // off() looks for it
     return onPacket;
   };
+  const guarded = (event: string, listener: Listener): Listener => (event === 'decoded' ? guard(listener) : listener); // a parser of the app may have more events
   class Decoder extends parser.Decoder {
+    constructor(...args: ConstructorParameters<Parser['Decoder']>) {
+      super(...args);
+      if (!Object.hasOwn(this, 'on')) return;
+      const on = this.on.bind(this); // a field, which hides the method below
+      Object.assign(this, { on: (event: 'decoded', listener: Listener): unknown => on(event, guarded(event, listener)) });
+    }
+
     override on(event: 'decoded', listener: Listener): this {
-      return super.on(event, event === 'decoded' ? guard(listener) : listener); // a parser of the app may have more events
+      return super.on(event, guarded(event, listener));
     }
   }
-  const guarded = Object.create(parser, { Decoder: { value: Decoder } }) as Parser; // inherits everything else
-  officialParsers.set(guarded, parser);
-  return guarded;
+  const stricter = Object.create(parser, { Decoder: { value: Decoder } }) as Parser; // inherits everything else
+  officialParsers.set(stricter, parser);
+  return stricter;
 }
 
 /** The original parser, for packets of other servers. */

@@ -566,6 +566,33 @@ test('with a parser of the app as well, what is nested 65 levels deep closes the
   await nothingRemains(io);
 });
 
+test('also with a decoder of the app that has `on` as a field', async t => {
+  const { url, io, logged } = await start(t, {
+    'parser.js': `
+      const { Decoder, Encoder } = require(${JSON.stringify(createRequire(require.resolve('socket.io')).resolve('socket.io-parser'))});
+      exports.Encoder = Encoder;
+      exports.Decoder = class extends Decoder {
+        on = (event, listener) => super.on(event, listener);
+      };`,
+    'config/config.default.js': `exports.io = { init: { parser: require('../parser') } };`,
+  });
+  const open = async (): Promise<RawClient> => {
+    const client = await RawClient.open(t, url);
+    client.send('40');
+    await client.frame(/^40/);
+    return client;
+  };
+  const allowed = await open();
+  allowed.send(`420["echo",${nested(63)}]`);
+  await allowed.frame(/^430/);
+  const refused = await open();
+  refused.send(`420["echo",${nested(64)}]`);
+  await refused.closed;
+  await logged(/IO_PACKET_NESTED/);
+  allowed.vanish();
+  await nothingRemains(io);
+});
+
 test('with a parser of the app as well, auth that is not an object closes the connection, and null is none', async t => {
   const { url, io } = await start(t, { ...OWN_PARSER, 'app/router.js': `module.exports = app => { app.io.of(/^\\/room$/); };` });
   const packet = (auth: string): Buffer =>

@@ -409,6 +409,35 @@ test('with cleanupEmptyChildNamespaces a namespace stays for a client whose sess
   }
 });
 
+test('with cleanupEmptyChildNamespaces a namespace goes with a returning client that is refused, or leaves before it is connected', async t => {
+  const { url, app, io } = await startApp(t, {
+    'app/router.js': `module.exports = app => app.io.of(/^\\/a$/).use((socket, next) => app.emit('guarded', next));`,
+    'config/config.default.js': `
+      const { SessionAwareAdapter } = require('socket.io-adapter');
+      class FullAdapter extends SessionAwareAdapter {
+        async restoreSession(pid) {
+          return { sid: 'former', pid, rooms: ['former'], data: {}, missedPackets: [] };
+        }
+      }
+      exports.io = { init: { adapter: FullAdapter, cleanupEmptyChildNamespaces: true, connectionStateRecovery: {} } };`,
+  });
+  for (const isRefused of [true, false]) {
+    const client = await RawClient.open(t, url);
+    const guarded = next<[(error?: Error) => void]>(app, 'guarded');
+    client.send('40/a,{"pid":"p","offset":"o"}');
+    const [goOn] = await guarded;
+    assert.deepEqual([...io._nsps.keys()], ['/', '/a']);
+    if (isRefused) {
+      goOn(new Error('no'));
+      assert.equal(await client.frame(/^44\/a,/), '44/a,{"message":"no"}');
+    }
+    client.vanish();
+    await nothingRemains(io);
+    assert.deepEqual([...io._nsps.keys()], ['/']);
+    goOn();
+  }
+});
+
 test('in every worker a parent is asked, also where the server itself has named the namespace there', async t => {
   const cluster = await startCluster(
     t,

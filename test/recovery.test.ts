@@ -450,33 +450,38 @@ test('in an outage of Redis a client that comes back is a new one, at once', asy
   assert.deepEqual(heard, [1, 2]);
 });
 
-test('an adapter of the app whose sessions fail is logged once for each method, and its clients are new ones', async t => {
-  watchForCrashes(t);
-  const adapter = `nsp => {
-    const { SessionAwareAdapter } = require('${require.resolve('socket.io-adapter')}');
-    return Object.assign(new SessionAwareAdapter(nsp), {
-      async restoreSession() { throw new Error('no store'); },
-      persistSession() { throw new Error('no store'); },
-    });
-  }`;
-  const app = await startApp(t, filesOf(`adapter: ${adapter}`));
-  const proxy = await startProxy(t, app.port);
-  const client = newClient(t, proxy.url, COMES_BACK);
-  await next(client, 'connect');
-  for (let time = 0; time < 2; time++) {
-    const left = gone(app);
-    const back = next(client, 'connect');
-    proxy.cut();
-    await left;
-    proxy.lead(app.port);
-    await back;
-    assert.equal(client.recovered, false);
-  }
-  const lines = app.logs.filter(line => line.startsWith('ERROR'));
-  assert.equal(lines.length, 2, lines.join('\n'));
-  for (const method of ['restoreSession', 'persistSession'])
-    assert.match(lines.join('\n'), new RegExp(`IO_RECOVERY_FAILED: ${method}\\(\\) of the adapter .* namespace /: .*no store`, 's'));
-});
+for (const base of ['SessionAwareAdapter', 'ClusterAdapter']) {
+  test(`a ${base} of the app whose sessions fail is logged once for each method, and its clients are new ones`, async t => {
+    watchForCrashes(t);
+    const adapter = `nsp => {
+      const { ${base} } = require('${require.resolve('socket.io-adapter')}');
+      return Object.assign(new ${base}(nsp), {
+        async restoreSession() { throw new Error('no store'); },
+        persistSession() { throw new Error('no store'); },
+        async doPublish() { return '1-0'; }, // of a ClusterAdapter
+      });
+    }`;
+    const app = await startApp(t, filesOf(`adapter: ${adapter}`));
+    const proxy = await startProxy(t, app.port);
+    const client = await connect(t, proxy.url, COMES_BACK);
+    const said = next(client, 'said');
+    app.io.emit('said', 1);
+    await said; // without an offset, Socket.IO reads no session
+    for (let time = 0; time < 2; time++) {
+      const left = gone(app);
+      const back = next(client, 'connect');
+      proxy.cut();
+      await left;
+      proxy.lead(app.port);
+      await back;
+      assert.equal(client.recovered, false);
+    }
+    const lines = app.logs.filter(line => line.startsWith('ERROR'));
+    assert.equal(lines.length, 2, lines.join('\n'));
+    for (const method of ['restoreSession', 'persistSession'])
+      assert.match(lines.join('\n'), new RegExp(`IO_RECOVERY_FAILED: ${method}\\(\\) of the adapter .* namespace /: .*no store`, 's'));
+  });
+}
 
 test('an adapter that cannot recover is warned of, and nothing else changes', async t => {
   watchForCrashes(t);

@@ -69,10 +69,10 @@ export function createAdapterFactory(
   const create = backplane?.createAdapter ?? (settings?.name === 'own' ? settings.create : (nsp: Namespace) => new InMemory(nsp));
   return function (nsp) {
     const adapter = create(nsp);
-    const recovers = carrier.kind === 'own' ? adapter instanceof SessionAwareAdapter : isRecoveryOn;
+    const recovers = isRecoveryOn && (carrier.kind !== 'own' || adapter instanceof SessionAwareAdapter);
     let made: Operator | undefined;
     const operators = (): Operator => (made ??= operatorsOf(nsp));
-    wrap({ ...carrier, adapter, nsp, operators, deprecations, logger, interop, recovers, opened });
+    wrap({ ...carrier, adapter, nsp, operators, deprecations, logger, interop, isRecoveryOn, recovers, opened });
     return adapter;
   };
 }

@@ -78,7 +78,7 @@ export const NAMESPACE: Members<NamespaceInternals & Pick<Namespace, '_add' | '_
     emitReserved: 'calls listeners of the app, which may throw',
     _add: 'the entry of clients',
     _initAdapter: 'a name that a client made up gets no adapter with a connection to other servers',
-    _remove: 'an empty child stays if other clients are connecting to it',
+    _remove: 'an empty child stays if other clients are connecting to it, and goes with the last of them',
     _onServerSideEmit: 'delivers events of serverSideEmit() from other processes',
   },
 };

@@ -1,8 +1,10 @@
 /** MongoDB as the backplane. There is no server of it here: see support/mongo.ts. The adapter is the real one. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn, setTimeout as nextTimer } from 'node:timers/promises';
 import type { ServerOptions } from 'socket.io';
 import { type AdapterServer, allHeard, allKnown, enter, startServer } from '../support/adapters';
+import { next } from '../support/client';
 import { Logs } from '../support/logs';
 import { startMongo } from '../support/mongo';
 import { createAdapterFactory, createBackplane, Deprecations, readConfig } from '../support/parts';
@@ -22,7 +24,28 @@ test('MongoDB: a broadcast reaches other servers; a local one neither them nor t
   assert.doesNotMatch(text, /near/);
 });
 
-async function start(t: TestContext, folder: string): Promise<AdapterServer> {
+test('MongoDB: a question that only local clients have still to answer goes on in an outage', async t => {
+  watchForCrashes(t);
+  const { folder, goDown } = await startMongo(t);
+  const [one, other] = [await start(t, folder), await start(t, folder)];
+  Object.assign(one.backplane, { localTimeout: 0 }); // whoever waits for other servers fails in the turn after
+  await allKnown([one, other]);
+  const { client } = await enter(t, one);
+  const asked = next<[(answer: string) => void]>(client, 'question');
+  const answers = one.io.timeout(5000).emitWithAck('question');
+  const [answer] = await asked;
+  goDown();
+  await new Promise<void>(resolve => one.backplane.onUnreachable(resolve));
+  await nextTimer(0);
+  await nextTurn();
+  answer('here');
+  assert.deepEqual(await answers, ['here']);
+});
+
+async function start(
+  t: TestContext,
+  folder: string,
+): Promise<AdapterServer & { readonly backplane: NonNullable<ReturnType<typeof createBackplane>> }> {
   const logs = new Logs();
   const settings = readConfig({ io: { adapter: { name: 'mongo', url: 'mongodb://fake', database: 'io' } } }, 1, () => {}).adapter;
   const backplane = createBackplane(settings, { logger: logs, baseDir: folder, hub: undefined });
@@ -31,5 +54,5 @@ async function start(t: TestContext, folder: string): Promise<AdapterServer> {
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
   const server = await startServer(t, { adapter }, () => void backplane.close());
   await backplane.ready();
-  return server;
+  return { ...server, backplane };
 }

@@ -15,6 +15,8 @@ export interface Mongo {
   /** The app's folder. */
   readonly folder: string;
   readonly inserted: readonly object[];
+  /** From now on the database answers nothing. */
+  readonly goDown: () => void;
 }
 
 export async function startMongo(t: TestContext): Promise<Mongo> {
@@ -28,8 +30,8 @@ export async function startMongo(t: TestContext): Promise<Mongo> {
     await mkdir(place, { recursive: true });
     await writeFile(join(place, 'index.js'), code);
   }
-  const { inserted } = require(join(folder, 'node_modules/mongodb')) as Pick<Mongo, 'inserted'>;
-  return { folder, inserted };
+  const { inserted, goDown } = require(join(folder, 'node_modules/mongodb')) as Omit<Mongo, 'folder'>;
+  return { folder, inserted, goDown };
 }
 
 const CODE = `
@@ -37,6 +39,8 @@ const CODE = `
   const { setImmediate: nextTurn } = require('node:timers/promises');
   const { BSON } = require(${JSON.stringify(createRequire(ADAPTER).resolve('mongodb'))});
   const inserted = exports.inserted = [];
+  let isUp = true;
+  exports.goDown = () => (isUp = false);
   const streams = new Set();
   const collection = {
     async insertOne(document) {
@@ -56,6 +60,6 @@ const CODE = `
     },
   };
   exports.MongoClient = class {
-    db() { return { command: async () => ({ ok: 1 }), createCollection: async () => {}, collection: () => collection }; }
+    db() { return { command: async () => isUp ? { ok: 1 } : new Promise(() => {}), createCollection: async () => {}, collection: () => collection }; }
     async close() {}
   };`;

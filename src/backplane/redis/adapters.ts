@@ -7,7 +7,7 @@ import type { AdapterFactory } from '../../config/options';
 import type { PulsedBackplane } from '../pulsed-backplane';
 import type { Client } from './client';
 import { PubSubAdapter } from './pubsub-adapter';
-import { readableEntries, useEncodedEntries } from './stream-entries';
+import { entryMethodsOf, type EntryMethods, readableEntries, useEncodedEntries } from './stream-entries';
 
 /** What `@socket.io/redis-streams-adapter` exports. */
 export interface StreamsPackage {
@@ -38,17 +38,18 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
   if (name === 'redis-sharded') return createShardedAdapter(publisher, subscriber, { channelPrefix: prefix, ...options });
   const all = { streamName: redis.key ?? 'socket.io', channelPrefix: prefix, blockTimeInMs: BLOCK_TIME, ...options };
   const create = installed(streams).createAdapter(publisher, all);
-  /** The latest one, which serves for the entries of all namespaces. */
-  let adapter: ClusterAdapter | undefined;
+  /** Those of the first adapter, which serve for the entries of all namespaces. */
+  let methods: EntryMethods | undefined;
   const xrange = publisher.xrange.bind(publisher);
   Object.assign(publisher, {
     async xrange(...range: Parameters<typeof xrange>) {
       const entries = await xrange(...range);
-      return adapter ? readableEntries(entries, adapter, backplane) : entries;
+      return methods ? readableEntries(entries, methods, backplane) : entries;
     },
   });
   return nsp => {
-    adapter = create(nsp);
+    const adapter = create(nsp);
+    methods ??= entryMethodsOf(adapter);
     useEncodedEntries(adapter, nsp, backplane);
     return adapter;
   };

@@ -34,6 +34,26 @@ interface Message {
   readonly data?: { readonly [ENCODED]?: object };
 }
 
+/** What the adapter itself writes and reads. */
+export interface EntryMethods {
+  encode(message: object): Entry;
+  decode(entry: Entry): unknown;
+}
+
+/** The methods of an adapter, to be called before `useEncodedEntries`. They serve for the entries of all namespaces. */
+export function entryMethodsOf(adapter: ClusterAdapter): EntryMethods {
+  const { encode } = streamsInternals(adapter);
+  const { onRawMessage } = clusterInternals(adapter);
+  return {
+    encode: encode.bind(adapter),
+    decode(entry) {
+      let message: unknown;
+      onRawMessage?.call({ onMessage: (decoded: unknown) => (message = decoded) }, entry);
+      return message;
+    },
+  };
+}
+
 /** Makes the adapter of a namespace write and read such entries. */
 export function useEncodedEntries(adapter: ClusterAdapter, nsp: Namespace, backplane: PulsedBackplane): void {
   const codec = new PacketCodec(nsp);
@@ -85,17 +105,12 @@ export function useEncodedEntries(adapter: ClusterAdapter, nsp: Namespace, backp
 /**
  * Entries in the form that the adapter reads for a returning client: the encoded packet replaces the data, and fields that emitters omit
  * are added. Of an invalid entry only the id remains, so that the adapter skips it.
- * @param adapter the adapter of any namespace
  */
-export function readableEntries(entries: RawEntry[], adapter: ClusterAdapter, backplane: PulsedBackplane): RawEntry[] {
-  const official = Object.getPrototypeOf(adapter) as ClusterAdapter; // without the replaced methods
-  const { encode } = streamsInternals(official);
-  const { onRawMessage } = clusterInternals(official);
+export function readableEntries(entries: RawEntry[], { encode, decode }: EntryMethods, backplane: PulsedBackplane): RawEntry[] {
   return entries.map(([id, fields]) => {
     const entry = entryOf(fields);
     if (!entry['nsp'] || entry['type'] !== String(MessageType.BROADCAST)) return [id, fields];
-    let message: unknown;
-    onRawMessage?.call({ onMessage: (decoded: unknown) => (message = decoded) }, entry);
+    const message = decode(entry);
     if (!isClusterMessage(message)) {
       backplane.inbox.drop(backplane.channelOf(entry['nsp']));
       return [id, []];
@@ -103,9 +118,7 @@ export function readableEntries(entries: RawEntry[], adapter: ClusterAdapter, ba
     const { data, ...rest } = message as Broadcast; // checked just now
     const { rooms, except } = data.opts;
     const whole =
-      rooms && except
-        ? entry
-        : encode.call(adapter, { ...rest, data: { ...data, opts: { ...data.opts, rooms: rooms ?? [], except: except ?? [] } } });
+      rooms && except ? entry : encode({ ...rest, data: { ...data, opts: { ...data.opts, rooms: rooms ?? [], except: except ?? [] } } });
     return [id, Object.entries(whole).flat()];
   });
 }

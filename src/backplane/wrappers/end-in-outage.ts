@@ -86,11 +86,10 @@ function watchQuestions(adapter: Adapter): { expect(flags: object): Question } {
     broadcastWithAck(packet: unknown, opts: BroadcastOptions, countClients: (count: number) => void, ack: (answer: unknown) => void): void {
       const { flags = {} } = opts;
       const question = byFlags.get(flags);
-      let isElsewhere = false;
       const count = (clients: number): void => {
         if (question) {
+          if (question.counted > 0) question.elsewhere += clients; // the first count is of local clients, at once or in the next tick
           question.counted++;
-          if (isElsewhere) question.elsewhere += clients;
         }
         countClients(clients);
       };
@@ -98,7 +97,6 @@ function watchQuestions(adapter: Adapter): { expect(flags: object): Question } {
         question?.answers.push(answer);
         ack(answer);
       });
-      isElsewhere = true; // local clients have been counted
       latest = { question, isLocal: flags.local === true };
     },
     async serverCount(): Promise<number> {

@@ -1,17 +1,17 @@
-/** Failures of an adapter of the app's own that is to recover clients. Socket.IO swallows them, or lets them end the process. */
+/**
+ * Failures of an adapter of the app's own to store or read the session of a client. Socket.IO calls these methods of any adapter while recovery is
+ * on, and swallows what they throw, or lets it end the process.
+ */
 import type { Namespace } from 'socket.io';
 import type { Adapter, Session } from 'socket.io-adapter';
 import type { Logger } from '../../egg';
 import { messageOf, toError } from '../../errors';
-import { recoveryInternals } from '../../internals/adapters';
 import { LogLimit } from '../../log-limit';
 import type { Gone } from '../recovering-adapter';
 
 /** Logs what fails, once a minute for each method. The client is then a new one when it comes back. */
 export function logFailedRecovery(adapter: Adapter, nsp: Namespace, logger: Logger): void {
-  const inside = recoveryInternals(adapter);
-  const restoreSession = inside.restoreSession.bind(adapter);
-  const persistSession = inside.persistSession.bind(adapter);
+  const { restoreSession, persistSession } = adapter;
   const close = adapter.close.bind(adapter);
   const limit = new LogLimit({ interval: 60_000 });
   const log = (method: string, thrown: unknown): void => {
@@ -30,7 +30,7 @@ export function logFailedRecovery(adapter: Adapter, nsp: Namespace, logger: Logg
   Object.assign(adapter, {
     async restoreSession(pid: string, offset: string): Promise<Session | null> {
       try {
-        return await restoreSession(pid, offset);
+        return await restoreSession.call(adapter, pid, offset);
       } catch (thrown) {
         if (thrown instanceof Error) log('restoreSession', thrown); // the official adapters reject with a text where there is no session
         return null;
@@ -39,7 +39,7 @@ export function logFailedRecovery(adapter: Adapter, nsp: Namespace, logger: Logg
 
     persistSession(session: Gone): void {
       try {
-        Promise.resolve(persistSession(session) as unknown).catch((thrown: unknown) => log('persistSession', thrown)); // it may be asynchronous
+        Promise.resolve(persistSession.call(adapter, session) as unknown).catch((thrown: unknown) => log('persistSession', thrown)); // it may be asynchronous
       } catch (thrown) {
         log('persistSession', thrown);
       }

@@ -126,11 +126,17 @@ export class ReturningClients {
   }
 }
 
-/** Lets a socket leave its rooms, unless it was not connected: a later socket may have the same id, and these rooms. */
+/**
+ * Lets a socket leave its rooms and its namespace. One that was coming back leaves no rooms, since those of its id may be a socket's that is
+ * connected or has come later.
+ */
 export function leaveRooms(socket: Socket, nsp: Namespace, isComingBack: boolean): void {
   const { _preConnectSockets: preConnectSockets } = namespaceInternals(nsp);
   if (!isComingBack) Socket.prototype._cleanup.call(socket);
-  else if (preConnectSockets.get(socket.id) === socket) preConnectSockets.delete(socket.id);
+  else if (preConnectSockets.get(socket.id) === socket) {
+    if (nsp.sockets.has(socket.id)) preConnectSockets.delete(socket.id);
+    else nsp._remove(socket); // which removes an empty child as well
+  }
   Object.assign(socket, { join: () => {}, leave: () => {} });
 }
 

@@ -1,7 +1,7 @@
 /**
  * The wrappers of adapters, in the order in which they are put on. Each replaces methods of one adapter by functions that call the methods before:
- * of those that replace the same method, the last is called first. Where a row has to stand before or after another, its comment says why, and
- * test/once/wrappers.test.ts or test/once/mongo.test.ts fails otherwise. Any other two may change places.
+ * of those that replace the same method, the last is called first. Where a row has to stand before or after another, its comment says why, and a
+ * test fails otherwise. Any other two may change places.
  */
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
@@ -50,7 +50,9 @@ type Setup = Carrier & {
   readonly logger: Logger;
   /** Whether other servers than those of this plugin are to read what is published. */
   readonly interop: boolean;
-  /** Whether clients that come back get what they have missed. */
+  /** Whether Socket.IO stores and reads the sessions of clients, with any adapter. */
+  readonly isRecoveryOn: boolean;
+  /** Whether the adapter is known to keep what clients that come back have missed. */
   readonly recovers: boolean;
   /** Resolves when the backplane can be used. Undefined where nothing waits for it. */
   readonly opened: Promise<void> | undefined;
@@ -83,8 +85,8 @@ const ROWS: readonly Row[] = [
   }),
 
   // The same where an adapter of the app's own fails, with a line of log. Also before `recoverConnections`.
-  of(['own'], ({ adapter, nsp, logger, recovers }) => {
-    if (recovers) logFailedRecovery(adapter, nsp, logger);
+  of(['own'], ({ adapter, nsp, logger, isRecoveryOn }) => {
+    if (isRecoveryOn) logFailedRecovery(adapter, nsp, logger);
   }),
 
   // Keeps what is emitted to clients that are coming back. It has to see a broadcast at the moment when that goes to local clients: before
@@ -127,7 +129,8 @@ const ROWS: readonly Row[] = [
   // Encodes a broadcast before anybody has got it, and throws at the caller what cannot be sent. Last: all others see packets that are encoded, and
   // the caller waits for none of them.
   of(ENCODED, ({ adapter, nsp }) => encodeOnce(adapter, nsp)),
-  // An adapter of the app's own reads packets as it likes.
+  // An adapter of the app's own encodes packets itself. After `waitUntilOpen`: the other way round, a call in the agent that has to wait would not
+  // throw at its caller.
   of(['own'], ({ adapter, nsp }) => refuseFirst(adapter, nsp)),
 ];
 
