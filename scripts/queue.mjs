@@ -38,7 +38,8 @@ export async function runAll(tasks, total) {
         ended.add(task);
       });
       running.set(task, run);
-    } else if (next < 0 || running.size >= AT_MOST) await Promise.race(running.values());
+    } else if (running.size === 0) throw new Error(`${left[0].title} needs what is not among the tasks, or what needs it`);
+    else if (next < 0 || running.size >= AT_MOST) await Promise.race(running.values());
   }
   await Promise.all(running.values());
 }
@@ -65,7 +66,16 @@ async function runTask({ title, command, args, env, count = countOne }, total) {
   const [status] = await Promise.race([once(child, 'close'), once(child, 'error').then(() => [null])]);
   heading(`${title} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
   process.stdout.write(output);
-  total.add(title, count(status));
+  total.add(title, resultOf(count, status));
+}
+
+/** A report that cannot be read is a failure as well. */
+function resultOf(count, status) {
+  try {
+    return count(status);
+  } catch (error) {
+    return { failed: 1, failures: [error.stack] };
+  }
 }
 
 function countOne(status) {

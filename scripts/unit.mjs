@@ -29,7 +29,7 @@ const WEIGHTS = {
 };
 
 /** What starts several processes or programs other than Node, by what test files import; and files that install or compile. */
-const NOT_QUICK = /'\.\.?\/support\/(browser|bundlers|cluster|cluster-modes|example|nginx|page|postgres|redis|reverse-proxy)'/;
+const NOT_QUICK = /'\.\.?\/support\/(browser|bundlers|cluster|cluster-modes|example|nginx|page|postgres|redis|reverse-proxy|tls)'/;
 const NOT_QUICK_FILES = ['benchmark', 'mutants', 'pack', 'single-process', 'soak', 'soak-leak', 'start', 'system', 'ts-helper'];
 
 /**
@@ -43,12 +43,17 @@ const NOT_QUICK_FILES = ['benchmark', 'mutants', 'pack', 'single-process', 'soak
  * | HTTP, sockets, WebSockets and sessions | this Node | Node 24   |
  * | all others                             | this Node | this Node |
  *
- * Besides, Node 24 runs what is in `ALSO_ON_24`: async contexts, which only modules of egg 4 use, clusters of egg 3, and what is forked without Egg.
+ * Besides, Node 24 runs what is in `ALSO_ON_24`: async contexts, which Node 24 keeps in another way, listeners and time-outs on egg 4, clusters
+ * of egg 3, and what is forked without Egg.
  */
 const PROCESSES = ['agent', 'cluster', 'cluster-faults', 'egg-scripts', 'session-routing', 'single-process'];
 const CONNECTIONS = ['clients', 'connection', 'hostile', 'message-size', 'packet', 'recovery', 'session', 'shutdown', 'websocket'];
 const MOVED_TO_24 = { egg4: PROCESSES, egg3: CONNECTIONS };
-const ALSO_ON_24 = { egg4: ['module-scope'], egg3: ['cluster'], once: ['cluster-faults', 'cluster-routing'] };
+const ALSO_ON_24 = {
+  egg4: ['context', 'cost', 'listeners', 'module-scope', 'questions', 'retry', 'router'],
+  egg3: ['cluster'],
+  once: ['cluster-faults', 'cluster-routing'],
+};
 
 /** What runs on egg 4.1, a beta: it has to load the plugin and to answer, but is not held to everything yet. */
 const EGG41_FILES = ['packet', 'module-scope'];

@@ -9,6 +9,7 @@ import { connect, newClient, next, refusal } from './support/client';
 import { startCluster } from './support/cluster';
 import { RawClient } from './support/raw';
 import { engineConnections, internals, nothingRemains, watchForCrashes } from './support/remains';
+import { until } from './support/until';
 
 /** `/room-<n>` is for members, whom a guard asks for their key; `/team-<n>` for all with a key. What happens is told to the app. */
 const FILES: Files = {
@@ -329,7 +330,7 @@ test('a closing app makes no namespace for a client that waited for a parent, an
   const client = await RawClient.open(t, url);
   const answers = [await ask(() => client.send('40/a,')), await ask(() => client.send('40/b,'))];
   const closing = close();
-  while (!internals(io).runtime.isRetiring) await nextTurn();
+  await until(t, () => internals(io).runtime.isRetiring);
   answers.forEach((answer, index) => answer(null, index === 0));
   await Promise.all([closing, client.closed]);
   assert.deepEqual([names(), adapters], [['/'], []]);

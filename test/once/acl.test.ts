@@ -8,6 +8,7 @@ import { ROOT, type RunningApp, startApp } from '../support/app';
 import { ask, type Client, connect, next } from '../support/client';
 import { startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
+import { repeatUntil } from '../support/until';
 
 /** The rules of the guide, by adapter: the lines `ACL SETUSER chat ... `. */
 const RULES = Object.fromEntries(
@@ -42,10 +43,8 @@ async function startWith(
   return { admin, start: () => startApp(t, files) };
 }
 
-async function hears(client: Client, event: string, emit: () => void): Promise<void> {
-  const again = setInterval(emit, 50); // the room's channel is subscribed to meanwhile
-  await next(client, event);
-  clearInterval(again);
+async function hears(t: TestContext, client: Client, event: string, emit: () => void): Promise<void> {
+  await repeatUntil(t, emit, next(client, event)); // the room's channel is subscribed to meanwhile
 }
 
 for (const adapter of ADAPTERS) {
@@ -56,10 +55,10 @@ for (const adapter of ADAPTERS) {
     const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
     const chat = await connect(t, `${other.url}/chat`);
     await ask(bob, 'join');
-    await hears(bob, 'to all', () => one.io.emit('to all'));
-    await hears(bob, 'to a room', () => one.io.to('room').emit('to a room'));
-    await hears(chat, 'to a namespace', () => one.io.of('/chat').emit('to a namespace'));
-    await hears(alice, 'back', () => other.io.emit('back'));
+    await hears(t, bob, 'to all', () => one.io.emit('to all'));
+    await hears(t, bob, 'to a room', () => one.io.to('room').emit('to a room'));
+    await hears(t, chat, 'to a namespace', () => one.io.of('/chat').emit('to a namespace'));
+    await hears(t, alice, 'back', () => other.io.emit('back'));
     assert.equal((await one.io.fetchSockets()).length, 2);
     for (const client of [alice, bob]) client.on('ask', (answer: (text: string) => void) => answer('here'));
     assert.deepEqual(await one.io.emitWithAck('ask'), ['here', 'here']);

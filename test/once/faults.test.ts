@@ -9,6 +9,7 @@ import { newPostgres } from '../support/postgres';
 import { startProxy } from '../support/proxy';
 import { newRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
+import { repeatUntil, until } from '../support/until';
 
 /** How long an outage lasts, in seconds. What has been measured for docs/adapters.md is 30. */
 const OUTAGE = Number(process.env['OUTAGE'] ?? 3);
@@ -56,10 +57,10 @@ for (const [name, newCarrier] of Object.entries(CARRIERS)) {
     const carrier = await newCarrier(t);
     const [one, other] = await Promise.all([start(t, carrier.io), start(t, carrier.io)]);
     const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
-    await reaches(one, alice);
+    await reaches(t, one, alice);
     await carrier.start();
-    await Promise.all([reaches(one, bob), reaches(other, alice)]);
-    await everybodyAnswers(one, 2);
+    await Promise.all([reaches(t, one, bob), reaches(t, other, alice)]);
+    await everybodyAnswers(t, one, 2);
     await Promise.all([one, other].map(oneLineEach));
   });
 
@@ -69,11 +70,13 @@ for (const [name, newCarrier] of Object.entries(CARRIERS)) {
       const carrier = await newCarrier(t);
       await carrier.start();
       const [one, other] = [await start(t, carrier.io), await start(t, carrier.io)];
+      const [adapter = ''] = name.split(' ');
+      const documented = adapter === 'postgres' ? undefined : documentedFault(adapter, `${fault} under load for 3 s`);
       const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
       alice.on('question', (answer: (text: string) => void) => answer('from here'));
       bob.on('question', (answer: (text: string) => void) => answer('from there'));
-      await Promise.all([reaches(one, bob), reaches(other, alice)]);
-      await everybodyAnswers(one, 2);
+      await Promise.all([reaches(t, one, bob), reaches(t, other, alice)]);
+      await everybodyAnswers(t, one, 2);
       assert.deepEqual(((await one.io.timeout(5000).emitWithAck('question')) as string[]).toSorted(), ['from here', 'from there']);
 
       const load = new Load(one, alice);
@@ -98,6 +101,7 @@ for (const [name, newCarrier] of Object.entries(CARRIERS)) {
       const meanwhile = await load.during(OUTAGE * 1000);
       await questions;
       await failsAtOnce(() => one.io.fetchSockets());
+      await documented?.questions(one);
       assert.equal((await one.io.local.fetchSockets()).length, 1);
       t.diagnostic(`${name}, ${fault}: local delivery before ${String(before)} ms, in the outage ${String(meanwhile)} ms`);
       assert.ok(meanwhile.onTheirWay <= before.onTheirWay + 1, `${meanwhile.onTheirWay} were on their way at a time`);
@@ -105,13 +109,12 @@ for (const [name, newCarrier] of Object.entries(CARRIERS)) {
       if (fault === 'killed') await carrier.start();
       else carrier.resume();
       const since = performance.now();
-      await Promise.all([reaches(one, bob), reaches(other, alice)]);
+      await Promise.all([reaches(t, one, bob), reaches(t, other, alice)]);
       t.diagnostic(`${name}, ${fault}: back after ${Math.round(performance.now() - since)} ms`);
       load.stop();
-      await everybodyAnswers(one, 2);
+      await everybodyAnswers(t, one, 2);
       await Promise.all([one, other].map(oneLineEach));
-      const [adapter = ''] = name.split(' ');
-      if (adapter !== 'postgres') documentedFault(adapter, `${fault} under load for 3 s`).log(one.logs);
+      documented?.log(one.logs);
     });
   }
 }
@@ -147,7 +150,7 @@ for (const name of ['redis', 'redis-sharded', 'redis-streams', 'postgres']) {
     const one = await start(t, carrier.io);
     const other = await start(t, carrier.ioThrough(proxy.port));
     for (const { url } of [one, other]) (await connect(t, url)).on('question', (answer: (text: string) => void) => answer('here'));
-    await everybodyAnswers(one, 2);
+    await everybodyAnswers(t, one, 2);
     proxy.cut();
     await carrier.kill();
     await one.logged(DOWN);
@@ -162,7 +165,7 @@ for (const name of ['redis', 'redis-sharded', 'redis-streams', 'postgres']) {
     const early = one.io.timeout(4000).emitWithAck('question');
     proxy.lead(carrier.port); // it comes back later
     await assert.rejects(early);
-    await everybodyAnswers(one, 2);
+    await everybodyAnswers(t, one, 2);
     assert.deepEqual(await one.io.timeout(5000).emitWithAck('question'), ['here', 'here']);
   });
 }
@@ -183,7 +186,7 @@ test('a wrong password and a wrong host: a clear line of log within the time to 
     const app = await start(t, io);
     const line = await app.logged(/^ERROR .*_(?:DOWN|REFUSED)/);
     assert.match(line, reason);
-    await reaches(app, await connect(t, app.url));
+    await reaches(t, app, await connect(t, app.url));
     await app.close();
     assert.equal(app.logs.filter(line => line.startsWith('ERROR')).length, 1);
   }
@@ -194,22 +197,19 @@ async function start(t: TestContext, io: string): Promise<RunningApp> {
 }
 
 /** Emits, again and again, until one arrives. */
-async function reaches({ io, url }: RunningApp, client: Client): Promise<void> {
-  const again = setInterval(() => io.emit(url), 20); // a name that nobody else emits
-  await next(client, url);
-  clearInterval(again);
+async function reaches(t: TestContext, { io, url }: RunningApp, client: Client): Promise<void> {
+  await repeatUntil(t, () => io.emit(url), next(client, url)); // a name that nobody else emits
 }
 
 /** Asks until all servers have found each other. */
-async function everybodyAnswers({ io }: RunningApp, sockets: number): Promise<void> {
-  for (;;) {
+async function everybodyAnswers(t: TestContext, { io }: RunningApp, sockets: number): Promise<void> {
+  await until(t, async () => {
     const found = await io.fetchSockets().then(
       ({ length }) => length,
       () => 0,
     );
-    if (found === sockets) return;
-    await new Promise(resolve => setImmediate(resolve));
-  }
+    return found === sockets;
+  });
 }
 
 async function failsAtOnce(question: () => Promise<unknown>): Promise<Error & { responses?: unknown }> {

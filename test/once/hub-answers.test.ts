@@ -9,6 +9,7 @@ import { runInNewContext } from 'node:vm';
 import { allKnown, enter } from '../support/adapters';
 import { next } from '../support/client';
 import { enterMute, hubPath, startHub, startWorker, type Worker } from '../support/hub';
+import { until } from '../support/until';
 
 type Answer = (value: string) => void;
 
@@ -83,7 +84,7 @@ test('a worker that leaves after it has said how many clients it has asked is no
   bob.client.on('ask', (answer: Answer) => answer('bob'));
   const mute = await enterMute(t, path);
   const { adapter } = one.io.of('/');
-  while ((await adapter.serverCount()) !== 3) await nextTurn();
+  await until(t, async () => (await adapter.serverCount()) === 3);
   const counts: number[] = [];
   await new Promise<void>(resolve => {
     adapter.broadcastWithAck(
@@ -95,10 +96,10 @@ test('a worker that leaves after it has said how many clients it has asked is no
   });
   assert.deepEqual(counts.toSorted(), [0, 1], 'its own clients, and those of the other');
   await leaving.leave();
-  while ((await adapter.serverCount()) !== 2) await nextTurn();
+  await until(t, async () => (await adapter.serverCount()) === 2);
   assert.equal(counts.length, 2);
   mute.destroy();
-  while (counts.length < 3) await nextTurn();
+  await until(t, () => counts.length >= 3);
 });
 
 test('when the time of a broadcast with acknowledgements is over nothing of it stays', LIMIT, async t => {

@@ -16,6 +16,7 @@ import { enterMute, hubPath, joinByHub, startHub, startWorker, type Worker } fro
 import { Logs } from '../support/logs';
 import { controlFrame, eachFrame, FrameReader, HEADER, Hub, MAX_FRAME, writeHeader } from '../support/parts';
 import { watchForCrashes } from '../support/remains';
+import { until } from '../support/until';
 import { valuesConform } from '../support/value-cases';
 
 const DOWN = /^ERROR .*IO_HUB_DOWN: no hub at/;
@@ -201,7 +202,7 @@ test('a worker that does not answer is waited for until the time is over, or unt
   const worker = await startWorker(t, path, 'one');
   const alice = await enter(t, worker);
   const mute = await enterMute(t, path);
-  while ((await worker.io.of('/').adapter.serverCount()) !== 2) await nextTurn();
+  await until(t, async () => (await worker.io.of('/').adapter.serverCount()) === 2);
   await assert.rejects(worker.io.timeout(100).fetchSockets(), /timeout reached: 1 of 1 other workers have not answered in 100 ms/);
   const pending = [
     worker.io.fetchSockets(),
@@ -223,7 +224,7 @@ test('a worker that is killed is not waited for any more', async t => {
   const times = [];
   for (let n = 0; n < 3; n++) {
     const doomed = await Forked.worker(t, path, 'doomed');
-    while ((await worker.io.of('/').adapter.serverCount()) !== 2) await nextTurn();
+    await until(t, async () => (await worker.io.of('/').adapter.serverCount()) === 2);
     doomed.freeze();
     const sockets = worker.io.fetchSockets();
     const killed = performance.now();
@@ -252,7 +253,7 @@ test('who joins and leaves the hub is in the log of the agent and of each worker
   await startHub(t, path, logs);
   const [one, other] = await startTwo(t, path);
   await other.leave();
-  while ((await one.io.of('/').adapter.serverCount()) !== 1) await nextTurn();
+  await until(t, async () => (await one.io.of('/').adapter.serverCount()) === 1);
   assert.deepEqual(
     logs.debugLines.map(line => line.replace(/ as number \d+$/, '')),
     ['one has joined', 'other has joined', 'other has left'].map(what => `DEBUG [egg-socket.io] worker ${what} the hub`),
@@ -316,7 +317,7 @@ test('without the hub a worker serves its own clients, and calls that need the o
     );
 
     hub = await startHub(t, path);
-    while (one.logs.count(BACK) < outage || other.logs.count(BACK) < outage) await nextTurn();
+    await until(t, () => one.logs.count(BACK) >= outage && other.logs.count(BACK) >= outage);
     one.io.emit('said', 'again');
     assert.deepEqual((await allHeard(one.io.of('/'), people))[2], [['said', 'again']]);
     assert.deepEqual(ids(await other.io.fetchSockets()), ids(people));
@@ -334,7 +335,7 @@ test('what waits for others fails at once when the hub goes; acknowledgements br
   const worker = await startWorker(t, path, 'one');
   await enterMute(t, path);
   const alice = await enter(t, worker);
-  while ((await worker.io.of('/').adapter.serverCount()) !== 2) await nextTurn();
+  await until(t, async () => (await worker.io.of('/').adapter.serverCount()) === 2);
   const answered = next(alice.client, 'ask').then(([answer]) => (answer as (value: string) => void)('here'));
   const acknowledged = worker.io.timeout(5000).emitWithAck('ask');
   const failed = [isDown(worker.io.timeout(60_000).fetchSockets()), isDown(worker.io.serverSideEmitWithAck('event'))];
@@ -380,7 +381,7 @@ test('what waits for others fails when its own worker closes', async t => {
   await startHub(t, path);
   const worker = await startWorker(t, path, 'one');
   await enterMute(t, path);
-  while ((await worker.io.of('/').adapter.serverCount()) !== 2) await nextTurn();
+  await until(t, async () => (await worker.io.of('/').adapter.serverCount()) === 2);
   const failed = isDown(worker.io.fetchSockets());
   await worker.leave();
   await failed;
@@ -393,6 +394,7 @@ test('a hub that is killed under load, and comes back: all find each other, in o
   const [one, other] = await startTwo(t, path);
   const people = [await enter(t, one), await enter(t, other)] as const;
   const load = new AbortController();
+  t.after(() => load.abort());
   const loaded = (async () => {
     for (let n = 0; !load.signal.aborted; n++) {
       one.io.emit('n', n, 'x'.repeat(1000));
@@ -402,16 +404,16 @@ test('a hub that is killed under load, and comes back: all find each other, in o
   })();
   for (let outage = 1; outage <= 2; outage++) {
     await hub.kill();
-    while (one.logs.count(DOWN) < outage || other.logs.count(DOWN) < outage) await nextTurn();
+    await until(t, () => one.logs.count(DOWN) >= outage && other.logs.count(DOWN) >= outage);
     hub = await Forked.hub(t, path);
     // the first answer is a whole one
-    let sockets;
-    while (!sockets) {
+    let sockets: Awaited<ReturnType<typeof one.io.fetchSockets>> | undefined;
+    await until(t, async () => {
       sockets = await one.io.fetchSockets().catch(() => undefined);
-      await nextTurn();
-    }
-    assert.deepEqual(ids(sockets), ids(people));
-    while (one.logs.count(BACK) < outage || other.logs.count(BACK) < outage) await nextTurn();
+      return sockets !== undefined;
+    });
+    assert.deepEqual(ids(sockets ?? []), ids(people));
+    await until(t, () => one.logs.count(BACK) >= outage && other.logs.count(BACK) >= outage);
   }
   load.abort();
   await loaded;

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test, type TestContext } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createAdapter as createPostgresAdapter } from '@socket.io/postgres-adapter';
 import { createAdapter as createRedisAdapter, createShardedAdapter } from '@socket.io/redis-adapter';
 import { createAdapter as createStreamsAdapter } from '@socket.io/redis-streams-adapter';
@@ -16,6 +15,7 @@ import { lifetimeOfFile } from '../support/lifetime';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
+import { until } from '../support/until';
 
 const { Pool } = createRequire(require.resolve('@socket.io/postgres-adapter'))('pg') as {
   Pool: new (options: { connectionString: string }) => Parameters<typeof createPostgresAdapter>[0];
@@ -143,7 +143,7 @@ async function bothWays(t: TestContext, own: AdapterServer, other: AdapterServer
     sender.io.serverSideEmit('news', 1);
     assert.deepEqual(await heard, [1]);
     sender.io.in(person.id).socketsJoin('more');
-    while (!person.socket.rooms.has('more')) await nextTurn();
+    await until(t, () => person.socket.rooms.has('more'));
     person.client.disconnect();
   }
 }

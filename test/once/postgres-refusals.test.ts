@@ -5,11 +5,12 @@ import { before, test, type TestContext } from 'node:test';
 import { createAdapter } from '@socket.io/postgres-adapter';
 import { Server } from 'socket.io';
 import { type RunningApp, startApp } from '../support/app';
-import { connect, next } from '../support/client';
+import { type Client as SocketClient, connect, next } from '../support/client';
 import { documentedFault } from '../support/documented-fault';
 import { lifetimeOfFile } from '../support/lifetime';
 import { newPostgres, type PostgresServer } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
+import { repeatUntil, until } from '../support/until';
 
 /** The adapter brings it. */
 const { Client, Pool, types } = createRequire(require.resolve('@socket.io/postgres-adapter'))('pg') as {
@@ -62,22 +63,22 @@ test('a user who may do nothing, who is told of each right that is missing and o
   const own = next(alice, 'said');
   one.io.emit('said', 'here');
   assert.deepEqual(await own, ['here']);
-  await reaches(other, alice); // nothing is needed to listen
+  await reaches(t, other, alice); // nothing is needed to listen
   const fault = documentedFault('postgres', 'a user who may do nothing');
   await fault.questions(one);
 
   await admin.query('GRANT EXECUTE ON FUNCTION pg_notify(text, text) TO PUBLIC');
   await one.logged(/^INFO .*allows NOTIFY again; 1 messages to other servers were lost meanwhile/);
-  await reaches(one, bob);
+  await reaches(t, one, bob);
   assert.equal((await one.io.fetchSockets()).length, 2);
   await one.logged(refusal('refuses INSERT', 'if they contain bytes', 'permission denied for table'));
   one.io.emit('bytes', Buffer.from('lost'));
-  await reaches(one, bob); // in order: the one before has been tried
+  await reaches(t, one, bob); // in order: the one before has been tried
   await admin.query('GRANT INSERT, SELECT, DELETE ON socket_io_attachments TO limited');
   await one.logged(refusal('refuses INSERT', 'permission denied for'));
   await admin.query('GRANT USAGE ON SEQUENCE socket_io_attachments_id_seq TO limited');
   await one.logged(/^INFO .*allows INSERT again; 1 messages/);
-  await reaches(one, bob, Buffer.from('bytes'));
+  await reaches(t, one, bob, Buffer.from('bytes'));
   fault.log(one.logs);
   assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 2, one.logs.join('\n'));
   assert.ok(!one.logs.some(line => BACK.test(line)), 'there was no outage');
@@ -106,7 +107,7 @@ test('a row that may not be read, which is lost with a line of log; the messages
   await fault.questions(one);
   await admin.query('GRANT SELECT ON unread TO reader');
   await one.logged(/^INFO .*allows SELECT again$/);
-  await reaches(other, alice, Buffer.from('bytes'));
+  await reaches(t, other, alice, Buffer.from('bytes'));
   fault.log(one.logs);
 });
 
@@ -119,13 +120,13 @@ test('a table that is locked when the server boots holds up nothing but large me
   await admin.query('LOCK TABLE socket_io_attachments');
   const one = await start(t, postgres.url);
   const bob = await connect(t, other.url);
-  await reaches(one, bob);
+  await reaches(t, one, bob);
   await one.logged(refusal('refuses INSERT'));
   for (let i = 0; i < 10; i++) one.io.emit('bytes', Buffer.from('lost')); // a second each, if each waited
-  await reaches(one, bob);
+  await reaches(t, one, bob);
   await admin.query('COMMIT');
   await one.logged(/^INFO .*allows INSERT again; 10 messages/);
-  await reaches(one, bob, Buffer.from('bytes'));
+  await reaches(t, one, bob, Buffer.from('bytes'));
   assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
 });
 
@@ -134,7 +135,7 @@ test('a table that is locked while the app runs, which costs the messages that n
   const options = `tableName: 'locked',`;
   const [one, other] = [await start(t, postgres.url, options), await start(t, postgres.url, options)];
   const bob = await connect(t, other.url);
-  await reaches(one, bob, Buffer.from('bytes')); // there is a table
+  await reaches(t, one, bob, Buffer.from('bytes')); // there is a table
   const settled = next(bob, 'settled'); // and all that was sent has been read
   one.io.emit('settled');
   await settled;
@@ -153,7 +154,7 @@ test('a table that is locked while the app runs, which costs the messages that n
   await locker.query('DROP TABLE locked'); // which is made again
   await locker.query('COMMIT');
   await one.logged(/^INFO .*allows INSERT again; 1 messages/);
-  await reaches(one, bob, Buffer.from('bytes'));
+  await reaches(t, one, bob, Buffer.from('bytes'));
   documentedFault('postgres', 'a table that is locked while the app runs').log(one.logs);
 });
 
@@ -166,7 +167,7 @@ test('a table that could not be tried because the connection was lost meanwhile 
   await admin.query('CREATE TRIGGER early BEFORE INSERT ON early FOR EACH ROW EXECUTE FUNCTION end_first()');
   const { logged } = await start(t, postgres.url, `tableName: 'early',`);
   await logged(/^ERROR .*IO_DATABASE_DOWN/);
-  while ((await admin.query('SELECT 1 FROM tried WHERE last_value > 1')).rowCount === 0);
+  await until(t, async () => (await admin.query('SELECT 1 FROM tried WHERE last_value > 1')).rowCount !== 0);
 });
 
 test('a plain Socket.IO server that reads a bigint as a number, whose messages with bytes arrive', async t => {
@@ -214,7 +215,7 @@ for (const [what, { role, ...sql }] of Object.entries({
     await admin.query('GRANT USAGE ON SEQUENCE socket_io_attachments_id_seq TO PUBLIC');
     await admin.query(sql.correct);
     assert.match(await one.logged(BACK), /is back; 1 messages/);
-    await Promise.all([reaches(one, bob), reaches(other, alice)]);
+    await Promise.all([reaches(t, one, bob), reaches(t, other, alice)]);
     fault.log(one.logs);
     assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
   });
@@ -224,6 +225,8 @@ test('PostgreSQL: no connection that is left, of all that it allows; once there 
   watchForCrashes(t);
   await admin.query('CREATE ROLE late LOGIN');
   const held: Client[] = [];
+  const release = async (): Promise<unknown> => Promise.all(held.splice(0).map(async client => client.end()));
+  t.after(release);
   const holdAnother = async (): Promise<void> => {
     const client = new Client(urlOf('late'));
     await client.connect();
@@ -236,7 +239,7 @@ test('PostgreSQL: no connection that is left, of all that it allows; once there 
   await one.logged(refusal('refuses connections', 'raise its max_connections', 'connection slots|too many clients'));
   const fault = documentedFault('postgres', 'PostgreSQL: no connection that is left');
   await fault.questions(one);
-  await Promise.all(held.map(async client => client.end()));
+  await release();
   await one.logged(BACK);
   assert.deepEqual(await one.io.fetchSockets(), []);
   fault.log(one.logs);
@@ -246,18 +249,17 @@ test('PostgreSQL that has become read-only, where large messages and those with 
   watchForCrashes(t);
   const [one, other] = [await start(t, postgres.url), await start(t, postgres.url)];
   const bob = await connect(t, other.url);
-  await reaches(one, bob, Buffer.from('bytes'));
+  await reaches(t, one, bob, Buffer.from('bytes'));
   t.after(async () => setReadOnly(false));
   await setReadOnly(true);
-  const again = setInterval(() => one.io.emit('bytes', Buffer.from('lost')), 20); // connections learn of it one after the other
-  await one.logged(refusal('refuses INSERT', 'if they contain bytes', 'default_transaction_read_only', 'read-only transaction'));
-  clearInterval(again);
+  const refused = refusal('refuses INSERT', 'if they contain bytes', 'default_transaction_read_only', 'read-only transaction');
+  await repeatUntil(t, () => one.io.emit('bytes', Buffer.from('lost')), one.logged(refused)); // connections learn of it one after the other
   const fault = documentedFault('postgres', 'PostgreSQL that has become read-only');
   await fault.questions(one);
-  await reaches(one, bob);
+  await reaches(t, one, bob);
   await setReadOnly(false);
   await one.logged(/^INFO .*allows INSERT again; \d+ messages/);
-  await reaches(one, bob, Buffer.from('bytes'));
+  await reaches(t, one, bob, Buffer.from('bytes'));
   fault.log(one.logs);
   assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
 });
@@ -266,7 +268,7 @@ test('more than 32 MB that wait for PostgreSQL, where what is more does not reac
   watchForCrashes(t);
   const [one, other] = [await start(t, postgres.url), await start(t, postgres.url)];
   const bob = await connect(t, other.url);
-  await reaches(one, bob);
+  await reaches(t, one, bob);
   let arrived = 0;
   bob.on('part', () => arrived++);
   const part = Buffer.alloc(1024 * 1024);
@@ -299,7 +301,7 @@ test('a standby, logged as an error; once it is the primary, servers reach each 
   await operator.query('SELECT pg_promote()');
   await operator.end();
   await one.logged(BACK);
-  await reaches(one, bob);
+  await reaches(t, one, bob);
   fault.log(one.logs);
   assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
 });
@@ -311,12 +313,12 @@ test('PgBouncer in transaction mode, which delivers nothing: that is said, with 
   const other = await start(t, postgres.url);
   const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
   await one.logged(refusal('accepts LISTEN but delivers nothing', 'PgBouncer', 'pool_mode = session'));
-  await reaches(one, bob);
+  await reaches(t, one, bob);
   const fault = documentedFault('postgres', 'PgBouncer in transaction mode');
   await fault.questions(one);
   await bouncer.restart('session');
   await one.logged(/^INFO .*delivers messages again/);
-  await reaches(other, alice);
+  await reaches(t, other, alice);
   assert.equal((await one.io.fetchSockets()).length, 2);
   fault.log(one.logs.filter(line => !line.includes('IO_DATABASE_DOWN'))); // of the restart
 });
@@ -327,7 +329,7 @@ test('a connection that PostgreSQL would end when it is idle, which stays, as do
   await admin.query('ALTER ROLE idle SET idle_session_timeout = 2000');
   const { logs } = await start(t, urlOf('idle'));
   const kept = `SELECT 1 FROM pg_stat_activity WHERE usename = 'idle' AND now() - backend_start > '3 s' AND query IN ('SELECT 1')`;
-  while ((await admin.query(kept)).rowCount === 0);
+  await until(t, async () => (await admin.query(kept)).rowCount !== 0);
   documentedFault('postgres', 'a connection that PostgreSQL would end when it is idle').log(logs);
 });
 
@@ -337,14 +339,14 @@ test('a listening connection that dies without a word, which is replaced', async
   const one = await start(t, urlOf('mute'));
   const other = await start(t, postgres.url);
   const alice = await connect(t, one.url);
-  await reaches(other, alice);
+  await reaches(t, other, alice);
   const { rows } = await admin.query(`SELECT pid FROM pg_stat_activity WHERE usename = 'mute' AND query ~ '^LISTEN|^SELECT 1$'`);
   const pid = Number(rows[0]?.['pid']);
   process.kill(pid, 'SIGSTOP');
   t.after(() => process.kill(pid, 'SIGCONT'));
   await one.logged(/^ERROR .*IO_DATABASE_DOWN/);
   await one.logged(BACK);
-  await reaches(other, alice);
+  await reaches(t, other, alice);
   documentedFault('postgres', 'a listening connection that dies without a word').log(one.logs);
 });
 
@@ -354,8 +356,8 @@ test('names of namespaces are no SQL, and may be longer than a channel', async t
   const [one, other] = [await start(t, postgres.url, '', router), await start(t, postgres.url, '', router)];
   for (const name of [`any"; SELECT 1; --`, `any-${'大'.repeat(40)}`]) {
     const [alice, bob] = [await connect(t, `${one.url}/${name}`), await connect(t, `${other.url}/${name}`)];
-    await reaches(one, bob, '', `/${name}`);
-    await reaches(other, alice, '', `/${name}`);
+    await reaches(t, one, bob, '', `/${name}`);
+    await reaches(t, other, alice, '', `/${name}`);
   }
   for (const { logs } of [one, other])
     assert.deepEqual(
@@ -385,8 +387,6 @@ async function start(t: TestContext, url: string, options = '', router = ''): Pr
 }
 
 /** Emits, again and again, until one arrives. */
-async function reaches({ io }: RunningApp, client: Awaited<ReturnType<typeof connect>>, value: unknown = '', nsp = '/'): Promise<void> {
-  const again = setInterval(() => io.of(nsp).emit('reaches', value), 20);
-  await next(client, 'reaches');
-  clearInterval(again);
+async function reaches(t: TestContext, { io }: RunningApp, client: SocketClient, value: unknown = '', nsp = '/'): Promise<void> {
+  await repeatUntil(t, () => io.of(nsp).emit('reaches', value), next(client, 'reaches'));
 }

@@ -12,6 +12,7 @@ import { documentedFault } from '../support/documented-fault';
 import { Delivery, FailedQuery, Listener, RECEIVES_TOO_MUCH, meaningOf, Publisher, Queries, Reader, Refusals } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
+import { until } from '../support/until';
 
 /** The adapter brings it. */
 const { Client } = createRequire(require.resolve('@socket.io/postgres-adapter'))('pg') as { Client: new (url: string) => Client };
@@ -28,7 +29,7 @@ test(
     const postgres = await newPostgres(t);
     const servers = [await start(t, postgres.url, 'heartbeatInterval: 60_000'), await start(t, postgres.url, 'heartbeatInterval: 60_000')];
     await postgres.start();
-    for (const { io } of servers) while ((await io.of('/').adapter.serverCount()) !== 2) await nextTurn();
+    for (const { io } of servers) await until(t, async () => (await io.of('/').adapter.serverCount()) === 2);
   },
 );
 
@@ -43,7 +44,7 @@ test('PostgreSQL that shuts down while it has a message is an outage, and does n
   await admin.query('CREATE TRIGGER slow BEFORE INSERT ON slow FOR EACH ROW WHEN (NEW.payload IS NOT NULL) EXECUTE FUNCTION sleep()');
   const { io, logs, logged } = await start(t, postgres.url, `tableName: 'slow'`);
   io.emit('said', Buffer.from('bytes')); // to be stored in that table
-  while ((await admin.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'`)).rowCount === 0);
+  await until(t, async () => (await admin.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'`)).rowCount !== 0);
   await postgres.stop();
   await logged(DOWN);
   await postgres.start();
@@ -85,7 +86,7 @@ test('while PostgreSQL does not answer, messages wait up to 32 MB; the outage dr
 
 type PublisherOptions = ConstructorParameters<typeof Publisher>[0];
 
-test('while a row is read, messages of other servers wait up to 32 MB; more is lost, with one line of log and a count; own ones never wait', async () => {
+test('while a row is read, messages of other servers wait up to 32 MB; more is lost, with one line of log and a count; own ones never wait', async t => {
   const lines: string[] = [];
   const logger = { error: (line: string) => lines.push(line), info: (...line: unknown[]) => lines.push(format(...line)) };
   const refusals = new Refusals('PostgreSQL', 'IO_DATABASE_REFUSED', logger as unknown as Logger, () => {}); // it logs nothing else
@@ -110,12 +111,12 @@ test('while a row is read, messages of other servers wait up to 32 MB; more is l
   reader.read('channel', own);
   reader.read('channel', JSON.stringify({ uid: 'other', type: HEARTBEAT, nsp: '/' }));
   answer(new Uint8Array());
-  while (lines.length < 2) await nextTurn();
+  await until(t, () => lines.length >= 2);
   assert.match(lines[0] ?? '', /IO_DATABASE_REFUSED: PostgreSQL delivers messages faster .*; emit less/);
   assert.match(lines[1] ?? '', /; 8 messages of other servers were lost meanwhile/);
   assert.equal(read.length, 33);
   reader.read('channel', payload);
-  while (read.length < 34) await nextTurn();
+  await until(t, () => read.length >= 34);
   assert.equal(lines.length, 2);
 });
 
@@ -243,7 +244,7 @@ test('after outages there is one listening connection', async t => {
     while (logs.filter(line => BACK.test(line)).length < outage) await next(app, 'captured');
   }
   await logged(BACK);
-  while ((await admin.query(`SELECT 1 ${listening}`)).rowCount !== 1);
+  await until(t, async () => (await admin.query(`SELECT 1 ${listening}`)).rowCount === 1);
 });
 
 interface Client {

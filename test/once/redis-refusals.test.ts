@@ -19,6 +19,7 @@ import { freePort } from '../support/port';
 import { startProxy } from '../support/proxy';
 import { connectionOf, pulses, startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
+import { repeatUntil, until } from '../support/until';
 
 const DOWN = /^ERROR .*IO_REDIS_DOWN/;
 const REFUSED = /^ERROR .*IO_REDIS_REFUSED/;
@@ -76,9 +77,7 @@ async function reachEachOther(t: TestContext, servers: readonly [Joined, Joined]
       ['to all', server.io],
       ['to the room', server.io.to('room')],
     ] as const) {
-      const again = setInterval(() => target.emit(event), 20); // the channel of the room is subscribed to meanwhile
-      await next(client, event);
-      clearInterval(again);
+      await repeatUntil(t, () => target.emit(event), next(client, event)); // the channel of the room is subscribed to meanwhile
     }
     assert.equal((await server.io.in('room').fetchSockets()).length, 2);
   }
@@ -295,7 +294,7 @@ test('connected to a replica, from the beginning or since later', async t => {
     assert.deepEqual(await one.io.fetchSockets(), []);
     fault.log(one.logs.lines);
     await other.admin.replicaof('127.0.0.1', port);
-    if (adapter === 'redis') while (one.logs.count(REFUSED) < 2) await nextTurn(); // up to 5 s
+    if (adapter === 'redis') await until(t, () => one.logs.count(REFUSED) >= 2); // up to 5 s
     assert.equal(one.logs.lines.length, adapter === 'redis' ? 3 : 2, linesOf(one).join('\n'));
   }
 });
@@ -309,7 +308,7 @@ test('connected to a replica without HELLO, as before Redis 6: ROLE says so, or 
   const { login, may } = await createUser(replica);
   await may('-role');
   const one = await joined(t, 'redis', login);
-  while (!JSON.stringify(await replica.admin.call('ACL', 'LOG')).includes('"role"')) await nextTurn(); // it has been refused
+  await until(t, async () => JSON.stringify(await replica.admin.call('ACL', 'LOG')).includes('"role"')); // it has been refused
   assert.deepEqual(await one.io.fetchSockets(), []);
   assert.deepEqual(linesOf(one), []);
 });
@@ -332,7 +331,7 @@ test('a Redis that is full, cannot save, or misses its replicas', async t => {
   const { port, admin } = await start(['--dir', '/proc']); // where nobody can save anything
   await admin.config('SET', 'save', '3600 1');
   await admin.bgsave();
-  while (!(await admin.info('persistence')).includes('rdb_last_bgsave_status:err')) await nextTurn();
+  await until(t, async () => (await admin.info('persistence')).includes('rdb_last_bgsave_status:err'));
   await assert.rejects(admin.set('key', 'value'), /MISCONF/);
   for (const adapter of ADAPTERS) {
     const servers = [await joined(t, adapter, { port }), await joined(t, adapter, { port })] as const;
@@ -355,18 +354,20 @@ test('a Redis that is full, cannot save, or misses its replicas', async t => {
 test('connections that Redis closes: CLIENT KILL, an output buffer that is full', async t => {
   watchForCrashes(t);
   const { port, admin } = await redis;
+  const limitBuffer = async (limit: string): Promise<unknown> => admin.config('SET', 'client-output-buffer-limit', `pubsub ${limit}`);
+  t.after(() => limitBuffer('32mb 8mb 60'));
   for (const adapter of ADAPTERS) {
     const servers = [await joined(t, adapter, { port, key: 'cut' }), await joined(t, adapter, { port, key: 'cut' })] as const;
     const back = async (count: number): Promise<void> => {
-      for (const { logs } of servers) while (logs.count(BACK) < count) await nextTurn();
+      for (const { logs } of servers) await until(t, () => logs.count(BACK) >= count);
     };
     await admin.client('KILL', 'TYPE', 'pubsub');
     await back(1);
     await reachEachOther(t, servers);
-    await admin.config('SET', 'client-output-buffer-limit', 'pubsub 1mb 1mb 1');
+    await limitBuffer('1mb 1mb 1');
     servers[0].io.emit('large', 'x'.repeat(2_000_000));
     await back(2);
-    await admin.config('SET', 'client-output-buffer-limit', 'pubsub 32mb 8mb 60');
+    await limitBuffer('32mb 8mb 60');
     await reachEachOther(t, servers);
     const fault = documentedFault(adapter, 'connections that Redis closes: CLIENT KILL, an output buffer that is full');
     for (const { logs } of servers) fault.log(logs.lines);
@@ -397,7 +398,7 @@ test('twemproxy in between, which has no channels', async t => {
     proxy.kill();
     await once(proxy, 'exit');
   });
-  while (!(await canConnect(proxyPort))) await nextTurn();
+  await until(t, () => canConnect(proxyPort));
   for (const adapter of ADAPTERS) {
     const one = await joined(t, adapter, { port: proxyPort });
     assert.match(await one.logs.logged(/^ERROR/), /IO_REDIS_REFUSED: .*as the proxy twemproxy does; point config.io.redis at Redis itself/);

@@ -10,6 +10,7 @@ import { lifetimeOfFile } from '../support/lifetime';
 import { startProxy } from '../support/proxy';
 import { connectionOf, pulses, startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
+import { until } from '../support/until';
 
 const DOWN = /^ERROR .*IO_REDIS_DOWN/;
 const BACK = /^INFO .*is back/;
@@ -241,13 +242,13 @@ test('a node of a Cluster without slots, or whose slots another node has: pulses
   assert.match(await logs.logged(/refuses XADD/), /IO_REDIS_REFUSED: .*see CLUSTER INFO.*xadd test-\d+: CLUSTERDOWN/s);
   await logs.logged(/refuses XREVRANGE; .*CLUSTERDOWN/s);
   const fault = documentedFault('redis-streams', 'a node of a Cluster without slots');
-  fault.log(logs.lines);
   await fault.questions({ io });
+  fault.log(logs.lines);
   assert.equal(logs.lines.length, 2, logs.lines.join('\n'));
 
   await call(otherAdmin, ['CLUSTER', 'ADDSLOTSRANGE', '0', '16383']);
   await call(otherAdmin, ['CLUSTER', 'MEET', '127.0.0.1', String(node.port)]);
-  while (!(await admin.cluster('INFO')).includes('cluster_state:ok'));
+  await until(t, async () => (await admin.cluster('INFO')).includes('cluster_state:ok'));
   const late = await join(t, node.port);
   late.io.emit('lost');
   const line = await late.logs.logged(/refuses XADD/);
@@ -372,7 +373,7 @@ test('redis-streams connected to a replica, which reads and does not write', asy
   const replica = await startRedis(t, { args: ['--replicaof', '127.0.0.1', String(port), '--repl-diskless-sync-delay', '0'] });
   const admin = new Redis({ port: replica.port });
   t.after(() => admin.disconnect());
-  while (!(await admin.info('replication')).includes('master_link_status:up'));
+  await until(t, async () => (await admin.info('replication')).includes('master_link_status:up'));
   const [one, other] = [await join(t, port), await join(t, replica.port)];
   const [alice, bob] = [await enter(t, one), await enter(t, other)];
   assert.match(await other.logs.logged(/IO_REDIS_REFUSED/), /is a replica; .* point config\.io\.redis at the master/);

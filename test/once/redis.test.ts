@@ -11,6 +11,7 @@ import { type Client, connect, next } from '../support/client';
 import { join } from '../support/joined';
 import { startRedis, startRedisCluster, startSentinels, startTlsRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
+import { repeatUntil } from '../support/until';
 
 test('by TLS, with options or with a URL', async t => {
   watchForCrashes(t);
@@ -104,7 +105,7 @@ for (const adapter of ['redis', 'redis-sharded', 'redis-streams']) {
     const late = next(bob.client, 'late');
     await assert.rejects(one.io.timeout(100).emitWithAck('late'), /timed out/);
     await late;
-    await reachesAtLast(one, bob.client); // by then the question has come back to the server that asked
+    await reachesAtLast(t, one, bob.client); // by then the question has come back to the server that asked
     assert.equal(alice.heard.filter(([event]) => event === 'late').length, 1);
   });
 }
@@ -117,9 +118,9 @@ async function start(t: TestContext, io: string): Promise<RunningApp> {
 async function survives(t: TestContext, config: string, fault: () => Promise<unknown>): Promise<void> {
   const [one, other] = [await start(t, config), await start(t, config)];
   const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
-  await Promise.all([reachesAtLast(one, bob), reachesAtLast(other, alice)]); // the boot waits 2 s for Redis, and a Cluster may take longer
+  await Promise.all([reachesAtLast(t, one, bob), reachesAtLast(t, other, alice)]); // the boot waits 2 s for Redis, and a Cluster may take longer
   await fault();
-  await Promise.all([reachesAtLast(one, bob), reachesAtLast(other, alice)]);
+  await Promise.all([reachesAtLast(t, one, bob), reachesAtLast(t, other, alice)]);
   let answers = 0; // a question that goes through a node of a Cluster which is being replaced has none
   while (answers < 2)
     answers = await one.io.fetchSockets().then(
@@ -142,11 +143,9 @@ async function reaches({ io }: RunningApp, client: Client): Promise<void> {
 let emitted = 0;
 
 /** Emits, again and again, until one arrives. */
-async function reachesAtLast({ io }: Pick<AdapterServer, 'io'>, client: Client): Promise<void> {
+async function reachesAtLast(t: TestContext, { io }: Pick<AdapterServer, 'io'>, client: Client): Promise<void> {
   const event = `across ${++emitted}`; // one of an earlier call may still be on its way
-  const again = setInterval(() => io.emit(event), 20);
-  await next(client, event);
-  clearInterval(again);
+  await repeatUntil(t, () => io.emit(event), next(client, event));
 }
 
 /** A network to a Redis that holds back one command, and what its connection sends after it. */

@@ -19,6 +19,7 @@ import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RequestPipes } from '../support/parts';
 import { watchForCrashes } from '../support/remains';
+import { until } from '../support/until';
 
 interface Front {
   /** Asks it, and reads the answer. Rejects if that breaks off. */
@@ -319,9 +320,9 @@ test('requests that a client sends one behind the other are all given up when it
   const { port, failures } = await startFront(t, owner.path);
   const client = connect(port, '127.0.0.1');
   for (let n = 0; n < 20; n++) client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-  while (owner.sockets.size < 20) await nextTurn();
+  await until(t, () => owner.sockets.size >= 20);
   client.destroy();
-  while (owner.sockets.size > 0) await nextTurn();
+  await until(t, () => owner.sockets.size === 0);
   assert.deepEqual(failures, []);
 });
 
@@ -330,10 +331,10 @@ test('of many connections, a number is kept', async t => {
   const owner = await startOwner(t, (_request, response) => void waiting.push(response));
   const { ask } = await startFront(t, owner.path);
   const answers = Promise.all(Array.from({ length: 300 }, async () => ask()));
-  while (waiting.length < 300) await nextTurn();
+  await until(t, () => waiting.length >= 300);
   for (const response of waiting) response.end();
   await answers;
-  while (owner.sockets.size > 256) await nextTurn();
+  await until(t, () => owner.sockets.size <= 256);
   assert.equal(owner.sockets.size, 256);
 });
 

@@ -8,6 +8,7 @@ import { type AdapterServer, startServer } from '../support/adapters';
 import { type Client, newClient, next, refusal } from '../support/client';
 import { RecoveringAdapter, recoverConnections } from '../support/parts';
 import { RawClient } from '../support/raw';
+import { until } from '../support/until';
 
 interface Stage extends AdapterServer {
   readonly nsp: Namespace;
@@ -79,7 +80,7 @@ test('nothing is kept of clients that have come back, or were refused, once they
   const auth = await loseOne(t, stage);
   stage.nsp.use((_socket, done) => done(new Error('refused')));
   await refusal(newClient(t, stage.url, { auth }));
-  while (Reflect.get(stage.nsp, '_preConnectSockets').size > 0) await nextTurn();
+  await until(t, () => Reflect.get(stage.nsp, '_preConnectSockets').size === 0);
   await nextTurn();
   assert.equal(stage.kept(), 0);
 });

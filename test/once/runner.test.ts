@@ -82,6 +82,29 @@ test('a file that has run no test has failed, unless all of its tests are skippe
   assert.equal(resultOf(join(ROOT, 'nowhere.tap'), 0).failed, 1);
 });
 
+test('a task whose result cannot be read has failed, and those that need it run', async () => {
+  const { runAll, Total } = await queue();
+  const total = new Total();
+  const [command, args] = [process.execPath, ['--eval', '']];
+  const broken = { title: 'broken', command, args, count: () => assert.fail('no report') };
+  await runAll([broken, { title: 'next', needs: [broken], command, args }], total);
+  assert.equal(total.passed, 1);
+  assert.match(total.toString(), /^== failed: broken\n.*no report[^]*\n1 passed, 1 failed$/m);
+});
+
+test('a task that needs what is not among the tasks ends the run', async () => {
+  const { runAll, Total } = await queue();
+  const task = { title: 'lonely', command: process.execPath, args: [] };
+  await assert.rejects(runAll([{ ...task, needs: [task] }], new Total()), /lonely needs what is not among the tasks/);
+});
+
+async function queue(): Promise<{
+  runAll(tasks: object[], total: object): Promise<void>;
+  Total: new () => { readonly passed: number; toString(): string };
+}> {
+  return import(pathToFileURL(join(ROOT, 'scripts/queue.mjs')).href);
+}
+
 async function newFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'runner-'));
   t.after(() => rm(folder, { recursive: true }));

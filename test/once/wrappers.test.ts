@@ -10,6 +10,7 @@ import { type AdapterServer, startServer } from '../support/adapters';
 import { connect, newClient, next } from '../support/client';
 import { Logs } from '../support/logs';
 import { createAdapterFactory, Deprecations } from '../support/parts';
+import { until } from '../support/until';
 
 const { PulsedBackplane } = require(join(__dirname, '../../../dist/backplane/pulsed-backplane')) as typeof pulsedBackplane;
 
@@ -202,7 +203,7 @@ test('acknowledgements that clients do not give are forgotten where another serv
   const acks = Reflect.get(socket, 'acks') as Map<number, unknown>; // private
   assert.equal(acks.size, 1);
   await asked;
-  while (acks.size > 0) await nextTurn();
+  await until(t, () => acks.size === 0);
 });
 
 test('fetchSockets() waits for other servers as long as timeout() says, not as long as the config', async t => {
@@ -213,7 +214,7 @@ test('fetchSockets() waits for other servers as long as timeout() says, not as l
 test('a question to other servers that is open when the backplane closes fails at once', async t => {
   const { backend, nsp } = await start(t, 'redis-sharded');
   const failed = assert.rejects(nsp.timeout(1000).fetchSockets(), { code: 'IO_REDIS_DOWN' });
-  while (backend.published.length === 0) await nextTurn();
+  await until(t, () => backend.published.length !== 0);
   await backend.close();
   await failed;
 });
@@ -223,7 +224,7 @@ test('serverSideEmitWithAck() that times out rejects with the answers that have 
   backend.servers = 3;
   t.mock.timers.enable({ apis: ['setTimeout'] }); // the adapter waits 5 s
   const failed = assert.rejects(nsp.serverSideEmitWithAck('ask'), { responses: ['answer'] });
-  while (backend.published.length === 0) await nextTurn();
+  await until(t, () => backend.published.length !== 0);
   const { requestId } = (backend.published[0] as { data: { requestId?: string } }).data; // a question has one
   const response = { uid: 'other', nsp: '/', type: MessageType.SERVER_SIDE_EMIT_RESPONSE, data: { requestId, packet: 'answer' } };
   Reflect.apply(Reflect.get(nsp.adapter, 'onResponse') as (response: object) => void, nsp.adapter, [response]); // protected

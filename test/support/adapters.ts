@@ -8,9 +8,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { type Namespace, Server, type ServerOptions, type Socket } from 'socket.io';
 import { type Client, type ClientOptions, connect, next } from './client';
+import { until } from './until';
 
 export interface AdapterServer {
   readonly io: Server;
+  /** Of the test that has started it. */
+  readonly signal: AbortSignal;
   readonly url: string;
   /** Closes it, as one of several. */
   leave(): Promise<void>;
@@ -42,14 +45,14 @@ export async function startServer(
     await leaving;
   };
   t.after(leave);
-  return { io, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`, leave };
+  return { io, signal: t.signal, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`, leave };
 }
 
 /** Waits until all servers count each other, in a namespace. */
 export async function allKnown(servers: readonly AdapterServer[], name = '/'): Promise<void> {
-  for (const { io } of servers) {
+  for (const { io, signal } of servers) {
     const nsp = io.of(name);
-    while ((await nsp.adapter.serverCount()) !== servers.length) await nextTurn();
+    await until({ signal }, async () => (await nsp.adapter.serverCount()) === servers.length);
   }
 }
 
@@ -72,13 +75,16 @@ export async function enter(t: TestContext, { io, url }: AdapterServer, name = '
 }
 
 /** A client is asked, does not acknowledge in time, and its server does not wait for it any more. */
-export async function forgetsQuestion({ io }: AdapterServer, { client, socket }: Person): Promise<void> {
-  const asked = next(client, 'ask');
-  const failed = assert.rejects(io.timeout(200).emitWithAck('ask'), /timed out/);
-  await asked;
-  assert.equal(waitingFor(socket), 1);
-  await failed;
-  while (waitingFor(socket) > 0) await nextTurn();
+export async function forgetsQuestion({ io, signal }: AdapterServer, { socket }: Person): Promise<void> {
+  const asked = waitingWhenAsked(socket);
+  await assert.rejects(io.timeout(200).emitWithAck('ask'), /timed out/);
+  assert.equal(await asked, 1);
+  await until({ signal }, () => waitingFor(socket) === 0);
+}
+
+/** How many acknowledgements of a client its server waits for when it sends a question: later, the time of the question may be over. */
+async function waitingWhenAsked(socket: Socket): Promise<number> {
+  return new Promise(resolve => socket.onAnyOutgoing(() => resolve(waitingFor(socket))));
 }
 
 /** How many acknowledgements of a client a server waits for. */
@@ -695,17 +701,16 @@ holds('disconnectSockets() ends namespaces, or whole connections', async ({ serv
   );
 });
 
-holdsWithOthers('acknowledgements that clients do not give are forgotten after the time-out, on every server', async ({ nsp, enter }) => {
-  const people = [await enter(0), await enter(1)];
-  const waiting = (): number[] => people.map(({ socket }) => waitingFor(socket));
-  const asked = Promise.all(people.map(async ({ client }) => next(client, 'ask')));
-  const answers = nsp(0).timeout(500).emitWithAck('ask');
-  answers.catch(() => {}); // nobody answers
-  await asked;
-  assert.deepEqual(waiting(), [1, 1]);
-  await assert.rejects(answers);
-  while (waiting().some(count => count > 0)) await nextTurn();
-});
+holdsWithOthers(
+  'acknowledgements that clients do not give are forgotten after the time-out, on every server',
+  async ({ t, nsp, enter }) => {
+    const people = [await enter(0), await enter(1)];
+    const asked = Promise.all(people.map(async ({ socket }) => waitingWhenAsked(socket)));
+    await assert.rejects(nsp(0).timeout(500).emitWithAck('ask')); // nobody answers
+    assert.deepEqual(await asked, [1, 1]);
+    await until(t, () => people.every(({ socket }) => waitingFor(socket) === 0));
+  },
+);
 
 // Servers among themselves
 

@@ -5,10 +5,15 @@ import { join } from 'node:path';
 import type { Server } from 'socket.io';
 import { ROOT } from './app';
 
+const ADAPTERS = ['redis', 'redis-sharded', 'redis-streams', 'postgres'];
+
 export interface DocumentedFault {
   /** While it lasts: questions of a server fail, with a code of the row, or are answered, as the row says. */
   questions(server: { readonly io: Pick<Server, 'fetchSockets'> }): Promise<void>;
-  /** At its end: the lines of the plugin in the log of a server have the codes and the quotes of the row, and no other codes. */
+  /**
+   * At its end: the lines of the plugin in the log of a server have the codes and the quotes of the row, no other codes, and each once if
+   * the row says so; and questions have been compared, if the row has a word about them.
+   */
   log(lines: readonly string[]): void;
 }
 
@@ -18,25 +23,39 @@ export function documentedFault(adapter: string, fault: string): DocumentedFault
   assert.ok(row, `docs/backends.md has no fault '${fault}' of ${adapter}`);
   const [, , clients = '', beginning = '', end = ''] = row;
   const codes = [...new Set(beginning.match(/(?<=`)IO_\w+/g))];
+  let hasAsked = false;
   return {
     async questions({ io }) {
-      const code = await io.fetchSockets().then(
+      hasAsked = true;
+      const failure = await io.fetchSockets().then(
         () => undefined,
-        (error: unknown) => (error as { code?: string }).code, // of an OutageError
+        (error: unknown) => (error as { code?: string }).code ?? error, // an OutageError has one
       );
-      if (clients.includes('questions fail')) assert.ok(codes.includes(String(code)), `${fault}: ${code}`);
-      else assert.equal(code, undefined, fault);
+      if (clients.includes('questions fail')) assert.ok(codes.includes(String(failure)), `${fault}: ${String(failure)}`);
+      else assert.equal(failure, undefined, fault);
     },
     log(lines) {
       const errors = lines.filter(line => line.startsWith('ERROR'));
       const found = errors.map(line => /IO_\w+/.exec(line)?.[0]);
       assert.deepEqual([...new Set(found)].toSorted(), codes.toSorted(), `${fault}: ${errors.join('\n')}`);
+      if (/^one |, once\b/.test(beginning)) assert.equal(errors.length, codes.length, `${fault}: ${errors.join('\n')}`);
+      assert.ok(hasAsked || !/questions (fail(?!, or)|are answered)/.test(clients), `${fault}: nothing has been asked`);
       hasQuotes(errors.join('\n'), beginning);
       const info = lines.filter(line => line.startsWith('INFO')).join('\n');
       hasQuotes(info, end);
       if (end.includes('the number of lost messages')) assert.match(info, /\d+ messages to other servers/);
     },
   };
+}
+
+/** Each row, with its adapters. */
+export function documentedFaults(): { fault: string; adapters: string[] }[] {
+  return rows()
+    .slice(2) // below the head of the table
+    .map(([backends = '', fault = '']) => ({
+      fault: fault.replaceAll('`', ''),
+      adapters: ADAPTERS.filter(adapter => isOf(adapter, backends)),
+    }));
 }
 
 function rows(): string[][] {
