@@ -76,9 +76,10 @@ test('redis-streams: the boot waits until the stream is read, so that what anoth
   const { port } = await startRedis(t);
   const network = await holdBack(t, port, 'xrevrange'); // with which reading begins
   const streams = (port: number): Parameters<typeof join>[1] => ({ adapter: 'redis-streams', redis: { port } });
-  const [one, other] = [await join(t, streams(port)), await join(t, streams(network.port))];
-  const bob = await enter(t, other);
+  const one = await join(t, streams(port));
   await one.ready();
+  const other = await join(t, streams(network.port)); // it waits for two seconds at most
+  const bob = await enter(t, other);
   const ready = other.ready().then(() => one.io.emit('first'));
   await pulsesOf(t, port, 2); // all else works by now
   network.release();
