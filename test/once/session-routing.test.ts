@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request } from 'node:http';
-import { type AddressInfo, connect, createServer as createNetServer } from 'node:net';
+import { type AddressInfo, connect, createServer as createNetServer, type Socket as TcpSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -57,10 +57,10 @@ function ownerIn(polling: string): string {
   return new URL(polling).searchParams.get('sid')?.split('.')[0] ?? '';
 }
 
-test('a worker that hangs is asked to begin a session once, and not again while it hangs', LIMIT, async t => {
+test('a worker that hangs is asked to begin a session once in ten seconds, and gets its share when it answers', LIMIT, async t => {
   const folder = await newFolder(t);
   const front = await startWorker(t, '1', folder);
-  const asking = new Set<object>();
+  const asking = new Set<TcpSocket>();
   const hanging = createNetServer(socket => {
     asking.add(socket);
     socket.on('error', () => {});
@@ -70,6 +70,20 @@ test('a worker that hangs is asked to begin a session once, and not again while 
   while (asking.size === 0) assert.equal(await begin(front), '1'); // the last of these waits until its time is over
   for (let n = 0; n < 10; n++) assert.equal(await begin(front), '1');
   assert.equal(asking.size, 1);
+
+  const now = performance.now.bind(performance);
+  let passed = 10_000;
+  t.mock.method(performance, 'now', () => now() + passed);
+  for (let n = 0; n < 3; n++) assert.equal(await begin(front), '1');
+  assert.equal(asking.size, 2);
+
+  hanging.close();
+  for (const socket of asking) socket.destroy();
+  await startWorker(t, '2', folder);
+  passed = 20_000;
+  const owners: string[] = [];
+  for (let n = 0; n < 3; n++) owners.push(await begin(front));
+  assert.deepEqual(owners, ['2', '2', '2']); // it holds fewer
 });
 
 test('sessions that begin at the same moment spread over the workers that hold fewest', LIMIT, async t => {

@@ -10,12 +10,17 @@ const TOLERATED_EXCESS = { sessions: 1, share: 0.1 };
 /** Time between two searches for new workers, in ms. */
 const REFRESH_INTERVAL = 1000;
 
+/** Time after which a worker that did not answer gets one new session again, in ms. */
+const RETRY_INTERVAL = 10_000;
+
 export class Owners {
   readonly #worker: string;
   readonly #folder: RunFolder;
   readonly #log: RoutingLog;
   /** The number of sessions of each other worker, from its last answer. Infinite for a worker that did not answer. */
   readonly #sessions = new Map<string, number>();
+  /** When each worker that did not answer is tried again: it may have been too busy, such as with its start. */
+  readonly #retriedAt = new Map<string, number>();
   #refreshedAt = Number.NEGATIVE_INFINITY;
 
   /** @param worker the id of this worker */
@@ -39,6 +44,8 @@ export class Owners {
    */
   forNewSession(held: number): string | undefined {
     if (performance.now() - this.#refreshedAt > REFRESH_INTERVAL) this.#refresh();
+    const retried = this.#nextRetried();
+    if (retried !== undefined) return retried;
     let [owner, fewest]: [string | undefined, number] = [undefined, held];
     for (const [worker, sessions] of this.#sessions) if (sessions < fewest) [owner, fewest] = [worker, sessions];
     const isBalanced = held - fewest <= Math.max(TOLERATED_EXCESS.sessions, fewest * TOLERATED_EXCESS.share);
@@ -54,11 +61,23 @@ export class Owners {
   /** Records the number of sessions from a worker's answer. */
   setSessions(worker: string, sessions: number): void {
     this.#sessions.set(worker, sessions);
+    this.#retriedAt.delete(worker);
   }
 
-  /** Sends new sessions to other workers until this one answers a request again. */
+  /** Sends new sessions to other workers until this one answers a request again. One session in ten seconds is such a request. */
   markUnreachable(worker: string): void {
     this.#sessions.set(worker, Number.POSITIVE_INFINITY);
+    this.#retriedAt.set(worker, performance.now() + RETRY_INTERVAL);
+  }
+
+  #nextRetried(): string | undefined {
+    const now = performance.now();
+    for (const [worker, at] of this.#retriedAt)
+      if (now >= at) {
+        this.#retriedAt.set(worker, now + RETRY_INTERVAL);
+        return worker;
+      }
+    return undefined;
   }
 
   #refresh(): void {
@@ -69,7 +88,12 @@ export class Owners {
       this.#log.errorOnce('folder', problem);
       return;
     }
-    for (const worker of this.#sessions.keys()) if (!present.has(worker)) this.#sessions.delete(worker);
+    for (const worker of this.#sessions.keys()) if (!present.has(worker)) this.#forget(worker);
     for (const worker of present) if (!this.#sessions.has(worker)) this.#sessions.set(worker, 0);
+  }
+
+  #forget(worker: string): void {
+    this.#sessions.delete(worker);
+    this.#retriedAt.delete(worker);
   }
 }
