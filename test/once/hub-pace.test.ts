@@ -122,3 +122,15 @@ test('a small message that waits for a worker does not keep the chunk that it ca
     [true, false],
   );
 });
+
+test('a worker that goes while it delays the others delays them no longer', async () => {
+  const socket = new Duplex({ read() {}, write() {} }); // takes nothing
+  const calls: boolean[] = [];
+  const worker = new HubWorker(1, socket as Socket, new Logs(), isBehind => calls.push(isBehind)); // which uses it as a stream only
+  const bytes = Buffer.alloc(1024 * 1024);
+  worker.send({ to: 1, frames: 1, size: bytes.length, bytes: [bytes] });
+  assert.deepEqual(calls, [true]);
+  socket.destroy();
+  await once(socket, 'close');
+  assert.deepEqual(calls, [true, false]);
+});

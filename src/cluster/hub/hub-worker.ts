@@ -39,13 +39,13 @@ export class HubWorker {
   #hangs = false;
   #lost = 0;
 
-  /** @param onBehind called when it falls behind, and when it no longer delays the others */
+  /** @param onBehind called when it falls behind, and when it no longer delays the others: it has read enough, hangs, or has gone */
   constructor(number: number, socket: Socket, logger: Logger, onBehind: (isBehind: boolean) => void) {
     this.number = number;
     this.socket = socket;
     this.#logger = logger;
     this.#onBehind = onBehind;
-    socket.on('close', () => clearTimeout(this.#timer));
+    socket.on('close', () => this.#releaseOthers());
   }
 
   /** Queues frames. They are lost only if the worker hangs and its queue is full. */

@@ -107,7 +107,6 @@ export class Hub {
 
   #leave(worker: HubWorker): void {
     this.#connected.delete(worker);
-    this.#setBehind(worker, false);
     const { number, name } = worker;
     if (!this.#workers.delete(number)) return;
     this.#logger.debug('[egg-socket.io] worker %s has left the hub', name);
