@@ -38,7 +38,7 @@ export async function runAll(tasks, total) {
         ended.add(task);
       });
       running.set(task, run);
-    } else if (running.size === 0) throw new Error(`${left[0].title} needs what is not among the tasks, or what needs it`);
+    } else if (next < 0 && running.size === 0) throw new Error(`${left[0].title} needs what is not among the tasks, or what needs it`);
     else if (next < 0 || running.size >= AT_MOST) await Promise.race(running.values());
   }
   await Promise.all(running.values());
