@@ -20,7 +20,7 @@ const TIMEOUT = 900_000;
 /**
  * Runs the heaviest first, so that none is left to run alone at the end; but a task after those that it needs.
  *
- * @typedef {{ title: string, weight?: number, needs?: Task[], command: string, args: string[], env?: Record<string, string>, count?(status: number | null): Result }} Task
+ * @typedef {{ title: string, weight?: number, needs?: Task[], command: string, args: string[], env?: Record<string, string>, count?(status: number | null, output: string): Result }} Task
  * @typedef {{ passed?: number, failed?: number, skipped?: number, failures?: string[] }} Result
  * @param {Task[]} tasks
  * @param {Total} total
@@ -66,13 +66,13 @@ async function runTask({ title, command, args, env, count = countOne }, total) {
   const [status] = await Promise.race([once(child, 'close'), once(child, 'error').then(() => [null])]);
   heading(`${title} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
   process.stdout.write(output);
-  total.add(title, resultOf(count, status));
+  total.add(title, resultOf(count, status, output));
 }
 
 /** A report that cannot be read is a failure as well. */
-function resultOf(count, status) {
+function resultOf(count, status, output) {
   try {
-    return count(status);
+    return count(status, output);
   } catch (error) {
     return { failed: 1, failures: [error.stack] };
   }

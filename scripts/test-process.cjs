@@ -27,7 +27,8 @@ delete process.env.NODE_V8_COVERAGE;
 /** What a test has left running would keep the process for ever. */
 function endSoon() {
   const timer = setTimeout(() => {
-    console.error(`Something is left behind: the process has not ended ${TIMEOUT} ms after its last test.`);
+    const left = process.getActiveResourcesInfo().join(', ');
+    console.error(`Something is left behind: the process has not ended ${TIMEOUT} ms after its last test (${left}).`);
     process.exit(1);
   }, TIMEOUT);
   timer.unref();

@@ -151,20 +151,27 @@ function testTask(file, host, { version, options, env }) {
     command: binaryOf(version),
     args,
     env: { EGG_HOST: host, ...(env ?? { NODE_COMPILE_CACHE: COMPILE_CACHE }) },
-    count: status => resultOf(report, status, options.length > 0),
+    count: (status, output) => resultOf(report, status, output, options.length > 0),
   };
 }
 
-/** The totals at the end of a report, and its failures. A process that did not come to its end, or has run no test, has failed, too. */
-export function resultOf(path, status, mayBeEmpty = false) {
+/** In lines. What makes a process fail though no test has failed is among the last ones that it prints. */
+const LAST_WORDS = 20;
+
+/** The totals at the end of a report, and its failures. A process that ends with an error, or has run no test, has failed, too. */
+export function resultOf(path, status, output, mayBeEmpty = false) {
   const report = existsSync(path) ? readFileSync(path, 'utf8') : '';
   const total = name => Number(report.match(new RegExp(`^# ${name} (\\d+)$`, 'm'))?.[1] ?? 0);
   const [passed, failed, skipped] = [total('pass'), total('fail') + total('cancelled'), total('skipped')];
   const failures = report.match(/^ *not ok [^]*?^ *\.\.\.$/gm) ?? [];
   if (failed > 0) return { passed, failed, skipped, failures };
-  if (status !== 0) failures.push(`the process has ended with ${status} before the end of its report`);
+  if (status !== 0) failures.push(`no test has failed, but the process has ended with ${status}:\n${lastLines(output)}`);
   else if (passed + skipped === 0 && !mayBeEmpty) failures.push('it has run no test');
   return { passed, failed: failures.length, skipped, failures };
+}
+
+function lastLines(output) {
+  return output.trimEnd().split('\n').slice(-LAST_WORDS).join('\n');
 }
 
 async function main(args) {

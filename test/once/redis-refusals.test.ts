@@ -60,7 +60,7 @@ async function createUser({ port, admin }: Server): Promise<{ user: string; logi
   return { user, login: { port, username: user, password: 'secret' }, may };
 }
 
-async function joined(t: TestContext, adapter: Adapter, redis: object): Promise<Joined> {
+async function joined(t: TestContext, adapter: Adapter | 'redis-streams', redis: object): Promise<Joined> {
   const server = await join(t, { adapter, redis });
   await server.ready();
   return server;
@@ -313,16 +313,17 @@ test('connected to a replica without HELLO, as before Redis 6: ROLE says so, or 
   assert.deepEqual(linesOf(one), []);
 });
 
-test('neither a Redis nor a proxy that closes idle connections finds one, with channels alone', async t => {
+test('neither a Redis nor a proxy that closes idle connections finds one', async t => {
   watchForCrashes(t);
   const { port, admin } = await redis;
   await admin.config('SET', 'timeout', '1');
   t.after(() => admin.config('SET', 'timeout', '0'));
   const proxy = await startProxy(t, port, { idleTimeout: 2000 });
-  const servers = [await joined(t, 'redis', { port: proxy.port }), await joined(t, 'redis-sharded', { port: proxy.port })];
-  await pulses(admin, 15); // for 3 s
+  const adapters = [...ADAPTERS, 'redis-streams'] as const;
+  const servers = await Promise.all(adapters.map(async adapter => joined(t, adapter, { port: proxy.port })));
+  await pulses(admin, 30); // of two of them, for 3 s
   assert.deepEqual(servers.flatMap(linesOf), []);
-  for (const [index, adapter] of ADAPTERS.entries())
+  for (const [index, adapter] of adapters.entries())
     documentedFault(adapter, 'neither a Redis nor a proxy that closes idle connections finds one').log(servers[index]?.logs.lines ?? []);
 });
 

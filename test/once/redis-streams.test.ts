@@ -27,18 +27,6 @@ const redis = (async (): Promise<{ port: number; admin: Redis }> => {
   return { port, admin };
 })();
 
-test('neither a Redis nor a proxy that closes idle connections finds one', async t => {
-  watchForCrashes(t);
-  const { port, admin } = await redis;
-  await admin.config('SET', 'timeout', '1');
-  t.after(() => admin.config('SET', 'timeout', '0'));
-  const proxy = await startProxy(t, port, { idleTimeout: 2000 });
-  const { logs } = await join(t, proxy.port);
-  await pulses(admin, 15); // for 3 s
-  documentedFault('redis-streams', 'neither a Redis nor a proxy that closes idle connections finds one').log(logs.lines);
-  assert.deepEqual(logs.lines, []);
-});
-
 for (const command of ['publish', 'subscribe', 'xread']) {
   test(`when nothing more comes through the connection of ${command.toUpperCase()} and nobody is told, it is replaced: one outage, and all is well`, async t => {
     watchForCrashes(t);

@@ -45,7 +45,7 @@ test('a test that waits for ever fails by a time-out of its own, which names it 
 test('a process that something keeps after its last test ends, and fails', async t => {
   const report = await reportOf(t, `require('node:test').test('short', () => void setInterval(() => {}, 1000));`, '100');
   assert.match(report, /^ok 1 - short$/m);
-  assert.match(report, /^Something is left behind: the process has not ended 100 ms after its last test\.$/m);
+  assert.match(report, /^Something is left behind: the process has not ended 100 ms after its last test \(.*Timeout.*\)\.$/m);
 });
 
 test('what a test starts writes nothing over its report', async t => {
@@ -60,7 +60,7 @@ test('starts', () => Promise.all([${started}].map(one => require('node:events').
 
 test('a file that has run no test has failed, unless all of its tests are skipped', async t => {
   const { resultOf } = (await import(pathToFileURL(join(ROOT, 'scripts/unit.mjs')).href)) as {
-    resultOf(path: string, status: number | null): { passed: number; failed: number; skipped: number; failures: string[] };
+    resultOf(path: string, status: number | null, output: string): { passed: number; failed: number; skipped: number; failures: string[] };
   };
   const report = join(await newFolder(t), 'report.tap');
   const results = [];
@@ -71,15 +71,15 @@ test('a file that has run no test has failed, unless all of its tests are skippe
     [1, 0, 1],
   ] as const) {
     await writeFile(report, `TAP version 13\n# pass ${passed}\n# fail 0\n# cancelled 0\n# skipped ${skipped}\n`);
-    results.push(resultOf(report, status));
+    results.push(resultOf(report, status, 'the last words\n'));
   }
   assert.deepEqual(results, [
     { passed: 0, failed: 1, skipped: 0, failures: ['it has run no test'] },
     { passed: 0, failed: 0, skipped: 2, failures: [] },
     { passed: 1, failed: 0, skipped: 0, failures: [] },
-    { passed: 1, failed: 1, skipped: 0, failures: ['the process has ended with 1 before the end of its report'] },
+    { passed: 1, failed: 1, skipped: 0, failures: ['no test has failed, but the process has ended with 1:\nthe last words'] },
   ]);
-  assert.equal(resultOf(join(ROOT, 'nowhere.tap'), 0).failed, 1);
+  assert.equal(resultOf(join(ROOT, 'nowhere.tap'), 0, '').failed, 1);
 });
 
 test('a task whose result cannot be read has failed, and those that need it run', async () => {
