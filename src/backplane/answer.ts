@@ -7,7 +7,7 @@ import { MessageType, type Room } from 'socket.io-adapter';
 import type { Logger } from '../egg';
 import { type ErrorAnswer, messageOf, type RuntimeCode } from '../errors';
 import { LogLimit } from '../log-limit';
-import { reasonOf } from './refused-event';
+import { reasonOf } from '../encoder';
 import type { PacketCodec } from './packet-codec';
 import { closeValues, OF_SOCKET } from './values';
 

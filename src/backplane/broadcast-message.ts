@@ -62,7 +62,13 @@ export function openFields<Fields extends object>(fields: Fields, codec: PacketC
 
 /** The values of a missed event, with its offset. @throws InvalidMessage if clients could not read it */
 export function openMissed(data: unknown[], codec: PacketCodec): unknown[] {
-  return data[0] === ENCODED ? [...codec.read(data.slice(1, -1)).data, data.at(-1)] : data;
+  if (data[0] === ENCODED) return [...codec.read(data.slice(1, -1)).data, data.at(-1)];
+  try {
+    codec.encodeEvent({ type: PacketType.EVENT, nsp: '', data }); // servers without this plugin do not check what they emit
+  } catch {
+    throw new InvalidMessage();
+  }
+  return data;
 }
 
 /** A target without sockets, for servers that cannot read the packet. The channel stays the same: `redis-sharded` has channels for rooms. */

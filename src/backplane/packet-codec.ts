@@ -8,7 +8,7 @@ import { isEvent, isListOf } from './backend-message';
 import { isCarried, keepProtoKeys } from './carried';
 import { InvalidMessage } from './inbox';
 import { bytesOf } from './json';
-import { checkAttachments, MAX_ATTACHMENTS, refusalOf } from './refused-event';
+import { checkAttachments, type Encoder, MAX_ATTACHMENTS, refusalOf } from '../encoder';
 
 /** A part of an encoded packet: a text, and then bytes; or the output of a parser of the app. */
 export type Frame = string | Uint8Array;
@@ -16,11 +16,6 @@ export type Frame = string | Uint8Array;
 /** A packet with the name of an event and its arguments. */
 export interface Event extends Packet {
   data: unknown[];
-}
-
-/** The encoder of the server: Socket.IO's own, or that of `parser`. */
-interface Encoder {
-  encode(packet: Packet): unknown[];
 }
 
 /** Encodes and decodes the packets of a namespace with the parser of its server. */

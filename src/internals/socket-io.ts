@@ -32,7 +32,7 @@ interface ParentInternals {
 interface SocketInternals {
   /** Set only if recovery is on. */
   readonly pid: string;
-  readonly acks: Map<unknown, Callback>;
+  readonly acks: Map<number, Callback>;
   readonly flags: { timeout?: number };
   adapter: Adapter;
   ack(id: number): Callback;
@@ -49,6 +49,7 @@ interface SocketInternals {
 }
 
 interface ClientInternals {
+  encoder: Pick<Server['encoder'], 'encode'>;
   readonly nsps: ReadonlyMap<string, Socket>;
 }
 
@@ -119,7 +120,10 @@ export const SOCKET: Members<SocketInternals & Pick<Socket, '_error' | '_onerror
 export const CLIENT: Members<ClientInternals> = {
   package: 'socket.io',
   owner: 'Client',
-  why: { nsps: 'a client may ask again for a namespace that it is connected to' },
+  why: {
+    encoder: 'what cannot be sent to one client throws at the caller',
+    nsps: 'a client may ask again for a namespace that it is connected to',
+  },
 };
 
 export function serverInternals(server: Server): ServerInternals {
@@ -141,5 +145,9 @@ export function privateIdOf(socket: Socket): string {
 
 /** The namespaces that a client is connected to. */
 export function namespacesOf(client: Socket['client']): ReadonlyMap<string, Socket> {
-  return (client as unknown as ClientInternals).nsps; // private
+  return clientInternals(client).nsps;
+}
+
+export function clientInternals(client: Socket['client']): ClientInternals {
+  return client as unknown as ClientInternals; // private
 }

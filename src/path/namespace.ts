@@ -1,5 +1,6 @@
 /** A namespace with its routes and middleware. */
 import type { ExtendedError, Namespace as SocketIoNamespace, Socket } from 'socket.io';
+import { CheckedEncoder } from '../encoder';
 import { toError } from '../errors';
 import type { Runtime } from './runtime';
 import { callListeners } from './listeners';
@@ -13,6 +14,8 @@ export class Namespace {
   readonly name: string;
   readonly runtime: Runtime;
   readonly router: Router;
+  /** For packets to one client. */
+  readonly encoder: CheckedEncoder;
   connectionMiddleware: readonly Layer[] = [];
   packetMiddleware: readonly Layer[] = [];
   /** The parents to ask for each client. Undefined for a namespace that the app named while it started. */
@@ -23,6 +26,7 @@ export class Namespace {
     this.name = nsp instanceof AbsentNamespace ? 'made on demand' : nsp.name; // clients must not choose names by which log lines are limited
     this.runtime = runtime;
     this.router = new Router(nsp.name, message => runtime.logger.warn(message));
+    this.encoder = new CheckedEncoder(nsp.server.encoder, !nsp.server._opts.parser);
     this.parents = parents;
     this.#runUses = runUsesOf(nsp);
   }

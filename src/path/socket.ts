@@ -8,7 +8,7 @@ import { toError } from '../errors';
 import { callListeners } from './listeners';
 import { receivePacket, reportListener } from './packet';
 import type { SocketUse } from './uses';
-import { socketInternals } from '../internals/socket-io';
+import { clientInternals, socketInternals } from '../internals/socket-io';
 
 type Callback = (...answer: unknown[]) => void;
 
@@ -61,6 +61,22 @@ const SOCKET_METHODS = {
     return listeners.length > 0;
   },
 
+  /** As Socket.IO's own, but nothing waits for the answer to an event that cannot be sent. */
+  emit(this: OwnSocket, ...args: Parameters<Socket['emit']>): boolean {
+    const { acks } = socketInternals(this);
+    const before = acks.size;
+    try {
+      return Socket.prototype.emit.apply(this, args);
+    } catch (error) {
+      const [last] = [...acks.keys()].slice(before);
+      if (last !== undefined) {
+        acks.delete(last);
+        this[CONNECTION].questions.withdraw(last);
+      }
+      throw error;
+    }
+  },
+
   notifyOutgoingListeners(this: OwnSocket, { data }: { data: unknown[] }): void {
     const listeners = this.listenersAnyOutgoing();
     if (listeners.length > 0)
@@ -96,21 +112,22 @@ const SOCKET_METHODS = {
       return;
     }
     const connection = this[CONNECTION];
-    const settle = (error: Error | null, ...answer: unknown[]): void => {
+    const settle = (error: Error | null | undefined, ...answer: unknown[]): void => {
       clearTimeout(timer);
       acks.delete(id);
-      connection.questions.delete(settle);
-      answerTo(this, callback, [error, ...answer]);
+      connection.questions.delete(id);
+      if (error !== undefined) answerTo(this, callback, [error, ...answer]);
     };
     const timer = timeout === Infinity ? undefined : setTimeout(() => settle(new Error('operation has timed out')), timeout);
     acks.set(id, (...answer: unknown[]) => settle(null, ...answer));
-    connection.questions.add(settle);
+    connection.questions.add(id, settle);
   },
 };
 
 /** Links a socket to its connection, and gives it the methods. */
 export function adoptSocket(socket: Socket, connection: Connection): void {
   Object.assign(socket, { [CONNECTION]: connection, remoteAddress: socket.handshake.address }, SOCKET_METHODS);
+  clientInternals(socket.client).encoder = connection.namespace.encoder;
 }
 
 /** The connection of a socket that `adoptSocket` has linked. */

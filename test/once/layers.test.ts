@@ -21,6 +21,7 @@ const VIOLATIONS: Record<string, string> = {
   'config/settings.ts': "import type { Logger } from '../egg';\nexport type Bad = Logger;",
   'protocol.ts': "import type { Logger } from './egg';\nexport type Bad = Logger;",
   'deprecated/deprecations.ts': "import { Router } from '../path/router';\nexport const bad = Router;",
+  'encoder.ts': "import type { Logger } from './egg';\nexport type Bad = Logger;",
   'errors.ts': "import { readConfig } from './config/settings';\nexport const bad = readConfig;",
   'handshake/ids.ts': "import { HubBackplane } from '../cluster/hub/hub-backplane';\nexport const bad = HubBackplane;",
   'handshake/origin.ts': "import type { Connection } from '../path/connection';\nexport type Bad = Connection;",

@@ -1,5 +1,6 @@
 /** redis-streams on a Redis as it is found: idle cuts, dropped connections, an emptied server, refused commands. The tests share one Redis. */
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
 import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { enter, type Person } from '../support/adapters';
@@ -11,6 +12,10 @@ import { startProxy } from '../support/proxy';
 import { connectionOf, pulses, startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
 import { until } from '../support/until';
+
+const msgpack = createRequire(require.resolve('@socket.io/redis-streams-adapter'))('@msgpack/msgpack') as {
+  encode(value: unknown): Uint8Array;
+};
 
 const DOWN = /^ERROR .*IO_REDIS_DOWN/;
 const BACK = /^INFO .*is back/;
@@ -323,14 +328,17 @@ test('a client that comes back gets what it has missed, also where entries of ot
     null,
     { packet, opts: { rooms: [] } },
   ])
-    await admin.xadd(keyOf.get(t) ?? '', '*', 'uid', 'emitter', 'nsp', '/', 'type', '3', 'data', JSON.stringify(data));
+    await admin.xadd(keyOf.get(t) ?? '', '*', ...ENTRY, JSON.stringify(data));
+  const tooMany = { packet: { ...packet, data: ['of a server that does not count', ...Array<unknown>(11).fill(Buffer.from('bytes'))] } };
+  await admin.xadd(keyOf.get(t) ?? '', '*', ...ENTRY, Buffer.from(msgpack.encode({ ...tooMany, opts: {} })).toString('base64'));
+  await admin.xadd(keyOf.get(t) ?? '', '*', ...ENTRY, JSON.stringify({ packet, opts: {} }));
   const last = next(client, 'last');
   client.connect();
   await next(client, 'connect');
   io.emit('last');
   await last;
   assert.equal(client.recovered, true);
-  assert.deepEqual(heard, ['with an offset', 'missed', 'missed', 'last']);
+  assert.deepEqual(heard, ['with an offset', 'missed', 'missed', 'missed', 'last']);
   assert.deepEqual([logs.count(/^WARN .*IO_MESSAGE_INVALID/), logs.lines.length], [1, 1], logs.lines.join('\n'));
 });
 
@@ -411,8 +419,11 @@ async function says({ io }: Pick<Joined, 'io'>, { client }: Pick<Person, 'client
   await heard;
 }
 
+/** The beginning of an entry with a broadcast. */
+const ENTRY = ['uid', 'emitter', 'nsp', '/', 'type', '3', 'data'] as const;
+
 /** An entry of the stream, as a server writes it. */
 function fieldsOf(...data: unknown[]): string[] {
   const opts = { rooms: [], except: [], flags: {} };
-  return ['uid', 'emitter', 'nsp', '/', 'type', '3', 'data', JSON.stringify({ packet: { type: 2, data, nsp: '/' }, opts })];
+  return [...ENTRY, JSON.stringify({ packet: { type: 2, data, nsp: '/' }, opts })];
 }

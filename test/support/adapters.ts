@@ -408,13 +408,13 @@ function circle(): unknown[] {
 }
 
 /** What cannot be encoded, or what clients of Socket.IO would close for, and the reason that the caller gets. */
-const REFUSED: Record<string, readonly [values: unknown[], reason: RegExp]> = {
+export const REFUSED: Record<string, readonly [values: unknown[], reason: RegExp]> = {
   'a BigInt': [[1n], /BigInt/],
   'a BigInt beside bytes': [[{ deep: [1n] }, BYTES], /BigInt/],
   'a circle': [circle(), /nested too deep, or in a circle/],
   'a circle beside bytes': [[BYTES, circle()], /nested too deep, or in a circle/],
   'more levels than can be followed': [nested(100_000), /nested too deep, or in a circle/],
-  'a Blob': [[new Blob(['x'])], /a Blob cannot be sent to other workers or servers; send `await blob.arrayBuffer\(\)`/],
+  'a Blob': [[new Blob(['x'])], /a Blob cannot be sent.*; send `await blob.arrayBuffer\(\)`/],
   'a Blob beside bytes': [[BYTES, { deep: new Blob(['x']) }], /a Blob cannot be sent/],
   '11 Buffers': [Array<unknown>(11).fill(BYTES), /it has 11 binary values, and clients accept at most 10 in one event/],
   'a placeholder beside bytes': [[{ _placeholder: true, num: 0 }, BYTES], /`_placeholder: true` for a binary value/],

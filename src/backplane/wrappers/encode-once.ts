@@ -2,7 +2,7 @@
 import type { Namespace } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { toError } from '../../errors';
-import { refusalOf } from '../refused-event';
+import { refusalOf } from '../../encoder';
 import { type Event, PacketCodec } from '../packet-codec';
 import { closeArguments } from '../values';
 
