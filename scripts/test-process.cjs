@@ -27,7 +27,7 @@ delete process.env.NODE_V8_COVERAGE;
 /** What a test has left running would keep the process for ever. */
 function endSoon() {
   const timer = setTimeout(() => {
-    const left = process.getActiveResourcesInfo().join(', ');
+    const left = [...new Set(process.getActiveResourcesInfo())].join(', ');
     console.error(`Something is left behind: the process has not ended ${TIMEOUT} ms after its last test (${left}).`);
     process.exit(1);
   }, TIMEOUT);

@@ -21,7 +21,7 @@ function joinBy(t: TestContext, io: object, baseDir = ROOT): Join {
       { backplane: link, deprecations: new Deprecations(logs), logger: logs },
     );
     const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
-    const server = await startServer(t, { adapter, ...options }, () => void link.close());
+    const server = await startServer(t, { adapter, ...options }, async () => link.close());
     await link.ready();
     return server;
   };
