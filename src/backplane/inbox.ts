@@ -57,6 +57,20 @@ export class Inbox {
     );
   }
 
+  /** Logs that messages were gone before this server could read them. @param stream where they were @param remedy how to prevent that */
+  miss(stream: string, remedy: string): void {
+    const write = (times: string): void => {
+      const problem = `${this.#from}: entries of the stream ${stream} were removed before this server had read them${times}`;
+      const effect = 'its clients may have missed events of other servers';
+      this.#logger.error(messageOf('IO_MESSAGES_MISSED', `${problem}; ${effect}; ${remedy}`));
+    };
+    this.#limit.log(
+      `missed ${stream}`,
+      () => write(''),
+      count => write(`, ${count} more ${count === 1 ? 'time' : 'times'} in the last minute`),
+    );
+  }
+
   /** Writes pending counts. To be called when nothing is received any more. */
   close(): void {
     this.#limit.flush();

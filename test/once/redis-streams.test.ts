@@ -385,6 +385,58 @@ test('redis-streams connected to a replica, which reads and does not write', asy
   fault.log(other.logs.lines);
 });
 
+test('a server that reads later than maxLen entries says so; one that is behind by less gets all, and a client whose last event is gone is not recovered', async t => {
+  watchForCrashes(t);
+  const { port, admin } = await redis;
+  await allowAll(admin);
+  const adapter = { name: 'redis-streams', maxLen: 1000 };
+  const { io, url, logs, leave } = await join(t, port, { ...USER, adapter, init: { connectionStateRecovery: {} } });
+  const client = await connect(t, url);
+  const heard: unknown[] = [];
+  client.on('n', (n: unknown) => heard.push(n));
+  const stream = keyOf.get(t) ?? '';
+  let sent = 0;
+  /** Others write while the server cannot read, of which the stream keeps some. */
+  const behind = async (entries: number, kept: number): Promise<unknown[]> => {
+    await call(admin, ['ACL', 'SETUSER', 'chat', '-xread']);
+    await logs.logged(/refuses XREAD/);
+    const writes = admin.multi();
+    for (let n = 0; n < entries; n++) writes.xadd(stream, '*', ...fieldsOf('n', ++sent));
+    await writes.xtrim(stream, 'MAXLEN', kept).exec();
+    await admin.xadd(stream, '*', ...fieldsOf('end'));
+    const end = next(client, 'end');
+    await call(admin, ['ACL', 'SETUSER', 'chat', '+xread']);
+    await end;
+    logs.lines.splice(0, logs.lines.length, ...logs.lines.filter(line => !line.includes('XREAD')));
+    return heard.splice(0);
+  };
+  await says({ io }, { client }, 'before');
+  assert.equal((await behind(350, 1000)).length, 350);
+  assert.deepEqual(logs.lines, []);
+  assert.deepEqual(
+    await behind(350, 150),
+    Array.from({ length: 150 }, (_, n) => n + 551),
+  );
+  const line = await logs.logged(/IO_MESSAGES_MISSED/);
+  assert.match(
+    line,
+    /^ERROR .*Redis at \S+: entries of the stream test-\d+ were removed before this server had read them; .*; raise maxLen of config\.io\.adapter, which is 1000/,
+  );
+  documentedFault('redis-streams', 'a server that reads later than maxLen entries').log(logs.lines);
+  for (const time of [1, 2]) assert.equal((await behind(350, 150)).length, 150, String(time));
+
+  const gone = next(client, 'disconnect');
+  client.io.engine.close();
+  await gone;
+  await admin.xtrim(stream, 'MAXLEN', 0);
+  client.connect();
+  await next(client, 'connect');
+  assert.equal(client.recovered, false);
+  assert.deepEqual(logs.lines, [line]);
+  await leave();
+  assert.match(logs.lines.at(-1) ?? '', /IO_MESSAGES_MISSED.*, 2 more times in the last minute; /);
+});
+
 /** A command of Redis with its arguments. */
 type Args = readonly [command: string, ...args: string[]];
 
@@ -404,10 +456,10 @@ let keys = 0;
 const keyOf = new WeakMap<TestContext, string>();
 
 /** A server that reaches the others of its test. */
-async function join(t: TestContext, port: number, { init = {}, redis = {} } = {}): Promise<Joined> {
+async function join(t: TestContext, port: number, { init = {}, redis = {}, adapter = { name: 'redis-streams' } } = {}): Promise<Joined> {
   const key = keyOf.get(t) ?? `test-${++keys}`;
   keyOf.set(t, key);
-  const server = await joinBy(t, { init, adapter: 'redis-streams', redis: { port, key, ...redis } });
+  const server = await joinBy(t, { init, adapter, redis: { port, key, ...redis } });
   await server.ready();
   return server;
 }

@@ -6,7 +6,7 @@ import type { AdapterFactory, RedisConfig } from '../../config/options';
 import type { Logger } from '../../egg';
 import type { OutageError } from '../../errors';
 import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';
-import { BLOCK_TIME, createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
+import { createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
 import { type Client, type Command, nameOf } from './client';
 import { Connections } from './connections';
 import { LastingAnswers } from './lasting';
@@ -120,10 +120,9 @@ export class RedisBackplane extends PulsedBackplane {
     this.#connections.close();
   }
 
-  #createStreamReaders({ streamCount = 1, blockTimeInMs = BLOCK_TIME }: RedisSettings['options'], subscriber: Client): StreamReaders {
+  #createStreamReaders(options: RedisSettings['options'], subscriber: Client): StreamReaders {
     return new StreamReaders({
-      streamCount: Number(streamCount), // the config has been checked: both are numbers
-      blockTime: Number(blockTimeInMs),
+      options,
       inbox: this.inbox,
       signal: this.#closing.signal,
       subscriber,

@@ -7,12 +7,16 @@ import type { Client } from './client';
 export interface StreamReaderOptions {
   /** Aborted when the app closes. */
   readonly signal: AbortSignal;
+  /** The number of entries from which a read may be the first of several: this server is behind then. */
+  readonly batchSize: number;
   /** Time for Redis to answer, in ms. */
   readonly timeout: number;
   /** Called when the place to read from is known: entries added from then on are received. */
   onBegin(): void;
   /** Called after each read. */
   onRead(): void;
+  /** Called when entries have been removed from a stream before they were read, or may have been. */
+  onMiss(stream: string): void;
   /** Called when the connection is open but does not answer in time. */
   onTimeout(error: Error): void;
 }
@@ -59,7 +63,7 @@ export class StreamReader {
 
   /** XREAD, as the adapter calls it: returns the entries after the last one that it got. */
   async read(args: unknown[]): Promise<unknown> {
-    const { signal, onBegin, onRead } = this.#options;
+    const { signal, batchSize, onBegin, onRead } = this.#options;
     if (signal.aborted) return new Promise(() => {}); // otherwise the adapter would retry endlessly
     const [stream, asked] = args.slice(-2).map(String) as [string, string]; // as the adapter calls it
     try {
@@ -69,10 +73,13 @@ export class StreamReader {
         this.#isReading = !this.#isRefused;
         onBegin();
       }
-      const answer = await this.#answerOf(this.#xread(...args.slice(0, -1), this.#idFor(asked)));
-      const last = answer?.[0]?.[1].at(-1)?.[0];
+      const id = this.#idFor(asked);
+      const answer = await this.#answerOf(this.#xread(...args.slice(0, -1), id));
+      const entries = answer?.[0]?.[1] ?? [];
+      const last = entries.at(-1)?.[0];
       if (last === undefined) this.#isPlaceKnown = false;
       else this.#remember(last);
+      if (entries.length >= batchSize && id !== BEGINNING) void this.#lookForGap(stream, id);
       this.#isReading = true;
       this.#isRefused = false;
       onRead();
@@ -122,6 +129,13 @@ export class StreamReader {
     if (!isBefore(last, id)) return id;
     const found = await this.#answerOf(Promise.all(this.#places.map(async place => this.#client.xrange(stream, place, place))));
     return this.#places.findLast((_, index) => found[index]?.length !== 0) ?? BEGINNING;
+  }
+
+  /** Finds out whether the stream still reached back to this id when it was read from there. */
+  async #lookForGap(stream: string, id: string): Promise<void> {
+    const answer = await this.#xread('COUNT', 1, 'STREAMS', stream, BEGINNING).catch(() => null); // the next read fails as well
+    const oldest = answer?.[0]?.[1][0]?.[0];
+    if (oldest !== undefined && isBefore(id, oldest)) this.#options.onMiss(stream);
   }
 
   /** Rejects if the reader gives up: when a node of a Cluster goes away, a command may never be answered. */

@@ -1,15 +1,15 @@
 /** Replaces the connections that redis-streams would create: each reads a stream, or subscribes to channels on a shared connection. */
 import { setTimeout as wait } from 'node:timers/promises';
+import type { RedisSettings } from '../../config/adapter';
 import type { Inbox } from '../inbox';
 import { CONNECT_TIMEOUT } from '../pulsed-backplane';
+import { BLOCK_TIME } from './adapters';
 import type { Client } from './client';
 import { StreamReader } from './stream-reader';
 
 export interface StreamReadersOptions {
-  /** Number of streams that the adapter reads. */
-  readonly streamCount: number;
-  /** Time for which Redis blocks a read of a stream without new entries, in ms. */
-  readonly blockTime: number;
+  /** Those of the adapter. */
+  readonly options: RedisSettings['options'];
   readonly inbox: Inbox;
   /** Aborted when the app closes. */
   readonly signal: AbortSignal;
@@ -35,6 +35,7 @@ type Listener = (channel: Buffer, message: Buffer) => void;
 
 export class StreamReaders {
   readonly #options: StreamReadersOptions;
+  readonly #streamCount: number;
   readonly #readers: StreamReader[] = [];
   readonly #allRead = new AbortController();
   readonly #channels = new Set<string>();
@@ -42,12 +43,13 @@ export class StreamReaders {
 
   constructor(options: StreamReadersOptions) {
     this.#options = options;
+    this.#streamCount = Number(options.options['streamCount'] ?? 1); // the config has been checked: it is a number, as are those below
     options.subscriber.on('messageBuffer', (channel: Buffer, message: Buffer) => this.#deliver(channel, message));
   }
 
   /** Whether all streams are being read: all messages from now on are received. */
   get areReading(): boolean {
-    return this.#readers.length === this.#options.streamCount && this.#readers.every(({ isReading }) => isReading);
+    return this.#readers.length === this.#streamCount && this.#readers.every(({ isReading }) => isReading);
   }
 
   /** Resolves when all streams are being read, or after `timeout` ms. */
@@ -78,16 +80,19 @@ export class StreamReaders {
   }
 
   #createReader(): StreamReader {
-    const { connect, signal, blockTime, onTimeout, onRead } = this.#options;
+    const { options, connect, signal, inbox, onTimeout, onRead } = this.#options;
+    const { blockTimeInMs = BLOCK_TIME, readCount = 100, maxLen = 10_000 } = options; // the last two as the adapter has them
     const client = connect();
     const reader = new StreamReader(client, {
       signal,
-      timeout: blockTime + CONNECT_TIMEOUT,
+      batchSize: Math.min(Number(readCount), Number(maxLen)),
+      timeout: Number(blockTimeInMs) + CONNECT_TIMEOUT,
       onTimeout: error => onTimeout(client, error),
       onBegin: () => {
         if (this.areReading) this.#allRead.abort();
       },
       onRead,
+      onMiss: stream => inbox.miss(stream, `raise maxLen of config.io.adapter, which is ${Number(maxLen)}`),
     });
     this.#readers.push(reader);
     return reader;
