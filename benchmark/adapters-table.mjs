@@ -6,6 +6,8 @@ const TO = {
   'adapters-one': 'a room of 20, all of one worker',
 };
 
+export const ADAPTERS_SCENARIOS = Object.keys(TO);
+
 /** @param results by scenario */
 export function adaptersTables(results) {
   const head = ['emit to', '', 'deliveries per CPU second', 'p50, ms', 'p99, ms'];

@@ -74,3 +74,8 @@ function cpu() {
   const { user, system } = process.cpuUsage();
   return user + system;
 }
+
+/** By a clock that all processes of the machine share, in ms. */
+export function now() {
+  return Number(process.hrtime.bigint() / 1000n) / 1000;
+}

@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { answer } from './child.mjs';
+import { answer, now } from './child.mjs';
 import { writeApp } from './egg.mjs';
 
 /** In microseconds: what Linux counts CPU time in. */
@@ -29,6 +29,7 @@ const ofPlugin = createRequire(join(process.env.BENCH_PLUGIN, 'package.json'));
 const env = { ...process.env, PATH: [process.env.PATH, '/usr/sbin'].join(delimiter) }; // nginx is there, and not everybody has it in the path
 const started = [];
 let isEnding = false;
+let isRestarting = false;
 process.on('exit', () => started.forEach(child => child.kill()));
 process.once('SIGTERM', async () => {
   isEnding = true;
@@ -63,6 +64,17 @@ answer({
     const workers = children.filter(pid => !agents.includes(pid));
     return { nginx: cpuOfNginx(), carrier: cpuOfAll(redis ? [redis.pid] : agents), workers: workers.map(cpuOf) };
   },
+  /** As a deploy does: tells the app to end, and starts it again when it has. How long both took, in ms; and when it was there again. */
+  async restart() {
+    const [master] = masters;
+    const before = performance.now();
+    isRestarting = true;
+    await end(master.child);
+    const closed = performance.now();
+    masters[0] = await launchEgg(master);
+    isRestarting = false;
+    return { closing: closed - before, starting: performance.now() - closed, readyAt: now() };
+  },
 });
 
 /** Egg looks for a free port some time before it takes it: another program may have it by then. */
@@ -77,8 +89,10 @@ async function startEgg() {
 }
 
 async function tryToStartEgg() {
-  const port = await freePort();
-  const baseDir = writeApp(join(folder, 'app'));
+  return await launchEgg({ port: await freePort(), baseDir: writeApp(join(folder, 'app')) });
+}
+
+async function launchEgg({ port, baseDir }) {
   const framework = dirname(require.resolve('egg/package.json'));
   if (adapter === STREAMS.adapter) lend(STREAMS.package, baseDir);
   const file = join(baseDir, 'start.js');
@@ -99,7 +113,7 @@ async function tryToStartEgg() {
     child.on('message', ({ action }) => action === 'egg-ready' && resolve());
     child.once('exit', code => reject(new Error(`the cluster has ended with ${code}`)));
   });
-  return { pid: child.pid, port };
+  return { pid: child.pid, port, baseDir, child };
 }
 
 /** The app has it as if it had been installed there: the one beside the plugin. */
@@ -119,7 +133,7 @@ async function startNginx() {
   writeFileSync(
     file,
     `daemon off; ${process.getuid() === 0 ? 'user root;' : ''} worker_processes auto; pid ${prefix}/pid; error_log stderr notice;
-events { worker_connections 8192; }
+${process.getuid() === 0 ? 'worker_rlimit_nofile 65536;' : ''} events { worker_connections 32768; }
 http { access_log off; ${paths.join(' ')}
 ${site.replaceAll('listen 80;', `listen 127.0.0.1:${port};`).replaceAll('7001', masters[0].port)}
 }`,
@@ -152,7 +166,7 @@ async function says(child, output, words) {
     new Promise(resolve => {
       reader.on('line', line => {
         if (lines.length < 20) lines.push(line);
-        if (line.includes('[error]') && !isEnding) console.error(line); // of nginx
+        if (line.includes('[error]') && !isEnding && !isRestarting) console.error(line); // of nginx
         if (line.includes(words)) resolve();
       });
     }),

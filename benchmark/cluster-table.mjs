@@ -1,5 +1,7 @@
 /** The tables of docs/cluster.md, made of the results of the cluster scenarios. */
 
+export const CLUSTER_SCENARIOS = ['connect', 'websocket', 'polling', 'pipe', 'pipe-1', 'hub', 'broadcast'].map(name => `cluster-${name}`);
+
 /** @param results by scenario */
 export function clusterTables(results) {
   const row = (scenario, label) => results[scenario].rows.find(row => row.label === label);

@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import { setTimeout as wait } from 'node:timers/promises';
-import { answer } from './child.mjs';
+import { answer, now } from './child.mjs';
 import { Client } from './client.mjs';
 import { frame } from './frames.mjs';
 import { PollingClient } from './polling-client.mjs';
@@ -173,10 +173,18 @@ answer({
     );
   },
 
-  /** Has one client ask for broadcasts, one after the other, and counts what arrives at all of them. */
+  /** Has some clients enter the room. The first one, which asks for emits, is not among them. */
+  async enter(id, members) {
+    const group = groups.get(id);
+    group.members = group.clients.slice(1, 1 + members);
+    for (const client of group.members) await answerTo(client, frame('420["enter"]'));
+  },
+
+  /** Has one client ask for broadcasts, one after the other, and counts what arrives at all of them, or at those of the room. */
   broadcasts(id, { ms, event }) {
-    const { clients, ...options } = groups.get(id);
-    const [first] = clients;
+    const { clients: all, members, ...options } = groups.get(id);
+    const [first] = all;
+    const clients = members ?? all;
     const shout = frame(packet({ ...options, event }));
     return observe(
       () =>
@@ -201,7 +209,7 @@ answer({
    * counts if it gets an answer over WebSocket.
    */
   async official({ port, protocol = 4, count, ...options }) {
-    const io = createRequire(import.meta.url)(protocol === 4 ? 'socket.io-client' : 'socket.io-client-2');
+    const io = officialClient(protocol);
     const sockets = [];
     const held = {};
     let opening = 0;
@@ -218,6 +226,29 @@ answer({
     return Object.values(held).toSorted((a, b) => b - a);
   },
 
+  /** Begins to open clients of the official library, which come back by themselves with its delays, and keeps them as a group. */
+  crowd(id, { port, protocol = 4, count, ...options }) {
+    const crowd = new Crowd();
+    groups.set(id, crowd);
+    const io = officialClient(protocol);
+    void Promise.all(
+      Array.from({ length: OPENING }, async (_, n) => {
+        for (let i = n; i < count; i += OPENING) await crowd.add(io(`http://127.0.0.1:${port}`, { forceNew: true, ...options }));
+      }),
+    );
+  },
+
+  /** From now on, only clients that lose their connection and come back count as answered. */
+  expectReturn(id) {
+    groups.get(id).answered.clear();
+  },
+
+  /** How many clients of a crowd have been answered, and when the last one was. */
+  answered(id) {
+    const { answered, lastAt } = groups.get(id);
+    return { count: answered.size, lastAt };
+  },
+
   /** Has the clients let their workers tell each other something, all at the same time. */
   async flood(id, { ms, bytes }) {
     const { clients } = groups.get(id);
@@ -229,6 +260,31 @@ answer({
     });
   },
 });
+
+/** Clients of the official library that ask whenever they connect. */
+class Crowd {
+  /** Those with an answer over the connection that they have. */
+  answered = new Set();
+  lastAt = 0;
+
+  /** Resolves when the client has its first answer. */
+  async add(socket) {
+    await new Promise(resolve => {
+      socket.on('disconnect', () => this.answered.delete(socket));
+      socket.on('connect', () =>
+        socket.emit('where', () => {
+          this.answered.add(socket);
+          this.lastAt = now();
+          resolve();
+        }),
+      );
+    });
+  }
+}
+
+function officialClient(protocol) {
+  return createRequire(import.meta.url)(protocol === 4 ? 'socket.io-client' : 'socket.io-client-2');
+}
 
 async function answerTo(client, data) {
   return new Promise((resolve, reject) => {

@@ -3,7 +3,8 @@ import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 
 export function machine() {
   const [{ model }] = cpus();
-  return `${model} (${availableParallelism()} cores), ${Math.round(totalmem() / 1e9)} GB, ${type()} ${release()}`;
+  const [version] = /^\d+\.\d+/.exec(release());
+  return `${model} (${availableParallelism()} cores), ${Math.round(totalmem() / 1e9)} GB, ${type()} ${version}`;
 }
 
 /** CPU time that all programs have used since the machine was started, in microseconds. */

@@ -9,15 +9,16 @@
  * npm run bench -- adapters --row redis     some of the rows of a scenario that has its own, by name; again for each
  * npm run bench -- --against HEAD~3         this plugin beside an earlier build of it, a commit or a tarball, with which it is compared
  * npm run bench -- --rounds 20 --slice 1000 more rounds (10), longer slices (700 ms)
- * npm run bench -- --node 24                the servers on another Node, of test/nodes
+ * npm run bench -- --node 26                the servers on another Node: 22, 24 or 26
  * npm run bench -- --merge                  what a client sends in one tick is one write
  * npm run bench -- --here                   without packing and installing: this plugin as it is in dist, all else from node_modules
  * npm run bench -- --save                   keeps the results, and writes the tables and the chart that are made of them
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { installMissing } from '../scripts/install.mjs';
 import { Child } from './child.mjs';
 import { cpuOfAll } from './machine.mjs';
 import { addEarlierBuild, PEERS, ROOT, install, startServer } from './peers.mjs';
@@ -37,12 +38,19 @@ const { values: options, positionals: words } = parseArgs({
     node: { type: 'string' },
     here: { type: 'boolean', default: false },
     merge: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
     save: { type: 'boolean', default: false },
   },
 });
 
 /** A share of a core, or of all, that does not matter. */
 const NOTHING = 0.03;
+
+/** How long a server takes until it can be measured, and a cluster with its clients, in seconds. */
+const START = { server: 2, cluster: 8 };
+
+/** Which folder has a Node. Those of test/nodes are there for the tests anyway. */
+const NODES = { 22: 'test/nodes', 24: 'test/nodes', 26: 'benchmark/nodes' };
 
 /** Of the servers: their logs, and the apps of Egg. */
 const home = mkdtempSync(join(tmpdir(), 'benchmark-'));
@@ -63,11 +71,17 @@ async function main() {
   const scenarios = chosenScenarios();
   if (options.save && (options.only || options.row || options.here || options.against))
     throw new Error('What is saved is measured with all servers, all rows and the packed plugin.');
+  const times = scenarios.map(([name, scenario]) => [name, scenario.about, secondsOf(scenario, chosenRows(scenario, names))]);
+  if (options.list)
+    for (const [name, about, seconds] of times) console.log(`${name.padEnd(18)} ${minutes(seconds).padStart(6)}   ${about}`);
+  console.log(`About ${minutes(times.reduce((sum, [, , seconds]) => sum + seconds, 0))}, if the machine is idle.`);
+  if (options.list) return;
+  if (options.node !== undefined) await installNode();
   const needed = names.filter(name => scenarios.some(([, scenario]) => rowsOf(scenario, names).some(({ peer }) => peer === name)));
   await install(needed, options);
   for (const [name, scenario] of scenarios) {
     const all = rowsOf(scenario, names);
-    const rows = all.filter(({ label }) => options.row?.includes(label) ?? true);
+    const rows = chosenRows(scenario, names);
     if (rows.length === 0) {
       if (all.length > 0) throw new Error(`There is no such row in ${name}. There are ${all.map(({ label }) => label).join('; ')}.`);
       continue;
@@ -91,12 +105,36 @@ function chosenScenarios() {
   });
 }
 
+function chosenRows(scenario, names) {
+  return rowsOf(scenario, names).filter(({ label }) => options.row?.includes(label) ?? true);
+}
+
+/** How long a scenario takes, roughly. */
+function secondsOf(scenario, rows) {
+  if (rows.length === 0) return 0;
+  if (scenario.alone) return rows.length * roundsOf(scenario) * scenario.seconds;
+  const slice = scenario.seconds ?? Number(options.slice) / 1000;
+  return rows.length * (START[rows[0].cluster ? 'cluster' : 'server'] + (warmUpOf(rows) + roundsOf(scenario)) * slice);
+}
+
+function roundsOf(scenario) {
+  return Math.min(Number(options.rounds), scenario.rounds ?? Infinity);
+}
+
+function warmUpOf([{ cluster }]) {
+  return Number(options['warm-up']) * (cluster ? 3 : 1); // several processes share what there is to do
+}
+
+function minutes(seconds) {
+  return seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`;
+}
+
 function lacks(scenario, names) {
   return names.filter(name => lackOf(scenario, name)).map(name => `Without ${name}: ${lackOf(scenario, name)}.`);
 }
 
 async function measure(scenario, rows) {
-  const rounds = Math.min(Number(options.rounds), scenario.rounds ?? Infinity);
+  const rounds = roundsOf(scenario);
   const notes = await (scenario.alone ? measureAlone(scenario, rows, rounds) : measureInTurns(scenario, rows, rounds));
   const versions = [...new Set(rows.flatMap(row => Object.entries(row.versions).map(([name, version]) => `${name} ${version}`)))];
   return { about: scenario.about, unit: scenario.unit, node: rows[0].node, versions, rows: summarize(rows), notes: notes ?? [] };
@@ -104,7 +142,7 @@ async function measure(scenario, rows) {
 
 /** All servers are up at once and are measured in turns: what slows the machine down for a while does so for all of them. */
 async function measureInTurns(scenario, rows, rounds) {
-  const warmUp = Number(options['warm-up']) * (rows[0].cluster ? 3 : 1); // several processes share what there is to do
+  const warmUp = warmUpOf(rows);
   try {
     for (const row of rows) {
       await start(row);
@@ -173,9 +211,13 @@ async function stop({ server, load, cluster }) {
   await server?.stop(cluster && 'SIGTERM');
 }
 
+/** Not all of them are there for each platform. */
+async function installNode() {
+  const folder = NODES[options.node];
+  if (!folder) throw new Error(`There is no Node ${options.node}. There are ${Object.keys(NODES).join(', ')}.`);
+  await installMissing(join(ROOT, folder));
+}
+
 function nodeBinary() {
-  if (options.node === undefined) return process.execPath;
-  const binary = join(ROOT, `test/nodes/node_modules/node-${options.node}/bin/node`);
-  if (!existsSync(binary)) throw new Error(`There is no ${binary}. Run npm install in test/nodes, which has Node 22 and 24.`);
-  return binary;
+  return options.node === undefined ? process.execPath : join(ROOT, NODES[options.node], `node_modules/node-${options.node}/bin/node`);
 }

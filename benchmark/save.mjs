@@ -1,11 +1,14 @@
-/** Keeps results, in results/node-<major>.json, and writes the pages and the chart that are made of them; run as a program, it does the latter only. */
+/**
+ * Keeps results, in results/node-<major>.json, and writes the pages and the chart that are made of them. Run as a program, it does the latter only;
+ * with `--check`, it writes nothing, and fails if a page would change.
+ */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
-import { adaptersTables } from './adapters-table.mjs';
+import { ADAPTERS_SCENARIOS, adaptersTables } from './adapters-table.mjs';
 import { chart } from './chart.mjs';
-import { clusterTables } from './cluster-table.mjs';
+import { CLUSTER_SCENARIOS, clusterTables } from './cluster-table.mjs';
 import { machine } from './machine.mjs';
 import { PEERS, ROOT } from './peers.mjs';
 import { asMarkdown, table } from './report.mjs';
@@ -16,14 +19,19 @@ const FOLDER = join(import.meta.dirname, 'results');
 /** The chart, the READMEs and the guides have the oldest Node: what Egg switches on costs most there. */
 const CHART_NODE = '20';
 const CHART_SCENARIOS = ['echo', 'one-way'];
+/** Whose ratios the overview of the results has. */
+const OURS = 'egg4';
 /** Not a framework: it shows what this plugin's part in a result is. */
 const NOT_IN_CHART = ['raw-corked'];
 
-/** By the beginning of the names of their scenarios. */
-const GUIDES = {
-  cluster: { page: 'docs/cluster.md', tables: clusterTables },
-  adapters: { page: 'docs/adapters.md', tables: adaptersTables },
-};
+/** Pages with tables that are made of several scenarios. */
+const GUIDES = [
+  { page: 'docs/cluster.md', names: CLUSTER_SCENARIOS, tables: clusterTables },
+  { page: 'docs/adapters.md', names: ADAPTERS_SCENARIOS, tables: adaptersTables },
+];
+
+const CHECKS = process.argv.includes('--check');
+const changed = [];
 
 const README_WORDS = {
   'README.md': { head: ['', 'echo', 'one-way'], alt: 'CPU time per message, compared with Socket.IO' },
@@ -47,7 +55,7 @@ async function write() {
   const majors = readdirSync(FOLDER).flatMap(name => /^node-(\d+)\.json$/.exec(name)?.[1] ?? []);
   await writePage(join(FOLDER, 'README.md'), resultsPage(majors.toSorted()));
   const results = read(CHART_NODE);
-  for (const [word, guide] of Object.entries(GUIDES)) await writeGuide(word, guide, results);
+  for (const guide of GUIDES) await writeGuide(guide, results);
   const measured = CHART_SCENARIOS.map(name => results[name]);
   if (measured.includes(undefined)) return;
   const bars = Object.keys(PEERS)
@@ -58,7 +66,7 @@ async function write() {
     });
   const [{ date, machine, node }] = measured;
   const svg = chart({ bars, titles: measured.map(({ about }) => sentence(about)), source: `${date}, Node ${node}, ${machine}` });
-  writeFileSync(join(ROOT, 'docs/images/benchmark.svg'), svg);
+  writeFile(join(ROOT, 'docs/images/benchmark.svg'), svg);
   for (const [file, words] of Object.entries(README_WORDS)) await writeReadme(file, words, bars, measured[0]);
 }
 
@@ -75,7 +83,21 @@ function resultsPage(majors) {
     '# Results',
     'Written by `npm run bench -- --save`. [How to read them](../README.md). Each number is the median, with minimum and maximum in brackets.',
   ];
-  return `${[...head, ...parts].join('\n\n')}\n`;
+  return `${[...head, overview(majors), ...parts].join('\n\n')}\n`;
+}
+
+/** What this plugin costs of what the base of each scenario costs, by Node. */
+function overview(majors) {
+  const all = majors.map(read);
+  const names = Object.keys(SCENARIOS).filter(name => all.some(results => ratioOf(results[name])));
+  const cell = ([min, median, max] = []) => (median === undefined ? '' : `${median.toFixed(2)} (${min.toFixed(2)} - ${max.toFixed(2)})`);
+  const head = [`${PEERS[OURS].title}, compared with ${PEERS.raw.title}`, ...majors.map(major => `Node ${major}`)];
+  return asMarkdown([head, ...names.map(name => [name, ...all.map(results => cell(ratioOf(results[name])))])]);
+}
+
+/** Undefined where the scenario has not been measured, or compares something else. */
+function ratioOf(result) {
+  return result?.rows[0].label === 'raw' ? result.rows.find(({ label }) => label === OURS)?.ratio : undefined;
 }
 
 async function writeReadme(file, { head, alt }, bars, result) {
@@ -85,8 +107,7 @@ async function writeReadme(file, { head, alt }, bars, result) {
   await writeBlock(join(ROOT, file), content);
 }
 
-async function writeGuide(word, { page, tables }, results) {
-  const measured = Object.keys(SCENARIOS).filter(name => name.startsWith(word));
+async function writeGuide({ page, names: measured, tables }, results) {
   if (measured.some(name => !results[name])) return;
   const { date, machine, node } = results[measured[0]];
   const versions = [...new Set(measured.flatMap(name => results[name].versions))];
@@ -114,7 +135,12 @@ function sourceOf({ date, machine, node, versions }) {
 }
 
 async function writePage(path, text) {
-  writeFileSync(path, await format(text, { ...(await resolveConfig(path)), filepath: path }));
+  writeFile(path, await format(text, { ...(await resolveConfig(path)), filepath: path }));
+}
+
+function writeFile(path, text) {
+  if (!CHECKS) writeFileSync(path, text);
+  else if (readFileSync(path, 'utf8') !== text) changed.push(relative(ROOT, path));
 }
 
 function read(major) {
@@ -134,4 +160,8 @@ function sentence(text) {
   return text[0].toUpperCase() + text.slice(1);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await write();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await write();
+  if (changed.length > 0)
+    throw new Error(`These differ from what the results make of them: ${changed.join(', ')}. Run node benchmark/save.mjs.`);
+}

@@ -1,4 +1,10 @@
-/** What is measured: each scenario measures one server at a time and gives the numbers of that slice. */
+/**
+ * What is measured: each scenario measures one server at a time and gives the numbers of that slice.
+ * `seconds` is roughly how long that takes, if it is not the length of a slice.
+ */
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Child } from './child.mjs';
 import { PEERS } from './peers.mjs';
 
 const CONNECTIONS = 100;
@@ -34,6 +40,12 @@ const BUILDS = ['hub', 'redis'].flatMap(carrier => {
   const both = [row('earlier', 'earlier'), row('egg4', 'this build')];
   return carrier === 'hub' ? both : [...both, row('egg4', 'interop: false', { interop: false })];
 });
+/** Of the clients that come back after a restart: how many there are, of how many processes, and how long they may take, in ms: to connect, and to come back. */
+const CROWD = Number(process.env.BENCH_CLIENTS ?? 5000);
+const GENERATORS = 2;
+const OPENING_LIMIT = 600_000;
+const STORM_LIMIT = 180_000;
+
 const LISTENERS = 50 * WORKERS;
 const MEMBERS = 5 * WORKERS;
 
@@ -59,6 +71,8 @@ export const SCENARIOS = {
     prepare: row => openClients(row, { count: 1000 }),
     measure: (row, ms) => measureSending(row, 'broadcasts', { ms, event: 'shout' }),
   },
+  'broadcast-room': toRoom('io.to(room).emit() to 20 of 1,000 clients, per client', 'to-room'),
+  'broadcast-others': toRoom('socket.to(room).emit() to 20 of 1,000 clients, per client', 'to-others'),
   connect: connects('connect', () => ({})),
   'connect-session': { ...connects('connect with the cookie of a session, which nothing reads', loggedIn), needs: 'session' },
   'connect-guard': {
@@ -97,6 +111,7 @@ export const SCENARIOS = {
     unit: 'ms',
     alone: true,
     rounds: 5,
+    seconds: 2,
     rows: byRoutes('controllers'),
     measure: async ({ server }) => ({ value: await server.ask('boot'), extras: { 'CPU ms': (await server.ask('cpu')) / 1000 } }),
   },
@@ -105,6 +120,7 @@ export const SCENARIOS = {
     unit: 'clients',
     alone: true,
     rounds: 3,
+    seconds: 20,
     rows: [BEFORE_STICKY, BEFORE, AFTER, { ...AFTER, label: '5, WebSocket only', clients: { transports: ['websocket'] } }],
     async measure({ load, server, peer, clients }) {
       const { port } = await server.ask('about');
@@ -153,6 +169,19 @@ export const SCENARIOS = {
     prepare: row => openClients(row, { count: 1000 }),
     measure: (row, ms) => measureSending(row, 'broadcasts', { ms, event: 'shout' }),
   },
+  storm: {
+    about: `${CROWD.toLocaleString('en')} clients of the official library come back when 2 workers behind nginx have been restarted: time from the start until all are answered`,
+    unit: 's',
+    alone: true,
+    rounds: 3,
+    seconds: 60,
+    rows: [
+      { ...BEFORE_STICKY, label: '4.1.6, sticky, WebSocket only', clients: { transports: ['websocket'] } },
+      { ...AFTER, label: '5' },
+      { ...AFTER, label: '5, WebSocket only', clients: { transports: ['websocket'] } },
+    ].map(row => ({ ...row, cluster: { ...row.cluster, workers: 2 } })),
+    measure: measureStorm,
+  },
   'adapters-all': emits(`emit to all of ${LISTENERS} clients of ${WORKERS} workers, per client`, { rate: 40 }),
   'adapters-room': emits(`emit to a room of ${MEMBERS} clients, ${MEMBERS / WORKERS} of each of ${WORKERS} workers, per client`, {
     rate: 200,
@@ -198,6 +227,61 @@ function carriers(what) {
   ];
 }
 
+/** Of the room that the app has, for servers whose apps have one. */
+function toRoom(about, event) {
+  return {
+    about,
+    unit: 'us',
+    rows: ['raw', 'raw-corked', 'egg4', 'egg3'].map(peer => ({ peer, label: peer, base: 'raw' })),
+    async prepare(row) {
+      await openClients(row, { count: 1000 });
+      await row.load.ask('enter', row.id, 20);
+    },
+    measure: (row, ms) => measureSending(row, 'broadcasts', { ms, event }),
+  };
+}
+
+/** Several generators: one process would be the bottleneck. */
+async function measureStorm({ server, peer, clients = {} }) {
+  const { port } = await server.ask('about');
+  const generators = [];
+  try {
+    for (let i = 0; i < GENERATORS; i++) generators.push(await Child.start(join(import.meta.dirname, 'load.mjs'), {}));
+    const ask = (...question) => Promise.all(generators.map(generator => generator.ask(...question)));
+    const crowdOf = i => ({ port, protocol: PEERS[peer].protocol, count: Math.floor((CROWD + i) / GENERATORS), ...clients });
+    await Promise.all(generators.map((generator, i) => generator.ask('crowd', 0, crowdOf(i))));
+    const { count: first } = await answersOf(ask, OPENING_LIMIT);
+    if (first < CROWD) throw new Error(`${first} of ${CROWD} clients have been answered before the restart`);
+    await ask('expectReturn', 0);
+    const { closing, starting, readyAt } = await server.ask('restart');
+    const used = async () => ({ app: await server.ask('cpu'), nginx: await server.ask('beside') });
+    const before = await used();
+    const { count, lastAt } = await answersOf(ask, STORM_LIMIT);
+    const after = await used();
+    return {
+      value: (count === CROWD ? lastAt - readyAt : STORM_LIMIT) / 1000,
+      extras: {
+        answered: count,
+        'closing s': closing / 1000,
+        'starting s': starting / 1000,
+        'CPU us per client': (after.app - before.app) / CROWD,
+        'nginx us': (after.nginx - before.nginx) / CROWD,
+      },
+    };
+  } finally {
+    await Promise.all(generators.map(generator => generator.stop()));
+  }
+}
+
+/** Waits until all clients of the generators have been answered, but not for ever. How many there are, and when the last answer came. */
+async function answersOf(ask, limit) {
+  for (const until = performance.now() + limit; ; await wait(100)) {
+    const answers = await ask('answered', 0);
+    const count = answers.reduce((sum, { count }) => sum + count, 0);
+    if (count === CROWD || performance.now() > until) return { count, lastAt: Math.max(...answers.map(({ lastAt }) => lastAt)) };
+  }
+}
+
 function byRoutes(noun) {
   const label = count => `egg4, ${count} more ${noun}`;
   return [0, 500].map(count => ({ peer: 'egg4', label: label(count), base: label(0), env: { BENCH_ROUTES: String(count) } }));
@@ -228,6 +312,7 @@ function emits(about, { rate, rows = ADAPTERS, ...room }) {
   return {
     about,
     unit: 'us',
+    seconds: 1.5,
     rows,
     async prepare(row) {
       row.id = ++lastId;
@@ -275,6 +360,7 @@ function connects(about, optionsOf) {
   return {
     about,
     unit: 'us',
+    seconds: 0.5,
     async prepare(row) {
       row.options = { count, ...(await optionsOf(row)) };
     },
@@ -302,6 +388,7 @@ function idles(count, what, options) {
     unit: 'kB',
     alone: true,
     rounds: 3,
+    seconds: 4 + count / 1000,
     async measure(row) {
       await openClients(row, { count: 200, ...options }); // so that all code is there
       await closeClients(row);

@@ -1,12 +1,33 @@
 /** The benchmark's programs, so that they go on running: how fast anything is here nobody looks at. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import { ROOT } from '../support/app';
+
+/** Sentences of the guides with figures, and what these are in the results. */
+const SENTENCES: readonly (readonly [page: string, sentence: RegExp, figures: (results: Results) => readonly number[]])[] = [
+  [
+    'docs/cluster.md',
+    /Piping costs (\d+) us a message if several are in flight, and (\d+) us for a single one/,
+    results => ['cluster-pipe', 'cluster-pipe-1'].map(name => medianOf(results, name, 'piped') - medianOf(results, name, 'at its worker')),
+  ],
+  [
+    'docs/adapters.md',
+    /`redis-streams` took ([\d.]+) to ([\d.]+) times the CPU time of `redis`/,
+    results => {
+      const names = ['adapters-all', 'adapters-room', 'adapters-one'];
+      const ratios = names.map(name => medianOf(results, name, 'redis-streams') / medianOf(results, name, 'redis'));
+      return [Math.min(...ratios), Math.max(...ratios)];
+    },
+  ],
+];
+
+type Results = Record<string, { rows: { label: string; value: [min: number, median: number, max: number] }[] }>;
 
 /** Cost, ratio, rate, shares. */
 const COST = /^\S.* {2,}[1-9][\d.]* \(.+\) +[\d.]+ \(.+\) +[1-9][\d,]* +\d+ % +\d+ %/m;
@@ -79,12 +100,39 @@ test('an earlier build of this plugin is measured beside it', { timeout: 120_000
   assert.deepEqual([unknown.code, unknown.stderr], [1, 'nothing-like-it is neither a file nor a commit.\n']);
 });
 
+test('the tables and the chart of the pages are those of the saved results', async () => {
+  await promisify(execFile)(process.execPath, ['benchmark/save.mjs', '--check'], { cwd: ROOT });
+});
+
+test('the figures in the sentences of the guides are those of the saved results', () => {
+  const results = JSON.parse(readFileSync(join(ROOT, 'benchmark/results/node-20.json'), 'utf8')) as Results;
+  for (const [page, sentence, figures] of SENTENCES) {
+    const [, ...written] = sentence.exec(readFileSync(join(ROOT, page), 'utf8')) ?? [];
+    const measured = figures(results).map((figure, i) => figure.toFixed(written[i]?.split('.')[1]?.length ?? 0));
+    assert.deepEqual(written, measured, page);
+  }
+});
+
+test('the names and times of scenarios are printed without measuring anything', async t => {
+  const { code, stdout } = await bench(t, '--list', 'echo', 'storm');
+  assert.equal(code, 0);
+  assert.match(stdout, /^echo +\d+ \w+ {3}echo with an acknowledgement/);
+  assert.match(stdout, /^storm +\d+ min {3}20 clients .+$/m);
+  assert.match(stdout, /^About \d+ min, if the machine is idle\.\n$/m);
+});
+
+function medianOf(results: Results, name: string, label: string): number {
+  const [, median] = results[name]?.rows.find(row => row.label === label)?.value ?? [];
+  assert(median, `${name}, ${label}`);
+  return median;
+}
+
 /** Runs it in a temporary folder of its own, and sees that nothing is left there. */
 async function bench(t: TestContext, ...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-test-'));
   t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   const result = await new Promise<{ code: unknown; stdout: string; stderr: string }>(resolve => {
-    const options = { cwd: ROOT, env: { ...process.env, TMPDIR: folder, BENCH_WORKERS: '2' } };
+    const options = { cwd: ROOT, env: { ...process.env, TMPDIR: folder, BENCH_WORKERS: '2', BENCH_CLIENTS: '20' } };
     execFile(process.execPath, ['benchmark/run.mjs', ...args], options, (error, stdout, stderr) =>
       resolve({ code: error?.code ?? 0, stdout, stderr }),
     );

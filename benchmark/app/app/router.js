@@ -8,6 +8,8 @@ module.exports = app => {
   main.route('echo-and-log', message.echoAndLog);
   main.route('one-way', silent.receive);
   main.route('shout', silent.shout);
+  main.route('to-room', silent.toRoom);
+  main.route('to-others', silent.toOthers);
   main.route('where', cluster.where);
   if (cluster.flood) main.route('flood', cluster.flood);
   main.route('enter', adapters.enter);

@@ -18,6 +18,12 @@ for (const [namespace, middleware] of Object.entries({ '/': 0, '/guarded': 0, '/
     for (let i = 0; i < middleware; i++) socket.use((packet, next) => next());
     socket.on('echo', (message, ack) => ack(message));
     socket.on('one-way', () => void globalThis.received++);
+    socket.on('enter', ack => {
+      void socket.join('room');
+      ack(true);
+    });
+    socket.on('to-room', message => io.of(namespace).to('room').emit('news', message));
+    socket.on('to-others', message => socket.to('room').emit('news', message));
     socket.on('shout', message => io.of(namespace).emit('news', message));
   });
 

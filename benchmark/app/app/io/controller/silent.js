@@ -13,6 +13,16 @@ module.exports = app =>
       app.io.emit('news', message);
     }
 
+    async toRoom() {
+      const [message] = this.ctx.args;
+      app.io.to('room').emit('news', message);
+    }
+
+    async toOthers() {
+      const [message] = this.ctx.args;
+      this.ctx.socket.to('room').emit('news', message);
+    }
+
     async receiveBare() {
       globalThis.received++;
     }
