@@ -42,10 +42,33 @@ test('MongoDB: a question that only local clients have still to answer goes on i
   assert.deepEqual(await answers, ['here']);
 });
 
+test('MongoDB: an insertion that is refused is a line of log with the words of the server, once a minute and then counted', async t => {
+  watchForCrashes(t);
+  const { folder, refuse } = await startMongo(t);
+  const [one, other] = [await start(t, folder), await start(t, folder)];
+  await allKnown([one, other]);
+  const [alice, bob] = [await enter(t, one), await enter(t, other)];
+  const publish = Reflect.get(one.io.of('/').adapter, 'publish') as (document: object) => Promise<string>; // private
+  refuse(Object.assign(new Error('not authorized on io'), { name: 'MongoServerError' }));
+  for (const n of [1, 2, 3]) one.io.emit('lost', n);
+  await assert.rejects(publish({ type: 2 }), /not authorized/); // after the others
+  assert.match(
+    await one.logs.logged(/REFUSED/),
+    /^ERROR .*IO_DATABASE_REFUSED: MongoDB at fake refuses to insert a message, which other servers miss: MongoServerError: not authorized on io /,
+  );
+  refuse(Object.assign(new Error('connection 1 was closed'), { name: 'MongoNetworkError' })); // an outage begins
+  await assert.rejects(publish({ type: 2 }), /connection 1 was closed/);
+  refuse(undefined);
+  assert.deepEqual(await allHeard(one.io.of('/'), [alice, bob]), [[1, 2, 3].map(n => ['lost', n]), []]);
+  await one.leave();
+  assert.match(one.logs.lines.join('\n'), /^ERROR .*, which other servers miss, and \d+ more in the last minute: /m);
+  assert.equal(one.logs.lines.filter(line => line.includes('MongoNetworkError')).length, 0);
+});
+
 async function start(
   t: TestContext,
   folder: string,
-): Promise<AdapterServer & { readonly backplane: NonNullable<ReturnType<typeof createBackplane>> }> {
+): Promise<AdapterServer & { readonly logs: Logs; readonly backplane: NonNullable<ReturnType<typeof createBackplane>> }> {
   const logs = new Logs();
   const settings = readConfig({ io: { adapter: { name: 'mongo', url: 'mongodb://fake', database: 'io' } } }, 1, () => {}).adapter;
   const backplane = createBackplane(settings, { logger: logs, baseDir: folder, hub: undefined });
@@ -54,5 +77,5 @@ async function start(
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
   const server = await startServer(t, { adapter }, () => void backplane.close());
   await backplane.ready();
-  return { ...server, backplane };
+  return { ...server, logs, backplane };
 }

@@ -17,6 +17,8 @@ export interface Mongo {
   readonly inserted: readonly object[];
   /** From now on the database answers nothing. */
   readonly goDown: () => void;
+  /** From now on the database refuses each insertion with this error, if any. */
+  readonly refuse: (error: Error | undefined) => void;
 }
 
 export async function startMongo(t: TestContext): Promise<Mongo> {
@@ -30,8 +32,8 @@ export async function startMongo(t: TestContext): Promise<Mongo> {
     await mkdir(place, { recursive: true });
     await writeFile(join(place, 'index.js'), code);
   }
-  const { inserted, goDown } = require(join(folder, 'node_modules/mongodb')) as Omit<Mongo, 'folder'>;
-  return { folder, inserted, goDown };
+  const { inserted, goDown, refuse } = require(join(folder, 'node_modules/mongodb')) as Omit<Mongo, 'folder'>;
+  return { folder, inserted, goDown, refuse };
 }
 
 const CODE = `
@@ -41,11 +43,14 @@ const CODE = `
   const inserted = exports.inserted = [];
   let isUp = true;
   exports.goDown = () => (isUp = false);
+  let refusal;
+  exports.refuse = error => (refusal = error);
   const streams = new Set();
   const collection = {
     async insertOne(document) {
       document._id ??= new BSON.ObjectId(); // the driver puts it there
       await nextTurn(); // and encodes when it writes
+      if (refusal) throw refusal;
       const bytes = BSON.serialize(document, { ignoreUndefined: false });
       inserted.push(document);
       for (const { stream, uid } of streams)
