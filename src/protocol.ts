@@ -12,7 +12,7 @@ export interface Packet {
   id?: number;
 }
 
-export const PacketType = { CONNECT: 0, DISCONNECT: 1, EVENT: 2, ACK: 3, CONNECT_ERROR: 4 } as const;
+export const PacketType = { CONNECT: 0, DISCONNECT: 1, EVENT: 2, ACK: 3, CONNECT_ERROR: 4, BINARY_EVENT: 5 } as const;
 
 /**
  * The maximum number of levels, including the packet's own array. The data of a client may be encoded again, for other servers or clients, and

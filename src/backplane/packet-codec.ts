@@ -5,7 +5,7 @@ import { type Packet, PacketType, withoutGuard } from '../protocol';
 import { toError } from '../errors';
 import { adapterInternals } from '../internals/adapters';
 import { isEvent, isListOf } from './backend-message';
-import { isCarried, keepProtoKeys } from './carried';
+import { deconstruct, keepProtoKeys, NOT_CARRIED } from './carried';
 import { InvalidMessage } from './inbox';
 import { bytesOf } from './json';
 import { checkAttachments, type Encoder, MAX_ATTACHMENTS, refusalOf } from '../encoder';
@@ -22,13 +22,13 @@ export interface Event extends Packet {
 export class PacketCodec {
   readonly #nsp: Namespace;
   readonly #encoder: Encoder;
-  /** The text of an event, up to its values. */
-  readonly #head: string;
+  /** The namespace in the text of a packet. */
+  readonly #prefix: string;
 
   constructor(nsp: Namespace) {
     this.#nsp = nsp;
     this.#encoder = nsp.server.encoder;
-    this.#head = nsp.name === '/' ? String(PacketType.EVENT) : `${PacketType.EVENT}${nsp.name},`;
+    this.#prefix = nsp.name === '/' ? '' : `${nsp.name},`;
   }
 
   /** Whether the parser is Socket.IO's own. */
@@ -42,12 +42,8 @@ export class PacketCodec {
     packet.nsp = this.#nsp.name;
     try {
       if (!isEvent(packet)) throw new TypeError('the name of an event must be a string or a number');
-      const buffers: Buffer[] = [];
-      const isPlain = this.isDefault && isCarried(packet.data, true, undefined, buffers);
-      // the encoder would make the same, and search all values for bytes again
-      const frames =
-        isPlain && buffers.length === 0 && packet.id === undefined ? [this.#head + JSON.stringify(packet.data)] : this.#encode(packet);
-      return new EncodedPacket(this, packet.nsp, frames, packet.data, isPlain);
+      const plain = this.isDefault && packet.id === undefined ? this.#encodePlain(packet.data) : undefined;
+      return new EncodedPacket(this, packet.nsp, plain ?? this.#encode(packet), packet.data, plain !== undefined);
     } catch (error) {
       throw refusalOf(packet.data[0], toError(error));
     }
@@ -119,6 +115,15 @@ export class PacketCodec {
     if (this.isDefault && typeof head === 'string') return [`${head.slice(0, -1)},${JSON.stringify(value)}]`, ...attachments];
     const packet = this.decode(frames);
     return this.#encode({ ...packet, data: [...(packet.data as unknown[]), value] }); // an event has an array
+  }
+
+  /** What the encoder would make of plain values, in one walk: it takes three. Undefined for others. */
+  #encodePlain(data: unknown[]): readonly Frame[] | undefined {
+    const attachments: Buffer[] = [];
+    const plain = deconstruct(data, true, attachments);
+    if (plain === NOT_CARRIED || attachments.length > MAX_ATTACHMENTS) return undefined;
+    const type = attachments.length === 0 ? PacketType.EVENT : `${PacketType.BINARY_EVENT}${attachments.length}-`;
+    return [`${type}${this.#prefix}${JSON.stringify(plain)}`, ...attachments];
   }
 
   #readPacket(frames: unknown): Packet {
