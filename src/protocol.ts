@@ -88,7 +88,7 @@ function handOver(listener: Listener, packet: Packet): void {
 }
 
 /** Whether objects and arrays are nested in more than these levels, including the value itself. Bytes count as a simple value. */
-function isNestedDeeper(value: unknown, levels: number): boolean {
+export function isNestedDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
   if (levels === 0) return true;
   if (Array.isArray(value)) {

@@ -5,6 +5,7 @@ import { Namespace, Server, Socket } from 'socket.io';
 import { FRAMING_ADAPTER } from './adapters';
 import { ENGINE, ENGINE_MIDDLEWARE, ENGINE_REQUEST, preparedRequest } from './engine-io';
 import type { Specimens } from './members';
+import { CLIENT_DECODER, parserSpecimens } from './parser';
 import { CLIENT, NAMESPACE, PARENT, SERVER, SOCKET } from './socket-io';
 
 /** For a server with clients. Instances rather than prototypes, which have no fields; the server never listens. */
@@ -16,11 +17,13 @@ export function makeSpecimens(): Specimens {
     ...serverSpecimens(server),
     [PARENT, server.of(/^\/specimens$/)],
     [CLIENT, client],
+    [CLIENT_DECODER, client],
     [SOCKET, client && socketOf(server, client)],
     [FRAMING_ADAPTER, server.of('/').adapter],
     [ENGINE, server.engine],
     [ENGINE_MIDDLEWARE, server.engine],
     [ENGINE_REQUEST, preparedRequest(server.engine)],
+    ...parserSpecimens(),
   ];
 }
 

@@ -17,6 +17,11 @@ export interface EngineInternals {
   verify(request: EngineRequest, isUpgrade: boolean, answer: (code?: number, context?: { message: string }) => void): void;
 }
 
+interface HeartbeatInternals {
+  readonly pingTimeoutTimer: NodeJS.Timeout | null;
+  readonly hasRefreshedPingTimeout: boolean;
+}
+
 interface MiddlewareInternals {
   readonly middlewares: readonly unknown[];
   _applyMiddlewares(request: unknown, response: unknown, done: (error?: unknown) => void): void;
@@ -65,6 +70,16 @@ export const ENGINE_TRANSPORT: Members<{ socket: unknown }> = {
   fallback: 'a closing server waits for WebSockets whose clients do not answer, and broadcasts cost more',
 };
 
+export const HEARTBEAT: Members<HeartbeatInternals> = {
+  package: 'engine.io',
+  owner: 'Socket',
+  why: {
+    pingTimeoutTimer: 'a message may extend the time for the answer to a ping',
+    hasRefreshedPingTimeout: 'only the first message after a ping does so',
+  },
+  fallback: 'each event costs more, since it goes through Engine.IO and the parser',
+};
+
 export function engineInternals(engine: EngineServer): EngineInternals {
   return engine as unknown as EngineInternals; // protected
 }
@@ -73,12 +88,22 @@ export function engineInternals(engine: EngineServer): EngineInternals {
 export function connectionSpecimens([connection]: readonly EngineSocket[]): Specimens {
   if (!connection) return [];
   const { transport } = connection;
-  return [[ENGINE_SOCKET, connection], ...(transport.name === 'websocket' ? [[ENGINE_TRANSPORT, transport] as const] : [])];
+  return [
+    [ENGINE_SOCKET, connection],
+    [HEARTBEAT, connection],
+    ...(transport.name === 'websocket' ? [[ENGINE_TRANSPORT, transport] as const] : []),
+  ];
 }
 
 /** The WebSocket of a connection. Undefined for a polling one. */
 export function webSocketOf({ transport }: EngineSocket): unknown {
   return (transport as { socket?: unknown }).socket; // not declared
+}
+
+/** Whether the next message extends the time that the client has to answer a ping. */
+export function isPinged(connection: EngineSocket): boolean {
+  const { pingTimeoutTimer, hasRefreshedPingTimeout } = connection as unknown as HeartbeatInternals; // private
+  return pingTimeoutTimer !== null && !hasRefreshedPingTimeout;
 }
 
 /** The packets that Engine.IO has not passed to the transport yet. */

@@ -27,6 +27,7 @@ export const TESTED_VERSIONS: Readonly<Record<string, string>> = {
   'socket.io': '4.8.4',
   'engine.io': '6.6.13',
   'socket.io-adapter': '2.5.9',
+  'socket.io-parser': '4.2.7',
   ws: '8.23.0',
   '@socket.io/redis-adapter': '8.3.0',
   '@socket.io/redis-streams-adapter': '0.3.1',

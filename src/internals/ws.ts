@@ -1,7 +1,7 @@
 /** Engine.IO's copy of ws, and the private members of ws: each with its reason. */
-import { createRequire } from 'node:module';
 import type * as Ws from 'ws';
 import type { Members, Specimens } from './members';
+import { requireThrough } from './require-through';
 
 /** Another copy may be older, and lack limits that Engine.IO relies on. */
 export const { WebSocket, WebSocketServer } = requireThrough('socket.io', 'engine.io')('ws') as typeof Ws;
@@ -49,9 +49,4 @@ export function isFrameWriter(webSocket: unknown): webSocket is FrameWriter {
 export function senderOf(webSocket: object): SenderInternals | undefined {
   const { _sender: sender } = webSocket as { _sender?: Partial<SenderInternals> | null }; // private
   return typeof sender?.sendFrame === 'function' ? (sender as SenderInternals) : undefined;
-}
-
-/** The `require` of a package, which is looked up through the packages before it. */
-function requireThrough(...packages: string[]): NodeJS.Require {
-  return packages.reduce((from, name) => createRequire(from.resolve(name)), createRequire(__filename));
 }

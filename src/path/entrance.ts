@@ -18,6 +18,7 @@ export function openEntrance(nsp: SocketIoNamespace, namespace: Namespace): void
   Object.assign(nsp, { run: (socket: Socket, connect: () => void) => void receiveConnection(namespace, socket, connect) });
   nsp.on('connection', socket => {
     connectionOf(socket).complete();
+    runtime.directEvents?.open(socket.client);
     if (isBypassed(socket)) runtime.deprecations.warnOfOnevent();
   });
   if (parents) {

@@ -6,6 +6,7 @@ import type { EggApplication, Logger } from '../egg';
 import { revealsErrors } from './error-answers';
 import { Arrivals } from './arrivals';
 import { createContextClass, type SocketContextClass } from './context';
+import type { DirectEvents } from './direct-events';
 import { FailureLog } from './failures';
 import { InFlight } from './in-flight';
 import { Passport } from './passport';
@@ -48,6 +49,8 @@ export class Runtime {
   readonly storage: AsyncLocalStorage<unknown>;
   /** Undefined if Egg's session plugin is off. */
   sessions: SessionStore | undefined;
+  /** Undefined if all events go through Engine.IO and the parser. */
+  directEvents: DirectEvents | undefined;
   /** Undefined if egg-passport is off. */
   passport: Passport | undefined;
   #Context: SocketContextClass | undefined;

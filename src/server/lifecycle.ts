@@ -22,6 +22,7 @@ import { OriginCheck } from '../handshake/origin';
 import { findWsEngine } from '../handshake/websocket-engine';
 import { LoadedFiles } from '../loader/loader';
 import { Namespaces } from './namespaces';
+import { DirectEvents } from '../path/direct-events';
 import { Runtime } from '../path/runtime';
 import { Server } from './server';
 import { closeInOrder } from './shutdown';
@@ -101,6 +102,7 @@ export class Lifecycle {
       void this.#backplane?.close(); // the adapter may lack a required member
       throw error;
     }
+    this.runtime.directEvents = DirectEvents.of(server._parser, line => logger.warn(line));
     serverInternals(server)._parser = guardDecoder(server._parser, () => this.runtime.refusals.warnOfNesting()); // used for each new client
     this.runtime.deprecations.addToServer(server);
     this.server = server;

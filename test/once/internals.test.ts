@@ -17,6 +17,7 @@ import {
   eggInternals,
   engineIoInternals,
   makeSpecimens,
+  parserInternals,
   requireMembers,
   serverOf,
   socketIoInternals,
@@ -32,7 +33,7 @@ const { createAdapter: createStreamsAdapter } = require('@socket.io/redis-stream
 };
 const { PostgresAdapter } = require('@socket.io/postgres-adapter') as { PostgresAdapter: { prototype: object } };
 
-const LISTS = [adapterInternals, eggInternals, engineIoInternals, socketIoInternals, wsInternals].flatMap(part =>
+const LISTS = [adapterInternals, eggInternals, engineIoInternals, parserInternals, socketIoInternals, wsInternals].flatMap(part =>
   Object.values(part).filter((value: unknown): value is Members => typeof value === 'object' && value !== null && 'why' in value),
 );
 

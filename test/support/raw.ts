@@ -38,7 +38,7 @@ export class RawClient {
   }
 
   /** Sends all frames in one piece, so that the server receives them at once. */
-  burst(...frames: string[]): this {
+  burst(...frames: (string | Buffer)[]): this {
     const tcp = Reflect.get(this.#webSocket, '_socket') as TcpSocket; // of ws, which has no other way to it
     tcp.cork();
     this.send(...frames);

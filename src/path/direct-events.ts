@@ -1,0 +1,96 @@
+/**
+ * Events that go straight from a WebSocket to their socket. The usual way, through Engine.IO, the parser and six emitters, is a fifth of what
+ * a message without an answer costs. Everything but a plain event takes it, and so do all messages while somebody listens there.
+ */
+import type { Socket as EngineSocket } from 'engine.io';
+import type { Server, Socket } from 'socket.io';
+import { HEARTBEAT, isPinged, webSocketOf } from '../internals/engine-io';
+import { hasMembers, membersOf } from '../internals/members';
+import { awaitsBytes, CLIENT_DECODER, isKnownParser } from '../internals/parser';
+import { namespacesOf, socketInternals } from '../internals/socket-io';
+import { WebSocket } from '../internals/ws';
+import { decodeEvent, type EventPacket } from './event-decoder';
+
+type Client = Socket['client'];
+type Listener = (this: ReadWebSocket, message: Buffer, isBinary: boolean) => void;
+
+/** A WebSocket whose events are passed on directly. */
+type ReadWebSocket = InstanceType<typeof WebSocket> & { [CLIENT]: Client; [USUAL]: Listener };
+
+/** Set on a WebSocket, and on a connection that may upgrade to one. */
+const CLIENT = Symbol('client');
+/** Engine.IO's own listener. */
+const USUAL = Symbol('usual');
+
+export class DirectEvents {
+  readonly #warn: (line: string) => void;
+  /** Whether Engine.IO has the members that are used. Known with the first connection. */
+  #isPossible: boolean | undefined;
+
+  private constructor(warn: (line: string) => void) {
+    this.#warn = warn;
+  }
+
+  /**
+   * Undefined if all events go the usual way: with a parser of the app, or if somebody debugs Socket.IO by its log.
+   * @param warn called once if a member is missing
+   */
+  static of(parser: Server['_parser'], warn: (line: string) => void): DirectEvents | undefined {
+    return isKnownParser(parser) && !process.env['DEBUG'] ? new DirectEvents(warn) : undefined;
+  }
+
+  /** To be called when a client has connected to a namespace. */
+  open(client: Client): void {
+    const connection = client.conn as EngineSocket & { [CLIENT]?: Client };
+    if (connection.protocol === 3 || connection[CLIENT]) return;
+    this.#isPossible ??= hasMembers(CLIENT_DECODER, client) && membersOf(HEARTBEAT, connection, this.#warn) !== undefined;
+    if (!this.#isPossible) return;
+    connection[CLIENT] = client;
+    if (connection.transport.name === 'websocket') replaceListener(connection, client);
+    else connection.on('upgrade', onUpgrade);
+  }
+}
+
+function onUpgrade(this: EngineSocket & { [CLIENT]: Client }): void {
+  replaceListener(this, this[CLIENT]);
+}
+
+/** Puts a listener in the place of Engine.IO's. All WebSockets share the function. */
+function replaceListener(connection: EngineSocket, client: Client): void {
+  const webSocket = webSocketOf(connection);
+  if (!(webSocket instanceof WebSocket)) return; // of another engine
+  const [usual, ...others] = webSocket.listeners('message');
+  if (!usual || others.length > 0) return; // somebody else reads, too
+  Object.assign(webSocket, { [CLIENT]: client, [USUAL]: usual });
+  webSocket.off('message', usual as () => void); // typed as any function
+  webSocket.on('message', onMessage as () => void); // its `this` has just got the two fields
+}
+
+function onMessage(this: ReadWebSocket, message: Buffer, isBinary: boolean): void {
+  const client = this[CLIENT];
+  const packet = !isBinary && isUnobserved(client, this) ? decodeEvent(message) : undefined;
+  const socket = packet && namespacesOf(client).get(packet.nsp);
+  if (socket)
+    process.nextTick(receive, socket, packet); // as in Socket.IO: in order with other packets, and in a context of its own
+  else this[USUAL](message, isBinary);
+}
+
+/** Whether the usual way would do nothing but decode the message. */
+function isUnobserved(client: Client, webSocket: ReadWebSocket): boolean {
+  const { conn } = client;
+  const { transport } = conn;
+  return (
+    conn.readyState === 'open' &&
+    webSocketOf(conn) === webSocket &&
+    !isPinged(conn) &&
+    !awaitsBytes(client) &&
+    conn.listenerCount('data') === 1 &&
+    conn.listenerCount('packet') === 0 &&
+    conn.listenerCount('message') === 0 &&
+    transport.listenerCount('packet') === 1
+  );
+}
+
+function receive(socket: Socket, packet: EventPacket): void {
+  socketInternals(socket).onevent(packet);
+}
