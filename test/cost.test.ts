@@ -16,6 +16,12 @@ const PROMISES = {
   '/': { note: 6, echo: 7 },
 };
 
+/** Promises that a connect makes: three each of Engine.IO and Socket.IO, which both await a value once, and with middleware those of the onion. Exact. */
+const CONNECT_PROMISES = { '/bare': 6, '/': 10 };
+
+/** Writes to the system for a connect: the response of the upgrade together with Engine.IO's first packet, and the answer to CONNECT. */
+const CONNECT_WRITES = 2;
+
 /** Bytes that one packet allocates, as a multiple of what bare Socket.IO does for it. Today: see the second number. */
 const GARBAGE = {
   '/bare': { note: [2, 1.5], echo: [1.5, 1.1] },
@@ -90,6 +96,22 @@ test('a packet makes no promise too many', async t => {
       t.diagnostic(`${event} to ${namespace}: ${made} promises`);
       assert.ok(made > 0 && made <= limit, `${event} to ${namespace}: ${made} promises`);
     }
+  }
+});
+
+test('a client connects with two writes, and makes no promise too many', async t => {
+  const server = await MeteredServer.start(t, FILES);
+  for (const [namespace, limit] of Object.entries(CONNECT_PROMISES)) {
+    await connectMany(t, server, namespace, 10);
+    const before = await server.read('count promises');
+    const between = await server.read();
+    await connectMany(t, server, namespace, 50);
+    const after = await server.read();
+    const made = Math.round((after.promises - between.promises - (between.promises - before.promises)) / 50); // a timer may make one, too
+    const writes = (after.writes - between.writes) / 50;
+    t.diagnostic(`${namespace}: ${made} promises, ${writes} writes`);
+    assert.ok(made > 0 && made <= limit, `${namespace}: ${made} promises`);
+    assert.equal(writes, CONNECT_WRITES);
   }
 });
 

@@ -2,8 +2,8 @@
  * Operators: the objects that `nsp.to(room)`, `nsp.local`, `socket.broadcast` and so on return. Those of a namespace get a prototype of their own,
  * derived from Socket.IO's, so that methods can be added without affecting other servers of the process.
  */
-import type { Namespace, Socket } from 'socket.io';
-import { namespaceInternals, socketInternals } from '../internals/socket-io';
+import { type Namespace, Socket } from 'socket.io';
+import { namespaceInternals, serverInternals, socketInternals } from '../internals/socket-io';
 
 /** Socket.IO's BroadcastOperator, which it exports as a type with many parameters only. */
 export interface Operator {
@@ -85,20 +85,22 @@ function adoptResults(object: object, original: object, adopt: Adopt): void {
   });
 }
 
-/** Adopts the operators of each new socket, before middleware runs, which may broadcast. */
+/** Makes the namespace create sockets of a class of its own, whose operators are adopted. */
 function adoptOperatorsOfSockets(nsp: Namespace, adopt: Adopt): void {
-  let original: ((this: Socket) => unknown) | undefined;
-  const newBroadcastOperator = function (this: Socket): unknown {
-    return adopt(original?.call(this));
-  };
-  const createSocket = namespaceInternals(nsp)._createSocket.bind(nsp);
-  define(nsp, '_createSocket', {
-    async value(...args: unknown[]): Promise<Socket> {
-      const socket = await createSocket(...args);
-      original ??= socketInternals(Object.getPrototypeOf(socket) as Socket).newBroadcastOperator;
-      define(socket, 'newBroadcastOperator', { value: newBroadcastOperator });
-      return socket;
+  class NamespaceSocket extends Socket {}
+  const { prototype } = NamespaceSocket;
+  const { newBroadcastOperator } = socketInternals(prototype);
+  define(prototype, 'newBroadcastOperator', {
+    value(this: Socket): unknown {
+      return adopt(newBroadcastOperator.call(this));
     },
+  });
+  const createSocket = namespaceInternals(nsp)._createSocket.bind(nsp);
+  const canRecover = serverInternals(nsp.server).opts.connectionStateRecovery !== undefined;
+  define(nsp, '_createSocket', {
+    value: canRecover
+      ? async (...args: unknown[]) => Object.setPrototypeOf(await createSocket(...args), prototype) as Socket
+      : (client: Socket['client'], auth: Record<string, unknown>) => new NamespaceSocket(nsp, client, auth), // without the promises of Socket.IO's own method
   });
 }
 

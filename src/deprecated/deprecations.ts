@@ -1,6 +1,6 @@
 /**
  * Calls that the guides of Socket.IO 2 documented and that Socket.IO 4 lacks. Each still works, and logs its replacement once.
- * They are defined on the objects that this plugin sets up; no prototype is changed.
+ * They are defined on the objects that this plugin sets up; no prototype of Socket.IO is changed.
  */
 import { type Namespace, type Server, Socket } from 'socket.io';
 import type { Adapter, Room } from 'socket.io-adapter';
@@ -14,12 +14,9 @@ import { socketInternals } from '../internals/socket-io';
 
 export class Deprecations {
   readonly #log: DeprecationLog;
-  /** Shared by all sockets, so that a connection creates no functions. */
-  readonly #socketMembers: PropertyDescriptorMap;
 
   constructor(logger: Logger) {
     this.#log = new DeprecationLog(logger);
-    this.#socketMembers = this.#membersOfSockets();
   }
 
   /** Adds `io.nsps`, `io.clients(callback)` and `io.json`. `io.origins()` and `io.set()` throw. */
@@ -77,9 +74,9 @@ export class Deprecations {
     this.#log.warnOfOnevent();
   }
 
-  /** Adds callbacks to `socket.join()` and `socket.leave()`, and `socket.rooms[room]`, `socket.json` and `socket.error()`. */
-  addToSocket(socket: Socket): void {
-    Object.defineProperties(socket, this.#socketMembers);
+  /** Adds callbacks to `socket.join()` and `socket.leave()`, and `socket.rooms[room]`, `socket.json` and `socket.error()`, to the prototype of sockets. */
+  addToSockets(prototype: Socket): void {
+    Object.defineProperties(prototype, this.#membersOfSockets());
   }
 
   /** The members that a server, a namespace and an operator share. */

@@ -32,10 +32,15 @@ export class CorkedWebSocketServer extends WebSocketServer<typeof CorkedWebSocke
   }
 
   override handleUpgrade(request: IncomingMessage, connection: Duplex, head: Buffer, upgraded: Upgraded): void {
-    super.handleUpgrade(request, connection, head, (client, request) => {
-      client.corkOn(connection);
-      upgraded(client, request);
-    });
+    connection.cork();
+    try {
+      super.handleUpgrade(request, connection, head, (client, request) => {
+        client.corkOn(connection);
+        upgraded(client, request);
+      });
+    } finally {
+      queueMicrotask(() => connection.uncork()); // after Engine.IO's `await` of the id, so that its first packet leaves with the response
+    }
   }
 }
 

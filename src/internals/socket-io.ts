@@ -74,7 +74,7 @@ export const NAMESPACE: Members<NamespaceInternals & Pick<Namespace, '_add' | '_
     _preConnectSockets: 'connecting sockets can be closed, refused or given an id of the app',
     _fns: 'the functions of use(), which Socket.IO copies from a parent to its children',
     run: 'runs the functions of use() between middleware of this plugin',
-    _createSocket: 'gives a socket its operators, and the messages that its client has missed',
+    _createSocket: 'creates sockets of a class of their namespace, with the messages that their clients have missed',
     _doConnect: 'the old connection of a recovered client ends only when all middleware has admitted the new one',
     emitReserved: 'calls listeners of the app, which may throw',
     _add: 'the entry of clients',

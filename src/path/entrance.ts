@@ -9,13 +9,21 @@ import { callNamespaceListeners, catchListenerErrors, type Namespace } from './n
 import { descend, type Layer, type NamedLayer } from './onion';
 import { receiveReserved } from './packet';
 import { AbsentNamespace, type Parents } from './parents';
-import { adoptSocket, connectionOf, isBypassed } from './socket';
+import type { Passport } from './passport';
+import type { SessionStore } from './session';
+import { connectionOf, isBypassed, socketAdopter } from './socket';
 import { catchUseErrors } from './uses';
 
 /** Makes one of Socket.IO's namespaces receive its clients here. */
 export function openEntrance(nsp: SocketIoNamespace, namespace: Namespace): void {
   const { parents, runtime } = namespace;
-  Object.assign(nsp, { run: (socket: Socket, connect: () => void) => void receiveConnection(namespace, socket, connect) });
+  const adoptSocket = socketAdopter(runtime.deprecations);
+  const run = (socket: Socket, connect: () => void): void => {
+    const connection = new Connection(namespace, socket, connect);
+    adoptSocket(socket, connection);
+    receiveConnection(connection);
+  };
+  Object.assign(nsp, { run });
   nsp.on('connection', socket => {
     connectionOf(socket).complete();
     runtime.directEvents?.open(socket.client);
@@ -37,14 +45,10 @@ export function named(layer: NamedLayer): Layer {
   };
 }
 
-/**
- * Receive: called by Socket.IO for each client that asks for a namespace. Never rejects.
- *
- * @param connect makes Socket.IO connect the client; never called for one that is not admitted
- */
-async function receiveConnection(namespace: Namespace, socket: Socket, connect: () => void): Promise<void> {
+/** Receive: called for each client that asks for a namespace. Never throws. */
+function receiveConnection(connection: Connection): void {
+  const { namespace, socket } = connection;
   const { parents, runtime } = namespace;
-  const connection = new Connection(namespace, socket, connect);
   if (socket.conn.readyState !== 'open') {
     connection.leave(); // a polling client can connect and leave in one request
     return;
@@ -54,23 +58,38 @@ async function receiveConnection(namespace: Namespace, socket: Socket, connect: 
     socket.conn.close(); // like Socket.IO, if the client is connected to the namespace already
     return;
   }
+  if (!parents || parents.isEmpty) enter(connection);
+  else void enterIfAllowed(connection, parents);
+}
+
+async function enterIfAllowed(connection: Connection, parents: Parents): Promise<void> {
   try {
-    // before setBusy(): a closing server does not wait for a parent's function
-    if (parents && !parents.isEmpty && (await forwardOrDeny(connection, parents))) {
-      connection.settle();
-      return;
-    }
-    connection.setBusy(true);
-    await open(connection);
-    if (connection.isConnecting && namespace.connectionMiddleware.length > 0) {
-      runMiddleware(connection);
-      return;
-    }
-    connection.admit();
-    connection.settle();
+    if (await forwardOrDeny(connection, parents)) connection.settle();
+    else enter(connection);
   } catch (thrown) {
     await settleFailure(connection, thrown);
   }
+}
+
+/** Nothing is asynchronous here unless something has to wait: each promise costs, most of all in Node 20. */
+function enter(connection: Connection): void {
+  connection.setBusy(true); // not earlier: a closing server does not wait for a parent's function
+  try {
+    const opening = open(connection);
+    if (!opening) descendOrAdmit(connection);
+    else opening.then(() => descendOrAdmit(connection)).catch((thrown: unknown) => settleFailure(connection, thrown));
+  } catch (thrown) {
+    void settleFailure(connection, thrown);
+  }
+}
+
+function descendOrAdmit(connection: Connection): void {
+  if (connection.isConnecting && connection.namespace.connectionMiddleware.length > 0) {
+    runMiddleware(connection);
+    return;
+  }
+  connection.admit();
+  connection.settle();
 }
 
 /** Asks the parents. Returns whether the connection ends here: no parent accepted the client, or it was passed on to a new namespace. */
@@ -94,21 +113,32 @@ async function forwardOrDeny(connection: Connection, parents: Parents): Promise<
   return false;
 }
 
-/** Open: prepares what all contexts of the connection share. */
-async function open(connection: Connection): Promise<void> {
+/** Open: prepares what all contexts of the connection share. Returns a promise only if something has to wait. */
+function open(connection: Connection): Promise<void> | undefined {
   const { socket } = connection;
   const { router, runtime } = connection.namespace;
-  const { deprecations, ids, passport, recoveryAuth, sessions } = runtime;
+  const { ids, passport, recoveryAuth, sessions } = runtime;
   recoveryAuth?.check(socket);
   ids.assign(socket);
-  deprecations.addToSocket(socket);
-  adoptSocket(socket, connection);
   for (const [event, handler] of router.reserved)
     socket.on(event, (...args: unknown[]) => receiveReserved(connection, event, definedOf(args), handler));
   socket.on('disconnect', onDisconnect);
-  connection.session = await sessions?.open(socket.request);
+  const session = sessions?.open(socket.request);
+  if (passport || session instanceof Promise) return openLater(connection, session, passport);
+  connection.session = session;
+  return undefined;
+}
+
+async function openLater(
+  connection: Connection,
+  session: ReturnType<SessionStore['open']> | undefined,
+  passport: Passport | undefined,
+): Promise<void> {
+  connection.session = await session;
+  if (!passport) return;
+  const { Context } = connection.namespace.runtime;
   try {
-    if (passport) connection.requestMembers = await passport.open(connection.session?.value, new runtime.Context(connection));
+    connection.requestMembers = await passport.open(connection.session?.value, new Context(connection));
   } catch (thrown) {
     throw storeError(thrown); // reads the app's store of users
   }

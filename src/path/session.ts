@@ -43,10 +43,13 @@ export class SessionStore {
     return sessions;
   }
 
-  /** The session of a handshake. If an external store fails, rejects with an error that counts as temporary. */
-  async open(request: IncomingMessage): Promise<ConnectionSession> {
+  /** The session of a handshake. A promise with an external store; if that fails, it rejects with an error that counts as temporary. */
+  open(request: IncomingMessage): ConnectionSession | Promise<ConnectionSession> {
     const { store, ContextStore, autoCommit = true } = this.#app.config.session ?? {};
-    if (!store && !ContextStore) return new CookieSession(request, this.#openCookie);
+    return store || ContextStore ? this.#openStored(request, autoCommit) : new CookieSession(request, this.#openCookie);
+  }
+
+  async #openStored(request: IncomingMessage, autoCommit: boolean): Promise<ConnectionSession> {
     const run: RunSession = async work => {
       const ctx = this.#createContext(request, new ServerResponse(request)); // a store of the app may write to the response
       await this.#middleware(ctx, async () => work(ctx));

@@ -1,9 +1,10 @@
 /**
- * Methods that replace Socket.IO's own on the sockets of connections. All sockets share the functions.
+ * Methods that replace Socket.IO's own on the sockets of connections, in a prototype that the sockets of a namespace share.
  * Most of them keep an error in a listener of the app from ending the process, or from leaving a socket half closed.
  */
 import { Socket } from 'socket.io';
 import type { Connection } from './connection';
+import type { Deprecations } from '../deprecated/deprecations';
 import { toError } from '../errors';
 import { callListeners } from './listeners';
 import { receivePacket, reportListener } from './packet';
@@ -14,7 +15,7 @@ type Callback = (...answer: unknown[]) => void;
 
 const CONNECTION = Symbol('connection');
 
-type OwnSocket = Socket & { readonly [CONNECTION]: Connection };
+type OwnSocket = Socket & { [CONNECTION]: Connection };
 
 const SOCKET_METHODS = {
   /** Socket.IO's own method does nothing before the socket is connected. This one refuses the client. */
@@ -124,13 +125,31 @@ const SOCKET_METHODS = {
   },
 };
 
-/** Links a socket to its connection, and gives it the methods. */
-export function adoptSocket(socket: Socket, connection: Connection): void {
-  Object.assign(socket, { [CONNECTION]: connection, remoteAddress: socket.handshake.address }, SOCKET_METHODS);
-  clientInternals(socket.client).encoder = connection.namespace.encoder;
+/** Returns a function that links the sockets of one namespace to their connections, and gives them what this plugin adds: a prototype, which they share. */
+export function socketAdopter(deprecations: Deprecations): (socket: Socket, connection: Connection) => void {
+  let prototype: object | undefined;
+  return (socket, connection) => {
+    prototype ??= createPrototype(Object.getPrototypeOf(socket) as object, deprecations);
+    (Object.setPrototypeOf(socket, prototype) as OwnSocket)[CONNECTION] = connection;
+    clientInternals(socket.client).encoder = connection.namespace.encoder;
+  };
 }
 
-/** The connection of a socket that `adoptSocket` has linked. */
+function createPrototype(original: object, deprecations: Deprecations): object {
+  const prototype = Object.assign(Object.create(original) as Socket, SOCKET_METHODS);
+  Object.defineProperty(prototype, 'remoteAddress', {
+    get(this: Socket): string {
+      return this.conn.remoteAddress;
+    },
+    set(this: Socket, value: unknown) {
+      Object.defineProperty(this, 'remoteAddress', { value, writable: true }); // apps may put the address behind their proxy there
+    },
+  });
+  deprecations.addToSockets(prototype);
+  return prototype;
+}
+
+/** The connection that a socket has been linked to. */
 export function connectionOf(socket: Socket): Connection {
   return (socket as OwnSocket)[CONNECTION];
 }
