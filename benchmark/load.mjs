@@ -36,15 +36,21 @@ answer({
    *
    * @param polls whether they never leave polling
    * @param isPiped whether to keep only those whose WebSocket comes to its worker by way of another one, or only the others
+   * @param isElsewhere whether to keep only the first one, and those that are not at its worker
    */
-  open(id, { count, polls, isPiped, ...options }) {
+  async open(id, { count, polls, isPiped, isElsewhere, ...options }) {
     const clients = [];
     groups.set(id, { clients, polls, ...options });
-    let opening = 0;
+    const openOne = () => (polls ? PollingClient : Client).open(options);
+    let isWanted = isPiped === undefined ? undefined : where => where[1] === isPiped;
+    if (isElsewhere) {
+      clients.push(await openOne());
+      const [first] = await whereIs(clients[0]);
+      isWanted = ([worker]) => worker !== first;
+    }
+    let opening = clients.length;
     const open = async () => {
-      while (opening++ < count) {
-        clients.push(await (isPiped === undefined ? (polls ? PollingClient : Client).open(options) : openWhere(isPiped, options)));
-      }
+      while (opening++ < count) clients.push(await (isWanted ? openWhere(isWanted, openOne) : openOne()));
     };
     return observe(() => Promise.all(Array.from({ length: OPENING }, open)));
   },
@@ -294,12 +300,11 @@ async function answerTo(client, data) {
   });
 }
 
-/** Opens clients until one is piped, or is not. */
-async function openWhere(isPiped, options) {
+/** Opens clients until one is where it is wanted. */
+async function openWhere(isWanted, openOne) {
   for (;;) {
-    const client = await Client.open(options);
-    const [, isOne] = await whereIs(client);
-    if (isOne === isPiped) return client;
+    const client = await openOne();
+    if (isWanted(await whereIs(client))) return client;
     await client.close();
   }
 }

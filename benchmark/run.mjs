@@ -97,7 +97,7 @@ async function main() {
 
 /** A word is a scenario's name, or the beginning of some. */
 function chosenScenarios() {
-  if (words.length === 0) return Object.entries(SCENARIOS).filter(([, { rows }]) => !rows?.[0].cluster);
+  if (words.length === 0) return Object.entries(SCENARIOS).filter(([, { rows }]) => !rows?.some(({ cluster }) => cluster));
   return words.flatMap(word => {
     const found = Object.entries(SCENARIOS).filter(([name]) => (SCENARIOS[word] ? name === word : name.startsWith(word)));
     if (found.length === 0) throw new Error(`There is no scenario ${word}. There are ${Object.keys(SCENARIOS).join(', ')}.`);
@@ -114,15 +114,16 @@ function secondsOf(scenario, rows) {
   if (rows.length === 0) return 0;
   if (scenario.alone) return rows.length * roundsOf(scenario) * scenario.seconds;
   const slice = scenario.seconds ?? Number(options.slice) / 1000;
-  return rows.length * (START[rows[0].cluster ? 'cluster' : 'server'] + (warmUpOf(rows) + roundsOf(scenario)) * slice);
+  const starting = rows.reduce((sum, { cluster }) => sum + START[cluster ? 'cluster' : 'server'], 0);
+  return starting + rows.length * (warmUpOf(rows) + roundsOf(scenario)) * slice;
 }
 
 function roundsOf(scenario) {
   return Math.min(Number(options.rounds), scenario.rounds ?? Infinity);
 }
 
-function warmUpOf([{ cluster }]) {
-  return Number(options['warm-up']) * (cluster ? 3 : 1); // several processes share what there is to do
+function warmUpOf(rows) {
+  return Number(options['warm-up']) * (rows.some(({ cluster }) => cluster) ? 3 : 1); // several processes share what there is to do
 }
 
 function minutes(seconds) {

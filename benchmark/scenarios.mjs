@@ -73,6 +73,17 @@ export const SCENARIOS = {
   },
   'broadcast-room': toRoom('io.to(room).emit() to 20 of 1,000 clients, per client', 'to-room'),
   'broadcast-others': toRoom('socket.to(room).emit() to 20 of 1,000 clients, per client', 'to-others'),
+  'broadcast-hub': {
+    about: 'broadcast of one worker to 1,000 clients, all but one at another worker, per client, in all processes',
+    unit: 'us',
+    rows: [
+      { peer: 'raw', label: 'raw, one worker' },
+      { peer: 'egg4', label: 'egg4, one worker' },
+      { peer: 'egg4', label: 'egg4, over the hub', cluster: { servers: 1, workers: 2 }, clients: { isElsewhere: true } },
+    ],
+    prepare: row => openClients(row, { count: 1000, ...row.clients }),
+    measure: async (row, ms) => ({ ...(await measureSending(row, 'broadcasts', { ms, event: 'shout' })), extras: {} }),
+  },
   connect: connects('connect', () => ({})),
   'connect-session': { ...connects('connect with the cookie of a session, which nothing reads', loggedIn), needs: 'session' },
   'connect-guard': {
@@ -404,9 +415,8 @@ function idles(count, what, options) {
 let lastId = 0;
 
 async function openClients(row, options) {
-  const { port } = await row.server.ask('about');
   row.id = ++lastId;
-  return await row.load.ask('open', row.id, { port, protocol: PEERS[row.peer].protocol, ...options });
+  return await row.load.ask('open', row.id, { port: row.port ?? row.ports[0], protocol: PEERS[row.peer].protocol, ...options });
 }
 
 async function closeClients({ load, server, id }) {

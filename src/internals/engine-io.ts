@@ -2,8 +2,8 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
-import { hasMembers, type Members, type Specimens } from './members';
+import type { Server as EngineServer, Socket as EngineSocket, Transport } from 'engine.io';
+import { checkInternals, hasMembers, type Members } from './members';
 
 interface RequestInternals {
   readonly _query: Readonly<Record<string, string | undefined>>;
@@ -69,7 +69,7 @@ export const ENGINE_MIDDLEWARE: Members<MiddlewareInternals> = {
   fallback: 'each WebSocket keeps the response of its upgrade',
 };
 
-/** This one and the next are checked when a server closes: at the boot there is no connection yet. */
+/** This one and the two below are checked with the first client: at the boot there is no connection yet. */
 export const ENGINE_SOCKET: Members<{ writeBuffer: unknown[] }> = {
   package: 'engine.io',
   owner: 'Socket',
@@ -98,15 +98,22 @@ export function engineInternals(engine: EngineServer): EngineInternals {
   return engine as unknown as EngineInternals; // protected
 }
 
-/** Objects for the check: a connection, and its transport. */
-export function connectionSpecimens([connection]: readonly EngineSocket[]): Specimens {
-  if (!connection) return [];
-  const { transport } = connection;
-  return [
-    [ENGINE_SOCKET, connection],
-    [HEARTBEAT, connection],
-    ...(transport.name === 'websocket' ? [[ENGINE_TRANSPORT, transport] as const] : []),
-  ];
+/** Checks the first connection, and its WebSocket as soon as it has one. */
+export function checkFirstConnection(engine: EngineServer, warn: (line: string) => void): void {
+  engine.once('connection', (connection: EngineSocket) => {
+    const checkTransport = (transport: Transport): void => {
+      if (transport.name === 'websocket') checkInternals([[ENGINE_TRANSPORT, transport]], warn);
+    };
+    checkInternals(
+      [
+        [ENGINE_SOCKET, connection],
+        [HEARTBEAT, connection],
+      ],
+      warn,
+    );
+    checkTransport(connection.transport);
+    connection.once('upgrade', checkTransport);
+  });
 }
 
 /** The WebSocket of a connection. Undefined for a polling one. */

@@ -27,6 +27,7 @@ import { Runtime } from '../path/runtime';
 import { Server } from './server';
 import { closeInOrder } from './shutdown';
 import { makeSpecimens } from '../internals/check';
+import { checkFirstConnection } from '../internals/engine-io';
 import { checkInternals } from '../internals/members';
 import { serverInternals } from '../internals/socket-io';
 import { webSocketSpecimens } from '../internals/ws';
@@ -178,6 +179,7 @@ export class Lifecycle {
   #attach(engine: EngineServer): void {
     this.#engine = engine;
     this.#stopLooking?.();
+    checkFirstConnection(engine, line => this.#app.logger.warn(line));
     this.ids.attach(engine);
     this.#originCheck.attach(engine);
     explainTooLarge(engine, problem => this.runtime.refusals.warnOfSize(problem));

@@ -9,8 +9,7 @@ import type { Namespace, Server as SocketIoServer, Socket } from 'socket.io';
 import type { Logger } from '../egg';
 import { SERVICE_UNAVAILABLE, type SessionRouting } from '../cluster/routing/session-routing';
 import type { InFlight } from '../path/in-flight';
-import { connectionSpecimens, engineInternals, webSocketOf, writeBufferOf } from '../internals/engine-io';
-import { checkInternals } from '../internals/members';
+import { engineInternals, webSocketOf, writeBufferOf } from '../internals/engine-io';
 import { namespaceInternals } from '../internals/socket-io';
 
 /** Time in ms for running handlers to end. */
@@ -37,7 +36,6 @@ export async function closeInOrder({ server, engine, inFlight, sessionRouting, l
 
   for (const socket of socketsOf(server)) leave(socket, logger);
   const connections = connectionsOf(engine);
-  checkInternals(connectionSpecimens(connections), line => logger.warn(line));
   const webSockets = connections.map(webSocketOf).filter(isWebSocket); // another engine's may differ
   const haveEnded = [...connections, ...webSockets].map(async one => new Promise<unknown>(resolve => one.once('close', resolve)));
   for (const connection of connections) closeWhenSent(connection);

@@ -1,5 +1,6 @@
 /** Members of other packages that are not part of their public API: they are there, and a release that lacks one is told of at the boot. */
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import fs from 'node:fs';
 import { Server as TcpServer } from 'node:net';
 import { join } from 'node:path';
@@ -50,7 +51,7 @@ const APP: Files = {
 async function installed(t: TestContext): Promise<(readonly [Members, object | undefined])[]> {
   const { app, io, url } = await startApp(t, APP);
   await connect(t, url, { transports: ['websocket'] });
-  const connections = Object.values(engineIoInternals.engineInternals(io.engine).clients);
+  const [connection] = Object.values(engineIoInternals.engineInternals(io.engine).clients);
   const nsp = new Server().of('/');
   const client = { on() {}, psubscribe() {}, subscribe() {} };
   const streams = { ...client, options: {}, duplicate: () => streams, xread: () => new Promise(() => {}) };
@@ -58,7 +59,9 @@ async function installed(t: TestContext): Promise<(readonly [Members, object | u
   return [
     ...makeSpecimens(),
     ...wsInternals.webSocketSpecimens(),
-    ...engineIoInternals.connectionSpecimens(connections),
+    [engineIoInternals.ENGINE_SOCKET, connection],
+    [engineIoInternals.HEARTBEAT, connection],
+    [engineIoInternals.ENGINE_TRANSPORT, connection?.transport],
     [adapterInternals.ADAPTER, nsp.adapter],
     [adapterInternals.CLUSTER_ADAPTER, PostgresAdapter.prototype],
     [adapterInternals.RECOVERING_ADAPTER, new Adapter(nsp)],
@@ -214,6 +217,33 @@ test('a tegg whose app or contexts lack a member stops the boot', () => {
   assert.equal(eggInternals.teggOf({ context: {} }), undefined);
   assert.throws(() => eggInternals.teggOf({ context }), /has no Application\.abstractEggContext/);
   assert.throws(() => eggInternals.teggOf(tegg), /has no AbstractEggContext\.set/);
+});
+
+test('a connection that lacks a member is told of once, when the first client is there, and a WebSocket also after an upgrade', async t => {
+  const { io, url, logs } = await startApp(t, {});
+  let webSocket: unknown;
+  io.engine.prependOnceListener('connection', ({ transport }: { transport: object }) => {
+    webSocket = Reflect.get(transport, 'socket');
+    Reflect.deleteProperty(transport, 'socket');
+  });
+  io.engine.once('connection', ({ transport }: { transport: object }) => Reflect.set(transport, 'socket', webSocket));
+  const clients = [await connect(t, url, { transports: ['websocket'] }), await connect(t, url, { transports: ['websocket'] })];
+  const missing = logs.filter(line => line.includes('engine.io') && line.includes(' has no '));
+  assert.equal(missing.length, 1);
+  assert.match(missing[0] ?? '', /^WARN \[egg-socket\.io\] engine\.io \S+ has no WebSocket\.socket: .* broadcasts cost more$/);
+  const heard = Promise.all(clients.map(async client => next(client, 'said')));
+  io.emit('said', 'to all');
+  assert.deepEqual(await heard, [['to all'], ['to all']]);
+
+  const engine = new EventEmitter();
+  const lines: string[] = [];
+  engineIoInternals.checkFirstConnection(engine as unknown as typeof io.engine, line => lines.push(line)); // all that it needs
+  const connection = Object.assign(new EventEmitter(), { transport: { name: 'polling' } });
+  engine.emit('connection', connection);
+  const members = (): (string | undefined)[] => lines.map(line => / has no ([^:]+): /.exec(line)?.[1]);
+  assert.deepEqual(members(), ['Socket.writeBuffer', 'Socket.pingTimeoutTimer']);
+  connection.emit('upgrade', { name: 'websocket' });
+  assert.deepEqual(members(), ['Socket.writeBuffer', 'Socket.pingTimeoutTimer', 'WebSocket.socket']);
 });
 
 // the last one: what it hides stays hidden, since the app needs it until it has closed
