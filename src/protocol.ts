@@ -2,7 +2,7 @@
 import type { Server } from 'socket.io';
 
 type Parser = Server['_parser'];
-type Listener = (packet: Packet) => void;
+type Listener = (this: unknown, packet: Packet) => void;
 
 /** A packet of Socket.IO: https://socket.io/docs/v4/socket-io-protocol/ */
 export interface Packet {
@@ -35,7 +35,7 @@ const officialParsers = new WeakMap<Parser, Parser>();
 export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
   const guard = (listener: Listener): Listener => {
     let hasLeft = false;
-    const onPacket: Listener & { fn?: Listener } = decoded => {
+    const onPacket: Listener & { fn?: Listener } = function (decoded) {
       const packet = decoded.type === PacketType.CONNECT && decoded.data === null ? { ...decoded, data: undefined } : decoded;
       if (packet.type === PacketType.CONNECT && packet.data !== undefined && typeof packet.data !== 'object')
         throw new Error('auth is not an object');
@@ -47,10 +47,10 @@ export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
         hasLeft = true;
         process.nextTick(() => (hasLeft = false));
       } else if (hasLeft && packet.type === PacketType.CONNECT) {
-        process.nextTick(handOver, listener, packet);
+        process.nextTick(handOver, listener.bind(this), packet);
         return;
       }
-      listener(packet);
+      listener.call(this, packet); // the decoder, which once() needs
     };
     onPacket.fn = listener; // off() looks for it
     return onPacket;

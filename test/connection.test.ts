@@ -347,6 +347,30 @@ for (const version of [2, 3, 4] as const) {
   });
 }
 
+test('a client that asks for a namespace twice at once, where nothing waits, has one answer and one socket, and its other namespaces stay', async t => {
+  watchForCrashes(t);
+  const { url, io } = await startApp(t, {
+    'config/config.default.js': `exports.io = { namespace: { '/': {}, '/alone': {}, '/used': {} } };`,
+  });
+  io.of('/used').use((_, go) => go());
+  const client = await RawClient.open(t, url);
+  client.send('40');
+  await client.frame(/^40\{/);
+  for (const path of ['/alone', '/used']) {
+    const connected = next<[Socket]>(io.of(path), 'connection');
+    client.burst(`40${path},`, `40${path},`);
+    const [socket] = await connected;
+    socket.on('said', (answer: () => void) => answer());
+    client.send(`42${path},2["said"]`);
+    await client.frame(new RegExp(`^43${path},2`));
+    assert.equal(client.frames.filter(frame => frame.startsWith(`40${path},`)).length, 1);
+    assert.deepEqual([...io.of(path).sockets.values()], [socket]);
+  }
+  assert.equal(io.of('/').sockets.size, 1);
+  client.vanish();
+  await nothingRemains(io);
+});
+
 test('replaced runs of middleware that have ended do not count: a client may ask again as often as it likes', async t => {
   const { url, app, io } = await startApp(t, HOLDING);
   const client = await RawClient.open(t, url);

@@ -77,9 +77,14 @@ test('who listens to the packets of a connection gets them all', async t => {
   assert.equal(await observe(conn, 'data'), '21["echo","data"]');
   assert.equal(await observe(conn, 'message'), '22["echo","message"]');
   assert.deepEqual(await observe(conn.transport, 'packet'), { type: 'message', data: '23["echo","packet"]' });
-  assert.equal(parsed(), 4);
+  const decoder = Reflect.get(socket.client, 'decoder') as NodeJS.EventEmitter; // private
+  const { data } = (await observe(decoder, 'decoded')) as { data: unknown[] };
+  assert.deepEqual(data.slice(0, 2), ['echo', 'decoded']);
+  assert.equal(parsed(), 5);
+  const { mock } = t.mock.method(socket, '_onpacket');
   await ask(client, 'echo', 'nobody listens');
-  assert.equal(parsed(), 4);
+  assert.equal(parsed(), 5);
+  assert.equal(mock.callCount(), 1);
 });
 
 test('events keep their order with packets that go the usual way, in one read', async t => {

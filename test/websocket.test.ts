@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { Socket as TcpSocket } from 'node:net';
+import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { queryObjects } from 'node:v8';
@@ -68,6 +68,23 @@ test('the response of an upgrade is let go, unless the engine has middleware, wh
   second.disconnect();
   await closed;
   assert.equal(first.connected, true);
+});
+
+test('a WebSocket that Engine.IO refuses after its upgrade is told why', async t => {
+  const { url } = await startApp(t, { 'config/config.default.js': `exports.io = { init: { allowEIO3: false } };` });
+  const tcp = connectTcp(Number(new URL(url).port), '127.0.0.1');
+  let answer = '';
+  tcp.setEncoding('utf8').on('data', (text: string) => (answer += text));
+  const headers = [
+    'Host: test',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    `Sec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}`,
+  ];
+  tcp.write([`GET /socket.io/?EIO=3&transport=websocket HTTP/1.1`, ...headers, '', ''].join('\r\n'));
+  await once(tcp, 'close');
+  assert.match(answer, /^HTTP\/1\.1 101 [^]*HTTP\/1\.1 400 [^]*Unsupported protocol version$/);
 });
 
 test('a WebSocket keeps one listener for errors, that of its transport', async t => {

@@ -89,6 +89,7 @@ function adoptResults(object: object, original: object, adopt: Adopt): void {
 function adoptOperatorsOfSockets(nsp: Namespace, adopt: Adopt): void {
   class NamespaceSocket extends Socket {}
   const { prototype } = NamespaceSocket;
+  define(prototype, 'constructor', { value: Socket }); // what logs show
   const { newBroadcastOperator } = socketInternals(prototype);
   define(prototype, 'newBroadcastOperator', {
     value(this: Socket): unknown {

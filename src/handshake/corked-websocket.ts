@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Server as EngineServer } from 'engine.io';
 import type * as Ws from 'ws';
 import { type FrameWriter, type SenderInternals, senderOf, WebSocket, WebSocketServer } from '../internals/ws';
 
@@ -42,6 +43,11 @@ export class CorkedWebSocketServer extends WebSocketServer<typeof CorkedWebSocke
       queueMicrotask(() => connection.uncork()); // after Engine.IO's `await` of the id, so that its first packet leaves with the response
     }
   }
+}
+
+/** Lets the refusal of a WebSocket leave that has been upgraded already: Engine.IO destroys its connection in the same tick. */
+export function flushRefusals(engine: EngineServer): void {
+  engine.on('connection_error', ({ req }: { req?: IncomingMessage }) => req?.socket.uncork());
 }
 
 class CorkedWebSocket extends WebSocket implements FrameWriter {

@@ -5,6 +5,7 @@ import { requireThrough } from './require-through';
 
 interface DecoderInternals {
   readonly reconstructor?: object | null;
+  listeners(event: 'decoded'): readonly unknown[];
 }
 
 interface DecoderClass {
@@ -22,7 +23,10 @@ const fallback = 'each event costs more, since it goes through Engine.IO and the
 export const DECODER: Members<DecoderInternals> = {
   package: 'socket.io-parser',
   owner: 'Decoder',
-  why: { reconstructor: 'while bytes of an event are to come, a text is an error' },
+  why: {
+    reconstructor: 'while bytes of an event are to come, a text is an error',
+    listeners: 'those of the app hear of each packet',
+  },
   fallback,
 };
 
@@ -60,7 +64,8 @@ export function isKnownParser(other: Parser): boolean {
   return other === parser && [...parserSpecimens()].every(([members, specimen]) => specimen !== undefined && hasMembers(members, specimen));
 }
 
-/** Whether bytes of a client's last event are to come. */
-export function awaitsBytes(client: Socket['client']): boolean {
-  return Boolean((client as unknown as ClientInternals).decoder.reconstructor); // private
+/** Whether nobody but Socket.IO listens to a client's decoder, and no bytes of the last event are to come. */
+export function isDecoderIdle(client: Socket['client']): boolean {
+  const { decoder } = client as unknown as ClientInternals; // private
+  return !decoder.reconstructor && decoder.listeners('decoded').length === 1;
 }

@@ -38,6 +38,7 @@ interface SocketInternals {
   ack(id: number): Callback;
   dispatch(packet: unknown[]): void;
   onevent(packet: object): void;
+  _onpacket(packet: object): void;
   packet(packet: { readonly type: number; readonly data: unknown[] }): void;
   newBroadcastOperator(): unknown;
   emitReserved(...args: unknown[]): boolean;
@@ -104,6 +105,7 @@ export const SOCKET: Members<SocketInternals & Pick<Socket, '_error' | '_onerror
     ack: 'creates the acknowledgement function of a packet',
     dispatch: 'runs the functions of socket.use(), and then the listeners of the app',
     onevent: 'receives events of a client',
+    _onpacket: 'receives packets of a client, and is given events that have been decoded here',
     packet: 'sends missed messages to a recovered client',
     newBroadcastOperator: 'gives the operators of a socket emitWithAck() with a default time-out',
     _cleanup: 'removes a socket that never connects from the tables',

@@ -51,6 +51,11 @@ export class Arrivals {
     this.#onSlow = onSlow;
   }
 
+  /** Whether Socket.IO is connecting an earlier one of the same client and namespace: its answer is the answer to this one, too. */
+  isAnswered({ socket: { client, nsp } }: Arrival): boolean {
+    return this.#byClient.get(client)?.byNamespace.get(nsp.name)?.isReplaceable === false && !namespacesOf(client).has(nsp.name);
+  }
+
   /** Adds an arrival, in place of an earlier one of the same client and namespace. Returns false if the caller has to close the connection instead. */
   add(arrival: Arrival): boolean {
     const { client, nsp } = arrival.socket;

@@ -6,7 +6,7 @@ import type { Socket as EngineSocket } from 'engine.io';
 import type { Server, Socket } from 'socket.io';
 import { HEARTBEAT, isPinged, webSocketOf } from '../internals/engine-io';
 import { hasMembers, membersOf } from '../internals/members';
-import { awaitsBytes, CLIENT_DECODER, isKnownParser } from '../internals/parser';
+import { CLIENT_DECODER, isDecoderIdle, isKnownParser } from '../internals/parser';
 import { namespacesOf, socketInternals } from '../internals/socket-io';
 import { WebSocket } from '../internals/ws';
 import { decodeEvent, type EventPacket } from './event-decoder';
@@ -83,7 +83,7 @@ function isUnobserved(client: Client, webSocket: ReadWebSocket): boolean {
     conn.readyState === 'open' &&
     webSocketOf(conn) === webSocket &&
     !isPinged(conn) &&
-    !awaitsBytes(client) &&
+    isDecoderIdle(client) &&
     conn.listenerCount('data') === 1 &&
     conn.listenerCount('packet') === 0 &&
     conn.listenerCount('message') === 0 &&
@@ -92,5 +92,5 @@ function isUnobserved(client: Client, webSocket: ReadWebSocket): boolean {
 }
 
 function receive(socket: Socket, packet: EventPacket): void {
-  socketInternals(socket).onevent(packet);
+  socketInternals(socket)._onpacket(packet); // the app may have replaced it
 }

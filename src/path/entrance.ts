@@ -1,9 +1,9 @@
 /** A connection's steps, from CONNECT to the end: Receive, Open, Descend, Admit, packets, Leave, Ascend, Settle. */
 import type { Namespace as SocketIoNamespace, Socket } from 'socket.io';
-import { answerTo, isFault, isTemporary, isUnexpected, refusalFor, storeError } from './error-answers';
-import { IoError, oneLine, toError } from '../errors';
+import { storeError } from './error-answers';
 import { Connection } from './connection';
 import type { SocketContext } from './context';
+import { denyNamespace, refuseWithoutNext, settleFailure } from './failed-connection';
 import { SETTLE } from './module-scope';
 import { callNamespaceListeners, catchListenerErrors, type Namespace } from './namespace';
 import { descend, type Layer, type NamedLayer } from './onion';
@@ -49,8 +49,8 @@ export function named(layer: NamedLayer): Layer {
 function receiveConnection(connection: Connection): void {
   const { namespace, socket } = connection;
   const { parents, runtime } = namespace;
-  if (socket.conn.readyState !== 'open') {
-    connection.leave(); // a polling client can connect and leave in one request
+  if (socket.conn.readyState !== 'open' || runtime.arrivals.isAnswered(connection)) {
+    connection.leave(); // a client can connect and leave in one request, or ask twice
     return;
   }
   if (!runtime.arrivals.add(connection)) {
@@ -169,54 +169,6 @@ async function settle(connection: Connection, ctx: SocketContext): Promise<void>
   }
   ctx[SETTLE]?.();
   connection.settle();
-}
-
-async function settleFailure(connection: Connection, thrown: unknown, ctx?: SocketContext): Promise<void> {
-  try {
-    fail(connection, toError(thrown), ctx);
-    await connection.saveAfterFailure();
-  } finally {
-    ctx?.[SETTLE]?.();
-    connection.settle();
-  }
-}
-
-/** Refuses a client whose middleware ended without calling `next()`. */
-function refuseWithoutNext(connection: Connection): void {
-  const problem = `Connection refused: next() was never called by middleware ${hintAt(connection.middleware)}`;
-  connection.log('warn', 'connection refused', new IoError('CONNECTION_REFUSED', problem));
-  connection.refuse({ code: 'CONNECTION_REFUSED', message: 'Connection refused' });
-}
-
-/** Names the middleware that did not call `next()`, and the most common mistake if its source has it. */
-function hintAt(layer: NamedLayer | undefined): string {
-  if (!layer) return '';
-  const hasForgottenCall = /\b(?:await|yield)\s+next\s*(?:[;\n}]|$)/.test(Function.prototype.toString.call(layer.source));
-  return `'${layer.name}'${hasForgottenCall ? ': it has `await next;`, which waits for nothing; write `await next();`' : ''}`;
-}
-
-/** Handles an error of a connection: refuses or postpones a client that is still connecting. */
-function fail(connection: Connection, error: Error, ctx: SocketContext | undefined): void {
-  const { runtime } = connection.namespace;
-  const { nsp } = connection.socket;
-  if (!connection.isConnecting) connection.log(isUnexpected(error) ? 'error' : 'warn', 'connection middleware failed', error);
-  else if (isTemporary(error)) connection.postpone(error);
-  else if (nsp instanceof AbsentNamespace) {
-    const place = 'the function of a parent namespace failed';
-    const name = nsp.name.slice(0, 100); // chosen by the client
-    connection.log('error', `${place} for ${JSON.stringify(oneLine(name))}`, error, place);
-    denyNamespace(connection);
-  } else {
-    connection.log(isFault(error) ? 'error' : 'warn', 'connection refused', error);
-    connection.refuse(ctx ? refusalFor(error, runtime.reveal) : answerTo(error, runtime.reveal)); // no context: the error is not from middleware
-  }
-}
-
-/** Answers a client that no parent has accepted. A closing server does not answer: the client will ask the next one. */
-function denyNamespace(connection: Connection): void {
-  const { isRetiring } = connection.namespace.runtime;
-  if (!isRetiring) connection.socket._error({ message: 'Invalid namespace' }); // Socket.IO's message
-  connection.leave();
 }
 
 /** Socket.IO passes undefined for arguments that an event does not have. */

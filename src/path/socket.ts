@@ -142,7 +142,7 @@ function createPrototype(original: object, deprecations: Deprecations): object {
       return this.conn.remoteAddress;
     },
     set(this: Socket, value: unknown) {
-      Object.defineProperty(this, 'remoteAddress', { value, writable: true }); // apps may put the address behind their proxy there
+      Object.defineProperty(this, 'remoteAddress', { value, writable: true, enumerable: true, configurable: true }); // apps may put the address behind their proxy there
     },
   });
   deprecations.addToSockets(prototype);

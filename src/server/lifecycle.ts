@@ -31,7 +31,7 @@ import { checkFirstConnection } from '../internals/engine-io';
 import { checkInternals } from '../internals/members';
 import { serverInternals } from '../internals/socket-io';
 import { webSocketSpecimens } from '../internals/ws';
-import { CorkedWebSocketServer } from '../handshake/corked-websocket';
+import { CorkedWebSocketServer, flushRefusals } from '../handshake/corked-websocket';
 
 const lifecycles = new WeakMap<Server, Lifecycle>();
 
@@ -184,6 +184,7 @@ export class Lifecycle {
     this.#originCheck.attach(engine);
     explainTooLarge(engine, problem => this.runtime.refusals.warnOfSize(problem));
     trimHandshakes(engine, this.server.path());
+    flushRefusals(engine);
     this.#sessionRouting?.attach(engine);
   }
 }

@@ -1,0 +1,57 @@
+/** What becomes of a connection that fails: its client is refused, or told to try again later. */
+import type { Connection } from './connection';
+import type { SocketContext } from './context';
+import { answerTo, isFault, isTemporary, isUnexpected, refusalFor } from './error-answers';
+import { IoError, oneLine, toError } from '../errors';
+import { SETTLE } from './module-scope';
+import type { NamedLayer } from './onion';
+import { AbsentNamespace } from './parents';
+
+/** To be called when a step of a connection has failed: answers a client that is still connecting. */
+export async function settleFailure(connection: Connection, thrown: unknown, ctx?: SocketContext): Promise<void> {
+  try {
+    fail(connection, toError(thrown), ctx);
+    await connection.saveAfterFailure();
+  } finally {
+    ctx?.[SETTLE]?.();
+    connection.settle();
+  }
+}
+
+/** Refuses a client whose middleware ended without calling `next()`. */
+export function refuseWithoutNext(connection: Connection): void {
+  const problem = `Connection refused: next() was never called by middleware ${hintAt(connection.middleware)}`;
+  connection.log('warn', 'connection refused', new IoError('CONNECTION_REFUSED', problem));
+  connection.refuse({ code: 'CONNECTION_REFUSED', message: 'Connection refused' });
+}
+
+/** Names the middleware that did not call `next()`, and the most common mistake if its source has it. */
+function hintAt(layer: NamedLayer | undefined): string {
+  if (!layer) return '';
+  const hasForgottenCall = /\b(?:await|yield)\s+next\s*(?:[;\n}]|$)/.test(Function.prototype.toString.call(layer.source));
+  return `'${layer.name}'${hasForgottenCall ? ': it has `await next;`, which waits for nothing; write `await next();`' : ''}`;
+}
+
+/** Handles an error of a connection: refuses or postpones a client that is still connecting. */
+function fail(connection: Connection, error: Error, ctx: SocketContext | undefined): void {
+  const { runtime } = connection.namespace;
+  const { nsp } = connection.socket;
+  if (!connection.isConnecting) connection.log(isUnexpected(error) ? 'error' : 'warn', 'connection middleware failed', error);
+  else if (isTemporary(error)) connection.postpone(error);
+  else if (nsp instanceof AbsentNamespace) {
+    const place = 'the function of a parent namespace failed';
+    const name = nsp.name.slice(0, 100); // chosen by the client
+    connection.log('error', `${place} for ${JSON.stringify(oneLine(name))}`, error, place);
+    denyNamespace(connection);
+  } else {
+    connection.log(isFault(error) ? 'error' : 'warn', 'connection refused', error);
+    connection.refuse(ctx ? refusalFor(error, runtime.reveal) : answerTo(error, runtime.reveal)); // no context: the error is not from middleware
+  }
+}
+
+/** Answers a client that no parent has accepted. A closing server does not answer: the client will ask the next one. */
+export function denyNamespace(connection: Connection): void {
+  const { isRetiring } = connection.namespace.runtime;
+  if (!isRetiring) connection.socket._error({ message: 'Invalid namespace' }); // Socket.IO's message
+  connection.leave();
+}
