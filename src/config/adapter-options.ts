@@ -81,7 +81,7 @@ interface RedisStreams extends Answers {
   blockTimeInMs?: number;
   /** The prefix of the keys that hold the sessions of disconnected clients. Default: `'sio:session:'`. Since 5. */
   sessionKeyPrefix?: string;
-  /** Set `true` if broadcasts never contain bytes: they are then not searched for any. Default: `false`. Since 5. */
+  /** Set `true` if broadcasts never contain bytes: they are then not searched for any. No effect with `init.parser`. Default: `false`. Since 5. */
   onlyPlaintext?: boolean;
 }
 

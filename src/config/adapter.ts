@@ -39,11 +39,13 @@ interface Given {
   readonly initAdapter: unknown;
   /** `config.io.redis` */
   readonly redis: unknown;
+  /** `config.io.init.parser` */
+  readonly parser: unknown;
 }
 
 /** @param eggRedis `config.redis`, of egg-redis or @eggjs/redis */
 export function readAdapter(
-  { adapter, initAdapter, redis }: Given,
+  { adapter, initAdapter, redis, parser }: Given,
   eggRedis: unknown,
   warn: (message: string) => void,
 ): AdapterSettings | undefined {
@@ -70,7 +72,7 @@ export function readAdapter(
     const problem = `config.io.adapter ${typeof name === 'string' ? `names '${name}', which is unknown` : 'has no name'}; use ${names.join(', ')} or a function.${guess === undefined ? '' : ` Did you mean ${guess}?`}`;
     throw new SetupError('IO_ADAPTER_UNKNOWN', problem);
   }
-  const options = readAdapterOptions(name, given);
+  const options = readAdapterOptions(name, isSet(parser) ? { ...given, onlyPlaintext: undefined } : given); // a parser may make bytes of any value
   if (name === 'mongo' || name === 'postgres') {
     withoutRedis(`the adapter ${name}`);
     return { name, options };

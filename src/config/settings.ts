@@ -39,7 +39,7 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
   const io = objectAt('config.io', config.io ?? {});
   for (const key of Object.keys(io)) if (!Object.hasOwn(OPTIONS, key)) warn(unknownOption('config.io', key));
   const { adapter: initAdapter, ...init } = readInit(io['init'] ?? {}, warn);
-  const adapter = readAdapter({ adapter: io['adapter'], initAdapter, redis: io['redis'] }, config.redis, warn);
+  const adapter = readAdapter({ adapter: io['adapter'], initAdapter, redis: io['redis'], parser: init.parser }, config.redis, warn);
   const noRecovery = recoveryWarning(init, adapter, workers);
   if (noRecovery !== undefined) delete init.connectionStateRecovery;
   for (const warning of [noRecovery, cleanupWarning(init, adapter), corsWarning(init), timeoutWarning(init, config.serverTimeout)])

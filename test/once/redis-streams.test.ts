@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { enter, type Person } from '../support/adapters';
 import { connect, next } from '../support/client';
+import { ROOT } from '../support/app';
 import { documentedFault } from '../support/documented-fault';
 import { join as joinBy, type Joined } from '../support/joined';
 import { lifetimeOfFile } from '../support/lifetime';
@@ -16,6 +17,8 @@ import { until } from '../support/until';
 const msgpack = createRequire(require.resolve('@socket.io/redis-streams-adapter'))('@msgpack/msgpack') as {
   encode(value: unknown): Uint8Array;
 };
+
+const parser = require(`${ROOT}/test/parsers/node_modules/socket.io-msgpack-parser`) as object;
 
 const DOWN = /^ERROR .*IO_REDIS_DOWN/;
 const BACK = /^INFO .*is back/;
@@ -340,6 +343,24 @@ test('a client that comes back gets what it has missed, also where entries of ot
   assert.equal(client.recovered, true);
   assert.deepEqual(heard, ['with an offset', 'missed', 'missed', 'missed', 'last']);
   assert.deepEqual([logs.count(/^WARN .*IO_MESSAGE_INVALID/), logs.lines.length], [1, 1], logs.lines.join('\n'));
+});
+
+test('with onlyPlaintext, what a parser of the app has encoded as bytes arrives unchanged', async t => {
+  const { port } = await redis;
+  for (const interop of [true, false]) {
+    const options = { init: { parser }, adapter: { name: 'redis-streams', onlyPlaintext: true, interop } };
+    const [one, other] = [await join(t, port, options), await join(t, port, options)];
+    const client = await connect(t, other.url, { parser });
+    const values = ['text', undefined, new Date(0)]; // JSON has only one of them
+    const [first, second] = [next(client, 'broadcast'), next(client, 'last')];
+    one.io.emit('broadcast', ...values);
+    one.io.emit('last');
+    assert.deepEqual(await Promise.race([first, second]), values);
+    const said = next(other.io, 'to servers');
+    one.io.serverSideEmit('to servers', new Date(0));
+    assert.deepEqual(await said, [new Date(0)]);
+    assert.deepEqual([...one.logs.lines, ...other.logs.lines], []);
+  }
 });
 
 test('a session that cannot be read is one line of log, and its client a new one', async t => {
