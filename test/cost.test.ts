@@ -142,15 +142,19 @@ test('the acknowledgements of one tick leave in one write', async t => {
   assert.equal(await writesOfBurst(t, await MeteredServer.start(t)), 50, 'bare Socket.IO writes each alone');
 });
 
-test('an idle connection takes about as much memory as with bare Socket.IO, and little more with middleware that waits for its end', async t => {
-  const app = await MeteredServer.start(t, FILES);
-  const bare = await MeteredServer.start(t);
-  for (const [namespace, [limit]] of Object.entries(IDLE)) {
-    const [bytes, ofBare] = [await memoryOf(t, app, namespace), await memoryOf(t, bare, namespace)];
-    t.diagnostic(`${namespace}: ${bytes.toFixed()} bytes, ${(bytes / ofBare).toFixed(2)} times ${ofBare.toFixed()}`);
-    assert.ok(ofBare > 0 && bytes / ofBare <= limit, `${namespace}: ${bytes} bytes, bare Socket.IO ${ofBare}`);
-  }
-});
+test(
+  'an idle connection takes about as much memory as with bare Socket.IO, and little more with middleware that waits for its end',
+  { timeout: 60_000 },
+  async t => {
+    const app = await MeteredServer.start(t, FILES);
+    const bare = await MeteredServer.start(t);
+    for (const [namespace, [limit]] of Object.entries(IDLE)) {
+      const [bytes, ofBare] = [await memoryOf(t, app, namespace), await memoryOf(t, bare, namespace)];
+      t.diagnostic(`${namespace}: ${bytes.toFixed()} bytes, ${(bytes / ofBare).toFixed(2)} times ${ofBare.toFixed()}`);
+      assert.ok(ofBare > 0 && bytes / ofBare <= limit, `${namespace}: ${bytes} bytes, bare Socket.IO ${ofBare}`);
+    }
+  },
+);
 
 test('middleware that waits for the end of its connection keeps its own promises and no others', async t => {
   const server = await MeteredServer.start(t, FILES);

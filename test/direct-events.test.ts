@@ -154,13 +154,13 @@ test('with a parser of the app, by protocol 3, or without a member of Engine.IO,
   assert.equal(parsed(), 1);
 
   const app = await startApp(t, { ...FILES, 'config/config.default.js': 'exports.io = { init: { allowEIO3: true } };' });
+  app.io.engine.prependListener('connection', (connection: object) => Reflect.deleteProperty(connection, 'hasRefreshedPingTimeout'));
   const arrived = next<[Socket]>(app.io, 'connection');
   const old = await connect(t, app.url, {}, 2);
   const parsedOfOld = countParsed(t, (await arrived)[0]);
   assert.equal(await ask(old, 'echo', 1), 1);
   assert.equal(parsedOfOld(), 1);
 
-  app.io.engine.on('connection', (connection: object) => Reflect.deleteProperty(connection, 'hasRefreshedPingTimeout'));
   for (let n = 0; n < 2; n++) {
     const { client, socket } = await enter(t, app);
     const parsed = countParsed(t, socket);

@@ -4,7 +4,7 @@
  */
 import { IncomingMessage } from 'node:http';
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
-import { forgetResponses, forgetUpgrade, prepareQueries } from '../internals/engine-io';
+import { forgetResponses, forgetUpgrade } from '../internals/engine-io';
 
 /** Headers whose values many clients have in common, spelled as on the wire. */
 const COMMON_HEADERS = bothCases(
@@ -20,17 +20,15 @@ const OWN_HEADERS = bothCases('Authorization', 'Cookie', 'Forwarded', 'Referer',
 const HEADER_NAMES = new Map([...COMMON_HEADERS, ...OWN_HEADERS].map(name => [name, name]));
 
 /** What each client sends, without a query of the app. */
-const COMMON_QUERIES = ['3', '4'].flatMap(EIO => ['polling', 'websocket'].map(transport => ({ EIO, transport })));
+const COMMON_QUERIES = ['3', '4'].flatMap(version => ['polling', 'websocket'].map(name => `?EIO=${version}&transport=${name}`));
 
 const MAX_VALUES = 1000;
 const MAX_LENGTH = 300;
 
 /** To be called for an engine before it has connections. @param path that of the engine, without the slash at its end */
 export function trimHandshakes(engine: EngineServer, path: string): void {
-  const queries = new Map(COMMON_QUERIES.map(query => [`${path}/?EIO=${query.EIO}&transport=${query.transport}`, query]));
-  const urls = new Map([...queries.keys()].map(url => [url, url]));
+  const urls = new Map(COMMON_QUERIES.map(query => [`${path}/${query}`, `${path}/${query}`]));
   const values = new SharedTexts();
-  prepareQueries(engine, queries);
   forgetResponses(engine);
   engine.on('connection', (connection: EngineSocket) => {
     const { request } = connection;

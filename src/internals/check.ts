@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
 import { Namespace, Server, Socket } from 'socket.io';
 import { FRAMING_ADAPTER } from './adapters';
-import { ENGINE, ENGINE_MIDDLEWARE, ENGINE_PREPARE, ENGINE_REQUEST, preparedRequest } from './engine-io';
+import { ENGINE, ENGINE_MIDDLEWARE, ENGINE_REQUEST, preparedRequest } from './engine-io';
 import type { Specimens } from './members';
 import { CLIENT_DECODER, parserSpecimens } from './parser';
 import { CLIENT, NAMESPACE, PARENT, SERVER, SOCKET } from './socket-io';
@@ -22,7 +22,6 @@ export function makeSpecimens(): Specimens {
     [FRAMING_ADAPTER, server.of('/').adapter],
     [ENGINE, server.engine],
     [ENGINE_MIDDLEWARE, server.engine],
-    [ENGINE_PREPARE, server.engine],
     [ENGINE_REQUEST, preparedRequest(server.engine)],
     ...parserSpecimens(),
   ];

@@ -22,13 +22,6 @@ interface HeartbeatInternals {
   readonly hasRefreshedPingTimeout: boolean;
 }
 
-/** A request that Engine.IO may not have prepared yet. */
-type PreparedRequest = IncomingMessage & { _query?: RequestInternals['_query'] };
-
-interface PrepareInternals {
-  prepare(request: PreparedRequest): void;
-}
-
 interface MiddlewareInternals {
   readonly middlewares: readonly unknown[];
   _applyMiddlewares(request: unknown, response: unknown, done: (error?: unknown) => void): void;
@@ -50,13 +43,6 @@ export const ENGINE_REQUEST: Members<RequestInternals> = {
   package: 'engine.io',
   owner: 'EngineRequest',
   why: { _query: 'the session, transport and protocol of a request, as Engine.IO itself has parsed them' },
-};
-
-export const ENGINE_PREPARE: Members<PrepareInternals> = {
-  package: 'engine.io',
-  owner: 'Server',
-  why: { prepare: 'most clients connect with the same URL, whose query need not be parsed again' },
-  fallback: 'each connect costs more, and each connection keeps more',
 };
 
 export const ENGINE_MIDDLEWARE: Members<MiddlewareInternals> = {
@@ -143,22 +129,11 @@ export function idleWebSocketOf(connection: EngineSocket): unknown {
 }
 
 /** A request as Engine.IO prepares it. Undefined if Engine.IO has another name for that. */
-export function preparedRequest(engine: object): object | undefined {
-  if (!hasMembers(ENGINE_PREPARE, engine)) return undefined;
+export function preparedRequest(engine: EngineServer): object | undefined {
+  const { prepare } = engine as unknown as { prepare?(request: object): void }; // protected
   const request = { url: '/?EIO=4' };
-  engine.prepare(request as PreparedRequest);
-  return request;
-}
-
-/** Gives requests with these URLs copies of these queries, instead of parsing their URLs. */
-export function prepareQueries(engine: object, queries: ReadonlyMap<string, RequestInternals['_query']>): void {
-  if (!hasMembers(ENGINE_PREPARE, engine)) return;
-  const prepare = engine.prepare.bind(engine);
-  engine.prepare = request => {
-    const query = queries.get(request.url ?? '');
-    if (!query) prepare(request);
-    else request._query ??= Object.setPrototypeOf({ ...query }, null) as RequestInternals['_query']; // without a prototype, as Engine.IO makes it
-  };
+  prepare?.call(engine, request);
+  return prepare && request;
 }
 
 /**

@@ -5,7 +5,7 @@
 import type { Socket as EngineSocket } from 'engine.io';
 import type { Server, Socket } from 'socket.io';
 import { HEARTBEAT, isPinged, webSocketOf } from '../internals/engine-io';
-import { hasMembers, membersOf } from '../internals/members';
+import { hasMembers } from '../internals/members';
 import { CLIENT_DECODER, isDecoderIdle, isKnownParser } from '../internals/parser';
 import { namespacesOf, socketInternals } from '../internals/socket-io';
 import { WebSocket } from '../internals/ws';
@@ -23,27 +23,19 @@ const CLIENT = Symbol('client');
 const USUAL = Symbol('usual');
 
 export class DirectEvents {
-  readonly #warn: (line: string) => void;
-  /** Whether Engine.IO has the members that are used. Known with the first connection. */
+  /** Whether Socket.IO and Engine.IO have the members that are used. Known with the first connection; a missing one has been told of. */
   #isPossible: boolean | undefined;
 
-  private constructor(warn: (line: string) => void) {
-    this.#warn = warn;
-  }
-
-  /**
-   * Undefined if all events go the usual way: with a parser of the app, or if somebody debugs Socket.IO by its log.
-   * @param warn called once if a member is missing
-   */
-  static of(parser: Server['_parser'], warn: (line: string) => void): DirectEvents | undefined {
-    return isKnownParser(parser) && !process.env['DEBUG'] ? new DirectEvents(warn) : undefined;
+  /** Undefined if all events go the usual way: with a parser of the app, or if somebody debugs Socket.IO by its log. */
+  static of(parser: Server['_parser']): DirectEvents | undefined {
+    return isKnownParser(parser) && !process.env['DEBUG'] ? new DirectEvents() : undefined;
   }
 
   /** To be called when a client has connected to a namespace. */
   open(client: Client): void {
     const connection = client.conn as EngineSocket & { [CLIENT]?: Client };
     if (connection.protocol === 3 || connection[CLIENT]) return;
-    this.#isPossible ??= hasMembers(CLIENT_DECODER, client) && membersOf(HEARTBEAT, connection, this.#warn) !== undefined;
+    this.#isPossible ??= hasMembers(CLIENT_DECODER, client) && hasMembers(HEARTBEAT, connection);
     if (!this.#isPossible) return;
     connection[CLIENT] = client;
     if (connection.transport.name === 'websocket') replaceListener(connection, client);

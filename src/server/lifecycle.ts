@@ -103,7 +103,7 @@ export class Lifecycle {
       void this.#backplane?.close(); // the adapter may lack a required member
       throw error;
     }
-    this.runtime.directEvents = DirectEvents.of(server._parser, line => logger.warn(line));
+    this.runtime.directEvents = DirectEvents.of(server._parser);
     serverInternals(server)._parser = guardDecoder(server._parser, () => this.runtime.refusals.warnOfNesting()); // used for each new client
     this.runtime.deprecations.addToServer(server);
     this.server = server;

@@ -414,7 +414,7 @@ export const REFUSED: Record<string, readonly [values: unknown[], reason: RegExp
   'a circle': [circle(), /nested too deep, or in a circle/],
   'a circle beside bytes': [[BYTES, circle()], /nested too deep, or in a circle/],
   'more levels than can be followed': [nested(100_000), /nested too deep, or in a circle/],
-  'a Blob': [[new Blob(['x'])], /a Blob cannot be sent.*; send `await blob.arrayBuffer\(\)`/],
+  'a Blob': [[new Blob(['x'])], /a Blob cannot be sent(?: to other workers or servers)?; send `await blob.arrayBuffer\(\)`/],
   'a Blob beside bytes': [[BYTES, { deep: new Blob(['x']) }], /a Blob cannot be sent/],
   '11 Buffers': [Array<unknown>(11).fill(BYTES), /it has 11 binary values, and clients accept at most 10 in one event/],
   'a placeholder beside bytes': [[{ _placeholder: true, num: 0 }, BYTES], /`_placeholder: true` for a binary value/],
