@@ -194,11 +194,11 @@ test('of failures of one place and message five a minute are logged, and the res
       .slice(5 * 5)
       .sort(),
     [
-      `ERROR [egg-socket.io] event "fail" failed, namespace /, 15 more times, last socket ${id}: Error: a mishap of 2`,
-      `ERROR [egg-socket.io] event "fail" failed, namespace /, 16 more times, last socket ${lastId}: Error: a mishap of 1`,
-      `ERROR [egg-socket.io] event "other" failed, namespace /, 15 more times, last socket ${id}: Error: a mishap of 1`,
-      `ERROR [egg-socket.io] events without a route failed, namespace /, 15 more times, last socket ${id}: Error: a mishap in the middleware`,
-      `WARN [egg-socket.io] event "error" failed, namespace /, 15 more times, last socket ${id}: IoError: 'error' is an event of the server`,
+      `ERROR [egg-socket.io] event "fail" failed, namespace /, 15 more, last socket ${id}: Error: a mishap of 2`,
+      `ERROR [egg-socket.io] event "fail" failed, namespace /, 16 more, last socket ${lastId}: Error: a mishap of 1`,
+      `ERROR [egg-socket.io] event "other" failed, namespace /, 15 more, last socket ${id}: Error: a mishap of 1`,
+      `ERROR [egg-socket.io] events without a route failed, namespace /, 15 more, last socket ${id}: Error: a mishap in the middleware`,
+      `WARN [egg-socket.io] event "error" failed, namespace /, 15 more, last socket ${id}: IoError: 'error' is an event of the server`,
     ],
   );
 });
@@ -214,7 +214,7 @@ test('the same refusal is logged five times a minute, and the rest counted', asy
   assert.equal(lines.length, 6);
   assert.match(
     lines[5] ?? '',
-    /^WARN \[egg-socket\.io\] connection refused, namespace \/, 2 more times, last socket \S+: Error: not with me$/,
+    /^WARN \[egg-socket\.io\] connection refused, namespace \/, 2 more, last socket \S+: Error: not with me$/,
   );
 });
 

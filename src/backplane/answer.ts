@@ -9,7 +9,7 @@ import { type ErrorAnswer, messageOf, type RuntimeCode } from '../errors';
 import { LogLimit } from '../log-limit';
 import { reasonOf } from '../encoder';
 import type { PacketCodec } from './packet-codec';
-import { closeValues, OF_SOCKET } from './values';
+import { packValues, OF_SOCKET } from './values';
 
 const CODE: RuntimeCode = 'IO_ANSWER_INVALID';
 
@@ -35,7 +35,7 @@ export class Answers {
    */
   of(name: string, answer: unknown, codec: PacketCodec, isDecoded = false): object {
     try {
-      return closeValues({ [name]: answer }, [name], codec, isDecoded);
+      return packValues({ [name]: answer }, [name], codec, isDecoded);
     } catch (error) {
       return { [name]: this.refusal(error) };
     }
@@ -52,7 +52,7 @@ export class Answers {
   ofSockets(details: readonly Details[], codec: PacketCodec): object[] {
     return details.flatMap(socket => {
       try {
-        return [closeValues(socket, OF_SOCKET, codec)];
+        return [packValues(socket, OF_SOCKET, codec)];
       } catch (error) {
         this.#log(`the details of socket ${socket.id} cannot be sent to another server, whose result lacks the socket`, reasonOf(error));
         return [];
@@ -63,7 +63,7 @@ export class Answers {
   /** The session of a disconnected client, to be stored. Undefined if it cannot be encoded. Never throws. */
   ofSession<Session extends { readonly sid: string; readonly data: unknown }>(session: Session, codec: PacketCodec): Session | undefined {
     try {
-      return closeValues(session, ['data'], codec);
+      return packValues(session, ['data'], codec);
     } catch (error) {
       this.#log(`the data of socket ${session.sid} cannot be stored, and its client will come back as a new one`, reasonOf(error));
       return undefined;

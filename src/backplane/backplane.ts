@@ -148,7 +148,7 @@ export abstract class Backplane {
   /** Logs the end of an outage, if there is one. */
   protected endOutage(): void {
     if (this.#isDown)
-      this.logger.info('[egg-socket.io] %s is back; %d messages to other %s were lost meanwhile', this.name, this.#lost, this.#peers);
+      this.logger.info('[egg-socket.io] %s is back; messages to other %s lost meanwhile: %d', this.name, this.#peers, this.#lost);
     this.#isDown = false;
     this.#logged.clear();
     this.#outageCode = this.#code;

@@ -48,12 +48,12 @@ export function fieldsOf(
 }
 
 /** Reverses `fieldsOf`: returns the fields with the encoded packet, if there is one. @throws InvalidMessage if clients could not read it */
-export function openFields<Fields extends object>(fields: Fields, codec: PacketCodec): Fields {
+export function unpackFields<Fields extends object>(fields: Fields, codec: PacketCodec): Fields {
   const { encoded } = fields as { encoded?: unknown }; // any value
   if (encoded !== undefined && encoded !== null) {
     if (!isObject(encoded)) throw new InvalidMessage();
     const { packet, opts } = encoded;
-    return openFields({ ...fields, packet, opts, encoded: undefined }, codec);
+    return unpackFields({ ...fields, packet, opts, encoded: undefined }, codec);
   }
   const { packet } = fields as { packet?: unknown }; // any value
   if (!isObject(packet) || !Array.isArray(packet['data']) || packet['data'][0] !== ENCODED) return fields;
@@ -61,7 +61,7 @@ export function openFields<Fields extends object>(fields: Fields, codec: PacketC
 }
 
 /** The values of a missed event, with its offset. @throws InvalidMessage if clients could not read it */
-export function openMissed(data: unknown[], codec: PacketCodec): unknown[] {
+export function unpackMissed(data: unknown[], codec: PacketCodec): unknown[] {
   if (data[0] === ENCODED) return [...codec.read(data.slice(1, -1)).data, data.at(-1)];
   try {
     codec.encodeEvent({ type: PacketType.EVENT, nsp: '', data }); // servers without this plugin do not check what they emit

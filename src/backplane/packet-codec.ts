@@ -5,9 +5,10 @@ import { type Packet, PacketType, withoutGuard } from '../protocol';
 import { toError } from '../errors';
 import { adapterInternals } from '../internals/adapters';
 import { isEvent, isListOf } from './backend-message';
-import { deconstruct, keepProtoKeys, NOT_CARRIED } from './carried';
+import { keepProtoKeys } from './carried';
 import { InvalidMessage } from './inbox';
 import { bytesOf } from './json';
+import { encodePlain, readPlain } from './plain-packet';
 import { checkAttachments, type Encoder, MAX_ATTACHMENTS, refusalOf } from '../encoder';
 
 /** A part of an encoded packet: a text, and then bytes; or the output of a parser of the app. */
@@ -42,7 +43,7 @@ export class PacketCodec {
     packet.nsp = this.#nsp.name;
     try {
       if (!isEvent(packet)) throw new TypeError('the name of an event must be a string or a number');
-      const plain = this.isDefault && packet.id === undefined ? this.#encodePlain(packet.data) : undefined;
+      const plain = this.isDefault && packet.id === undefined ? encodePlain(packet.data, this.#prefix) : undefined;
       return new EncodedPacket(this, packet.nsp, plain ?? this.#encode(packet), packet.data, plain !== undefined);
     } catch (error) {
       throw refusalOf(packet.data[0], toError(error));
@@ -95,11 +96,8 @@ export class PacketCodec {
 
   /** Reads an event from a backend. @throws InvalidMessage if clients could not read it */
   read(frames: unknown): EncodedPacket {
-    const packet = this.#readPacket(frames);
-    const checked = frames as Frame[]; // checked by #readPacket
-    if (!this.isDefault) keepProtoKeys(packet.data);
-    if (!isEvent(packet) || packet.nsp !== this.#nsp.name || packet.id !== undefined) throw new InvalidMessage();
-    return new EncodedPacket(this, packet.nsp, checked, packet.data as unknown[]); // an event has an array
+    const data = (this.isDefault ? readPlain(frames, this.#prefix) : undefined) ?? this.#readEvent(frames);
+    return new EncodedPacket(this, this.#nsp.name, frames as Frame[], data); // checked just now
   }
 
   /** Reads a value of `encodeAnswer` from a backend. @throws InvalidMessage if it cannot be decoded */
@@ -117,13 +115,11 @@ export class PacketCodec {
     return this.#encode({ ...packet, data: [...(packet.data as unknown[]), value] }); // an event has an array
   }
 
-  /** What the encoder would make of plain values, in one walk: it takes three. Undefined for others. */
-  #encodePlain(data: unknown[]): readonly Frame[] | undefined {
-    const attachments: Buffer[] = [];
-    const plain = deconstruct(data, true, attachments);
-    if (plain === NOT_CARRIED || attachments.length > MAX_ATTACHMENTS) return undefined;
-    const type = attachments.length === 0 ? PacketType.EVENT : `${PacketType.BINARY_EVENT}${attachments.length}-`;
-    return [`${type}${this.#prefix}${JSON.stringify(plain)}`, ...attachments];
+  #readEvent(frames: unknown): unknown[] {
+    const packet = this.#readPacket(frames);
+    if (!this.isDefault) keepProtoKeys(packet.data);
+    if (!isEvent(packet) || packet.nsp !== this.#nsp.name || packet.id !== undefined) throw new InvalidMessage();
+    return packet.data as unknown[]; // an event has an array
   }
 
   #readPacket(frames: unknown): Packet {

@@ -83,7 +83,7 @@ export class Refusals {
     if (!known) return;
     this.#current.delete(problem);
     const { refusal, lost } = known;
-    const count = lost > 0 ? `; ${lost} ${refusal.lost ?? 'messages to other servers'} were lost meanwhile` : '';
+    const count = lost > 0 ? `; ${refusal.lost ?? 'messages to other servers'} lost meanwhile: ${lost}` : '';
     this.#logger.info('[egg-socket.io] %s %s%s', this.#name, refusal.solved, count);
     if (this.#current.size === 0) this.close();
     this.#onEnd();

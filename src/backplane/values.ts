@@ -25,7 +25,7 @@ export const OF_SOCKET = ['handshake', 'data'] as const;
  * @param isDecoded whether a client has sent the values
  * @throws TypeError or RangeError if a value cannot be encoded
  */
-export function closeValues<Fields extends object>(
+export function packValues<Fields extends object>(
   fields: Fields,
   names: readonly (keyof Fields & string)[],
   codec: PacketCodec,
@@ -43,8 +43,8 @@ export function closeValues<Fields extends object>(
   return { ...fields, ...values, ...(Object.keys(encoded).length > 0 && { encoded }) };
 }
 
-/** Reverses `closeValues`: replaces received values by the encoded ones, if there are any. @throws InvalidMessage if these cannot be decoded */
-export function openValues(fields: unknown, names: readonly string[], codec: PacketCodec): unknown {
+/** Reverses `packValues`: replaces received values by the encoded ones, if there are any. @throws InvalidMessage if these cannot be decoded */
+export function unpackValues(fields: unknown, names: readonly string[], codec: PacketCodec): unknown {
   if (!isObject(fields) || !isObject(fields['encoded'])) return fields;
   const { encoded, ...rest } = fields;
   const opened: Record<string, unknown> = rest;
@@ -69,25 +69,25 @@ function uncarry(frame: unknown): unknown {
 }
 
 /** The same for the sockets of an answer. */
-export function openSockets(sockets: unknown, codec: PacketCodec): unknown {
-  return Array.isArray(sockets) ? sockets.map(socket => openValues(socket, OF_SOCKET, codec)) : sockets;
+export function unpackSockets(sockets: unknown, codec: PacketCodec): unknown {
+  return Array.isArray(sockets) ? sockets.map(socket => unpackValues(socket, OF_SOCKET, codec)) : sockets;
 }
 
 /** For the arguments of a serverSideEmit(), their encoded form, if they could change on the way. */
 const encodedArguments = new WeakMap<object, readonly Carried[]>();
 
 /** The arguments of a serverSideEmit() in the form that other servers read, and its callback. @throws if they cannot be encoded */
-export function closeArguments(args: readonly unknown[], codec: PacketCodec): unknown[] {
+export function packArguments(args: readonly unknown[], codec: PacketCodec): unknown[] {
   const callback = args.at(-1);
   const hasCallback = typeof callback === 'function';
-  const { values, encoded } = closeValues({ values: hasCallback ? args.slice(0, -1) : args }, ['values'], codec);
+  const { values, encoded } = packValues({ values: hasCallback ? args.slice(0, -1) : args }, ['values'], codec);
   const closed = [...((values as readonly unknown[] | null) ?? [''])]; // null if others could not read them: then an event '' without listeners
   if (encoded?.['values']) encodedArguments.set(closed, encoded['values']);
   if (hasCallback) closed.push(callback);
   return closed;
 }
 
-/** A field with the result of `closeArguments`, and its encoded form, if any. */
+/** A field with the result of `packArguments`, and its encoded form, if any. */
 export function fieldOfArguments<Name extends string>(
   name: Name,
   args: unknown,

@@ -80,7 +80,7 @@ export class OriginLog {
     this.#limit.log(
       'failure',
       () => logger.error('[egg-socket.io] checking an origin or a handshake failed:', error),
-      count => logger.error('[egg-socket.io] checking an origin or a handshake failed %s more times', count),
+      count => logger.error('[egg-socket.io] checking an origin or a handshake failed, %s more in the last minute', count),
     );
   }
 

@@ -45,7 +45,7 @@ export class FailureLog {
           `${what}${advice ? ` (${advice})` : ''}, namespace ${namespace}, socket ${socket}:`,
           level === 'error' ? error : oneLine(message),
         ),
-      count => this.#write(level, `${where}, ${count} more times, last socket ${socket}:`, oneLine(message)),
+      count => this.#write(level, `${where}, ${count} more, last socket ${socket}:`, oneLine(message)),
     );
   }
 

@@ -113,7 +113,7 @@ test('while a row is read, messages of other servers wait up to 32 MB; more is l
   answer(new Uint8Array());
   await until(t, () => lines.length >= 2);
   assert.match(lines[0] ?? '', /IO_DATABASE_REFUSED: PostgreSQL delivers messages faster .*; emit less/);
-  assert.match(lines[1] ?? '', /; 8 messages of other servers were lost meanwhile/);
+  assert.match(lines[1] ?? '', /; messages of other servers lost meanwhile: 8$/);
   assert.equal(read.length, 33);
   reader.read('channel', payload);
   await until(t, () => read.length >= 34);

@@ -13,10 +13,10 @@ import {
   isSocketDetails,
   isTarget,
 } from '../backend-message';
-import { fieldsOf, openFields } from '../broadcast-message';
+import { fieldsOf, unpackFields } from '../broadcast-message';
 import { InvalidMessage } from '../inbox';
 import { EncodedPacket, type PacketCodec } from '../packet-codec';
-import { openSockets, openValues } from '../values';
+import { unpackSockets, unpackValues } from '../values';
 
 /** The official adapter's number of each kind of request. */
 export const RequestType = {
@@ -69,7 +69,7 @@ export function officialMessage(value: unknown, interop: boolean, answers: Answe
 export function readBroadcast(value: unknown, codec: PacketCodec): unknown {
   if (!Array.isArray(value)) throw new InvalidMessage();
   const [uid, given, target, encoded] = value as unknown[];
-  const { packet, opts } = openFields({ packet: given, opts: target, encoded }, codec);
+  const { packet, opts } = unpackFields({ packet: given, opts: target, encoded }, codec);
   if (typeof uid !== 'string' || !isEvent(packet) || !isTarget(opts)) throw new InvalidMessage();
   return [uid, packet, opts];
 }
@@ -77,15 +77,15 @@ export function readBroadcast(value: unknown, codec: PacketCodec): unknown {
 /** Replaces the values of a request with its encoded ones, if it has any. @throws InvalidMessage if these cannot be decoded */
 export function openRequest(value: unknown, codec: PacketCodec): unknown {
   if (!isObject(value)) return value;
-  return value['type'] === RequestType.BroadcastWithAck ? openFields(value, codec) : openValues(value, ['data'], codec);
+  return value['type'] === RequestType.BroadcastWithAck ? unpackFields(value, codec) : unpackValues(value, ['data'], codec);
 }
 
 /** The same for a response. */
 export function openResponse(value: unknown, codec: PacketCodec): unknown {
   if (!isObject(value)) return value;
   return value['sockets'] === undefined
-    ? openValues(value, ['data', 'packet'], codec)
-    : { ...value, sockets: openSockets(value['sockets'], codec) };
+    ? unpackValues(value, ['data', 'packet'], codec)
+    : { ...value, sockets: unpackSockets(value['sockets'], codec) };
 }
 
 export function isRequest(value: unknown): value is Request {

@@ -9,9 +9,9 @@ import { isClusterMessage, isRoomList } from '../backend-message';
 import { InvalidMessage } from '../inbox';
 import type { PulsedBackplane } from '../pulsed-backplane';
 import type { Gone } from '../recovering-adapter';
-import { openMissed } from '../broadcast-message';
+import { unpackMissed } from '../broadcast-message';
 import { PacketCodec } from '../packet-codec';
-import { openValues } from '../values';
+import { unpackValues } from '../values';
 import { clusterInternals, streamsInternals } from '../../internals/adapters';
 
 /** The name of this field. */
@@ -62,7 +62,7 @@ export function useEncodedEntries(adapter: ClusterAdapter, nsp: Namespace, backp
   const restoreSession = adapter.restoreSession.bind(adapter);
   const persistSession = adapter.persistSession.bind(adapter);
   const readSession = async (pid: string, offset: string): Promise<Session> => {
-    const session = openValues(await restoreSession(pid, offset), ['data'], codec) as Session; // the stored fields
+    const session = unpackValues(await restoreSession(pid, offset), ['data'], codec) as Session; // the stored fields
     if (typeof session.sid !== 'string' || session.pid !== pid || !isRoomList(session.rooms)) throw new InvalidMessage();
     return session;
   };
@@ -91,7 +91,7 @@ export function useEncodedEntries(adapter: ClusterAdapter, nsp: Namespace, backp
       });
       session.missedPackets = session.missedPackets.flatMap(data => {
         try {
-          return [openMissed(data, codec)];
+          return [unpackMissed(data, codec)];
         } catch (error) {
           backplane.inbox.fail(backplane.channelOf(nsp.name), error);
           return [];

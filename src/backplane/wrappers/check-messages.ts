@@ -2,10 +2,10 @@
 import type { Namespace } from 'socket.io';
 import { type Adapter, MessageType } from 'socket.io-adapter';
 import { isClusterMessage, isClusterResponse, isObject } from '../backend-message';
-import { openFields } from '../broadcast-message';
+import { unpackFields } from '../broadcast-message';
 import { type Inbox, InvalidMessage } from '../inbox';
 import { EncodedPacket, PacketCodec } from '../packet-codec';
-import { openSockets, openValues } from '../values';
+import { unpackSockets, unpackValues } from '../values';
 import { clusterInternals, mongoInternals } from '../../internals/adapters';
 
 /**
@@ -76,13 +76,13 @@ function openMessage(message: unknown, codec: PacketCodec): unknown {
 function openData(type: unknown, data: Readonly<Record<string, unknown>>, codec: PacketCodec): unknown {
   switch (type) {
     case MessageType.BROADCAST:
-      return openFields(data, codec);
+      return unpackFields(data, codec);
     case MessageType.BROADCAST_ACK:
     case MessageType.SERVER_SIDE_EMIT:
     case MessageType.SERVER_SIDE_EMIT_RESPONSE:
-      return openValues(data, ['packet'], codec);
+      return unpackValues(data, ['packet'], codec);
     case MessageType.FETCH_SOCKETS_RESPONSE:
-      return { ...data, sockets: openSockets(data['sockets'], codec) };
+      return { ...data, sockets: unpackSockets(data['sockets'], codec) };
     default:
       return data;
   }

@@ -4,7 +4,7 @@ import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { toError } from '../../errors';
 import { refusalOf } from '../../encoder';
 import { type Event, PacketCodec } from '../packet-codec';
-import { closeArguments } from '../values';
+import { packArguments } from '../values';
 
 type Broadcast = (packet: Event, opts: BroadcastOptions, ...callbacks: unknown[]) => unknown;
 
@@ -18,7 +18,7 @@ export function encodeOnce(adapter: Adapter, nsp: Namespace): void {
     serverSideEmit(args: unknown[]): unknown {
       let closed;
       try {
-        closed = closeArguments(args, codec);
+        closed = packArguments(args, codec);
       } catch (error) {
         throw refusalOf(args[0], toError(error));
       }

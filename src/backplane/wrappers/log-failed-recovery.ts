@@ -24,7 +24,7 @@ export function logFailedRecovery(adapter: Adapter, nsp: Namespace, logger: Logg
           messageOf('IO_RECOVERY_FAILED', `${place}: failed, and a client is not recovered; mend the adapter, or what it uses`),
           error,
         ),
-      count => logger.error(messageOf('IO_RECOVERY_FAILED', `${place}: failed ${count} more times in the last minute`), error),
+      count => logger.error(messageOf('IO_RECOVERY_FAILED', `${place}: failed, ${count} more in the last minute`), error),
     );
   };
   Object.assign(adapter, {

@@ -8,7 +8,7 @@
 import type { Namespace } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Room } from 'socket.io-adapter';
 import { EncodedPacket, PacketCodec } from '../../backplane/packet-codec';
-import { OF_SOCKET, openValues } from '../../backplane/values';
+import { OF_SOCKET, unpackValues } from '../../backplane/values';
 import { encodeArguments, type Part } from './hub-message';
 import type { HubPeers } from './hub-peers';
 import { ask, broadcastWithAck } from './hub-question';
@@ -85,7 +85,7 @@ export class HubAdapter extends Adapter {
     const acknowledge = args.pop() as (error: Error | null, answers: unknown[]) => void; // Socket.IO's own
     // in a tick of its own: what it throws is no business of whatever has brought the answer
     const done = (error: Error | null, answers: unknown[]): void => process.nextTick(acknowledge, error, answers);
-    const read = (answer: unknown): unknown => Reflect.get(openValues(answer, ['answer'], this.#codec) as object, 'answer'); // as HubReceiver writes it
+    const read = (answer: unknown): unknown => Reflect.get(unpackValues(answer, ['answer'], this.#codec) as object, 'answer'); // as HubReceiver writes it
     ask(this.#peers, { type: 'event', nsp: this.#nsp.name }, { parts: encodeArguments(args), read }, ANSWER_TIMEOUT, done);
   }
 
@@ -107,7 +107,7 @@ export class HubAdapter extends Adapter {
   }
 
   async #fetchOthers(opts: BroadcastOptions): Promise<unknown[]> {
-    const read = (socket: unknown): unknown => openValues(socket, OF_SOCKET, this.#codec);
+    const read = (socket: unknown): unknown => unpackValues(socket, OF_SOCKET, this.#codec);
     return new Promise((resolve, reject) => {
       ask(
         this.#peers,

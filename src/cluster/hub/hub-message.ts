@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { jsonOf } from '../../backplane/json';
 import type { PacketCodec } from '../../backplane/packet-codec';
-import { fieldOfArguments, openValues } from '../../backplane/values';
+import { fieldOfArguments, unpackValues } from '../../backplane/values';
 
 export type Part = string | Uint8Array;
 
@@ -93,6 +93,6 @@ export function encodeArguments(args: readonly unknown[]): Part[] {
 }
 
 export function decodeArguments(parts: readonly Part[], codec: PacketCodec): unknown {
-  const { args } = openValues(decodeValues(parts)[0], ['args'], codec) as { args?: unknown }; // created by encodeArguments()
+  const { args } = unpackValues(decodeValues(parts)[0], ['args'], codec) as { args?: unknown }; // created by encodeArguments()
   return args;
 }

@@ -6,7 +6,7 @@ import { isServerEvent } from '../../backplane/backend-message';
 import { InvalidMessage } from '../../backplane/inbox';
 import { PacketCodec } from '../../backplane/packet-codec';
 import type { Packet } from '../../protocol';
-import { closeValues } from '../../backplane/values';
+import { packValues } from '../../backplane/values';
 import { forgetLater } from '../../backplane/wrappers/forget-acknowledgements';
 import { decodeArguments, encodeValues, type Part } from './hub-message';
 import type { HubPeers, Receiver } from './hub-peers';
@@ -99,7 +99,7 @@ export class HubReceiver implements Receiver {
 
   #answer(from: number, id = 0, answer: unknown): void {
     try {
-      this.#peers.reply(from, { type: 'reply', id }, encodeValues([closeValues({ answer }, ['answer'], this.#codec)]));
+      this.#peers.reply(from, { type: 'reply', id }, encodeValues([packValues({ answer }, ['answer'], this.#codec)]));
     } catch (error) {
       this.#peers.reply(from, { type: 'reply', id, error: this.#peers.backplane.answers.refusal(error).error.message });
     }
