@@ -212,10 +212,7 @@ test('the same refusal is logged five times a minute, and the rest counted', asy
   await close();
   const lines = logs.filter(line => line.includes('not with me'));
   assert.equal(lines.length, 6);
-  assert.match(
-    lines[5] ?? '',
-    /^WARN \[egg-socket\.io\] connection refused, namespace \/, 2 more, last socket \S+: Error: not with me$/,
-  );
+  assert.match(lines[5] ?? '', /^WARN \[egg-socket\.io\] connection refused, namespace \/, 2 more, last socket \S+: Error: not with me$/);
 });
 
 test('a client that causes many errors at once is told of ten, and goes on to be answered', async t => {

@@ -135,7 +135,9 @@ for (const name of ['redis', 'redis-sharded', 'redis-streams', 'postgres']) {
       carrier.resume();
       while (logs.filter(line => BACK.test(line)).length === outage) await next(app, 'captured');
     }
-    const counts = logs.filter(line => BACK.test(line)).map(line => Number(/messages to other servers lost meanwhile: (\d+)/.exec(line)?.[1]));
+    const counts = logs
+      .filter(line => BACK.test(line))
+      .map(line => Number(/messages to other servers lost meanwhile: (\d+)/.exec(line)?.[1]));
     assert.deepEqual(counts, [10_000, 2]);
   });
 }
