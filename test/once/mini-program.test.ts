@@ -198,6 +198,7 @@ for (const name of PLATFORMS) {
         assert.equal(await socket.emitWithAck('echo', 1), 1);
         assert.equal(await other.emitWithAck('echo', 2), 2);
         await phone.settled(1);
+        assert.ok(socket.connected, 'the late end of the former socket is not its end');
       });
     }
 

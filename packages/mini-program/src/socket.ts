@@ -176,9 +176,11 @@ export function openSocket(api: Api, handshake: Handshake): PlatformSocket {
   }
 
   function hangUp(): void {
-    const wasOpen = isOpen; // if closing an open socket fails, the socket does not exist any more
-    line?.close({ code: 1000, success: nothing, fail: () => (wasOpen ? finish() : undefined) });
-    if (line?.leave) setTimeout(finish, CLOSE_TIMEOUT);
+    const isOnly = line?.leave !== undefined;
+    // if closing an open socket fails, it does not exist any more; but the end of the only one may still be reported, and the next would get it
+    const fail = isOpen && !isOnly ? finish : nothing;
+    line?.close({ code: 1000, success: nothing, fail });
+    if (isOnly) setTimeout(finish, CLOSE_TIMEOUT);
   }
 
   function finish(): void {
