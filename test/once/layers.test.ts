@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { appendFile, cp, mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -39,6 +39,19 @@ test('lint finds an import against the layers in every folder of src, and only t
   assert.deepEqual(await filesWithBadImports(folder), []);
   for (const [file, code] of Object.entries(VIOLATIONS)) await appendFile(join(folder, 'src', file), code);
   assert.deepEqual(await filesWithBadImports(folder), Object.keys(VIOLATIONS).toSorted());
+});
+
+test('a file of src has 200 lines at most, unless ARCHITECTURE.md names it', async () => {
+  const files = (await readdir(join(ROOT, 'src'), { recursive: true })).filter(file => file.endsWith('.ts'));
+  const architecture = await readFile(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+  const [, exceptions = ''] = /has 200 lines at most\. (.*)/.exec(architecture) ?? [];
+  const long: string[] = [];
+  for (const file of files) {
+    const lines = (await readFile(join(ROOT, 'src', file), 'utf8')).trimEnd().split('\n');
+    if (lines.length > 200) long.push(`src/${file}`);
+  }
+  const named = [...exceptions.matchAll(/\]\((src\/[^)]+)\)/g)].map(([, file = '']) => file);
+  assert.deepEqual(long.toSorted(), named.toSorted());
 });
 
 async function filesWithBadImports(folder: string): Promise<string[]> {
