@@ -31,7 +31,7 @@ export function readPlain(frames: unknown, prefix: string): unknown[] | undefine
   if (typeof text !== 'string' || !text.startsWith(head) || text[head.length] !== '[') return undefined;
   try {
     const data = JSON.parse(text.slice(head.length)) as unknown[]; // it begins like a list
-    if (isEvent({ data })) return data;
+    if (isEvent({ type: PacketType.EVENT, data })) return data;
   } catch {} // it is not JSON
   throw new InvalidMessage();
 }
