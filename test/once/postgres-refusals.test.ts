@@ -77,7 +77,7 @@ test('a user who may do nothing, who is told of each right that is missing and o
   await admin.query('GRANT INSERT, SELECT, DELETE ON socket_io_attachments TO limited');
   await one.logged(refusal('refuses INSERT', 'permission denied for'));
   await admin.query('GRANT USAGE ON SEQUENCE socket_io_attachments_id_seq TO limited');
-  await one.logged(/^INFO .*allows INSERT again; 1 messages/);
+  await one.logged(/^INFO .*allows INSERT again; messages to other servers lost meanwhile: 1$/);
   await reaches(t, one, bob, Buffer.from('bytes'));
   fault.log(one.logs);
   assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 2, one.logs.join('\n'));
@@ -125,7 +125,7 @@ test('a table that is locked when the server boots holds up nothing but large me
   for (let i = 0; i < 10; i++) one.io.emit('bytes', Buffer.from('lost')); // a second each, if each waited
   await reaches(t, one, bob);
   await admin.query('COMMIT');
-  await one.logged(/^INFO .*allows INSERT again; 10 messages/);
+  await one.logged(/^INFO .*allows INSERT again; messages to other servers lost meanwhile: 10$/);
   await reaches(t, one, bob, Buffer.from('bytes'));
   assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
 });
@@ -153,7 +153,7 @@ test('a table that is locked while the app runs, which costs the messages that n
   await last;
   await locker.query('DROP TABLE locked'); // which is made again
   await locker.query('COMMIT');
-  await one.logged(/^INFO .*allows INSERT again; 1 messages/);
+  await one.logged(/^INFO .*allows INSERT again; messages to other servers lost meanwhile: 1$/);
   await reaches(t, one, bob, Buffer.from('bytes'));
   documentedFault('postgres', 'a table that is locked while the app runs').log(one.logs);
 });
@@ -176,11 +176,13 @@ test('a plain Socket.IO server that reads a bigint as a number, whose messages w
   const alice = await connect(t, one.url);
   const getTypeParser = (oid: number, format: string): unknown => (oid === 20 ? Number : types.getTypeParser(oid, format));
   const pool = new Pool({ connectionString: postgres.url, types: { getTypeParser } });
-  const io = new Server().adapter(createAdapter(pool));
+  const plain = new Server().adapter(createAdapter(pool)).of('/');
+  // it hears: its adapter would keep a connection that is not listening yet when it is closed, and the pool would wait for that for ever
+  await repeatUntil(t, () => one.io.serverSideEmit('hello'), next(plain, 'hello'));
   const arrived = next(alice, 'bytes');
-  io.emit('bytes', Buffer.from('here'));
+  plain.emit('bytes', Buffer.from('here'));
   assert.deepEqual(await arrived, [Buffer.from('here')]);
-  await io.of('/').adapter.close();
+  await plain.adapter.close();
   await pool.end();
 });
 
@@ -214,7 +216,7 @@ for (const [what, { role, ...sql }] of Object.entries({
     await admin.query('GRANT INSERT, SELECT, DELETE ON socket_io_attachments TO PUBLIC');
     await admin.query('GRANT USAGE ON SEQUENCE socket_io_attachments_id_seq TO PUBLIC');
     await admin.query(sql.correct);
-    assert.match(await one.logged(BACK), /is back; 1 messages/);
+    assert.match(await one.logged(BACK), /is back; messages to other servers lost meanwhile: 1$/);
     await Promise.all([reaches(t, one, bob), reaches(t, other, alice)]);
     fault.log(one.logs);
     assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
@@ -258,7 +260,7 @@ test('PostgreSQL that has become read-only, where large messages and those with 
   await fault.questions(one);
   await reaches(t, one, bob);
   await setReadOnly(false);
-  await one.logged(/^INFO .*allows INSERT again; \d+ messages/);
+  await one.logged(/^INFO .*allows INSERT again; messages to other servers lost meanwhile: \d+$/);
   await reaches(t, one, bob, Buffer.from('bytes'));
   fault.log(one.logs);
   assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 1, one.logs.join('\n'));
