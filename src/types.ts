@@ -62,6 +62,16 @@ export interface Routes {
    */
   route(event: string, handler: Handler | string, options?: RouteOptions): this;
   route(event: string, handler: SpecificHandler, options?: RouteOptions): this;
+
+  /**
+   * Sets the handler of events that have neither a route nor a listener, neither of `socket.on()` nor of `onAny()`, in place of
+   * `config.io.unmatched`. The event's name is `ctx.packet[0]`. A namespace has one such handler: a second one is ignored, with a warning.
+   *
+   * @param handler as for `route()`
+   * @throws SetupError if the handler is neither a function nor the name of one, or an option has a wrong type
+   */
+  routeUnmatched(handler: Handler | string, options?: RouteOptions): this;
+  routeUnmatched(handler: SpecificHandler, options?: RouteOptions): this;
 }
 
 export interface RouteOptions {

@@ -49,6 +49,13 @@ export interface IoConfig {
   acknowledge?: 'return' | 'callback';
 
   /**
+   * What happens to an event that has neither a route nor a listener. `'ignore'`: nothing, as in egg-socket.io 4.
+   * `'error'`: it fails with the code `NOT_FOUND`. A namespace with a handler by `routeUnmatched()` calls that instead.
+   * Default: `'ignore'`. Since 5.
+   */
+  unmatched?: 'ignore' | 'error';
+
+  /**
    * Creates the id of a connection from its handshake request: the `socket.id` in `/`, and `<namespace>#<id>` in other namespaces.
    * A connection is refused if this throws or rejects, or returns anything but a string of 1 to 200 characters that no other connection has.
    * Clients of Socket.IO 2 send the id in their requests: for them it must be impossible to guess.

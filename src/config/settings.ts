@@ -5,7 +5,7 @@ import { cleanupWarning, corsWarning, recoveryWarning, timeoutWarning } from './
 import { readInit } from './init';
 import type { GenerateId, InitOptions, NamespaceConfig } from './options';
 import { nearest, otherPlaceOf, unknownOption } from './places';
-import { booleanAt, functionAt, invalid, isSet, namesAt, objectAt } from './readers';
+import { booleanAt, functionAt, invalid, isSet, namesAt, objectAt, oneOf } from './readers';
 import { NAMESPACE_OPTIONS, OPTIONS } from './tables';
 
 /** `config.io`, checked and complete. */
@@ -18,6 +18,7 @@ export interface Settings {
   readonly adapter: AdapterSettings | undefined;
   readonly cluster: boolean;
   readonly acknowledge: 'return' | 'callback';
+  readonly unmatched: 'ignore' | 'error';
   readonly generateId: GenerateId | undefined;
 }
 
@@ -50,6 +51,7 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     adapter,
     cluster: isSet(io['cluster']) ? booleanAt('config.io.cluster', io['cluster']) : true,
     acknowledge: readAcknowledge(io['acknowledge']),
+    unmatched: isSet(io['unmatched']) ? oneOf('ignore', 'error')('config.io.unmatched', io['unmatched']) : 'ignore',
     generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
   };
 }

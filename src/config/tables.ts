@@ -10,6 +10,7 @@ export const OPTIONS = {
   redis: true,
   cluster: true,
   acknowledge: true,
+  unmatched: true,
   generateId: true,
 } satisfies Record<keyof IoConfig, true>;
 

@@ -25,7 +25,7 @@ export class Namespace {
   constructor(runtime: Runtime, nsp: SocketIoNamespace, parents: Parents | undefined) {
     this.name = nsp instanceof AbsentNamespace ? 'made on demand' : nsp.name; // clients must not choose names by which log lines are limited
     this.runtime = runtime;
-    this.router = new Router(nsp.name, message => runtime.logger.warn(message));
+    this.router = new Router(nsp.name, runtime.unmatched, message => runtime.logger.warn(message));
     this.encoder = new CheckedEncoder(nsp.server.encoder, !nsp.server._opts.parser);
     this.parents = parents;
     this.#runUses = runUsesOf(nsp);

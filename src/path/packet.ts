@@ -1,15 +1,13 @@
 /** A packet's seven steps: Receive, Open, Descend, Match, Handle, Ascend, Settle. */
 import type { Connection } from './connection';
 import type { SocketContext, SocketHandler } from './context';
-import { answerTo, isUnexpected } from './error-answers';
-import { IoError, oneLine, toError } from '../errors';
+import { IoError, toError } from '../errors';
 import { SETTLE } from './module-scope';
 import { isChainable } from './chainable';
-import { ErrorEventLimit } from './failures';
 import { callListeners } from './listeners';
 import { descend } from './onion';
+import { ackOf, answer, logFailure, reportListener } from './packet-failure';
 import { RESERVED_EVENTS } from './router';
-import type { Acknowledge } from '../types';
 import type { SocketUse } from './uses';
 
 /** The type that Socket.IO has for a packet. */
@@ -26,7 +24,7 @@ export function receivePacket(connection: Connection, packet: unknown[]): void {
   if (!connection.socket.connected) return; // arrived after the end of the connection: Socket.IO ignores it too
   const isWrapped = packetMiddleware.length > 0 || connection.uses !== undefined;
   // middleware may change the event, so it is matched after that
-  const handler = isWrapped ? undefined : router.match(packet[0]);
+  let handler = isWrapped ? undefined : router.match(packet[0]);
   if (!handler) {
     const reserved = RESERVED.get(packet[0]);
     if (reserved) {
@@ -35,8 +33,11 @@ export function receivePacket(connection: Connection, packet: unknown[]): void {
       return;
     }
     if (!isWrapped) {
-      passOn(connection, packet);
-      return;
+      handler = handlerOfUnmatched(connection, packet[0]);
+      if (!handler) {
+        passOn(connection, packet);
+        return;
+      }
     }
   }
   const ctx = new runtime.Context(connection, packet);
@@ -126,7 +127,15 @@ async function handleAfterUses(ctx: SocketContext, connection: Connection, uses:
 }
 
 function match(ctx: SocketContext, connection: Connection): unknown {
-  return dispatch(ctx, connection, connection.namespace.router.match(ctx.packet?.[0]));
+  const event = ctx.packet?.[0];
+  return dispatch(ctx, connection, connection.namespace.router.match(event) ?? handlerOfUnmatched(connection, event));
+}
+
+/** The handler of an event without a route. Undefined if the event has listeners, or if unmatched events are ignored. */
+function handlerOfUnmatched({ namespace, socket }: Connection, event: unknown): SocketHandler | undefined {
+  const { unmatched } = namespace.router;
+  if (!unmatched || socket.listenerCount(event as string) > 0 || socket.listenersAny().length > 0) return undefined; // as in dispatch()
+  return unmatched;
 }
 
 function dispatch(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): unknown {
@@ -147,19 +156,6 @@ function callOwnListeners(connection: Connection, packet: unknown[]): void {
   callListeners(socket, socket.rawListeners(event as string), args, thrown => reportListener(connection, packet, thrown));
 }
 
-/** Handles the error of a listener of the app like that of a handler. For `place`, see `Failure`. */
-export function reportListener(connection: Connection, packet: unknown[], thrown: unknown, place?: string): void {
-  const error = toError(thrown);
-  logFailure(connection, packet[0], error, place);
-  answer(connection, packet[0], error, ackOf(packet));
-}
-
-/** The acknowledgement function, which Socket.IO appends if the client asked for one. A client cannot send a function. */
-function ackOf(packet: unknown[]): Acknowledge | undefined {
-  const last = packet.at(-1);
-  return typeof last === 'function' ? (last as Acknowledge) : undefined;
-}
-
 async function runReserved(ctx: SocketContext, connection: Connection, handler: SocketHandler): Promise<void> {
   const { runtime } = connection.namespace;
   runtime.inFlight.begin();
@@ -172,27 +168,5 @@ async function runReserved(ctx: SocketContext, connection: Connection, handler: 
   } finally {
     ctx[SETTLE]?.();
     runtime.inFlight.end();
-  }
-}
-
-function logFailure(connection: Connection, event: unknown, error: Error, place?: string): void {
-  // the client chose the name: keep it short, and on one line
-  const what = `event ${JSON.stringify(oneLine(String(event).slice(0, 100)))} failed`;
-  connection.log(isUnexpected(error) ? 'error' : 'warn', what, error, place);
-}
-
-/** Sends an error to the client: as the acknowledgement if it asked for one, else as an `error` event, within `ErrorEventLimit`. */
-function answer(connection: Connection, event: unknown, error: Error, ack: Acknowledge | undefined): void {
-  const { namespace, socket } = connection;
-  const { code, message, details } = answerTo(error, namespace.runtime.reveal);
-  const send = (error: object): void => {
-    if (ack) ack({ error });
-    else if (socket.connected && (connection.errorEvents ??= new ErrorEventLimit()).allows())
-      socket.emit('error', message, { code, event });
-  };
-  try {
-    send({ code, message, ...(details !== undefined && { details }) });
-  } catch {
-    send({ code, message }); // the details cannot be encoded, such as a circular structure; the error has been logged
   }
 }

@@ -1,6 +1,6 @@
 /** The handlers of one namespace, by event. */
 import type { SocketHandler } from './context';
-import { SetupError, messageOf } from '../errors';
+import { IoError, SetupError, messageOf } from '../errors';
 
 /** Events that the server fires itself when a connection ends or fails. Packet middleware does not run around these. */
 export const RESERVED_EVENTS: ReadonlySet<string> = new Set(['disconnecting', 'disconnect', 'error']);
@@ -8,28 +8,35 @@ export const RESERVED_EVENTS: ReadonlySet<string> = new Set(['disconnecting', 'd
 /** Events that the protocol does not let clients send: routes for them are never called. */
 const UNREACHABLE_EVENTS: ReadonlySet<string> = new Set(['connect', 'connect_error', 'newListener', 'removeListener']);
 
+type AppHandler = (...args: never[]) => unknown;
+
+/** Converts a function of the app to a handler. `place` names the route in errors. */
+type ToHandler = (fn: AppHandler, place: string) => SocketHandler;
+
+/** The policy for unmatched events in `config.io`. */
+export type UnmatchedPolicy = 'ignore' | 'error';
+
 export class Router {
   readonly #namespace: string;
   readonly #handlers = new Map<unknown, SocketHandler>();
   readonly #reserved = new Map<string, SocketHandler>();
   readonly #warn: (message: string) => void;
+  /** The policy's, or the app's own. */
+  #unmatched: SocketHandler | undefined;
+  #hasOwnUnmatched = false;
 
-  constructor(namespace: string, warn: (message: string) => void) {
+  constructor(namespace: string, policy: UnmatchedPolicy, warn: (message: string) => void) {
     this.#namespace = namespace;
     this.#warn = warn;
+    if (policy === 'error') this.#unmatched = throwNotFound;
   }
 
   /** Adds a route. If the event has one already, keeps that and logs a warning. */
-  add(event: unknown, handler: unknown, toHandler: (fn: (...args: never[]) => unknown, place: string) => SocketHandler): void {
+  add(event: unknown, handler: unknown, toHandler: ToHandler): void {
     const place = `route('${String(event)}') of namespace '${this.#namespace}'`;
     if (typeof event !== 'string' || event === '')
       throw new SetupError('IO_ROUTE_INVALID', `${place}: the event must be a string that is not empty`);
-    if (typeof handler !== 'function') {
-      throw new SetupError(
-        'IO_ROUTE_INVALID',
-        `${place}: the handler is ${handler === null ? 'null' : typeof handler}, not a function; does app/io/controller export it under that name?`,
-      );
-    }
+    checkHandler(handler, place);
     const routes = RESERVED_EVENTS.has(event) ? this.#reserved : this.#handlers;
     if (routes.has(event)) {
       this.#warn(messageOf('IO_ROUTE_DUPLICATE', `${place} exists already; the first one is kept`));
@@ -37,7 +44,19 @@ export class Router {
     }
     if (UNREACHABLE_EVENTS.has(event))
       this.#warn(messageOf('IO_ROUTE_UNREACHABLE', `${place}: Socket.IO reserves this event, so no client can send it`));
-    routes.set(event, toHandler(handler as (...args: never[]) => unknown, place));
+    routes.set(event, toHandler(handler, place));
+  }
+
+  /** Sets the handler of unmatched events, in place of the policy. If there is one already, keeps that and logs a warning. */
+  addUnmatched(handler: unknown, toHandler: ToHandler): void {
+    const place = `routeUnmatched() of namespace '${this.#namespace}'`;
+    checkHandler(handler, place);
+    if (this.#hasOwnUnmatched) {
+      this.#warn(messageOf('IO_ROUTE_DUPLICATE', `${place} exists already; the first one is kept`));
+      return;
+    }
+    this.#hasOwnUnmatched = true;
+    this.#unmatched = toHandler(handler, place);
   }
 
   /** The handler of an event that a client sent, if there is one. Never that of a reserved event. */
@@ -45,8 +64,25 @@ export class Router {
     return this.#handlers.get(event);
   }
 
+  /** The handler of events that have neither a route nor a listener. Undefined if these are ignored. */
+  get unmatched(): SocketHandler | undefined {
+    return this.#unmatched;
+  }
+
   /** The routed events that the server fires itself. */
   get reserved(): ReadonlyMap<string, SocketHandler> {
     return this.#reserved;
   }
+}
+
+function throwNotFound(): never {
+  throw new IoError('NOT_FOUND', 'Nothing handles this event', { status: 404 }); // without its name: lines of equal messages are limited together
+}
+
+function checkHandler(handler: unknown, place: string): asserts handler is AppHandler {
+  if (typeof handler === 'function') return;
+  throw new SetupError(
+    'IO_ROUTE_INVALID',
+    `${place}: the handler is ${handler === null ? 'null' : typeof handler}, not a function; does app/io/controller export it under that name?`,
+  );
 }

@@ -11,6 +11,7 @@ import { FailureLog } from './failures';
 import { InFlight } from './in-flight';
 import { Passport } from './passport';
 import { RecoveryAuth } from './recovery-auth';
+import type { UnmatchedPolicy } from './router';
 import { SessionStore } from './session';
 import { SlowLog } from './slow-log';
 import { RefusalLog } from './refusal-log';
@@ -25,6 +26,7 @@ interface Dependencies {
   readonly ids: Ids;
   /** Whether clients may recover. */
   readonly canRecover: boolean;
+  readonly unmatched: UnmatchedPolicy;
 }
 
 export class Runtime {
@@ -47,6 +49,8 @@ export class Runtime {
   readonly slowLog: SlowLog;
   /** The storage of `app.currentContext`. */
   readonly storage: AsyncLocalStorage<unknown>;
+  /** What happens to events that have neither a route nor a listener, in namespaces without a handler of these. */
+  readonly unmatched: UnmatchedPolicy;
   /** Undefined if Egg's session plugin is off. */
   sessions: SessionStore | undefined;
   /** Undefined if all events go through Engine.IO and the parser. */
@@ -56,13 +60,14 @@ export class Runtime {
   #Context: SocketContextClass | undefined;
   #isRetiring = false;
 
-  constructor(app: EggApplication, { ids, canRecover }: Dependencies) {
+  constructor(app: EggApplication, { ids, canRecover, unmatched }: Dependencies) {
     this.logger = app.logger;
     this.reveal = revealsErrors(app.config.env);
     this.storage = app.ctxStorage;
     this.deprecations = new Deprecations(app.logger);
     this.failures = new FailureLog(app.logger, app.ctxStorage);
     this.ids = ids;
+    this.unmatched = unmatched;
     this.recoveryAuth = canRecover ? new RecoveryAuth(app.logger) : undefined;
     this.refusals = new RefusalLog(app.logger);
     this.slowLog = new SlowLog(app.logger, app.ctxStorage);

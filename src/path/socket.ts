@@ -7,7 +7,8 @@ import type { Connection } from './connection';
 import type { Deprecations } from '../deprecated/deprecations';
 import { toError } from '../errors';
 import { callListeners } from './listeners';
-import { receivePacket, reportListener } from './packet';
+import { receivePacket } from './packet';
+import { reportListener } from './packet-failure';
 import type { SocketUse } from './uses';
 import { clientInternals, socketInternals } from '../internals/socket-io';
 

@@ -66,12 +66,23 @@ export class Namespaces {
     const isOnDemand = this.#isStarted || nsp instanceof AbsentNamespace;
     const namespace = new Namespace(this.#runtime, nsp, isOnDemand ? this.#parents : undefined);
     openEntrance(nsp, namespace);
-    const route = (event: string, named: SpecificHandler | string, options: RouteOptions = {}): SocketIoNamespace => {
-      const handler = typeof named === 'string' ? this.#files.controller(named, `route('${event}') of namespace '${nsp.name}'`) : named;
-      namespace.router.add(event, handler, (fn, place) => this.#answering(toAsync(fn, place, this.#app), options, place));
-      return nsp;
-    };
-    Object.assign(nsp, { route });
+    const find = (named: SpecificHandler | string, call: string): SpecificHandler =>
+      typeof named === 'string' ? this.#files.controller(named, `${call} of namespace '${nsp.name}'`) : named;
+    const handlerWith =
+      (options: RouteOptions) =>
+      (fn: SpecificHandler, place: string): SocketHandler =>
+        this.#answering(toAsync(fn, place, this.#app), options, place);
+    const { router } = namespace;
+    Object.assign(nsp, {
+      route(event: unknown, handler: SpecificHandler | string, options: RouteOptions = {}): SocketIoNamespace {
+        router.add(event, find(handler, `route('${String(event)}')`), handlerWith(options));
+        return nsp;
+      },
+      routeUnmatched(handler: SpecificHandler | string, options: RouteOptions = {}): SocketIoNamespace {
+        router.addUnmatched(find(handler, 'routeUnmatched()'), handlerWith(options));
+        return nsp;
+      },
+    });
     this.#runtime.deprecations.addToNamespace(nsp);
     if (this.#isLoaded) this.#takeMiddleware(namespace);
     else this.#waiting.add(namespace);
@@ -79,6 +90,12 @@ export class Namespaces {
 
   #adoptParent(parent: Parent): void {
     catchUseErrors(parent, this.#runtime);
+    const refuse = (call: string): never => {
+      throw new SetupError(
+        'IO_ROUTE_DYNAMIC',
+        `${call} is not possible for a namespace by regular expression or function for now; name the namespaces one by one`,
+      );
+    };
     const createChild = parent.createChild.bind(parent);
     Object.assign(parent, {
       createChild: (name: string): SocketIoNamespace => {
@@ -86,12 +103,8 @@ export class Namespaces {
         if (this.#settings.init.cleanupEmptyChildNamespaces) keepForArrivals(child);
         return this.#isStarted ? removeCopies(child, parent) : child;
       },
-      route(event: string): never {
-        throw new SetupError(
-          'IO_ROUTE_DYNAMIC',
-          `route('${event}') is not possible for a namespace by regular expression or function for now; name the namespaces one by one`,
-        );
-      },
+      route: (event: string) => refuse(`route('${event}')`),
+      routeUnmatched: () => refuse('routeUnmatched()'),
     });
   }
 

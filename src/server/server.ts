@@ -69,6 +69,13 @@ export class Server extends SocketIoServer implements Asking, Routes {
     return this;
   }
 
+  routeUnmatched(handler: Handler | string, options?: RouteOptions): this;
+  routeUnmatched(handler: SpecificHandler, options?: RouteOptions): this;
+  routeUnmatched(handler: SpecificHandler | string, options?: RouteOptions): this {
+    this.of('/').routeUnmatched(handler as SpecificHandler, options); // either overload accepts it
+    return this;
+  }
+
   /**
    * Emits to all clients of the namespace `/`, and resolves with the acknowledgement of each of them.
    * Rejects if one of them takes longer than 5 s; `responses` of the error has the acknowledgements so far. Call `timeout(ms)` first for
