@@ -4,12 +4,13 @@ import { createConnection } from 'node:net';
 import { createRequire } from 'node:module';
 import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
-import type { ServerOptions } from 'socket.io';
+import { Server, type ServerOptions } from 'socket.io';
+import { Decoder, type Packet, PacketType } from 'socket.io-parser';
 import { allHeard, allKnown, type AdapterServer, enter, startServer } from '../support/adapters';
 import { ROOT } from '../support/app';
 import { hubPath, startHub, startWorker } from '../support/hub';
 import { Logs } from '../support/logs';
-import { controlFrame, createAdapterFactory, createBackplane, Deprecations, Inbox, readConfig } from '../support/parts';
+import { controlFrame, createAdapterFactory, createBackplane, Deprecations, Inbox, PacketCodec, readConfig } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
@@ -395,3 +396,34 @@ test('the hub: what is no message of a worker is dropped by those who get it', a
     await pair[0].logs.logged(DROPPED);
   });
 });
+
+test("an encoded text is read as Socket.IO's own decoder reads it, or refused as by that", () => {
+  const data = ['["say"]', '["say",{"a":[1,null,"2"]}]', '[7,"a number"]', '["say",{"__proto__":1}]', ' ["say"]', '["say"] '];
+  const noData = ['["connect"]', '["disconnecting",1]', '[]', '[null]', '[["say"]]', '{"0":"say"}', '"say"', '["say"', '["say"]]', '7'];
+  const heads = ['2', '2/chat,', '2/other,', '2/chat', '27', '2/chat,7', '3', '51-', '0', ''];
+  for (const name of ['/', '/chat']) {
+    const codec = new PacketCodec(new Server().of(name));
+    for (const text of heads.flatMap(head => [...data, ...noData].map(rest => head + rest))) {
+      const expected = decoded(text);
+      const isEvent = expected?.type === PacketType.EVENT && expected.nsp === name && expected.id === undefined;
+      if (isEvent) assert.deepEqual(codec.read([text]).data, expected.data, text);
+      else
+        assert.throws(
+          () => codec.read([text]),
+          (error: Error) => error.constructor.name === 'InvalidMessage',
+          text,
+        );
+    }
+  }
+});
+
+/** Undefined for what is no packet, or not a whole one. */
+function decoded(text: string): Packet | undefined {
+  let packet: Packet | undefined;
+  const decoder = new Decoder();
+  decoder.on('decoded', (one: Packet) => (packet = one));
+  try {
+    decoder.add(text);
+  } catch {}
+  return packet;
+}
