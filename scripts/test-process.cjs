@@ -4,14 +4,17 @@ const nodeTest = require('node:test');
 const { runInThisContext } = require('node:vm');
 const { isMainThread } = require('node:worker_threads');
 
+/** Time-outs only end what hangs. With CI=true they are twice as long, since other work may run on the same machine. */
+const FACTOR = process.env.CI ? 2 : 1;
 /** In ms, of a test that sets none. Its subtests inherit it. Node 20 has no option for that. */
-const TIMEOUT = Number(process.env.TEST_TIMEOUT ?? 30_000);
+const TIMEOUT = Number(process.env.TEST_TIMEOUT ?? 30_000 * FACTOR);
 const CALLER = '(test, ...args) => ';
 const { after, test } = nodeTest;
 
 nodeTest.test = Object.assign(function (name, options, run = options) {
   const given = typeof options === 'object' ? options : {};
-  return callFrom(callerOf(nodeTest.test))(test, name, { timeout: TIMEOUT, ...given }, run);
+  const timeout = given.timeout ? given.timeout * FACTOR : TIMEOUT;
+  return callFrom(callerOf(nodeTest.test))(test, name, { ...given, timeout }, run);
 }, test);
 
 if (isMainThread) {

@@ -23,7 +23,7 @@ test('short', () => {});
 `;
 
 test('a test that waits for ever fails by a time-out of its own, which names it and its place; those after it run', async t => {
-  const report = await reportOf(t, FILE, '100');
+  const report = await reportOf(t, FILE, { TEST_TIMEOUT: '100' });
   assert.deepEqual(
     [...report.matchAll(/^( *)(ok|not ok) \d+ - (.*)$/gm)].map(([, indent = '', result, name]) => [indent.length, result, name]),
     [
@@ -42,8 +42,15 @@ test('a test that waits for ever fails by a time-out of its own, which names it 
   assert.match(report, /not ok 1 - waits for ever\n {2}---\n(?: .*\n)*? {2}location: '.*\/waiting\.test\.js:6:1'\n/);
 });
 
+test('with CI=true time-outs are twice as long', async t => {
+  const report = await reportOf(t, FILE, { CI: 'true', TEST_TIMEOUT: '100' });
+  assert.match(report, /^ {2}error: 'test timed out after 20ms'$/m);
+});
+
 test('a process that something keeps after its last test ends, and fails', async t => {
-  const report = await reportOf(t, `require('node:test').test('short', () => void setInterval(() => {}, 1000));`, '100');
+  const report = await reportOf(t, `require('node:test').test('short', () => void setInterval(() => {}, 1000));`, {
+    TEST_TIMEOUT: '100',
+  });
   assert.match(report, /^ok 1 - short$/m);
   assert.match(report, /^Something is left behind: the process has not ended 100 ms after its last test \(.*Timeout.*\)\.$/m);
 });
@@ -54,7 +61,7 @@ test('what a test starts writes nothing over its report', async t => {
 test('reported before', () => {});
 test('starts', () => Promise.all([${started}].map(one => require('node:events').once(one, 'exit'))));`;
   const report = join(await newFolder(t), 'report.tap');
-  await reportOf(t, code, '20000', `--test-reporter-destination=${report}`);
+  await reportOf(t, code, { TEST_TIMEOUT: '20000' }, `--test-reporter-destination=${report}`);
   assert.match(await readFile(report, 'utf8'), /^TAP version 13\n# Subtest: reported before\nok 1 [^]*^ok 2 - starts$[^]*^# pass 2$/m);
 });
 
@@ -111,15 +118,13 @@ async function newFolder(t: TestContext): Promise<string> {
   return folder;
 }
 
-/** What a file of tests reports with this time-out for each. */
-async function reportOf(t: TestContext, code: string, timeout: string, ...options: string[]): Promise<string> {
+/** What a file of tests reports in this environment. */
+async function reportOf(t: TestContext, code: string, given: Readonly<Record<string, string>>, ...options: string[]): Promise<string> {
   const file = join(await newFolder(t), 'waiting.test.js');
   await writeFile(file, code);
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env; // it is no part of this run
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined, CI: undefined, ...given }; // it is no part of this run
   const args = [`--require=${join(ROOT, 'scripts/test-process.cjs')}`, '--test-reporter=tap', ...options, file];
   return new Promise(resolve => {
-    execFile(process.execPath, args, { env: { ...env, TEST_TIMEOUT: timeout } }, (error, stdout, stderr) =>
-      resolve(`${stdout}${stderr}${error?.code}`),
-    );
+    execFile(process.execPath, args, { env }, (error, stdout, stderr) => resolve(`${stdout}${stderr}${error?.code}`));
   });
 }
