@@ -17,7 +17,7 @@ import { join, type Joined } from '../support/joined';
 import { lifetimeOfFile } from '../support/lifetime';
 import { freePort } from '../support/port';
 import { startProxy } from '../support/proxy';
-import { connectionOf, pulses, startRedis } from '../support/redis';
+import { connectionOf, pulses, startNodeWithoutSlots, startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
 import { repeatUntil, until } from '../support/until';
 
@@ -276,6 +276,19 @@ test('neither the log nor an error has what a renamed command was given', async 
   const one = await joined(t, 'redis', { port, key: 'not for the log' });
   await assert.rejects(one.io.fetchSockets(), error => !inspect(error, { depth: 9 }).includes('with args'));
   for (const { logs } of [locked, one]) assert.doesNotMatch(logs.lines.join('\n'), /with args|args:|'not for the log'/);
+});
+
+test('redis-sharded: a node of a Cluster, where other nodes have the channels', async t => {
+  watchForCrashes(t);
+  const node = await startNodeWithoutSlots(t);
+  await node.joinCluster();
+  const [one, other] = [await joined(t, 'redis-sharded', node), await joined(t, 'redis-sharded', node)];
+  const remedy = 'it is one node of a Cluster, which redis-sharded does not support: use the adapter redis, with config.io.redis.nodes';
+  assert.match(await one.logs.logged(REFUSED), new RegExp(`refuses SPUBLISH; .* until that is over; ${remedy} .*MOVED`, 's'));
+  const fault = documentedFault('redis-sharded', 'a node of a Cluster, where other nodes have the channels');
+  await fault.questions(one);
+  await fault.questions(other);
+  fault.log(one.logs.lines);
 });
 
 test('connected to a replica, from the beginning or since later', async t => {

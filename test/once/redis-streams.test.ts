@@ -10,7 +10,7 @@ import { documentedFault } from '../support/documented-fault';
 import { join as joinBy, type Joined } from '../support/joined';
 import { lifetimeOfFile } from '../support/lifetime';
 import { startProxy } from '../support/proxy';
-import { connectionOf, pulses, startRedis } from '../support/redis';
+import { connectionOf, pulses, startNodeWithoutSlots, startRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
 import { until } from '../support/until';
 
@@ -229,10 +229,7 @@ for (const command of ['publish', 'pubsub']) {
 
 test('a node of a Cluster without slots, or whose slots another node has: pulses come back, and the log says what does not work', async t => {
   watchForCrashes(t);
-  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
-  const [node, other] = [await startRedis(t, { args }), await startRedis(t, { args })];
-  const [admin, otherAdmin] = [new Redis({ port: node.port }), new Redis({ port: other.port })];
-  t.after(() => [admin, otherAdmin].forEach(redis => redis.disconnect()));
+  const node = await startNodeWithoutSlots(t);
   const { io, logs } = await join(t, node.port);
   io.emit('lost');
   assert.match(await logs.logged(/refuses XADD/), /IO_REDIS_REFUSED: .*see CLUSTER INFO.*xadd test-\d+: CLUSTERDOWN/s);
@@ -242,9 +239,7 @@ test('a node of a Cluster without slots, or whose slots another node has: pulses
   fault.log(logs.lines);
   assert.equal(logs.lines.length, 2, logs.lines.join('\n'));
 
-  await call(otherAdmin, ['CLUSTER', 'ADDSLOTSRANGE', '0', '16383']);
-  await call(otherAdmin, ['CLUSTER', 'MEET', '127.0.0.1', String(node.port)]);
-  await until(t, async () => (await admin.cluster('INFO')).includes('cluster_state:ok'));
+  await node.joinCluster();
   const late = await join(t, node.port);
   late.io.emit('lost');
   const line = await late.logs.logged(/refuses XADD/);
@@ -276,12 +271,12 @@ test('a Redis that refuses what recovery needs, until it allows it: clients that
     assert.match(line, new RegExp(`${command}: (EXECABORT .*)?NOPERM`), 'without the key of a session');
     await call(admin, ['ACL', 'SETUSER', 'chat', `+${command}`]);
     await logs.logged(new RegExp(`^INFO .* allows ${name} again`));
-    assert.equal(await comesBack(), true, command);
+    await until(t, comesBack); // where the machine is busy, Redis may count as out of reach for a moment
   }
   documentedFault('redis-streams', 'a Redis that refuses what recovery needs').log(logs.lines);
   await call(admin, ['ACL', 'SETUSER', 'chat', '-publish']);
   await logs.logged(/refuses PUBLISH;/);
-  assert.equal(await comesBack(), true, 'publish, which recovery does not need');
+  await until(t, comesBack); // recovery does not need it
   await call(admin, ['ACL', 'SETUSER', 'chat', '+publish']);
   await logs.logged(/^INFO .* allows PUBLISH again/);
   assert.equal(logs.lines.length, 14, logs.lines.join('\n'));

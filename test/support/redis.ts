@@ -131,6 +131,28 @@ export async function startRedisCluster(t: TestContext): Promise<RedisServer[]> 
   return nodes;
 }
 
+export interface ClusterNode {
+  readonly port: number;
+  /** Resolves when it has joined another node, which has all slots. */
+  joinCluster(): Promise<void>;
+}
+
+/** A node of a Cluster that has no slot, and knows no other node. */
+export async function startNodeWithoutSlots(t: TestContext): Promise<ClusterNode> {
+  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
+  const [{ port }, other] = [await startRedis(t, { args }), await startRedis(t, { args })];
+  return {
+    port,
+    async joinCluster() {
+      const redis = new Redis({ port: other.port });
+      await redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+      await redis.call('CLUSTER', 'MEET', '127.0.0.1', String(port));
+      redis.disconnect();
+      await asked(port, async node => (await node.cluster('INFO')).includes('cluster_state:ok'));
+    },
+  };
+}
+
 /** The port of the connection through a proxy whose latest command is this one. */
 export async function connectionOf(admin: Redis, command: string, proxy: Proxy): Promise<number> {
   for (;;) {

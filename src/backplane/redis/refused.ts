@@ -17,6 +17,8 @@ const ELSEWHERE = /^(?:MOVED|ASK)\b/;
 
 const GUIDE = 'egg-socket.io/docs/backends.md';
 
+const NO_SHARDS = 'it is one node of a Cluster, which redis-sharded does not support: use the adapter redis, with config.io.redis.nodes';
+
 const REMEDIES: readonly [answer: RegExp, remedy: string][] = [
   [/\bNOPERM\b/, `give its user the rights listed in ${GUIDE}`],
   [/^(?:NOAUTH|WRONGPASS)|invalid password|without any password/, 'check the username and the password in config.io.redis'],
@@ -85,7 +87,8 @@ export function isTemporary({ message }: Error, client?: Client): boolean {
   return TEMPORARY.test(message) && !(client instanceof Redis && ELSEWHERE.test(message));
 }
 
-function remedyOf({ message }: Error): string {
+function remedyOf({ message }: Error, adapter?: RedisSettings['name']): string {
+  if (adapter === 'redis-sharded' && ELSEWHERE.test(message)) return NO_SHARDS;
   return REMEDIES.find(([answer]) => answer.test(message))?.[1] ?? `see ${GUIDE}`;
 }
 
@@ -124,7 +127,7 @@ export function refusalOf(adapter: RedisSettings['name'], client: Client, comman
     solved: `allows ${name.toUpperCase()} again`,
     effect: effect.text,
     stopsQuestions: effect.stopsQuestions,
-    remedy: remedyOf(error),
+    remedy: remedyOf(error, adapter),
     ...(retry && { retry }),
     error: new Error(`${[name, ...placesOf(command, effect)].join(' ')}: ${sentenceOf(error)}`),
   };
