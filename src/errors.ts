@@ -46,10 +46,12 @@ export type OutageCode = PulsedCode | RefusedCode | 'IO_HUB_DOWN' | 'IO_HUB_OVER
 export type RuntimeCode =
   | OutageCode
   | 'IO_ANSWER_INVALID'
+  | 'IO_ANSWER_MISSING'
   | 'IO_CLIENT_GONE'
   | 'IO_CORS_MISSING'
   | 'IO_DEPRECATED'
   | 'IO_EMIT_INVALID'
+  | 'IO_EVENT_UNMATCHED'
   | 'IO_ID_INVALID'
   | 'IO_JSONP_REFUSED'
   | 'IO_MESSAGE_INVALID'

@@ -62,6 +62,13 @@ test('the policy for unmatched events is an error or a handler, and spares what 
     assert.equal(logs.filter(line => line.includes('made up')).length, 5);
   });
 
+  await t.test('in production, no event is warned of by its name', () => {
+    assert.deepEqual(
+      logs.filter(line => /IO_EVENT_UNMATCHED|IO_ANSWER_MISSING/.test(line)),
+      [],
+    );
+  });
+
   await t.test("a route is matched, and so is one for '*', which is a name like any other", async () => {
     const client = await to('/');
     assert.equal(await ask(client, 'say'), 'said');
@@ -115,4 +122,84 @@ test('routeUnmatched() checks its handler like route(), and the first one stays'
   });
   assert.equal(await ask(await connect(t, url), 'x'), 'first');
   assert.equal(logs.filter(line => /IO_ROUTE_DUPLICATE: routeUnmatched\(\) of namespace '\/' exists already/.test(line)).length, 1);
+});
+
+test('in unittest and local, each unmatched event is warned of once, with the route that it resembles', async t => {
+  const { url, logs } = await startApp(t, {
+    'app/router.js': `
+      module.exports = app => {
+        app.io.on('connection', socket => { if (socket.handshake.auth.listens) socket.onAny(() => {}); });
+        app.io.route('say', async () => 'said');
+        app.io.of('/others').routeUnmatched(async () => 'handled').route('say', async () => 'said');
+      };`,
+  });
+  const client = await connect(t, url);
+  const listens = await connect(t, url, { auth: { listens: true } });
+  const others = await connect(t, url + '/others');
+  listens.emit('heard');
+  others.emit('handled');
+  for (const event of ['says', 'far away', 'says', 'x\ny']) client.emit(event);
+  for (const one of [client, listens, others]) assert.equal(await ask(one, 'say'), 'said');
+  const warnings = (): string[] =>
+    logs.filter(line => line.includes('IO_EVENT_UNMATCHED')).map(line => line.replace(/ \(egg-socket.*/, ''));
+  const prefix = 'WARN [egg-socket.io] IO_EVENT_UNMATCHED: event';
+  assert.deepEqual(warnings(), [
+    `${prefix} "says" of namespace '/' has neither a route nor a listener; did you mean "say"?`,
+    `${prefix} "far away" of namespace '/' has neither a route nor a listener; add one of them`,
+    `${prefix} "x y" of namespace '/' has neither a route nor a listener; add one of them`,
+  ]);
+  for (let i = 0; i < 100; i++) client.emit(`made up ${i}`);
+  assert.equal(await ask(client, 'say'), 'said');
+  assert.equal(warnings().length, 100);
+  assert.match(warnings().at(-1) ?? '', /; 100 events have been warned of, and no more will be$/);
+});
+
+test('in unittest and local, a route that has ended without the answer that a client asked for is warned of once', async t => {
+  const { url, logs } = await startApp(t, {
+    'config/config.default.js': `exports.io = { namespace: { '/layers': { packetMiddleware: ['answer'] } } };`,
+    'app/io/middleware/answer.js': `
+      module.exports = () => async (ctx, next) => {
+        if (ctx.packet[0] === 'before') ctx.ack('early');
+        await next();
+        if (ctx.packet[0] === 'after') ctx.ack('late');
+      };`,
+    'app/router.js': `
+      module.exports = app => {
+        const later = [];
+        app.io.on('connection', socket => socket.on('listened', ack => ack('by a listener')));
+        app.io.route('say', async () => 'said')
+          .route('forgets', async () => {})
+          .route('calls', async ctx => { ctx.ack('called'); })
+          .route('calls the last argument', async ctx => { ctx.args.at(-1)('called'); })
+          .route('listened', async () => {})
+          .route('always', async () => {}, { acknowledge: true })
+          .route('chains', async ctx => ctx.socket.to('room'))
+          .route('later', async ctx => { later.push(ctx.ack); })
+          .route('now', async () => { later.pop()('at last'); });
+        app.io.of('/layers').route('before', async () => {}).route('after', async () => {}).route('say', async () => 'said');
+      };`,
+  });
+  const client = await connect(t, url);
+  const layers = await connect(t, url + '/layers');
+  for (const event of ['forgets', 'forgets', 'chains']) client.emit(event, () => assert.fail('there is no answer'));
+  client.emit('forgets'); // asks for none
+  const later = ask(client, 'later');
+  assert.deepEqual(await Promise.all(['calls', 'calls the last argument', 'listened', 'always'].map(async event => ask(client, event))), [
+    'called',
+    'called',
+    'by a listener',
+    null,
+  ]);
+  assert.deepEqual(await Promise.all([ask(layers, 'before'), ask(layers, 'after')]), ['early', 'late']);
+  client.emit('now');
+  assert.equal(await later, 'at last');
+  for (const one of [client, layers]) assert.equal(await ask(one, 'say'), 'said');
+  assert.deepEqual(
+    logs.filter(line => line.includes('IO_ANSWER_MISSING')).map(line => /event "(.*?)"/.exec(line)?.[1]),
+    ['forgets', 'chains', 'later'],
+  );
+  assert.match(
+    logs.find(line => line.includes('"forgets"')) ?? '',
+    /^WARN \[egg-socket\.io\] IO_ANSWER_MISSING: event "forgets" of namespace '\/' has ended without the answer that the client asked for; did the handler forget to return a value, or to call ctx\.ack\(\)\? Ignore this if it answers later/,
+  );
 });

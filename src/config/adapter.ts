@@ -2,8 +2,9 @@
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import { SetupError } from '../errors';
+import { nearest } from '../nearest';
 import type { AdapterFactory, AdapterName, RedisConfig } from './options';
-import { didYouMean, nearest } from './places';
+import { didYouMean } from './places';
 import { functionAt, isSet, objectAt, type Reader } from './readers';
 import { readRedis } from './redis';
 import { ADAPTERS, REDIS_OPTIONS, REQUIRED } from './tables';

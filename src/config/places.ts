@@ -1,5 +1,6 @@
 /** Finds the option that an unknown one most likely means: at another place, or with another spelling. */
 import { messageOf } from '../errors';
+import { nearest } from '../nearest';
 import { ADAPTERS, CORS_OPTIONS, INIT_TYPES, NAMESPACE_OPTIONS, OPTIONS, RECOVERY_OPTIONS, REDIS_OPTIONS } from './tables';
 
 /** The options by place, in search order. */
@@ -35,24 +36,4 @@ export function otherPlaceOf(place: string, key: string): string | undefined {
   if (key === 'origins') return 'config.io.init.cors.origin'; // of Socket.IO 2
   const other = Object.entries(PLACES).find(([other, known]) => other !== place && known.includes(key))?.[0];
   return other && `${other}.${key}`;
-}
-
-/** The most similar name. Undefined if none is similar enough for a typing mistake. */
-export function nearest(name: string, names: readonly string[]): string | undefined {
-  const scored = names
-    .map(other => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }))
-    .filter(({ distance }) => distance <= Math.ceil(name.length / 3));
-  return scored.sort((one, other) => one.distance - other.distance)[0]?.other;
-}
-
-/** The Levenshtein distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, char] of [...a].entries()) {
-    const next = [i + 1];
-    for (const [j, other] of [...b].entries())
-      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (char === other ? 0 : 1)));
-    row = next;
-  }
-  return row.at(-1) ?? 0;
 }

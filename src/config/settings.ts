@@ -1,10 +1,11 @@
 /** Reads and checks `config.io` while Egg starts. */
 import { SetupError } from '../errors';
+import { nearest } from '../nearest';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { cleanupWarning, corsWarning, recoveryWarning, timeoutWarning } from './checks';
 import { readInit } from './init';
 import type { GenerateId, InitOptions, NamespaceConfig } from './options';
-import { nearest, otherPlaceOf, unknownOption } from './places';
+import { otherPlaceOf, unknownOption } from './places';
 import { booleanAt, functionAt, invalid, isSet, namesAt, objectAt, oneOf } from './readers';
 import { NAMESPACE_OPTIONS, OPTIONS } from './tables';
 

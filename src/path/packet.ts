@@ -1,4 +1,5 @@
 /** A packet's seven steps: Receive, Open, Descend, Match, Handle, Ascend, Settle. */
+import type { Socket } from 'socket.io';
 import type { Connection } from './connection';
 import type { SocketContext, SocketHandler } from './context';
 import { IoError, toError } from '../errors';
@@ -8,6 +9,7 @@ import { callListeners } from './listeners';
 import { descend } from './onion';
 import { ackOf, answer, logFailure, reportListener } from './packet-failure';
 import { RESERVED_EVENTS } from './router';
+import type { Acknowledge } from '../types';
 import type { SocketUse } from './uses';
 
 /** The type that Socket.IO has for a packet. */
@@ -78,7 +80,10 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
     }
   };
   const succeed = (): void => {
-    if (ack && result !== undefined && !isChainable(result)) ack(result);
+    if (ack) {
+      if (result !== undefined && !isChainable(result)) ack(result);
+      else if (runtime.eventWarnings) checkAnswer(ctx, connection, ack);
+    }
     ctx[SETTLE]?.();
     runtime.inFlight.end(handlers);
   };
@@ -133,9 +138,22 @@ function match(ctx: SocketContext, connection: Connection): unknown {
 
 /** The handler of an event without a route. Undefined if the event has listeners, or if unmatched events are ignored. */
 function handlerOfUnmatched({ namespace, socket }: Connection, event: unknown): SocketHandler | undefined {
-  const { unmatched } = namespace.router;
-  if (!unmatched || socket.listenerCount(event as string) > 0 || socket.listenersAny().length > 0) return undefined; // as in dispatch()
-  return unmatched;
+  const { router, runtime } = namespace;
+  if ((!router.unmatched && !runtime.eventWarnings) || hasListener(socket, event)) return undefined;
+  if (!router.hasOwnUnmatched) runtime.eventWarnings?.warnOfUnmatched(event, namespace.name, router.events);
+  return router.unmatched;
+}
+
+/** During development, warns of a route that gives no answer. */
+function checkAnswer(ctx: SocketContext, { namespace, socket }: Connection, ack: Acknowledge): void {
+  const event = ctx.packet?.[0];
+  if (!socket.connected || hasListener(socket, event) || !namespace.router.match(event)) return;
+  namespace.runtime.eventWarnings?.checkAnswer(ack, event, namespace.name);
+}
+
+/** Whether the app listens to an event by `socket.on()` or `onAny()`. */
+function hasListener(socket: Socket, event: unknown): boolean {
+  return socket.listenerCount(event as string) > 0 || socket.listenersAny().length > 0; // a numeric event name works too
 }
 
 function dispatch(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): unknown {

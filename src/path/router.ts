@@ -18,7 +18,7 @@ export type UnmatchedPolicy = 'ignore' | 'error';
 
 export class Router {
   readonly #namespace: string;
-  readonly #handlers = new Map<unknown, SocketHandler>();
+  readonly #handlers = new Map<string, SocketHandler>();
   readonly #reserved = new Map<string, SocketHandler>();
   readonly #warn: (message: string) => void;
   /** The policy's, or the app's own. */
@@ -61,7 +61,17 @@ export class Router {
 
   /** The handler of an event that a client sent, if there is one. Never that of a reserved event. */
   match(event: unknown): SocketHandler | undefined {
-    return this.#handlers.get(event);
+    return this.#handlers.get(event as string); // whatever is not a string is not in the map
+  }
+
+  /** Whether the app has set a handler of unmatched events. */
+  get hasOwnUnmatched(): boolean {
+    return this.#hasOwnUnmatched;
+  }
+
+  /** The routed events that clients send. */
+  get events(): string[] {
+    return [...this.#handlers.keys()];
   }
 
   /** The handler of events that have neither a route nor a listener. Undefined if these are ignored. */

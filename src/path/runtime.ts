@@ -7,6 +7,7 @@ import { revealsErrors } from './error-answers';
 import { Arrivals } from './arrivals';
 import { createContextClass, type SocketContextClass } from './context';
 import type { DirectEvents } from './direct-events';
+import { EventWarnings } from './event-warnings';
 import { FailureLog } from './failures';
 import { InFlight } from './in-flight';
 import { Passport } from './passport';
@@ -33,6 +34,8 @@ export class Runtime {
   /** Connections that are not complete yet. */
   readonly arrivals: Arrivals;
   readonly deprecations: Deprecations;
+  /** Undefined in production. */
+  readonly eventWarnings: EventWarnings | undefined;
   /** Logs failures of handlers, middleware and listeners. */
   readonly failures: FailureLog;
   readonly ids: Ids;
@@ -64,6 +67,7 @@ export class Runtime {
     this.logger = app.logger;
     this.reveal = revealsErrors(app.config.env);
     this.storage = app.ctxStorage;
+    this.eventWarnings = this.reveal ? new EventWarnings(app.logger, app.ctxStorage) : undefined;
     this.deprecations = new Deprecations(app.logger);
     this.failures = new FailureLog(app.logger, app.ctxStorage);
     this.ids = ids;

@@ -41,7 +41,10 @@ const SOCKET_METHODS = {
   /** Receives an event of the client. Listeners of `onAny()` are called first, as in Socket.IO. */
   onevent(this: OwnSocket, { data, id }: { data?: unknown[]; id?: number }): void {
     const packet = data ?? [];
-    if (id !== undefined && id !== null) packet.push(socketInternals(this).ack(id));
+    if (id !== undefined && id !== null) {
+      const ack = socketInternals(this).ack(id);
+      packet.push(this[CONNECTION].namespace.runtime.eventWarnings?.follow(ack) ?? ack);
+    }
     const anyListeners = this.listenersAny();
     if (anyListeners.length > 0)
       callListeners(this, [...anyListeners], packet, thrown =>

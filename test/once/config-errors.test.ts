@@ -18,6 +18,7 @@ test('a wrong type or value stops the boot and says what it must be', () => {
   for (const [io, message] of [
     [`'on'`, /config\.io must be an object, not a string/],
     [`[]`, /config\.io must be an object, not an array/],
+    [`{ unmatched: 'eror' }`, /config\.io\.unmatched must be ignore or error/],
     [`{ init: [] }`, /config\.io\.init must be an object, not an array/],
     [`{ init: { allowRequest: true } }`, /config\.io\.init\.allowRequest must be a function/],
     [`{ init: { wsEngine: 1 } }`, /config\.io\.init\.wsEngine must be a string or a function, not 1/],
