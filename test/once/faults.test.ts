@@ -102,6 +102,7 @@ for (const [name, newCarrier] of Object.entries(CARRIERS)) {
       await questions;
       await failsAtOnce(() => one.io.fetchSockets());
       await documented?.questions(one);
+      await documented?.emits(one, bob);
       assert.equal((await one.io.local.fetchSockets()).length, 1);
       t.diagnostic(`${name}, ${fault}: local delivery before ${String(before)} ms, in the outage ${String(meanwhile)} ms`);
       assert.ok(meanwhile.onTheirWay <= before.onTheirWay + 1, `${meanwhile.onTheirWay} were on their way at a time`);

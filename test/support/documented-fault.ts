@@ -4,15 +4,24 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Server } from 'socket.io';
 import { ROOT } from './app';
+import { type Client, next } from './client';
 
 const ADAPTERS = ['redis', 'redis-sharded', 'redis-streams', 'postgres'];
+
+/** What a row may say of emits to clients of other servers. */
+const STAY = 'emits stay on their server';
+const ARRIVE = 'emits arrive everywhere';
+/** The event of such an emit. */
+const DURING = 'during the fault';
 
 export interface DocumentedFault {
   /** While it lasts: questions of a server fail, with a code of the row, or are answered, as the row says. */
   questions(server: { readonly io: Pick<Server, 'fetchSockets'> }): Promise<void>;
+  /** While it lasts: an emit of a server arrives at a client of another one, or will never have arrived at the end, as the row says. */
+  emits(server: { readonly io: Pick<Server, 'emit'> }, client: Client): Promise<void>;
   /**
    * At its end: the lines of the plugin in the log of a server have the codes and the quotes of the row, no other codes, and each once if
-   * the row says so; and questions have been compared, if the row has a word about them.
+   * the row says so; and questions and emits have been compared, if the row has a word about them.
    */
   log(lines: readonly string[]): void;
 }
@@ -24,6 +33,8 @@ export function documentedFault(adapter: string, fault: string): DocumentedFault
   const [, , clients = '', beginning = '', end = ''] = row;
   const codes = [...new Set(beginning.match(/(?<=`)IO_\w+/g))];
   let hasAsked = false;
+  let hasEmitted = false;
+  let hasArrived = false;
   return {
     async questions({ io }) {
       hasAsked = true;
@@ -34,12 +45,20 @@ export function documentedFault(adapter: string, fault: string): DocumentedFault
       if (clients.includes('questions fail')) assert.ok(codes.includes(String(failure)), `${fault}: ${String(failure)}`);
       else assert.equal(failure, undefined, fault);
     },
+    async emits({ io }, client) {
+      hasEmitted = true;
+      const arrived = next(client, DURING).then(() => (hasArrived = true));
+      io.emit(DURING);
+      if (clients.includes(ARRIVE)) await arrived;
+    },
     log(lines) {
       const errors = lines.filter(line => line.startsWith('ERROR'));
       const found = errors.map(line => /IO_\w+/.exec(line)?.[0]);
       assert.deepEqual([...new Set(found)].toSorted(), codes.toSorted(), `${fault}: ${errors.join('\n')}`);
       if (/^one |, once\b/.test(beginning)) assert.equal(errors.length, codes.length, `${fault}: ${errors.join('\n')}`);
       assert.ok(hasAsked || !/questions (fail(?!, or)|are answered)/.test(clients), `${fault}: nothing has been asked`);
+      assert.equal(hasEmitted, clients.includes(STAY) || clients.includes(ARRIVE), `${fault}: whether emits have been compared`);
+      if (clients.includes(STAY)) assert.ok(!hasArrived, `${fault}: an emit has arrived`);
       hasQuotes(errors.join('\n'), beginning);
       const info = lines.filter(line => line.startsWith('INFO')).join('\n');
       hasQuotes(info, end);
