@@ -38,7 +38,7 @@ test('the files that CONTRIBUTING.md has for ten changes are there, and have the
 
 test('the functions that ARCHITECTURE.md names for a packet and a connection are in the files that it links to', async () => {
   const lines = [...(await read('ARCHITECTURE.md')).matchAll(/^(?!\|).*\]\((src\/path\/\w+\.ts)\).*$/gm)];
-  assert.equal(lines.length, 2);
+  assert.ok(lines.length >= 2);
   for (const [line, path = ''] of lines) {
     const source = await read(path);
     for (const [, name = ''] of line.matchAll(/`(\w+)`/g)) assert.match(source, new RegExp(`\\b${name}\\b`), `${name} in ${path}`);
