@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { run } from './run.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 
 /** In this order: the example is compiled against the plugin's types. */
 export async function build() {
@@ -48,7 +49,8 @@ async function buildMiniProgram() {
 async function addEsm(dist) {
   const names = Object.keys(createRequire(import.meta.url)(join(dist, 'index.js')));
   writeFileSync(join(dist, 'index.mjs'), `export { ${names.join(', ')} } from './index.js';\n`);
-  const modules = new Set(['index']);
+  await addEsmContract(dist);
+  const modules = new Set(['index', 'contract/contract']);
   for (const name of modules) {
     const declarations = readFileSync(join(dist, `${name}.d.ts`), 'utf8').replaceAll(
       /(from |import\()'(\.{1,2}\/.+?)'/g,
@@ -59,6 +61,26 @@ async function addEsm(dist) {
     );
     writeFileSync(join(dist, `${name}.d.mts`), declarations);
   }
+}
+
+/** Contracts once more, as ESM: pages import them too, and bundlers leave out what a page does not use. They keep no state, so two copies do no harm. */
+async function addEsmContract(dist) {
+  const folder = join(dist, 'esm');
+  const options = '--ignoreConfig --target es2022 --module esnext --moduleResolution bundler --types node --skipLibCheck'.split(' ');
+  await run(process.execPath, [
+    TSC,
+    join(ROOT, 'src/contract/contract.ts'),
+    ...options,
+    '--rootDir',
+    join(ROOT, 'src'),
+    '--outDir',
+    folder,
+  ]);
+  for (const name of ['contract', 'reply']) {
+    const code = readFileSync(join(folder, 'contract', `${name}.js`), 'utf8').replaceAll("from './reply'", "from './reply.mjs'");
+    writeFileSync(join(dist, 'contract', `${name}.mjs`), code);
+  }
+  rmSync(folder, { recursive: true });
 }
 
 /** Compiles a folder into its dist, if that is older than the sources. `finish` does there what is left to do. */
@@ -72,7 +94,7 @@ export async function compile(folder, sources, finish = async () => {}) {
   // and one that has failed must not be taken for a build
   const fresh = `${dist}.${process.pid}`;
   try {
-    await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder, '--outDir', fresh]);
+    await run(process.execPath, [TSC, '-p', folder, '--outDir', fresh]);
     await finish(fresh);
     rmSync(dist, { recursive: true, force: true });
     renameSync(fresh, dist);

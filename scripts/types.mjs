@@ -20,6 +20,7 @@ const OURS = new RegExp(`(^|/)${FOLDER}/[^/]+/(node_modules/egg-socket\\.io/|[^/
 const NATIVE = 'typescript';
 const COMPILERS = ['typescript-5.9', 'typescript-6', NATIVE];
 const HOSTS = { egg3: 'test/hosts/egg3', egg4: '.', egg41: 'test/hosts/egg41' };
+const SCHEMAS = ['arktype', 'valibot', 'zod'];
 const KINDS = { esm: 'module', commonjs: 'commonjs' };
 const RESOLUTIONS = {
   node16: { module: 'node16' },
@@ -56,6 +57,7 @@ function makeApps(host) {
   // not a link: from there it would find another egg
   for (const name of ['package.json', 'dist']) cpSync(join(ROOT, name), join(plugin, name), { recursive: true });
   symlinkSync(join(ROOT, HOSTS[host], 'node_modules/egg'), join(folder, 'node_modules/egg'));
+  for (const name of SCHEMAS) symlinkSync(join(ROOT, 'test/schemas/node_modules', name), join(folder, 'node_modules', name));
   for (const [kind, type] of Object.entries(KINDS)) {
     const app = join(folder, kind);
     cpSync(join(ROOT, 'test/types'), app, { recursive: true });

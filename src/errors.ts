@@ -9,6 +9,9 @@ export type SetupCode =
   | 'IO_CONFIG_INVALID'
   | 'IO_CONFIG_REMOVED'
   | 'IO_CONFIG_UNKNOWN_KEY'
+  | 'IO_CONTRACT_DUPLICATE'
+  | 'IO_CONTRACT_INVALID'
+  | 'IO_CONTRACT_LATE'
   | 'IO_CONTROLLER_INVALID'
   | 'IO_CONTROLLER_UNKNOWN'
   | 'IO_CORS_CREDENTIALS'
@@ -48,6 +51,7 @@ export type RuntimeCode =
   | 'IO_ANSWER_INVALID'
   | 'IO_ANSWER_MISSING'
   | 'IO_CLIENT_GONE'
+  | 'IO_CONTRACT_VIOLATED'
   | 'IO_CORS_MISSING'
   | 'IO_DEPRECATED'
   | 'IO_EMIT_INVALID'
@@ -66,6 +70,7 @@ export type RuntimeCode =
   | 'IO_RECOVERY_AUTH'
   | 'IO_RECOVERY_FAILED'
   | 'IO_ROOM_NOT_STRING'
+  | 'IO_SCHEMA_FAILED'
   | 'IO_SERVER_UNKNOWN'
   | 'IO_UPGRADE_MISSING';
 
@@ -161,6 +166,11 @@ export class IoError extends Error {
     this.status = status;
     this.details = details;
   }
+}
+
+/** Whether this environment is for development and tests. Only there, clients get the messages of all errors, as in Egg over HTTP. */
+export function isDevelopment(env: string | undefined): boolean {
+  return env === 'local' || env === 'unittest';
 }
 
 /** Shortens a text for the log, such as one from a client, and puts it on one line. */

@@ -16,6 +16,7 @@ export type {
   RedisConfig,
 } from './config/options';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type OutageCode, OutageError, type SetupCode, SetupError } from './errors';
+export type { ContractHandler, ContractNamespace } from './server/contract-namespace';
 export type { RoutedNamespace, Server } from './server/server';
 export type {
   Acknowledge,

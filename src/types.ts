@@ -1,5 +1,7 @@
 /** The public types of handlers, middleware and contexts. */
 import type { Context } from 'egg';
+import type { DefaultEventsMap, Socket } from 'socket.io';
+import type { AckOf, ArgsOf, ClientEventName, Contract, DataOf, EmittedEvents, ReceivedEvents } from './contract/contract';
 
 /**
  * The events that clients send, by namespace. Declare yours to give `ctx.args` of `PacketContext` their types.
@@ -32,9 +34,32 @@ export type EventArgs<Namespace extends string, Event extends string> = Namespac
 /** Acknowledges an event. Only the first call has an effect. */
 export type Acknowledge = (...answer: unknown[]) => void;
 
-/** The context of one packet. With a namespace and an event of `ClientEvents`, its arguments have their types. */
-export type PacketContext<Namespace extends string = string, Event extends string = string> = Context & {
-  args: EventArgs<Namespace, Event>;
+/**
+ * The context of one packet. With a namespace and an event of `ClientEvents`, its arguments have their types. With a contract and one of its
+ * events, so have its acknowledgement and its socket.
+ *
+ * @example async say(ctx: PacketContext<typeof chat, 'say'>) {}
+ */
+export type PacketContext<
+  Namespace extends string | Contract = string,
+  Event extends EventName<Namespace> = EventName<Namespace>,
+> = Namespace extends Contract
+  ? ContractContext<Namespace, Event & ClientEventName<Namespace>>
+  : Context & { args: EventArgs<Namespace & string, Event> };
+
+/** The names of events that clients send: those of a contract, or any string. */
+type EventName<Namespace extends string | Contract> = Namespace extends Contract ? ClientEventName<Namespace> : string;
+
+/** Egg's context, with the members of the packet in their types. Those of Egg's own type are left out, since they accept any event. */
+export type ContractContext<C extends Contract, Event extends ClientEventName<C>> = {
+  [Name in keyof Context as Name extends 'socket' | 'args' | 'ack' ? never : Name]: Context[Name];
+} & {
+  /** The client. */
+  readonly socket: Socket<ReceivedEvents<C>, EmittedEvents<C>, DefaultEventsMap, DataOf<C>> & { readonly remoteAddress: string };
+  /** The validated arguments, as the schemas return them, without the acknowledgement function. */
+  args: ArgsOf<C, Event>;
+  /** Acknowledges the packet. A controller that returns the answer need not call it. */
+  readonly ack: [AckOf<C, Event>] extends [never] ? undefined : (answer: AckOf<C, Event>) => void;
 };
 
 /**
@@ -132,12 +157,12 @@ export type IoController<Exports> = 0 extends Exports & 1
 
 /** One handler for each method. Other members are omitted, and so is the index signature of Egg 4's base class. */
 type HandlersOf<Instance> = {
-  readonly [Name in keyof Instance as string extends Name ? never : Instance[Name] extends AnyFunction ? Name : never]: SpecificHandler;
+  readonly [Name in keyof Instance as string extends Name ? never : Instance[Name] extends AnyFunction ? Name : never]: Instance[Name];
 };
 
 type AnyFunction = (...args: never[]) => unknown;
 
-interface AnyController {
+export interface AnyController {
   readonly [name: string]: Handler & AnyController;
 }
 

@@ -56,6 +56,13 @@ export interface IoConfig {
   unmatched?: 'ignore' | 'error';
 
   /**
+   * Whether acknowledgements and the events that the server emits are checked by the contracts. One that does not fit throws, and is not sent.
+   * What clients send is always checked.
+   * Default: `true` in the environments `local` and `unittest`, else `false`. Since 5.
+   */
+  checkOutgoing?: boolean;
+
+  /**
    * Creates the id of a connection from its handshake request: the `socket.id` in `/`, and `<namespace>#<id>` in other namespaces.
    * A connection is refused if this throws or rejects, or returns anything but a string of 1 to 200 characters that no other connection has.
    * Clients of Socket.IO 2 send the id in their requests: for them it must be impossible to guess.

@@ -1,5 +1,5 @@
 /** Reads and checks `config.io` while Egg starts. */
-import { SetupError } from '../errors';
+import { isDevelopment, SetupError } from '../errors';
 import { nearest } from '../nearest';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { cleanupWarning, corsWarning, recoveryWarning, timeoutWarning } from './checks';
@@ -20,11 +20,13 @@ export interface Settings {
   readonly cluster: boolean;
   readonly acknowledge: 'return' | 'callback';
   readonly unmatched: 'ignore' | 'error';
+  readonly checkOutgoing: boolean;
   readonly generateId: GenerateId | undefined;
 }
 
 /** The part of Egg's config that is read here. */
 interface Config {
+  readonly env?: string;
   readonly io?: unknown;
   /** The config of egg-redis or @eggjs/redis. */
   readonly redis?: unknown;
@@ -53,6 +55,7 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     cluster: isSet(io['cluster']) ? booleanAt('config.io.cluster', io['cluster']) : true,
     acknowledge: readAcknowledge(io['acknowledge']),
     unmatched: isSet(io['unmatched']) ? oneOf('ignore', 'error')('config.io.unmatched', io['unmatched']) : 'ignore',
+    checkOutgoing: isSet(io['checkOutgoing']) ? booleanAt('config.io.checkOutgoing', io['checkOutgoing']) : isDevelopment(config.env),
     generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
   };
 }

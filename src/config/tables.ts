@@ -11,6 +11,7 @@ export const OPTIONS = {
   cluster: true,
   acknowledge: true,
   unmatched: true,
+  checkOutgoing: true,
   generateId: true,
 } satisfies Record<keyof IoConfig, true>;
 

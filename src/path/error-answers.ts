@@ -23,11 +23,6 @@ const NODE_CODES = /^MODULE_NOT_FOUND$|^ERR_(?:MODULE|OSSL|STREAM|SOCKET|INVALID
 /** Errors of jsonwebtoken and express-jwt for wrong or expired tokens. They have no status. */
 const JWT_ERRORS: ReadonlySet<string> = new Set(['JsonWebTokenError', 'TokenExpiredError', 'NotBeforeError', 'UnauthorizedError']);
 
-/** Whether clients get the messages of all errors: only during development and in tests, as in Egg over HTTP. */
-export function revealsErrors(env: string): boolean {
-  return env === 'local' || env === 'unittest';
-}
-
 /** The answer to a packet whose handling failed. */
 export function answerTo(error: Error, reveal: boolean): ErrorAnswer {
   const { code, status, details } = describe(error);

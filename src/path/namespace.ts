@@ -1,10 +1,12 @@
 /** A namespace with its routes and middleware. */
 import type { ExtendedError, Namespace as SocketIoNamespace, Socket } from 'socket.io';
+import type { Contract } from '../contract/contract';
 import { CheckedEncoder } from '../encoder';
-import { toError } from '../errors';
+import { SetupError, toError } from '../errors';
 import type { Runtime } from './runtime';
 import { callListeners } from './listeners';
 import type { Layer } from './onion';
+import { PacketContract } from './packet-contract';
 import { AbsentNamespace, type Parent, type Parents } from './parents';
 import { Router } from './router';
 import { type RunUses, runUsesOf } from './uses';
@@ -18,6 +20,8 @@ export class Namespace {
   readonly encoder: CheckedEncoder;
   connectionMiddleware: readonly Layer[] = [];
   packetMiddleware: readonly Layer[] = [];
+  /** Undefined without a contract. */
+  contract: PacketContract | undefined;
   /** The parents to ask for each client. Undefined for a namespace that the app named while it started. */
   readonly parents: Parents | undefined;
   readonly #runUses: RunUses;
@@ -29,6 +33,18 @@ export class Namespace {
     this.encoder = new CheckedEncoder(nsp.server.encoder, !nsp.server._opts.parser);
     this.parents = parents;
     this.#runUses = runUsesOf(nsp);
+  }
+
+  /**
+   * Validates packets by a contract, from now on.
+   * @param checkOutgoing whether what the server sends is checked too
+   * @throws SetupError if there is another contract, or a route for an event that this one does not have
+   */
+  setContract(contract: Contract, checkOutgoing: boolean): void {
+    if (this.contract)
+      throw new SetupError('IO_CONTRACT_DUPLICATE', `namespace '${this.name}' has a contract already; put the events of both into one`);
+    this.router.limitTo(Object.keys(contract.client ?? {}));
+    this.contract = new PacketContract(contract, checkOutgoing, this.runtime.reveal);
   }
 
   /** Runs the app's functions of `nsp.use()`, the parent's first. To be called when connection middleware has admitted the client. */

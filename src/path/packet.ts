@@ -22,9 +22,9 @@ const RESERVED = new Map<unknown, IoError>(
 
 /** Receive and Open. Called for each event of a client. */
 export function receivePacket(connection: Connection, packet: unknown[]): void {
-  const { packetMiddleware, router, runtime } = connection.namespace;
+  const { contract, packetMiddleware, router, runtime } = connection.namespace;
   if (!connection.socket.connected) return; // arrived after the end of the connection: Socket.IO ignores it too
-  const isWrapped = packetMiddleware.length > 0 || connection.uses !== undefined;
+  const isWrapped = packetMiddleware.length > 0 || connection.uses !== undefined || contract !== undefined;
   // middleware may change the event, so it is matched after that
   let handler = isWrapped ? undefined : router.match(packet[0]);
   if (!handler) {
@@ -132,6 +132,11 @@ async function handleAfterUses(ctx: SocketContext, connection: Connection, uses:
 }
 
 function match(ctx: SocketContext, connection: Connection): unknown {
+  const { contract } = connection.namespace;
+  return contract ? contract.handle(ctx, connection, dispatchByEvent) : dispatchByEvent(ctx, connection);
+}
+
+function dispatchByEvent(ctx: SocketContext, connection: Connection): unknown {
   const event = ctx.packet?.[0];
   return dispatch(ctx, connection, connection.namespace.router.match(event) ?? handlerOfUnmatched(connection, event));
 }

@@ -20,6 +20,8 @@ export class Router {
   readonly #namespace: string;
   readonly #handlers = new Map<string, SocketHandler>();
   readonly #reserved = new Map<string, SocketHandler>();
+  /** The events of a contract. Undefined without one. */
+  #known: ReadonlySet<string> | undefined;
   readonly #warn: (message: string) => void;
   /** The policy's, or the app's own. */
   #unmatched: SocketHandler | undefined;
@@ -37,6 +39,7 @@ export class Router {
     if (typeof event !== 'string' || event === '')
       throw new SetupError('IO_ROUTE_INVALID', `${place}: the event must be a string that is not empty`);
     checkHandler(handler, place);
+    this.#checkKnown(event);
     const routes = RESERVED_EVENTS.has(event) ? this.#reserved : this.#handlers;
     if (routes.has(event)) {
       this.#warn(messageOf('IO_ROUTE_DUPLICATE', `${place} exists already; the first one is kept`));
@@ -59,6 +62,13 @@ export class Router {
     this.#unmatched = toHandler(handler, place);
   }
 
+  /** Lets only these events and the reserved ones have routes. @throws SetupError if another one has a route already */
+  limitTo(events: readonly string[]): void {
+    const known = new Set(events);
+    for (const event of this.#handlers.keys()) this.#checkKnown(event, known);
+    this.#known = known;
+  }
+
   /** The handler of an event that a client sent, if there is one. Never that of a reserved event. */
   match(event: unknown): SocketHandler | undefined {
     return this.#handlers.get(event as string); // whatever is not a string is not in the map
@@ -72,6 +82,15 @@ export class Router {
   /** The routed events that clients send. */
   get events(): string[] {
     return [...this.#handlers.keys()];
+  }
+
+  #checkKnown(event: string, known = this.#known): void {
+    if (!known || known.has(event) || RESERVED_EVENTS.has(event)) return;
+    const place = `route('${event}') of namespace '${this.#namespace}'`;
+    throw new SetupError(
+      'IO_ROUTE_INVALID',
+      `${place}: the contract has no such event of clients; it has ${[...known].join(', ') || 'none'}`,
+    );
   }
 
   /** The handler of events that have neither a route nor a listener. Undefined if these are ignored. */

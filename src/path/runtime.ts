@@ -3,7 +3,7 @@ import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Socket } from 'socket.io';
 import { Deprecations } from '../deprecated/deprecations';
 import type { EggApplication, Logger } from '../egg';
-import { revealsErrors } from './error-answers';
+import { isDevelopment } from '../errors';
 import { Arrivals } from './arrivals';
 import { createContextClass, type SocketContextClass } from './context';
 import type { DirectEvents } from './direct-events';
@@ -65,7 +65,7 @@ export class Runtime {
 
   constructor(app: EggApplication, { ids, canRecover, unmatched }: Dependencies) {
     this.logger = app.logger;
-    this.reveal = revealsErrors(app.config.env);
+    this.reveal = isDevelopment(app.config.env);
     this.storage = app.ctxStorage;
     this.eventWarnings = this.reveal ? new EventWarnings(app.logger, app.ctxStorage) : undefined;
     this.deprecations = new Deprecations(app.logger);

@@ -4,6 +4,7 @@
  */
 import { Socket } from 'socket.io';
 import type { Connection } from './connection';
+import type { OutgoingCheck } from '../contract/outgoing';
 import type { Deprecations } from '../deprecated/deprecations';
 import { toError } from '../errors';
 import { callListeners } from './listeners';
@@ -136,6 +137,8 @@ export function socketAdopter(deprecations: Deprecations): (socket: Socket, conn
     prototype ??= createPrototype(Object.getPrototypeOf(socket) as object, deprecations);
     (Object.setPrototypeOf(socket, prototype) as OwnSocket)[CONNECTION] = connection;
     clientInternals(socket.client).encoder = connection.namespace.encoder;
+    const outgoing = connection.namespace.contract?.outgoing;
+    if (outgoing) checkEmits(socket, outgoing);
   };
 }
 
@@ -156,6 +159,15 @@ function createPrototype(original: object, deprecations: Deprecations): object {
 /** The connection that a socket has been linked to. */
 export function connectionOf(socket: Socket): Connection {
   return (socket as OwnSocket)[CONNECTION];
+}
+
+/** Makes `emit()` throw for what the contract does not let the server emit. Broadcasts are checked by the adapter. */
+function checkEmits(socket: Socket, outgoing: OutgoingCheck): void {
+  const emit = socket.emit.bind(socket);
+  socket.emit = (event: string, ...args: unknown[]) => {
+    outgoing.event([event, ...args]);
+    return emit(event, ...args);
+  };
 }
 
 /** Whether another package has replaced the method that receives the client's events. */

@@ -1,6 +1,9 @@
 /** Adds routes and middleware to Socket.IO's namespaces, and lets parent namespaces decide about their clients. */
 import type { Namespace as SocketIoNamespace, Server as SocketIoServer } from 'socket.io';
+import { checkBroadcasts } from '../backplane/wrappers/encode-once';
 import type { Settings } from '../config/settings';
+import type { Contract } from '../contract/contract';
+import { checkContract } from '../contract/declaration';
 import type { EggApplication } from '../egg';
 import { SetupError, toError } from '../errors';
 import { toAsync } from '../loader/handlers';
@@ -19,7 +22,9 @@ export class Namespaces {
   readonly #settings: Settings;
   readonly #files: LoadedFiles;
   readonly #runtime: Runtime;
-  readonly #adopted = new WeakSet<SocketIoNamespace>();
+  /** Undefined for a parent. */
+  readonly #adopted = new WeakMap<SocketIoNamespace, Namespace | undefined>();
+  readonly #contracts = new WeakMap<Contract, SocketIoNamespace>();
   /** Namespaces that get their middleware when the app has been loaded. */
   readonly #waiting = new Set<Namespace>();
   #parents: Parents | undefined;
@@ -51,9 +56,35 @@ export class Namespaces {
   /** Takes over a new namespace. @param isNamed false for a parent */
   adopt(nsp: SocketIoNamespace, isNamed: boolean): void {
     if (this.#adopted.has(nsp)) return;
-    this.#adopted.add(nsp);
-    if (isNamed) this.#adoptNamed(nsp);
-    else this.#adoptParent(nsp as Parent); // created by Socket.IO from a function or a regular expression
+    this.#adopted.set(nsp, isNamed ? this.#adoptNamed(nsp) : undefined);
+    if (!isNamed) this.#adoptParent(nsp as Parent); // created by Socket.IO from a function or a regular expression
+  }
+
+  /**
+   * The namespace of a contract.
+   * @param of creates it if it does not exist
+   * @throws SetupError if the contract is not valid, the namespace has another one, or the app has started, so that packets may have come already
+   */
+  ofContract(contract: Contract, of: (name: string) => SocketIoNamespace): SocketIoNamespace {
+    const known = this.#contracts.get(contract);
+    if (known) return known;
+    checkContract(contract);
+    const place = `of(contract) for namespace '${contract.namespace}'`;
+    if (this.#isStarted)
+      throw new SetupError('IO_CONTRACT_LATE', `${place}: the app has started; call it in app/router.js or app.js first`);
+    const nsp = of(contract.namespace);
+    const namespace = this.#adopted.get(nsp);
+    if (!namespace) throw new SetupError('IO_CONTRACT_INVALID', `${place}: a contract is for one namespace, not for a pattern`);
+    namespace.setContract(contract, this.#settings.checkOutgoing);
+    this.#contracts.set(contract, nsp);
+    this.checkBroadcasts(nsp);
+    return nsp;
+  }
+
+  /** Checks the broadcasts of a namespace with a contract. To be called when it has a new adapter. */
+  checkBroadcasts(nsp: SocketIoNamespace): void {
+    const outgoing = this.#adopted.get(nsp)?.contract?.outgoing;
+    if (outgoing) checkBroadcasts(nsp.adapter, packet => outgoing.event(packet));
   }
 
   /** A temporary replacement for a namespace that does not exist, while the parents are asked. Undefined if there are no parents. */
@@ -62,7 +93,7 @@ export class Namespaces {
     return new AbsentNamespace(server, name);
   }
 
-  #adoptNamed(nsp: SocketIoNamespace): void {
+  #adoptNamed(nsp: SocketIoNamespace): Namespace {
     const isOnDemand = this.#isStarted || nsp instanceof AbsentNamespace;
     const namespace = new Namespace(this.#runtime, nsp, isOnDemand ? this.#parents : undefined);
     openEntrance(nsp, namespace);
@@ -71,7 +102,7 @@ export class Namespaces {
     const handlerWith =
       (options: RouteOptions) =>
       (fn: SpecificHandler, place: string): SocketHandler =>
-        this.#answering(toAsync(fn, place, this.#app), options, place);
+        this.#answering(toAsync(fn, place, this.#app), options, place, namespace);
     const { router } = namespace;
     Object.assign(nsp, {
       route(event: unknown, handler: SpecificHandler | string, options: RouteOptions = {}): SocketIoNamespace {
@@ -86,6 +117,7 @@ export class Namespaces {
     this.#runtime.deprecations.addToNamespace(nsp);
     if (this.#isLoaded) this.#takeMiddleware(namespace);
     else this.#waiting.add(namespace);
+    return namespace;
   }
 
   #adoptParent(parent: Parent): void {
@@ -108,8 +140,8 @@ export class Namespaces {
     });
   }
 
-  /** Wraps a handler so that it returns the acknowledgement, as the options require. */
-  #answering(handler: SocketHandler, { acknowledge = false }: RouteOptions, place: string): SocketHandler {
+  /** Wraps a handler so that it returns the acknowledgement, as the options and the contract require. */
+  #answering(handler: SocketHandler, { acknowledge = false }: RouteOptions, place: string, namespace: Namespace): SocketHandler {
     if (typeof acknowledge !== 'boolean') throw new SetupError('IO_ROUTE_INVALID', `${place}: acknowledge must be true or false`);
     if (acknowledge) {
       return async ctx => {
@@ -119,7 +151,8 @@ export class Namespaces {
     }
     if (this.#settings.acknowledge === 'return') return handler;
     return async ctx => {
-      await handler.call(ctx, ctx);
+      const value = await handler.call(ctx, ctx);
+      return namespace.contract?.hasAck(ctx.packet?.[0]) ? value : undefined;
     };
   }
 

@@ -2,10 +2,13 @@
 import type { Server as EngineServer } from 'engine.io';
 import { type Namespace as SocketIoNamespace, Server as SocketIoServer, type ServerOptions } from 'socket.io';
 import type { Asking } from '../backplane/operators';
+import type { Contract } from '../contract/contract';
+import { isContract } from '../contract/declaration';
 import { messageOf, SetupError } from '../errors';
 import type { LoadedFiles } from '../loader/loader';
 import type { Namespaces } from './namespaces';
 import type { Runtime } from '../path/runtime';
+import type { ContractNamespace } from './contract-namespace';
 import type { Controllers, Handler, Middlewares, RouteOptions, Routes, SpecificHandler } from '../types';
 
 type AdapterConstructor = NonNullable<ServerOptions['adapter']>;
@@ -90,11 +93,20 @@ export class Server extends SocketIoServer implements Asking, Routes {
    * A regular expression or a function is the parent of namespaces that are created when a client asks for them; these cannot have routes for now.
    * Parents are also asked for each client of a namespace that the app names for the first time after it is ready.
    */
-  override of(...args: Parameters<SocketIoServer['of']>): RoutedNamespace {
-    const nsp = super.of(...args);
+  override of(...args: Parameters<SocketIoServer['of']>): RoutedNamespace;
+  /**
+   * The namespace of a contract: what clients send is validated before controllers and listeners get it, and routes, arguments, returned values,
+   * emits and data have the types of the contract.
+   * The first call has to come while the app starts.
+   * @throws SetupError if the contract is not valid, the namespace has another one, or the app has started
+   */
+  override of<const C extends Contract>(contract: C): ContractNamespace<C>;
+  override of(...[name, onConnection]: Parameters<SocketIoServer['of']> | [Contract, undefined?]): unknown {
+    if (isContract(name)) return this.#namespaces.ofContract(name, plain => this.of(plain));
+    const nsp = super.of(name, onConnection);
     // false in the constructor of the base class, which also calls this method
-    if (#namespaces in this) this.#namespaces.adopt(nsp, typeof args[0] === 'string');
-    return nsp as RoutedNamespace; // adopted now or earlier
+    if (#namespaces in this) this.#namespaces.adopt(nsp, typeof name === 'string');
+    return nsp;
   }
 
   override adapter(): AdapterConstructor | undefined;
@@ -108,7 +120,9 @@ export class Server extends SocketIoServer implements Asking, Routes {
       const problem = 'app.io.adapter() sets the adapter of this process only, not that of agent.io';
       this.#runtime.logger.warn(messageOf('IO_AGENT_ADAPTER', `${problem}: set it as config.io.adapter`));
     }
-    return super.adapter(adapter);
+    super.adapter(adapter);
+    if (#namespaces in this) for (const nsp of this._nsps.values()) this.#namespaces.checkBroadcasts(nsp);
+    return this;
   }
 
   /** To be called if the plugin cannot find the HTTP server by itself. Does nothing if Socket.IO is attached to the server already. */

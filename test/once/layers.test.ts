@@ -19,6 +19,7 @@ const VIOLATIONS: Record<string, string> = {
   'cluster/agent-io.ts': "import { Lifecycle } from '../server/lifecycle';\nexport const bad = Lifecycle;",
   'config/redis.ts': "import type { Connection } from '../path/connection';\nexport type Bad = Connection;",
   'config/settings.ts': "import type { Logger } from '../egg';\nexport type Bad = Logger;",
+  'contract/contract.ts': "import type { Connection } from '../path/connection';\nexport type Bad = Connection;",
   'protocol.ts': "import type { Logger } from './egg';\nexport type Bad = Logger;",
   'deprecated/deprecations.ts': "import { Router } from '../path/router';\nexport const bad = Router;",
   'encoder.ts': "import type { Logger } from './egg';\nexport type Bad = Logger;",

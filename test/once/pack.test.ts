@@ -8,7 +8,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import { runInNewContext } from 'node:vm';
+import { build } from 'esbuild';
 import { type Files, type HostName, hostFolder, ROOT } from '../support/app';
+import { BUNDLERS } from '../support/bundlers';
 import { ask, connect } from '../support/client';
 import { freePort } from '../support/port';
 
@@ -78,6 +81,52 @@ describe('the packed package', { concurrency: 2 }, () => {
   test('loads in an ESM app of egg 4.1', { timeout: 60_000, skip: !existsSync(NODE_24) && 'no Node 24 here' }, t =>
     answers(t, 'egg41', ESM_APP, NODE_24),
   );
+
+  for (const [name, bundle] of Object.entries(BUNDLERS)) {
+    if (name === 'webpack 4') continue; // it does not read `exports`, so it finds no subpath
+    test(`has contracts for pages, of which ${name} takes only what they use`, async () => {
+      const page = async (file: string, code: string): Promise<string> => {
+        const entry = join(folder, 'installed', `${name.replace(' ', '-')}-${file}`);
+        await writeFile(entry, code);
+        return bundle(entry);
+      };
+      const code = await page('unwrap.mjs', "import { unwrap } from 'egg-socket.io/contract'; globalThis.answer = unwrap;");
+      assert.match(code, /ReplyError/);
+      assert.doesNotMatch(code, /SetupError|require\(/);
+      const unused = await page(
+        'define.mjs',
+        "import { defineContract } from 'egg-socket.io/contract'; globalThis.answer = defineContract;",
+      );
+      assert.doesNotMatch(unused, /ReplyError|SetupError|require\(/);
+    });
+  }
+
+  test('has contracts for pages, without code of the server', async () => {
+    const contents = `
+      import { defineContract, unwrap } from 'egg-socket.io/contract';
+      const { namespace } = defineContract({ namespace: '/chat' });
+      try {
+        unwrap({ error: { code: 'FULL', message: 'No room' } });
+      } catch ({ name, code, message }) {
+        answer = [namespace, unwrap(true), name, code, message].join();
+      }`;
+    const { metafile, outputFiles } = await build({
+      stdin: { contents, resolveDir: join(folder, 'installed') },
+      bundle: true,
+      format: 'iife',
+      platform: 'browser',
+      metafile: true,
+      write: false,
+    });
+    const files = Object.keys(metafile.inputs).filter(name => name !== '<stdin>');
+    assert.deepEqual(
+      files.filter(name => !name.includes('/node_modules/egg-socket.io/dist/contract/')),
+      [],
+    );
+    const page = { answer: '' };
+    runInNewContext(outputFiles[0]?.text ?? '', page);
+    assert.equal(page.answer, '/chat,true,ReplyError,FULL,No room');
+  });
 
   test('has the licence and the types of what it exports', async () => {
     const root = join(folder, 'installed/node_modules/egg-socket.io');

@@ -1,6 +1,6 @@
 /** Starts a real Egg app from a few files that a test writes down, on the host that EGG_HOST names. */
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
@@ -92,6 +92,10 @@ ${files['config/plugin.js'] ?? ''}`,
 exports.logger = { consoleLevel: 'NONE', buffer: false, dir: ${JSON.stringify(join(baseDir, 'logs'))} };
 ${files['config/config.default.js'] ?? ''}`,
   };
+  if (Object.values(files).some(content => content.includes("'zod'"))) {
+    await mkdir(join(baseDir, 'node_modules'));
+    await symlink(join(ROOT, 'test/schemas/node_modules/zod'), join(baseDir, 'node_modules/zod'));
+  }
   for (const [path, content] of Object.entries(all)) {
     await mkdir(dirname(join(baseDir, path)), { recursive: true });
     await writeFile(join(baseDir, path), content);

@@ -36,6 +36,14 @@ export function refuseFirst(adapter: Adapter, nsp: Namespace): void {
   });
 }
 
+/** Calls back with the event and arguments of each broadcast of this process, which throws what it does not let pass. */
+export function checkBroadcasts(adapter: Adapter, check: (packet: readonly unknown[]) => void): void {
+  changeBroadcasts(adapter, packet => {
+    check(packet.data);
+    return packet;
+  });
+}
+
 function changeBroadcasts(adapter: Adapter, change: (packet: Event) => Event): void {
   const broadcast = adapter.broadcast.bind(adapter) as Broadcast;
   const broadcastWithAck = adapter.broadcastWithAck.bind(adapter) as Broadcast;

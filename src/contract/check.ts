@@ -1,0 +1,112 @@
+/** Validates values by the schemas of a contract. */
+import type { SchemaResult, StandardSchema } from './contract';
+import { messageOf, type RuntimeCode } from '../errors';
+
+/** What is wrong with a value, as plain data. */
+interface Issue {
+  /** The keys that lead to the wrong value. The first is the index of the argument. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** The values as the schemas return them, and what is wrong with them. */
+export interface Checked {
+  readonly values: unknown[];
+  readonly issues: Issue[];
+}
+
+/** The result of a schema, or what it threw. */
+type Outcome = SchemaResult<unknown> | { readonly thrown: unknown };
+
+type SchemaIssue = Extract<SchemaResult<unknown>, { readonly issues: readonly unknown[] }>['issues'][number];
+
+/** Limits on what a client is told: schemas repeat what it has sent. */
+const MAX_ISSUES = 20;
+const MAX_LENGTH = 200;
+
+const FAILED: RuntimeCode = 'IO_SCHEMA_FAILED';
+
+/**
+ * Validates each value by its schema. Synchronous if the schemas are.
+ *
+ * @param what the values, for the message of the error
+ * @throws Error (or rejects) if a schema throws, rejects, or returns something else than the result of a schema
+ */
+export function check(what: string, schemas: readonly StandardSchema[], values: readonly unknown[]): Checked | Promise<Checked> {
+  const outcomes = schemas.map((schema, index) => validate(schema, values[index]));
+  const collect = (ready: readonly Outcome[]): Checked => collectOutcomes(what, ready, values.length);
+  if (outcomes.some(outcome => outcome instanceof Promise)) return Promise.all(outcomes.map(async outcome => outcome)).then(collect);
+  return collect(outcomes as Outcome[]); // none of them is a promise
+}
+
+/** Calls a function with a value that may not be there yet: at once, if it is. */
+export function after<Value, Result>(
+  value: Value | Promise<Value>,
+  use: (value: Value) => Result | Promise<Result>,
+): Result | Promise<Result> {
+  return value instanceof Promise ? value.then(use) : use(value);
+}
+
+/** JSON makes null of an argument that is undefined. So null, where it does not fit, is validated as undefined. */
+function validate(schema: StandardSchema, value: unknown): Outcome | Promise<Outcome> {
+  const outcome = validateOnce(schema, value);
+  if (value !== null) return outcome;
+  return after(outcome, ofNull =>
+    isValid(ofNull) ? ofNull : after(validateOnce(schema, undefined), ofUndefined => (isValid(ofUndefined) ? ofUndefined : ofNull)),
+  );
+}
+
+function validateOnce(schema: StandardSchema, value: unknown): Outcome | Promise<Outcome> {
+  try {
+    const result = schema['~standard'].validate(value);
+    return isPromiseLike(result) ? Promise.resolve(result).catch((thrown: unknown) => ({ thrown })) : result;
+  } catch (thrown) {
+    return { thrown };
+  }
+}
+
+function collectOutcomes(what: string, outcomes: readonly Outcome[], count: number): Checked {
+  const values: unknown[] = [];
+  const issues: Issue[] = [];
+  for (const [index, outcome] of outcomes.entries()) {
+    if (isValid(outcome)) values.push(outcome.value);
+    else issues.push(...issuesOf(what, outcome, index));
+  }
+  if (count > outcomes.length) issues.push({ path: [outcomes.length], message: 'Unexpected argument' });
+  return { values, issues: issues.slice(0, MAX_ISSUES) };
+}
+
+/** At least one. @throws Error if the outcome is neither valid nor a list of issues */
+function issuesOf(what: string, outcome: Outcome, index: number): Issue[] {
+  const list = isObject(outcome) && 'issues' in outcome ? outcome.issues : undefined;
+  if (!Array.isArray(list)) {
+    const isThrown = isObject(outcome) && 'thrown' in outcome;
+    const problem = isThrown ? 'threw an error' : 'returned neither a value nor issues';
+    const error = new Error(messageOf(FAILED, `schema ${index} of ${what} ${problem}`), isThrown ? { cause: outcome.thrown } : {});
+    throw Object.assign(error, { code: FAILED });
+  }
+  const some: readonly SchemaIssue[] = list.length > 0 ? list.slice(0, MAX_ISSUES) : [{ message: 'Invalid' }];
+  return some.map(issue => toPlain(issue, index));
+}
+
+/** Issues of libraries are objects of classes, with the value and the schema in them. A path may be an array of a class whose `map()` differs. */
+function toPlain({ path, message }: SchemaIssue, index: number): Issue {
+  const keys = Array.from(path ?? [], segment => (typeof segment === 'object' ? segment.key : segment));
+  return {
+    path: [index, ...keys.map(key => (typeof key === 'number' ? key : String(key).slice(0, MAX_LENGTH)))],
+    message: message.slice(0, MAX_LENGTH),
+  };
+}
+
+/** Whatever is not clearly valid is not: a schema may be of the app's own making. */
+function isValid(outcome: Outcome): outcome is Extract<SchemaResult<unknown>, { readonly value: unknown }> {
+  return isObject(outcome) && 'value' in outcome && outcome.issues === undefined;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return isObject(value) && 'then' in value && typeof value.then === 'function';
+}

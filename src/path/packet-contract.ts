@@ -1,0 +1,87 @@
+/** The contract of a namespace, as its packets meet it: after all middleware, before controllers and listeners. */
+import type { Socket } from 'socket.io';
+import { after, check, type Checked } from '../contract/check';
+import type { ClientEventContract, Contract } from '../contract/contract';
+import { OutgoingCheck } from '../contract/outgoing';
+import { IoError } from '../errors';
+import { isChainable } from './chainable';
+import type { SocketContext } from './context';
+import type { Router } from './router';
+
+/** The part of a connection that is used here. */
+interface Receiver {
+  readonly socket: Socket;
+  readonly namespace: { readonly router: Router };
+}
+
+/** Calls the handler and the listeners of a packet. */
+type Dispatch<R extends Receiver> = (ctx: SocketContext, receiver: R) => unknown;
+
+interface Declared extends ClientEventContract {
+  /** For messages of errors. */
+  readonly what: string;
+}
+
+export class PacketContract {
+  /** Undefined if what the server sends is not to be checked. */
+  readonly outgoing: OutgoingCheck | undefined;
+  readonly #events = new Map<string, Declared>();
+
+  /** @param checkOutgoing whether what the server sends is checked too @param explain whether errors of that have the schemas' messages */
+  constructor(contract: Contract, checkOutgoing: boolean, explain: boolean) {
+    this.outgoing = checkOutgoing ? new OutgoingCheck(contract, explain) : undefined;
+    for (const [event, declared] of Object.entries(contract.client ?? {}))
+      this.#events.set(event, { ...declared, what: `event '${event}' of namespace '${contract.namespace}'` });
+  }
+
+  /** Whether this event has an acknowledgement: what its handler returns. */
+  hasAck(event: unknown): boolean {
+    return this.#events.get(String(event))?.ack !== undefined;
+  }
+
+  /** Dispatches a packet with the arguments that the schemas return. @throws IoError (or rejects) if some do not fit, which is the answer to the client */
+  handle<R extends Receiver>(ctx: SocketContext, receiver: R, dispatch: Dispatch<R>): unknown {
+    const event = String(ctx.packet?.[0]); // a client may send a number, which finds the listeners of its text
+    const declared = this.#events.get(event);
+    if (!declared) return dispatch(ctx, receiver);
+    const { args, ack } = ctx;
+    const sent = typeof args.at(-1) === 'function' ? args.slice(0, -1) : args; // without the acknowledgement function
+    return after(check(declared.what, declared.args ?? [], sent), checked => {
+      const values = validArguments(event, checked, declared, ack !== undefined);
+      const answered = this.#checkAck(ctx, event, declared);
+      ctx.packet = [event, ...values, ...(declared.ack ? [ctx.ack] : [])]; // what listeners get
+      ctx.args = values;
+      const hasRoute = receiver.namespace.router.match(event) !== undefined;
+      const hasListeners = receiver.socket.listenerCount(event) > 0;
+      return Promise.resolve(dispatch(ctx, receiver)).then(value => {
+        if (value instanceof Error) throw value; // encoded, it would be empty
+        if (!ack) return undefined;
+        if (!declared.ack) return hasRoute || hasListeners ? null : value; // asked by the official client's `retries`
+        const isGiven = value !== undefined && !isChainable(value);
+        if (!isGiven && (!hasRoute || hasListeners || answered())) return undefined; // a listener, or ctx.ack(), answers
+        return after(this.outgoing?.result(event, declared.ack, isGiven ? value : undefined), () => (isGiven ? value : null));
+      });
+    });
+  }
+
+  /** Makes `ctx.ack()` check the answer. Returns whether it has been called. */
+  #checkAck(ctx: SocketContext, event: string, { ack: schema }: ClientEventContract): () => boolean {
+    const { ack } = ctx;
+    const { outgoing } = this;
+    if (!ack || !schema || !outgoing) return () => false; // not checked: a second answer has no effect
+    let isAnswered = false;
+    const value = (...answer: unknown[]): void => {
+      outgoing.answer(event, schema, answer);
+      isAnswered = true;
+      ack(...answer);
+    };
+    Object.defineProperty(ctx, 'ack', { value, configurable: true });
+    return () => isAnswered;
+  }
+}
+
+function validArguments(event: string, { values, issues }: Checked, declared: ClientEventContract, isAsked: boolean): unknown[] {
+  if (declared.ack && !isAsked) issues.push({ path: [], message: 'This event needs an acknowledgement' });
+  if (issues.length === 0) return values;
+  throw new IoError('INVALID_ARGUMENT', `Invalid arguments of event '${event}'`, { details: issues });
+}
