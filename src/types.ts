@@ -87,6 +87,13 @@ export interface Routes {
    */
   route(event: string, handler: Handler | string, options?: RouteOptions): this;
   route(event: string, handler: SpecificHandler, options?: RouteOptions): this;
+  /**
+   * Adds a handler with middleware that runs around it, outermost first, inside the namespace's packet middleware.
+   *
+   * @example app.io.route('delete', 'auth', app.io.middleware.audit, 'message.delete');
+   */
+  route(event: string, ...parts: RouteArguments<Middleware, Middleware>): this;
+  route(event: string, ...parts: RouteArguments<SpecificMiddleware, SpecificHandler>): this;
 
   /**
    * Sets the handler of events that have neither a route nor a listener, neither of `socket.on()` nor of `onAny()`, in place of
@@ -97,7 +104,17 @@ export interface Routes {
    */
   routeUnmatched(handler: Handler | string, options?: RouteOptions): this;
   routeUnmatched(handler: SpecificHandler, options?: RouteOptions): this;
+  routeUnmatched(...parts: RouteArguments<Middleware, Middleware>): this;
+  routeUnmatched(...parts: RouteArguments<SpecificMiddleware, SpecificHandler>): this;
 }
+
+/** Middleware of a route, functions or names, then its handler, then options if there are any. */
+export type RouteArguments<RouteMiddleware, RouteHandler> =
+  | [...middleware: (RouteMiddleware | string)[], handler: RouteHandler | string]
+  | [...middleware: (RouteMiddleware | string)[], handler: RouteHandler | string, options: RouteOptions];
+
+/** Middleware with a more specific context, such as `PacketContext<'/chat', 'say'>`. */
+export type SpecificMiddleware = (ctx: never, next: () => Promise<unknown>) => unknown;
 
 export interface RouteOptions {
   /**

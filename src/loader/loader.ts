@@ -54,13 +54,25 @@ export class LoadedFiles {
     const names = namesIn(this.middlewares);
     throw new SetupError(
       'IO_MIDDLEWARE_UNKNOWN',
-      `${place} names '${name}'; create app/io/middleware/${name.replaceAll('.', '/')}${names.length > 0 ? ` or use one of: ${names.join(', ')}` : ''}`,
+      `${place} names '${name}'; create ${fileOf(name)}${names.length > 0 ? ` or use one of: ${names.join(', ')}` : ''}`,
     );
   }
 
-  /** Makes a layer that waits for its `next()`. */
-  toLayer(name: string, middleware: Layer, onLateFailure: (what: string, thrown: unknown) => void): Layer {
-    return waitingForNext(middleware, this.#lateNextCallbacks(name, onLateFailure));
+  /** The layer of middleware that a route has: a function, or the name of middleware. @throws SetupError if it is neither */
+  routeLayer(middleware: unknown, place: string, onLateFailure: (what: string, thrown: unknown) => void): Layer {
+    if (typeof middleware === 'string') return this.toLayer(fileOf(middleware), this.middleware(middleware, place), onLateFailure);
+    if (!isFunction(middleware) || isClass(middleware))
+      throw new SetupError(
+        'IO_ROUTE_INVALID',
+        `${place}: the middleware is ${middleware === null ? 'null' : typeof middleware}, not a function or the name of one; use app.io.middleware.<name>, without calling it`,
+      );
+    const layer = types.isGeneratorFunction(middleware) ? generatorMiddleware(middleware, place, this.#app) : middleware;
+    return this.toLayer(`middleware ${middleware.name} of ${place}`, layer as Layer, onLateFailure); // in users' types the context is Egg's
+  }
+
+  /** Makes a layer that waits for its `next()`. @param what names the middleware in the log */
+  toLayer(what: string, middleware: Layer, onLateFailure: (what: string, thrown: unknown) => void): Layer {
+    return waitingForNext(middleware, this.#lateNextCallbacks(what, onLateFailure));
   }
 
   /** Warns of files that export nothing. To be called when all names in the config have been looked up: a named one has thrown by then. */
@@ -78,20 +90,24 @@ export class LoadedFiles {
   }
 
   /** Callbacks that log late calls of `next()`, once for each middleware. */
-  #lateNextCallbacks(name: string, onFailure: (what: string, thrown: unknown) => void): LateNextCallbacks {
+  #lateNextCallbacks(what: string, onFailure: (what: string, thrown: unknown) => void): LateNextCallbacks {
     const { logger } = this.#app;
-    const file = `app/io/middleware/${name.replaceAll('.', '/')}`;
     return {
       onCall: () => {
-        if (!this.#late.has(name))
+        if (!this.#late.has(what))
           logger.warn(
-            `[egg-socket.io] ${file} has called next() after it had ended, which is too late; await next(), and await any callbacks before it`,
+            `[egg-socket.io] ${what} has called next() after it had ended, which is too late; await next(), and await any callbacks before it`,
           );
-        this.#late.add(name);
+        this.#late.add(what);
       },
-      onFailure: thrown => onFailure(`next() failed, which ${file} has called after it had ended`, thrown),
+      onFailure: thrown => onFailure(`next() failed, which ${what} has called after it had ended`, thrown),
     };
   }
+}
+
+/** The path of middleware by its name, without its extension. */
+export function fileOf(name: string): string {
+  return `app/io/middleware/${name.replaceAll('.', '/')}`;
 }
 
 function take(app: EggApplication, property: string): object {

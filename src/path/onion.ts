@@ -1,5 +1,5 @@
 /** The Koa onion: each middleware runs around the ones after it. */
-import type { SocketContext } from './context';
+import type { SocketContext, SocketHandler } from './context';
 
 export type Layer = (ctx: SocketContext, next: () => Promise<unknown>) => unknown;
 
@@ -18,6 +18,16 @@ export interface LateNextCallbacks {
   onCall(): void;
   /** Such a call has failed, and nothing else handles its error. */
   onFailure(thrown: unknown): void;
+}
+
+/** Adds middleware to the handler of a route. The handler's value is the result, since middleware need not return it. */
+export function withMiddleware(layers: readonly Layer[], handler: SocketHandler): SocketHandler {
+  if (layers.length === 0) return handler;
+  return async ctx => {
+    let result: unknown;
+    await descend(layers, ctx, async () => (result = await handler.call(ctx, ctx)));
+    return result;
+  };
 }
 
 /** Runs the layers from `index` on, with `core` innermost. Rejects if one of them throws. */

@@ -11,7 +11,7 @@ const UNREACHABLE_EVENTS: ReadonlySet<string> = new Set(['connect', 'connect_err
 type AppHandler = (...args: never[]) => unknown;
 
 /** Converts a function of the app to a handler. `place` names the route in errors. */
-type ToHandler = (fn: AppHandler, place: string) => SocketHandler;
+export type ToHandler = (fn: AppHandler, place: string) => SocketHandler;
 
 /** The policy for unmatched events in `config.io`. */
 export type UnmatchedPolicy = 'ignore' | 'error';

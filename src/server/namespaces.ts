@@ -7,15 +7,18 @@ import { checkContract } from '../contract/declaration';
 import type { EggApplication } from '../egg';
 import { SetupError, toError } from '../errors';
 import { toAsync } from '../loader/handlers';
-import type { LoadedFiles } from '../loader/loader';
+import { fileOf, type LoadedFiles } from '../loader/loader';
 import { isChainable } from '../path/chainable';
 import type { SocketHandler } from '../path/context';
 import { named, openEntrance } from '../path/entrance';
 import { Namespace } from '../path/namespace';
+import { withMiddleware } from '../path/onion';
 import { AbsentNamespace, keepForArrivals, type Parent, Parents, removeCopies } from '../path/parents';
+import type { ToHandler } from '../path/router';
 import { catchUseErrors } from '../path/uses';
 import type { Runtime } from '../path/runtime';
 import type { RouteOptions, SpecificHandler } from '../types';
+import { routeParts } from './route-parts';
 
 export class Namespaces {
   readonly #app: EggApplication;
@@ -97,20 +100,23 @@ export class Namespaces {
     const isOnDemand = this.#isStarted || nsp instanceof AbsentNamespace;
     const namespace = new Namespace(this.#runtime, nsp, isOnDemand ? this.#parents : undefined);
     openEntrance(nsp, namespace);
-    const find = (named: SpecificHandler | string, call: string): SpecificHandler =>
-      typeof named === 'string' ? this.#files.controller(named, `${call} of namespace '${nsp.name}'`) : named;
-    const handlerWith =
-      (options: RouteOptions) =>
-      (fn: SpecificHandler, place: string): SocketHandler =>
-        this.#answering(toAsync(fn, place, this.#app), options, place, namespace);
     const { router } = namespace;
+    const read = (call: string, args: readonly unknown[]): [handler: unknown, toHandler: ToHandler] => {
+      const place = `${call} of namespace '${nsp.name}'`;
+      const { handler, middleware, options } = routeParts(args, place);
+      const toHandler = (fn: SpecificHandler): SocketHandler => {
+        const layers = middleware.map(one => this.#files.routeLayer(one, place, this.#lateFailureLog(namespace)));
+        return withMiddleware(layers, this.#answering(toAsync(fn, place, this.#app), options, namespace));
+      };
+      return [typeof handler === 'string' ? this.#files.controller(handler, place) : handler, toHandler];
+    };
     Object.assign(nsp, {
-      route(event: unknown, handler: SpecificHandler | string, options: RouteOptions = {}): SocketIoNamespace {
-        router.add(event, find(handler, `route('${String(event)}')`), handlerWith(options));
+      route(event: unknown, ...args: unknown[]): SocketIoNamespace {
+        router.add(event, ...read(`route('${String(event)}')`, args));
         return nsp;
       },
-      routeUnmatched(handler: SpecificHandler | string, options: RouteOptions = {}): SocketIoNamespace {
-        router.addUnmatched(find(handler, 'routeUnmatched()'), handlerWith(options));
+      routeUnmatched(...args: unknown[]): SocketIoNamespace {
+        router.addUnmatched(...read('routeUnmatched()', args));
         return nsp;
       },
     });
@@ -141,8 +147,7 @@ export class Namespaces {
   }
 
   /** Wraps a handler so that it returns the acknowledgement, as the options and the contract require. */
-  #answering(handler: SocketHandler, { acknowledge = false }: RouteOptions, place: string, namespace: Namespace): SocketHandler {
-    if (typeof acknowledge !== 'boolean') throw new SetupError('IO_ROUTE_INVALID', `${place}: acknowledge must be true or false`);
+  #answering(handler: SocketHandler, { acknowledge = false }: RouteOptions, namespace: Namespace): SocketHandler {
     if (acknowledge) {
       return async ctx => {
         const value = await handler.call(ctx, ctx);
@@ -156,16 +161,21 @@ export class Namespaces {
     };
   }
 
+  /** Logs that a `next()` has failed which was called too late. */
+  #lateFailureLog({ name }: Namespace): (what: string, thrown: unknown) => void {
+    return (what, thrown) =>
+      this.#runtime.failures.log({ level: 'error', what, namespace: name, socket: undefined, error: toError(thrown) });
+  }
+
   #takeMiddleware(namespace: Namespace): void {
     const { name } = namespace;
     const settings = this.#settings.namespaces.get(name);
     if (!settings) return;
-    const onLateFailure = (what: string, thrown: unknown): void =>
-      this.#runtime.failures.log({ level: 'error', what, namespace: name, socket: undefined, error: toError(thrown) });
+    const onLateFailure = this.#lateFailureLog(namespace);
     const find = (kind: keyof typeof settings) =>
       settings[kind].map(name => {
         const source = this.#files.middleware(name, `config.io.namespace['${namespace.name}'].${kind}`);
-        return { name, source, run: this.#files.toLayer(name, source, onLateFailure) };
+        return { name, source, run: this.#files.toLayer(fileOf(name), source, onLateFailure) };
       });
     namespace.connectionMiddleware = find('connectionMiddleware').map(named);
     namespace.packetMiddleware = find('packetMiddleware').map(({ run }) => run);

@@ -9,7 +9,17 @@ import type { LoadedFiles } from '../loader/loader';
 import type { Namespaces } from './namespaces';
 import type { Runtime } from '../path/runtime';
 import type { ContractNamespace } from './contract-namespace';
-import type { Controllers, Handler, Middlewares, RouteOptions, Routes, SpecificHandler } from '../types';
+import type {
+  Controllers,
+  Handler,
+  Middleware,
+  Middlewares,
+  RouteArguments,
+  RouteOptions,
+  Routes,
+  SpecificHandler,
+  SpecificMiddleware,
+} from '../types';
 
 type AdapterConstructor = NonNullable<ServerOptions['adapter']>;
 
@@ -67,15 +77,19 @@ export class Server extends SocketIoServer implements Asking, Routes {
 
   route(event: string, handler: Handler | string, options?: RouteOptions): this;
   route(event: string, handler: SpecificHandler, options?: RouteOptions): this;
-  route(event: string, handler: SpecificHandler | string, options?: RouteOptions): this {
-    this.of('/').route(event, handler as SpecificHandler, options); // either overload accepts it
+  route(event: string, ...parts: RouteArguments<Middleware, Middleware>): this;
+  route(event: string, ...parts: RouteArguments<SpecificMiddleware, SpecificHandler>): this;
+  route(event: string, ...parts: unknown[]): this {
+    this.of('/').route(event, ...(parts as RouteArguments<SpecificMiddleware, SpecificHandler>)); // by the overloads
     return this;
   }
 
   routeUnmatched(handler: Handler | string, options?: RouteOptions): this;
   routeUnmatched(handler: SpecificHandler, options?: RouteOptions): this;
-  routeUnmatched(handler: SpecificHandler | string, options?: RouteOptions): this {
-    this.of('/').routeUnmatched(handler as SpecificHandler, options); // either overload accepts it
+  routeUnmatched(...parts: RouteArguments<Middleware, Middleware>): this;
+  routeUnmatched(...parts: RouteArguments<SpecificMiddleware, SpecificHandler>): this;
+  routeUnmatched(...parts: unknown[]): this {
+    this.of('/').routeUnmatched(...(parts as RouteArguments<SpecificMiddleware, SpecificHandler>)); // by the overloads
     return this;
   }
 

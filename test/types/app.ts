@@ -1,6 +1,6 @@
 /** `app.io`, without types that egg-ts-helper has made. Compiled, never run. */
 import type { Application } from 'egg';
-import type { Handler, Middleware, RoutedNamespace, Server } from 'egg-socket.io';
+import type { Handler, Middleware, PacketContext, RoutedNamespace, Server } from 'egg-socket.io';
 
 export default (app: Application): void => {
   const io: Server = app.io;
@@ -22,6 +22,23 @@ export default (app: Application): void => {
   const nested: Middleware = io.middlewares.admin.auth;
   const handler: Handler = io.controller.chat.ping;
   void [known, nested, handler];
+
+  io.route('guarded', 'auth', io.middleware.audit, 'chat.say', { acknowledge: true });
+  io.route(
+    'inline',
+    async (ctx, next) => [ctx.socket.id, await next()],
+    'auth',
+    async ctx => ctx.args,
+  );
+  io.of('/chat').route('specific', 'auth', async (ctx: PacketContext<'/chat', 'say'>) => ctx.args);
+  io.routeUnmatched(ctx => ctx.packet?.[0]);
+  io.of('/chat').routeUnmatched('auth', io.controller.chat.ping, { acknowledge: true });
+  // @ts-expect-error -- middleware is a function or the name of one
+  io.route('guarded', 1, 'chat.say');
+  // @ts-expect-error -- an option that there is not, after middleware
+  io.route('guarded', 'auth', 'chat.say', { acknowledged: true });
+  // @ts-expect-error -- a handler of unmatched events is not missing
+  io.routeUnmatched();
 
   // @ts-expect-error -- an event is a string
   io.route(1, io.controller.chat.ping);

@@ -1,0 +1,96 @@
+/** Middleware of a single route. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bootError, type Files, startApp } from './support/app';
+import { ask, connect, next } from './support/client';
+
+const FILES: Files = {
+  'config/config.default.js': `exports.io = { namespace: { '/': { packetMiddleware: ['outer'] } } };`,
+  'app/io/middleware/outer.js': `module.exports = () => async (ctx, next) => { ctx.steps = ['outer']; await next(); };`,
+  'app/io/middleware/guard.js': `
+    module.exports = () => async (ctx, next) => {
+      ctx.steps?.push('guard');
+      if (ctx.args[0] === 'locked') ctx.throw(403, 'no entry');
+      if (ctx.args[0] === 'dropped') return;
+      await next();
+    };`,
+  'app/io/middleware/admin/audit.js': `
+    module.exports = () => async (ctx, next) => { ctx.steps?.push('audit'); const value = await next(); ctx.steps?.push('saw ' + typeof value); };`,
+  'app/io/controller/chat.js': `
+    module.exports = app => class extends app.Controller { async say() { this.ctx.steps?.push('say'); return this.ctx.steps; } };
+    `,
+  'app/router.js': `
+    module.exports = app => {
+      const { controller, middleware } = app.io;
+      const inline = async (ctx, next) => { ctx.steps.push('inline'); await next(); ctx.steps.push('too late'); };
+      app.io.route('plain', controller.chat.say)
+        .route('names', 'guard', 'admin.audit', 'chat.say')
+        .route('functions', inline, middleware.guard, controller.chat.say)
+        .route('options', 'guard', async () => {}, { acknowledge: true })
+        .route('unawaited', (ctx, next) => { next(); }, async () => 'waited for')
+        .route('disconnect', 'admin.audit', async ctx => { app.emit('gone', ctx.args[0]); });
+      app.io.of('/others').routeUnmatched('guard', async ctx => ctx.packet[0]);
+    };`,
+};
+
+test('middleware of a route runs around its handler, in order, inside that of the namespace', async t => {
+  const { url, app } = await startApp(t, FILES);
+  const client = await connect(t, url);
+
+  await t.test('by name or as a function, and only for its route', async () => {
+    assert.deepEqual(await ask(client, 'plain'), ['outer', 'say']);
+    assert.deepEqual(await ask(client, 'names'), ['outer', 'guard', 'audit', 'say', 'saw object']);
+    assert.deepEqual(await ask(client, 'functions'), ['outer', 'inline', 'guard', 'say', 'too late']);
+  });
+
+  await t.test('what it throws is the answer, and without next() the packet is dropped', async () => {
+    assert.deepEqual(await ask(client, 'names', 'locked'), { error: { code: 'FORBIDDEN', message: 'no entry' } });
+    client.emit('names', 'dropped', () => assert.fail('there is no answer'));
+    assert.deepEqual(await ask(client, 'plain'), ['outer', 'say']);
+  });
+
+  await t.test('with options of the route, and with a next() that it does not await', async () => {
+    assert.equal(await ask(client, 'options'), null);
+    assert.equal(await ask(client, 'unawaited'), 'waited for');
+  });
+
+  await t.test('around a handler of unmatched events', async () => {
+    const others = await connect(t, url + '/others');
+    assert.equal(await ask(others, 'anything'), 'anything');
+    assert.deepEqual(await ask(others, 'anything', 'locked'), { error: { code: 'FORBIDDEN', message: 'no entry' } });
+  });
+
+  await t.test('around a handler of a reserved event', async () => {
+    const gone = next(app, 'gone');
+    client.disconnect();
+    assert.deepEqual(await gone, ['client namespace disconnect']);
+  });
+});
+
+test('wrong arguments of a route stop the boot with the place and the remedy', async t => {
+  const { 'app/router.js': _, ...files } = FILES;
+  for (const [args, code, message] of [
+    [
+      `'gaurd', 'chat.say'`,
+      'IO_MIDDLEWARE_UNKNOWN',
+      /route\('say'\) of namespace '\/' names 'gaurd'; create app\/io\/middleware\/gaurd or use one of: /,
+    ],
+    [`'guard', 'chat.sya'`, 'IO_CONTROLLER_UNKNOWN', /route\('say'\) of namespace '\/' names 'chat.sya'; use one of: chat.say/],
+    [`'guard', controller.chat.sya`, 'IO_ROUTE_INVALID', /the handler is undefined, not a function/],
+    [`middleware.gaurd, controller.chat.say`, 'IO_ROUTE_INVALID', /the middleware is undefined, not a function or the name of one/],
+    [
+      `middleware.guard, controller.chat`,
+      'IO_ROUTE_INVALID',
+      /the last argument has 'say', which is no option; the only one is acknowledge/,
+    ],
+    [`controller.chat.say, { acknowledge: 1 }`, 'IO_ROUTE_INVALID', /acknowledge must be true or false/],
+    [``, 'IO_ROUTE_INVALID', /the handler is undefined, not a function/],
+  ] as const) {
+    const error = await bootError(t, {
+      ...files,
+      'app/router.js': `module.exports = app => { const { controller, middleware } = app.io; app.io.route('say'${args && `, ${args}`}); };`,
+    });
+    assert.equal(error.code, code, args);
+    assert.match(error.message, message);
+  }
+});
