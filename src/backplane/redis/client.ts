@@ -21,6 +21,8 @@ export interface ClientOptions extends RedisOptions, Listeners {}
 /** Time for a connection that does not answer to close, in ms. */
 const DISCONNECT_TIMEOUT = 200;
 
+const PUBLISHING: ReadonlySet<string> = new Set(['publish', 'spublish']);
+
 export function createClient(config: RedisConfig, { onSend, onFailure, ...overrides }: ClientOptions): Client {
   const { auth_pass, key: _key, db: _db, requestsTimeout: _timeout, cluster: _cluster, ...others } = config;
   const { nodes, redisOptions, dnsLookup, slotsRefreshTimeout, ...given } = others;
@@ -75,8 +77,16 @@ class RedisClient extends Redis {
   }
 
   override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
-    this.#listeners.onSend(args[0]);
-    return reportFailure(super.sendCommand(...args), args[0], this.#listeners);
+    const [command] = args;
+    this.#listeners.onSend(command);
+    if (this.#isTooEarly(command)) command.reject(new Error('the connection is not ready'));
+    const result = command.isResolved ? command.promise : super.sendCommand(...args);
+    return reportFailure(result, command, this.#listeners);
+  }
+
+  /** Whether a message would wait on a connection on which Redis has not answered yet: ioredis writes it even without a queue. */
+  #isTooEarly({ name }: Command): boolean {
+    return this.status === 'connect' && this.options.enableOfflineQueue === false && PUBLISHING.has(name);
   }
 }
 
