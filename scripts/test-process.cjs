@@ -5,7 +5,7 @@ const { runInThisContext } = require('node:vm');
 const { isMainThread } = require('node:worker_threads');
 
 /** Time-outs only end what hangs. With CI=true they are twice as long, since other work may run on the same machine. */
-const FACTOR = process.env.CI ? 2 : 1;
+const FACTOR = process.env.CI === 'true' ? 2 : 1;
 /** In ms, of a test that sets none. Its subtests inherit it. Node 20 has no option for that. */
 const TIMEOUT = Number(process.env.TEST_TIMEOUT ?? 30_000 * FACTOR);
 const CALLER = '(test, ...args) => ';

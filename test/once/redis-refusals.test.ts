@@ -290,7 +290,11 @@ test('redis-sharded: a node of a Cluster, where other nodes have the channels', 
   const fault = documentedFault('redis-sharded', 'a node of a Cluster, where other nodes have the channels');
   await fault.questions(one);
   await fault.questions(other);
+  const admin = new Redis({ port: node.port });
+  t.after(() => admin.disconnect());
   await fault.emits(one, bob);
+  const before = await refusals(admin, 'spublish');
+  await until(t, async () => (await refusals(admin, 'spublish')) >= before + 2); // the emit, or a pulse before it, and a pulse after it
   fault.log(one.logs.lines);
 });
 
@@ -416,6 +420,8 @@ test('twemproxy in between, which has no channels', async t => {
     await once(proxy, 'exit');
   });
   await until(t, () => canConnect(proxyPort));
+  const admin = new Redis({ port });
+  t.after(() => admin.disconnect());
   for (const adapter of ADAPTERS) {
     const { client: bob } = await enter(t, await joined(t, adapter, { port }));
     const one = await joined(t, adapter, { port: proxyPort });
@@ -423,6 +429,9 @@ test('twemproxy in between, which has no channels', async t => {
     const fault = documentedFault(adapter, 'twemproxy in between, which has no channels');
     await fault.questions(one);
     await fault.emits(one, bob);
+    const publish = adapter === 'redis' ? 'publish' : 'spublish';
+    const before = await calls(admin, publish);
+    await until(t, async () => (await calls(admin, publish)) >= before + 2); // pulses of the other server: what Redis has got before has arrived
     fault.log(one.logs.lines);
     assert.equal(one.logs.lines.length, 1, linesOf(one).join('\n'));
   }
@@ -458,6 +467,10 @@ test('socketTimeout of ioredis is not passed on, and a warning says so', async t
 });
 
 /** How often a Redis has refused a command. */
+async function calls(admin: Redis, command: string): Promise<number> {
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await admin.info('commandstats'))?.[1]);
+}
+
 async function refusals(admin: Redis, command: string): Promise<number> {
   return Number(new RegExp(`cmdstat_${command}:.*rejected_calls=(\\d+)`).exec(await admin.info('commandstats'))?.[1]);
 }

@@ -111,6 +111,29 @@ for (const adapter of ['redis', 'redis-sharded', 'redis-streams']) {
   });
 }
 
+test('what is emitted before Redis has answered is not sent later', async t => {
+  watchForCrashes(t);
+  const silent = createServer();
+  const received: string[] = [];
+  const asked = new Set<Socket>();
+  silent.on('connection', connection => {
+    connection.on('data', bytes => {
+      received.push(String(bytes).toLowerCase());
+      asked.add(connection);
+    });
+    connection.on('error', () => {});
+    connection.on('close', () => asked.delete(connection));
+  });
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => silent.close());
+  const { port } = silent.address() as AddressInfo; // it listens to a port
+  const { io } = await start(t, `{ adapter: 'redis', redis: { port: ${port} } }`);
+  while (asked.size < 2) await nextTurn(); // the publisher and the subscriber have asked for INFO
+  for (let n = 0; n < 10; n++) io.emit('early', n);
+  while (asked.size > 0) await nextTurn(); // until they are replaced
+  assert.doesNotMatch(received.join(''), /publish/);
+});
+
 async function start(t: TestContext, io: string): Promise<RunningApp> {
   return startApp(t, { 'config/config.default.js': `exports.io = ${io};` });
 }

@@ -1,6 +1,6 @@
 /** Starts a real Egg app from a few files that a test writes down, on the host that EGG_HOST names. */
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
@@ -94,6 +94,7 @@ ${files['config/config.default.js'] ?? ''}`,
   };
   if (Object.values(files).some(content => content.includes("'zod'"))) {
     await mkdir(join(baseDir, 'node_modules'));
+    await access(join(ROOT, 'test/schemas/node_modules/zod')); // else Node would find another version
     await symlink(join(ROOT, 'test/schemas/node_modules/zod'), join(baseDir, 'node_modules/zod'));
   }
   for (const [path, content] of Object.entries(all)) {

@@ -79,9 +79,9 @@ class RedisClient extends Redis {
   override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
     const [command] = args;
     this.#listeners.onSend(command);
-    if (this.#isTooEarly(command)) command.reject(new Error('the connection is not ready'));
-    const result = command.isResolved ? command.promise : super.sendCommand(...args);
-    return reportFailure(result, command, this.#listeners);
+    if (!this.#isTooEarly(command)) return reportFailure(super.sendCommand(...args), command, this.#listeners);
+    command.reject(new Error('the connection is not ready'));
+    return reportFailure(command.promise, command, this.#listeners);
   }
 
   /** Whether a message would wait on a connection on which Redis has not answered yet: ioredis writes it even without a queue. */
