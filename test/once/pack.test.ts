@@ -83,7 +83,7 @@ describe('the packed package', { concurrency: 2 }, () => {
   );
 
   for (const [name, bundle] of Object.entries(BUNDLERS)) {
-    if (name === 'webpack 4') continue; // it does not read `exports`, so it finds no subpath
+    if (name === 'webpack 4') continue; // it does not read `exports`: it takes contract.js, which is CommonJS, whole
     test(`has contracts for pages, of which ${name} takes only what they use`, async () => {
       const page = async (file: string, code: string): Promise<string> => {
         const entry = join(folder, 'installed', `${name.replace(' ', '-')}-${file}`);
