@@ -18,6 +18,7 @@ const FILES: Files = {
           if (what === 'emit') io.emit('told', 'everybody', Buffer.from([0, 255]));
           else if (what === 'room') io.to(room).except('others').emit('told', 'room');
           else if (what === 'namespace') io.of('/chat').emit('told', 'chat');
+          else if (what === 'contract') io.of({ namespace: '/chat' }).emit('told', 'chat');
           else if (what === 'count') answer = (await io.fetchSockets()).length;
           else if (what === 'ask') answer = (await io.emitWithAck('asked')).sort();
           else if (what === 'say') io.serverSideEmit('said', 'hello');
@@ -169,9 +170,11 @@ for (const [name, start] of Object.entries(WAYS)) {
     const inRoom = [first, second].map(client => next(client, 'told'));
     await ask(first, 'agent', 'room', 'room');
     await Promise.all(inRoom);
-    const inChat = next(chat, 'told');
-    await ask(first, 'agent', 'namespace');
-    assert.equal((await inChat)[0], 'chat');
+    for (const what of ['namespace', 'contract']) {
+      const inChat = next(chat, 'told');
+      assert.equal(await ask(first, 'agent', what), 'done');
+      assert.equal((await inChat)[0], 'chat');
+    }
     const gone = next(second, 'disconnect');
     await ask(first, 'agent', 'disconnect', second.id);
     assert.deepEqual((await gone)[0], 'io server disconnect');

@@ -221,7 +221,7 @@ test('packet middleware runs before the arguments are validated, and listeners g
       const contract = defineContract({ namespace: 'chat', client: { say: { args: [upper], ack: any }, hear: { args: [upper], ack: any } } });
       module.exports = app => {
         app.io.of('/chat').route('say', app.io.controller.chat.say);
-        app.io.of(contract).on('connection', socket => {
+        app.io.of(contract, socket => {
           socket.on('hear', (text, ack) => ack(['listener', text]));
           socket.on('unknown', (text, ack) => ack(['listener', text]));
         });

@@ -3,6 +3,8 @@ import { Server, type ServerOptions } from 'socket.io';
 import { createAdapterFactory, createBackplane } from '../backplane/adapter';
 import type { Backplane } from '../backplane/backplane';
 import type { Settings } from '../config/settings';
+import type { Contract } from '../contract/contract';
+import { isContract } from '../contract/declaration';
 import { Deprecations } from '../deprecated/deprecations';
 import type { EggAgent } from '../egg';
 import { SetupError } from '../errors';
@@ -38,6 +40,9 @@ export class AgentIo {
       ...(parser && { parser }),
       adapter: create as unknown as NonNullable<ServerOptions['adapter']>, // typed as a class only
     });
+    const of = this.server.of.bind(this.server);
+    // as in the workers, whose type `agent.io` has
+    Object.assign(this.server, { of: (name: Parameters<typeof of>[0] | Contract) => of(isContract(name) ? name.namespace : name) });
     // the adapter has added the method to the namespace; Socket.IO's server lacks it
     Object.assign(this.server, { emitWithAck: Reflect.get(this.server.of('/'), 'emitWithAck') as unknown });
   }

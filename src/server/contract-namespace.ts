@@ -1,12 +1,15 @@
 /** The types of `app.io.of(contract)`. */
 import type { Context } from 'egg';
-import type { DefaultEventsMap, Namespace as SocketIoNamespace } from 'socket.io';
+import type { DefaultEventsMap, Namespace as SocketIoNamespace, Socket } from 'socket.io';
 import type { AckOf, ClientEventName, Contract, DataOf, EmittedEvents, ReceivedEvents } from '../contract/contract';
 import type { AnyController, Handler, ContractContext, RouteOptions, SpecificHandler } from '../types';
 
 /** A namespace whose routes, emits, rooms and `fetchSockets()` have the types of a contract. */
 export type ContractNamespace<C extends Contract> = SocketIoNamespace<ReceivedEvents<C>, EmittedEvents<C>, DefaultEventsMap, DataOf<C>> &
   ContractRoutes<C>;
+
+/** The server's end of a connection to such a namespace. */
+export type ContractSocket<C extends Contract> = Socket<ReceivedEvents<C>, EmittedEvents<C>, DefaultEventsMap, DataOf<C>>;
 
 /** The method `route()` of a namespace with a contract: see `Routes`. */
 interface ContractRoutes<C extends Contract> {

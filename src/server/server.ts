@@ -8,7 +8,7 @@ import { messageOf, SetupError } from '../errors';
 import type { LoadedFiles } from '../loader/loader';
 import type { Namespaces } from './namespaces';
 import type { Runtime } from '../path/runtime';
-import type { ContractNamespace } from './contract-namespace';
+import type { ContractNamespace, ContractSocket } from './contract-namespace';
 import type {
   Controllers,
   Handler,
@@ -112,11 +112,16 @@ export class Server extends SocketIoServer implements Asking, Routes {
    * The namespace of a contract: what clients send is validated before controllers and listeners get it, and routes, arguments, returned values,
    * emits and data have the types of the contract.
    * The first call has to come while the app starts.
+   * @param onConnection a listener of `connection`
    * @throws SetupError if the contract is not valid, the namespace has another one, or the app has started
    */
-  override of<const C extends Contract>(contract: C): ContractNamespace<C>;
-  override of(...[name, onConnection]: Parameters<SocketIoServer['of']> | [Contract, undefined?]): unknown {
-    if (isContract(name)) return this.#namespaces.ofContract(name, plain => this.of(plain));
+  override of<const C extends Contract>(contract: C, onConnection?: (socket: ContractSocket<C>) => void): ContractNamespace<C>;
+  override of(...[name, onConnection]: Parameters<SocketIoServer['of']> | [Contract, Parameters<SocketIoServer['of']>[1]]): unknown {
+    if (isContract(name)) {
+      const nsp = this.#namespaces.ofContract(name, plain => this.of(plain));
+      if (onConnection) nsp.on('connection', onConnection);
+      return nsp;
+    }
     const nsp = super.of(name, onConnection);
     // false in the constructor of the base class, which also calls this method
     if (#namespaces in this) this.#namespaces.adopt(nsp, typeof name === 'string');

@@ -146,6 +146,9 @@ export const routes = (app: Application, controller: IoController<typeof ChatCon
     });
   const typed: ContractHandler<typeof chat, 'say'> = ({ args: [text] }) => ({ delivered: text !== '' });
   nsp.route('say', typed);
+  app.io.of(chat, socket => socket.emit('said', socket.data.name, 1));
+  // @ts-expect-error -- the server has no such event
+  app.io.of(chat, socket => socket.emit('sayd'));
   for (const contract of [others.valibot]) app.io.of(contract).route('say', ({ args: [, count] }) => ({ delivered: count > 1 }));
   // @ts-expect-error -- the library's own schemas say what it is
   app.io.of(others.arktype).route('say', ({ args: [, count] }) => ({ delivered: count.length }));
