@@ -13,6 +13,7 @@ const PROMISES = {
   '/bare': { note: 2, echo: 2 },
   '/layer': { note: 4, echo: 5 },
   '/five': { note: 12, echo: 13 },
+  '/route': { note: 6, echo: 6 },
   '/': { note: 6, echo: 7 },
 };
 
@@ -79,6 +80,7 @@ const FILES = {
       const { packet, bare } = app.io.controller;
       app.io.route('note', packet.note).route('echo', packet.echo);
       for (const name of ['/bare', '/layer', '/five']) app.io.of(name).route('note', bare.note).route('echo', bare.echo).route('shout', bare.shout);
+      app.io.of('/route').route('note', 'pass', bare.note).route('echo', 'pass', bare.echo);
     };`,
 };
 

@@ -169,6 +169,7 @@ test('of failures of one place and message five a minute are logged, and the res
     'app/io/middleware/guard.js': `
       module.exports = () => async (ctx, next) => {
         if (ctx.packet[0].startsWith('unknown')) throw new Error('a mishap in the middleware');
+        if (ctx.packet[0].startsWith('renamed')) ctx.packet[0] = 'other';
         await next();
       };`,
     'app/router.js': `
@@ -180,7 +181,7 @@ test('of failures of one place and message five a minute are logged, and the res
   const client = await connect(t, url);
   const { id } = client;
   for (let n = 0; n < 20; n++) {
-    for (const args of [['fail', 1], ['fail', 2], ['other'], [`unknown-${n}`], ['error', n]] as [string, ...unknown[]][])
+    for (const args of [['fail', 1], ['fail', 2], ['other'], [`renamed-${n}`], [`unknown-${n}`], ['error', n]] as [string, ...unknown[]][])
       assert.equal(typeof (await ask(client, ...args)), 'object', 'each is answered');
   }
   const last = await connect(t, url);
@@ -196,7 +197,7 @@ test('of failures of one place and message five a minute are logged, and the res
     [
       `ERROR [egg-socket.io] event "fail" failed, namespace /, 15 more, last socket ${id}: Error: a mishap of 2`,
       `ERROR [egg-socket.io] event "fail" failed, namespace /, 16 more, last socket ${lastId}: Error: a mishap of 1`,
-      `ERROR [egg-socket.io] event "other" failed, namespace /, 15 more, last socket ${id}: Error: a mishap of 1`,
+      `ERROR [egg-socket.io] event "other" failed, namespace /, 35 more, last socket ${id}: Error: a mishap of 1`,
       `ERROR [egg-socket.io] events without a route failed, namespace /, 15 more, last socket ${id}: Error: a mishap in the middleware`,
       `WARN [egg-socket.io] event "error" failed, namespace /, 15 more, last socket ${id}: IoError: 'error' is an event of the server`,
     ],

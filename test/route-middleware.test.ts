@@ -67,6 +67,33 @@ test('middleware of a route runs around its handler, in order, inside that of th
   });
 });
 
+test('without next(), a packet of a contract is dropped too, whatever the contract says of the answer', async t => {
+  for (const env of ['unittest', 'prod']) {
+    const { url, logs } = await startApp(
+      t,
+      {
+        ...FILES,
+        'app/router.js': `
+          const text = { '~standard': { version: 1, vendor: 'own', validate: value => typeof value === 'string' ? { value } : { issues: [] } } };
+          const contract = { namespace: '/chat', client: { say: { args: [text], ack: text }, note: { args: [text] } } };
+          module.exports = app => {
+            const say = async ctx => ctx.args[0];
+            app.io.of(contract).route('say', 'guard', say).route('note', 'guard', say);
+          };`,
+      },
+      { env },
+    );
+    const client = await connect(t, `${url}/chat`);
+    const warnings = (): string[] => logs.filter(line => /^(?:WARN|ERROR)/.test(line));
+    for (const event of ['say', 'note']) client.emit(event, 'dropped', () => assert.fail('there is no answer'));
+    assert.equal(await ask(client, 'say', 'hello'), 'hello', env);
+    assert.equal(await ask(client, 'note', 'hello'), null, env);
+    assert.deepEqual(warnings(), [], env);
+    assert.deepEqual(await ask(client, 'say', 'locked'), { error: { code: 'FORBIDDEN', message: 'no entry' } }, env);
+    client.disconnect();
+  }
+});
+
 test('wrong arguments of a route stop the boot with the place and the remedy', async t => {
   const { 'app/router.js': _, ...files } = FILES;
   for (const [args, code, message] of [

@@ -22,7 +22,13 @@ const POLICIES: Files = {
   'app/io/middleware/rename.js': `
     module.exports = app => async (ctx, next) => {
       if (ctx.packet[0] === 'old') ctx.packet[0] = 'new';
-      await next();
+      try {
+        await next();
+      } catch (error) {
+        (app.caught ??= new Set()).add(error);
+        Reflect.set(error, 'message', 'changed');
+        throw error;
+      }
     };`,
   'app/io/controller/any.js': `
     exports.answer = async ctx => ['unmatched', ...ctx.packet.slice(0, 2)];
@@ -30,8 +36,8 @@ const POLICIES: Files = {
   'app/router.js': `
     module.exports = app => {
       const { any } = app.io.controller;
-      app.io.route('*', async () => 'star').route('say', async () => 'said');
-      app.io.of('/layers').route('new', async () => 'renamed');
+      app.io.route('*', async () => 'star').route('say', async () => 'said').route('silent', async () => {});
+      app.io.of('/layers').route('new', async () => 'renamed').route('caught', async () => app.caught.size);
       app.io.of('/live');
       app.io.of('/any').on('connection', socket => socket.onAny((event, ack) => ack?.('by onAny')));
       app.io.of('/others').routeUnmatched(any.answer).route('new', async () => 'renamed');
@@ -62,7 +68,10 @@ test('the policy for unmatched events is an error or a handler, and spares what 
     assert.equal(logs.filter(line => line.includes('made up')).length, 5);
   });
 
-  await t.test('in production, no event is warned of by its name', () => {
+  await t.test('in production, there is no warning of unmatched events, or of missing answers', async () => {
+    const client = await to('/');
+    client.emit('silent', () => assert.fail('there is no answer'));
+    assert.equal(await ask(client, 'say'), 'said');
     assert.deepEqual(
       logs.filter(line => /IO_EVENT_UNMATCHED|IO_ANSWER_MISSING/.test(line)),
       [],
@@ -92,6 +101,12 @@ test('the policy for unmatched events is an error or a handler, and spares what 
       assert.equal(await ask(client, 'old'), 'renamed');
       assert.deepEqual(await ask(client, 'sya', 1), unmatched);
     }
+  });
+
+  await t.test('all of them fail with one error, which middleware cannot change', async () => {
+    const client = await to('/layers');
+    for (const event of ['sya', 'syb']) assert.deepEqual(await ask(client, event), NOT_FOUND);
+    assert.equal(await ask(client, 'caught'), 1);
   });
 
   await t.test('a handler of unmatched events is called like one of a route', async () => {
@@ -124,7 +139,7 @@ test('routeUnmatched() checks its handler like route(), and the first one stays'
   assert.equal(logs.filter(line => /IO_ROUTE_DUPLICATE: routeUnmatched\(\) of namespace '\/' exists already/.test(line)).length, 1);
 });
 
-test('in unittest and local, each unmatched event is warned of once, with the route that it resembles', async t => {
+test('an unmatched event is ignored by default; in unittest it is warned of once, with the route that it resembles', async t => {
   const { url, logs } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
@@ -138,7 +153,7 @@ test('in unittest and local, each unmatched event is warned of once, with the ro
   const others = await connect(t, url + '/others');
   listens.emit('heard');
   others.emit('handled');
-  for (const event of ['says', 'far away', 'says', 'x\ny']) client.emit(event);
+  for (const event of ['says', 'far away', 'says', 'x\ny']) client.emit(event, () => assert.fail('there is no answer'));
   for (const one of [client, listens, others]) assert.equal(await ask(one, 'say'), 'said');
   const warnings = (): string[] =>
     logs.filter(line => line.includes('IO_EVENT_UNMATCHED')).map(line => line.replace(/ \(egg-socket.*/, ''));
@@ -154,11 +169,27 @@ test('in unittest and local, each unmatched event is warned of once, with the ro
   assert.match(warnings().at(-1) ?? '', /; 100 events have been warned of, and no more will be$/);
 });
 
-test('in unittest and local, a route that has ended without the answer that a client asked for is warned of once', async t => {
+test('in unittest, an unmatched event that fails with NOT_FOUND has one line in the log', async t => {
+  const { url, logs } = await startApp(t, {
+    'config/config.default.js': `exports.io = { unmatched: 'error' };`,
+    'app/router.js': `module.exports = app => { app.io.route('say', async () => 'said'); };`,
+  });
+  const client = await connect(t, url);
+  for (let i = 0; i < 2; i++) assert.deepEqual(await ask(client, 'says'), NOT_FOUND);
+  const lines = logs.filter(line => /^(?:WARN|ERROR)/.test(line));
+  assert.equal(lines.length, 1, lines.join('\n'));
+  assert.match(
+    lines[0] ?? '',
+    /IO_EVENT_UNMATCHED: event "says" of namespace '\/' has neither a route nor a listener; did you mean "say"\?/,
+  );
+});
+
+test('in unittest, a handler that has ended without the answer that a client asked for is warned of once, and dropped packets are not', async t => {
   const { url, logs } = await startApp(t, {
     'config/config.default.js': `exports.io = { namespace: { '/layers': { packetMiddleware: ['answer'] } } };`,
     'app/io/middleware/answer.js': `
       module.exports = () => async (ctx, next) => {
+        if (ctx.packet[0] === 'dropped') return;
         if (ctx.packet[0] === 'before') ctx.ack('early');
         await next();
         if (ctx.packet[0] === 'after') ctx.ack('late');
@@ -175,13 +206,18 @@ test('in unittest and local, a route that has ended without the answer that a cl
           .route('always', async () => {}, { acknowledge: true })
           .route('chains', async ctx => ctx.socket.to('room'))
           .route('later', async ctx => { later.push(ctx.ack); })
+          .route('guarded', async () => {}, async () => 'never called')
+          .route('caught', async (ctx, next) => { await next().catch(() => {}); }, async () => { throw new Error('on purpose'); })
           .route('now', async () => { later.pop()('at last'); });
-        app.io.of('/layers').route('before', async () => {}).route('after', async () => {}).route('say', async () => 'said');
+        app.io.of('/layers').route('before', async () => {}).route('after', async () => {}).route('say', async () => 'said')
+          .route('dropped', async () => 'never called');
       };`,
   });
   const client = await connect(t, url);
   const layers = await connect(t, url + '/layers');
-  for (const event of ['forgets', 'forgets', 'chains']) client.emit(event, () => assert.fail('there is no answer'));
+  const noAnswer = (): void => assert.fail('there is no answer');
+  for (const event of ['forgets', 'forgets', 'chains', 'guarded', 'caught']) client.emit(event, noAnswer);
+  for (const event of ['dropped', 'unmatched']) layers.emit(event, noAnswer);
   client.emit('forgets'); // asks for none
   const later = ask(client, 'later');
   assert.deepEqual(await Promise.all(['calls', 'calls the last argument', 'listened', 'always'].map(async event => ask(client, event))), [
@@ -194,10 +230,12 @@ test('in unittest and local, a route that has ended without the answer that a cl
   client.emit('now');
   assert.equal(await later, 'at last');
   for (const one of [client, layers]) assert.equal(await ask(one, 'say'), 'said');
-  assert.deepEqual(
-    logs.filter(line => line.includes('IO_ANSWER_MISSING')).map(line => /event "(.*?)"/.exec(line)?.[1]),
-    ['forgets', 'chains', 'later'],
-  );
+  assert.deepEqual(logs.flatMap(line => /IO_ANSWER_MISSING: event "(.*?)"/.exec(line)?.[1] ?? []).sort(), [
+    'caught',
+    'chains',
+    'forgets',
+    'later',
+  ]);
   assert.match(
     logs.find(line => line.includes('"forgets"')) ?? '',
     /^WARN \[egg-socket\.io\] IO_ANSWER_MISSING: event "forgets" of namespace '\/' has ended without the answer that the client asked for; did the handler forget to return a value, or to call ctx\.ack\(\)\? Ignore this if it answers later/,

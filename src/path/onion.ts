@@ -20,14 +20,29 @@ export interface LateNextCallbacks {
   onFailure(thrown: unknown): void;
 }
 
+/** Packets that middleware of their route has dropped. Not a result of the handler, which the namespace's middleware would see. */
+const dropped = new WeakSet<SocketContext>();
+
 /** Adds middleware to the handler of a route. The handler's value is the result, since middleware need not return it. */
 export function withMiddleware(layers: readonly Layer[], handler: SocketHandler): SocketHandler {
   if (layers.length === 0) return handler;
-  return async ctx => {
+  return ctx => {
+    let hasRun = false;
     let result: unknown;
-    await descend(layers, ctx, async () => (result = await handler.call(ctx, ctx)));
-    return result;
+    const core = (): unknown => {
+      hasRun = true;
+      return Promise.resolve(handler.call(ctx, ctx)).then(value => (result = value));
+    };
+    return descend(layers, ctx, core).then(() => {
+      if (!hasRun) dropped.add(ctx);
+      return result;
+    });
   };
+}
+
+/** Whether middleware of a route has ended without `next()`, so that the handler has not been called. */
+export function isDropped(ctx: SocketContext): boolean {
+  return dropped.has(ctx);
 }
 
 /** Runs the layers from `index` on, with `core` innermost. Rejects if one of them throws. */

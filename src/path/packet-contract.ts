@@ -6,6 +6,7 @@ import { OutgoingCheck } from '../contract/outgoing';
 import { IoError } from '../errors';
 import { isChainable } from './chainable';
 import type { SocketContext } from './context';
+import { isDropped } from './onion';
 import type { Router } from './router';
 
 /** The part of a connection that is used here. */
@@ -55,7 +56,7 @@ export class PacketContract {
       const hasListeners = receiver.socket.listenerCount(event) > 0;
       return Promise.resolve(dispatch(ctx, receiver)).then(value => {
         if (value instanceof Error) throw value; // encoded, it would be empty
-        if (!ack) return undefined;
+        if (!ack || isDropped(ctx)) return undefined;
         if (!declared.ack) return hasRoute || hasListeners ? null : value; // asked by the official client's `retries`
         const isGiven = value !== undefined && !isChainable(value);
         if (!isGiven && (!hasRoute || hasListeners || answered())) return undefined; // a listener, or ctx.ack(), answers

@@ -6,9 +6,9 @@ import { IoError, toError } from '../errors';
 import { SETTLE } from './module-scope';
 import { isChainable } from './chainable';
 import { callListeners } from './listeners';
-import { descend } from './onion';
+import { descend, isDropped } from './onion';
 import { ackOf, answer, logFailure, reportListener } from './packet-failure';
-import { RESERVED_EVENTS } from './router';
+import { NOT_FOUND, RESERVED_EVENTS } from './router';
 import type { Acknowledge } from '../types';
 import type { SocketUse } from './uses';
 
@@ -59,13 +59,15 @@ export function receiveReserved(connection: Connection, event: string, args: unk
  */
 function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): void {
   const { handlers } = connection;
-  const { packetMiddleware, runtime } = connection.namespace;
+  const { packetMiddleware, router, runtime } = connection.namespace;
   const { ack } = ctx;
   const event = ctx.packet?.[0];
   const isWrapped = packetMiddleware.length > 0;
+  let hasRun = false;
   let result: unknown;
 
   const core = (): unknown => {
+    hasRun = true;
     const handled = handle(ctx, connection, handler);
     return ack && isWrapped ? Promise.resolve(handled).then(value => (result = value)) : handled; // kept here, since middleware need not return it
   };
@@ -82,7 +84,7 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
   const succeed = (): void => {
     if (ack) {
       if (result !== undefined && !isChainable(result)) ack(result);
-      else if (runtime.eventWarnings) checkAnswer(ctx, connection, ack);
+      else if (runtime.eventWarnings && hasRun) checkAnswer(ctx, connection, ack);
     }
     ctx[SETTLE]?.();
     runtime.inFlight.end(handlers);
@@ -90,7 +92,10 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
   const fail = async (thrown: unknown): Promise<void> => {
     try {
       const error = toError(thrown);
-      logFailure(connection, event, error, connection.namespace.router.match(event) ? undefined : 'events without a route failed');
+      const name = ctx.packet?.[0]; // as middleware has left it, to find its route
+      const place = router.match(name) ? undefined : 'events without a route failed';
+      // during development, an unmatched event has its own warning
+      if (error !== NOT_FOUND || !runtime.eventWarnings) logFailure(connection, name, error, place);
       await connection.saveAfterFailure();
       answer(connection, event, error, ack);
     } finally {
@@ -152,7 +157,7 @@ function handlerOfUnmatched({ namespace, socket }: Connection, event: unknown): 
 /** During development, warns of a route that gives no answer. */
 function checkAnswer(ctx: SocketContext, { namespace, socket }: Connection, ack: Acknowledge): void {
   const event = ctx.packet?.[0];
-  if (!socket.connected || hasListener(socket, event) || !namespace.router.match(event)) return;
+  if (!socket.connected || isDropped(ctx) || hasListener(socket, event) || !namespace.router.match(event)) return;
   namespace.runtime.eventWarnings?.checkAnswer(ack, event, namespace.name);
 }
 

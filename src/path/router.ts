@@ -8,6 +8,13 @@ export const RESERVED_EVENTS: ReadonlySet<string> = new Set(['disconnecting', 'd
 /** Events that the protocol does not let clients send: routes for them are never called. */
 const UNREACHABLE_EVENTS: ReadonlySet<string> = new Set(['connect', 'connect_error', 'newListener', 'removeListener']);
 
+/**
+ * The error of unmatched events. Created once, since clients can invent many, and frozen, since middleware can catch it. It does not name the
+ * event: log lines of equal messages are limited together.
+ */
+export const NOT_FOUND = new IoError('NOT_FOUND', 'Nothing handles this event', { status: 404 });
+Object.freeze(NOT_FOUND);
+
 type AppHandler = (...args: never[]) => unknown;
 
 /** Converts a function of the app to a handler. `place` names the route in errors. */
@@ -105,7 +112,7 @@ export class Router {
 }
 
 function throwNotFound(): never {
-  throw new IoError('NOT_FOUND', 'Nothing handles this event', { status: 404 }); // without its name: lines of equal messages are limited together
+  throw NOT_FOUND;
 }
 
 function checkHandler(handler: unknown, place: string): asserts handler is AppHandler {
