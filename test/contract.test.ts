@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { unwrap } from 'egg-socket.io/contract';
 import { bootError, type Files, ROOT, startApp } from './support/app';
 import { ask, connect, next } from './support/client';
 
@@ -86,6 +87,10 @@ const INPUT: Files = {
   'app/router.js': `${HEAD}
     const ack = z.string();
     const async = z.string().refine(async text => text !== 'taken', 'It is taken');
+    const node = z.object({ get nodes() { return z.array(node); } });
+    const runs = [];
+    const counted = schema(async value => (runs.push(value), value === undefined ? { value } : { issues: [{ message: 'Not undefined' }] }));
+    const deep = { message: 'deep', path: Array.from({ length: 65 }, () => ({ key: 'k' })) };
     const contract = defineContract({
       namespace: '/input',
       client: {
@@ -103,6 +108,14 @@ const INPUT: Files = {
         nothing: { args: [schema(() => undefined)], ack },
         neither: { args: [schema(() => ({}))], ack },
         thenable: { args: [schema(value => ({ then: done => done(value === 'free' ? { value } : { issues: [] }) }))], ack },
+        tree: { args: [node], ack },
+        counted: { args: [counted], ack },
+        runs: { ack: any },
+        unrouted: { ack },
+        deep: { args: [schema(() => ({ issues: [deep] }))], ack },
+        noMessage: { args: [schema(() => ({ issues: [{}] }))], ack },
+        noIssue: { args: [schema(() => ({ issues: [null] }))], ack },
+        noKey: { args: [schema(() => ({ issues: [{ message: 'a', path: [null] }] }))], ack },
         twice: { args: [schema(async () => { throw new Error('a bug in a schema'); }), schema(() => { throw new Error('another'); })], ack },
         5: { args: [z.string()] },
         circle: { ack: any },
@@ -112,7 +125,9 @@ const INPUT: Files = {
     module.exports = app => {
       const { keep, keepSilently, circle, show } = app.io.controller.input;
       const nsp = app.io.of(contract).route('note', keepSilently).route('circle', circle).route('show', show);
-      nsp.route('5', keepSilently);
+      nsp.route('5', keepSilently).route('runs', async () => runs);
+      nsp.route('tree', keep).route('counted', keep).route('deep', keep);
+      nsp.route('noMessage', keep).route('noIssue', keep).route('noKey', keep);
       const others = ['list', 'record', 'object', 'strict', 'late', 'bug', 'lateBug', 'empty', 'shown', 'nothing', 'neither', 'thenable', 'twice'];
       for (const event of ['text', ...others]) nsp.route(event, keep);
     };`,
@@ -135,12 +150,18 @@ const WRONG: Record<string, readonly [event: string, args: unknown[], issues: ob
   'a very long key': [
     'record',
     [{ [TOO_LONG]: '' }],
-    [{ path: [0, TOO_LONG.slice(0, 200)], message: 'Invalid input: expected number, received string' }],
+    [{ path: [0, TOO_LONG.slice(0, 100)], message: 'Invalid input: expected number, received string' }],
   ],
   'a very long message': [
     'strict',
     [{ name: '', [TOO_LONG]: 1 }],
     [{ path: [0], message: `Unrecognized key: "${TOO_LONG}"`.slice(0, 200) }],
+  ],
+  'a very long path': ['deep', [1], [{ path: [0, ...Array.from({ length: 15 }, () => 'k')], message: 'deep' }]],
+  'a mistake deep in a recursive schema': [
+    'tree',
+    [{ nodes: [{ nodes: [] }, { nodes: [{ nodes: 1 }] }] }],
+    [{ path: [0, 'nodes', 1, 'nodes', 0, 'nodes'], message: 'Invalid input: expected array, received number' }],
   ],
   'a key __proto__': ['strict', [JSON.parse('{ "name": "", "__proto__": {} }')], [{ path: [0], message: 'Unrecognized key: "__proto__"' }]],
   'a thenable schema': ['thenable', ['taken'], [{ path: [0], message: 'Invalid' }]],
@@ -190,16 +211,42 @@ test('arguments that fit reach the controller as the schemas return them', async
   assert.equal(Reflect.get({}, 'more'), undefined);
 });
 
+test('an asynchronous schema runs once for an argument, and not if there are too many of these', async t => {
+  const { url } = await startApp(t, INPUT);
+  const client = await connect(t, `${url}/input`);
+  const details = (answer: unknown): unknown => (answer as { error: { details: unknown } }).error.details;
+  assert.deepEqual(details(await ask(client, 'counted', 1, 2)), [{ path: [1], message: 'Unexpected argument' }]);
+  assert.deepEqual(details(await ask(client, 'counted', null)), [{ path: [0], message: 'Not undefined' }]);
+  assert.deepEqual(await ask(client, 'runs'), [null]);
+});
+
+test('an event of the contract without a route is validated, and then treated like any other event without one', async t => {
+  const { url } = await startApp(t, INPUT);
+  const client = await connect(t, `${url}/input`);
+  const answers: unknown[] = [];
+  client.emit('unrouted', (answer: unknown) => answers.push(answer)); // gets none by default
+  client.emit('unrouted', 1, (answer: unknown) => answers.push(answer));
+  assert.deepEqual(await ask(client, 'show'), []);
+  const details = [{ path: [0], message: 'Unexpected argument' }];
+  assert.deepEqual(answers, [{ error: { code: 'INVALID_ARGUMENT', message: "Invalid arguments of event 'unrouted'", details } }]);
+});
+
 test('a schema that throws or returns no result, and an acknowledgement in a circle, are mistakes of the server', async t => {
   const { url, logs } = await startApp(t, INPUT, { env: 'prod' });
   const client = await connect(t, `${url}/input`);
   const error = { code: 'INTERNAL_SERVER_ERROR', message: 'Internal Server Error' };
-  const bugs = ['bug', 'lateBug', 'shown', 'nothing', 'neither', 'twice'];
+  const bugs = ['bug', 'lateBug', 'shown', 'nothing', 'neither', 'twice', 'noMessage', 'noIssue', 'noKey'];
   for (const event of bugs) assert.deepEqual(await ask(client, event, 1), { error }, event);
   assert.deepEqual(await ask(client, 'circle'), { error });
   assert.deepEqual(
     logs.filter(line => line.startsWith('ERROR')).map(line => /event "(\w+)" failed/.exec(line)?.[1]),
     [...bugs, 'circle'],
+  );
+  assert.deepEqual(
+    logs
+      .map(line => /event "(\w+)" failed.* IO_SCHEMA_FAILED: schema \d of event '\1' of namespace '\/input' /.exec(line)?.[1])
+      .filter(Boolean),
+    bugs,
   );
   assert.equal(await ask(client, 'text', 'still there'), 'kept');
 });
@@ -242,11 +289,62 @@ test('packet middleware runs before the arguments are validated, and listeners g
   );
 });
 
+test('middleware gets the value of the controller from next(), and the functions of socket.use() may change arguments that it has read', async t => {
+  const { url } = await startApp(t, {
+    'config/config.default.js': `
+      const namespace = { packetMiddleware: ['record'] };
+      exports.io = { namespace: { '/with': namespace, '/without': namespace } };`,
+    'app/io/middleware/record.js': `
+      module.exports = () => async (ctx, next) => {
+        if (ctx.packet[0] === 'say') ctx.args[0] = ctx.args[0].trim();
+        const value = await next();
+        if (ctx.packet[0] !== 'show') (ctx.app.values ??= []).push([ctx.packet[0], value === undefined ? 'undefined' : value]);
+      };`,
+    'app/router.js': `${HEAD}
+      const text = z.string();
+      const contract = defineContract({
+        namespace: '/with',
+        client: { say: { args: [text, text, text.optional()], ack: any }, note: {}, nothing: { ack: z.void() }, show: { ack: any } },
+      });
+      const use = (packet, next) => {
+        if (packet[0] === 'say') packet[2] = packet[2].replace('<b>', '');
+        if (packet[1] === 'more') packet.splice(3, 0, 'added');
+        next();
+      };
+      module.exports = app => {
+        for (const nsp of [app.io.of(contract), app.io.of('/without')])
+          nsp
+            .route('say', async ctx => ctx.args.filter(arg => typeof arg === 'string'))
+            .route('note', async () => 'noted')
+            .route('nothing', async () => {})
+            .route('show', async () => app.values.splice(0))
+            .on('connection', socket => socket.use(use));
+      };`,
+  });
+  for (const namespace of ['/with', '/without']) {
+    const client = await connect(t, url + namespace);
+    assert.deepEqual(await ask(client, 'say', ' a ', '<b>b'), ['a', 'b'], namespace);
+    assert.deepEqual(await ask(client, 'say', 'more', '<b>b'), ['more', 'b', 'added'], namespace);
+    client.emit('note');
+    const nothing = namespace === '/with' ? await ask(client, 'nothing') : null;
+    const noted = await ask(client, 'note');
+    assert.deepEqual([nothing, noted], [null, namespace === '/with' ? null : 'noted']);
+    assert.deepEqual(await ask(client, 'show'), [
+      ['say', ['a', 'b']],
+      ['say', ['more', 'b', 'added']],
+      ['note', 'noted'],
+      ...(namespace === '/with' ? [['nothing', 'undefined']] : []),
+      ['note', 'noted'],
+    ]);
+  }
+});
+
 /** An app that answers and emits what its clients tell it to. */
 const OUTPUT: Files = {
   'app/router.js': `${HEAD}
     const answer = z.object({ sent: z.string() });
     const late = z.string().refine(async text => text !== 'taken');
+    const counts = z.record(z.string(), z.number());
     const contract = defineContract({
       namespace: '/output',
       client: {
@@ -256,8 +354,13 @@ const OUTPUT: Files = {
         ackLate: { args: [any], ack: late },
         hear: { args: [any], ack: answer },
         emit: { args: [z.string(), z.array(z.any())], ack: any },
+        returnCounts: { args: [any], ack: counts },
+        emitAfterViolation: { ack: any },
+        emitCircle: { args: [z.string()], ack: any },
       },
-      server: { said: { args: [z.string(), z.number().optional()] }, saidLate: { args: [late] } },
+      server: {
+        said: { args: [z.string(), z.number().optional()] }, saidLate: { args: [late] }, counted: { args: [counts] }, asked: {}, anything: { args: [any] },
+      },
     });
     /** What there is to emit with. */
     const emitters = ({ io, socket }) => ({
@@ -270,6 +373,22 @@ const OUTPUT: Files = {
         .route('returnLate', async ctx => ctx.args[0])
         .route('ack', async ctx => { ctx.ack(ctx.args[0]); })
         .route('ackLate', async ctx => { ctx.ack(ctx.args[0]); })
+        .route('returnCounts', async ctx => ctx.args[0])
+        .route('emitAfterViolation', async ({ socket }) => {
+          try {
+            socket.timeout(60_000).emit('nope', () => {});
+          } catch {}
+          return new Promise(resolve => socket.emit('asked', (...answer) => resolve(answer)));
+        })
+        .route('emitCircle', async ctx => {
+          const circle = {};
+          circle.circle = circle;
+          try {
+            emitters({ io: app.io, socket: ctx.socket })[ctx.args[0]].emit('anything', circle);
+          } catch (error) {
+            return error.code;
+          }
+        })
         .route('emit', async ctx => {
           const [how, packet] = ctx.args;
           try {
@@ -288,6 +407,9 @@ const OUTPUT: Files = {
 
 const PREFIX = '[egg-socket.io] IO_CONTRACT_VIOLATED: ';
 
+/** A value whose key is data, and begins a line of its own. */
+const COUNTS = { 'alice@example.com\n2030-01-01 ERROR': 'x' };
+
 test('while the app is developed, an acknowledgement that does not fit is an error, and is not sent', async t => {
   const { url, logged } = await startApp(t, OUTPUT);
   const client = await connect(t, `${url}/output`);
@@ -301,6 +423,11 @@ test('while the app is developed, an acknowledgement that does not fit is an err
     assert.equal(answer.error.code, 'INTERNAL_SERVER_ERROR', event);
     assert.ok(answer.error.message.startsWith(PREFIX + problem), answer.error.message);
     await logged(new RegExp(`ERROR .*event "${event}" failed.*IO_CONTRACT_VIOLATED`, 's'));
+    assert.match(
+      JSON.stringify(await ask(client, event, { id: 7, error: { code: 'FULL', message: 'No room' } })),
+      /IO_CONTRACT_VIOLATED/,
+      'an error is alone in its answer',
+    );
   }
   assert.equal(await ask(client, 'returnLate', 'free'), 'free');
   assert.match(
@@ -326,6 +453,12 @@ test('while the app is developed, an event that the contract does not let the se
     assert.equal(await emit('said', how), 'emitted');
     assert.equal(await emit('said', how, null), 'emitted'); // null, or undefined, which arrives as null
     assert.deepEqual(await emit('said', 1), violation(`${said} [0]: Invalid input: expected string, received number`));
+    assert.deepEqual(
+      await emit('counted', COUNTS),
+      violation(
+        "event 'counted' of namespace '/output' does not fit at [0].alice@example.com 2030-01-01 ERROR: Invalid input: expected number, received string",
+      ),
+    );
     assert.deepEqual(await emit('said', 'a', 1, 2), violation(`${said} [2]: Unexpected argument`));
     assert.deepEqual(
       await emit('saidLate', 'a'),
@@ -336,6 +469,10 @@ test('while the app is developed, an event that the contract does not let the se
       violation("event 'nope' of namespace '/output' is not in the contract, among the events of the server"),
     );
   }
+  for (const how of ['socket', 'room']) assert.equal(await ask(client, 'emitCircle', how), 'IO_EMIT_INVALID');
+  client.once('asked', (answer: (value: string) => void) => answer('here'));
+  assert.deepEqual(await ask(client, 'emitAfterViolation'), ['here'], 'without the time-out of the emit that threw');
+  heard.pop(); // asked
   const expected = ['socket', 'volatile', 'namespace', 'room', 'broadcast'].flatMap(how => [
     ['said', how, 1],
     ['said', how],
@@ -369,8 +506,16 @@ test('in production, what the server sends is checked only if the config says so
   assert.deepEqual(await ask(other, 'return', { sent: 1 }), { error });
   assert.match(
     await checked.logged(/IO_CONTRACT_VIOLATED/),
-    /the acknowledgement of event 'return' of namespace '\/output' does not fit at \.sent \(egg-socket\.io\/docs/,
+    /the acknowledgement of event 'return' of namespace '\/output' does not fit \(egg-socket\.io\/docs/,
   );
+  assert.deepEqual(await ask(other, 'returnCounts', COUNTS), { error });
+  assert.match(await checked.logged(/'returnCounts'/), /'returnCounts' of namespace '\/output' does not fit \(egg-socket\.io\/docs/);
+  assert.deepEqual(await ask(other, 'emit', 'room', ['counted', COUNTS]), [
+    'TypeError',
+    'IO_CONTRACT_VIOLATED',
+    `${PREFIX}event 'counted' of namespace '/output' does not fit at [0]`,
+  ]);
+  assert.doesNotMatch(checked.logs.join('\n'), /alice/);
   const problem = "event 'said' of namespace '/output' does not fit at [0]";
   assert.deepEqual(await ask(other, 'emit', 'room', ['said', 1]), ['TypeError', 'IO_CONTRACT_VIOLATED', PREFIX + problem]);
 });
@@ -420,6 +565,12 @@ test('a client that asks for an acknowledgement gets one, whatever the handler r
     client.emit('quiet');
     await logged(/quiet: \[\]/);
   }
+});
+
+test('unwrap() throws for an error and for no other answer', () => {
+  const error = { code: 'FULL', message: 'No room' };
+  for (const answer of [null, undefined, 0, [], {}, { error: 'a' }, { error: {} }, { id: 7, error }]) assert.equal(unwrap(answer), answer);
+  assert.throws(() => unwrap({ error }), error);
 });
 
 test('the option `retries` of the client, which asks for an acknowledgement of each event, works with a contract', async t => {
@@ -511,6 +662,9 @@ const MISTAKES: readonly (readonly [routes: string, code: string, sentence: RegE
     'IO_CONTRACT_INVALID',
     /the contract of namespace '\/a': it has clients; it can have namespace, client, server, data/,
   ],
+  ["io.of({ namespace: '/a', client: null })", 'IO_CONTRACT_INVALID', /client must be an object of events/],
+  ["io.of({ namespace: '/a', server: null })", 'IO_CONTRACT_INVALID', /server must be an object of events/],
+  ["io.of({ namespace: '/a', client: { '': {} } })", 'IO_CONTRACT_INVALID', /client\[''\]: an event must have a name/],
   ["io.of({ namespace: '/a', client: [] })", 'IO_CONTRACT_INVALID', /client must be an object of events/],
   ["io.of({ namespace: '/a', server: { say: any } })", 'IO_CONTRACT_INVALID', /server\['say'\]: it has ~standard; it can have args/],
   ["io.of({ namespace: '/a', client: { say: 1 } })", 'IO_CONTRACT_INVALID', /client\['say'\]: it must be an object with args and ack/],

@@ -14,6 +14,7 @@ const PROMISES = {
   '/layer': { note: 4, echo: 5 },
   '/five': { note: 12, echo: 13 },
   '/route': { note: 6, echo: 6 },
+  '/contract': { note: 3, echo: 3 },
   '/': { note: 6, echo: 7 },
 };
 
@@ -76,9 +77,12 @@ const FILES = {
     exports.shout = async ctx => { ctx.socket.nsp.emit('news', ctx.args[0]); };
     exports.echo = async ctx => ctx.args[0];`,
   'app/router.js': `
+    const any = { '~standard': { version: 1, vendor: 'own', validate: value => ({ value }) } };
+    const contract = { namespace: '/contract', client: { note: { args: [any] }, echo: { args: [any], ack: any } } };
     module.exports = app => {
       const { packet, bare } = app.io.controller;
       app.io.route('note', packet.note).route('echo', packet.echo);
+      app.io.of(contract).route('note', bare.note).route('echo', bare.echo);
       for (const name of ['/bare', '/layer', '/five']) app.io.of(name).route('note', bare.note).route('echo', bare.echo).route('shout', bare.shout);
       app.io.of('/route').route('note', 'pass', bare.note).route('echo', 'pass', bare.echo);
     };`,

@@ -20,40 +20,44 @@ type Outcome = SchemaResult<unknown> | { readonly thrown: unknown };
 
 type SchemaIssue = Extract<SchemaResult<unknown>, { readonly issues: readonly unknown[] }>['issues'][number];
 
-/** Limits on what a client is told: schemas repeat what it has sent. */
+/** Limits on what a client is told, in characters and keys: schemas repeat what it has sent. */
 const MAX_ISSUES = 20;
-const MAX_LENGTH = 200;
+const MAX_MESSAGE = 200;
+const MAX_KEYS = 16;
+const MAX_KEY = 100;
 
 const FAILED: RuntimeCode = 'IO_SCHEMA_FAILED';
 
 /**
- * Validates each value by its schema. Synchronous if the schemas are.
+ * Validates each value by its schema, unless there are more values than schemas. Synchronous if the schemas are.
  *
  * @param what the values, for the message of the error
  * @throws Error (or rejects) if a schema throws, rejects, or returns something else than the result of a schema
  */
-export function check(what: string, schemas: readonly StandardSchema[], values: readonly unknown[]): Checked | Promise<Checked> {
+export function validateAll(what: string, schemas: readonly StandardSchema[], values: readonly unknown[]): Checked | Promise<Checked> {
+  if (values.length > schemas.length) return { values: [], issues: [{ path: [schemas.length], message: 'Unexpected argument' }] };
   const outcomes = schemas.map((schema, index) => validate(schema, values[index]));
-  const collect = (ready: readonly Outcome[]): Checked => collectOutcomes(what, ready, values.length);
+  const collect = (ready: readonly Outcome[]): Checked => collectOutcomes(what, ready);
   if (outcomes.some(outcome => outcome instanceof Promise)) return Promise.all(outcomes.map(async outcome => outcome)).then(collect);
   return collect(outcomes as Outcome[]); // none of them is a promise
 }
 
 /** Calls a function with a value that may not be there yet: at once, if it is. */
-export function after<Value, Result>(
+export function whenReady<Value, Result>(
   value: Value | Promise<Value>,
   use: (value: Value) => Result | Promise<Result>,
 ): Result | Promise<Result> {
   return value instanceof Promise ? value.then(use) : use(value);
 }
 
-/** JSON makes null of an argument that is undefined. So null, where it does not fit, is validated as undefined. */
+/**
+ * JSON makes null of an argument that is undefined. So null, where it does not fit, is validated as undefined. Not after an asynchronous
+ * answer: what such a schema does, such as a query, is done once.
+ */
 function validate(schema: StandardSchema, value: unknown): Outcome | Promise<Outcome> {
   const outcome = validateOnce(schema, value);
-  if (value !== null) return outcome;
-  return after(outcome, ofNull =>
-    isValid(ofNull) ? ofNull : after(validateOnce(schema, undefined), ofUndefined => (isValid(ofUndefined) ? ofUndefined : ofNull)),
-  );
+  if (value !== null || outcome instanceof Promise || isValid(outcome)) return outcome;
+  return whenReady(validateOnce(schema, undefined), ofUndefined => (isValid(ofUndefined) ? ofUndefined : outcome));
 }
 
 function validateOnce(schema: StandardSchema, value: unknown): Outcome | Promise<Outcome> {
@@ -65,36 +69,45 @@ function validateOnce(schema: StandardSchema, value: unknown): Outcome | Promise
   }
 }
 
-function collectOutcomes(what: string, outcomes: readonly Outcome[], count: number): Checked {
+function collectOutcomes(what: string, outcomes: readonly Outcome[]): Checked {
   const values: unknown[] = [];
   const issues: Issue[] = [];
   for (const [index, outcome] of outcomes.entries()) {
     if (isValid(outcome)) values.push(outcome.value);
     else issues.push(...issuesOf(what, outcome, index));
   }
-  if (count > outcomes.length) issues.push({ path: [outcomes.length], message: 'Unexpected argument' });
   return { values, issues: issues.slice(0, MAX_ISSUES) };
 }
 
 /** At least one. @throws Error if the outcome is neither valid nor a list of issues */
 function issuesOf(what: string, outcome: Outcome, index: number): Issue[] {
-  const list = isObject(outcome) && 'issues' in outcome ? outcome.issues : undefined;
-  if (!Array.isArray(list)) {
-    const isThrown = isObject(outcome) && 'thrown' in outcome;
-    const problem = isThrown ? 'threw an error' : 'returned neither a value nor issues';
-    const error = new Error(messageOf(FAILED, `schema ${index} of ${what} ${problem}`), isThrown ? { cause: outcome.thrown } : {});
-    throw Object.assign(error, { code: FAILED });
-  }
+  if (isObject(outcome) && 'thrown' in outcome) throw failure(what, index, 'threw an error', outcome.thrown);
+  const list = isObject(outcome) ? outcome.issues : undefined;
+  if (!Array.isArray(list)) throw failure(what, index, 'returned neither a value nor issues');
   const some: readonly SchemaIssue[] = list.length > 0 ? list.slice(0, MAX_ISSUES) : [{ message: 'Invalid' }];
-  return some.map(issue => toPlain(issue, index));
+  try {
+    return some.map(issue => toPlain(issue, index));
+  } catch (error) {
+    throw failure(what, index, 'returned an issue that is none', error);
+  }
 }
 
-/** Issues of libraries are objects of classes, with the value and the schema in them. A path may be an array of a class whose `map()` differs. */
+function failure(what: string, index: number, problem: string, cause?: unknown): Error {
+  const error = new Error(messageOf(FAILED, `schema ${index} of ${what} ${problem}`), cause === undefined ? {} : { cause });
+  return Object.assign(error, { code: FAILED });
+}
+
+/**
+ * Issues of libraries are objects of classes, with the value and the schema in them. A path may be an array of a class whose `map()` differs.
+ *
+ * @throws TypeError if it is not an issue
+ */
 function toPlain({ path, message }: SchemaIssue, index: number): Issue {
+  if (typeof message !== 'string') throw new TypeError('the message of an issue must be a string');
   const keys = Array.from(path ?? [], segment => (typeof segment === 'object' ? segment.key : segment));
   return {
-    path: [index, ...keys.map(key => (typeof key === 'number' ? key : String(key).slice(0, MAX_LENGTH)))],
-    message: message.slice(0, MAX_LENGTH),
+    path: [index, ...keys.slice(0, MAX_KEYS - 1).map(key => (typeof key === 'number' ? key : String(key).slice(0, MAX_KEY)))],
+    message: message.slice(0, MAX_MESSAGE),
   };
 }
 

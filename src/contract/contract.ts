@@ -36,7 +36,7 @@ interface SchemaIssue {
 export interface ClientEventContract {
   /** A schema for each argument. Default: `[]`, no arguments. */
   readonly args?: readonly StandardSchema[];
-  /** What the controller returns. With it, clients have to ask for an acknowledgement; without it, they must not. */
+  /** What the controller returns. With it, clients have to ask for an acknowledgement; without it, they need not. */
   readonly ack?: StandardSchema;
 }
 

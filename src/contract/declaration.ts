@@ -9,8 +9,15 @@ const KEYS = {
 } as const;
 
 /** Events of Socket.IO and of this plugin, which no contract can have. */
-const RESERVED: ReadonlySet<string> = new Set([
-  ...['connect', 'connect_error', 'connection', 'disconnect', 'disconnecting', 'error', 'newListener', 'removeListener'],
+const RESERVED = new Set([
+  'connect',
+  'connect_error',
+  'connection',
+  'disconnect',
+  'disconnecting',
+  'error',
+  'newListener',
+  'removeListener',
 ]);
 
 /** Whether the argument of `of()` is a contract, rather than a name, a regular expression or a function. */
@@ -27,13 +34,15 @@ export function checkContract(contract: Contract): void {
   checkKeys(place, contract, KEYS.contract);
   if (contract.data !== undefined) checkSchema(`${place}: data`, contract.data);
   for (const side of ['client', 'server'] as const) {
-    const events = contract[side] ?? {};
+    const events = contract[side];
+    if (events === undefined) continue;
     if (!isObject(events)) invalid(place, `${side} must be an object of events`);
     for (const [event, declared] of Object.entries(events)) checkEvent(`${place}: ${side}['${event}']`, event, declared, KEYS[side]);
   }
 }
 
 function checkEvent(place: string, event: string, declared: unknown, keys: readonly string[]): void {
+  if (event === '') invalid(place, 'an event must have a name');
   if (RESERVED.has(event)) invalid(place, 'Socket.IO and this plugin reserve this event; give it another name');
   if (!isObject(declared)) invalid(place, `it must be an object with ${keys.join(' and ')}`);
   checkKeys(place, declared, keys);

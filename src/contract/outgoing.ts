@@ -1,8 +1,8 @@
 /** Checks what the server sends to clients by a contract, and changes nothing. A violation is a mistake of the app: it throws. */
-import { after, check, type Checked } from './check';
+import { type Checked, validateAll, whenReady } from './check';
 import type { Contract, ServerEventContract, StandardSchema } from './contract';
 import { isErrorReply } from './reply';
-import { messageOf, type RuntimeCode } from '../errors';
+import { messageOf, oneLine, type RuntimeCode } from '../errors';
 
 const VIOLATED: RuntimeCode = 'IO_CONTRACT_VIOLATED';
 
@@ -11,7 +11,7 @@ export class OutgoingCheck {
   readonly #events: ReadonlyMap<unknown, ServerEventContract>;
   readonly #explain: boolean;
 
-  /** @param explain whether messages have those of the schemas, which may contain the values */
+  /** @param explain whether messages have the place in a value and the schema's message: both may contain what clients have sent */
   constructor({ namespace, server = {} }: Contract, explain: boolean) {
     this.#namespace = namespace;
     this.#events = new Map(Object.entries(server));
@@ -28,20 +28,20 @@ export class OutgoingCheck {
     const declared = this.#events.get(event);
     if (!declared) throw violation(`${what} is not in the contract, among the events of the server`);
     if (typeof args.at(-1) === 'function') args.pop(); // asks for an acknowledgement
-    this.#now(what, check(what, declared.args ?? [], args), 0);
+    this.#now(what, validateAll(what, declared.args ?? [], args), 0);
   }
 
   /** For an answer that is sent at once. @throws TypeError like `event()` */
   answer(event: string, schema: StandardSchema, answer: readonly unknown[]): void {
     const what = `the acknowledgement of ${this.#describe(event)}`;
-    if (!isErrorReply(answer[0])) this.#now(what, check(what, [schema], answer), 1);
+    if (!isErrorReply(answer[0])) this.#now(what, validateAll(what, [schema], answer), 1);
   }
 
   /** For a returned value, with which it returns or resolves. @throws TypeError (or rejects) if it does not fit */
   result(event: string, schema: StandardSchema, value: unknown): unknown {
     const what = `the acknowledgement of ${this.#describe(event)}`;
     if (isErrorReply(value)) return value;
-    return after(check(what, [schema], [value]), checked => {
+    return whenReady(validateAll(what, [schema], [value]), checked => {
       this.#refuse(what, checked, 1);
       return value;
     });
@@ -58,13 +58,13 @@ export class OutgoingCheck {
   /** @param skipped the number of keys that say nothing: the index of an acknowledgement, of which there is one */
   #refuse(what: string, { issues: [first] }: Checked, skipped: number): void {
     if (!first) return;
-    const place = first.path.slice(skipped).map(key => (typeof key === 'number' ? `[${key}]` : `.${key}`));
-    const at = place.length > 0 ? ` at ${place.join('')}` : '';
-    throw violation(`${what} does not fit${at}${this.#explain ? `: ${first.message}` : ''}`);
+    const keys = first.path.slice(skipped, this.#explain ? undefined : 1).map(key => (typeof key === 'number' ? `[${key}]` : `.${key}`));
+    const place = keys.length > 0 ? ` at ${keys.join('')}` : '';
+    throw violation(`${what} does not fit${oneLine(this.#explain ? `${place}: ${first.message}` : place)}`);
   }
 
   #describe(event: unknown): string {
-    return `event '${String(event)}' of namespace '${this.#namespace}'`;
+    return `event '${oneLine(String(event))}' of namespace '${this.#namespace}'`;
   }
 }
 

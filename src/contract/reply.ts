@@ -35,9 +35,9 @@ export class ReplyError extends Error {
   }
 }
 
-/** Whether an acknowledgement brought an error. */
+/** Whether an acknowledgement brought an error, `{ error }` and nothing else. */
 export function isErrorReply(reply: unknown): reply is ErrorReply {
-  if (typeof reply !== 'object' || reply === null || !('error' in reply)) return false;
+  if (typeof reply !== 'object' || reply === null || !('error' in reply) || Object.keys(reply).length > 1) return false;
   const { error } = reply;
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' && 'message' in error;
 }

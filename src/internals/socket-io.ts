@@ -33,7 +33,7 @@ interface SocketInternals {
   /** Set only if recovery is on. */
   readonly pid: string;
   readonly acks: Map<number, Callback>;
-  readonly flags: { timeout?: number };
+  flags: { timeout?: number };
   adapter: Adapter;
   ack(id: number): Callback;
   dispatch(packet: unknown[]): void;
@@ -100,7 +100,7 @@ export const SOCKET: Members<SocketInternals & Pick<Socket, '_error' | '_onerror
   why: {
     pid: 'the private id of a client that can recover, which its old and its new connection have in common',
     acks: 'pending acknowledgements end when the client goes',
-    flags: 'the timeout of an emit',
+    flags: 'the timeout of an emit, and those of one that is not sent',
     adapter: 'a socket that is connecting or refused has rooms of its own',
     ack: 'creates the acknowledgement function of a packet',
     dispatch: 'runs the functions of socket.use(), and then the listeners of the app',

@@ -1,6 +1,6 @@
 /** The contract of a namespace, as its packets meet it: after all middleware, before controllers and listeners. */
 import type { Socket } from 'socket.io';
-import { after, check, type Checked } from '../contract/check';
+import { type Checked, validateAll, whenReady } from '../contract/check';
 import type { ClientEventContract, Contract } from '../contract/contract';
 import { OutgoingCheck } from '../contract/outgoing';
 import { IoError } from '../errors';
@@ -15,9 +15,6 @@ interface Receiver {
   readonly namespace: { readonly router: Router };
 }
 
-/** Calls the handler and the listeners of a packet. */
-type Dispatch<R extends Receiver> = (ctx: SocketContext, receiver: R) => unknown;
-
 interface Declared extends ClientEventContract {
   /** For messages of errors. */
   readonly what: string;
@@ -27,6 +24,7 @@ export class PacketContract {
   /** Undefined if what the server sends is not to be checked. */
   readonly outgoing: OutgoingCheck | undefined;
   readonly #events = new Map<string, Declared>();
+  readonly #answeredByNull = new WeakSet<SocketContext>();
 
   /** @param checkOutgoing whether what the server sends is checked too @param explain whether errors of that have the schemas' messages */
   constructor(contract: Contract, checkOutgoing: boolean, explain: boolean) {
@@ -40,27 +38,43 @@ export class PacketContract {
     return this.#events.get(String(event))?.ack !== undefined;
   }
 
-  /** Dispatches a packet with the arguments that the schemas return. @throws IoError (or rejects) if some do not fit, which is the answer to the client */
-  handle<R extends Receiver>(ctx: SocketContext, receiver: R, dispatch: Dispatch<R>): unknown {
+  /** Whether the answer to this packet is null, whatever its handler returned. */
+  isAnsweredByNull(ctx: SocketContext): boolean {
+    return this.#answeredByNull.has(ctx);
+  }
+
+  /**
+   * Dispatches a packet with the arguments that the schemas return. Returns the handler's value, for middleware.
+   *
+   * @param dispatch calls the handler and the listeners
+   * @throws IoError (or rejects) if some do not fit, which is the answer to the client
+   */
+  handle<R extends Receiver>(ctx: SocketContext, receiver: R, dispatch: (ctx: SocketContext, receiver: R) => unknown): unknown {
     const event = String(ctx.packet?.[0]); // a client may send a number, which finds the listeners of its text
     const declared = this.#events.get(event);
     if (!declared) return dispatch(ctx, receiver);
     const { args, ack } = ctx;
     const sent = typeof args.at(-1) === 'function' ? args.slice(0, -1) : args; // without the acknowledgement function
-    return after(check(declared.what, declared.args ?? [], sent), checked => {
+    return whenReady(validateAll(declared.what, declared.args ?? [], sent), checked => {
       const values = validArguments(event, checked, declared, ack !== undefined);
       const answered = this.#checkAck(ctx, event, declared);
       ctx.packet = [event, ...values, ...(declared.ack ? [ctx.ack] : [])]; // what listeners get
       ctx.args = values;
       const hasRoute = receiver.namespace.router.match(event) !== undefined;
       const hasListeners = receiver.socket.listenerCount(event) > 0;
-      return Promise.resolve(dispatch(ctx, receiver)).then(value => {
+      return whenReady(dispatch(ctx, receiver), value => {
         if (value instanceof Error) throw value; // encoded, it would be empty
-        if (!ack || isDropped(ctx)) return undefined;
-        if (!declared.ack) return hasRoute || hasListeners ? null : value; // asked by the official client's `retries`
+        if (!ack || isDropped(ctx)) return value;
+        if (!declared.ack) {
+          if (hasRoute || hasListeners) this.#answeredByNull.add(ctx); // asked by the official client's `retries`
+          return value;
+        }
         const isGiven = value !== undefined && !isChainable(value);
-        if (!isGiven && (!hasRoute || hasListeners || answered())) return undefined; // a listener, or ctx.ack(), answers
-        return after(this.outgoing?.result(event, declared.ack, isGiven ? value : undefined), () => (isGiven ? value : null));
+        if (!isGiven && (!hasRoute || hasListeners || answered())) return value; // a listener, or ctx.ack(), answers
+        return whenReady(this.outgoing?.result(event, declared.ack, isGiven ? value : undefined), () => {
+          if (!isGiven) this.#answeredByNull.add(ctx);
+          return value;
+        });
       });
     });
   }

@@ -10,10 +10,7 @@ import { descend, isDropped } from './onion';
 import { ackOf, answer, logFailure, reportListener } from './packet-failure';
 import { NOT_FOUND, RESERVED_EVENTS } from './router';
 import type { Acknowledge } from '../types';
-import type { SocketUse } from './uses';
-
-/** The type that Socket.IO has for a packet. */
-type Event = [event: string, ...args: unknown[]];
+import { runSocketUses } from './uses';
 
 /** The answers to clients that emit an event which only the server may fire. Created once, since a client can send many. */
 const RESERVED = new Map<unknown, IoError>(
@@ -59,7 +56,7 @@ export function receiveReserved(connection: Connection, event: string, args: unk
  */
 function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): void {
   const { handlers } = connection;
-  const { packetMiddleware, router, runtime } = connection.namespace;
+  const { contract, packetMiddleware, router, runtime } = connection.namespace;
   const { ack } = ctx;
   const event = ctx.packet?.[0];
   const isWrapped = packetMiddleware.length > 0;
@@ -83,7 +80,8 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
   };
   const succeed = (): void => {
     if (ack) {
-      if (result !== undefined && !isChainable(result)) ack(result);
+      if (contract?.isAnsweredByNull(ctx)) ack(null);
+      else if (result !== undefined && !isChainable(result)) ack(result);
       else if (runtime.eventWarnings && hasRun) checkAnswer(ctx, connection, ack);
     }
     ctx[SETTLE]?.();
@@ -111,28 +109,7 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
 /** Match and Handle. An event without a route, or with listeners of `socket.on()` as well, is passed on to these. */
 function handle(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): unknown {
   if (handler) return dispatch(ctx, connection, handler);
-  if (connection.uses) return handleAfterUses(ctx, connection, connection.uses);
-  return match(ctx, connection);
-}
-
-/** Runs the app's functions of `socket.use()` first, one after the other. As in Socket.IO, one that never calls `next` drops the packet. */
-async function handleAfterUses(ctx: SocketContext, connection: Connection, uses: readonly SocketUse[]): Promise<unknown> {
-  const { handlers } = connection;
-  const { inFlight } = connection.namespace.runtime;
-  for (const use of uses) {
-    inFlight.end(handlers); // a closing server must not wait for a dropped packet
-    let error: Error | undefined;
-    try {
-      error = await new Promise((resolve, reject) => {
-        (async () => use(ctx.packet as Event, resolve))().catch(reject); // catches both a throw and a rejection
-      });
-    } finally {
-      inFlight.begin(handlers);
-    }
-    if (!error) continue;
-    connection.socket._onerror(error); // fires the server's own 'error' event
-    throw error;
-  }
+  if (connection.uses) return runSocketUses(ctx, connection, connection.uses).then(() => match(ctx, connection));
   return match(ctx, connection);
 }
 

@@ -165,7 +165,12 @@ export function connectionOf(socket: Socket): Connection {
 function checkEmits(socket: Socket, outgoing: OutgoingCheck): void {
   const emit = socket.emit.bind(socket);
   socket.emit = (event: string, ...args: unknown[]) => {
-    outgoing.event([event, ...args]);
+    try {
+      outgoing.event([event, ...args]);
+    } catch (error) {
+      socketInternals(socket).flags = {}; // those of this emit, such as `volatile`: else the next one would have them
+      throw error;
+    }
     return emit(event, ...args);
   };
 }

@@ -1,10 +1,22 @@
 /** Socket.IO's own middleware: functions that the app passes to `nsp.use()` and `socket.use()`. */
 import type { ExtendedError, Namespace, Socket } from 'socket.io';
+import type { SocketContext } from './context';
 import { isOfNode, isTemporary, refusalFor } from './error-answers';
 import { toError } from '../errors';
+import type { Handlers } from './in-flight';
 import { refusalTo } from './refusal';
 import type { Runtime } from './runtime';
 import { namespaceInternals } from '../internals/socket-io';
+
+/** The part of a connection that is used here. */
+interface Receiver {
+  readonly socket: Socket;
+  readonly handlers: Handlers;
+  readonly namespace: { readonly runtime: Runtime };
+}
+
+/** The type that Socket.IO has for a packet. */
+type Event = [event: string, ...args: unknown[]];
 
 /** A function for `socket.use()`. */
 export type SocketUse = Parameters<Socket['use']>[0];
@@ -38,4 +50,34 @@ export function catchUseErrors(nsp: Namespace, { failures, reveal }: Runtime): v
       };
       (async () => fn(socket, answer))().catch(fail);
     });
+}
+
+/**
+ * Runs the app's functions of `socket.use()`, one after the other. As in Socket.IO, one that never calls `next` drops the packet. What they
+ * change in the packet changes `ctx.args` too, which middleware may have read or changed before.
+ */
+export async function runSocketUses(
+  ctx: SocketContext,
+  { handlers, namespace, socket }: Receiver,
+  uses: readonly SocketUse[],
+): Promise<void> {
+  const { inFlight } = namespace.runtime;
+  const packet = ctx.packet as Event; // with an event, since it has been received
+  const before = [...packet];
+  for (const use of uses) {
+    inFlight.end(handlers); // a closing server must not wait for a dropped packet
+    let error: Error | undefined;
+    try {
+      error = await new Promise((resolve, reject) => {
+        (async () => use(packet, resolve))().catch(reject); // catches both a throw and a rejection
+      });
+    } finally {
+      inFlight.begin(handlers);
+    }
+    if (!error) continue;
+    socket._onerror(error); // fires the server's own 'error' event
+    throw error;
+  }
+  if (packet.length !== before.length) ctx.args = packet.slice(1);
+  else for (const [index, value] of packet.entries()) if (index > 0 && value !== before[index]) ctx.args[index - 1] = value;
 }
