@@ -17,10 +17,12 @@ export type {
 } from './config/options';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type OutageCode, OutageError, type SetupCode, SetupError } from './errors';
 export type { ContractHandler, ContractNamespace } from './server/contract-namespace';
+export type { AddRoute, AddUnmatchedRoute, RouteArguments, RouteOptions, Routes } from './server/routes';
 export type { RoutedNamespace, Server } from './server/server';
 export type {
   Acknowledge,
   ClientEvents,
+  ContractContext,
   Controllers,
   EventArgs,
   Handler,
@@ -30,9 +32,8 @@ export type {
   Middleware,
   Middlewares,
   PacketContext,
-  RouteOptions,
-  Routes,
   SpecificHandler,
+  SpecificMiddleware,
 } from './types';
 
 /** A client in a namespace. */

@@ -74,56 +74,6 @@ export type Handler = (this: Context, ctx: Context) => unknown;
 /** A handler with a more specific context, such as `PacketContext<'/chat', 'say'>`. */
 export type SpecificHandler = (this: never, ctx: never) => unknown;
 
-/** The method `route()` of namespaces and of the server, which stands for its namespace `/`. */
-export interface Routes {
-  /**
-   * Adds a handler for an event that clients send. An event has one handler: a second route for it is ignored, with a warning.
-   *
-   * The events `disconnecting`, `disconnect` (the reason is `ctx.args[0]`) and `error` are fired by the server: packet middleware does not run
-   * around their handlers, and there is no acknowledgement.
-   *
-   * @param handler usually a controller, such as `app.io.controller.chat.say`, or its name, `'chat.say'`
-   * @throws SetupError if the event is not a string, the handler is neither a function nor the name of one, or an option has a wrong type
-   */
-  route(event: string, handler: Handler | string, options?: RouteOptions): this;
-  route(event: string, handler: SpecificHandler, options?: RouteOptions): this;
-  /**
-   * Adds a handler with middleware that runs around it, outermost first, inside the namespace's packet middleware.
-   *
-   * @example app.io.route('delete', 'auth', app.io.middleware.audit, 'message.delete');
-   */
-  route(event: string, ...parts: RouteArguments<Middleware, Middleware>): this;
-  route(event: string, ...parts: RouteArguments<SpecificMiddleware, SpecificHandler>): this;
-
-  /**
-   * Sets the handler of events that have neither a route nor a listener, neither of `socket.on()` nor of `onAny()`, in place of
-   * `config.io.unmatched`. The event's name is `ctx.packet[0]`. A namespace has one such handler: a second one is ignored, with a warning.
-   *
-   * @param handler as for `route()`
-   * @throws SetupError if the handler is neither a function nor the name of one, or an option has a wrong type
-   */
-  routeUnmatched(handler: Handler | string, options?: RouteOptions): this;
-  routeUnmatched(handler: SpecificHandler, options?: RouteOptions): this;
-  routeUnmatched(...parts: RouteArguments<Middleware, Middleware>): this;
-  routeUnmatched(...parts: RouteArguments<SpecificMiddleware, SpecificHandler>): this;
-}
-
-/** Middleware of a route, functions or names, then its handler, then options if there are any. */
-export type RouteArguments<RouteMiddleware, RouteHandler> =
-  | [...middleware: (RouteMiddleware | string)[], handler: RouteHandler | string]
-  | [...middleware: (RouteMiddleware | string)[], handler: RouteHandler | string, options: RouteOptions];
-
-/** Middleware with a more specific context, such as `PacketContext<'/chat', 'say'>`. */
-export type SpecificMiddleware = (ctx: never, next: () => Promise<unknown>) => unknown;
-
-export interface RouteOptions {
-  /**
-   * Whether to acknowledge always when the handler has ended: with the returned value, or null for undefined. A call of `ctx.ack()` in the
-   * handler takes precedence. Default: false, no acknowledgement for undefined.
-   */
-  acknowledge?: boolean;
-}
-
 /**
  * A function that runs around a connection or around a packet.
  *
@@ -134,6 +84,9 @@ export interface RouteOptions {
  * Around a packet, `next()` resolves with the value that the controller returned. Without `next()`, the packet is dropped.
  */
 export type Middleware = (ctx: Context, next: () => Promise<unknown>) => unknown;
+
+/** Middleware with a more specific context, such as `PacketContext<'/chat', 'say'>`. */
+export type SpecificMiddleware = (ctx: never, next: () => Promise<unknown>) => unknown;
 
 /**
  * The files in `app/io/controller` by name, with nested folders. egg-ts-helper declares them for each app,

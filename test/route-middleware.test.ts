@@ -28,13 +28,16 @@ const FILES: Files = {
         .route('functions', inline, middleware.guard, controller.chat.say)
         .route('options', 'guard', async () => {}, { acknowledge: true })
         .route('unawaited', (ctx, next) => { next(); }, async () => 'waited for')
+        .route('factory', app => async (ctx, next) => next(), async () => 'never')
+        .route('named factory', require('./io/middleware/guard'), async () => 'never')
+        .route('late', (ctx, next) => { setImmediate(next); }, (ctx, next) => { setImmediate(next); }, function slow(ctx, next) { setImmediate(next); }, async () => {})
         .route('disconnect', 'admin.audit', async ctx => { app.emit('gone', ctx.args[0]); });
       app.io.of('/others').routeUnmatched('guard', async ctx => ctx.packet[0]);
     };`,
 };
 
 test('middleware of a route runs around its handler, in order, inside that of the namespace', async t => {
-  const { url, app } = await startApp(t, FILES);
+  const { url, app, logs, logged } = await startApp(t, FILES);
   const client = await connect(t, url);
 
   await t.test('by name or as a function, and only for its route', async () => {
@@ -52,6 +55,24 @@ test('middleware of a route runs around its handler, in order, inside that of th
   await t.test('with options of the route, and with a next() that it does not await', async () => {
     assert.equal(await ask(client, 'options'), null);
     assert.equal(await ask(client, 'unawaited'), 'waited for');
+  });
+
+  await t.test('its mistakes are logged once each, with its position or its name', async () => {
+    const PREFIX = 'WARN [egg-socket.io] ';
+    const called = (which: string): string =>
+      `${PREFIX}middleware ${which} of route('late') of namespace '/' has called next() after it had ended, which is too late; await next(), and await any callbacks before it`;
+    const returned = (event: string, which: string): string =>
+      `${PREFIX}IO_MIDDLEWARE_INVALID: middleware ${which} of route('${event}') of namespace '/' has returned a function and not called next(), so that it lets nothing pass; is it what a file in app/io/middleware exports? Then use the file's name, such as 'auth', or app.io.middleware.auth`;
+    for (const event of ['late', 'late', 'factory', 'factory', 'named factory']) client.emit(event);
+    await Promise.all([logged(/middleware 3 \(slow\)/), logged(/'named factory'/)]);
+    assert.equal(await ask(client, 'unawaited'), 'waited for');
+    assert.deepEqual(
+      logs
+        .filter(line => / of route\('/.test(line))
+        .map(line => line.replace(/ \(egg-socket.*/, ''))
+        .sort(),
+      [called('1'), called('2'), called('3 (slow)'), returned('factory', '1'), returned('named factory', '1')].sort(),
+    );
   });
 
   await t.test('around a handler of unmatched events', async () => {
@@ -112,6 +133,8 @@ test('wrong arguments of a route stop the boot with the place and the remedy', a
     ],
     [`controller.chat.say, { acknowledge: 1 }`, 'IO_ROUTE_INVALID', /acknowledge must be true or false/],
     [``, 'IO_ROUTE_INVALID', /the handler is undefined, not a function/],
+    [`controller.chat.say, undefined`, 'IO_ROUTE_INVALID', /the handler is undefined, .* If these are the options, leave them out/],
+    [`controller.chat.say, []`, 'IO_ROUTE_INVALID', /the handler is object, not a function/],
   ] as const) {
     const error = await bootError(t, {
       ...files,

@@ -28,17 +28,19 @@ test('an event without a route and without a listener is ignored, and so is one 
   );
 });
 
-test('events can be named like members of Object', async t => {
+test('events can be named like members of Object, and a number is the event of its text', async t => {
   const { url } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
         app.io.route('__proto__', async () => 'proto');
         app.io.route('constructor', async () => 'made');
+        app.io.route('7', async ctx => ctx.packet[0]);
       };`,
   });
   const client = await connect(t, url);
   assert.equal(await ask(client, '__proto__'), 'proto');
   assert.equal(await ask(client, 'constructor'), 'made');
+  assert.equal(await ask(client, 7 as unknown as string), 7); // clients in JavaScript may send it
 });
 
 test('a routed event reaches the listeners of the socket as well', async t => {

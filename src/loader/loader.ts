@@ -8,7 +8,7 @@ import { type EggApplication, isClass } from '../egg';
 import { messageOf, SetupError } from '../errors';
 import { controllerFolder, controllerOf, useOneOf, withoutGenerator } from './handlers';
 import { CONTROLLER_FILES, findIn, isFunction, isTree, type LoadedFile, mapFiles, MIDDLEWARE_FILES, namesIn } from './loaded-file';
-import { type Layer, type LateNextCallbacks, waitingForNext } from '../path/onion';
+import { type Layer, type NextMistakes, waitingForNext } from '../path/onion';
 import type { Controllers, Middleware, Middlewares, SpecificHandler } from '../types';
 
 export class LoadedFiles {
@@ -19,8 +19,8 @@ export class LoadedFiles {
   #middlewares: Middlewares | undefined;
   /** Paths of middleware files that export nothing, by name. */
   readonly #emptyFiles = new Map<string, string>();
-  /** Middleware that has been logged for calling `next()` too late. */
-  readonly #late = new Set<string>();
+  /** Middleware that has been logged for its mistakes. */
+  readonly #mistaken = new Set<string>();
 
   constructor(app: EggApplication) {
     this.#app = app;
@@ -59,7 +59,7 @@ export class LoadedFiles {
   }
 
   /** The layer of middleware that a route has: a function, or the name of middleware. @throws SetupError if it is neither */
-  routeLayer(middleware: unknown, place: string, onLateFailure: (what: string, thrown: unknown) => void): Layer {
+  routeLayer(middleware: unknown, position: number, place: string, onLateFailure: (what: string, thrown: unknown) => void): Layer {
     if (typeof middleware === 'string') return this.toLayer(fileOf(middleware), this.middleware(middleware, place), onLateFailure);
     if (!isFunction(middleware) || isClass(middleware))
       throw new SetupError(
@@ -67,12 +67,13 @@ export class LoadedFiles {
         `${place}: the middleware is ${middleware === null ? 'null' : typeof middleware}, not a function or the name of one; use app.io.middleware.<name>, without calling it`,
       );
     const layer = types.isGeneratorFunction(middleware) ? generatorMiddleware(middleware, place, this.#app) : middleware;
-    return this.toLayer(`middleware ${middleware.name} of ${place}`, layer as Layer, onLateFailure); // in users' types the context is Egg's
+    const { name } = middleware;
+    return this.toLayer(`middleware ${position}${name && ` (${name})`} of ${place}`, layer as Layer, onLateFailure); // in users' types the context is Egg's
   }
 
   /** Makes a layer that waits for its `next()`. @param what names the middleware in the log */
   toLayer(what: string, middleware: Layer, onLateFailure: (what: string, thrown: unknown) => void): Layer {
-    return waitingForNext(middleware, this.#lateNextCallbacks(what, onLateFailure));
+    return waitingForNext(middleware, this.#mistakesOf(what, onLateFailure));
   }
 
   /** Warns of files that export nothing. To be called when all names in the config have been looked up: a named one has thrown by then. */
@@ -89,18 +90,25 @@ export class LoadedFiles {
     return {};
   }
 
-  /** Callbacks that log late calls of `next()`, once for each middleware. */
-  #lateNextCallbacks(what: string, onFailure: (what: string, thrown: unknown) => void): LateNextCallbacks {
-    const { logger } = this.#app;
+  /** Callbacks that log mistakes, once for each middleware. */
+  #mistakesOf(what: string, onFailure: (what: string, thrown: unknown) => void): NextMistakes {
+    const warnOnce = (message: string): void => {
+      if (!this.#mistaken.has(what)) this.#app.logger.warn(message);
+      this.#mistaken.add(what);
+    };
     return {
-      onCall: () => {
-        if (!this.#late.has(what))
-          logger.warn(
-            `[egg-socket.io] ${what} has called next() after it had ended, which is too late; await next(), and await any callbacks before it`,
-          );
-        this.#late.add(what);
-      },
-      onFailure: thrown => onFailure(`next() failed, which ${what} has called after it had ended`, thrown),
+      onLateCall: () =>
+        warnOnce(
+          `[egg-socket.io] ${what} has called next() after it had ended, which is too late; await next(), and await any callbacks before it`,
+        ),
+      onLateFailure: thrown => onFailure(`next() failed, which ${what} has called after it had ended`, thrown),
+      onFactory: () =>
+        warnOnce(
+          messageOf(
+            'IO_MIDDLEWARE_INVALID',
+            `${what} has returned a function and not called next(), so that it lets nothing pass; is it what a file in app/io/middleware exports? Then use the file's name, such as 'auth', or app.io.middleware.auth`,
+          ),
+        ),
     };
   }
 }

@@ -12,12 +12,14 @@ export interface NamedLayer {
   readonly run: Layer;
 }
 
-/** Called for middleware that does not wait for its `next()`. */
-export interface LateNextCallbacks {
+/** Called for mistakes of middleware with its `next()`. */
+export interface NextMistakes {
   /** The middleware called `next()` after it had ended. */
-  onCall(): void;
+  onLateCall(): void;
   /** Such a call has failed, and nothing else handles its error. */
-  onFailure(thrown: unknown): void;
+  onLateFailure(thrown: unknown): void;
+  /** The middleware returned a function and did not call `next()`: it is the factory of middleware. */
+  onFactory(): void;
 }
 
 /** Packets that middleware of their route has dropped. Not a result of the handler, which the namespace's middleware would see. */
@@ -67,7 +69,7 @@ export function descend(layers: readonly Layer[], ctx: SocketContext, core: (ctx
  * Wraps a layer so that it ends after its `next()`, even if it does not wait for that: otherwise the answer would be lost.
  * Middleware whose source shows that it awaits `next()` is not wrapped, which saves promises.
  */
-export function waitingForNext(layer: Layer, { onCall, onFailure }: LateNextCallbacks): Layer {
+export function waitingForNext(layer: Layer, { onLateCall, onLateFailure, onFactory }: NextMistakes): Layer {
   if (awaitsNext(layer)) return layer;
   return async (ctx, next) => {
     const calls = new Set<NextCall>();
@@ -75,10 +77,10 @@ export function waitingForNext(layer: Layer, { onCall, onFailure }: LateNextCall
     let value: unknown;
     try {
       value = await layer(ctx, () => {
-        if (hasEnded) onCall();
+        if (hasEnded) onLateCall();
         const call = new NextCall(resolve => resolve(next()));
         call.onFailure(thrown => {
-          if (hasEnded && !call.isHandled && !calls.has(call)) onFailure(thrown);
+          if (hasEnded && !call.isHandled && !calls.has(call)) onLateFailure(thrown);
         });
         if (!hasEnded) calls.add(call);
         return call;
@@ -89,6 +91,7 @@ export function waitingForNext(layer: Layer, { onCall, onFailure }: LateNextCall
     } finally {
       hasEnded = true;
     }
+    if (calls.size === 0 && typeof value === 'function') onFactory();
     for (const call of calls) await call.end();
     return value;
   };

@@ -17,8 +17,16 @@ Object.freeze(NOT_FOUND);
 
 type AppHandler = (...args: never[]) => unknown;
 
-/** Converts a function of the app to a handler. `place` names the route in errors. */
-export type ToHandler = (fn: AppHandler, place: string) => SocketHandler;
+/** What a call of `route()` has after its event. */
+export interface GivenRoute {
+  /** A function, or a mistake. */
+  readonly handler: unknown;
+  /** Converts such a function, with the route's middleware. */
+  readonly toHandler: (fn: AppHandler) => SocketHandler;
+}
+
+/** Reads the arguments of a route. `place` names it in errors. */
+type ReadRoute = (place: string) => GivenRoute;
 
 /** The policy for unmatched events in `config.io`. */
 export type UnmatchedPolicy = 'ignore' | 'error';
@@ -41,10 +49,11 @@ export class Router {
   }
 
   /** Adds a route. If the event has one already, keeps that and logs a warning. */
-  add(event: unknown, handler: unknown, toHandler: ToHandler): void {
+  add(event: unknown, read: ReadRoute): void {
     const place = `route('${String(event)}') of namespace '${this.#namespace}'`;
     if (typeof event !== 'string' || event === '')
       throw new SetupError('IO_ROUTE_INVALID', `${place}: the event must be a string that is not empty`);
+    const { handler, toHandler } = read(place);
     checkHandler(handler, place);
     this.#checkKnown(event);
     const routes = RESERVED_EVENTS.has(event) ? this.#reserved : this.#handlers;
@@ -54,19 +63,20 @@ export class Router {
     }
     if (UNREACHABLE_EVENTS.has(event))
       this.#warn(messageOf('IO_ROUTE_UNREACHABLE', `${place}: Socket.IO reserves this event, so no client can send it`));
-    routes.set(event, toHandler(handler, place));
+    routes.set(event, toHandler(handler));
   }
 
   /** Sets the handler of unmatched events, in place of the policy. If there is one already, keeps that and logs a warning. */
-  addUnmatched(handler: unknown, toHandler: ToHandler): void {
+  addUnmatched(read: ReadRoute): void {
     const place = `routeUnmatched() of namespace '${this.#namespace}'`;
+    const { handler, toHandler } = read(place);
     checkHandler(handler, place);
     if (this.#hasOwnUnmatched) {
       this.#warn(messageOf('IO_ROUTE_DUPLICATE', `${place} exists already; the first one is kept`));
       return;
     }
     this.#hasOwnUnmatched = true;
-    this.#unmatched = toHandler(handler, place);
+    this.#unmatched = toHandler(handler);
   }
 
   /** Lets only these events and the reserved ones have routes. @throws SetupError if another one has a route already */
@@ -76,9 +86,14 @@ export class Router {
     this.#known = known;
   }
 
-  /** The handler of an event that a client sent, if there is one. Never that of a reserved event. */
+  /** The handler of an event that a client sent, if there is one. Never that of a reserved event. A number matches the route of its text. */
   match(event: unknown): SocketHandler | undefined {
-    return this.#handlers.get(event as string); // whatever is not a string is not in the map
+    return this.#handlers.get(typeof event === 'number' ? String(event) : (event as string)); // anything else is not in the map
+  }
+
+  /** The handler of events that have neither a route nor a listener. Undefined if these are ignored. */
+  get unmatched(): SocketHandler | undefined {
+    return this.#unmatched;
   }
 
   /** Whether the app has set a handler of unmatched events. */
@@ -91,6 +106,11 @@ export class Router {
     return [...this.#handlers.keys()];
   }
 
+  /** The routed events that the server fires itself. */
+  get reserved(): ReadonlyMap<string, SocketHandler> {
+    return this.#reserved;
+  }
+
   #checkKnown(event: string, known = this.#known): void {
     if (!known || known.has(event) || RESERVED_EVENTS.has(event)) return;
     const place = `route('${event}') of namespace '${this.#namespace}'`;
@@ -98,16 +118,6 @@ export class Router {
       'IO_ROUTE_INVALID',
       `${place}: the contract has no such event of clients; it has ${[...known].join(', ') || 'none'}`,
     );
-  }
-
-  /** The handler of events that have neither a route nor a listener. Undefined if these are ignored. */
-  get unmatched(): SocketHandler | undefined {
-    return this.#unmatched;
-  }
-
-  /** The routed events that the server fires itself. */
-  get reserved(): ReadonlyMap<string, SocketHandler> {
-    return this.#reserved;
   }
 }
 
@@ -119,6 +129,6 @@ function checkHandler(handler: unknown, place: string): asserts handler is AppHa
   if (typeof handler === 'function') return;
   throw new SetupError(
     'IO_ROUTE_INVALID',
-    `${place}: the handler is ${handler === null ? 'null' : typeof handler}, not a function; does app/io/controller export it under that name?`,
+    `${place}: the handler is ${handler === null ? 'null' : typeof handler}, not a function; does app/io/controller export it under that name?${handler === undefined ? ' If these are the options, leave them out' : ''}`,
   );
 }

@@ -2,7 +2,8 @@
 import type { Context } from 'egg';
 import type { DefaultEventsMap, Namespace as SocketIoNamespace, Socket } from 'socket.io';
 import type { AckOf, ClientEventName, Contract, DataOf, EmittedEvents, ReceivedEvents } from '../contract/contract';
-import type { AnyController, Handler, ContractContext, RouteOptions, SpecificHandler } from '../types';
+import type { AnyController, ContractContext, Handler, SpecificHandler, SpecificMiddleware } from '../types';
+import type { AddUnmatchedRoute, MiddlewareOrName, Options, RouteArguments } from './routes';
 
 /** A namespace whose routes, emits, rooms and `fetchSockets()` have the types of a contract. */
 export type ContractNamespace<C extends Contract> = SocketIoNamespace<ReceivedEvents<C>, EmittedEvents<C>, DefaultEventsMap, DataOf<C>> &
@@ -11,18 +12,46 @@ export type ContractNamespace<C extends Contract> = SocketIoNamespace<ReceivedEv
 /** The server's end of a connection to such a namespace. */
 export type ContractSocket<C extends Contract> = Socket<ReceivedEvents<C>, EmittedEvents<C>, DefaultEventsMap, DataOf<C>>;
 
-/** The method `route()` of a namespace with a contract: see `Routes`. */
+/** The methods `route()` and `routeUnmatched()` of a namespace with a contract: see `Routes`. The order is that of `AddRoute`. */
 interface ContractRoutes<C extends Contract> {
+  route<Event extends ClientEventName<C>>(
+    event: Event,
+    outer: MiddlewareOrName,
+    middle: MiddlewareOrName,
+    inner: MiddlewareOrName,
+    handler: ContractHandler<C, Event>,
+    ...options: Options
+  ): this;
+  route<Event extends ClientEventName<C>>(
+    event: Event,
+    outer: MiddlewareOrName,
+    inner: MiddlewareOrName,
+    handler: ContractHandler<C, Event>,
+    ...options: Options
+  ): this;
+  /** Adds a handler for an event of the contract, with middleware that runs around it, after the arguments have been validated. */
+  route<Event extends ClientEventName<C>>(
+    event: Event,
+    middleware: MiddlewareOrName,
+    handler: ContractHandler<C, Event>,
+    ...options: Options
+  ): this;
   /**
    * Adds a handler for an event of the contract.
    *
    * @param handler usually a controller, such as `app.io.controller.chat.say`, or its name, `'chat.say'`, which is not checked by the compiler
    * @throws SetupError if the contract has no such event, the handler is neither a function nor the name of one, or an option has a wrong type
    */
-  route<Event extends ClientEventName<C>>(event: Event, handler: ContractHandler<C, Event>, options?: RouteOptions): this;
-  route<Event extends ClientEventName<C>>(event: Event, handler: UntypedHandler<C, Event>, options?: RouteOptions): this;
-  route(event: ClientEventName<C>, handler: (Handler & AnyController) | string, options?: RouteOptions): this;
-  route(event: ReservedEvent, handler: SpecificHandler | string, options?: RouteOptions): this;
+  route<Event extends ClientEventName<C>>(event: Event, handler: ContractHandler<C, Event>, ...options: Options): this;
+  route(event: ReservedEvent, ...parts: RouteArguments<SpecificMiddleware, SpecificHandler>): this;
+  /** More middleware, or functions with other contexts. */
+  route<Event extends ClientEventName<C>>(
+    event: Event,
+    ...parts: RouteArguments<SpecificMiddleware, ContractHandler<C, Event> | UntypedHandler<C, Event> | (Handler & AnyController)>
+  ): this;
+
+  /** Sets the handler of events that have neither a route nor a listener: see `Routes`. */
+  readonly routeUnmatched: AddUnmatchedRoute<this>;
 }
 
 /** Handles an event of a contract. Returns the acknowledgement, if the event has one. */

@@ -14,11 +14,12 @@ import { named, openEntrance } from '../path/entrance';
 import { Namespace } from '../path/namespace';
 import { withMiddleware } from '../path/onion';
 import { AbsentNamespace, keepForArrivals, type Parent, Parents, removeCopies } from '../path/parents';
-import type { ToHandler } from '../path/router';
+import type { GivenRoute } from '../path/router';
 import { catchUseErrors } from '../path/uses';
 import type { Runtime } from '../path/runtime';
-import type { RouteOptions, SpecificHandler } from '../types';
+import type { SpecificHandler } from '../types';
 import { routeParts } from './route-parts';
+import type { RouteOptions } from './routes';
 
 export class Namespaces {
   readonly #app: EggApplication;
@@ -101,22 +102,21 @@ export class Namespaces {
     const namespace = new Namespace(this.#runtime, nsp, isOnDemand ? this.#parents : undefined);
     openEntrance(nsp, namespace);
     const { router } = namespace;
-    const read = (call: string, args: readonly unknown[]): [handler: unknown, toHandler: ToHandler] => {
-      const place = `${call} of namespace '${nsp.name}'`;
+    const read = (args: readonly unknown[], place: string): GivenRoute => {
       const { handler, middleware, options } = routeParts(args, place);
       const toHandler = (fn: SpecificHandler): SocketHandler => {
-        const layers = middleware.map(one => this.#files.routeLayer(one, place, this.#lateFailureLog(namespace)));
+        const layers = middleware.map((one, i) => this.#files.routeLayer(one, i + 1, place, this.#lateFailureLog(namespace)));
         return withMiddleware(layers, this.#answering(toAsync(fn, place, this.#app), options, namespace));
       };
-      return [typeof handler === 'string' ? this.#files.controller(handler, place) : handler, toHandler];
+      return { handler: typeof handler === 'string' ? this.#files.controller(handler, place) : handler, toHandler };
     };
     Object.assign(nsp, {
       route(event: unknown, ...args: unknown[]): SocketIoNamespace {
-        router.add(event, ...read(`route('${String(event)}')`, args));
+        router.add(event, place => read(args, place));
         return nsp;
       },
       routeUnmatched(...args: unknown[]): SocketIoNamespace {
-        router.addUnmatched(...read('routeUnmatched()', args));
+        router.addUnmatched(place => read(args, place));
         return nsp;
       },
     });

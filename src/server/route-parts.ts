@@ -1,6 +1,6 @@
 /** Takes a call of `route()` or `routeUnmatched()` apart. */
 import { SetupError } from '../errors';
-import type { RouteOptions } from '../types';
+import type { RouteOptions } from './routes';
 
 /** The arguments after the event: middleware, the handler, and options. What they are is checked where they are used. */
 export interface RouteParts {
@@ -10,12 +10,13 @@ export interface RouteParts {
 }
 
 /**
- * An object at the end is the options, anything else is the handler: an undefined one too, since it is the controller that its file does not export.
+ * An object at the end is the options, anything else is the handler: an undefined one too, since it is the controller that its file does not
+ * export, or options that are undefined.
  * @throws SetupError for unknown options, such as a folder of controllers given as the handler
  */
 export function routeParts(args: readonly unknown[], place: string): RouteParts {
   const last = args.at(-1);
-  const options = args.length > 1 && typeof last === 'object' && last !== null ? last : undefined;
+  const options = args.length > 1 && typeof last === 'object' && last !== null && !Array.isArray(last) ? last : undefined;
   const middleware = args.slice(0, options ? -1 : undefined);
   const handler = middleware.pop();
   const { acknowledge, ...rest }: Record<string, unknown> = { ...options };

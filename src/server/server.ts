@@ -9,22 +9,15 @@ import type { LoadedFiles } from '../loader/loader';
 import type { Namespaces } from './namespaces';
 import type { Runtime } from '../path/runtime';
 import type { ContractNamespace, ContractSocket } from './contract-namespace';
-import type {
-  Controllers,
-  Handler,
-  Middleware,
-  Middlewares,
-  RouteArguments,
-  RouteOptions,
-  Routes,
-  SpecificHandler,
-  SpecificMiddleware,
-} from '../types';
+import type { AddRoute, AddUnmatchedRoute, RouteArguments, Routes } from './routes';
+import type { Controllers, Middlewares, SpecificHandler, SpecificMiddleware } from '../types';
 
 type AdapterConstructor = NonNullable<ServerOptions['adapter']>;
 
 /** A namespace of Socket.IO with `route()` and `emitWithAck()`. */
 export type RoutedNamespace = SocketIoNamespace & Routes & Asking;
+
+type SpecificArguments = RouteArguments<SpecificMiddleware, SpecificHandler>;
 
 interface Parts {
   /** The options of Socket.IO and Engine.IO. */
@@ -41,6 +34,16 @@ export class Server extends SocketIoServer implements Asking, Routes {
   readonly #files: LoadedFiles;
   readonly #namespaces: Namespaces;
   readonly #onEngine: (engine: EngineServer) => void;
+
+  readonly route: AddRoute<this> = (event: string, ...parts: unknown[]) => {
+    this.of('/').route(event, ...(parts as SpecificArguments)); // by the signatures
+    return this;
+  };
+
+  readonly routeUnmatched: AddUnmatchedRoute<this> = (...parts: unknown[]) => {
+    this.of('/').routeUnmatched(...(parts as SpecificArguments)); // by the signatures
+    return this;
+  };
 
   /** @internal */
   constructor({ options, runtime, files, namespaces, onEngine }: Parts) {
@@ -73,24 +76,6 @@ export class Server extends SocketIoServer implements Asking, Routes {
   get middlewares(): Middlewares {
     this.#runtime.deprecations.warnOfName('app.io.middlewares', 'app.io.middleware');
     return this.middleware;
-  }
-
-  route(event: string, handler: Handler | string, options?: RouteOptions): this;
-  route(event: string, handler: SpecificHandler, options?: RouteOptions): this;
-  route(event: string, ...parts: RouteArguments<Middleware, Middleware>): this;
-  route(event: string, ...parts: RouteArguments<SpecificMiddleware, SpecificHandler>): this;
-  route(event: string, ...parts: unknown[]): this {
-    this.of('/').route(event, ...(parts as RouteArguments<SpecificMiddleware, SpecificHandler>)); // by the overloads
-    return this;
-  }
-
-  routeUnmatched(handler: Handler | string, options?: RouteOptions): this;
-  routeUnmatched(handler: SpecificHandler, options?: RouteOptions): this;
-  routeUnmatched(...parts: RouteArguments<Middleware, Middleware>): this;
-  routeUnmatched(...parts: RouteArguments<SpecificMiddleware, SpecificHandler>): this;
-  routeUnmatched(...parts: unknown[]): this {
-    this.of('/').routeUnmatched(...(parts as RouteArguments<SpecificMiddleware, SpecificHandler>)); // by the overloads
-    return this;
   }
 
   /**

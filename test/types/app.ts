@@ -1,6 +1,15 @@
 /** `app.io`, without types that egg-ts-helper has made. Compiled, never run. */
-import type { Application } from 'egg';
-import type { Handler, Middleware, PacketContext, RoutedNamespace, Server } from 'egg-socket.io';
+import type { Application, Context } from 'egg';
+import type {
+  Handler,
+  Middleware,
+  PacketContext,
+  RouteArguments,
+  RoutedNamespace,
+  RouteOptions,
+  Server,
+  SpecificMiddleware,
+} from 'egg-socket.io';
 
 export default (app: Application): void => {
   const io: Server = app.io;
@@ -31,6 +40,42 @@ export default (app: Application): void => {
     async ctx => ctx.args,
   );
   io.of('/chat').route('specific', 'auth', async (ctx: PacketContext<'/chat', 'say'>) => ctx.args);
+  io.route('this', 'auth', async function (ctx) {
+    return [this.socket.id, ctx.args];
+  });
+  io.route('two', 'auth', io.middleware.audit, async ctx => ctx.args, { acknowledge: true });
+  io.route(
+    'three',
+    async (ctx, next) => [ctx.args, await next()],
+    io.middleware.audit,
+    'auth',
+    function () {
+      return this.args;
+    },
+  );
+  io.route('four', 'a', 'b', 'c', io.middleware.audit, io.controller.chat.say, { acknowledge: true });
+  io.routeUnmatched('auth', function (ctx) {
+    return [this.packet, ctx.args];
+  });
+  const ofSay: SpecificMiddleware = async (ctx: PacketContext<'/chat', 'say'>, next) => [ctx.args, await next()];
+  io.of('/chat').route('say', ofSay, io.controller.chat.say).routeUnmatched(ofSay, 'auth', 'chat.say');
+  const parts: RouteArguments<Middleware, Handler> = ['auth', io.controller.chat.say, { acknowledge: true }];
+  io.route('parts', ...parts).routeUnmatched(...parts);
+  // @ts-expect-error -- a handler has no next()
+  io.route('middleware', 'auth', async (ctx, next) => next());
+  // @ts-expect-error -- nor after more middleware
+  io.route('middleware', 'auth', 'audit', async (ctx: Context, next: () => Promise<unknown>) => next());
+  // @ts-expect-error -- nor for unmatched events
+  io.routeUnmatched('auth', io.middleware.audit, (ctx: Context, next: () => Promise<unknown>) => next());
+  // @ts-expect-error -- options are not undefined
+  io.route('undefined', io.controller.chat.say, undefined);
+  const optional: { options?: RouteOptions } = {};
+  // @ts-expect-error -- and may not be
+  io.route('undefined', io.controller.chat.say, optional.options);
+  // @ts-expect-error -- nor for unmatched events
+  io.routeUnmatched(io.controller.chat.say, undefined);
+  // @ts-expect-error -- an array is no options
+  io.route('array', io.controller.chat.say, []);
   io.routeUnmatched(ctx => ctx.packet?.[0]);
   io.of('/chat').routeUnmatched('auth', io.controller.chat.ping, { acknowledge: true });
   // @ts-expect-error -- middleware is a function or the name of one

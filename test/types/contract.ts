@@ -113,6 +113,46 @@ export const routes = (app: Application, controller: IoController<typeof ChatCon
   nsp.route('say', controller);
   // @ts-expect-error -- an error is thrown, not returned
   nsp.route('say', () => new Error('no'));
+  // middleware
+  nsp.route('say', 'auth', async ctx => {
+    sure<Equal<typeof ctx.args, [string, { at: Date }]>>();
+    return { delivered: true };
+  });
+  nsp.route('find', 'auth', app.io.middleware.audit, async ({ args: [text] }) => [text], { acknowledge: true });
+  nsp.route(
+    'find',
+    async (ctx, next) => [ctx.args, await next()],
+    'auth',
+    app.io.middleware.audit,
+    function () {
+      return [this.args[0]];
+    },
+  );
+  nsp.route('say', 'auth', controller.say).route('say', 'auth', controller.ofEgg).route('say', 'auth', 'chat.say');
+  nsp.route('say', 'a', 'b', 'c', 'd', app.io.controller.chat.say).route('disconnect', 'auth', app.io.controller.life.disconnect);
+  nsp.route('say', async (ctx: PacketContext<typeof chat, 'say'>, next) => [ctx.args[1].at, await next()], controller.say);
+  // @ts-expect-error -- the contract has no such event
+  nsp.route('sya', 'auth', controller.say);
+  // @ts-expect-error -- this handler does not return what the contract has
+  nsp.route('say', 'auth', controller.wrong);
+  // @ts-expect-error -- neither does this one
+  nsp.route('say', 'auth', async ctx => ctx.args.length);
+  // @ts-expect-error -- a handler has no next()
+  nsp.route('say', 'auth', async (ctx, next) => next());
+  // @ts-expect-error -- options are not undefined
+  nsp.route('say', controller.say, undefined);
+  nsp
+    .routeUnmatched(ctx => ctx.packet[0])
+    .routeUnmatched('auth', async ctx => ctx.args, { acknowledge: true })
+    .route('say', controller.say);
+  // @ts-expect-error -- a handler is not missing
+  nsp.routeUnmatched();
+  nsp.use((socket, next) => {
+    sure<Equal<typeof socket.data, { name: string }>>();
+    next();
+  });
+  nsp.in('room').except('other').disconnectSockets();
+
   nsp.route('anything', async () => ({ code: 1 })).route('nothing', async () => {});
 
   nsp.emit('said', 'a', 1);

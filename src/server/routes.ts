@@ -1,0 +1,83 @@
+/** The types of `route()` and `routeUnmatched()`. */
+import type { Handler, Middleware, SpecificHandler, SpecificMiddleware } from '../types';
+
+/** The methods of namespaces, and of the server for its namespace `/`, that add the handlers of events. */
+export interface Routes {
+  /**
+   * Adds a handler for an event that clients send. An event has one handler: a second route for it is ignored, with a warning.
+   *
+   * The events `disconnecting`, `disconnect` (the reason is `ctx.args[0]`) and `error` are fired by the server: packet middleware does not run
+   * around their handlers, and there is no acknowledgement.
+   */
+  readonly route: AddRoute<this>;
+
+  /**
+   * Sets the handler of events that have neither a route nor a listener, neither of `socket.on()` nor of `onAny()`, in place of
+   * `config.io.unmatched`. The event's name is `ctx.packet[0]`. A namespace has one such handler: a second one is ignored, with a warning.
+   */
+  readonly routeUnmatched: AddUnmatchedRoute<this>;
+}
+
+/**
+ * The method `route()`. Its arguments are an event, middleware that runs around the handler, outermost first, inside the namespace's packet
+ * middleware, the handler, and options.
+ *
+ * The compiler takes the first signature that fits. Those with more middleware come first, since a function could be meant for the options.
+ */
+// a signature for each number: within a rest parameter, the compiler would give a handler the parameters of middleware
+export interface AddRoute<Self> {
+  (
+    event: string,
+    outer: MiddlewareOrName,
+    middle: MiddlewareOrName,
+    inner: MiddlewareOrName,
+    handler: Handler | string,
+    ...options: Options
+  ): Self;
+  (event: string, outer: MiddlewareOrName, inner: MiddlewareOrName, handler: Handler | string, ...options: Options): Self;
+  /**
+   * Adds a handler for an event that clients send, with middleware that runs around it, inside the namespace's packet middleware.
+   *
+   * @example app.io.route('delete', 'auth', app.io.middleware.audit, 'message.delete');
+   */
+  (event: string, middleware: MiddlewareOrName, handler: Handler | string, ...options: Options): Self;
+  /**
+   * Adds a handler for an event that clients send. An event has one handler: a second route for it is ignored, with a warning.
+   *
+   * @param handler usually a controller, such as `app.io.controller.chat.say`, or its name, `'chat.say'`
+   * @throws SetupError if the event is not a string, the handler is neither a function nor the name of one, or an option has a wrong type
+   */
+  (event: string, handler: Handler | string, ...options: Options): Self;
+  /** More middleware, or functions with a more specific context. */
+  (event: string, ...parts: RouteArguments<SpecificMiddleware, SpecificHandler>): Self;
+}
+
+/** The method `routeUnmatched()`. Its arguments are those of `route()`, without the event. */
+export interface AddUnmatchedRoute<Self> {
+  (outer: MiddlewareOrName, middle: MiddlewareOrName, inner: MiddlewareOrName, handler: Handler | string, ...options: Options): Self;
+  (outer: MiddlewareOrName, inner: MiddlewareOrName, handler: Handler | string, ...options: Options): Self;
+  (middleware: MiddlewareOrName, handler: Handler | string, ...options: Options): Self;
+  (handler: Handler | string, ...options: Options): Self;
+  (...parts: RouteArguments<SpecificMiddleware, SpecificHandler>): Self;
+}
+
+/** Middleware of a route, functions or names, then its handler, then options if there are any. */
+export type RouteArguments<RouteMiddleware, RouteHandler> = [
+  ...middleware: (RouteMiddleware | string)[],
+  handler: RouteHandler | string,
+  ...options: Options,
+];
+
+export interface RouteOptions {
+  /**
+   * Whether to acknowledge always when the handler has ended: with the returned value, or null for undefined. A call of `ctx.ack()` in the
+   * handler takes precedence. Default: false, no acknowledgement for undefined.
+   */
+  acknowledge?: boolean;
+}
+
+/** Middleware of a route: a function, or the name of a file in `app/io/middleware`. */
+export type MiddlewareOrName = Middleware | string;
+
+/** In place of an optional parameter, which accepts undefined. */
+export type Options = [] | [options: RouteOptions];
