@@ -133,7 +133,7 @@ test('the clients of a worker that is killed come back at their first attempt, a
   const lost = clients.filter(client => held.get(client)?.pid === victim);
   // whoever has come by way of another worker may have come by way of that one
   const unharmed = clients.filter(client => held.get(client)?.pid !== victim && held.get(client)?.isDirect);
-  assert.ok(lost.length > 2 && unharmed.length > 2);
+  assert.ok(lost.length > 0 && unharmed.length > 0); // the kernel chooses the worker of a WebSocket
   const disturbed = new Set<Client>();
   let attempts = 0;
   for (const client of clients) client.once('disconnect', () => disturbed.add(client));
