@@ -133,10 +133,9 @@ for (const name of ['redis', 'redis-sharded', 'redis-streams', 'postgres']) {
     for (const [outage, emits] of [10_000, 2].entries()) {
       carrier.pause(); // pulses get no answer, and fail when the connections are replaced
       while (logs.filter(line => DOWN.test(line)).length === outage) await next(app, 'captured');
-      const before = memoryInUse();
+      const before = await memoryInUse();
       for (let n = 0; n < emits; n++) io.emit('lost', n, text);
-      await nextTurn(); // commands that have failed are let go
-      const growth = Math.round((memoryInUse() - before) / 1024 ** 2);
+      const growth = Math.round(((await memoryInUse()) - before) / 1024 ** 2);
       assert.ok(growth < 64, `${growth} MB`);
       io.local.emit('not lost');
       carrier.resume();
@@ -203,12 +202,18 @@ test('a wrong password and a wrong host: a clear line of log within the time to 
   }
 });
 
-/** In bytes, without garbage. */
-function memoryInUse(): number {
+/** In bytes, without garbage: whose buffers are freed in a thread of their own, some time after their collection. */
+async function memoryInUse(): Promise<number> {
   setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  const { heapUsed, arrayBuffers } = process.memoryUsage(); // `external` counts what is being freed
-  return heapUsed + arrayBuffers;
+  const gc = runInNewContext('gc') as () => void;
+  let least = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 10; round++) {
+    gc();
+    await nextTurn();
+    const { heapUsed, arrayBuffers } = process.memoryUsage(); // `external` lags even more
+    least = Math.min(least, heapUsed + arrayBuffers);
+  }
+  return least;
 }
 
 async function start(t: TestContext, io: string): Promise<RunningApp> {
