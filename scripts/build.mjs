@@ -63,7 +63,10 @@ async function addEsm(dist) {
   }
 }
 
-/** Contracts once more, as ESM: pages import them too, and bundlers leave out what a page does not use. A process may so have two copies: they keep no state, but `ReplyError` is two classes. */
+/**
+ * Builds contracts once more, as ESM: pages import them too, and bundlers leave out what a page does not use. A process may then have both builds:
+ * they keep no state, but each has a class `ReplyError` of its own.
+ */
 async function addEsmContract(dist) {
   const folder = join(dist, 'esm');
   const options = '--ignoreConfig --target es2022 --module esnext --moduleResolution bundler --types node --skipLibCheck'.split(' ');

@@ -42,7 +42,10 @@ export class AgentIo {
     });
     const of = this.server.of.bind(this.server);
     // as in the workers, whose type `agent.io` has
-    Object.assign(this.server, { of: (name: Parameters<typeof of>[0] | Contract) => of(isContract(name) ? name.namespace : name) });
+    Object.assign(this.server, {
+      of: (...[name, onConnection]: Parameters<typeof of> | [Contract, Parameters<typeof of>[1]]) =>
+        of(isContract(name) ? name.namespace : name, onConnection),
+    });
     // the adapter has added the method to the namespace; Socket.IO's server lacks it
     Object.assign(this.server, { emitWithAck: Reflect.get(this.server.of('/'), 'emitWithAck') as unknown });
   }
