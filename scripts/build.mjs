@@ -11,16 +11,23 @@ const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 /** In this order: the example is compiled against the plugin's types. */
 export async function build() {
   await compile(ROOT, ['src', 'tsconfig.json', 'scripts/build.mjs'], addEsm);
-  await compile(join(ROOT, 'example/chat'), [
+  const sources = [
     'app',
     'config',
+    'page',
     'agent.ts',
     'app.ts',
+    'contract.ts',
     'server.ts',
     'types.ts',
+    'bundle.mjs',
     'tsconfig.json',
     'package.json',
-  ]);
+  ];
+  await compile(join(ROOT, 'example/chat'), sources, async dist => {
+    const { bundle } = await import('../example/chat/bundle.mjs');
+    await bundle(dist);
+  });
 }
 
 /** What `npx egg-socket.io` runs: one file with the parser in it, which as a dependency would be five times as large as the plugin. */

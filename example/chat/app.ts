@@ -1,6 +1,6 @@
 import type { Application } from 'egg';
 import { MemoryLink } from './app/memory-link';
-import type { News } from './types';
+import { chat, type News } from './contract';
 
 export default class ChatBoot {
   readonly #app: Application;
@@ -21,7 +21,7 @@ export default class ChatBoot {
   }
 
   get #everybody() {
-    return this.#app.io.of('/chat');
+    return this.#app.io.of(chat);
   }
 
   /** The agent has been started anew, and knows nobody. */

@@ -104,11 +104,13 @@ test('the example chat', { timeout: 120_000 }, async t => {
     await person(ada, '小明').locator('.is-online').waitFor();
   });
 
-  await t.test('shows why a name is refused', async () => {
+  await t.test('shows beside the field why a name is refused', async () => {
     const other = await openPage();
-    await other.getByLabel('Your name').fill('Ada');
-    await other.getByRole('button', { name: 'Come in' }).click();
-    await alert(other, 'Ada is taken: choose another name').waitFor();
+    const name = other.getByLabel('Your name');
+    await isRefused(name, '', 'Please enter a name');
+    await isRefused(name, '!!!', 'A name needs at least one letter or number');
+    await isRefused(name, 'Ada'.repeat(7), 'That is too long: 21 characters, and 20 are allowed');
+    await isRefused(name, 'Ada', 'Ada is taken: choose another name');
     await other.context().close();
   });
 
@@ -125,17 +127,58 @@ test('the example chat', { timeout: 120_000 }, async t => {
     await message(ming, '谢谢！').waitFor();
   });
 
-  await t.test('shows the error of an acknowledgement, and keeps the text', async () => {
-    const text = '长'.repeat(501);
-    await composer(ada).fill(text);
-    await composer(ada).press('Enter');
-    await alert(ada, 'That is too long: 501 characters, and 500 are allowed').waitFor();
+  await t.test('shows beside the field why a message is refused, and keeps the text until it is mended', async () => {
+    await isRefused(composer(ada), '   ', 'Please write something first');
+    const text = '长'.repeat(502);
+    await isRefused(composer(ada), text, 'That is too long: 502 characters, and 500 are allowed');
     assert.equal(await composer(ada).inputValue(), text);
-    await composer(ada).fill('');
+
+    await composer(ada).press('Backspace'); // still too long
+    assert.equal(await composer(ada).getAttribute('aria-invalid'), 'true');
+    await composer(ada).press('Backspace');
     await alert(ada, 'That is too long').waitFor({ state: 'hidden' });
+    assert.deepEqual(await focusedField(ada), { isInvalid: false, description: '' });
+    await composer(ada).fill('');
+  });
+
+  await t.test('shows beside their fields why a room and an announcement are refused', async () => {
+    const room = ada.getByRole('textbox', { name: 'New room' });
+    await isRefused(room, '  ', 'Please enter a name for the room');
+    await isRefused(room, 'r'.repeat(21), 'That is too long: 21 characters, and 20 are allowed');
+    await room.fill('');
+    await ada.getByRole('button', { name: 'Announce' }).click();
+    await isRefused(ada.getByLabel('Announcement'), '', 'Please write something first');
+    await ada.getByRole('button', { name: 'Cancel' }).click();
   });
 
   const bobsSession = await loggedIn(url, 'Bob');
+
+  await t.test('refuses the same from clients that do not check what they send', async t => {
+    const bob = await connect(t, `${url}/chat`, { extraHeaders: bobsSession });
+    const lobby = { room: 'lobby' };
+    const isRefusedAs = async (event: string, args: unknown[], ...details: [path: (string | number)[], message: string][]): Promise<void> =>
+      assert.deepEqual(await ask(bob, event, ...args), {
+        error: {
+          code: 'INVALID_ARGUMENT',
+          message: `Invalid arguments of event '${event}'`,
+          details: details.map(([path, message]) => ({ path, message })),
+        },
+      });
+    await isRefusedAs('say', [lobby, '   '], [[1], 'Please write something first']);
+    await isRefusedAs('say', [lobby, 'x'.repeat(501)], [[1], 'That is too long: 501 characters, and 500 are allowed']);
+    await isRefusedAs('say', [lobby], [[1], 'Please write something first']);
+    await isRefusedAs('say', [lobby, 'Hello', 'World'], [[2], 'Unexpected argument']);
+    await isRefusedAs('join', [{ room: '' }], [[0, 'room'], 'Please enter a name for the room']);
+    await isRefusedAs('join', [{ room: 'r'.repeat(21) }], [[0, 'room'], 'That is too long: 21 characters, and 20 are allowed']);
+
+    const error = next(bob, 'error');
+    bob.emit('typing', 'lobby');
+    assert.deepEqual(await error, ["Invalid arguments of event 'typing'", { code: 'INVALID_ARGUMENT', event: 'typing' }]);
+
+    const response = await tryToLogIn(url, '!!!');
+    assert.equal(response.status, 400);
+    assert.deepEqual(await response.json(), { code: 'INVALID_ARGUMENT', message: 'A name needs at least one letter or number' });
+  });
 
   await t.test('brings a private message to one person alone', async t => {
     const bob = await connect(t, `${url}/chat`, { extraHeaders: bobsSession });
@@ -214,11 +257,14 @@ test('the example chat', { timeout: 120_000 }, async t => {
     await other.context().close();
   });
 
+  const other = await openPage();
+
   await t.test('shows a message once, even if it comes again after the history that has it', async () => {
-    const other = await openPage();
     const repeated: unknown[] = [];
     await other.routeWebSocket(/socket\.io/, page => {
-      page.connectToServer().onMessage(frame => {
+      const server = page.connectToServer();
+      page.onMessage(frame => server.send(String(frame).replace('Written by an old page', '')));
+      server.onMessage(frame => {
         page.send(frame);
         if (!String(frame).startsWith('42/chat,["message"')) return;
         page.send(frame);
@@ -231,6 +277,12 @@ test('the example chat', { timeout: 120_000 }, async t => {
     while (repeated.length === 0) await say(other, `No. ${++said}`); // it may still be polling
     await say(other, 'That is all');
     assert.equal(await message(other, `No. ${said}`).count(), 1);
+  });
+
+  await t.test('shows beside the field what only the server refuses', async () => {
+    await isRefused(composer(other), 'Written by an old page', 'Please write something first');
+    await say(other, 'Mended');
+    assert.deepEqual(await focusedField(other), { isInvalid: false, description: '' });
     await other.context().close();
   });
 
@@ -525,6 +577,28 @@ async function say(page: Page, text: string): Promise<void> {
   await message(page, text).waitFor();
 }
 
+/** Sends what is typed in a field. The page takes the person back to it, and says what is wrong. */
+async function isRefused(field: Locator, typed: string, words: string): Promise<void> {
+  const page = field.page();
+  await field.fill(typed);
+  await field.press('Enter');
+  await alert(page, words).waitFor();
+  await field.and(page.locator(':focus')).waitFor();
+  assert.deepEqual(await focusedField(page), { isInvalid: true, description: words });
+}
+
+/** The field that has the focus, as a screen reader finds it. */
+async function focusedField(page: Page): Promise<{ isInvalid: boolean; description: string }> {
+  const session = await page.context().newCDPSession(page);
+  const { nodes } = await session.send('Accessibility.getFullAXTree');
+  await session.detach();
+  const property = (node: (typeof nodes)[number], name: string): unknown =>
+    node.properties?.find(known => known.name === name)?.value.value;
+  const field = nodes.find(node => node.role?.value === 'textbox' && property(node, 'focused') === true);
+  assert.ok(field, 'a field has the focus');
+  return { isInvalid: property(field, 'invalid') === 'true', description: String(field.description?.value ?? '') };
+}
+
 function online(page: Page): Locator {
   return page.getByRole('status').getByText(/^Online · worker \d+$/);
 }
@@ -582,7 +656,7 @@ async function loggedIn(url: string, name: string): Promise<Headers> {
 }
 
 async function tryToLogIn(url: string, name: string): Promise<Response> {
-  const headers = sessionHeaders(await fetch(`${url}/session`));
+  const headers = { accept: 'application/json', ...sessionHeaders(await fetch(`${url}/session`)) };
   return fetch(`${url}/session`, { method: 'POST', headers, body: new URLSearchParams({ name }) });
 }
 

@@ -1,7 +1,7 @@
 /** Between the workers and the memory, which the agent has: questions and answers over Egg's messenger. */
 import type { Agent, Application } from 'egg';
 import { IoError } from 'egg-socket.io';
-import type { News } from '../types';
+import type { News } from '../contract';
 import type { ChatMemory } from './memory';
 
 /** How long a question waits for its answer. The agent may be down: Egg starts another one after a second. */

@@ -3,7 +3,7 @@
  * So all that goes in and out is JSON, and each question is answered before the next.
  */
 import { IoError } from 'egg-socket.io';
-import type { Message, News, Target, User } from '../types';
+import type { Message, News, Target, User } from '../contract';
 
 const ROOMS_ALLOWED = 30;
 const MESSAGES_KEPT = 50;
@@ -100,7 +100,7 @@ export class ChatMemory {
   }
 
   /** What has been said in a room, or between two people. */
-  history(me: User, to: Target): readonly Message[] {
+  history(me: User, to: Target): Message[] {
     return ('room' in to ? this.#rooms.get(to.room) : this.#conversations.get(keyOf(me.id, to.user))) ?? [];
   }
 

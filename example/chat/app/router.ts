@@ -1,4 +1,5 @@
 import type { Application } from 'egg';
+import { chat } from '../contract';
 
 export default ({ router, controller, io }: Application) => {
   router.get('/session', controller.session.show);
@@ -6,7 +7,7 @@ export default ({ router, controller, io }: Application) => {
   router.delete('/session', controller.session.destroy);
   router.post('/announcements', controller.announcement.create);
 
-  io.of('/chat')
+  io.of(chat)
     .route('enter', io.controller.chat.enter)
     .route('join', io.controller.chat.join)
     .route('say', io.controller.chat.say)

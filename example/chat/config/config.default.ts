@@ -6,9 +6,7 @@ export default ({ baseDir }: EggAppInfo) => {
   const home = join(baseDir, '..'); // baseDir is dist, which every build makes anew
 
   const io: IoConfig = {
-    init: {
-      serveClient: true, // the page imports /socket.io/socket.io.esm.min.js
-    },
+    checkOutgoing: true, // also in production: the load of a chat is small
     namespace: {
       '/chat': {
         connectionMiddleware: ['auth'],
@@ -21,7 +19,8 @@ export default ({ baseDir }: EggAppInfo) => {
     io,
     keys: process.env.CHAT_KEYS, // they sign the session cookies; server.ts sees to it that there are some
     cluster: { listen: { hostname: '127.0.0.1' } },
-    static: { prefix: '/', dir: join(home, 'public'), alias: { '/': '/index.html' }, maxAge: 0 },
+    // the page, and its script, which every build makes anew
+    static: { prefix: '/', dirs: [join(home, 'public')], dir: join(baseDir, 'public'), alias: { '/': '/index.html' }, maxAge: 0 },
     logger: { dir: join(home, 'logs'), consoleLevel: 'WARN', disableConsoleAfterReady: false },
     rundir: join(home, 'run'),
   };

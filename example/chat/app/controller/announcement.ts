@@ -1,4 +1,5 @@
 import { Controller } from 'egg';
+import { announcementText } from '../../contract';
 import type ChatService from '../service/chat';
 
 export default class AnnouncementController extends Controller {
@@ -7,7 +8,7 @@ export default class AnnouncementController extends Controller {
     const { ctx } = this;
     const chat: ChatService = this.service.chat; // Egg types every service as any
     await ctx.app.chatMemory.ask('countEvent', ctx.user); // with the events: HTTP is no way around their limit
-    chat.announce(ctx.helper.text(ctx.request.body.text, 200));
+    chat.announce(ctx.helper.check(announcementText, ctx.request.body.text));
     ctx.status = 204;
   }
 }

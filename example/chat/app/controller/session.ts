@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Controller } from 'egg';
-import type { User } from '../../types';
+import { type User, userName } from '../../contract';
 import type ChatService from '../service/chat';
 
 /** Who is logged in: the cookie of this session comes with the handshake of Socket.IO too. */
@@ -17,7 +17,7 @@ export default class SessionController extends Controller {
   async create(): Promise<void> {
     const { ctx } = this;
     const { user: former } = ctx.session;
-    const user: User = { id: randomUUID(), name: ctx.helper.text(ctx.request.body.name, 20) };
+    const user: User = { id: randomUUID(), name: ctx.helper.check(userName, ctx.request.body.name) };
     await ctx.app.chatMemory.ask('claim', user);
     if (former) await this.#chat.logOut(former);
     ctx.session.user = user;

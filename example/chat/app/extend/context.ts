@@ -1,6 +1,6 @@
 import type { Context } from 'egg';
 import { IoError } from 'egg-socket.io';
-import type { User } from '../../types';
+import type { User } from '../../contract';
 
 export default {
   /**

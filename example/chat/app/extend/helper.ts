@@ -1,21 +1,12 @@
 import { IoError } from 'egg-socket.io';
-import type { Target } from '../../types';
+import * as v from 'valibot';
 
-/** Reads what clients send: it may be anything, whatever the types say. */
 const ChatHelper = {
-  text(value: unknown, limit: number): string {
-    const text = typeof value === 'string' ? value.trim() : '';
-    if (text === '') throw new IoError('EMPTY', 'Please write something first');
-    if (text.length > limit) {
-      throw new IoError('TOO_LONG', `That is too long: ${text.length} characters, and ${limit} are allowed`, { details: { limit } });
-    }
-    return text;
-  },
-
-  target(value: unknown): Target {
-    const { room, user } = Object(value) as Record<string, unknown>;
-    if (user === undefined) return { room: this.text(room, 20) };
-    return { user: this.text(user, 36) };
+  /** Checks what has come by HTTP. Events are checked by the contract. */
+  check<Schema extends v.GenericSchema>(schema: Schema, value: unknown): v.InferOutput<Schema> {
+    const result = v.safeParse(schema, value);
+    if (result.success) return result.output;
+    throw new IoError('INVALID_ARGUMENT', result.issues[0].message);
   },
 };
 

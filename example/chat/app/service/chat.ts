@@ -1,6 +1,6 @@
 import { Service } from 'egg';
 import { IoError } from 'egg-socket.io';
-import type { Message, Target, User } from '../../types';
+import { chat, type Message, type Target, type User } from '../../contract';
 
 /** The Socket.IO room of one person: whatever page they have open, and nobody else, gets what is sent there. */
 export function roomOfUser(userId: string): string {
@@ -19,7 +19,7 @@ export default class ChatService extends Service {
   }
 
   get #everybody() {
-    return this.ctx.app.io.of('/chat');
+    return this.ctx.app.io.of(chat);
   }
 
   /** A connection begins. */
@@ -40,15 +40,8 @@ export default class ChatService extends Service {
     await this.#memory.ask('forget', user);
   }
 
-  /** Shows a page what all pages show. The worker is for the curious, who open two pages. */
-  enter(): { me: User; worker: number } {
-    const { user, socket } = this.ctx;
-    socket.emit('news', { ...this.#memory.news, gone: [] });
-    return { me: user, worker: process.pid };
-  }
-
   /** Joins a room, or begins to talk with one person. Returns what has been said before. */
-  async join(to: Target): Promise<readonly Message[]> {
+  async join(to: Target): Promise<Message[]> {
     const { user: me, socket } = this.ctx;
     if ('room' in to) {
       await this.#memory.ask('openRoom', to.room);
@@ -73,7 +66,7 @@ export default class ChatService extends Service {
   async typing(to: Target): Promise<void> {
     const { user, socket } = this.ctx;
     await this.#checkThatReached(to);
-    socket.to(roomOf(to)).emit('typing', user, to);
+    this.#everybody.to(roomOf(to)).except(socket.id).emit('typing', user, to);
   }
 
   announce(text: string): void {

@@ -1,39 +1,37 @@
-/** The events of the namespace /chat. What a method returns is the acknowledgement, and so is what it throws. */
-import { Controller } from 'egg';
+/** The events of the contract. What a method returns is the acknowledgement, and so is what it throws. */
+import { type Context, Controller } from 'egg';
 import type { PacketContext } from 'egg-socket.io';
-import type { Message } from '../../../types';
+import type { chat, Message } from '../../../contract';
 import type ChatService from '../../service/chat';
-
-const MAX_LENGTH = 500;
 
 export default class ChatController extends Controller {
   get #chat(): ChatService {
     return this.service.chat; // Egg types every service as any
   }
 
-  /** The first thing a page sends, and sends again whenever it has been offline. */
-  enter() {
-    return this.#chat.enter();
+  /** The first thing a page sends, and sends again whenever it has been offline. The worker is for the curious, who open two pages. */
+  enter({ app, socket }: PacketContext<typeof chat, 'enter'>) {
+    socket.emit('news', { ...app.chatMemory.news, gone: [] });
+    return { me: socket.data.user, worker: process.pid };
   }
 
-  async join(ctx: PacketContext<'/chat', 'join'>): Promise<readonly Message[]> {
+  async join(ctx: PacketContext<typeof chat, 'join'>): Promise<Message[]> {
     const [to] = ctx.args;
-    return await this.#chat.join(ctx.helper.target(to));
+    return await this.#chat.join(to);
   }
 
-  async say(ctx: PacketContext<'/chat', 'say'>): Promise<Message> {
+  async say(ctx: PacketContext<typeof chat, 'say'>): Promise<Message> {
     const [to, text] = ctx.args;
-    return await this.#chat.say(ctx.helper.target(to), ctx.helper.text(text, MAX_LENGTH));
+    return await this.#chat.say(to, text);
   }
 
-  async typing(ctx: PacketContext<'/chat', 'typing'>): Promise<void> {
+  async typing(ctx: PacketContext<typeof chat, 'typing'>): Promise<void> {
     const [to] = ctx.args;
-    await this.#chat.typing(ctx.helper.target(to));
+    await this.#chat.typing(to);
   }
 
   /** Not sent by the page, but fired by the server when a connection has ended, in whatever way. */
-  disconnect(ctx: PacketContext<'/chat', 'disconnect'>): void {
-    const [reason] = ctx.args;
-    ctx.logger.info('%s has gone: %s', ctx.user.name, reason);
+  disconnect({ args: [reason], logger, user }: Context): void {
+    logger.info('%s has gone: %s', user.name, reason);
   }
 }

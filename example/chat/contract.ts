@@ -1,0 +1,53 @@
+/** What travels between the page (or the mini program) and the server: both get their types and their checks from here. */
+import { type ClientSocket, defineContract } from 'egg-socket.io/contract';
+import * as v from 'valibot';
+
+/** What a person has typed. The messages are in words for people: pages show them beside the field. */
+const typed = (limit: number, ifEmpty: string) =>
+  v.pipe(
+    v.string(ifEmpty),
+    v.trim(),
+    v.minLength(1, ifEmpty),
+    v.maxLength(limit, ({ input }) => `That is too long: ${input.length} characters, and ${limit} are allowed`),
+  );
+
+// These two come by HTTP.
+export const userName = v.pipe(typed(20, 'Please enter a name'), v.regex(/[\p{L}\p{N}]/u, 'A name needs at least one letter or number'));
+export const announcementText = typed(200, 'Please write something first');
+
+const user = v.object({ id: v.string(), name: v.string() });
+
+/** Whom a message is for: everybody in a room, or one person. */
+const target = v.union([
+  v.object({ room: typed(20, 'Please enter a name for the room') }),
+  v.object({ user: v.pipe(v.string(), v.maxLength(36)) }), // an id
+]);
+
+/** `at` is in milliseconds, as of Date.now(). */
+const message = v.object({ id: v.number(), from: user, to: target, text: v.string(), at: v.number() });
+
+/** What every page shows. `gone` are those who have just gone offline. */
+const news = v.object({ rooms: v.array(v.string()), online: v.array(user), gone: v.array(user) });
+
+export const chat = defineContract({
+  namespace: '/chat',
+  client: {
+    enter: { ack: v.object({ me: user, worker: v.number() }) },
+    join: { args: [target], ack: v.array(message) },
+    say: { args: [target, typed(500, 'Please write something first')], ack: message },
+    typing: { args: [target] },
+  },
+  server: {
+    message: { args: [message] },
+    typing: { args: [user, target] },
+    news: { args: [news] },
+    announcement: { args: [v.object({ from: user, text: v.string(), at: v.number() })] },
+  },
+  data: v.object({ user }),
+});
+
+export type ChatSocket = ClientSocket<typeof chat>;
+export type User = v.InferOutput<typeof user>;
+export type Target = v.InferOutput<typeof target>;
+export type Message = v.InferOutput<typeof message>;
+export type News = v.InferOutput<typeof news>;

@@ -1,0 +1,273 @@
+/** The page: logs in by HTTP, then talks Socket.IO. What it looks like is in view.ts. */
+import { type Reply, ReplyError, unwrap } from 'egg-socket.io/contract';
+import { io } from 'socket.io-client';
+import * as v from 'valibot';
+import { announcementText, chat, type ChatSocket, type Message, type Target, type User, userName } from '../contract';
+import * as view from './view';
+
+interface Conversation {
+  to: Target;
+  messages: (Message | view.Notice)[];
+  unread: number;
+}
+
+const LOBBY: Target = { room: 'lobby' };
+
+/** It brings the session's cookie along, and comes back by itself when the connection is lost. */
+const socket: ChatSocket = io('/chat', { autoConnect: false });
+
+let me: User | null = null;
+let rooms: string[] = [];
+let online: User[] = [];
+/** What this page has open, by key. */
+const conversations = new Map<string, Conversation>();
+let current = conversationOf(LOBBY);
+/** The names of all who have been seen: they are needed when somebody has gone. */
+const names = new Map<string, string>();
+
+try {
+  me = (await http<{ user: User | null }>('GET', '/session')).user;
+} catch (error) {
+  view.showError('login-error', error);
+}
+if (me) socket.connect();
+else view.showLogin();
+
+// ---- what the server says -------------------------------------------------------------------------------------------
+
+/** For the first time, or again after the connection was lost. */
+socket.on('connect', () => void enter().catch((error: unknown) => view.showError('error', error)));
+
+async function enter(): Promise<void> {
+  const welcome = await answer(connected().emitWithAck('enter')); // by now the news is here, too
+  ({ me } = welcome);
+  for (const { to } of conversations.values()) await refresh(to).catch(keepWhatIsShown); // with what was missed while offline
+  view.showChat(me);
+  view.showConnection('online', welcome.worker);
+  show();
+}
+
+/** A conversation may be gone on the server, which is no reason to lose the others. */
+function keepWhatIsShown(error: unknown): void {
+  if (!socket.connected) throw error;
+  view.showError('error', error);
+}
+
+socket.on('disconnect', reason => {
+  // the session has ended, in this page or in another
+  if (reason === 'io server disconnect') logOut();
+  else view.showConnection('offline');
+});
+
+/** The server cannot be reached, and the socket goes on trying; or it has said no, which may be for the moment. */
+socket.on('connect_error', (error: Error & { data?: { code?: string } }) => {
+  if (socket.active) {
+    view.showConnection('offline');
+  } else if (me && error.data?.code === 'UNAVAILABLE') {
+    view.showChat(me);
+    view.showConnection('offline');
+    show();
+    setTimeout(() => me && socket.connect(), 1000); // unless they have logged out meanwhile
+  } else {
+    logOut();
+    view.showError('login-error', error);
+  }
+});
+
+socket.on('message', message => {
+  const conversation = conversationOf(targetHere(message));
+  // what another worker's people say may be in what `join` has brought, and come once more
+  if (conversation.messages.some(known => 'id' in known && known.id === message.id)) return;
+  conversation.messages.push(message);
+  if (conversation !== current) conversation.unread++;
+  view.stopTyping(message.from);
+  show();
+});
+
+socket.on('typing', (user, to) => {
+  if (keyOf(targetHere({ from: user, to })) === keyOf(current.to)) view.showTyping(user);
+});
+
+socket.on('news', news => {
+  ({ rooms, online } = news);
+  for (const { id, name } of online) names.set(id, name);
+  for (const { name } of news.gone) current.messages.push({ notice: `${name} has gone offline · 离线` });
+  show();
+});
+
+socket.on('announcement', view.showAnnouncement);
+
+/** An error of an event that asked for no acknowledgement. */
+socket.on('error', message => view.showError('error', new Error(message)));
+
+// ---- what the user does ---------------------------------------------------------------------------------------------
+
+view.onSubmit({
+  form: 'login-form',
+  field: 'name',
+  errors: 'login-error',
+  check: typed => check(userName, typed),
+  async send(name) {
+    ({ user: me } = await http<{ user: User }>('POST', '/session', { name }));
+    socket.connect();
+  },
+});
+
+view.onSubmit({
+  form: 'composer',
+  field: 'text',
+  errors: 'error',
+  check: typed => check(chat.client.say.args[1], typed),
+  async send(text) {
+    await answer(connected().emitWithAck('say', current.to, text), 1);
+  },
+});
+
+view.onSubmit({
+  form: 'room-form',
+  field: 'room',
+  errors: 'error',
+  check: typed => check(chat.client.join.args[0], { room: typed }),
+  send: async to => open(to, 0),
+});
+
+view.onSubmit({
+  form: 'announcement-form',
+  field: 'announcement-text',
+  errors: 'announcement-error',
+  check: typed => check(announcementText, typed),
+  async send(text) {
+    await http('POST', '/announcements', { text });
+    view.closeAnnouncementDialog();
+  },
+});
+
+view.onClick('logout', async () => {
+  await http('DELETE', '/session');
+  logOut();
+});
+
+let lastTyping = 0;
+view.onInput('text', () => {
+  if (!socket.connected || Date.now() - lastTyping < 2000) return;
+  lastTyping = Date.now();
+  socket.emit('typing', current.to);
+});
+
+/** @param typed which argument of `join` a person has typed, if any */
+async function open(to: Target, typed?: number): Promise<void> {
+  await refresh(to, typed);
+  current = conversationOf(to);
+  current.unread = 0;
+  lastTyping = 0;
+  show();
+}
+
+// ---- checks ---------------------------------------------------------------------------------------------------------
+
+/** What the schema makes of what a person has typed. The server checks it by the same schema. @throws FieldError */
+function check<Schema extends v.GenericSchema>(schema: Schema, typed: unknown): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, typed);
+  if (result.success) return result.output;
+  throw new view.FieldError(result.issues[0].message);
+}
+
+/** Whether the server has refused an argument of an event. */
+function refusalOf(argument: number | undefined, error: unknown): string | undefined {
+  if (!(error instanceof ReplyError) || error.code !== 'INVALID_ARGUMENT') return undefined;
+  const issues = error.details as { path: (string | number)[]; message: string }[]; // with this code, they are
+  return issues.find(({ path }) => path[0] === argument)?.message;
+}
+
+// ---- the two ways to the server -------------------------------------------------------------------------------------
+
+/** The socket, to ask with. What is sent without a connection would wait for one. */
+function connected() {
+  if (!socket.connected) throw new Error('You are offline: this was not sent');
+  return socket.timeout(10_000);
+}
+
+/**
+ * What the server has answered. Rejects with the error that it has acknowledged instead.
+ *
+ * @param typed which argument a person has typed, if any: if the server refuses this one, it is shown beside the field
+ */
+async function answer<T>(reply: Promise<Reply<T>>, typed?: number): Promise<T> {
+  try {
+    return unwrap(await reply);
+  } catch (error) {
+    const message = refusalOf(typed, error);
+    throw message === undefined ? error : new view.FieldError(message);
+  }
+}
+
+/** Egg wants the token of this cookie with every request that changes something. */
+async function http<T>(method: string, path: string, body?: object): Promise<T> {
+  const [, csrfToken = ''] = /csrfToken=([^;]*)/.exec(document.cookie) ?? [];
+  const headers = { accept: 'application/json', 'content-type': 'application/json', 'x-csrf-token': csrfToken };
+  const response = await fetch(path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+  const isJson = response.headers.get('content-type')?.startsWith('application/json'); // not if it comes from a proxy in between
+  const content: unknown = isJson ? await response.json() : {};
+  if (response.ok) return content as T; // as the controller returns it
+  const { code = '', message = `The server has answered with an error: ${response.status}` } = content as {
+    code?: string;
+    message?: string;
+  };
+  throw ['INVALID_ARGUMENT', 'NAME_TAKEN'].includes(code) ? new view.FieldError(message) : new Error(message);
+}
+
+// ---- the conversations ----------------------------------------------------------------------------------------------
+
+/** Joins, and gets what has been said before. */
+async function refresh(to: Target, typed?: number): Promise<void> {
+  const messages = await answer(connected().emitWithAck('join', to), typed);
+  conversationOf(to).messages = messages;
+}
+
+function conversationOf(to: Target): Conversation {
+  const key = keyOf(to);
+  const known = conversations.get(key);
+  if (known) return known;
+  const conversation = { to, messages: [], unread: 0 };
+  conversations.set(key, conversation);
+  return conversation;
+}
+
+function keyOf(to: Target): string {
+  return 'room' in to ? `room ${to.room}` : `user ${to.user}`;
+}
+
+/** A private message belongs to the conversation with the other one, whoever wrote it. */
+function targetHere({ from, to }: Pick<Message, 'from' | 'to'>): Target {
+  return 'user' in to && from.id !== me?.id ? { user: from.id } : to;
+}
+
+function logOut(): void {
+  socket.disconnect();
+  me = null;
+  conversations.clear();
+  current = conversationOf(LOBBY);
+  view.showLogin();
+}
+
+function show(): void {
+  if (!me) return;
+  const { id: myId } = me;
+  const entry = (to: Target, title: string, isOnline?: boolean): view.Entry => {
+    const conversation = conversations.get(keyOf(to));
+    return { title, isOnline, isCurrent: conversation === current, unread: conversation?.unread ?? 0, open: async () => open(to) };
+  };
+  view.showRooms(rooms.map(room => entry({ room }, room)));
+  const absent = [...conversations.values()].flatMap(({ to }) =>
+    'user' in to && !online.some(({ id }) => id === to.user) ? [to.user] : [],
+  );
+  view.showPeople([
+    ...online.filter(({ id }) => id !== myId).map(({ id, name }) => entry({ user: id }, name, true)),
+    ...absent.map(id => entry({ user: id }, nameOf(id), false)),
+  ]);
+  view.showMessages('room' in current.to ? `# ${current.to.room}` : nameOf(current.to.user), current.messages, myId);
+}
+
+function nameOf(userId: string): string {
+  return names.get(userId) ?? '…';
+}

@@ -1,0 +1,211 @@
+/** What the page looks like. It knows nothing of sockets. */
+import type { Message, User } from '../contract';
+
+/** What the page tells between messages. */
+export interface Notice {
+  notice: string;
+}
+
+/** A conversation, in the list of them. */
+export interface Entry {
+  title: string;
+  /** Of a person. */
+  isOnline: boolean | undefined;
+  isCurrent: boolean;
+  unread: number;
+  open: () => Promise<void>;
+}
+
+/** A form with one field. */
+interface Form<Value> {
+  form: string;
+  field: string;
+  /** Where it is shown what else goes wrong. */
+  errors: string;
+  /** Returns what is to be sent. Throws FieldError if the person has to mend what they have typed. */
+  check: (typed: string) => Value;
+  send: (value: Value) => Promise<void>;
+}
+
+/** What a person has typed is not right. The message is in words for them, and shown beside the field. */
+export class FieldError extends Error {}
+
+const $ = <E extends HTMLElement>(id: string): E => document.getElementById(id) as E; // index.html has it
+
+export function showLogin(): void {
+  $('chat').hidden = true;
+  $('login').hidden = false;
+  $('name').focus();
+}
+
+export function showChat(me: User): void {
+  $('login').hidden = true;
+  $('chat').hidden = false;
+  $('me').replaceChildren(avatar(me.name), element('span', 'name', me.name));
+}
+
+export function showConnection(state: 'online' | 'offline', worker?: number): void {
+  $('connection').className = state;
+  const online = element('span', '', 'Online · ', element('span', 'wide', 'worker '), String(worker));
+  $('connection').replaceChildren(state === 'online' ? online : 'Offline, trying again …');
+}
+
+export function showRooms(rooms: Entry[]): void {
+  $('rooms').replaceChildren(...rooms.map(room => entryItem(room, element('span', 'hash', '#'))));
+}
+
+export function showPeople(people: Entry[]): void {
+  $('people-count').textContent = String(people.filter(({ isOnline }) => isOnline).length);
+  $('people').replaceChildren(...people.map(person => entryItem(person, avatar(person.title, person.isOnline))));
+}
+
+export function showMessages(title: string, messages: (Message | Notice)[], myId: string): void {
+  $('title').textContent = title;
+  const items = messages.map((message, index) => {
+    if ('notice' in message) return element('li', 'notice', message.notice);
+    const previous = messages[index - 1];
+    return messageItem(message, previous && 'id' in previous ? previous : undefined, myId);
+  });
+  if (items.length === 0) items.push(element('li', 'notice', 'Nothing here yet. Say hello! 打个招呼吧'));
+  $('messages').replaceChildren(...items);
+  scrollToEnd();
+}
+
+const scrollToEnd = (): void => $('messages').scrollTo(0, $('messages').scrollHeight);
+new ResizeObserver(scrollToEnd).observe($('messages')); // a phone's keyboard, an announcement
+
+let typist: User | undefined;
+let typingTimer: ReturnType<typeof setTimeout> | undefined;
+
+export function showTyping(user: User): void {
+  typist = user;
+  $('typing').textContent = `${user.name} is typing …`;
+  clearTimeout(typingTimer);
+  typingTimer = setTimeout(stopTyping, 3000, user);
+}
+
+export function stopTyping(user: User): void {
+  if (typist?.id === user.id) $('typing').textContent = '';
+}
+
+export function showAnnouncement({ from, text }: { from: User; text: string }): void {
+  $('announcement').firstElementChild?.replaceChildren(element('strong', '', from.name), ` ${text}`);
+  $('announcement').hidden = false;
+}
+
+export function closeAnnouncementDialog(): void {
+  $<HTMLDialogElement>('announcement-dialog').close();
+}
+
+export function showError(id: string, error: unknown): void {
+  $(id).textContent = error instanceof Error ? error.message : String(error);
+}
+
+/** Beside the field. The person is taken there, and a screen reader tells them why. */
+function showFieldError(field: HTMLInputElement, message: string): void {
+  $(`${field.id}-error`).textContent = message;
+  field.setAttribute('aria-invalid', 'true');
+  field.focus();
+}
+
+function clearFieldError(field: HTMLInputElement): void {
+  $(`${field.id}-error`).textContent = '';
+  field.removeAttribute('aria-invalid');
+}
+
+/** Shows what is thrown. */
+async function attempt(errors: string, action: () => Promise<void> | void, field?: HTMLInputElement): Promise<void> {
+  $(errors).textContent = '';
+  if (field) clearFieldError(field);
+  try {
+    await action();
+  } catch (error) {
+    if (field && error instanceof FieldError) showFieldError(field, error.message);
+    else showError(errors, error);
+  }
+}
+
+/** Checks and sends what a person has typed. What has been sent is cleared; an error goes as soon as it is mended. */
+export function onSubmit<Value>({ form, field: fieldId, errors, check, send }: Form<Value>): void {
+  const field = $<HTMLInputElement>(fieldId);
+  $(form).addEventListener('submit', event => {
+    event.preventDefault();
+    const submit = async (): Promise<void> => {
+      await send(check(field.value));
+      field.value = '';
+    };
+    void attempt(errors, submit, field);
+  });
+  field.addEventListener('input', () => {
+    $(errors).textContent = '';
+    if (!field.hasAttribute('aria-invalid')) return;
+    try {
+      if (field.value !== '') check(field.value); // in an empty field, nothing is wrong yet
+      clearFieldError(field);
+    } catch {} // not mended yet
+  });
+}
+
+/** Calls back, and shows what is thrown above the composer. */
+export function onClick(id: string, callback: () => Promise<void> | void): void {
+  $(id).addEventListener('click', () => void attempt('error', callback));
+}
+
+export function onInput(id: string, callback: () => void): void {
+  $(id).addEventListener('input', callback);
+}
+
+const toggleMenu = (force?: boolean): void => void $('chat').classList.toggle('menu-open', force);
+onClick('menu', () => toggleMenu());
+onClick('scrim', () => toggleMenu(false));
+onClick('announce', () => $<HTMLDialogElement>('announcement-dialog').showModal());
+onClick('announcement-cancel', closeAnnouncementDialog);
+$('announcement')
+  .querySelector('button')
+  ?.addEventListener('click', () => ($('announcement').hidden = true));
+
+function entryItem({ title, isCurrent, unread, open }: Entry, icon: HTMLElement): HTMLElement {
+  const button = element('button', isCurrent ? 'current' : '', icon, element('span', 'name', title));
+  if (unread) button.append(element('span', 'unread', String(unread)));
+  const openAndWrite = async (): Promise<void> => {
+    toggleMenu(false);
+    await attempt('error', open);
+    $('text').focus();
+  };
+  button.addEventListener('click', () => void openAndWrite());
+  return element('li', '', button);
+}
+
+function messageItem({ from, text, at }: Message, previous: Message | undefined, myId: string): HTMLElement {
+  const isMine = from.id === myId;
+  const goesOn = previous !== undefined && previous.from.id === from.id && at - previous.at < 300_000;
+  const time = new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
+  const item = element('li', `${isMine ? 'mine' : 'theirs'} ${goesOn ? 'goes-on' : ''}`);
+  if (!isMine) item.append(avatar(from.name));
+  const body = element('div', 'body');
+  if (!goesOn) body.append(element('p', 'by', isMine ? '' : element('span', '', from.name), element('time', '', time)));
+  body.append(element('p', 'bubble', text));
+  item.append(body);
+  return item;
+}
+
+/** The first character of a name, in a colour of its own. */
+function avatar(name: string, isOnline?: boolean): HTMLElement {
+  const characters = [...name];
+  const letter = element(
+    'span',
+    `avatar ${isOnline === undefined ? '' : isOnline ? 'is-online' : 'is-offline'}`,
+    (characters[0] ?? '').toUpperCase(),
+  );
+  const hue = characters.reduce((sum, character) => sum + (character.codePointAt(0) ?? 0) * 47, 0) % 360;
+  letter.style.setProperty('--hue', String(hue));
+  letter.setAttribute('aria-hidden', 'true');
+  return letter;
+}
+
+function element(tag: string, className: string, ...children: (Node | string)[]): HTMLElement {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  node.append(...children);
+  return node;
+}
