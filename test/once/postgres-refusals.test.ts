@@ -60,11 +60,11 @@ test('a user who may do nothing, who is told of each right that is missing and o
       'permission denied for function pg_notify',
     ),
   );
-  const own = next(alice, 'said');
-  one.io.emit('said', 'here');
-  assert.deepEqual(await own, ['here']);
-  await reaches(t, other, alice); // nothing is needed to listen
   const fault = documentedFault('postgres', 'a user who may do nothing');
+  const own = new Promise(resolve => alice.onAny(resolve));
+  await fault.emits(one, bob);
+  await own;
+  await reaches(t, other, alice); // nothing is needed to listen
   await fault.questions(one);
 
   await admin.query('GRANT EXECUTE ON FUNCTION pg_notify(text, text) TO PUBLIC');
@@ -210,8 +210,8 @@ for (const [what, { role, ...sql }] of Object.entries({
     const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
     await one.logged(refusal('refuses connections', sql.remedy, sql.words));
     const fault = documentedFault('postgres', `PostgreSQL: ${what}`);
+    await fault.emits(one, bob);
     await fault.questions(one);
-    one.io.emit('lost');
     await exists('socket_io_attachments');
     await admin.query('GRANT INSERT, SELECT, DELETE ON socket_io_attachments TO PUBLIC');
     await admin.query('GRANT USAGE ON SEQUENCE socket_io_attachments_id_seq TO PUBLIC');
@@ -297,6 +297,7 @@ test('a standby, logged as an error; once it is the primary, servers reach each 
   const bob = await connect(t, other.url);
   await one.logged(refusal('is a standby, which delivers no messages', 'primary', 'pg_is_in_recovery'));
   const fault = documentedFault('postgres', 'a standby');
+  await fault.emits(one, bob);
   await fault.questions(one);
   const operator = new Client(standby.url);
   await operator.connect();
