@@ -1,5 +1,5 @@
 /** What travels between the page (or the mini program) and the server: both get their types and their checks from here. */
-import { type ClientSocket, defineContract } from 'egg-socket.io/contract';
+import { defineContract, type EventsFromClient, type EventsToClient } from 'egg-socket.io/contract';
 import * as v from 'valibot';
 
 /** What a person has typed. The messages are in words for people: pages show them beside the field. */
@@ -46,8 +46,12 @@ export const chat = defineContract({
   data: v.object({ user }),
 });
 
-export type ChatSocket = ClientSocket<typeof chat>;
 export type User = v.InferOutput<typeof user>;
 export type Target = v.InferOutput<typeof target>;
 export type Message = v.InferOutput<typeof message>;
 export type News = v.InferOutput<typeof news>;
+
+// for the mini program, whose client has a class Socket of its own
+export type { Reply } from 'egg-socket.io/contract';
+export type ToClient = EventsToClient<typeof chat>;
+export type FromClient = EventsFromClient<typeof chat>;

@@ -1,32 +1,70 @@
 /** The two ways to the server. It is that of example/chat, and does not know a mini program from a web page. */
 const { io } = require('egg-socket.io-mini-program');
 
+// The contract of the server gives the events their types. Only these: a mini program can load no file outside of its folder.
+/**
+ * @import { Socket } from 'egg-socket.io-mini-program'
+ * @import { FromClient, Reply, ToClient, User } from '../chat/contract'
+ */
+
 /** For a phone: the address of your computer in the local network. */
 const SERVER = '127.0.0.1:7001';
 
-/** What a browser would keep, and send again: the session, and the token that Egg wants with what changes something. */
+/**
+ * What a browser would keep, and send again: the session, and the token that Egg wants with what changes something.
+ *
+ * @type {Record<string, string>}
+ */
 const cookies = {};
 
-/** Over HTTP, as a web page does. Resolves to the user. */
+/** What a person has typed is not right. The message is in words for them, and shown beside the field. */
+class FieldError extends Error {}
+
+/**
+ * Over HTTP, as a web page does.
+ *
+ * @param {string} name
+ * @returns {Promise<User>}
+ */
 async function logIn(name) {
   if (!cookies.csrfToken) await request('GET', '/session'); // brings the token
   const { user } = await request('POST', '/session', { name });
   return user;
 }
 
-/** The session's cookie comes with the handshake. */
+/**
+ * The session's cookie comes with the handshake.
+ *
+ * @returns {Socket<ToClient, FromClient>}
+ */
 function connect() {
-  return io(`ws://${SERVER}/chat`, { extraHeaders: { cookie: cookieHeader() } });
+  return io(`ws://${SERVER}/chat`, { extraHeaders: { cookie: cookieHeader() }, ackTimeout: 5000 });
 }
 
-/** Emits an event and waits for its acknowledgement. Rejects with the error that the server acknowledged. */
-async function ask(socket, event, ...args) {
-  if (!socket.connected) throw new Error('You are offline: this was not sent');
-  const answer = await socket.timeout(5000).emitWithAck(event, ...args);
-  if (answer.error) throw new Error(answer.error.message);
-  return answer;
+/**
+ * What the server has answered. Rejects with the error that it has acknowledged instead.
+ *
+ * @template {object} T
+ * @param {Promise<Reply<T>>} reply
+ * @param {number} [typed] which argument a person has typed, if any: if the server refuses this one, it is a FieldError
+ * @returns {Promise<T>}
+ */
+async function answer(reply, typed) {
+  const content = await reply;
+  if (!('error' in content)) return content;
+  const { code, message, details } = content.error;
+  if (code !== 'INVALID_ARGUMENT') throw new Error(message);
+  const issues = /** @type {{ path: (string | number)[], message: string }[]} */ (details); // with this code, they are
+  const issue = issues.find(({ path }) => path[0] === typed);
+  throw issue ? new FieldError(issue.message) : new Error(message);
 }
 
+/**
+ * @param {'GET' | 'POST'} method
+ * @param {string} path
+ * @param {object} [data]
+ * @returns {Promise<any>} as the controller answers
+ */
 function request(method, path, data) {
   const header = { accept: 'application/json', cookie: cookieHeader(), 'x-csrf-token': cookies.csrfToken || '' };
   return new Promise((resolve, reject) => {
@@ -35,16 +73,23 @@ function request(method, path, data) {
       method,
       data,
       header,
-      success(answer) {
-        keep(answer.cookies || []);
-        if (answer.statusCode === 200) resolve(answer.data);
-        else reject(new Error(answer.data.message || `The server has answered with an error: ${answer.statusCode}`));
+      success(response) {
+        keep(response.cookies || []);
+        if (response.statusCode === 200) resolve(response.data);
+        else reject(errorOf(response));
       },
       fail: ({ errMsg }) => reject(new Error(errMsg)),
     });
   });
 }
 
+/** @param {{ statusCode: number, data: any }} response */
+function errorOf({ statusCode, data: { code, message } }) {
+  if (code === 'INVALID_ARGUMENT' || code === 'NAME_TAKEN') return new FieldError(message);
+  return new Error(message || `The server has answered with an error: ${statusCode}`);
+}
+
+/** @param {string[]} lines */
 function keep(lines) {
   for (const line of lines) {
     const [pair] = line.split(';');
@@ -59,4 +104,4 @@ function cookieHeader() {
     .join('; ');
 }
 
-module.exports = { ask, connect, logIn };
+module.exports = { answer, connect, FieldError, logIn };

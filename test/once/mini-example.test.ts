@@ -17,6 +17,9 @@ interface Data {
   messages: { text: string; from: { name: string } }[];
   online: { name: string }[];
   text: string;
+  nameError: string;
+  textError: string;
+  focus: string;
   error: string;
 }
 
@@ -25,20 +28,31 @@ test('two people talk in the example mini program', { timeout: 60_000 }, async t
   const [ada, ming] = [await Phone.open(t, url), await Phone.open(t, url)];
 
   await ada.do('logIn');
-  await ada.shows(({ error }) => error !== '', 'that a name is missing');
+  await ada.shows(({ nameError, focus }) => nameError === 'Please enter a name' && focus === 'name', 'that a name is missing');
   await ada.type('onName', 'Ada');
+  await ada.shows(({ nameError }) => nameError === '', 'that nothing is to be mended any more');
   await ada.do('logIn');
   await ada.shows(({ me, isOnline, error }) => me?.name === 'Ada' && isOnline && error === '', 'the lobby');
+  await ming.type('onName', 'Ada');
+  await ming.do('logIn');
+  await ming.shows(({ nameError }) => nameError === 'Ada is taken: choose another name', 'that the name is taken');
   await ming.type('onName', 'Ming · 明');
   await ming.do('logIn');
   await ada.shows(({ online }) => online.length === 2, 'that another has come');
   await ming.shows(({ isOnline }) => isOnline, 'the lobby');
 
   await ming.do('say');
-  await ming.shows(({ error }) => error !== '', 'that there is nothing to say');
+  await ming.shows(
+    ({ textError, focus }) => textError === 'Please write something first' && focus === 'text',
+    'that there is nothing to say',
+  );
+  await ming.type('onText', '长'.repeat(501));
+  await ming.do('say');
+  const tooLong = 'That is too long: 501 characters, and 500 are allowed';
+  await ming.shows(({ text, textError }) => text.length === 501 && textError === tooLong, 'that it is too long');
   await ming.type('onText', '你好');
   await ming.do('say');
-  await ming.shows(({ text, error }) => text === '' && error === '', 'that it was sent');
+  await ming.shows(({ text, textError, error }) => text === '' && textError === '' && error === '', 'that it was sent');
   await ada.shows(({ messages }) => messages.at(-1)?.text === '你好' && messages.at(-1)?.from.name === 'Ming · 明', 'what was said');
 
   ada.program.hide({ sockets: 'end' });

@@ -1,8 +1,8 @@
 /** The page: logs in by HTTP, then talks Socket.IO. What it looks like is in view.ts. */
-import { type Reply, ReplyError, unwrap } from 'egg-socket.io/contract';
+import { type ClientSocket, type Reply, ReplyError, unwrap } from 'egg-socket.io/contract';
 import { io } from 'socket.io-client';
 import * as v from 'valibot';
-import { announcementText, chat, type ChatSocket, type Message, type Target, type User, userName } from '../contract';
+import { announcementText, chat, type Message, type Target, type User, userName } from '../contract';
 import * as view from './view';
 
 interface Conversation {
@@ -14,7 +14,7 @@ interface Conversation {
 const LOBBY: Target = { room: 'lobby' };
 
 /** It brings the session's cookie along, and comes back by itself when the connection is lost. */
-const socket: ChatSocket = io('/chat', { autoConnect: false });
+const socket: ClientSocket<typeof chat> = io('/chat', { autoConnect: false, ackTimeout: 10_000 });
 
 let me: User | null = null;
 let rooms: string[] = [];
@@ -184,7 +184,7 @@ function refusalOf(argument: number | undefined, error: unknown): string | undef
 /** The socket, to ask with. What is sent without a connection would wait for one. */
 function connected() {
   if (!socket.connected) throw new Error('You are offline: this was not sent');
-  return socket.timeout(10_000);
+  return socket;
 }
 
 /**

@@ -1,19 +1,33 @@
 /** The one page: a name, and then the lobby. */
-const { ask, connect, logIn } = require('../../client');
+const { answer, connect, FieldError, logIn } = require('../../client');
+
+/**
+ * @import { Message, User } from '../../../chat/contract'
+ * @typedef {ReturnType<typeof connect>} Socket
+ */
 
 const LOBBY = { room: 'lobby' };
 
 Page({
   data: {
     /** The user, once logged in. */
-    me: null,
+    me: /** @type {User | null} */ (null),
     isOnline: false,
-    messages: [],
-    online: [],
+    messages: /** @type {Message[]} */ ([]),
+    online: /** @type {User[]} */ ([]),
     name: '',
     text: '',
+    /** What is wrong with these two fields, in words for the person. */
+    nameError: '',
+    textError: '',
+    /** The field that has to be mended. */
+    focus: '',
+    /** What else has gone wrong. */
     error: '',
   },
+
+  /** Once logged in. */
+  socket: /** @type {Socket | undefined} */ (undefined),
 
   onUnload() {
     if (this.socket) this.socket.disconnect();
@@ -21,62 +35,78 @@ Page({
 
   // ---- what the user does
 
+  /** @param {WechatMiniprogram.Input} event */
   onName(event) {
-    this.setData({ name: event.detail.value });
+    this.setData({ name: event.detail.value, nameError: '' });
   },
 
+  /** @param {WechatMiniprogram.Input} event */
   onText(event) {
-    this.setData({ text: event.detail.value });
+    this.setData({ text: event.detail.value, textError: '' });
   },
 
   async logIn() {
     await this.attempt(async () => {
       this.setData({ me: await logIn(this.data.name) });
       this.talk();
-    });
+    }, 'name');
   },
 
   async say() {
     await this.attempt(async () => {
-      await ask(this.socket, 'say', LOBBY, this.data.text);
+      await answer(this.connected().emitWithAck('say', LOBBY, this.data.text), 1);
       this.setData({ text: '' });
-    });
+    }, 'text');
   },
 
-  /** What goes wrong is shown. */
-  async attempt(action) {
-    this.setData({ error: '' });
+  /**
+   * What goes wrong is shown. What a person has to mend is shown beside the field, which gets the focus.
+   *
+   * @param {() => Promise<void>} action
+   * @param {'name' | 'text'} [field]
+   */
+  async attempt(action, field) {
+    this.setData({ error: '', nameError: '', textError: '', focus: '' });
     try {
       await action();
     } catch (error) {
-      this.setData({ error: error.message });
+      const message = error instanceof Error ? error.message : String(error);
+      if (field && error instanceof FieldError) this.setData({ [`${field}Error`]: message, focus: field });
+      else this.setData({ error: message });
     }
   },
 
   // ---- what the server says
 
   talk() {
-    this.socket = connect();
+    const socket = connect();
+    this.socket = socket;
     // for the first time, or again after the background
-    this.socket.on('connect', () => this.attempt(() => this.enter()));
-    this.socket.on('disconnect', reason => {
+    socket.on('connect', () => this.attempt(() => this.enter()));
+    socket.on('disconnect', reason => {
       if (reason === 'io server disconnect') this.logOut();
       else this.setData({ isOnline: false });
     });
-    this.socket.on('connect_error', ({ message }) => {
+    socket.on('connect_error', ({ message }) => {
       // the server has said no; or it cannot be reached, and the socket goes on trying
-      if (!this.socket.active) this.logOut();
+      if (!socket.active) this.logOut();
       this.setData({ error: message });
     });
-    this.socket.on('message', message => {
-      if (message.to.room === LOBBY.room) this.setData({ messages: [...this.data.messages, message] });
+    socket.on('message', message => {
+      if ('room' in message.to && message.to.room === LOBBY.room) this.setData({ messages: [...this.data.messages, message] });
     });
-    this.socket.on('news', ({ online }) => this.setData({ online })); // of who comes and goes; the first one comes before the answer to `enter`
+    socket.on('news', ({ online }) => this.setData({ online })); // of who comes and goes; the first one comes before the answer to `enter`
+  },
+
+  /** The socket, to ask with. What is sent without a connection would wait for one. */
+  connected() {
+    if (!this.socket || !this.socket.connected) throw new Error('You are offline: this was not sent');
+    return this.socket;
   },
 
   async enter() {
-    await ask(this.socket, 'enter');
-    const messages = await ask(this.socket, 'join', LOBBY); // with what was missed
+    await answer(this.connected().emitWithAck('enter'));
+    const messages = await answer(this.connected().emitWithAck('join', LOBBY)); // with what was missed
     this.setData({ isOnline: true, messages });
   },
 
