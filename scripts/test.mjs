@@ -25,7 +25,7 @@ const HAS_NODE_24 = Boolean(process.env.CI) && HAS_NODES;
 
 /** What is installed before anything else, and while the first tests run. */
 const FOLDERS = ['.', 'test/hosts/plugins', 'test/parsers', 'test/schemas', ...(HAS_NODES && !isQuick ? ['test/nodes'] : [])];
-const OTHER_FOLDERS = ['test/hosts/egg3', 'test/hosts/egg41', 'test/bundlers', 'benchmark', 'test/dev-servers'];
+const OTHER_FOLDERS = ['test/hosts/egg3', 'test/hosts/egg41', 'test/bundlers', 'test/documents', 'benchmark', 'test/dev-servers'];
 
 const total = new Total();
 try {

@@ -61,6 +61,16 @@ interface StartOptions {
   readonly clusterPort?: number;
 }
 
+/** The context of an HTTP request. */
+interface HttpContext {
+  readonly method: string;
+  readonly path: string;
+  status: number;
+  type: string;
+  body: unknown;
+  set(header: string, value: string): void;
+}
+
 /** Messages between agent and workers. */
 interface Messenger {
   sendToApp(action: string, data?: unknown): unknown;
@@ -96,8 +106,11 @@ export interface EggApplication extends EventEmitter {
   /** The HTTP server, once it exists. */
   readonly server?: HttpServer | null;
   callback(): (req: IncomingMessage, res: ServerResponse) => unknown;
+  /** Adds HTTP middleware. */
+  use(middleware: (ctx: HttpContext, next: () => Promise<unknown>) => Promise<void>): unknown;
   /** Calls the function when the app is ready. */
   ready(fn: () => void): unknown;
+  close(): Promise<void>;
   createContext(req: IncomingMessage, res: ServerResponse): EggContext;
   createAnonymousContext(): EggContext;
   /** Converts a generator function to an async one in egg 3. Throws in egg 4. */

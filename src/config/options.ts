@@ -63,6 +63,13 @@ export interface IoConfig {
   checkOutgoing?: boolean;
 
   /**
+   * The path of a page that shows the contracts; the same path with `.json` is their AsyncAPI document. `false`: no page. Routes of the app
+   * take precedence, and in the environment `prod` there is never one.
+   * Default: `'/io-docs'` in the environment `local`, else `false`. Since 5.
+   */
+  documents?: string | false;
+
+  /**
    * Creates the id of a connection from its handshake request: the `socket.id` in `/`, and `<namespace>#<id>` in other namespaces.
    * A connection is refused if this throws or rejects, or returns anything but a string of 1 to 200 characters that no other connection has.
    * Clients of Socket.IO 2 send the id in their requests: for them it must be impossible to guess.

@@ -21,6 +21,7 @@ export interface Settings {
   readonly acknowledge: 'return' | 'callback';
   readonly unmatched: 'ignore' | 'error';
   readonly checkOutgoing: boolean;
+  readonly documents: string | false;
   readonly generateId: GenerateId | undefined;
 }
 
@@ -56,6 +57,7 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     acknowledge: readAcknowledge(io['acknowledge']),
     unmatched: isSet(io['unmatched']) ? oneOf('ignore', 'error')('config.io.unmatched', io['unmatched']) : 'ignore',
     checkOutgoing: isSet(io['checkOutgoing']) ? booleanAt('config.io.checkOutgoing', io['checkOutgoing']) : isDevelopment(config.env),
+    documents: readDocuments(io['documents'], config.env),
     generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
   };
 }
@@ -64,6 +66,13 @@ function readAcknowledge(value: unknown): Settings['acknowledge'] {
   if (!isSet(value) || value === 'return') return 'return';
   if (value !== 'callback') throw new SetupError('IO_CONFIG_INVALID', "config.io.acknowledge must be 'return' or 'callback'");
   return value;
+}
+
+function readDocuments(value: unknown, env: string | undefined): Settings['documents'] {
+  const path = isSet(value) ? value : env === 'local' && '/io-docs';
+  if (path !== false && (typeof path !== 'string' || !/^\/[\w./-]*[\w-]$/.test(path)))
+    throw new SetupError('IO_CONFIG_INVALID', "config.io.documents must be false or a path, such as '/io-docs'");
+  return env === 'prod' ? false : path;
 }
 
 function readNamespaces(value: unknown): Settings['namespaces'] {

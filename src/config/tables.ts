@@ -12,6 +12,7 @@ export const OPTIONS = {
   acknowledge: true,
   unmatched: true,
   checkOutgoing: true,
+  documents: true,
   generateId: true,
 } satisfies Record<keyof IoConfig, true>;
 

@@ -44,10 +44,10 @@ export class Lifecycle {
   readonly server: Server;
   readonly runtime: Runtime;
   readonly ids: Ids;
+  readonly namespaces: Namespaces;
   readonly #app: EggApplication;
   readonly #settings: Settings;
   readonly #files: LoadedFiles;
-  readonly #namespaces: Namespaces;
   readonly #topology: Topology;
   readonly #originCheck: OriginCheck;
   readonly #sessionRouting: SessionRouting | undefined;
@@ -67,7 +67,7 @@ export class Lifecycle {
     this.ids = new Ids(settings.generateId, logger, formerSocketOf);
     this.runtime = new Runtime(app, { ids: this.ids, canRecover: Boolean(init.connectionStateRecovery), unmatched });
     this.#files = new LoadedFiles(app);
-    this.#namespaces = new Namespaces(app, settings, this.#files, this.runtime);
+    this.namespaces = new Namespaces(app, settings, this.#files, this.runtime);
     this.#originCheck = new OriginCheck(app, init);
     this.#topology = topologyOf(app.options, settings);
     const wsEngine = findWsEngine(init.wsEngine, baseDir);
@@ -96,7 +96,7 @@ export class Lifecycle {
         },
         runtime: this.runtime,
         files: this.#files,
-        namespaces: this.#namespaces,
+        namespaces: this.namespaces,
         onEngine: engine => this.#attach(engine),
       });
     } catch (error) {
@@ -116,8 +116,10 @@ export class Lifecycle {
     this.runtime.load(this.#app);
     void this.#files.controllers; // an invalid file stops the boot, even if no route uses it
     void this.#files.middlewares;
-    this.#namespaces.load();
+    this.namespaces.load();
     this.#files.warnOfEmptyFiles();
+    const { documents } = this.#settings;
+    if (documents !== false) (await import('../documents/serve.js')).serveDocuments(this.#app, documents, () => this.namespaces.contracts);
     logger.info('[egg-socket.io] %s', this.#topology.description);
     const { warning } = this.#topology;
     if (warning !== undefined) logger.warn(warning);

@@ -28,7 +28,7 @@ export class Namespaces {
   readonly #runtime: Runtime;
   /** Undefined for a parent. */
   readonly #adopted = new WeakMap<SocketIoNamespace, Namespace | undefined>();
-  readonly #contracts = new WeakMap<Contract, SocketIoNamespace>();
+  readonly #contracts = new Map<Contract, SocketIoNamespace>();
   /** Namespaces that get their middleware when the app has been loaded. */
   readonly #waiting = new Set<Namespace>();
   #parents: Parents | undefined;
@@ -41,6 +41,11 @@ export class Namespaces {
     this.#settings = settings;
     this.#files = files;
     this.#runtime = runtime;
+  }
+
+  /** The contracts of all namespaces. */
+  get contracts(): readonly Contract[] {
+    return [...this.#contracts.keys()];
   }
 
   /** Creates the namespaces of the config. To be called once, when the server exists. */

@@ -18,6 +18,8 @@ test('a wrong type or value stops the boot and says what it must be', () => {
   for (const [io, message] of [
     [`'on'`, /config\.io must be an object, not a string/],
     [`[]`, /config\.io must be an object, not an array/],
+    [`{ documents: 'docs' }`, /config\.io\.documents must be false or a path, such as '\/io-docs'/],
+    [`{ documents: true }`, /config\.io\.documents must be false or a path, such as '\/io-docs'/],
     [`{ unmatched: 'eror' }`, /config\.io\.unmatched must be ignore or error/],
     [`{ init: [] }`, /config\.io\.init must be an object, not an array/],
     [`{ init: { allowRequest: true } }`, /config\.io\.init\.allowRequest must be a function/],
@@ -74,7 +76,7 @@ test('an option at the wrong place is told where it belongs, and one like no oth
     "host: '10.0.0.1'": 'config.io.host is not an option; did you mean config.io.redis.host?',
     'maxLen: 1': 'config.io.maxLen is not an option; did you mean config.io.adapter.maxLen?',
     'colour: 1':
-      'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, acknowledge, unmatched, checkOutgoing, generateId (',
+      'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, acknowledge, unmatched, checkOutgoing, documents, generateId (',
     'init: { namespace: {} }': 'config.io.init.namespace is not an option; did you mean config.io.namespace?',
     'init: { credentials: true }': 'config.io.init.credentials is not an option; did you mean config.io.init.cors.credentials?',
     'init: { maxDisconnectionDuration: 1 }':

@@ -69,6 +69,9 @@ export interface AppOptions {
   port?: number;
 }
 
+/** The libraries of schemas that an app gets if it names them, with what it would install beside them. */
+const SCHEMAS = { zod: ['zod'], valibot: ['valibot', '@valibot/to-json-schema'], arktype: ['arktype'] };
+
 /** Writes an app folder. `config/plugin.js` and `config/config.default.js` are added to, where given. */
 export async function writeApp(files: Files, host: HostName = HOST): Promise<string> {
   const parent = join(hostFolder(host), '.apps');
@@ -92,10 +95,14 @@ ${files['config/plugin.js'] ?? ''}`,
 exports.logger = { consoleLevel: 'NONE', buffer: false, dir: ${JSON.stringify(join(baseDir, 'logs'))} };
 ${files['config/config.default.js'] ?? ''}`,
   };
-  if (Object.values(files).some(content => content.includes("'zod'"))) {
-    await mkdir(join(baseDir, 'node_modules'));
-    await access(join(ROOT, 'test/schemas/node_modules/zod')); // else Node would find another version
-    await symlink(join(ROOT, 'test/schemas/node_modules/zod'), join(baseDir, 'node_modules/zod'));
+  for (const [name, parts] of Object.entries(SCHEMAS)) {
+    if (!Object.values(files).some(content => content.includes(`'${name}'`))) continue;
+    for (const part of parts) {
+      const target = join(ROOT, 'test/schemas/node_modules', part);
+      await access(target); // else Node would find another version
+      await mkdir(dirname(join(baseDir, 'node_modules', part)), { recursive: true });
+      await symlink(target, join(baseDir, 'node_modules', part));
+    }
   }
   for (const [path, content] of Object.entries(all)) {
     await mkdir(dirname(join(baseDir, path)), { recursive: true });

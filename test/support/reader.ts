@@ -6,11 +6,11 @@
  * What such a sample prints has to be what it says it prints: `console.log(answer); // => { ok: true }`.
  */
 import { execFile } from 'node:child_process';
-import { symlink } from 'node:fs/promises';
+import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import { type Files, HOST, hostFolder, type RunningApp, startApp, removeApp, writeApp } from './app';
+import { type Files, HOST, hostFolder, type RunningApp, startApp, removeApp, ROOT, writeApp } from './app';
 import { next } from './client';
 import { type Cluster, startCluster } from './cluster';
 import { type DevServerConfig, isDevServerConfig, startDevServer } from './dev-server';
@@ -30,6 +30,7 @@ const COMMANDS = [
   /^cd \S+$/,
   /^npm init egg -- --type=simple$/,
   /^npm (start|test|run (build|lint|types|test:nodes|(test:unit|bench|mutants) -- .*|bench|soak|test:pack-npm))$/, // of this project
+  /^npx egg-socket\.io (asyncapi|reference|client) --out [\w./-]+$/,
   /^npm run dev$/, // of an app that `npm init egg` has made
   /^npx (ets|egg-scripts .*|egg-socket\.io migrate)$/,
   /^sudo apt-get install( [a-z][\w-]*)+$/,
@@ -191,6 +192,17 @@ export class Reader {
       this.#workers = { workers: Math.min(Number(workers), 2), sticky: sticky !== undefined };
     }
     if (tests !== undefined) await this.#runTests(command, tests);
+    const [, document, out] = /^npx egg-socket\.io (.+) --out (.+)$/.exec(command) ?? [];
+    if (document !== undefined && out !== undefined) await this.#writeDocument(document, out);
+  }
+
+  /** What the command writes is a file of the page. */
+  async #writeDocument(document: string, out: string): Promise<void> {
+    const cwd = await writeApp(toJavaScript(this.#files));
+    this.#t.after(() => removeApp(cwd));
+    await mkdir(join(cwd, dirname(out)), { recursive: true });
+    await promisify(execFile)(process.execPath, [join(ROOT, 'migrate/dist/egg-socket.io.js'), document, '--out', out], { cwd });
+    this.#files[out] = await readFile(join(cwd, out), 'utf8');
   }
 
   /** Tests of the app's own. */

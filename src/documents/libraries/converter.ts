@@ -1,0 +1,22 @@
+/** What the converters of all libraries have in common. */
+
+/** A JSON Schema, draft 7. Its references begin at itself: `#/definitions/...` or `#`. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** What a library is given. */
+export interface Conversion {
+  /** The part of [Standard JSON Schema](https://standardschema.dev), where the library has it. */
+  readonly standard: StandardJsonSchema | undefined;
+  /** Loads a module that the app has installed. Undefined if it has not. */
+  readonly load: (name: string) => unknown;
+  /** To be called with what JSON Schema cannot express. */
+  readonly leaveOut: (what: string) => void;
+}
+
+/** Converts what a schema accepts. */
+export interface StandardJsonSchema {
+  input(options: { target: 'draft-07'; libraryOptions?: Record<string, unknown> }): Record<string, unknown>;
+}
+
+/** Converts a schema, or returns the package that the app lacks for that. */
+export type Converter = (schema: object, conversion: Conversion) => Record<string, unknown> | string;

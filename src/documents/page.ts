@@ -1,0 +1,114 @@
+/** A page for people: the same as the reference, in HTML without scripts, fonts or files from elsewhere. */
+import type { Description, EventDescription, NamespaceDescription } from './description';
+import { json, signatureOf } from './reference';
+import { TypeText } from './type-text';
+
+const STYLE = `
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { max-width: 60rem; margin: 0 auto; padding: 1rem; }
+h2 { border-bottom: 1px solid; margin-top: 2.5rem; }
+h4 { margin: 1.5rem 0 0; }
+pre { padding: .6rem .8rem; overflow-x: auto; border-radius: .4rem; background: light-dark(#f3f3f6, #24242b); }
+code, pre { font: .9rem/1.5 ui-monospace, monospace; }
+summary { cursor: pointer; }
+.warnings { border-left: .3rem solid #c80; padding-left: 1rem; }
+`;
+
+/** Text that is HTML already. */
+class Html {
+  constructor(readonly text: string) {}
+}
+
+/** @param jsonPath where the AsyncAPI document is */
+export function toPage({ app, namespaces, warnings }: Description, jsonPath: string): string {
+  const types = new TypeText();
+  const parts = namespaces.map(namespace => sectionOf(namespace, types));
+  const named = [...types.declarations].map(([name, type]) => `type ${name} = ${type};`);
+  return pageOf(
+    `Events of ${app.name}`,
+    html`<h1>Events of ${app.name} ${app.version}</h1>
+      <p>
+        Types are those of TypeScript. An acknowledgement may be <code>{ error: { code, message, details } }</code> instead. The same for
+        programs: <a href="${jsonPath}">AsyncAPI 3</a>.
+      </p>
+      ${
+        warnings.length > 0 &&
+        html`<ul class="warnings">
+          ${warnings.map(line => html`<li>${line}</li>`)}
+        </ul>`
+      }
+      ${parts}
+      ${
+        named.length > 0 &&
+        html`<h2>Types</h2>
+          <pre>${named.join('\n')}</pre>`
+      }`,
+  );
+}
+
+/** For an error while the page is made. */
+export function toErrorPage(message: string): string {
+  return pageOf(
+    'No documents',
+    html`<h1>The contracts cannot be shown</h1>
+      <p>${message}</p>`,
+  );
+}
+
+function pageOf(title: string, body: Html): string {
+  const { text } = html`<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8" /><meta name="viewport" content="width=device-width" /><title>${title}</title><style>${new Html(STYLE)}</style></head>
+<body>${body}</body>
+</html>
+`; // prettier-ignore
+  return text;
+}
+
+function sectionOf({ name, client, server }: NamespaceDescription, types: TypeText): Html {
+  const groups = [
+    ['Sent by clients', client],
+    ['Emitted by the server', server],
+  ] as const;
+  return html`<section>
+    <h2>Namespace <code>${name}</code></h2>
+    ${groups.map(
+      ([title, events]) =>
+        events.length > 0 &&
+        html`<h3>${title}</h3>
+          ${events.map(event => eventOf(event, types))}`,
+    )}
+  </section>`;
+}
+
+function eventOf(event: EventDescription, types: TypeText): Html {
+  const { name, args, ack } = event;
+  const values = [...args.map((arg, index) => [`arg${index}`, arg] as const), ...(ack ? [['acknowledgement', ack] as const] : [])];
+  return html`<article>
+    <h4><code>${name}</code></h4>
+    <pre>${signatureOf(event, types)}</pre>
+    <ul>
+      ${values.map(([label, { schema }]) => typeof schema['description'] === 'string' && html`<li>${label}: ${schema['description']}</li>`)}
+    </ul>
+    ${values.map(
+      ([label, { schema }]) =>
+        html`<details>
+          <summary>JSON Schema of ${label}</summary>
+          <pre>${json(schema)}</pre>
+        </details>`,
+    )}
+  </article>`;
+}
+
+type Part = string | false | Html | readonly Part[];
+
+/** Escapes everything in it that is no HTML. */
+function html(texts: TemplateStringsArray, ...parts: readonly Part[]): Html {
+  return new Html(String.raw({ raw: texts }, ...parts.map(textOf)));
+}
+
+function textOf(part: Part): string {
+  if (part instanceof Html) return part.text;
+  if (typeof part === 'string') return part.replaceAll(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`);
+  return part === false ? '' : part.map(textOf).join('');
+}

@@ -1,0 +1,67 @@
+/** A reference of the contracts in Markdown. */
+import type { Description, EventDescription, NamespaceDescription, ValueDescription } from './description';
+import { TypeText } from './type-text';
+
+const HEAD = `Each event has the types of its arguments, in the order in which they are sent, and of its acknowledgement. An acknowledgement may be \`{ error: { code, message, details } }\` instead.`;
+
+/** Returns a page. */
+export function toReference({ app, namespaces }: Description): string {
+  const types = new TypeText();
+  const parts = namespaces.map(namespace => sectionOf(namespace, types));
+  const named = [...types.declarations].map(([name, type]) => `type ${name} = ${type};`);
+  const declarations = named.length > 0 ? [`## Types\n\n${fence('ts', named.join('\n'))}`] : [];
+  return [`# Events of ${escape(app.name)} ${escape(app.version)}`, HEAD, ...parts, ...declarations].join('\n\n') + '\n';
+}
+
+function sectionOf({ name, client, server }: NamespaceDescription, types: TypeText): string {
+  const groups = [
+    ['Sent by clients', client],
+    ['Emitted by the server', server],
+  ] as const;
+  const parts = groups.filter(([, events]) => events.length > 0);
+  const text = parts.map(([title, events]) => [`### ${title}`, ...events.map(event => eventOf(event, types))].join('\n\n'));
+  return [`## Namespace ${code(name)}`, ...text].join('\n\n');
+}
+
+function eventOf(event: EventDescription, types: TypeText): string {
+  const { name, args, ack } = event;
+  const values: [string, ValueDescription][] = args.map((arg, index) => [`arg${index}`, arg]);
+  if (ack) values.push(['acknowledgement', ack]);
+  return [
+    `#### ${code(name)}`,
+    fence('ts', signatureOf(event, types)),
+    ...values.flatMap(([label, value]) => noteOf(label, value) ?? []),
+    ...values.map(
+      ([label, { schema }]) => `<details><summary>JSON Schema of ${label}</summary>\n\n${fence('json', json(schema))}\n\n</details>`,
+    ),
+  ].join('\n\n');
+}
+
+/** An event as a function of TypeScript. */
+export function signatureOf(event: EventDescription, types: TypeText): string {
+  return `(${types.parameters(event)}) => ${event.ack ? types.of(event.ack) : 'void'}`;
+}
+
+function noteOf(label: string, { schema: { description } }: ValueDescription): string | undefined {
+  return typeof description === 'string' ? `- ${label}: ${escape(description)}` : undefined;
+}
+
+export function json(value: unknown): string {
+  return JSON.stringify(value, undefined, 2);
+}
+
+/** A fence longer than any in the text. */
+function fence(language: string, text: string): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
+  const ticks = '`'.repeat(longest + 1);
+  return `${ticks}${language}\n${text}\n${ticks}`;
+}
+
+function code(text: string): string {
+  return `\`${text.replaceAll('`', "'")}\``;
+}
+
+/** Text that Markdown and HTML show as it is. */
+function escape(text: string): string {
+  return text.replaceAll(/[\\`*_{}[\]<>#|&]/g, character => `\\${character}`).replaceAll(/\s+/g, ' ');
+}

@@ -1,0 +1,63 @@
+/** Makes a document of an app's contracts: the part of `npx egg-socket.io` that runs in a process of its own, with the app in it. */
+import type { EggApplication } from '../egg';
+import { toAsyncApi } from '../documents/asyncapi';
+import { toClientTypes } from '../documents/client';
+import { describe, type Description } from '../documents/description';
+import { json, toReference } from '../documents/reference';
+import { toError } from '../errors';
+import { lifecycleOf } from './lifecycle';
+import { Server } from './server';
+
+/** What the command gets from this process. */
+type Message = { readonly text: string; readonly warnings: readonly string[] } | { readonly problem: string };
+
+/** Egg's function that starts an app in this process. */
+type Start = (options: { baseDir: string }) => Promise<EggApplication & { readonly io?: unknown }>;
+
+const DOCUMENTS: Readonly<Record<string, (description: Description) => string>> = {
+  asyncapi: description => `${json(toAsyncApi(description))}\n`,
+  client: toClientTypes,
+  reference: toReference,
+};
+
+/** Starts the app of the current folder, which listens to no port, and sends the document, or the problem, to the parent process. */
+export async function write(start: Start, name: string): Promise<void> {
+  process.once('disconnect', () => process.exit()); // the command has been killed
+  process.once('uncaughtException', error => send({ problem: describeFailure(error) }, () => process.exit(1)));
+  const baseDir = process.cwd();
+  let app: Awaited<ReturnType<Start>>;
+  try {
+    app = await start({ baseDir });
+  } catch (error) {
+    send({ problem: describeFailure(error) }, () => process.exit(1));
+    return;
+  }
+  send(await documentOf(app.io, name, baseDir), () => {});
+  await app.close();
+  process.exit();
+}
+
+async function documentOf(io: unknown, name: string, baseDir: string): Promise<Message> {
+  if (io === undefined) return { problem: 'the app has no app.io: the plugin is off in this environment' };
+  const lifecycle = io instanceof Server ? lifecycleOf(io) : undefined;
+  if (!lifecycle) return { problem: 'the app has another copy of egg-socket.io than this command: use the one in its node_modules' };
+  const { contracts } = lifecycle.namespaces;
+  if (contracts.length === 0) return { problem: 'the app has no contracts: it calls app.io.of(contract) nowhere' };
+  try {
+    const description = await describe(contracts, baseDir);
+    return { text: DOCUMENTS[name]?.(description) ?? '', warnings: description.warnings };
+  } catch (error) {
+    return { problem: toError(error).message };
+  }
+}
+
+/** With the place in the source that has thrown it. */
+function describeFailure(thrown: unknown): string {
+  const { message, stack = '' } = toError(thrown);
+  const [place = ''] = /\n\s+at .*/.exec(stack) ?? [];
+  return `the app does not start: ${message}${place}`;
+}
+
+function send(message: Message, done: () => void): void {
+  process.send?.(message, done);
+}
