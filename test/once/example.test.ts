@@ -107,6 +107,8 @@ test('the example chat', { timeout: 120_000 }, async t => {
   await t.test('shows beside the field why a name is refused', async () => {
     const other = await openPage();
     const name = other.getByLabel('Your name');
+    await name.and(other.locator(':focus')).waitFor();
+    assert.deepEqual(await focusedField(other), { isInvalid: false, description: '' }, 'nothing is wrong yet');
     await isRefused(name, '', 'Please enter a name');
     await isRefused(name, '!!!', 'A name needs at least one letter or number');
     await isRefused(name, 'Ada'.repeat(7), 'That is too long: 21 characters, and 20 are allowed');
@@ -581,7 +583,7 @@ async function say(page: Page, text: string): Promise<void> {
 async function isRefused(field: Locator, typed: string, words: string): Promise<void> {
   const page = field.page();
   await field.fill(typed);
-  await field.press('Enter');
+  await page.locator('form').filter({ has: field }).locator('button:not([type=button])').click(); // which takes the focus
   await alert(page, words).waitFor();
   await field.and(page.locator(':focus')).waitFor();
   assert.deepEqual(await focusedField(page), { isInvalid: true, description: words });
