@@ -1,5 +1,6 @@
 /** The encoder for packets to clients, which throws at the caller what they could not read, and the errors that say why. */
-import { messageOf, oneLine, type RuntimeCode, toError } from './errors';
+import { messageOf, oneLine, type RuntimeCode } from './errors';
+import { toError } from './thrown';
 import { type Packet, PacketType } from './protocol';
 
 /** The encoder of a server: Socket.IO's own, or that of `init.parser`. */

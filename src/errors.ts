@@ -63,6 +63,7 @@ export type RuntimeCode =
   | 'IO_MESSAGE_TOO_LARGE'
   | 'IO_MESSAGES_MISSED'
   | 'IO_NAMESPACE_UNKNOWN'
+  | 'IO_ONERROR_INVALID'
   | 'IO_ONEVENT_REPLACED'
   | 'IO_ORIGIN_MISMATCH'
   | 'IO_ORIGIN_REFUSED'
@@ -177,18 +178,4 @@ export function isDevelopment(env: string | undefined): boolean {
 /** Shortens a text for the log, such as one from a client, and puts it on one line. */
 export function oneLine(text: string): string {
   return text.slice(0, 500).replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');
-}
-
-/** Converts a thrown value to an Error, since user code may throw anything. */
-export function toError(thrown: unknown): Error {
-  if (thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]') return thrown as Error; // second test: an Error of another realm
-  if (typeof thrown === 'string') {
-    const error = new Error(thrown);
-    error.stack = `Error: ${thrown}\n    a string was thrown, which has no stack: throw an Error to see where`; // the stack of this function would mislead
-    return error;
-  }
-  // a TypeError counts as a bug, so the value itself is neither sent nor logged
-  return new TypeError(
-    `a value that is not an Error was thrown: ${thrown !== null && typeof thrown === 'object' ? `an object with ${Object.keys(thrown).join(', ') || 'no keys'}` : typeof thrown}`,
-  );
 }

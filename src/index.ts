@@ -13,6 +13,7 @@ export type {
   InitOptions,
   IoConfig,
   NamespaceConfig,
+  OnError,
   RedisConfig,
 } from './config/options';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type OutageCode, OutageError, type SetupCode, SetupError } from './errors';

@@ -1,8 +1,9 @@
 /** What clients and logs get of the errors in controllers and packet middleware. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { IoError } from 'egg-socket.io';
-import { type Files, startApp } from './support/app';
+import { type Files, ROOT, startApp } from './support/app';
 import { ask, type ClientVersion, connect, newClient, next, refusal, refusalsBeside } from './support/client';
 
 const APP: Files = {
@@ -327,4 +328,135 @@ test('a refusal that quotes the client is one short line of the log', async t =>
   assert.equal(lines.length, 1);
   assert.match(lines[0] ?? '', /^WARN .*IoError: there is no x y z long [long ]+$/);
   assert.ok((lines[0]?.length ?? 0) < 700, `${lines[0]?.length} characters`);
+});
+
+test('an Error that is returned, resolved or given to ctx.ack() counts as thrown', async t => {
+  const { url, logs } = await startApp(t, {
+    'config/config.default.js': `
+      exports.io = { namespace: { '/around': { packetMiddleware: ['pass'] }, '/shown': { packetMiddleware: ['show'] } } };`,
+    'app/io/middleware/pass.js': `module.exports = () => async (ctx, next) => { await next(); };`,
+    'app/io/middleware/show.js': `
+      module.exports = () => async (ctx, next) => {
+        try { await next(); } catch (error) { ctx.ack('caught: ' + error.message); }
+      };`,
+    'app/router.js': `
+      const { runInNewContext } = require('node:vm');
+      const { IoError } = require('egg-socket.io');
+      class Full extends IoError {}
+      const values = {
+        plain: () => new Error('a mishap'),
+        shown: () => new Full('FULL', 'the room is full', { details: { limit: 4 } }),
+        foreign: () => runInNewContext("new TypeError('of another realm')"),
+      };
+      const lookalike = { name: 'Error', message: 'no error', stack: '', [Symbol.toStringTag]: 'Error' };
+      module.exports = app => {
+        for (const name of ['/', '/around', '/shown', '/route']) {
+          const nsp = app.io.of(name);
+          const middleware = name === '/route' ? [app.io.middleware.pass] : [];
+          nsp.route('return', ...middleware, ctx => values[ctx.args[0]]());
+          nsp.route('resolve', ...middleware, async ctx => values[ctx.args[0]]());
+          nsp.route('ack', ...middleware, async ctx => { ctx.ack(values[ctx.args[0]]()); ctx.ack('too late'); });
+          nsp.route('later', ...middleware, async ({ ack, args }) => { setImmediate(() => ack(values[args[0]]())); });
+          nsp.route('lookalike', ...middleware, async () => lookalike);
+          nsp.route('ack lookalike', ...middleware, async ctx => { ctx.ack(lookalike); });
+          nsp.on('connection', socket => socket.on('listen', (value, ack) => ack(values[value]())));
+        }
+        app.io.of('/').route('middleware', async (ctx, next) => new Error('of the middleware'), async () => 'not called');
+      };`,
+  });
+  const ERRORS = {
+    plain: { code: 'INTERNAL_SERVER_ERROR', message: 'a mishap' },
+    shown: { code: 'FULL', message: 'the room is full', details: { limit: 4 } },
+    foreign: { code: 'INTERNAL_SERVER_ERROR', message: 'of another realm' },
+  };
+  for (const name of ['/', '/around', '/route']) {
+    const client = await connect(t, url + name);
+    for (const event of ['return', 'resolve', 'ack', 'later', 'listen'])
+      for (const [value, error] of Object.entries(ERRORS)) assert.deepEqual(await ask(client, event, value), { error }, `${event} ${name}`);
+    for (const event of ['lookalike', 'ack lookalike'])
+      assert.deepEqual(await ask(client, event), { name: 'Error', message: 'no error', stack: '' }, `${event} ${name}`);
+    for (const event of name === '/around' ? [] : ['return', 'resolve']) {
+      const heard = next(client, 'error');
+      client.emit(event, 'shown'); // nobody asks
+      assert.deepEqual(await heard, ['the room is full', { code: 'FULL', event }]);
+    }
+    const lines = logs.filter(line => line.includes(`namespace ${name},`));
+    assert.ok(lines.some(line => /^ERROR .*event "resolve" failed.*Error: a mishap\n/.test(line)));
+    assert.ok(lines.some(line => /^WARN .*event "ack" failed.*: the room is full$/.test(line)));
+  }
+  assert.equal(await ask(await connect(t, url + '/shown'), 'resolve', 'plain'), 'caught: a mishap');
+  const client = await connect(t, url);
+  assert.deepEqual(await ask(client, 'middleware'), { error: { code: 'INTERNAL_SERVER_ERROR', message: 'of the middleware' } });
+});
+
+test('errors of Egg and its plugins answer packets and refuse connections with code, message and details', async t => {
+  const plugin = join(ROOT, 'test/hosts/plugins/node_modules/egg-validate');
+  const { url, logs } = await startApp(
+    t,
+    {
+      'config/plugin.js': `exports.validate = { enable: true, path: ${JSON.stringify(plugin)} };`,
+      'config/config.default.js': `exports.io = { namespace: { '/guarded': { connectionMiddleware: ['guard'] } } };`,
+      'app/extend/context.js': `
+        const { ForbiddenError, HttpError, InternalServerError } = require('egg-errors');
+        const withErrors = errors => Object.assign(new Error('invalid'), { status: 422, errors });
+        class Item {
+          constructor() { Object.assign(this, { message: 'of a class', path: 'name', instance: { secret: true }, stack: 'secret' }); }
+        }
+        exports.fail = function (how) {
+          ({
+            validate: () => this.validate({ name: 'string', age: { type: 'int', min: 18 } }, { age: 3 }),
+            koa: () => this.throw(409, 'taken', { code: 'TAKEN', details: { by: 'ann' }, secret: true }),
+            koaPlain: () => this.throw(404),
+            koaFault: () => this.throw(503, 'a secret'),
+            egg: () => { throw new ForbiddenError('not you'); },
+            eggEmpty: () => { throw new HttpError({ status: 418, message: 'a teapot' }); },
+            eggFault: () => { throw new InternalServerError('a secret'); },
+            many: () => { throw withErrors(Array.from({ length: 25 }, (_, index) => ({ index }))); },
+            odd: () => { throw withErrors([new Item(), 'x'.repeat(1000), new Error('a secret'), { deep: { deeper: { deepest: { more: { gone: 1 } } } } }, null]); },
+            circle: () => { const circle = {}; circle.circle = circle; throw withErrors(circle); },
+            table: () => { throw withErrors({ name: ['too short'] }); },
+          })[how]();
+        };`,
+      'app/io/middleware/guard.js': 'module.exports = () => async ctx => ctx.fail(ctx.handshake.auth.how);',
+      'app/router.js': `module.exports = app => { app.io.route('fail', async ctx => ctx.fail(ctx.args[0])); };`,
+    },
+    { env: 'prod' },
+  );
+  const fault = (code: string, message: string): object => ({ code, message });
+  const EXPECTED: Record<string, object> = {
+    validate: {
+      code: 'invalid_param',
+      message: 'Validation Failed',
+      details: [
+        { message: 'required', field: 'name', code: 'missing_field' },
+        { message: 'should bigger than 18', field: 'age', code: 'invalid' },
+      ],
+    },
+    koa: { code: 'TAKEN', message: 'taken', details: { by: 'ann' } },
+    koaPlain: { code: 'NOT_FOUND', message: 'Not Found' },
+    egg: { code: 'FORBIDDEN', message: 'not you' },
+    eggEmpty: { code: 'I_M_A_TEAPOT', message: 'a teapot' },
+    many: { code: 'UNPROCESSABLE_ENTITY', message: 'invalid', details: Array.from({ length: 20 }, (_, index) => ({ index })) },
+    odd: {
+      code: 'UNPROCESSABLE_ENTITY',
+      message: 'invalid',
+      details: [{ message: 'of a class', path: 'name' }, 'x'.repeat(500), {}, { deep: { deeper: { deepest: {} } } }, null],
+    },
+    circle: { code: 'UNPROCESSABLE_ENTITY', message: 'invalid', details: { circle: { circle: { circle: { circle: {} } } } } },
+    table: { code: 'UNPROCESSABLE_ENTITY', message: 'invalid', details: { name: ['too short'] } },
+  };
+  const FAULTS = {
+    koaFault: fault('INTERNAL_SERVER_ERROR', 'Internal Server Error'),
+    eggFault: fault('INTERNAL_SERVER_ERROR', 'Internal Server Error'),
+  };
+  const client = await connect(t, url);
+  const refused = refusalsBeside(client, '/guarded');
+  for (const [how, error] of Object.entries({ ...EXPECTED, ...FAULTS })) {
+    assert.deepEqual(await ask(client, 'fail', how), { error }, how);
+    const { message, data } = await refused({ how });
+    assert.deepEqual({ message, ...(data as object) }, how in FAULTS ? { ...error, retry: true } : error, how);
+  }
+  const failures = (level: string): string[] => logs.filter(line => line.startsWith(level) && line.includes('event "fail" failed'));
+  assert.equal(failures('ERROR').length, Object.keys(FAULTS).length);
+  assert.doesNotMatch(logs.filter(line => line.startsWith('WARN')).join('\n'), /\n +at |secret/);
 });

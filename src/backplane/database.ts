@@ -1,6 +1,6 @@
 /** The common part of the backplanes for PostgreSQL and MongoDB. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { toError } from '../errors';
+import { toError } from '../thrown';
 import { PulsedBackplane } from './pulsed-backplane';
 
 /** Time for pending work to end when the app closes, in ms. */

@@ -1,6 +1,7 @@
 /** Logs unusable messages from a backend. */
 import type { Logger } from '../egg';
-import { messageOf, oneLine, toError } from '../errors';
+import { messageOf, oneLine } from '../errors';
+import { toError } from '../thrown';
 import { LogLimit } from '../log-limit';
 
 /** The log of one backend. The number of lines is limited, since others can write any number of messages. */

@@ -6,7 +6,7 @@ import type { DatabaseSettings } from '../config/adapter';
 import type { AdapterFactory } from '../config/options';
 import { closeInTime, DatabaseBackplane } from './database';
 import type { Logger } from '../egg';
-import { toError } from '../errors';
+import { toError } from '../thrown';
 import { CONNECT_TIMEOUT } from './pulsed-backplane';
 
 interface MongoCollection {

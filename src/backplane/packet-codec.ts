@@ -2,7 +2,7 @@
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import { type Packet, PacketType, withoutGuard } from '../protocol';
-import { toError } from '../errors';
+import { toError } from '../thrown';
 import { adapterInternals } from '../internals/adapters';
 import { isEvent, isListOf } from './backend-message';
 import { keepProtoKeys } from './carried';

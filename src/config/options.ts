@@ -1,5 +1,6 @@
 /** The public types of `config.io`, except those for adapters and Redis. A test compares them with docs/config.md word by word. */
 import type { IncomingMessage } from 'node:http';
+import type { Context } from 'egg';
 import type { ServerOptions } from 'socket.io';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';
 
@@ -70,6 +71,13 @@ export interface IoConfig {
   documents?: string | false;
 
   /**
+   * Called for each error of a controller, of middleware or of a listener, with its context. An Error that it returns answers the client in place
+   * of the first one. An asynchronous function can only report errors: nobody waits for it. `onerror` of a namespace is called instead.
+   * Default: none. Since 5.
+   */
+  onerror?: OnError;
+
+  /**
    * Creates the id of a connection from its handshake request: the `socket.id` in `/`, and `<namespace>#<id>` in other namespaces.
    * A connection is refused if this throws or rejects, or returns anything but a string of 1 to 200 characters that no other connection has.
    * Clients of Socket.IO 2 send the id in their requests: for them it must be impossible to guess.
@@ -103,7 +111,20 @@ export interface NamespaceConfig {
    * `app/io/middleware`; `admin.auth` is `admin/auth.js`. Default: `[]`. Since 4.
    */
   packetMiddleware?: string[];
+  /** Called for the errors of this namespace, in place of `config.io.onerror`. Default: `config.io.onerror`. Since 5. */
+  onerror?: OnError;
 }
+
+/**
+ * Maps or reports an error. It is logged in any case, so do not log it again.
+ *
+ * @param error what was thrown, returned or given to `ctx.ack()`. A value that is not an Error has been put into one.
+ * @param ctx the context of the packet or the connection in which the error occurred. `ctx.packet` is undefined for a connection.
+ * @returns nothing, or an error for the client, which is answered and classified as if it had been thrown. It must not be in a promise.
+ *   If the function throws, the client is answered as without it.
+ * @example onerror: (error, ctx) => (error.name === 'SequelizeOptimisticLockError' ? new IoError('CONFLICT', 'Changed meanwhile') : undefined)
+ */
+export type OnError = (error: Error, ctx: Context) => Error | void | Promise<void>;
 
 /** Creates the id of a connection from its handshake request. */
 export type GenerateId = (request: IncomingMessage) => string | Promise<string>;

@@ -4,7 +4,7 @@ import { nearest } from '../nearest';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { cleanupWarning, corsWarning, recoveryWarning, timeoutWarning } from './checks';
 import { readInit } from './init';
-import type { GenerateId, InitOptions, NamespaceConfig } from './options';
+import type { GenerateId, InitOptions, NamespaceConfig, OnError } from './options';
 import { otherPlaceOf, unknownOption } from './places';
 import { booleanAt, functionAt, invalid, isSet, namesAt, objectAt, oneOf } from './readers';
 import { NAMESPACE_OPTIONS, OPTIONS } from './tables';
@@ -14,7 +14,7 @@ export interface Settings {
   /** Without `adapter`, which is in `adapter` below, and without `connectionStateRecovery` if the adapter does not support it. */
   readonly init: Omit<InitOptions, 'adapter'>;
   /** By name, with the leading slash. */
-  readonly namespaces: ReadonlyMap<string, Required<NamespaceConfig>>;
+  readonly namespaces: ReadonlyMap<string, NamespaceSettings>;
   /** Undefined if the config has no adapter. */
   readonly adapter: AdapterSettings | undefined;
   readonly cluster: boolean;
@@ -22,8 +22,11 @@ export interface Settings {
   readonly unmatched: 'ignore' | 'error';
   readonly checkOutgoing: boolean;
   readonly documents: string | false;
+  readonly onerror: OnError | undefined;
   readonly generateId: GenerateId | undefined;
 }
+
+type NamespaceSettings = Required<Omit<NamespaceConfig, 'onerror'>> & Pick<NamespaceConfig, 'onerror'>;
 
 /** The part of Egg's config that is read here. */
 interface Config {
@@ -58,6 +61,7 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     unmatched: isSet(io['unmatched']) ? oneOf('ignore', 'error')('config.io.unmatched', io['unmatched']) : 'ignore',
     checkOutgoing: isSet(io['checkOutgoing']) ? booleanAt('config.io.checkOutgoing', io['checkOutgoing']) : isDevelopment(config.env),
     documents: readDocuments(io['documents'], config.env),
+    onerror: isSet(io['onerror']) ? functionAt<OnError>('config.io.onerror', io['onerror']) : undefined,
     generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
   };
 }
@@ -76,22 +80,23 @@ function readDocuments(value: unknown, env: string | undefined): Settings['docum
 }
 
 function readNamespaces(value: unknown): Settings['namespaces'] {
-  const namespaces = new Map<string, Required<NamespaceConfig>>();
+  const namespaces = new Map<string, NamespaceSettings>();
   for (const [name, options] of Object.entries(objectAt('config.io.namespace', value))) {
     const place = `config.io.namespace['${name}']`;
     if (Object.hasOwn(NAMESPACE_OPTIONS, name) && Array.isArray(options))
       invalid(place, `inside a namespace, as in config.io.namespace['/'].${name}`);
-    const { connectionMiddleware, packetMiddleware, ...rest } = objectAt(place, options ?? {});
+    const { connectionMiddleware, packetMiddleware, onerror, ...rest } = objectAt(place, options ?? {});
     for (const key of Object.keys(rest)) {
       const guess = otherPlaceOf(place, key) ?? nearest(key, Object.keys(NAMESPACE_OPTIONS));
       const question = guess === undefined ? '' : `, did you mean ${guess}?`;
-      invalid(place, `an object with connectionMiddleware and packetMiddleware; it has ${key}${question}`);
+      invalid(place, `an object with connectionMiddleware, packetMiddleware and onerror; it has ${key}${question}`);
     }
     if (namespaces.has(withSlash(name)))
       throw new SetupError('IO_CONFIG_INVALID', `${place} is set twice, with and without its leading slash; keep one`);
     namespaces.set(withSlash(name), {
       connectionMiddleware: namesAt(`${place}.connectionMiddleware`, connectionMiddleware ?? []),
       packetMiddleware: namesAt(`${place}.packetMiddleware`, packetMiddleware ?? []),
+      ...(isSet(onerror) && { onerror: functionAt<OnError>(`${place}.onerror`, onerror) }),
     });
   }
   return namespaces;

@@ -13,6 +13,7 @@ export const OPTIONS = {
   unmatched: true,
   checkOutgoing: true,
   documents: true,
+  onerror: true,
   generateId: true,
 } satisfies Record<keyof IoConfig, true>;
 
@@ -68,7 +69,10 @@ export const RECOVERY_OPTIONS = { maxDisconnectionDuration: true, skipMiddleware
 >;
 
 /** `config.io.namespace['/']` */
-export const NAMESPACE_OPTIONS = { connectionMiddleware: true, packetMiddleware: true } satisfies Record<keyof NamespaceConfig, true>;
+export const NAMESPACE_OPTIONS = { connectionMiddleware: true, packetMiddleware: true, onerror: true } satisfies Record<
+  keyof NamespaceConfig,
+  true
+>;
 
 const count = wholeNumber(1);
 const ms = wholeNumber(1);

@@ -1,7 +1,7 @@
 /** Shows the contracts over HTTP, for development: as a page, and as an AsyncAPI document. */
 import type { Contract } from '../contract/contract';
 import type { EggApplication } from '../egg';
-import { toError } from '../errors';
+import { toError } from '../thrown';
 import { toAsyncApi } from './asyncapi';
 import { describe } from './description';
 import { toErrorPage, toPage } from './page';

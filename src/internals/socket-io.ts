@@ -35,11 +35,10 @@ interface SocketInternals {
   readonly acks: Map<number, Callback>;
   flags: { timeout?: number };
   adapter: Adapter;
-  ack(id: number): Callback;
   dispatch(packet: unknown[]): void;
   onevent(packet: object): void;
   _onpacket(packet: object): void;
-  packet(packet: { readonly type: number; readonly data: unknown[] }): void;
+  packet(packet: { readonly type: number; readonly id?: number; readonly data: unknown[] }): void;
   newBroadcastOperator(): unknown;
   emitReserved(...args: unknown[]): boolean;
   notifyOutgoingListeners(packet: object): void;
@@ -102,11 +101,10 @@ export const SOCKET: Members<SocketInternals & Pick<Socket, '_error' | '_onerror
     acks: 'pending acknowledgements end when the client goes',
     flags: 'the timeout of an emit, and those of one that is not sent',
     adapter: 'a socket that is connecting or refused has rooms of its own',
-    ack: 'creates the acknowledgement function of a packet',
     dispatch: 'runs the functions of socket.use(), and then the listeners of the app',
     onevent: 'receives events of a client',
     _onpacket: 'receives packets of a client, and is given events that have been decoded here',
-    packet: 'sends missed messages to a recovered client',
+    packet: 'sends acknowledgements, and missed messages to a recovered client',
     newBroadcastOperator: 'gives the operators of a socket emitWithAck() with a default time-out',
     _cleanup: 'removes a socket that never connects from the tables',
     _onclose: 'ends a socket with the reason that the server closes',

@@ -1,7 +1,8 @@
 /** One client in one namespace: its state, and the decisions about it. The first decision counts. */
 import type { ExtendedError, Socket } from 'socket.io';
 import { answerTo, isTemporary } from './error-answers';
-import { type ErrorAnswer, toError } from '../errors';
+import { type ErrorAnswer } from '../errors';
+import { toError } from '../thrown';
 import type { Arrival } from './arrivals';
 import type { ContextOwner } from './context';
 import type { ErrorEventLimit } from './failures';
@@ -161,12 +162,12 @@ export class Connection implements ContextOwner, Arrival {
    * Makes the client try again later. The official client does so by itself when its connection closes, but not after a refusal:
    * it is refused only if other namespaces use the connection.
    */
-  postpone(error: Error): void {
+  postpone(error: Error, answered = error): void {
     const { name, runtime } = this.namespace;
     const { arrivals, deprecations, failures, reveal } = runtime;
     const what = 'connection postponed, the client will try again';
     failures.logTemporary({ what, namespace: name, socket: this.socket.id, error });
-    const refusal = refusalTo(this.socket, { ...answerTo(error, reveal), retry: true });
+    const refusal = refusalTo(this.socket, { ...answerTo(answered, reveal), retry: true });
     if (arrivals.isInOtherNamespace(this)) {
       this.#turnAway(refusal);
       return;

@@ -36,6 +36,9 @@ export interface SocketContext {
 /** A handler, as this plugin calls it. In users' types the context is Egg's, of which this is a part. */
 export type SocketHandler = (this: SocketContext, ctx: SocketContext) => unknown;
 
+/** `config.io.onerror`, as this plugin calls it. */
+export type ErrorMapper = (error: Error, ctx: SocketContext) => unknown;
+
 export type SocketContextClass = new (owner: ContextOwner, packet?: unknown[]) => SocketContext;
 
 const OWNER = Symbol('owner');

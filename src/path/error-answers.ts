@@ -1,6 +1,7 @@
 /** Classifies errors of the app: the answer to the client, whether the failure is temporary, and how it is logged. */
 import { STATUS_CODES } from 'node:http';
-import { ClientGoneError, type ErrorAnswer, OutageError, toError } from '../errors';
+import { ClientGoneError, type ErrorAnswer, OutageError } from '../errors';
+import { toError } from '../thrown';
 
 /** Errors of the session store. */
 const ofStore = new WeakSet<Error>();
@@ -13,6 +14,11 @@ const NETWORK_CODES: ReadonlySet<string> = new Set(
   UND_ERR_CONNECT_TIMEOUT UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT UND_ERR_SOCKET UND_ERR_CLOSED
   PROTOCOL_CONNECTION_LOST PROTOCOL_SEQUENCE_TIMEOUT`.split(/\s+/),
 );
+
+/** Limits on the `errors` of a validator, for a client: entries of each list and object, levels, and characters of each text. */
+const MAX_ENTRIES = 20;
+const MAX_LEVELS = 5;
+const MAX_TEXT = 500;
 
 const PLAIN: ReadonlySet<string> = new Set(['Error', 'AssertionError']);
 
@@ -92,11 +98,26 @@ export function isOfNode(error: Error): boolean {
 function describe(error: Error): { code?: string; status?: number; expose?: boolean; details?: unknown } {
   const { code, status, expose, details, errors } = error as Error & Record<'code' | 'status' | 'expose' | 'details' | 'errors', unknown>;
   return {
-    ...(typeof code === 'string' && { code }),
+    ...(typeof code === 'string' && code !== '' && { code }),
     ...(typeof status === 'number' ? { status } : JWT_ERRORS.has(error.name) && { status: 401 }),
     ...(typeof expose === 'boolean' && { expose }),
-    details: details ?? errors, // egg-validate names them errors
+    details: details ?? plainOf(errors), // egg-validate names them errors
   };
+}
+
+/**
+ * The list of a validator as plain data: such lists of some libraries hold objects of classes, which refer to models, values and errors. Of
+ * these objects only fields that are not objects themselves are kept.
+ */
+function plainOf(value: unknown, level = 0): unknown {
+  if (typeof value === 'string') return value.slice(0, MAX_TEXT);
+  if (typeof value !== 'object' || value === null) return value;
+  if (level === MAX_LEVELS) return undefined;
+  if (Array.isArray(value)) return value.slice(0, MAX_ENTRIES).map(entry => plainOf(entry, level + 1));
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const isPlain = prototype === Object.prototype || prototype === null;
+  const fields = Object.entries(value).filter(([name, field]) => name !== 'stack' && (isPlain || typeof field !== 'object'));
+  return Object.fromEntries(fields.slice(0, MAX_ENTRIES).map(([name, field]) => [name, plainOf(field, level + 1)]));
 }
 
 function statusText(status: number): string {

@@ -2,8 +2,10 @@
 import type { Connection } from './connection';
 import type { SocketContext } from './context';
 import { answerTo, isFault, isTemporary, isUnexpected, refusalFor } from './error-answers';
-import { IoError, oneLine, toError } from '../errors';
+import { IoError, oneLine } from '../errors';
+import { toError } from '../thrown';
 import { SETTLE } from './module-scope';
+import { errorToAnswer } from './onerror';
 import type { NamedLayer } from './onion';
 import { AbsentNamespace } from './parents';
 
@@ -36,16 +38,18 @@ function hintAt(layer: NamedLayer | undefined): string {
 function fail(connection: Connection, error: Error, ctx: SocketContext | undefined): void {
   const { runtime } = connection.namespace;
   const { nsp } = connection.socket;
-  if (!connection.isConnecting) connection.log(isUnexpected(error) ? 'error' : 'warn', 'connection middleware failed', error);
-  else if (isTemporary(error)) connection.postpone(error);
+  const answered = errorToAnswer(connection, error, ctx);
+  if (!connection.isConnecting) connection.log(isUnexpected(answered) ? 'error' : 'warn', 'connection middleware failed', error);
+  else if (isTemporary(answered)) connection.postpone(error, answered);
   else if (nsp instanceof AbsentNamespace) {
     const place = 'the function of a parent namespace failed';
     const name = nsp.name.slice(0, 100); // chosen by the client
     connection.log('error', `${place} for ${JSON.stringify(oneLine(name))}`, error, place);
     denyNamespace(connection);
   } else {
-    connection.log(isFault(error) ? 'error' : 'warn', 'connection refused', error);
-    connection.refuse(ctx ? refusalFor(error, runtime.reveal) : answerTo(error, runtime.reveal)); // no context: the error is not from middleware
+    connection.log(isFault(answered) ? 'error' : 'warn', 'connection refused', error);
+    const isOfApp = ctx !== undefined || answered !== error; // no context: the error is not from middleware
+    connection.refuse(isOfApp ? refusalFor(answered, runtime.reveal) : answerTo(answered, runtime.reveal));
   }
 }
 

@@ -2,7 +2,9 @@
 import type { ExtendedError, Namespace as SocketIoNamespace, Socket } from 'socket.io';
 import type { Contract } from '../contract/contract';
 import { CheckedEncoder } from '../encoder';
-import { SetupError, toError } from '../errors';
+import { SetupError } from '../errors';
+import { toError } from '../thrown';
+import type { ErrorMapper } from './context';
 import type { Runtime } from './runtime';
 import { callListeners } from './listeners';
 import type { Layer } from './onion';
@@ -18,6 +20,8 @@ export class Namespace {
   readonly router: Router;
   /** For packets to one client. */
   readonly encoder: CheckedEncoder;
+  /** The app's `onerror`. Undefined without one. */
+  errorMapper: ErrorMapper | undefined;
   connectionMiddleware: readonly Layer[] = [];
   packetMiddleware: readonly Layer[] = [];
   /** Undefined without a contract. */

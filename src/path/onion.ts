@@ -1,4 +1,5 @@
 /** The Koa onion: each middleware runs around the ones after it. */
+import { throwIfError } from '../thrown';
 import type { SocketContext, SocketHandler } from './context';
 
 export type Layer = (ctx: SocketContext, next: () => Promise<unknown>) => unknown;
@@ -33,9 +34,10 @@ export function withMiddleware(layers: readonly Layer[], handler: SocketHandler)
     let result: unknown;
     const core = (): unknown => {
       hasRun = true;
-      return Promise.resolve(handler.call(ctx, ctx)).then(value => (result = value));
+      return Promise.resolve(handler.call(ctx, ctx)).then(value => (result = throwIfError(value)));
     };
-    return descend(layers, ctx, core).then(() => {
+    return descend(layers, ctx, core).then(value => {
+      throwIfError(value);
       if (!hasRun) dropped.add(ctx);
       return result;
     });

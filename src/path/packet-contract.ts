@@ -4,6 +4,7 @@ import { type Checked, validateAll, whenReady } from '../contract/check';
 import type { ClientEventContract, Contract } from '../contract/contract';
 import { OutgoingCheck } from '../contract/outgoing';
 import { IoError } from '../errors';
+import { isError, throwIfError } from '../thrown';
 import { isChainable } from './chainable';
 import type { SocketContext } from './context';
 import { isDropped } from './onion';
@@ -63,7 +64,7 @@ export class PacketContract {
       const hasRoute = receiver.namespace.router.match(event) !== undefined;
       const hasListeners = receiver.socket.listenerCount(event) > 0;
       return whenReady(dispatch(ctx, receiver), value => {
-        if (value instanceof Error) throw value; // encoded, it would be empty
+        throwIfError(value);
         if (!ack || isDropped(ctx)) return value;
         if (!declared.ack) {
           if (hasRoute || hasListeners) this.#answeredByNull.add(ctx); // asked by the official client's `retries`
@@ -86,7 +87,7 @@ export class PacketContract {
     if (!ack || !schema || !outgoing) return () => false; // not checked: a second answer has no effect
     let isAnswered = false;
     const value = (...answer: unknown[]): void => {
-      outgoing.answer(event, schema, answer);
+      if (!isError(answer[0])) outgoing.answer(event, schema, answer);
       isAnswered = true;
       ack(...answer);
     };

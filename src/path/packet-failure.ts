@@ -1,15 +1,26 @@
 /** What follows a failure while a packet is handled: a line in the log, and an answer to the client. */
 import { answerTo, isUnexpected } from './error-answers';
 import type { Connection } from './connection';
-import { oneLine, toError } from '../errors';
+import type { SocketContext } from './context';
+import { oneLine } from '../errors';
+import { toError } from '../thrown';
 import { ErrorEventLimit } from './failures';
+import { errorToAnswer } from './onerror';
 import type { Acknowledge } from '../types';
 
-/** Handles the error of a listener of the app like that of a handler. For `place`, see `Failure`. */
-export function reportListener(connection: Connection, packet: unknown[], thrown: unknown, place?: string): void {
+/** Handles an error of the app that its handler has not thrown, such as that of a listener, like one of the handler. For `place`, see `Failure`. */
+export function reportFailure(connection: Connection, packet: unknown[], thrown: unknown, place?: string): void {
   const error = toError(thrown);
-  logFailure(connection, packet[0], error, place);
-  answer(connection, packet[0], error, ackOf(packet));
+  const answered = errorToAnswer(connection, error, currentContext(connection, packet), packet);
+  logFailure(connection, packet[0], error, { answered, ...(place !== undefined && { place }) });
+  answer(connection, packet[0], answered, ackOf(packet));
+}
+
+/** The context of the packet, if this is called while the packet is handled. */
+function currentContext({ namespace, socket }: Connection, packet: unknown[]): SocketContext | undefined {
+  const { Context, storage } = namespace.runtime;
+  const current = storage.getStore();
+  return current instanceof Context && current.socket === socket && current.packet?.[0] === packet[0] ? current : undefined;
 }
 
 /** The acknowledgement function, which Socket.IO appends if the client asked for one. A client cannot send a function. */
@@ -18,10 +29,16 @@ export function ackOf(packet: unknown[]): Acknowledge | undefined {
   return typeof last === 'function' ? (last as Acknowledge) : undefined;
 }
 
-export function logFailure(connection: Connection, event: unknown, error: Error, place?: string): void {
+/** @param options.answered the error that the client gets, which decides the level. Default: `error` */
+export function logFailure(
+  connection: Connection,
+  event: unknown,
+  error: Error,
+  { answered = error, place }: { answered?: Error; place?: string } = {},
+): void {
   // the client chose the name: keep it short, and on one line
   const what = `event ${JSON.stringify(oneLine(String(event).slice(0, 100)))} failed`;
-  connection.log(isUnexpected(error) ? 'error' : 'warn', what, error, place);
+  connection.log(isUnexpected(answered) ? 'error' : 'warn', what, error, place);
 }
 
 /** Sends an error to the client: as the acknowledgement if it asked for one, else as an `error` event, within `ErrorEventLimit`. */

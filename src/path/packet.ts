@@ -2,12 +2,14 @@
 import type { Socket } from 'socket.io';
 import type { Connection } from './connection';
 import type { SocketContext, SocketHandler } from './context';
-import { IoError, toError } from '../errors';
+import { IoError } from '../errors';
+import { isError, throwIfError, toError } from '../thrown';
 import { SETTLE } from './module-scope';
 import { isChainable } from './chainable';
 import { callListeners } from './listeners';
+import { errorToAnswer } from './onerror';
 import { descend, isDropped } from './onion';
-import { ackOf, answer, logFailure, reportListener } from './packet-failure';
+import { ackOf, answer, logFailure, reportFailure } from './packet-failure';
 import { NOT_FOUND, RESERVED_EVENTS } from './router';
 import type { Acknowledge } from '../types';
 import { runSocketUses } from './uses';
@@ -66,10 +68,11 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
   const core = (): unknown => {
     hasRun = true;
     const handled = handle(ctx, connection, handler);
-    return ack && isWrapped ? Promise.resolve(handled).then(value => (result = value)) : handled; // kept here, since middleware need not return it
+    return ack && isWrapped ? Promise.resolve(handled).then(value => (result = throwIfError(value))) : handled; // kept here, since middleware need not return it
   };
   const settle = (value: unknown): Promise<void> | void => {
     try {
+      if (isError(value)) return fail(value);
       if (!isWrapped) result = value;
       const saving = connection.session?.save();
       if (saving) return saving.then(succeed).catch(fail);
@@ -91,11 +94,12 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
     try {
       const error = toError(thrown);
       const name = ctx.packet?.[0]; // as middleware has left it, to find its route
-      const place = router.match(name) ? undefined : 'events without a route failed';
+      const answered = errorToAnswer(connection, error, ctx);
+      const place = router.match(name) ? {} : { place: 'events without a route failed' };
       // during development, an unmatched event has its own warning
-      if (error !== NOT_FOUND || !runtime.eventWarnings) logFailure(connection, name, error, place);
+      if (error !== NOT_FOUND || !runtime.eventWarnings) logFailure(connection, name, error, { answered, ...place });
       await connection.saveAfterFailure();
-      answer(connection, event, error, ack);
+      answer(connection, event, answered, ack);
     } finally {
       ctx[SETTLE]?.();
       runtime.inFlight.end(handlers);
@@ -158,7 +162,7 @@ function callOwnListeners(connection: Connection, packet: unknown[]): void {
   const { socket } = connection;
   const [event, ...args] = packet;
   if (!socket.connected || socket.listenerCount(event as string) === 0) return;
-  callListeners(socket, socket.rawListeners(event as string), args, thrown => reportListener(connection, packet, thrown));
+  callListeners(socket, socket.rawListeners(event as string), args, thrown => reportFailure(connection, packet, thrown));
 }
 
 async function runReserved(ctx: SocketContext, connection: Connection, handler: SocketHandler): Promise<void> {
@@ -168,7 +172,8 @@ async function runReserved(ctx: SocketContext, connection: Connection, handler: 
     await handler.call(ctx, ctx);
     await connection.session?.save();
   } catch (thrown) {
-    logFailure(connection, ctx.packet?.[0], toError(thrown));
+    const error = toError(thrown);
+    logFailure(connection, ctx.packet?.[0], error, { answered: errorToAnswer(connection, error, ctx) });
     await connection.saveAfterFailure();
   } finally {
     ctx[SETTLE]?.();

@@ -3,13 +3,14 @@
  * Most of them keep an error in a listener of the app from ending the process, or from leaving a socket half closed.
  */
 import { Socket } from 'socket.io';
+import { acknowledgementOf } from './acknowledgement';
 import type { Connection } from './connection';
 import type { OutgoingCheck } from '../contract/outgoing';
 import type { Deprecations } from '../deprecated/deprecations';
-import { toError } from '../errors';
+import { toError } from '../thrown';
 import { callListeners } from './listeners';
 import { receivePacket } from './packet';
-import { reportListener } from './packet-failure';
+import { reportFailure } from './packet-failure';
 import type { SocketUse } from './uses';
 import { clientInternals, socketInternals } from '../internals/socket-io';
 
@@ -43,13 +44,14 @@ const SOCKET_METHODS = {
   onevent(this: OwnSocket, { data, id }: { data?: unknown[]; id?: number }): void {
     const packet = data ?? [];
     if (id !== undefined && id !== null) {
-      const ack = socketInternals(this).ack(id);
-      packet.push(this[CONNECTION].namespace.runtime.eventWarnings?.follow(ack) ?? ack);
+      const connection = this[CONNECTION];
+      const ack = acknowledgementOf(connection, id, packet);
+      packet.push(connection.namespace.runtime.eventWarnings?.follow(ack) ?? ack);
     }
     const anyListeners = this.listenersAny();
     if (anyListeners.length > 0)
       callListeners(this, [...anyListeners], packet, thrown =>
-        reportListener(this[CONNECTION], packet, thrown, 'a listener of all events failed'),
+        reportFailure(this[CONNECTION], packet, thrown, 'a listener of all events failed'),
       );
     socketInternals(this).dispatch(packet);
   },

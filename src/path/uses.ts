@@ -2,7 +2,7 @@
 import type { ExtendedError, Namespace, Socket } from 'socket.io';
 import type { SocketContext } from './context';
 import { isOfNode, isTemporary, refusalFor } from './error-answers';
-import { toError } from '../errors';
+import { toError } from '../thrown';
 import type { Handlers } from './in-flight';
 import { refusalTo } from './refusal';
 import type { Runtime } from './runtime';

@@ -5,11 +5,12 @@ import type { Settings } from '../config/settings';
 import type { Contract } from '../contract/contract';
 import { checkContract } from '../contract/declaration';
 import type { EggApplication } from '../egg';
-import { SetupError, toError } from '../errors';
+import { SetupError } from '../errors';
+import { toError } from '../thrown';
 import { toAsync } from '../loader/handlers';
 import { fileOf, type LoadedFiles } from '../loader/loader';
 import { isChainable } from '../path/chainable';
-import type { SocketHandler } from '../path/context';
+import type { ErrorMapper, SocketHandler } from '../path/context';
 import { named, openEntrance } from '../path/entrance';
 import { Namespace } from '../path/namespace';
 import { withMiddleware } from '../path/onion';
@@ -105,6 +106,8 @@ export class Namespaces {
   #adoptNamed(nsp: SocketIoNamespace): Namespace {
     const isOnDemand = this.#isStarted || nsp instanceof AbsentNamespace;
     const namespace = new Namespace(this.#runtime, nsp, isOnDemand ? this.#parents : undefined);
+    const onerror = this.#settings.namespaces.get(nsp.name)?.onerror ?? this.#settings.onerror;
+    namespace.errorMapper = onerror as ErrorMapper | undefined; // in users' types the context is Egg's, of which ours is a part
     openEntrance(nsp, namespace);
     const { router } = namespace;
     const read = (args: readonly unknown[], place: string): GivenRoute => {
@@ -177,7 +180,7 @@ export class Namespaces {
     const settings = this.#settings.namespaces.get(name);
     if (!settings) return;
     const onLateFailure = this.#lateFailureLog(namespace);
-    const find = (kind: keyof typeof settings) =>
+    const find = (kind: 'connectionMiddleware' | 'packetMiddleware') =>
       settings[kind].map(name => {
         const source = this.#files.middleware(name, `config.io.namespace['${namespace.name}'].${kind}`);
         return { name, source, run: this.#files.toLayer(fileOf(name), source, onLateFailure) };

@@ -4,7 +4,7 @@ import { toAsyncApi } from '../documents/asyncapi';
 import { toClientTypes } from '../documents/client';
 import { describe, type Description } from '../documents/description';
 import { json, toReference } from '../documents/reference';
-import { toError } from '../errors';
+import { toError } from '../thrown';
 import { lifecycleOf } from './lifecycle';
 import { Server } from './server';
 

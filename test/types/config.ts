@@ -1,7 +1,7 @@
 /** `config.io`. Compiled, never run. */
 import type { IncomingMessage } from 'node:http';
 import type { Application, EggAppConfig, PowerPartial } from 'egg';
-import type { IoConfig } from 'egg-socket.io';
+import { type IoConfig, IoError } from 'egg-socket.io';
 
 export const everything: IoConfig = {
   init: {
@@ -15,10 +15,11 @@ export const everything: IoConfig = {
   },
   namespace: {
     '/': { connectionMiddleware: ['auth'], packetMiddleware: ['filter', 'admin.filter'] },
-    chat: {},
+    chat: { onerror: async (error, { logger }) => logger.info(error.message) },
   },
   redis: { host: '127.0.0.1', port: 6379, auth_pass: 'secret', db: 1, key: 'chat', requestsTimeout: 1000, tls: {} },
   generateId: async (request: IncomingMessage) => String(request.headers['x-id']),
+  onerror: (error, ctx) => (error.name === 'Conflict' ? new IoError('CONFLICT', error.message, { details: ctx.packet[0] }) : undefined),
 };
 
 export const adapters: IoConfig[] = [
@@ -55,6 +56,10 @@ export const wrong: IoConfig[] = [
   { adapter: { name: 'postgres' } },
   // @ts-expect-error -- a string
   { generateId: () => 1 },
+  // @ts-expect-error -- an Error in a promise comes too late
+  { onerror: async () => new IoError('LATE', 'too late') },
+  // @ts-expect-error -- an Error
+  { onerror: () => ({ code: 'OWN', message: 'own' }) },
   // @ts-expect-error -- no such option
   { nsp: {} },
   // @ts-expect-error -- of Socket.IO 2

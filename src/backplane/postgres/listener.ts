@@ -1,7 +1,7 @@
 /** The connection that receives the messages of other servers. Whenever it ends, it is made again, with all its LISTENs. */
 import { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { toError } from '../../errors';
+import { toError } from '../../thrown';
 import { asIdentifier } from './messages';
 import type { Notification, Pg, PgClient } from './pg';
 import { meaningOf, StandbyError } from './refused';

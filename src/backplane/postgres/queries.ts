@@ -1,5 +1,5 @@
 /** All SQL statements except LISTEN. */
-import { toError } from '../../errors';
+import { toError } from '../../thrown';
 import { type PgPool, type Rows, sqlStateOf } from './pg';
 import { FailedQuery, type Statement } from './refused';
 

@@ -1,7 +1,7 @@
 /** Clients of Redis: for one server, for the master that Sentinel reports, or for a Cluster. */
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { RedisConfig } from '../../config/options';
-import { toError } from '../../errors';
+import { toError } from '../../thrown';
 import { CONNECT_TIMEOUT } from '../pulsed-backplane';
 
 export type Client = Redis | Cluster;

@@ -1,6 +1,6 @@
 /** Retries refused commands without leaving a trace: the channels and keys of the retries have no readers, and stay empty. */
 import { randomUUID } from 'node:crypto';
-import { toError } from '../../errors';
+import { toError } from '../../thrown';
 import type { Refusal } from '../refusals';
 import type { Client, Command } from './client';
 

@@ -9,7 +9,7 @@ import type { Backplane } from '../backplane';
 import { locally } from '../cluster-message';
 import { PacketCodec } from '../packet-codec';
 import { fieldOfArguments } from '../values';
-import { toError } from '../../errors';
+import { toError } from '../../thrown';
 import type { Client } from './client';
 import { REDIS_ADAPTER, REDIS_ADAPTER_FIELDS, redisInternals, type RedisMethods, redisMethods } from '../../internals/adapters';
 import { forgetLater } from '../wrappers/forget-acknowledgements';

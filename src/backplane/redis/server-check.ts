@@ -1,6 +1,6 @@
 /** Checks whether the server forwards published messages to all other servers. */
 import type { RedisConfig } from '../../config/options';
-import { toError } from '../../errors';
+import { toError } from '../../thrown';
 import { CONNECT_TIMEOUT } from '../pulsed-backplane';
 import type { Refusal } from '../refusals';
 import { type Client, createClient } from './client';

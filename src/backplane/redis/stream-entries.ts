@@ -4,7 +4,7 @@
  */
 import type { Namespace } from 'socket.io';
 import { type ClusterAdapter, MessageType, type Session } from 'socket.io-adapter';
-import { toError } from '../../errors';
+import { toError } from '../../thrown';
 import { isClusterMessage, isRoomList } from '../backend-message';
 import { InvalidMessage } from '../inbox';
 import type { PulsedBackplane } from '../pulsed-backplane';

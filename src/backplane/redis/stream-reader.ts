@@ -1,6 +1,6 @@
 /** Reads one stream for redis-streams, even if the connection is lost, or the stream emptied or replaced. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { toError } from '../../errors';
+import { toError } from '../../thrown';
 import { PULSE_INTERVAL } from '../pulsed-backplane';
 import type { Client } from './client';
 

@@ -1,7 +1,7 @@
 /** Encodes broadcasts before any client gets them. */
 import type { Namespace } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
-import { toError } from '../../errors';
+import { toError } from '../../thrown';
 import { refusalOf } from '../../encoder';
 import { type Event, PacketCodec } from '../packet-codec';
 import { packArguments } from '../values';

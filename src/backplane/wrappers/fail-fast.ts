@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { refusalIn } from '../answer';
-import { toError } from '../../errors';
+import { toError } from '../../thrown';
 import type { PulsedBackplane } from '../pulsed-backplane';
 
 /** Time to count the servers, in ms: all nodes of a Cluster are asked. */

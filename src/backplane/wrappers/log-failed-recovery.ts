@@ -5,7 +5,8 @@
 import type { Namespace } from 'socket.io';
 import type { Adapter, Session } from 'socket.io-adapter';
 import type { Logger } from '../../egg';
-import { messageOf, toError } from '../../errors';
+import { messageOf } from '../../errors';
+import { toError } from '../../thrown';
 import { LogLimit } from '../../log-limit';
 import type { Gone } from '../recovering-adapter';
 

@@ -4,7 +4,8 @@ import { type Adapter, type BroadcastOptions, MessageType } from 'socket.io-adap
 import { sendable } from '../answer';
 import type { Backplane } from '../backplane';
 import { encoded, isMissed, locally } from '../cluster-message';
-import { messageOf, oneLine, toError } from '../../errors';
+import { messageOf, oneLine } from '../../errors';
+import { toError } from '../../thrown';
 import { LogLimit } from '../../log-limit';
 import { mongoInternals } from '../../internals/adapters';
 import { PacketCodec } from '../packet-codec';
