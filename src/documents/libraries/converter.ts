@@ -1,4 +1,5 @@
 /** What the converters of all libraries have in common. */
+import type { StandardSchema } from '../../contract/contract';
 
 /** A JSON Schema, draft 7. Its references begin at itself: `#/definitions/...` or `#`. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -20,3 +21,13 @@ export interface StandardJsonSchema {
 
 /** Converts a schema, or returns the package that the app lacks for that. */
 export type Converter = (schema: object, conversion: Conversion) => Record<string, unknown> | string;
+
+/** Whether a key or an item may be missing. */
+export function acceptsUndefined(schema: StandardSchema | undefined): boolean {
+  try {
+    const result = schema?.['~standard'].validate(undefined);
+    return result !== undefined && !(result instanceof Promise) && result.issues === undefined;
+  } catch {
+    return false;
+  }
+}

@@ -1,6 +1,6 @@
 /** JSON Schema of valibot 1, by `@valibot/to-json-schema`, which describes some schemas as stricter than they are. */
 import type { StandardSchema } from '../../contract/contract';
-import type { Conversion, Converter } from './converter';
+import { acceptsUndefined, type Conversion, type Converter } from './converter';
 
 const PACKAGE = '@valibot/to-json-schema';
 
@@ -58,7 +58,7 @@ function correctSchema({ valibotSchema, jsonSchema, errors }: Override & { valib
   if (type === 'undefined' || type === 'void') return { type: 'null' }; // as it arrives
   if (acceptsAll(valibotSchema)) leaveOut('fallback');
   else if (errors) leaveOut(type);
-  else if (items) return { ...jsonSchema, minItems: items.findLastIndex(item => !isOptional(item)) + 1 };
+  else if (items) return { ...jsonSchema, minItems: items.findLastIndex(item => !acceptsUndefined(item)) + 1 };
   else
     return withFallbacks(
       jsonSchema,
@@ -93,11 +93,6 @@ function correctAction({ valibotAction, jsonSchema, errors }: Override & { valib
 
 function acceptsAll(schema: object | undefined): boolean {
   return schema !== undefined && 'fallback' in schema && schema.fallback !== undefined;
-}
-
-function isOptional(schema: StandardSchema): boolean {
-  const result = schema['~standard'].validate(undefined);
-  return !(result instanceof Promise) && result.issues === undefined;
 }
 
 function isConverter(found: unknown): found is ValibotConverter {

@@ -1,8 +1,9 @@
 /** JSON Schema of zod 4, by zod itself. Its converter describes some schemas as stricter than they are. */
-import type { Conversion, Converter } from './converter';
+import type { StandardSchema } from '../../contract/contract';
+import { acceptsUndefined, type Conversion, type Converter } from './converter';
 
 /** The part of a schema that is read here. */
-interface ZodSchema {
+interface ZodSchema extends StandardSchema {
   readonly _zod: { readonly def: ZodDefinition };
 }
 
@@ -10,6 +11,8 @@ interface ZodDefinition {
   readonly type: string;
   /** Whether the value is converted before it is checked. */
   readonly coerce?: boolean;
+  /** Of an object. */
+  readonly shape?: Readonly<Record<string, ZodSchema>>;
   /** Of a pipe. */
   readonly in?: ZodSchema;
   readonly checks?: readonly { readonly _zod: { readonly def: ZodCheck } }[];
@@ -47,7 +50,7 @@ export const convertZod: Converter = (schema, conversion) => {
 
 /** Takes away what the schema does not ask for. */
 function correct({ zodSchema, jsonSchema }: Override, { leaveOut }: Conversion): void {
-  const { type, coerce, checks = [], ...def } = zodSchema._zod.def;
+  const { type, coerce, checks = [], shape, ...def } = zodSchema._zod.def;
   const clear = (what: string): void => {
     leaveOut(what);
     for (const key of Object.keys(jsonSchema)) if (key !== 'description' && key !== 'examples') delete jsonSchema[key];
@@ -57,6 +60,8 @@ function correct({ zodSchema, jsonSchema }: Override, { leaveOut }: Conversion):
   if (type === 'catch') clear('catch'); // accepts anything
   if (coerce) clear('coercion');
   if (type === 'pipe' && def.in?._zod.def.type === 'transform') clear('preprocess');
+  const { required } = jsonSchema;
+  if (shape && Array.isArray(required)) jsonSchema['required'] = required.filter((key: string) => !acceptsUndefined(shape[key]));
   for (const { _zod } of checks) {
     const { check, pattern } = _zod.def;
     if (check === 'custom') leaveOut('refine');
