@@ -1,7 +1,7 @@
 /** The public types of handlers, middleware and contexts. */
 import type { Context } from 'egg';
 import type { DefaultEventsMap, Socket } from 'socket.io';
-import type { AckOf, ArgsOf, ClientEventName, Contract, DataOf, EmittedEvents, ReceivedEvents } from './contract/contract';
+import type { AckOf, ArgsOf, ClientEventName, Contract, DataOf, EmittedEvents, Params, ReceivedEvents } from './contract/contract';
 
 /**
  * The events that clients send, by namespace. Declare yours to give `ctx.args` of `PacketContext` their types.
@@ -45,17 +45,19 @@ export type PacketContext<
   Event extends EventName<Namespace> = EventName<Namespace>,
 > = Namespace extends Contract
   ? ContractContext<Namespace, Event & ClientEventName<Namespace>>
-  : Context & { args: EventArgs<Namespace & string, Event> };
+  : Context & { args: EventArgs<Namespace & string, Event>; params: Params<Namespace & string> };
 
 /** The names of events that clients send: those of a contract, or any string. */
 type EventName<Namespace extends string | Contract> = Namespace extends Contract ? ClientEventName<Namespace> : string;
 
 /** Egg's context, with the members of the packet in their types. Those of Egg's own type are left out, since they accept any event. */
 export type ContractContext<C extends Contract, Event extends ClientEventName<C>> = {
-  [Name in keyof Context as Name extends 'socket' | 'args' | 'ack' ? never : Name]: Context[Name];
+  [Name in keyof Context as Name extends 'socket' | 'args' | 'ack' | 'params' ? never : Name]: Context[Name];
 } & {
   /** The client. */
   readonly socket: Socket<ReceivedEvents<C>, EmittedEvents<C>, DefaultEventsMap, DataOf<C>> & { readonly remoteAddress: string };
+  /** The parts of the namespace's name, if the contract is for a pattern such as `/room-{id}`. */
+  params: Params<C['namespace']>;
   /** The validated arguments, as the schemas return them, without the acknowledgement function. */
   args: ArgsOf<C, Event>;
   /** Acknowledges the packet. A controller that returns the answer need not call it. */

@@ -117,17 +117,6 @@ test('an event that is no string stops the boot', async t => {
   }
 });
 
-test('a route of a namespace that is a pattern or a function stops the boot', async t => {
-  for (const name of ['/^\\/room-/', '(name, auth, next) => next(null, true)']) {
-    const error = await bootError(t, { 'app/router.js': `module.exports = app => { app.io.of(${name}).route('say', async () => {}); };` });
-    assert.equal(error.code, 'IO_ROUTE_DYNAMIC');
-    assert.match(
-      error.message,
-      /route\('say'\) .*is not possible for a namespace by regular expression or function for now; name the namespaces one by one/,
-    );
-  }
-});
-
 test('a namespace that is a pattern works with listeners of its own', async t => {
   const { url } = await startApp(t, {
     'app/router.js': `

@@ -7,6 +7,7 @@
 import type { Socket } from 'socket.io-client';
 import type { Reply } from './reply';
 
+export type { Params } from './pattern';
 export { type ErrorReply, type Reply, ReplyError, unwrap } from './reply';
 
 /**

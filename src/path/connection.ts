@@ -9,7 +9,6 @@ import type { ErrorEventLimit } from './failures';
 import type { Handlers } from './in-flight';
 import type { Namespace } from './namespace';
 import type { NamedLayer } from './onion';
-import type { Parent } from './parents';
 import { Questions } from './questions';
 import { refusalTo, sendRefusal, withdraw } from './refusal';
 import type { ConnectionSession } from './session';
@@ -25,12 +24,11 @@ import type { SocketUse } from './uses';
 type State = 'connecting' | 'admitted' | 'connected' | 'postponed' | 'ended';
 
 export class Connection implements ContextOwner, Arrival {
-  readonly namespace: Namespace;
+  /** The namespace, or the parent that has accepted the client: its routes and middleware apply then. */
+  namespace: Namespace;
   readonly socket: Socket;
   session: ConnectionSession | undefined;
   requestMembers: PropertyDescriptorMap | undefined;
-  /** The parent namespace that accepted the client. */
-  parent: Parent | undefined;
   /** The app's functions of `socket.use()`. */
   uses: SocketUse[] | undefined;
   /** Set if the socket is to disconnect as soon as it has connected; `close` as for `socket.disconnect(close)`. */
@@ -66,6 +64,10 @@ export class Connection implements ContextOwner, Arrival {
     return this.#state !== 'connected';
   }
 
+  get params(): Record<string, string> {
+    return { ...this.namespace.pattern?.regExp?.exec(this.socket.nsp.name)?.groups };
+  }
+
   get isPostponed(): boolean {
     return this.#state === 'postponed';
   }
@@ -80,7 +82,7 @@ export class Connection implements ContextOwner, Arrival {
       const which = this.#state === 'admitted' ? 'of use()' : `'${this.middleware?.name}'`;
       return { problem: `middleware ${which} has not ended`, remedy: 'call next(), or throw' };
     }
-    if (parents && !parents.isEmpty && !this.parent)
+    if (parents && !parents.isEmpty)
       return { problem: 'the function of a parent namespace has not answered', remedy: 'call its third argument' };
     return { problem: 'the session has not been read', remedy: 'does its store answer?' };
   }
@@ -89,7 +91,7 @@ export class Connection implements ContextOwner, Arrival {
   admit(): void {
     if (!this.isConnecting) return;
     this.#state = 'admitted';
-    this.namespace.runUses(this.socket, this.parent, error => {
+    this.namespace.runUses(this.socket, error => {
       if (this.#state !== 'admitted') return; // the client has gone, or was replaced
       if (error) {
         if (isTemporary(error)) this.postpone(error);

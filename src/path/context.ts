@@ -10,11 +10,12 @@ import { addModuleScope, type SETTLE } from './module-scope';
 import { warnOfResponses } from './response-warnings';
 import { createServicesClass } from './service';
 import { SHORTHANDS } from './shorthands';
+import { addParams, type ParamsOwner } from './params';
 import type { ConnectionSession } from './session';
 import type { Acknowledge } from '../types';
 
 /** The part of a connection that its contexts use. */
-export interface ContextOwner extends LocaleOwner {
+export interface ContextOwner extends LocaleOwner, ParamsOwner {
   readonly socket: Socket;
   readonly session: ConnectionSession | undefined;
   /** Members that `ctx.req` has in addition to those of the handshake's request. */
@@ -35,9 +36,6 @@ export interface SocketContext {
 
 /** A handler, as this plugin calls it. In users' types the context is Egg's, of which this is a part. */
 export type SocketHandler = (this: SocketContext, ctx: SocketContext) => unknown;
-
-/** `config.io.onerror`, as this plugin calls it. */
-export type ErrorMapper = (error: Error, ctx: SocketContext) => unknown;
 
 export type SocketContextClass = new (owner: ContextOwner, packet?: unknown[]) => SocketContext;
 
@@ -190,6 +188,7 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
   Object.defineProperties(EggSocketContext.prototype, SHORTHANDS);
   addModuleScope(EggSocketContext.prototype, app);
   keepLocale(EggSocketContext.prototype, app, ctx => ctx[OWNER]);
+  addParams(EggSocketContext.prototype, ctx => ctx[OWNER]);
   if (isDevelopment) warnOfResponses(app, { context: EggSocketContext.prototype, response: EggSocketResponse.prototype });
   if ('session' in app.context) Object.defineProperty(EggSocketContext.prototype, 'session', EggSocketContext.session);
   return EggSocketContext;

@@ -5,18 +5,18 @@ import { Connection } from './connection';
 import type { SocketContext } from './context';
 import { denyNamespace, refuseWithoutNext, settleFailure } from './failed-connection';
 import { SETTLE } from './module-scope';
-import { callNamespaceListeners, catchListenerErrors, type Namespace } from './namespace';
+import { callNamespaceListeners, catchListenerErrors, type Namespace, namespaceOf } from './namespace';
 import { descend, type Layer, type NamedLayer } from './onion';
 import { receiveReserved } from './packet';
 import { AbsentNamespace, type Parents } from './parents';
 import type { Passport } from './passport';
 import type { SessionStore } from './session';
-import { connectionOf, isBypassed, socketAdopter } from './socket';
+import { checkEmits, connectionOf, isBypassed, socketAdopter } from './socket';
 import { catchUseErrors } from './uses';
 
 /** Makes one of Socket.IO's namespaces receive its clients here. */
 export function openEntrance(nsp: SocketIoNamespace, namespace: Namespace): void {
-  const { parents, runtime } = namespace;
+  const { runtime } = namespace;
   const adoptSocket = socketAdopter(runtime.deprecations);
   const run = (socket: Socket, connect: () => void): void => {
     const connection = new Connection(namespace, socket, connect);
@@ -29,12 +29,22 @@ export function openEntrance(nsp: SocketIoNamespace, namespace: Namespace): void
     runtime.directEvents?.open(socket.client);
     if (isBypassed(socket)) runtime.deprecations.warnOfOnevent();
   });
-  if (parents) {
-    for (const event of ['connect', 'connection'] as const)
-      nsp.on(event, socket => callNamespaceListeners(nsp, runtime, event, connectionOf(socket).parent?.listeners(event) ?? [], [socket]));
-  }
   catchUseErrors(nsp, runtime);
   catchListenerErrors(nsp, runtime);
+  namespace.setOwnFunctions();
+}
+
+/** Makes a namespace ask the parents for each client, and run the listeners of the one that accepts it. @param parent the one whose pattern it matches */
+export function askParents(namespace: Namespace, parents: Parents, parent: Namespace | undefined): void {
+  const { nsp, runtime } = namespace;
+  for (const event of ['connect', 'connection'] as const) {
+    nsp.on(event, socket => {
+      const { nsp: accepting } = connectionOf(socket).namespace;
+      if (accepting !== nsp) callNamespaceListeners(nsp, runtime, event, accepting.listeners(event), [socket]);
+    });
+  }
+  Object.assign(namespace, { parents, parent });
+  namespace.setOwnFunctions();
 }
 
 /** Connection middleware that records its name on the connection when it starts. */
@@ -74,6 +84,8 @@ async function enterIfAllowed(connection: Connection, parents: Parents): Promise
 /** Nothing is asynchronous here unless something has to wait: each promise costs, most of all in Node 20. */
 function enter(connection: Connection): void {
   connection.setBusy(true); // not earlier: a closing server does not wait for a parent's function
+  const outgoing = connection.namespace.contract?.outgoing;
+  if (outgoing) checkEmits(connection.socket, outgoing);
   try {
     const opening = open(connection);
     if (!opening) descendOrAdmit(connection);
@@ -98,8 +110,8 @@ async function forwardOrDeny(connection: Connection, parents: Parents): Promise<
   const { nsp } = socket;
   const parent = await parents.of(socket);
   if (!connection.isConnecting) return true;
-  connection.parent = parent;
-  if (!parent || (nsp instanceof AbsentNamespace && connection.namespace.runtime.isRetiring)) {
+  const namespace = parent && namespaceOf(parent);
+  if (!namespace || (nsp instanceof AbsentNamespace && connection.namespace.runtime.isRetiring)) {
     denyNamespace(connection);
     return true;
   }
@@ -110,6 +122,7 @@ async function forwardOrDeny(connection: Connection, parents: Parents): Promise<
     return true;
   }
   parent.children.add(nsp);
+  connection.namespace = namespace;
   return false;
 }
 

@@ -4,18 +4,38 @@ import type { Contract } from '../contract/contract';
 import { CheckedEncoder } from '../encoder';
 import { SetupError } from '../errors';
 import { toError } from '../thrown';
-import type { ErrorMapper } from './context';
+import type { SocketContext } from './context';
+import { namespaceInternals } from '../internals/socket-io';
 import type { Runtime } from './runtime';
 import { callListeners } from './listeners';
 import type { Layer } from './onion';
 import { PacketContract } from './packet-contract';
-import { AbsentNamespace, type Parent, type Parents } from './parents';
+import { AbsentNamespace, type Parents } from './parents';
 import { Router } from './router';
 import { type RunUses, runUsesOf } from './uses';
 
-export class Namespace {
+const namespaces = new WeakMap<SocketIoNamespace, Namespace>();
+
+/** The routes and middleware of one of Socket.IO's namespaces, or of a parent. Undefined if it has not been taken over. */
+export function namespaceOf(nsp: SocketIoNamespace): Namespace | undefined {
+  return namespaces.get(nsp);
+}
+
+/** `config.io.onerror`, as this plugin calls it. */
+export type ErrorMapper = (error: Error, ctx: SocketContext) => unknown;
+
+/** What the app has given to `of()` for a parent. */
+export interface Pattern {
   /** The name in the log and in the config. */
   readonly name: string;
+  /** Matches the names of its namespaces, and has their parts. Undefined for a function. */
+  readonly regExp: RegExp | undefined;
+}
+
+export class Namespace {
+  /** The name in the log and in the config: the pattern's, not one that clients have chosen, since log lines are limited by it. */
+  readonly name: string;
+  readonly nsp: SocketIoNamespace;
   readonly runtime: Runtime;
   readonly router: Router;
   /** For packets to one client. */
@@ -26,17 +46,25 @@ export class Namespace {
   packetMiddleware: readonly Layer[] = [];
   /** Undefined without a contract. */
   contract: PacketContract | undefined;
-  /** The parents to ask for each client. Undefined for a namespace that the app named while it started. */
-  readonly parents: Parents | undefined;
+  /** The parents to ask for each client. Undefined for a parent, and for a namespace of its own. */
+  parents: Parents | undefined;
+  /** The parent that its name belongs to. Undefined if only the parents themselves know. */
+  parent: Namespace | undefined;
+  /** Undefined for a namespace that is no parent. */
+  readonly pattern: Pattern | undefined;
   readonly #runUses: RunUses;
+  /** The number of functions that this plugin has added. */
+  #ownFunctions = 0;
 
-  constructor(runtime: Runtime, nsp: SocketIoNamespace, parents: Parents | undefined) {
-    this.name = nsp instanceof AbsentNamespace ? 'made on demand' : nsp.name; // clients must not choose names by which log lines are limited
+  constructor(runtime: Runtime, nsp: SocketIoNamespace, pattern?: Pattern) {
+    this.name = pattern?.name ?? (nsp instanceof AbsentNamespace ? 'made on demand' : nsp.name);
+    this.nsp = nsp;
     this.runtime = runtime;
-    this.router = new Router(nsp.name, runtime.unmatched, message => runtime.logger.warn(message));
+    this.router = new Router(this.name, runtime.unmatched, message => runtime.logger.warn(message));
     this.encoder = new CheckedEncoder(nsp.server.encoder, !nsp.server._opts.parser);
-    this.parents = parents;
+    this.pattern = pattern;
     this.#runUses = runUsesOf(nsp);
+    namespaces.set(nsp, this);
   }
 
   /**
@@ -51,11 +79,31 @@ export class Namespace {
     this.contract = new PacketContract(contract, checkOutgoing, this.runtime.reveal);
   }
 
-  /** Runs the app's functions of `nsp.use()`, the parent's first. To be called when connection middleware has admitted the client. */
-  runUses(socket: Socket, parent: Parent | undefined, done: (error?: ExtendedError) => void): void {
-    const runOwn = (): void => this.#runUses(socket, done);
-    if (!parent) runOwn();
-    else runUsesOf(parent)(socket, error => (error ? done(error) : runOwn()));
+  /** Checks what the server emits here, by the contract of the parent if there is one. Undefined if that is not checked. */
+  get outgoing(): PacketContract['outgoing'] {
+    return (this.parent ?? this).contract?.outgoing;
+  }
+
+  /** Whether the app has added functions by `use()` or `on()`. */
+  get isExtended(): boolean {
+    return this.#countFunctions() > this.#ownFunctions;
+  }
+
+  /** To be called when this plugin has added listeners, and before the app has added any. */
+  setOwnFunctions(): void {
+    this.#ownFunctions = this.#countFunctions();
+  }
+
+  #countFunctions(): number {
+    const listeners = this.nsp.eventNames().reduce((sum, event) => sum + this.nsp.listenerCount(event), 0);
+    return namespaceInternals(this.nsp)._fns.length + listeners;
+  }
+
+  /** Runs the app's functions of `nsp.use()`: those of a parent, then those of the client's namespace. To be called when connection middleware has admitted the client. */
+  runUses(socket: Socket, done: (error?: ExtendedError) => void): void {
+    const own = namespaceOf(socket.nsp);
+    if (!own || own === this) this.#runUses(socket, done);
+    else this.#runUses(socket, error => (error ? done(error) : own.#runUses(socket, done)));
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Parent namespaces: regular expressions and functions given to `app.io.of()`. They decide who may connect to a namespace that the app
- * did not name while it started. They are asked even if the namespace exists already: an emit may have created it in this worker only.
+ * Parent namespaces: patterns, regular expressions and functions given to `app.io.of()`. They decide who may connect to a namespace that is
+ * made on demand, and what happens there. They are asked even if the namespace exists already: an emit may have created it in this worker only.
  */
 import { Namespace, type Server, type Socket } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
@@ -11,6 +11,9 @@ export type Parent = Namespace & {
   readonly children: Set<Namespace>;
   createChild(name: string): Namespace;
 };
+
+/** The longest name for which parents are asked. Clients choose the names, which are kept. */
+const MAX_NAME = 500;
 
 /** The function of a parent. Socket.IO turns a regular expression into one. */
 type Allows = (name: string, auth: object, answer: (error: unknown, isAllowed: boolean) => void) => unknown;
@@ -43,7 +46,13 @@ export class Parents {
     return this.#server.of(name);
   }
 
+  /** To be called when a namespace has been removed. */
+  forget(child: Namespace): void {
+    for (const { children } of this.#parents.values()) children.delete(child);
+  }
+
   async #ask(name: string, auth: object): Promise<Parent | undefined> {
+    if (name.length > MAX_NAME) return undefined;
     for (const [allows, parent] of this.#parents) {
       const isAllowed = await new Promise<boolean>((resolve, reject) => {
         (async () => allows(name, auth, (error, isAllowed) => resolve(!error && isAllowed)))().catch(reject);
@@ -78,10 +87,12 @@ export class AbsentNamespace extends Namespace {
 }
 
 /**
- * With `cleanupEmptyChildNamespaces`, Socket.IO removes an empty child when a client is refused or leaves. Keeps a child that other clients are
- * connecting to, even before they have sockets: a socket is created only after the missed messages of its client have been read.
+ * Keeps a child that clients are connecting to, even before they have sockets: a socket is created only after the missed messages of its client
+ * have been read. With `cleanupEmptyChildNamespaces`, Socket.IO removes an empty child when a client is refused or leaves.
+ * @param onArrival called for each client
+ * @returns whether any client is connected or connecting
  */
-export function keepForArrivals(child: Namespace): void {
+export function keepForArrivals(child: Namespace, onArrival: () => void): () => boolean {
   const add = child._add.bind(child);
   const removeAndCleanUp = child._remove.bind(child);
   const connecting = namespaceInternals(child)._preConnectSockets;
@@ -99,6 +110,7 @@ export function keepForArrivals(child: Namespace): void {
     _remove: remove,
     async _add(...args: Parameters<Namespace['_add']>): Promise<void> {
       adding++;
+      onArrival();
       try {
         await add(...args);
       } finally {
@@ -107,6 +119,7 @@ export function keepForArrivals(child: Namespace): void {
       }
     },
   });
+  return () => adding > 0 || connecting.size > 0 || child.sockets.size > 0;
 }
 
 /**
@@ -118,5 +131,12 @@ export function removeCopies(child: Namespace, parent: Parent): Namespace {
   const internals = namespaceInternals(child);
   internals._fns = internals._fns.filter(fn => !copies.has(fn));
   for (const event of ['connect', 'connection'] as const) for (const listener of parent.listeners(event)) child.off(event, listener);
+  return child;
+}
+
+/** Makes a new child a namespace of its own. */
+export function detach(child: Namespace, parent: Parent): Namespace {
+  parent.children.delete(child);
+  Reflect.deleteProperty(child, '_remove'); // Socket.IO's, with `cleanupEmptyChildNamespaces`
   return child;
 }

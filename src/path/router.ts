@@ -96,6 +96,11 @@ export class Router {
     return this.#unmatched;
   }
 
+  /** Whether the app has added nothing. */
+  get isEmpty(): boolean {
+    return this.#handlers.size === 0 && this.#reserved.size === 0 && !this.#hasOwnUnmatched;
+  }
+
   /** Whether the app has set a handler of unmatched events. */
   get hasOwnUnmatched(): boolean {
     return this.#hasOwnUnmatched;

@@ -139,8 +139,6 @@ export function socketAdopter(deprecations: Deprecations): (socket: Socket, conn
     prototype ??= createPrototype(Object.getPrototypeOf(socket) as object, deprecations);
     (Object.setPrototypeOf(socket, prototype) as OwnSocket)[CONNECTION] = connection;
     clientInternals(socket.client).encoder = connection.namespace.encoder;
-    const outgoing = connection.namespace.contract?.outgoing;
-    if (outgoing) checkEmits(socket, outgoing);
   };
 }
 
@@ -164,7 +162,7 @@ export function connectionOf(socket: Socket): Connection {
 }
 
 /** Makes `emit()` throw for what the contract does not let the server emit. Broadcasts are checked by the adapter. */
-function checkEmits(socket: Socket, outgoing: OutgoingCheck): void {
+export function checkEmits(socket: Socket, outgoing: OutgoingCheck): void {
   const emit = socket.emit.bind(socket);
   socket.emit = (event: string, ...args: unknown[]) => {
     try {

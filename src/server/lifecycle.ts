@@ -156,6 +156,7 @@ export class Lifecycle {
   /** Accepts nothing new, and closes all connections in order. Their clients connect again to another worker. */
   async retire(): Promise<void> {
     this.runtime.retire();
+    this.namespaces.children?.close();
     if (this.#engine) {
       this.#retiring ??= closeInOrder({
         server: this.server,

@@ -1,44 +1,42 @@
-/** Adds routes and middleware to Socket.IO's namespaces, and lets parent namespaces decide about their clients. */
+/** Adds routes and middleware to Socket.IO's namespaces and to parents, which decide about the clients of theirs. */
 import type { Namespace as SocketIoNamespace, Server as SocketIoServer } from 'socket.io';
 import { checkBroadcasts } from '../backplane/wrappers/encode-once';
 import type { Settings } from '../config/settings';
 import type { Contract } from '../contract/contract';
 import { checkContract } from '../contract/declaration';
+import { isPattern, parsePattern } from '../contract/pattern';
 import type { EggApplication } from '../egg';
 import { SetupError } from '../errors';
-import { toError } from '../thrown';
-import { toAsync } from '../loader/handlers';
-import { fileOf, type LoadedFiles } from '../loader/loader';
-import { isChainable } from '../path/chainable';
-import type { ErrorMapper, SocketHandler } from '../path/context';
-import { named, openEntrance } from '../path/entrance';
-import { Namespace } from '../path/namespace';
-import { withMiddleware } from '../path/onion';
-import { AbsentNamespace, keepForArrivals, type Parent, Parents, removeCopies } from '../path/parents';
-import type { GivenRoute } from '../path/router';
+import type { LoadedFiles } from '../loader/loader';
+import { askParents, openEntrance } from '../path/entrance';
+import { type ErrorMapper, Namespace, namespaceOf, type Pattern } from '../path/namespace';
+import { AbsentNamespace, detach, type Parent, Parents, removeCopies } from '../path/parents';
 import { catchUseErrors } from '../path/uses';
 import type { Runtime } from '../path/runtime';
-import type { SpecificHandler } from '../types';
-import { routeParts } from './route-parts';
-import type { RouteOptions } from './routes';
+import { Children } from './children';
+import { takeMiddleware } from './namespace-middleware';
+import { refuseOnDemand, RouteMethods } from './route-methods';
 
 export class Namespaces {
   readonly #app: EggApplication;
+  readonly #routeMethods: RouteMethods;
   readonly #settings: Settings;
   readonly #files: LoadedFiles;
   readonly #runtime: Runtime;
-  /** Undefined for a parent. */
-  readonly #adopted = new WeakMap<SocketIoNamespace, Namespace | undefined>();
   readonly #contracts = new Map<Contract, SocketIoNamespace>();
-  /** Namespaces that get their middleware when the app has been loaded. */
-  readonly #waiting = new Set<Namespace>();
+  /** The parents, in order. */
+  readonly #patterns: Namespace[] = [];
+  /** Namespaces that the app names while it starts. */
+  readonly #named = new Set<Namespace>();
   #parents: Parents | undefined;
+  #children: Children | undefined;
   #isLoaded = false;
   /** Whether the app is ready. Namespaces that are created from then on need the consent of a parent, if there are any. */
   #isStarted = false;
 
   constructor(app: EggApplication, settings: Settings, files: LoadedFiles, runtime: Runtime) {
     this.#app = app;
+    this.#routeMethods = new RouteMethods(app, settings, files);
     this.#settings = settings;
     this.#files = files;
     this.#runtime = runtime;
@@ -52,22 +50,54 @@ export class Namespaces {
   /** Creates the namespaces of the config. To be called once, when the server exists. */
   open(server: SocketIoServer): void {
     this.#parents = new Parents(server);
-    for (const name of ['/', ...this.#settings.namespaces.keys()]) server.of(name);
+    this.#children = new Children(server, this.#parents, this.#app.logger);
+    const names = ['/', ...this.#settings.namespaces.keys()];
+    for (const name of names) if (!isPattern(name)) server.of(name); // first, since a pattern may match them
+    for (const name of names) if (isPattern(name)) server.of(name);
+  }
+
+  /** Those made on demand. Undefined before the server exists. */
+  get children(): Children | undefined {
+    return this.#children;
   }
 
   /** Resolves the names of middleware. To be called when the app has been loaded. */
   load(): void {
     this.#isLoaded = true;
-    this.#app.ready(() => (this.#isStarted = true));
-    for (const namespace of this.#waiting) this.#takeMiddleware(namespace);
-    this.#waiting.clear();
+    this.#app.ready(() => {
+      this.#isStarted = true;
+      this.#handOver();
+    });
+    for (const namespace of [...this.#named, ...this.#patterns]) takeMiddleware(namespace, this.#settings, this.#files);
   }
 
-  /** Takes over a new namespace. @param isNamed false for a parent */
-  adopt(nsp: SocketIoNamespace, isNamed: boolean): void {
-    if (this.#adopted.has(nsp)) return;
-    this.#adopted.set(nsp, isNamed ? this.#adoptNamed(nsp) : undefined);
-    if (!isNamed) this.#adoptParent(nsp as Parent); // created by Socket.IO from a function or a regular expression
+  /**
+   * The parent of a pattern. Undefined for a plain name, and for a namespace of a client that has chosen such a name.
+   * @param of creates a parent
+   * @throws SetupError if the pattern is not valid, or the app has started: then the name may come from a user
+   */
+  ofPattern(server: SocketIoServer, given: string, of: (regExp: RegExp) => SocketIoNamespace): SocketIoNamespace | undefined {
+    const name = given.startsWith('/') ? given : `/${given}`;
+    if (!isPattern(name) || server._nsps.has(name)) return undefined;
+    if (this.#isStarted) {
+      const remedy = 'name it while the app starts, and keep what of() returns';
+      throw new SetupError('IO_PATTERN_LATE', `of('${name}') is a pattern, and the app has started; ${remedy}`);
+    }
+    const known = this.#patterns.find(({ pattern }) => pattern?.name === name);
+    if (known) return known.nsp;
+    const regExp = parsePattern(name);
+    const parent = of(regExp);
+    this.#adoptParent(parent as Parent, { name, regExp }); // created by Socket.IO from a regular expression
+    return parent;
+  }
+
+  /** Takes over a new namespace. @param given what the app has given to `of()` */
+  adopt(nsp: SocketIoNamespace, given: unknown): void {
+    if (namespaceOf(nsp)) return;
+    if (typeof given === 'function')
+      this.#adoptParent(nsp as Parent, { name: 'made on demand', regExp: undefined }); // created by Socket.IO
+    else if (given instanceof RegExp) this.#adoptParent(nsp as Parent, { name: String(given), regExp: given });
+    else this.#adoptNamed(nsp);
   }
 
   /**
@@ -83,17 +113,18 @@ export class Namespaces {
     if (this.#isStarted)
       throw new SetupError('IO_CONTRACT_LATE', `${place}: the app has started; call it in app/router.js or app.js first`);
     const nsp = of(contract.namespace);
-    const namespace = this.#adopted.get(nsp);
-    if (!namespace) throw new SetupError('IO_CONTRACT_INVALID', `${place}: a contract is for one namespace, not for a pattern`);
+    const namespace = namespaceOf(nsp);
+    if (!namespace) throw new TypeError(`namespace '${nsp.name}' has not been taken over`);
+    refuseOnDemand(namespace, place);
     namespace.setContract(contract, this.#settings.checkOutgoing);
     this.#contracts.set(contract, nsp);
-    this.checkBroadcasts(nsp);
+    for (const each of nsp.server._nsps.values()) if (namespaceOf(each)?.outgoing === namespace.outgoing) this.checkBroadcasts(each);
     return nsp;
   }
 
   /** Checks the broadcasts of a namespace with a contract. To be called when it has a new adapter. */
   checkBroadcasts(nsp: SocketIoNamespace): void {
-    const outgoing = this.#adopted.get(nsp)?.contract?.outgoing;
+    const outgoing = namespaceOf(nsp)?.outgoing;
     if (outgoing) checkBroadcasts(nsp.adapter, packet => outgoing.event(packet));
   }
 
@@ -103,89 +134,64 @@ export class Namespaces {
     return new AbsentNamespace(server, name);
   }
 
-  #adoptNamed(nsp: SocketIoNamespace): Namespace {
-    const isOnDemand = this.#isStarted || nsp instanceof AbsentNamespace;
-    const namespace = new Namespace(this.#runtime, nsp, isOnDemand ? this.#parents : undefined);
-    const onerror = this.#settings.namespaces.get(nsp.name)?.onerror ?? this.#settings.onerror;
-    namespace.errorMapper = onerror as ErrorMapper | undefined; // in users' types the context is Egg's, of which ours is a part
+  /** @param parent the one that creates it */
+  #adoptNamed(nsp: SocketIoNamespace, parent?: Namespace): void {
+    const isOnDemand = this.#isStarted || nsp instanceof AbsentNamespace || parent !== undefined;
+    const namespace = this.#create(nsp);
     openEntrance(nsp, namespace);
-    const { router } = namespace;
-    const read = (args: readonly unknown[], place: string): GivenRoute => {
-      const { handler, middleware, options } = routeParts(args, place);
-      const toHandler = (fn: SpecificHandler): SocketHandler => {
-        const layers = middleware.map((one, i) => this.#files.routeLayer(one, i + 1, place, this.#lateFailureLog(namespace)));
-        return withMiddleware(layers, this.#answering(toAsync(fn, place, this.#app), options, namespace));
-      };
-      return { handler: typeof handler === 'string' ? this.#files.controller(handler, place) : handler, toHandler };
-    };
-    Object.assign(nsp, {
-      route(event: unknown, ...args: unknown[]): SocketIoNamespace {
-        router.add(event, place => read(args, place));
-        return nsp;
-      },
-      routeUnmatched(...args: unknown[]): SocketIoNamespace {
-        router.addUnmatched(place => read(args, place));
-        return nsp;
-      },
-    });
+    this.#routeMethods.addTo(nsp, namespace);
     this.#runtime.deprecations.addToNamespace(nsp);
-    if (this.#isLoaded) this.#takeMiddleware(namespace);
-    else this.#waiting.add(namespace);
+    if (isOnDemand) this.#makeChild(namespace, parent);
+    else {
+      this.#named.add(namespace);
+      if (this.#isLoaded) takeMiddleware(namespace, this.#settings, this.#files);
+    }
+  }
+
+  /** @param parent the one whose pattern it matches */
+  #makeChild(namespace: Namespace, parent: Namespace | undefined): void {
+    if (!this.#parents) return;
+    askParents(namespace, this.#parents, parent);
+    if (!this.#parents.isEmpty && !(namespace.nsp instanceof AbsentNamespace)) this.#children?.add(namespace.nsp);
+  }
+
+  /**
+   * Gives the parents the namespaces that the app has only named while it started, for example to emit there: clients must not get past a guard.
+   * To be called when the app has started.
+   */
+  #handOver(): void {
+    for (const namespace of this.#named) {
+      const { contract, isExtended, name, router } = namespace;
+      if (contract || isExtended || !router.isEmpty || this.#settings.namespaces.has(name)) continue;
+      const parent = this.#patterns.find(({ pattern }) => pattern?.regExp?.test(name));
+      if (parent) this.#makeChild(namespace, parent);
+    }
+    this.#named.clear();
+  }
+
+  #create(nsp: SocketIoNamespace, pattern?: Pattern): Namespace {
+    const namespace = new Namespace(this.#runtime, nsp, pattern);
+    const onerror = this.#settings.namespaces.get(namespace.name)?.onerror ?? this.#settings.onerror;
+    namespace.errorMapper = onerror as ErrorMapper | undefined; // in users' types the context is Egg's, of which ours is a part
     return namespace;
   }
 
-  #adoptParent(parent: Parent): void {
+  #adoptParent(parent: Parent, pattern: Pattern): void {
+    const namespace = this.#create(parent, pattern);
+    this.#patterns.push(namespace);
     catchUseErrors(parent, this.#runtime);
-    const refuse = (call: string): never => {
-      throw new SetupError(
-        'IO_ROUTE_DYNAMIC',
-        `${call} is not possible for a namespace by regular expression or function for now; name the namespaces one by one`,
-      );
-    };
+    this.#routeMethods.addTo(parent, namespace);
+    if (this.#isLoaded) takeMiddleware(namespace, this.#settings, this.#files);
     const createChild = parent.createChild.bind(parent);
     Object.assign(parent, {
       createChild: (name: string): SocketIoNamespace => {
-        const child = createChild(name);
-        if (this.#settings.init.cleanupEmptyChildNamespaces) keepForArrivals(child);
-        return this.#isStarted ? removeCopies(child, parent) : child;
+        const child = removeCopies(createChild(name), parent);
+        // a name comes from Socket.IO while the app starts, and then from clients too
+        if (!this.#isStarted) return detach(child, parent);
+        this.#adoptNamed(child, namespace);
+        this.checkBroadcasts(child);
+        return child;
       },
-      route: (event: string) => refuse(`route('${event}')`),
-      routeUnmatched: () => refuse('routeUnmatched()'),
     });
-  }
-
-  /** Wraps a handler so that it returns the acknowledgement, as the options and the contract require. */
-  #answering(handler: SocketHandler, { acknowledge = false }: RouteOptions, namespace: Namespace): SocketHandler {
-    if (acknowledge) {
-      return async ctx => {
-        const value = await handler.call(ctx, ctx);
-        return value === undefined || isChainable(value) ? null : value;
-      };
-    }
-    if (this.#settings.acknowledge === 'return') return handler;
-    return async ctx => {
-      const value = await handler.call(ctx, ctx);
-      return namespace.contract?.hasAck(ctx.packet?.[0]) ? value : undefined;
-    };
-  }
-
-  /** Logs that a `next()` has failed which was called too late. */
-  #lateFailureLog({ name }: Namespace): (what: string, thrown: unknown) => void {
-    return (what, thrown) =>
-      this.#runtime.failures.log({ level: 'error', what, namespace: name, socket: undefined, error: toError(thrown) });
-  }
-
-  #takeMiddleware(namespace: Namespace): void {
-    const { name } = namespace;
-    const settings = this.#settings.namespaces.get(name);
-    if (!settings) return;
-    const onLateFailure = this.#lateFailureLog(namespace);
-    const find = (kind: 'connectionMiddleware' | 'packetMiddleware') =>
-      settings[kind].map(name => {
-        const source = this.#files.middleware(name, `config.io.namespace['${namespace.name}'].${kind}`);
-        return { name, source, run: this.#files.toLayer(fileOf(name), source, onLateFailure) };
-      });
-    namespace.connectionMiddleware = find('connectionMiddleware').map(named);
-    namespace.packetMiddleware = find('packetMiddleware').map(({ run }) => run);
   }
 }

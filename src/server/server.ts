@@ -107,9 +107,12 @@ export class Server extends SocketIoServer implements Asking, Routes {
       if (onConnection) nsp.on('connection', onConnection);
       return nsp;
     }
-    const nsp = super.of(name, onConnection);
     // false in the constructor of the base class, which also calls this method
-    if (#namespaces in this) this.#namespaces.adopt(nsp, typeof name === 'string');
+    const namespaces = #namespaces in this ? this.#namespaces : undefined;
+    const pattern = typeof name === 'string' ? namespaces?.ofPattern(this, name, regExp => super.of(regExp)) : undefined;
+    const nsp = pattern ?? super.of(name);
+    namespaces?.adopt(nsp, name);
+    if (onConnection) nsp.on('connect', onConnection); // not by Socket.IO, which forgets it for a new namespace of a regular expression
     return nsp;
   }
 

@@ -33,6 +33,7 @@ export function frameOnce(adapter: Adapter, nsp: Namespace): void {
     _encode(packet: Event, options: FramingOptions): readonly unknown[] {
       broadcast = undefined;
       const frames = internals.encoder.encode(packet) as readonly unknown[]; // those of all parsers are lists
+      if (adapter.sids.size === 0) return frames; // while the app starts, there is no engine either
       const [text] = frames;
       if (frames.length === 1 && typeof text === 'string') broadcast = broadcastOf(text, packet, options, nsp.server.engine);
       return frames;

@@ -1,0 +1,77 @@
+/** Gives Socket.IO's namespaces, and parents, the methods `route()` and `routeUnmatched()`. */
+import type { Namespace as SocketIoNamespace } from 'socket.io';
+import type { Settings } from '../config/settings';
+import type { EggApplication } from '../egg';
+import { SetupError } from '../errors';
+import { toAsync } from '../loader/handlers';
+import type { LoadedFiles } from '../loader/loader';
+import { isChainable } from '../path/chainable';
+import type { SocketHandler } from '../path/context';
+import type { Namespace } from '../path/namespace';
+import { withMiddleware } from '../path/onion';
+import type { GivenRoute } from '../path/router';
+import type { SpecificHandler } from '../types';
+import { lateFailureLogOf } from './namespace-middleware';
+import { routeParts } from './route-parts';
+import type { RouteOptions } from './routes';
+
+export class RouteMethods {
+  readonly #app: EggApplication;
+  readonly #acknowledge: Settings['acknowledge'];
+  readonly #files: LoadedFiles;
+
+  constructor(app: EggApplication, { acknowledge }: Settings, files: LoadedFiles) {
+    this.#app = app;
+    this.#acknowledge = acknowledge;
+    this.#files = files;
+  }
+
+  addTo(nsp: SocketIoNamespace, namespace: Namespace): void {
+    const { router } = namespace;
+    const onLateFailure = lateFailureLogOf(namespace);
+    const read = (args: readonly unknown[], place: string): GivenRoute => {
+      refuseOnDemand(namespace, place);
+      const { handler, middleware, options } = routeParts(args, place);
+      const toHandler = (fn: SpecificHandler): SocketHandler => {
+        const layers = middleware.map((one, i) => this.#files.routeLayer(one, i + 1, place, onLateFailure));
+        return withMiddleware(layers, this.#answering(toAsync(fn, place, this.#app), options, namespace));
+      };
+      return { handler: typeof handler === 'string' ? this.#files.controller(handler, place) : handler, toHandler };
+    };
+    Object.assign(nsp, {
+      route(event: unknown, ...args: unknown[]): SocketIoNamespace {
+        router.add(event, place => read(args, place));
+        return nsp;
+      },
+      routeUnmatched(...args: unknown[]): SocketIoNamespace {
+        router.addUnmatched(place => read(args, place));
+        return nsp;
+      },
+    });
+  }
+
+  /** Wraps a handler so that it returns the acknowledgement, as the options and the contract require. */
+  #answering(handler: SocketHandler, { acknowledge = false }: RouteOptions, namespace: Namespace): SocketHandler {
+    if (acknowledge) {
+      return async ctx => {
+        const value = await handler.call(ctx, ctx);
+        return value === undefined || isChainable(value) ? null : value;
+      };
+    }
+    if (this.#acknowledge === 'return') return handler;
+    return async ctx => {
+      const value = await handler.call(ctx, ctx);
+      return namespace.contract?.hasAck(ctx.packet?.[0]) ? value : undefined;
+    };
+  }
+}
+
+/** @throws SetupError if the parents decide about a namespace: it would have routes that no packet reaches */
+export function refuseOnDemand({ parents, parent }: Namespace, place: string): void {
+  if (!parents || parents.isEmpty) return;
+  const whose = parent ? `'${parent.name}'` : 'the parent that accepts its clients';
+  throw new SetupError(
+    'IO_ROUTE_DYNAMIC',
+    `${place}: this namespace has the routes and the contract of ${whose}; add them there, or while the app starts`,
+  );
+}

@@ -1,0 +1,266 @@
+/** Namespaces by pattern: `'/room-{id}'`, and regular expressions. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Server } from 'egg-socket.io';
+import { bootError, type Files, type RunningApp, startApp } from './support/app';
+import { ask, connect, newClient, next, refusal } from './support/client';
+
+import { RawClient } from './support/raw';
+
+import { internals, nothingRemains, watchForCrashes } from './support/remains';
+
+/** Rooms that ask for a key. What happens there is told to the app. */
+const FILES: Files = {
+  'app/io/middleware/guard.js': `
+    module.exports = app => async (ctx, next) => {
+      app.emit('connecting', ctx.params);
+      if (!ctx.socket.handshake.auth.key) ctx.throw(403, 'no key');
+      await next();
+      app.emit('left', ctx.params);
+    };`,
+  'app/io/middleware/mark.js': `
+    module.exports = app => async (ctx, next) => {
+      ctx.args.push('marked in ' + ctx.params.id);
+      await next();
+    };`,
+  'app/io/controller/room.js': `
+    exports.say = async ctx => [ctx.params, ...ctx.args.filter(arg => typeof arg === 'string')];
+    exports.gone = async ctx => { ctx.app.emit('gone', ctx.params); };`,
+  'app/router.js': `
+    module.exports = app => {
+      const { room } = app.io.controller;
+      app.io
+        .of('room-{id}', socket => socket.emit('welcome', socket.nsp.name))
+        .use((socket, next) => next(socket.handshake.auth.key === 'false' ? new Error('false key') : undefined))
+        .route('say', room.say)
+        .route('disconnect', room.gone)
+        .routeUnmatched(async ctx => 'unmatched in ' + ctx.params.id);
+      app.io.of('/room-lobby').route('say', async ctx => ['lobby', ctx.params]);
+      app.io.of('/number-1').route('say', async ctx => 'one');
+      app.io.of('/room-5').emit('nobody is there yet');
+      app.io.of('/{team}/{first}-{last}.html').route('say', room.say);
+      app.io.of(/^\\/number-(?<number>\\d+)(?<unit>[a-z]+)?$/).use((socket, next) => next()).route('say', room.say);
+      app.io.of(/^\\/.*-7$/).route('say', async () => 'too late');
+      app.io.of((name, auth, answer) => answer(null, name === '/asked' && auth.key === 1)).route('say', async ctx => ['asked', ctx.params]);
+      app.io.route('say', async ctx => ['root', ctx.params]);
+      app.router.get('/tell/:id', async ctx => {
+        const room = app.io.of('/room-' + ctx.params.id);
+        room.emit('told', ctx.params.id);
+        ctx.body = String((await room.fetchSockets()).length);
+      });
+      app.router.get('/who', async ctx => { ctx.body = String(process.pid); });
+    };`,
+  'config/config.default.js': `
+    exports.keys = 'keys';
+    exports.io = { namespace: { '/room-{id}': { connectionMiddleware: ['guard'], packetMiddleware: ['mark'] } } };`,
+};
+
+const KEY = { auth: { key: 'key' } };
+
+async function start(t: TestContext, config = ''): Promise<RunningApp> {
+  watchForCrashes(t);
+  return startApp(t, { ...FILES, 'config/config.default.js': `${FILES['config/config.default.js']}\n${config}` });
+}
+
+/** Removes the empty namespaces, as if the time for that had passed. */
+function sweep(io: Server): string[] {
+  const { children } = internals(io).namespaces;
+  assert.ok(children);
+  children.maxIdle = 0;
+  children.sweep();
+  return [...io._nsps.keys()];
+}
+
+test('namespaces of a pattern have its routes, middleware and listeners, and the parts of the name as ctx.params', async t => {
+  const { url, app, io } = await start(t);
+
+  await t.test('connection middleware, packet middleware, controllers and reserved events', async t => {
+    const connecting = next(app, 'connecting');
+    const client = newClient(t, `${url}/room-7`, KEY);
+    assert.deepEqual(await next(client, 'welcome'), ['/room-7']);
+    assert.deepEqual(await connecting, [{ id: '7' }]);
+    assert.deepEqual(await ask(client, 'say', 'hello'), [{ id: '7' }, 'hello', 'marked in 7']);
+    assert.equal(await ask(client, 'other'), 'unmatched in 7');
+    const end = Promise.all([next(app, 'gone'), next(app, 'left')]);
+    client.disconnect();
+    assert.deepEqual(await end, [[{ id: '7' }], [{ id: '7' }]]);
+  });
+
+  await t.test('its middleware refuses clients, whoever has named the namespace first', async t => {
+    io.of('/room-8').emit('news');
+    for (const name of ['/room-8', '/room-9']) {
+      assert.equal((await refusal(newClient(t, url + name))).message, 'no key');
+      assert.equal((await refusal(newClient(t, url + name, { auth: { key: 'false' } }))).message, 'false key');
+    }
+  });
+
+  await t.test('a namespace that the app gives a route while it starts goes before the pattern', async t => {
+    assert.deepEqual(await ask(await connect(t, `${url}/room-lobby`), 'say'), ['lobby', {}]);
+    assert.equal(await ask(await connect(t, `${url}/number-1`), 'say'), 'one');
+    assert.equal((await refusal(newClient(t, `${url}/room-5`))).message, 'no key');
+  });
+
+  await t.test('of two that match, the first one wins', async t => {
+    assert.deepEqual(await ask(await connect(t, `${url}/number-7`), 'say'), [{ number: '7' }]);
+    assert.equal(await ask(await connect(t, `${url}/any-7`), 'say'), 'too late');
+  });
+
+  await t.test('a pattern may have several parts, which end at the text behind them', async t => {
+    const params = async (name: string): Promise<unknown> => ask(await connect(t, url + name), 'say');
+    assert.deepEqual(await params('/red/ann-lee.html'), [{ team: 'red', first: 'ann', last: 'lee' }]);
+    assert.deepEqual(await params('/red/ann-lee-ray.html.html'), [{ team: 'red', first: 'ann', last: 'lee-ray.html' }]);
+    assert.deepEqual(await params('/r%20d/-ann--.html'), [{ team: 'r%20d', first: '-ann', last: '-' }]);
+  });
+
+  await t.test('names that do not match are refused', async t => {
+    for (const name of ['/room-', '/room-7/8', '/Room-8', '/x/room-8', '/red/annlee.html', '/red/-lee.html', '/red/ann-leeXhtml'])
+      assert.equal((await refusal(newClient(t, url + name, KEY))).message, 'Invalid namespace', name);
+    const long = 'x'.repeat(500 - '/room-'.length);
+    assert.deepEqual(await ask(await connect(t, `${url}/room-${long}`, KEY), 'other'), `unmatched in ${long}`);
+    assert.equal((await refusal(newClient(t, `${url}/room-${long}x`, KEY))).message, 'Invalid namespace');
+  });
+
+  await t.test('a regular expression has its named groups as ctx.params, a function and any other namespace none', async t => {
+    assert.deepEqual(await ask(await connect(t, `${url}/number-12px`), 'say'), [{ number: '12', unit: 'px' }]);
+    assert.deepEqual(await ask(await connect(t, `${url}/asked`, { auth: { key: 1 } }), 'say'), ['asked', {}]);
+    assert.deepEqual(await ask(await connect(t, url), 'say'), ['root', {}]);
+  });
+
+  await t.test('names with braces belong to no pattern, and after the start they are refused as patterns', async t => {
+    for (const name of ['/room-{id}', '/room-{}', '/room-{7'])
+      assert.equal((await refusal(newClient(t, url + name, KEY))).message, 'Invalid namespace', name);
+    const client = await connect(t, `${url}/room-7`, KEY);
+    client.on('told', () => assert.fail('the clients of all rooms were told'));
+    for (const name of ['/room-{id}', 'room-{id}', '/room-{x}']) assert.throws(() => io.of(name).emit('told'), { code: 'IO_PATTERN_LATE' });
+    assert.equal(await ask(client, 'other'), 'unmatched in 7');
+  });
+
+  await t.test('a namespace of a pattern has no routes of its own', async () => {
+    const message =
+      /route\('x'\) of namespace '\/room-7': this namespace has the routes and the contract of '\/room-\{id\}'; add them there/;
+    assert.throws(() => io.of('/room-7').route('x', async () => {}), { code: 'IO_ROUTE_DYNAMIC', message });
+    assert.throws(() => io.of('/room-7').routeUnmatched(async () => {}), { code: 'IO_ROUTE_DYNAMIC' });
+  });
+});
+
+test('a namespace of a pattern goes when nobody has been there for a while, and comes back with its middleware', async t => {
+  const { url, app, io } = await start(t, 'exports.io.init = {};');
+  assert.equal(internals(io).namespaces.children?.maxIdle, 60_000);
+  const fixed = sweep(io);
+  const { children } = internals(io).namespaces;
+  assert.ok(children);
+
+  await t.test('one that is empty stays for a minute', async t => {
+    const client = await connect(t, `${url}/room-7`, KEY);
+    const left = next(app, 'left');
+    client.disconnect();
+    await left;
+    await nothingRemains(io);
+    children.maxIdle = 60_000;
+    children.sweep();
+    children.sweep();
+    assert.deepEqual([...io._nsps.keys()], [...fixed, '/room-7']);
+  });
+
+  await t.test('and goes then, with its adapter', async () => {
+    const { adapter } = io.of('/room-7');
+    let hasClosed = false;
+    adapter.close = () => void (hasClosed = true);
+    assert.deepEqual(sweep(io), fixed);
+    assert.ok(hasClosed);
+  });
+
+  await t.test('one with clients stays, and so does one that a client is connecting to', async t => {
+    await connect(t, `${url}/room-1`, KEY);
+    const raw = await RawClient.open(t, url);
+    let sweptWhileConnecting: string[] = [];
+    app.once('connecting', () => (sweptWhileConnecting = sweep(io)));
+    raw.send('40/room-2,{"key":"key"}');
+    await raw.frame(/^40\/room-2,/);
+    assert.deepEqual(sweptWhileConnecting, [...fixed, '/room-1', '/room-2']);
+    assert.deepEqual(sweep(io), [...fixed, '/room-1', '/room-2']);
+    const left = next(app, 'left');
+    raw.vanish();
+    await left;
+    await nextTurn();
+    assert.deepEqual(sweep(io), [...fixed, '/room-1']);
+  });
+
+  await t.test('one that has listeners or functions of the app stays', async () => {
+    io.of('/room-3').on('connection', () => {});
+    io.of('/room-4').use((_socket, go) => go());
+    io.of('/room-5').emit('nothing of the app');
+    assert.deepEqual(sweep(io), [...fixed, '/room-1', '/room-3', '/room-4']);
+  });
+
+  await t.test('what the app has kept of one that has gone reaches the clients of the one that is there', async t => {
+    const kept = io.of('/room-6');
+    assert.ok(!sweep(io).includes('/room-6'));
+    assert.equal((await refusal(newClient(t, `${url}/room-6`))).message, 'no key');
+    const client = await connect(t, `${url}/room-6`, KEY);
+    const told = next(client, 'told');
+    kept.emit('told', 1);
+    assert.deepEqual(await told, [1]);
+    assert.equal((await kept.fetchSockets()).length, 1);
+    assert.equal(kept.sockets.size, 1);
+  });
+});
+
+test('a namespace of a pattern stays while clients may recover there', async t => {
+  const { url, io, app } = await start(t, 'exports.io.init = { connectionStateRecovery: { maxDisconnectionDuration: 30_000 } };');
+  const raw = await RawClient.open(t, url);
+  raw.send('40/room-7,{"key":"key"}');
+  await raw.frame(/^40\/room-7,/);
+  const left = next(app, 'left');
+  raw.vanish();
+  await left;
+  await nothingRemains(io);
+  assert.ok(sweep(io).includes('/room-7'));
+});
+
+test('mistakes in a pattern stop the boot', async t => {
+  const problems: Record<string, string> = {
+    '/room-{}': '{} needs a name of letters, digits and _, such as {id}',
+    '/room-{a b}': '{a b} needs a name of letters, digits and _, such as {id}',
+    '/room-{__proto__}': '{__proto__} needs a name',
+    '/{id}/{id}': 'it has {id} twice; give each part a name of its own',
+    '/{a}{b}': '{a} and the part after it need a text between them',
+    '/room-{id': 'a brace has no counterpart',
+    '/room-id}': 'a brace has no counterpart',
+  };
+  const { io } = await startApp(t, {
+    'app/router.js': `module.exports = app => {
+      app.problems = ${JSON.stringify(Object.keys(problems))}.map(name => {
+        try {
+          return app.io.of(name).name;
+        } catch ({ code, message }) {
+          return code + ': ' + message;
+        }
+      });
+      app.isSame = app.io.of('/a-{b}') === app.io.of('a-{b}');
+    };`,
+    'app.js': 'module.exports = app => app.ready(() => { app.io.problems = app.problems; app.io.isSame = app.isSame; });',
+  });
+  assert.equal(Reflect.get(io, 'isSame'), true);
+  const seen = Reflect.get(io, 'problems') as string[];
+  for (const [index, [name, problem]] of Object.entries(problems).entries())
+    assert.ok(seen[index]?.includes(`IO_PATTERN_INVALID: of('${name}'): ${problem}`), seen[index]);
+  const { code } = await bootError(t, { 'config/config.default.js': `exports.io = { namespace: { '/room-{}': {} } };` });
+  assert.equal(code, 'IO_PATTERN_INVALID');
+});
+
+test('warnings about unmatched events name the pattern, once for all of its namespaces', async t => {
+  const { url, logged, logs } = await startApp(t, {
+    'app/router.js': `module.exports = app => app.io.of('/room-{id}').route('hello', async () => 'said');`,
+  });
+  for (const name of ['/room-1', '/room-2']) {
+    const client = await connect(t, url + name);
+    client.emit('helo');
+    await ask(client, 'hello');
+    await logged(/IO_EVENT_UNMATCHED/);
+  }
+  const lines = logs.filter(line => line.includes('IO_EVENT_UNMATCHED'));
+  assert.equal(lines.length, 1, lines.join('\n'));
+  assert.match(lines[0] ?? '', /event "helo" of namespace '\/room-\{id\}' has neither a route nor a listener; did you mean "hello"\?/);
+});
