@@ -220,6 +220,153 @@ test('an asynchronous schema runs once for an argument, and not if there are too
   assert.deepEqual(await ask(client, 'runs'), [null]);
 });
 
+test('asynchronous schemas after a synchronous one that refuses are not called, and nobody waits for those before it', async t => {
+  const { url } = await startApp(t, {
+    'app/router.js': `${HEAD}
+      const calls = [];
+      const text = schema(value => (typeof value === 'string' ? { value } : { issues: [{ message: 'No text' }] }));
+      const late = schema(async value => { calls.push(value); return value === 'free' ? { value } : { issues: [{ message: 'Taken' }] }; });
+      const never = schema(value => (value === 'free' ? Promise.resolve({ value }) : new Promise(() => {})));
+      const contract = defineContract({
+        namespace: '/late',
+        client: { rename: { args: [text, late, text], ack: any }, first: { args: [never, text], ack: any }, calls: { ack: any } },
+      });
+      module.exports = app => {
+        app.io.of(contract).route('calls', async () => calls.splice(0));
+        for (const event of ['rename', 'first']) app.io.of(contract).route(event, async () => 'done');
+      };`,
+  });
+  const client = await connect(t, `${url}/late`);
+  const details = (answer: unknown): unknown => (answer as { error: { details: unknown } }).error.details;
+  const noText = (index: number): object => ({ path: [index], message: 'No text' });
+  assert.deepEqual(details(await ask(client, 'rename', 1, 'taken', 2)), [noText(0), noText(2)]);
+  assert.deepEqual(await ask(client, 'calls'), ['taken'], 'nobody knows yet that it is asynchronous');
+  assert.deepEqual(details(await ask(client, 'rename', 1, 'taken', 2)), [noText(0), noText(2)]);
+  assert.deepEqual(await ask(client, 'calls'), []);
+  assert.deepEqual(details(await ask(client, 'rename', 'a', 'taken', 'b')), [{ path: [1], message: 'Taken' }]);
+  assert.equal(await ask(client, 'rename', 'a', 'free', 'b'), 'done');
+  assert.deepEqual(await ask(client, 'calls'), ['taken', 'free']);
+  assert.deepEqual(details(await ask(client, 'first', 'taken', 1)), [noText(1)]);
+  assert.equal(await ask(client, 'first', 'free', 'a'), 'done');
+});
+
+/** The same contract in each library, and what differs in the issues. */
+const BAD_INPUT = {
+  zod: {
+    text: 'z.string()',
+    optional: 'z.number().optional()',
+    numbers: 'z.array(z.number())',
+    closed: 'z.strictObject({ name: z.string() })',
+    anything: 'z.unknown()',
+    throws: "z.string().refine(() => { throw new Error('a bug in a schema'); })",
+    async: "z.string().refine(async text => text !== 'taken', 'It is taken')",
+    missing: 'Invalid input: expected string, received undefined',
+    wrong: 'Invalid input: expected string, received object',
+    notNumber: () => 'Invalid input: expected number, received string',
+    proto: { path: [0], message: 'Unrecognized key: "__proto__"' },
+  },
+  valibot: {
+    text: 'v.string()',
+    optional: 'v.optional(v.number())',
+    numbers: 'v.array(v.number())',
+    closed: 'v.strictObject({ name: v.string() })',
+    anything: 'v.unknown()',
+    throws: "v.pipe(v.string(), v.check(() => { throw new Error('a bug in a schema'); }))",
+    async: "v.pipeAsync(v.string(), v.checkAsync(async text => text !== 'taken', 'It is taken'))",
+    missing: 'Invalid type: Expected string but received undefined',
+    wrong: 'Invalid type: Expected string but received Object',
+    notNumber: () => 'Invalid type: Expected number but received ""',
+    proto: { path: [0, '__proto__'], message: 'Invalid key: Expected never but received "__proto__"' },
+  },
+  arktype: {
+    text: "type('string')",
+    optional: "type('number | undefined')",
+    numbers: "type('number[]')",
+    closed: "type({ name: 'string', '+': 'reject' })",
+    anything: "type('unknown')",
+    throws: "type('string').narrow(() => { throw new Error('a bug in a schema'); })",
+    async: undefined, // it has no asynchronous types
+    missing: 'must be a string (was undefined)',
+    wrong: 'must be a string (was an object)',
+    notNumber: (index: number) => `value at [${index}] must be a number (was a string)`,
+    proto: { path: [0, '__proto__'], message: '__proto__ must be removed' },
+  },
+};
+
+test('bad input gets the same answers with the schemas of each library', async t => {
+  const contractOf = ([name, { text, optional, numbers, closed, anything, throws, async }]: [
+    string,
+    (typeof BAD_INPUT)[keyof typeof BAD_INPUT],
+  ]): string => `
+    defineContract({
+      namespace: '/${name}',
+      client: {
+        text: { args: [${text}, ${optional}], ack: ${anything} }, numbers: { args: [${numbers}], ack: ${anything} },
+        closed: { args: [${closed}], ack: ${anything} }, throws: { args: [${throws}], ack: ${anything} },
+        async: { args: [${async ?? anything}], ack: ${async ?? anything} }, circle: { args: [${text}], ack: ${anything} },
+        note: { args: [${text}] }, answerCircle: { ack: ${anything} },
+      },
+    })`;
+  const { url, logs } = await startApp(
+    t,
+    {
+      'config/config.default.js': `
+        exports.io = { namespace: { ${Object.keys(BAD_INPUT)
+          .map(name => `'/${name}': { packetMiddleware: ['circle'] }`)
+          .join()} } };`,
+      'app/io/middleware/circle.js': `
+        module.exports = () => async (ctx, next) => {
+          if (ctx.packet[0] === 'circle') ctx.args = [ctx.app.circle, ctx.ack];
+          await next();
+        };`,
+      'app/router.js': `${HEAD}
+        const v = require('${SCHEMAS}/valibot'), { type } = require('${SCHEMAS}/arktype');
+        module.exports = app => {
+          app.circle = {};
+          app.circle.circle = app.circle;
+          for (const contract of [${Object.entries(BAD_INPUT).map(contractOf).join()}]) {
+            const nsp = app.io.of(contract);
+            for (const event of Object.keys(contract.client)) nsp.route(event, async ctx => (event === 'answerCircle' ? app.circle : 'kept'));
+          }
+        };`,
+    },
+    { env: 'prod' },
+  );
+  const fault = { error: { code: 'INTERNAL_SERVER_ERROR', message: 'Internal Server Error' } };
+  for (const [name, { missing, wrong, notNumber, proto, async }] of Object.entries(BAD_INPUT)) {
+    const client = await connect(t, `${url}/${name}`);
+    const answers = async (event: string, args: unknown[], ...details: object[]): Promise<void> =>
+      assert.deepEqual(
+        await ask(client, event, ...args),
+        { error: { code: 'INVALID_ARGUMENT', message: `Invalid arguments of event '${event}'`, details } },
+        `${event} of ${name}`,
+      );
+    await answers('text', [], { path: [0], message: missing });
+    await answers('text', ['a', 1, 2, 3], { path: [2], message: 'Unexpected argument' });
+    await answers('text', [{}], { path: [0], message: wrong });
+    const many = Array.from({ length: 20 }, (_, index) => ({ path: [0, index], message: notNumber(index) }));
+    await answers('numbers', [Array.from({ length: 5000 }, () => '')], ...many);
+    await answers('closed', [JSON.parse('{ "name": "", "__proto__": {} }')], proto);
+    await answers('circle', ['a'], { path: [0], message: wrong });
+    if (async !== undefined) {
+      await answers('async', ['taken'], { path: [0], message: 'It is taken' });
+      assert.equal(await ask(client, 'async', 'free'), 'kept');
+    }
+    for (const [event, args] of [
+      ['throws', ['a']],
+      ['answerCircle', []],
+    ] as const)
+      assert.deepEqual(await ask(client, event, ...args), fault);
+    assert.equal(await ask(client, 'note', 'a'), null, 'no acknowledgement in the contract');
+    const heard = next(client, 'error');
+    client.emit('text', 'a'); // an acknowledgement in the contract, and none wanted
+    assert.deepEqual(await heard, ["Invalid arguments of event 'text'", { code: 'INVALID_ARGUMENT', event: 'text' }]);
+    const mistakes = logs.filter(line => line.startsWith('ERROR') && line.includes(`namespace /${name},`));
+    assert.equal(mistakes.length, 2);
+    assert.match(mistakes[0] ?? '', /IO_SCHEMA_FAILED: schema 0 of event 'throws'/);
+  }
+});
+
 test('an event of the contract without a route is validated, and then treated like any other event without one', async t => {
   const { url } = await startApp(t, INPUT);
   const client = await connect(t, `${url}/input`);

@@ -14,7 +14,7 @@ const PROMISES = {
   '/layer': { note: 4, echo: 5 },
   '/five': { note: 12, echo: 13 },
   '/route': { note: 6, echo: 6 },
-  '/contract': { note: 3, echo: 3 },
+  '/contract': { note: 2, echo: 2 },
   '/': { note: 6, echo: 7 },
 };
 

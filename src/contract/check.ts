@@ -26,20 +26,36 @@ const MAX_MESSAGE = 200;
 const MAX_KEYS = 16;
 const MAX_KEY = 100;
 
+/** Schemas that have returned a promise. */
+const asynchronous = new WeakSet<StandardSchema>();
+
 const FAILED: RuntimeCode = 'IO_SCHEMA_FAILED';
 
 /**
- * Validates each value by its schema, unless there are more values than schemas. Synchronous if the schemas are.
+ * Validates each value by its schema, unless there are more values than schemas. Synchronous if the schemas are, or if a synchronous one refuses
+ * its value: asynchronous schemas after that one are not called (once they are known to be asynchronous), and those before it not waited for.
  *
  * @param what the values, for the message of the error
  * @throws Error (or rejects) if a schema throws, rejects, or returns something else than the result of a schema
  */
 export function validateAll(what: string, schemas: readonly StandardSchema[], values: readonly unknown[]): Checked | Promise<Checked> {
   if (values.length > schemas.length) return { values: [], issues: [{ path: [schemas.length], message: 'Unexpected argument' }] };
-  const outcomes = schemas.map((schema, index) => validate(schema, values[index]));
-  const collect = (ready: readonly Outcome[]): Checked => collectOutcomes(what, ready);
-  if (outcomes.some(outcome => outcome instanceof Promise)) return Promise.all(outcomes.map(async outcome => outcome)).then(collect);
-  return collect(outcomes as Outcome[]); // none of them is a promise
+  const outcomes: Outcome[] = [];
+  const pending: Promise<void>[] = [];
+  let isRefused = false;
+  for (const [index, schema] of schemas.entries()) {
+    if (isRefused && asynchronous.has(schema)) continue; // may do costly work, such as a query
+    const outcome = validate(schema, values[index]);
+    if (outcome instanceof Promise) {
+      asynchronous.add(schema);
+      pending.push(outcome.then(later => void (outcomes[index] = later)));
+    } else {
+      outcomes[index] = outcome;
+      isRefused ||= !isValid(outcome);
+    }
+  }
+  if (pending.length === 0 || isRefused) return collectOutcomes(what, outcomes);
+  return Promise.all(pending).then(() => collectOutcomes(what, outcomes));
 }
 
 /** Calls a function with a value that may not be there yet: at once, if it is. */
@@ -69,10 +85,12 @@ function validateOnce(schema: StandardSchema, value: unknown): Outcome | Promise
   }
 }
 
+/** @param outcomes with gaps: those of asynchronous schemas that do not matter any more */
 function collectOutcomes(what: string, outcomes: readonly Outcome[]): Checked {
   const values: unknown[] = [];
   const issues: Issue[] = [];
   for (const [index, outcome] of outcomes.entries()) {
+    if (!(index in outcomes)) continue;
     if (isValid(outcome)) values.push(outcome.value);
     else issues.push(...issuesOf(what, outcome, index));
   }

@@ -68,12 +68,21 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
   const core = (): unknown => {
     hasRun = true;
     const handled = handle(ctx, connection, handler);
-    return ack && isWrapped ? Promise.resolve(handled).then(value => (result = throwIfError(value))) : handled; // kept here, since middleware need not return it
+    if (!ack || !isWrapped) return handled;
+    return Promise.resolve(handled).then(value => {
+      result = throwIfError(value); // kept here, since middleware need not return it
+      const checking = contract?.checkAnswer(ctx, connection, value);
+      return checking ? checking.then(() => value) : value;
+    });
   };
-  const settle = (value: unknown): Promise<void> | void => {
+  const settle = (value: unknown, isChecked = isWrapped): Promise<void> | void => {
     try {
       if (isError(value)) return fail(value);
-      if (!isWrapped) result = value;
+      if (!isChecked) {
+        result = value;
+        const checking = contract?.checkAnswer(ctx, connection, value);
+        if (checking) return checking.then(() => settle(undefined, true), fail);
+      }
       const saving = connection.session?.save();
       if (saving) return saving.then(succeed).catch(fail);
       return succeed();
