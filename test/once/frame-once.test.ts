@@ -101,11 +101,13 @@ test('a message of any length arrives whole', async t => {
 test('whatever is sent in one tick arrives in its order: broadcasts, events of one client, bytes, volatile ones, questions', async t => {
   const server = await start(t);
   const ann = await enterByWebSocket(t, server);
+  ann.client.on('n', (_n, last?: unknown) => typeof last === 'function' && void last());
+  const answers: Promise<unknown>[] = [];
   const kinds: ((n: number) => unknown)[] = [
     n => server.io.emit('n', n),
     n => ann.socket.emit('n', n),
     n => server.io.emit('n', n, Buffer.from([n])),
-    n => server.io.timeout(10_000).emit('n', n, () => {}),
+    n => answers.push(server.io.timeout(10_000).emitWithAck('n', n)),
     n => server.io.to(ann.id).emit('n', n),
   ];
   const pairs = kinds.flatMap(one => kinds.map(other => [one, other])).flat();
@@ -119,6 +121,7 @@ test('whatever is sent in one tick arrives in its order: broadcasts, events of o
     ann.heard.slice(0, -1).map(([, n]) => n),
     pairs.map((_, n) => n),
   );
+  await Promise.all(answers);
 });
 
 test('a client that does not read has its broadcasts wait in Engine.IO, as with plain Socket.IO, and gets all in order, but for volatile ones', async t => {

@@ -25,7 +25,7 @@ export async function startMongo(t: TestContext): Promise<Mongo> {
   const folder = await mkdtemp(join(tmpdir(), 'mongo-'));
   t.after(() => rm(folder, { recursive: true }));
   for (const [name, code] of [
-    ['@socket.io/mongo-adapter', `module.exports = require(${JSON.stringify(ADAPTER)});`],
+    ['@socket.io/mongo-adapter', ADAPTER_CODE],
     ['mongodb', CODE],
   ] as const) {
     const place = join(folder, 'node_modules', name);
@@ -35,6 +35,17 @@ export async function startMongo(t: TestContext): Promise<Mongo> {
   const { inserted, goDown, refuse } = require(join(folder, 'node_modules/mongodb')) as Omit<Mongo, 'folder'>;
   return { folder, inserted, goDown, refuse };
 }
+
+/** The adapter keeps a timer of each question although all have answered it: it must not keep the process. */
+const ADAPTER_CODE = `
+  const Module = require('node:module');
+  const { readFileSync } = require('node:fs');
+  const { dirname } = require('node:path');
+  const filename = ${JSON.stringify(ADAPTER)};
+  module.filename = filename; // from where it requires
+  module.paths = Module._nodeModulePaths(dirname(filename));
+  const before = '"use strict"; const setTimeout = (...args) => globalThis.setTimeout(...args).unref();';
+  module._compile(before + readFileSync(filename, 'utf8'), filename);`;
 
 const CODE = `
   const { EventEmitter } = require('node:events');
