@@ -119,7 +119,7 @@ async function commandIn(baseDir: string, ...args: string[]): Promise<Ended> {
   );
 }
 
-test('a command writes each document of an app, whatever the app logs', async t => {
+test('a command writes each document of an app, whatever the app logs', { timeout: 60_000 }, async t => {
   const noisy: Files = {
     ...FILES,
     'package.json': JSON.stringify({ name: 'shop', version: '1.2.3' }),
@@ -153,7 +153,7 @@ test('a command finds the contracts of an ESM app', { skip: HOST === 'egg3' && '
   assert.match(stdout, /export type EsmSocket = Socket<EsmServerEvents, EsmClientEvents>;/);
 });
 
-test('a command says in one message why there is no document, and leaves no process', async t => {
+test('a command says in one message why there is no document, and leaves no process', { timeout: 60_000 }, async t => {
   const broken: Files = { ...FILES, 'app.js': "module.exports = class { async willReady() { throw new Error('no database'); } };" };
   const cases: [name: string, files: Files, args: string[], code: number, message: RegExp][] = [
     ['a boot that fails', broken, ['asyncapi'], 1, /^egg-socket\.io: the app does not start: no database\n +at .*app\.js:1:\d+\)\n$/],

@@ -1,6 +1,6 @@
 /** `npx egg-socket.io asyncapi | reference | client [folder] [--out file]` */
 import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { complain, oneLine } from './output';
 
@@ -32,11 +32,11 @@ export async function writeDocument(name: string, folder: string, out: string | 
 
 /** Starts the app in a process of its own: it may log to its output, and may never end. */
 async function documentOf(name: string, folder: string): Promise<Exclude<Message, { readonly problem: string }>> {
-  const write = `(${JSON.stringify(WRITE)}).write(start, ${JSON.stringify(name)})`;
-  // both find Egg from the folder of the app, as the app does
-  const asModule = `import { createRequire } from 'node:module'; import { start } from 'egg'; createRequire(import.meta.url)${write};`;
-  const asScript = `const { start } = require('egg'); require${write};`;
-  const args = isEsm(folder) ? ['--input-type=module', '--eval', asModule] : ['--eval', asScript];
+  // finds Egg from the folder of the app, as the app does; egg 3 is CommonJS, and egg 4.1 is not
+  const script = `import { createRequire } from 'node:module';
+    const { default: egg, start = egg.start } = await import('egg');
+    await createRequire(import.meta.url)(${JSON.stringify(WRITE)}).write(start, ${JSON.stringify(name)});`;
+  const args = ['--input-type=module', '--eval', script];
   const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', chunk => (output += String(chunk)));
@@ -51,13 +51,4 @@ async function documentOf(name: string, folder: string): Promise<Exclude<Message
   if (!message) throw new Error(`the app does not start: ${/^\w*Error.*$/m.exec(output)?.[0] ?? output.trim()}`);
   if ('problem' in message) throw new Error(message.problem);
   return message;
-}
-
-function isEsm(folder: string): boolean {
-  try {
-    const { type } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { type?: unknown };
-    return type === 'module';
-  } catch {
-    return false; // Egg says what is missing
-  }
 }

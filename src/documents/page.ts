@@ -10,8 +10,9 @@ h2 { border-bottom: 1px solid; margin-top: 2.5rem; }
 h4 { margin: 1.5rem 0 0; }
 pre { padding: .6rem .8rem; overflow-x: auto; border-radius: .4rem; background: light-dark(#f3f3f6, #24242b); }
 code, pre { font: .9rem/1.5 ui-monospace, monospace; }
+h2 code, h4 code { font-size: 1em; font-weight: bold; }
 summary { cursor: pointer; }
-.warnings { border-left: .3rem solid #c80; padding-left: 1rem; }
+.warnings { border-left: .3rem solid #c80; padding-left: 2rem; }
 `;
 
 /** Text that is HTML already. */

@@ -76,7 +76,8 @@ export class TypeText {
     if (target === undefined) return 'unknown';
     const known = this.#names.get(target);
     if (known !== undefined) return known;
-    const name = this.takeName(/([A-Za-z]\w*)$/.exec($ref)?.[1] ?? 'Value');
+    // one with a digit at its end has been made up by the library
+    const name = this.takeName(/\/([A-Za-z](?:\w*[A-Za-z])?)$/.exec($ref)?.[1] ?? 'Value');
     this.#names.set(target, name);
     this.declarations.set(name, this.#type(target, root));
     return name;

@@ -159,6 +159,19 @@ describe('the packed package', { concurrency: 2 }, () => {
     });
   });
 
+  test('has the command that writes documents', { timeout: 60_000 }, async () => {
+    const app = join(folder, 'documented');
+    await write(app, {
+      ...COMMONJS_APP,
+      'app/router.js': "module.exports = ({ io }) => { io.of({ namespace: '/chat', server: { said: {} } }); };",
+    });
+    await cp(join(folder, 'installed/node_modules'), join(app, 'node_modules'), { recursive: true });
+    await symlink(await realpath(join(hostFolder('egg4'), 'node_modules/egg')), join(app, 'node_modules/egg'));
+    const command = join(app, 'node_modules/egg-socket.io/migrate/dist/egg-socket.io.js'); // the copied link leads to the original
+    const { stdout } = await run(command, ['asyncapi'], app);
+    assert.match(stdout, /"address": "\/chat"/);
+  });
+
   async function answers(t: TestContext, host: HostName, files: Files, execPath = process.execPath): Promise<void> {
     const baseDir = await mkdtemp(join(folder, `${host}-`));
     await write(baseDir, files);
