@@ -23,6 +23,7 @@ export async function build() {
     'bundle.mjs',
     'tsconfig.json',
     'package.json',
+    '../../src/contract', // the page has a part of it
   ];
   await compile(join(ROOT, 'example/chat'), sources, async dist => {
     const { bundle } = await import('../example/chat/bundle.mjs');
@@ -43,7 +44,7 @@ async function buildMigrate() {
   });
 }
 
-/** Apart from the rest, which `npm start` needs: these two take a bundler. */
+/** Apart from the rest, which `npm start` needs. */
 async function buildMiniProgram() {
   const { bundle } = await import('../packages/mini-program/bundle.mjs');
   await compile(join(ROOT, 'packages/mini-program'), ['src', 'bundle.mjs', 'tsconfig.json', 'package.json'], bundle);

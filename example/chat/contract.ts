@@ -1,4 +1,4 @@
-/** What travels between the page (or the mini program) and the server: both get their types and their checks from here. */
+/** What travels between the page and the server. Both get their types and their checks from here, and the mini program its types. */
 import { defineContract, type EventsFromClient, type EventsToClient } from 'egg-socket.io/contract';
 import * as v from 'valibot';
 
