@@ -26,6 +26,7 @@ const FILES: Files = {
     module.exports = app => {
       app.get('/taken', ctx => { ctx.body = 'the app itself'; });
       app.io.of(chat).route('say', async () => ({ delivered: true }));
+      app.io.of({ namespace: '/room-{id}', server: { joined: {} } });
     };`,
 };
 
@@ -47,8 +48,13 @@ test('in the environment local, a page shows the contracts, and an AsyncAPI docu
 
   const json = await fetch(`${url}/io-docs.json`);
   assert.match(json.headers.get('content-type') ?? '', /^application\/json/);
-  const { asyncapi, channels } = (await json.json()) as { asyncapi: string; channels: Record<string, { address: string }> };
+  const { asyncapi, channels } = (await json.json()) as {
+    asyncapi: string;
+    channels: Record<string, { address: string; parameters?: object }>;
+  };
   assert.deepEqual([asyncapi, channels['chat']?.address], ['3.0.0', '/chat']);
+  const { address, parameters } = channels['room-id'] ?? {};
+  assert.deepEqual([address, parameters], ['/room-{id}', { id: {} }]);
   assert.equal((await fetch(`${url}/io-docs`, { method: 'HEAD' })).status, 200);
   assert.equal((await fetch(`${url}/io-docs`, { method: 'PUT' })).status, 403, 'as Egg answers without its token');
   assert.equal((await fetch(`${url}/elsewhere`)).status, 404);

@@ -51,7 +51,7 @@ export function toAsyncApi({ app, namespaces }: Description): object {
   const takeId = uniqueIds();
   const takeOperationId = uniqueIds();
   for (const namespace of namespaces) {
-    const id = takeId(namespace.name.replace(/^\//, '') || 'root');
+    const id = takeId(namespace.name.replaceAll(/^\/|[{}]/g, '') || 'root');
     const parts = partsOf(namespace, id, takeOperationId);
     const parameters = Object.fromEntries([...namespace.name.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => [name, {}]));
     channels[id] = {

@@ -178,6 +178,7 @@ const FILES: Files = {
     const arktypeTree = type.module({ tree: { nodes: 'tree[]' } }).tree;
     const count = async ctx => ({ count: ctx.args.length });
     module.exports = app => {
+      app.io.of({ namespace: '/room-{id}', server: { joined: {} } });
       ${LIBRARIES.map(
         library => `{
         const ack = ${ACKS[library]}, described = ${DESCRIBED[library]};
