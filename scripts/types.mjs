@@ -2,7 +2,7 @@
  * Compiles test/types as an app would be: against each version of Egg, as CommonJS and as ESM, for each way to find modules, with each TypeScript
  * that users may have.
  *
- * npm run test:types                   the oldest TypeScript with everything; newer ones with egg 4, and with one way to find modules on the others
+ * npm run test:types                   one way to find modules with everything; the others with egg 4, and with the oldest TypeScript
  * npm run test:types -- egg4 bundler   whatever has all of these words in its name
  */
 import { spawn } from 'node:child_process';
@@ -29,13 +29,18 @@ const RESOLUTIONS = {
   'newer-node': { module: 'nodenext', types: ['node', './newer-node'] },
 };
 
+/** An app that declares its events is another one: what it declares is declared for all of its files. */
+const APPS = { open: ['*.ts'], declared: ['declared/*.ts'] };
+
 const OLDEST = COMPILERS[0];
 const words = process.argv.slice(2);
 rmSync(join(ROOT, FOLDER), { recursive: true, force: true });
 for (const host of Object.keys(HOSTS)) makeApps(host);
 const jobs = COMPILERS.flatMap(compiler =>
   Object.keys(HOSTS).flatMap(host =>
-    Object.keys(KINDS).flatMap(kind => Object.keys(RESOLUTIONS).map(resolution => ({ compiler, host, kind, resolution }))),
+    Object.keys(KINDS).flatMap(kind =>
+      Object.keys(RESOLUTIONS).flatMap(resolution => Object.keys(APPS).map(app => ({ compiler, host, kind, resolution, app }))),
+    ),
   ),
 )
   // it is ESM alone, which node16 lets no CommonJS file import, whatever we do
@@ -45,9 +50,14 @@ await Promise.all(
   COMPILERS.map(compiler => (compiler === NATIVE ? compileEach : compileInOne)(jobs.filter(job => job.compiler === compiler))),
 );
 
-/** How modules are found does not depend on the version of Egg: each pair of a compiler, a host and a way is there, but not each combination. */
-function isNeeded({ compiler, host, resolution }) {
-  return compiler === OLDEST || host === 'egg4' || resolution === 'nodenext';
+/**
+ * How modules are found does not depend on the version of Egg: each pair of a compiler, a host and a way is there, but not each combination.
+ * That types of declared events are found does not depend on the compiler either.
+ */
+function isNeeded({ compiler, host, resolution, app }) {
+  if (resolution === 'nodenext') return true;
+  const isPlain = app === 'open' && resolution !== 'newer-node';
+  return host === 'egg4' ? app === 'open' || compiler === OLDEST : isPlain && compiler === OLDEST;
 }
 
 /** An app of each kind, beside the packages that it would have. */
@@ -62,8 +72,9 @@ function makeApps(host) {
     const app = join(folder, kind);
     cpSync(join(ROOT, 'test/types'), app, { recursive: true });
     writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', type }));
-    for (const [resolution, options] of Object.entries(RESOLUTIONS))
-      writeFileSync(join(app, `${resolution}.json`), JSON.stringify({ extends: './tsconfig.json', compilerOptions: options }));
+    for (const [resolution, compilerOptions] of Object.entries(RESOLUTIONS))
+      for (const [name, include] of Object.entries(APPS))
+        writeFileSync(join(app, `${resolution}-${name}.json`), JSON.stringify({ extends: './tsconfig.json', compilerOptions, include }));
   }
 }
 
@@ -97,13 +108,15 @@ async function compileEach(jobs) {
   }
 }
 
-function configOf({ host, kind, resolution }) {
-  return `${FOLDER}/${host}/${kind}/${resolution}.json`;
+function configOf({ host, kind, resolution, app }) {
+  return `${FOLDER}/${host}/${kind}/${resolution}-${app}.json`;
 }
 
-function report({ version, host, kind, resolution, errors }) {
+function report({ version, host, kind, resolution, app, errors }) {
   console.log(
-    [`TypeScript ${version}, types of ${host}, ${kind}, ${resolution}: ${errors.length === 0 ? 'ok' : 'failed'}`, ...errors].join('\n'),
+    [`TypeScript ${version}, types of ${host}, ${kind}, ${resolution}, ${app}: ${errors.length === 0 ? 'ok' : 'failed'}`, ...errors].join(
+      '\n',
+    ),
   );
   if (errors.length > 0) process.exitCode = 1;
 }

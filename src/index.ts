@@ -1,9 +1,9 @@
 /** The public exports. Egg starts the plugin itself by app.ts. */
 import type { Socket as TcpSocket } from 'node:net';
-import type { Socket as SocketIoSocket } from 'socket.io';
 import type { IoConfig } from './config/options';
 import type { Server } from './server/server';
-import type { Acknowledge } from './types';
+import type { Socket } from './types';
+import type { Acknowledge } from './events';
 
 export type {
   AdapterConfig,
@@ -17,15 +17,12 @@ export type {
   RedisConfig,
 } from './config/options';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type OutageCode, OutageError, type SetupCode, SetupError } from './errors';
-export type { ContractHandler, ContractNamespace } from './server/contract-namespace';
+export type { ClientEvents, EventArgs, EventName, NamespaceName, ServerEvents, SocketData, Acknowledge } from './events';
 export type { AddRoute, AddUnmatchedRoute, RouteArguments, RouteOptions, Routes } from './server/routes';
-export type { RoutedNamespace, Server } from './server/server';
+export type { RoutedNamespace } from './server/routed-namespace';
+export type { Server } from './server/server';
 export type {
-  Acknowledge,
-  ClientEvents,
-  ContractContext,
   Controllers,
-  EventArgs,
   Handler,
   IoController,
   IoControllers,
@@ -33,15 +30,10 @@ export type {
   Middleware,
   Middlewares,
   PacketContext,
+  Socket,
   SpecificHandler,
   SpecificMiddleware,
 } from './types';
-
-/** A client in a namespace. */
-export interface Socket extends SocketIoSocket {
-  /** The address at the other end of the connection. Behind a proxy that is the proxy: use `ctx.ip`. */
-  readonly remoteAddress: string;
-}
 
 /**
  * Egg declares `ctx.socket` as the TCP socket of an HTTP request, so our type has to be compatible with that. Since `@types/node` 26 it has a

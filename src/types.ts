@@ -1,68 +1,64 @@
 /** The public types of handlers, middleware and contexts. */
 import type { Context } from 'egg';
-import type { DefaultEventsMap, Socket } from 'socket.io';
-import type { AckOf, ArgsOf, ClientEventName, Contract, DataOf, EmittedEvents, Params, ReceivedEvents } from './contract/contract';
+import type { DefaultEventsMap, Socket as SocketIoSocket } from 'socket.io';
+import type {
+  AckOf,
+  Data,
+  DeclaredData,
+  Emitted,
+  EventArgs,
+  EventName,
+  EventSource,
+  HandlerResult,
+  ParamsOf,
+  Received,
+  ReceivedName,
+} from './events';
+
+/** A map of events, as Socket.IO takes it. */
+export interface EventsMap {
+  // oxlint-disable-next-line typescript/no-explicit-any -- nothing else accepts an interface, which has no index signature
+  [event: string]: any;
+}
+
+/** A client in a namespace. Its type parameters are those of Socket.IO's socket. */
+export interface Socket<
+  ListenEvents extends EventsMap = DefaultEventsMap,
+  EmitEvents extends EventsMap = ListenEvents,
+  ServerSideEvents extends EventsMap = DefaultEventsMap,
+  SocketData = DeclaredData,
+> extends SocketIoSocket<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+  /** The address at the other end of the connection. Behind a proxy that is the proxy: use `ctx.ip`. */
+  readonly remoteAddress: string;
+}
 
 /**
- * The events that clients send, by namespace. Declare yours to give `ctx.args` of `PacketContext` their types.
+ * The context of one packet. With a namespace of `ClientEvents` or `ServerEvents`, or with a contract, and one of its events, the members of the
+ * packet have the types of these.
  *
- * @example
- * declare module 'egg-socket.io' {
- *   interface ClientEvents {
- *     '/chat': { say: (text: string) => void };
- *   }
- * }
- * // in a controller
- * async say(ctx: PacketContext<'/chat', 'say'>) {
- *   const [text] = ctx.args; // string
- * }
+ * @example async say(ctx: PacketContext<'/chat', 'say'>) {}
  */
-// an interface, so that apps can add to it
-export interface ClientEvents {}
-
-/** The arguments of a declared event, followed by the acknowledgement function if the client asked for one. `unknown[]` for other events. */
-export type EventArgs<Namespace extends string, Event extends string> = Namespace extends keyof ClientEvents
-  ? Event extends keyof ClientEvents[Namespace]
-    ? ClientEvents[Namespace][Event] extends (...args: infer Args) => unknown
-      ? Args extends [...unknown[], (...answer: never[]) => unknown]
-        ? Args // declared as for the official client, with the acknowledgement at the end
-        : [...Args, ack?: Acknowledge]
-      : unknown[]
-    : unknown[]
-  : unknown[];
-
-/** Acknowledges an event. Only the first call has an effect. */
-export type Acknowledge = (...answer: unknown[]) => void;
-
-/**
- * The context of one packet. With a namespace and an event of `ClientEvents`, its arguments have their types. With a contract and one of its
- * events, so have its acknowledgement and its socket.
- *
- * @example async say(ctx: PacketContext<typeof chat, 'say'>) {}
- */
-export type PacketContext<
-  Namespace extends string | Contract = string,
-  Event extends EventName<Namespace> = EventName<Namespace>,
-> = Namespace extends Contract
-  ? ContractContext<Namespace, Event & ClientEventName<Namespace>>
-  : Context & { args: EventArgs<Namespace & string, Event>; params: Params<Namespace & string> };
-
-/** The names of events that clients send: those of a contract, or any string. */
-type EventName<Namespace extends string | Contract> = Namespace extends Contract ? ClientEventName<Namespace> : string;
+export type PacketContext<Source extends EventSource = never, Event extends EventName<Source> = ReceivedName<Source>> = [Source] extends [
+  never,
+]
+  ? Context
+  : string extends keyof Emitted<Source>
+    ? Context & { args: EventArgs<Source, Event>; params: ParamsOf<Source> } // still Egg's, as long as nothing needs another type for its socket
+    : TypedContext<Source, Event>;
 
 /** Egg's context, with the members of the packet in their types. Those of Egg's own type are left out, since they accept any event. */
-export type ContractContext<C extends Contract, Event extends ClientEventName<C>> = {
-  [Name in keyof Context as Name extends 'socket' | 'args' | 'ack' | 'params' ? never : Name]: Context[Name];
-} & {
+interface TypedContext<Source extends EventSource, Event> extends OtherMembers {
   /** The client. */
-  readonly socket: Socket<ReceivedEvents<C>, EmittedEvents<C>, DefaultEventsMap, DataOf<C>> & { readonly remoteAddress: string };
-  /** The parts of the namespace's name, if the contract is for a pattern such as `/room-{id}`. */
-  params: Params<C['namespace']>;
-  /** The validated arguments, as the schemas return them, without the acknowledgement function. */
-  args: ArgsOf<C, Event>;
-  /** Acknowledges the packet. A controller that returns the answer need not call it. */
-  readonly ack: [AckOf<C, Event>] extends [never] ? undefined : (answer: AckOf<C, Event>) => void;
-};
+  readonly socket: Socket<Received<Source>, Emitted<Source>, DefaultEventsMap, Data<Source>>;
+  /** The parts of the namespace's name, if that is a pattern such as `/room-{id}`. */
+  params: ParamsOf<Source>;
+  /** The arguments. With a contract, they are validated, as the schemas return them, and without the acknowledgement function. */
+  args: EventArgs<Source, Event>;
+  /** Acknowledges the packet. A handler that returns the answer need not call it. */
+  readonly ack: AckOf<Source, Event>;
+}
+
+type OtherMembers = { [Name in keyof Context as Name extends 'socket' | 'params' | 'args' | 'ack' ? never : Name]: Context[Name] };
 
 /**
  * Handles an event. Both `this` and the argument are the packet's context. In a method of a class controller, `this` is the instance.
@@ -70,8 +66,13 @@ export type ContractContext<C extends Contract, Event extends ClientEventName<C>
  * - The returned or resolved value, unless it is undefined, is the acknowledgement if the client asked for one.
  * - An error is logged, and sent to the client: as `{ error: { code, message, details? } }` in the acknowledgement,
  *   or as an `error` event if the client did not ask for one.
+ *
+ * With a namespace or a contract and an event, it has to return the acknowledgement that is declared.
  */
-export type Handler = (this: Context, ctx: Context) => unknown;
+export type Handler<Source extends EventSource = never, Event extends EventName<Source> = ReceivedName<Source>> = (
+  this: PacketContext<Source, Event>,
+  ctx: PacketContext<Source, Event>,
+) => HandlerResult<Source, Event>;
 
 /** A handler with a more specific context, such as `PacketContext<'/chat', 'say'>`. */
 export type SpecificHandler = (this: never, ctx: never) => unknown;
@@ -84,8 +85,10 @@ export type SpecificHandler = (this: never, ctx: never) => unknown;
  * event `disconnect`, or with undefined if the client was never connected. An outer one resolves with the value that the inner middleware returns.
  *
  * Around a packet, `next()` resolves with the value that the controller returned. Without `next()`, the packet is dropped.
+ *
+ * With a namespace or a contract, as in `Middleware<'/chat'>`, `ctx.socket` has the types of its events.
  */
-export type Middleware = (ctx: Context, next: () => Promise<unknown>) => unknown;
+export type Middleware<Source extends EventSource = never> = (ctx: PacketContext<Source>, next: () => Promise<unknown>) => unknown;
 
 /** Middleware with a more specific context, such as `PacketContext<'/chat', 'say'>`. */
 export type SpecificMiddleware = (ctx: never, next: () => Promise<unknown>) => unknown;

@@ -3,6 +3,7 @@
  * derived from Socket.IO's, so that methods can be added without affecting other servers of the process.
  */
 import { type Namespace, Socket } from 'socket.io';
+import type { Answer, QuestionArgs, QuestionName } from '../events';
 import { namespaceInternals, serverInternals, socketInternals } from '../internals/socket-io';
 
 /** Socket.IO's BroadcastOperator, which it exports as a type with many parameters only. */
@@ -15,13 +16,16 @@ export interface Operator {
 }
 
 /** The method that namespaces have in addition to those of Socket.IO. */
-export interface Asking {
+export interface Asking<EmitEvents> {
   /**
    * Emits to all clients of all servers, and resolves with the acknowledgement of each of them.
    * Rejects if one of them takes longer than 5 s; `responses` of the error has the acknowledgements so far. Call `timeout(ms)` first for
    * another time-out, and `to(room)`, `except(room)` or `local` to select clients.
    */
-  emitWithAck(event: string, ...args: unknown[]): Promise<unknown[]>;
+  emitWithAck<Event extends QuestionName<EmitEvents>>(
+    event: Event,
+    ...args: QuestionArgs<EmitEvents, Event>
+  ): Promise<Answer<EmitEvents, Event>[]>;
 }
 
 /** Passes an operator on with the prototype of its namespace. */

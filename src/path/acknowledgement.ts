@@ -4,7 +4,7 @@ import { isError } from '../thrown';
 import { socketInternals } from '../internals/socket-io';
 import { reportFailure } from './packet-failure';
 import { PacketType } from '../protocol';
-import type { Acknowledge } from '../types';
+import type { Acknowledge } from '../events';
 
 /** As Socket.IO's own, but an Error is treated as if the handler had thrown it: encoded, it would be empty. */
 export function acknowledgementOf(connection: Connection, id: number, packet: unknown[]): Acknowledge {

@@ -12,7 +12,7 @@ import { createServicesClass } from './service';
 import { SHORTHANDS } from './shorthands';
 import { addParams, type ParamsOwner } from './params';
 import type { ConnectionSession } from './session';
-import type { Acknowledge } from '../types';
+import type { Acknowledge } from '../events';
 
 /** The part of a connection that its contexts use. */
 export interface ContextOwner extends LocaleOwner, ParamsOwner {

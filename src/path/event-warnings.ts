@@ -3,7 +3,7 @@ import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from '../egg';
 import { messageOf, oneLine, type RuntimeCode } from '../errors';
 import { nearest } from '../nearest';
-import type { Acknowledge } from '../types';
+import type { Acknowledge } from '../events';
 
 /** The most unmatched events to warn of, since clients choose the names. */
 const MAX_UNMATCHED = 100;

@@ -6,7 +6,7 @@ import { oneLine } from '../errors';
 import { toError } from '../thrown';
 import { ErrorEventLimit } from './failures';
 import { errorToAnswer } from './onerror';
-import type { Acknowledge } from '../types';
+import type { Acknowledge } from '../events';
 
 /** Handles an error of the app that its handler has not thrown, such as that of a listener, like one of the handler. For `place`, see `Failure`. */
 export function reportFailure(connection: Connection, packet: unknown[], thrown: unknown, place?: string): void {

@@ -11,7 +11,7 @@ import { errorToAnswer } from './onerror';
 import { descend, isDropped } from './onion';
 import { ackOf, answer, logFailure, reportFailure } from './packet-failure';
 import { NOT_FOUND, RESERVED_EVENTS } from './router';
-import type { Acknowledge } from '../types';
+import type { Acknowledge } from '../events';
 import { runSocketUses } from './uses';
 
 /** The answers to clients that emit an event which only the server may fire. Created once, since a client can send many. */

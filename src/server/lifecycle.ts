@@ -33,10 +33,10 @@ import { serverInternals } from '../internals/socket-io';
 import { webSocketSpecimens } from '../internals/ws';
 import { CorkedWebSocketServer, flushRefusals } from '../handshake/corked-websocket';
 
-const lifecycles = new WeakMap<Server, Lifecycle>();
+const lifecycles = new WeakMap<object, Lifecycle>();
 
 /** The lifecycle of a server. In a WeakMap, so that `app.io` has no internal properties. */
-export function lifecycleOf(server: Server): Lifecycle | undefined {
+export function lifecycleOf(server: object): Lifecycle | undefined {
   return lifecycles.get(server);
 }
 

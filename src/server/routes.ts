@@ -1,15 +1,17 @@
 /** The types of `route()` and `routeUnmatched()`. */
-import type { Handler, Middleware, SpecificHandler, SpecificMiddleware } from '../types';
+import type { Context } from 'egg';
+import type { EventName, EventSource, HandlerResult, OwnEvents } from '../events';
+import type { AnyController, Handler, Middleware, SpecificHandler, SpecificMiddleware } from '../types';
 
 /** The methods of namespaces, and of the server for its namespace `/`, that add the handlers of events. */
-export interface Routes {
+export interface Routes<Source extends EventSource = never> {
   /**
    * Adds a handler for an event that clients send. An event has one handler: a second route for it is ignored, with a warning.
    *
    * The events `disconnecting`, `disconnect` (the reason is `ctx.args[0]`) and `error` are fired by the server: packet middleware does not run
    * around their handlers, and there is no acknowledgement.
    */
-  readonly route: AddRoute<this>;
+  readonly route: AddRoute<this, Source>;
 
   /**
    * Sets the handler of events that have neither a route nor a listener, neither of `socket.on()` nor of `onAny()`, in place of
@@ -25,32 +27,51 @@ export interface Routes {
  * The compiler takes the first signature that fits. Those with more middleware come first, since a function could be meant for the options.
  */
 // a signature for each number: within a rest parameter, the compiler would give a handler the parameters of middleware
-export interface AddRoute<Self> {
-  (
-    event: string,
+export interface AddRoute<Self, Source extends EventSource = never> {
+  <Event extends EventName<Source>>(
+    event: Event,
     outer: MiddlewareOrName,
     middle: MiddlewareOrName,
     inner: MiddlewareOrName,
-    handler: Handler | string,
+    handler: Handler<Source, Event> | string,
     ...options: Options
   ): Self;
-  (event: string, outer: MiddlewareOrName, inner: MiddlewareOrName, handler: Handler | string, ...options: Options): Self;
+  <Event extends EventName<Source>>(
+    event: Event,
+    outer: MiddlewareOrName,
+    inner: MiddlewareOrName,
+    handler: Handler<Source, Event> | string,
+    ...options: Options
+  ): Self;
   /**
    * Adds a handler for an event that clients send, with middleware that runs around it, inside the namespace's packet middleware.
    *
    * @example app.io.route('delete', 'auth', app.io.middleware.audit, 'message.delete');
    */
-  (event: string, middleware: MiddlewareOrName, handler: Handler | string, ...options: Options): Self;
+  <Event extends EventName<Source>>(
+    event: Event,
+    middleware: MiddlewareOrName,
+    handler: Handler<Source, Event> | string,
+    ...options: Options
+  ): Self;
   /**
    * Adds a handler for an event that clients send. An event has one handler: a second route for it is ignored, with a warning.
    *
    * @param handler usually a controller, such as `app.io.controller.chat.say`, or its name, `'chat.say'`
    * @throws SetupError if the event is not a string, the handler is neither a function nor the name of one, or an option has a wrong type
    */
-  (event: string, handler: Handler | string, ...options: Options): Self;
+  <Event extends EventName<Source>>(event: Event, handler: Handler<Source, Event> | string, ...options: Options): Self;
   /** More middleware, or functions with a more specific context. */
-  (event: string, ...parts: RouteArguments<SpecificMiddleware, SpecificHandler>): Self;
+  <Event extends EventName<Source>>(event: Event, ...parts: RouteArguments<SpecificMiddleware, AnyHandlerOf<Source, Event>>): Self;
 }
+
+/** Also a handler with Egg's own context, and, for events that are not declared, with any. */
+type AnyHandlerOf<Source extends EventSource, Event extends EventName<Source>> =
+  string extends EventName<Source>
+    ? SpecificHandler
+    : Event extends keyof OwnEvents
+      ? SpecificHandler
+      : Handler<Source, Event> | ((this: Context, ctx: Context) => HandlerResult<Source, Event>) | (Handler & AnyController);
 
 /** The method `routeUnmatched()`. Its arguments are those of `route()`, without the event. */
 export interface AddUnmatchedRoute<Self> {
@@ -77,7 +98,7 @@ export interface RouteOptions {
 }
 
 /** Middleware of a route: a function, or the name of a file in `app/io/middleware`. */
-export type MiddlewareOrName = Middleware | string;
+type MiddlewareOrName = Middleware | string;
 
 /** In place of an optional parameter, which accepts undefined. */
-export type Options = [] | [options: RouteOptions];
+type Options = [] | [options: RouteOptions];

@@ -1,6 +1,6 @@
 /** `app.io`: Socket.IO's server, with Egg's router, middleware and controllers. */
 import type { Server as EngineServer } from 'engine.io';
-import { type Namespace as SocketIoNamespace, Server as SocketIoServer, type ServerOptions } from 'socket.io';
+import { type DefaultEventsMap, Server as SocketIoServer, type ServerOptions, type Socket as SocketIoSocket } from 'socket.io';
 import type { Asking } from '../backplane/operators';
 import type { Contract } from '../contract/contract';
 import { isContract } from '../contract/declaration';
@@ -8,14 +8,12 @@ import { messageOf, SetupError } from '../errors';
 import type { LoadedFiles } from '../loader/loader';
 import type { Namespaces } from './namespaces';
 import type { Runtime } from '../path/runtime';
-import type { ContractNamespace, ContractSocket } from './contract-namespace';
+import type { Answer, Declared, DeclaredData, Emitted, KnownName, QuestionArgs, QuestionName, Received } from '../events';
+import type { Matcher, NamespaceSocket, RoutedNamespace } from './routed-namespace';
 import type { AddRoute, AddUnmatchedRoute, RouteArguments, Routes } from './routes';
-import type { Controllers, Middlewares, SpecificHandler, SpecificMiddleware } from '../types';
+import type { Controllers, EventsMap, Middlewares, Socket, SpecificHandler, SpecificMiddleware } from '../types';
 
 type AdapterConstructor = NonNullable<ServerOptions['adapter']>;
-
-/** A namespace of Socket.IO with `route()` and `emitWithAck()`. */
-export type RoutedNamespace = SocketIoNamespace & Routes & Asking;
 
 type SpecificArguments = RouteArguments<SpecificMiddleware, SpecificHandler>;
 
@@ -29,13 +27,22 @@ interface Parts {
   readonly onEngine: (engine: EngineServer) => void;
 }
 
-export class Server extends SocketIoServer implements Asking, Routes {
+/** The type parameters are those of Socket.IO's server, for the namespace `/`. */
+export class Server<
+  ListenEvents extends EventsMap = Received<'/'>,
+  EmitEvents extends EventsMap = Emitted<'/'>,
+  ServerSideEvents extends EventsMap = DefaultEventsMap,
+  SocketData = DeclaredData,
+>
+  extends SocketIoServer<ListenEvents, EmitEvents, ServerSideEvents, SocketData>
+  implements Asking<EmitEvents>, Routes<'/'>
+{
   readonly #runtime: Runtime;
   readonly #files: LoadedFiles;
   readonly #namespaces: Namespaces;
   readonly #onEngine: (engine: EngineServer) => void;
 
-  readonly route: AddRoute<this> = (event: string, ...parts: unknown[]) => {
+  readonly route: AddRoute<this, '/'> = (event: string, ...parts: unknown[]) => {
     this.of('/').route(event, ...(parts as SpecificArguments)); // by the signatures
     return this;
   };
@@ -83,16 +90,21 @@ export class Server extends SocketIoServer implements Asking, Routes {
    * Rejects if one of them takes longer than 5 s; `responses` of the error has the acknowledgements so far. Call `timeout(ms)` first for
    * another time-out, and `to(room)`, `except(room)` or `local` to select clients.
    */
+  emitWithAck<Event extends QuestionName<EmitEvents>>(
+    event: Event,
+    ...args: QuestionArgs<EmitEvents, Event>
+  ): Promise<Answer<EmitEvents, Event>[]>;
   emitWithAck(event: string, ...args: unknown[]): Promise<unknown[]> {
     return this.of('/').emitWithAck(event, ...args);
   }
 
   /**
-   * The namespace with a name, with or without its leading slash. It is created by the first call.
-   * A regular expression or a function is the parent of namespaces that are created when a client asks for them; these cannot have routes for now.
+   * The parent of namespaces that are created when a client asks for them; these cannot have routes for now.
    * Parents are also asked for each client of a namespace that the app names for the first time after it is ready.
    */
-  override of(...args: Parameters<SocketIoServer['of']>): RoutedNamespace;
+  override of(name: RegExp | Matcher, onConnection?: (socket: Socket) => void): RoutedNamespace;
+  // fits no call: lets the compiler accept this method as that of Socket.IO's class, whose namespaces all have the types of the server
+  override of(name: never, onConnection?: never): never;
   /**
    * The namespace of a contract: what clients send is validated before controllers and listeners get it, and routes, arguments, returned values,
    * emits and data have the types of the contract.
@@ -100,8 +112,17 @@ export class Server extends SocketIoServer implements Asking, Routes {
    * @param onConnection a listener of `connection`
    * @throws SetupError if the contract is not valid, the namespace has another one, or the app has started
    */
-  override of<const C extends Contract>(contract: C, onConnection?: (socket: ContractSocket<C>) => void): ContractNamespace<C>;
-  override of(...[name, onConnection]: Parameters<SocketIoServer['of']> | [Contract, Parameters<SocketIoServer['of']>[1]]): unknown {
+  override of<const C extends Contract>(contract: C, onConnection?: (socket: NamespaceSocket<C>) => void): RoutedNamespace<C>;
+  /**
+   * The namespace with a name, with or without its leading slash. It is created by the first call. Its types are those of the events that the app
+   * declares for it in `ClientEvents` and `ServerEvents`.
+   */
+  override of<const Name extends string>(
+    name: KnownName<Name>,
+    onConnection?: (socket: NamespaceSocket<Declared<Name>>) => void,
+  ): RoutedNamespace<Declared<Name>>;
+  override of(name: string | RegExp | Matcher | Contract, listener?: (socket: never) => void): unknown {
+    const onConnection = listener as ((socket: SocketIoSocket) => void) | undefined; // of one of the signatures
     if (isContract(name)) {
       const nsp = this.#namespaces.ofContract(name, plain => this.of(plain));
       if (onConnection) nsp.on('connection', onConnection);
@@ -154,17 +175,18 @@ export class Server extends SocketIoServer implements Asking, Routes {
       return;
     }
     // Socket.IO passes the client only to a namespace in its table
-    this._nsps.set(name, nsp);
+    const { _nsps: nsps }: SocketIoServer = this;
+    nsps.set(name, nsp);
     try {
       done(nsp);
     } finally {
-      this._nsps.delete(name);
+      nsps.delete(name);
     }
   }
 }
 
 /** Makes `io.engine` throw a helpful error, instead of being undefined, until Socket.IO sets it. */
-function declareEngine(server: Server): void {
+function declareEngine(server: object): void {
   Object.defineProperty(server, 'engine', {
     configurable: true,
     get(): never {

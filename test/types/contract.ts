@@ -1,6 +1,6 @@
 /** Contracts, with each library of schemas: what both ends infer. Compiled, never run. */
 import type { Application, Context } from 'egg';
-import type { ContractHandler, ContractNamespace, IoController, PacketContext } from 'egg-socket.io';
+import type { Handler, IoController, PacketContext, RoutedNamespace } from 'egg-socket.io';
 import { type ClientSocket, defineContract, type Reply, unwrap } from 'egg-socket.io/contract';
 import * as v from 'valibot';
 import { z } from 'zod';
@@ -87,7 +87,7 @@ export class ChatController {
 }
 
 export const routes = (app: Application, controller: IoController<typeof ChatController>): void => {
-  const nsp: ContractNamespace<typeof chat> = app.io.of(chat);
+  const nsp: RoutedNamespace<typeof chat> = app.io.of(chat);
   nsp.route('say', controller.say).route('note', controller.note).route('disconnect', app.io.controller.life.disconnect);
   nsp.route('say', controller.ofEgg);
   nsp.route('say', app.io.controller.chat.say).route('say', 'chat.say', { acknowledge: true });
@@ -184,7 +184,7 @@ export const routes = (app: Application, controller: IoController<typeof ChatCon
       // @ts-expect-error -- no such field
       void sockets[0]?.data.nmae;
     });
-  const typed: ContractHandler<typeof chat, 'say'> = ({ args: [text] }) => ({ delivered: text !== '' });
+  const typed: Handler<typeof chat, 'say'> = ({ args: [text] }) => ({ delivered: text !== '' });
   nsp.route('say', typed);
   app.io.of(chat, socket => socket.emit('said', socket.data.name, 1));
   // @ts-expect-error -- the server has no such event
