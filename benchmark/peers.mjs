@@ -10,6 +10,7 @@ import { Child } from './child.mjs';
 
 export const ROOT = join(import.meta.dirname, '..');
 const FOLDER = join(import.meta.dirname, 'peers');
+const NO_CONTRACT = 'no validation of messages';
 const NO_GUARD = "no middleware around a connection's life";
 
 /**
@@ -30,17 +31,21 @@ export const PEERS = {
   },
   egg4: { title: 'egg-socket.io 5, egg 4', plugin: 'egg4', session: true },
   egg3: { title: 'egg-socket.io 5, egg 3', plugin: 'egg3', session: true },
-  'egg-socket.io-4.1.6': { title: 'egg-socket.io 4.1.6', protocol: 3, session: true },
+  'egg-socket.io-4.1.6': { title: 'egg-socket.io 4.1.6', protocol: 3, session: true, lacks: { contract: NO_CONTRACT } },
   nest: {
     title: 'NestJS',
     versionOf: '@nestjs/core',
     lacks: { session: 'no sessions of sockets', guard: NO_GUARD, logger: 'its logger writes to the console' },
   },
-  midway: { title: 'Midway', versionOf: '@midwayjs/core', lacks: { session: 'no sessions of sockets', guard: NO_GUARD } },
+  midway: {
+    title: 'Midway',
+    versionOf: '@midwayjs/core',
+    lacks: { session: 'no sessions of sockets', guard: NO_GUARD, contract: NO_CONTRACT },
+  },
   'socket-controllers': {
     title: 'socket-controllers',
     versionOf: 'socket-controllers',
-    lacks: { session: 'no sessions of sockets', guard: NO_GUARD, logger: 'no logger' },
+    lacks: { session: 'no sessions of sockets', guard: NO_GUARD, logger: 'no logger', contract: NO_CONTRACT },
   },
 };
 
@@ -139,6 +144,7 @@ export async function startServer(name, { here, node, env, cluster }) {
       NODE_ENV: 'production',
       EGG_SERVER_ENV: 'prod',
       EGG_LOG: 'ERROR',
+      BENCH_MODULES: join(import.meta.dirname, 'node_modules'), // an app is not below this folder
       NO_DEPRECATION: 'egg-logger', // egg 3 writes that its own logger is deprecated
       ...(plugin && { BENCH_PLUGIN: here && plugin !== 'earlier' ? ROOT : join(pluginFolderOf(plugin), 'node_modules/egg-socket.io') }),
       ...env,

@@ -59,6 +59,14 @@ export const SCENARIOS = {
   'bare-one-way': messages('one-way, without packet middleware and service', { event: 'one-way', burst: BURST }, BARE),
   'chain-1': messages('one-way, 1 packet middleware, no service', { event: 'one-way', burst: BURST }, { namespace: '/chain-1' }),
   'chain-5': messages('one-way, 5 packet middleware, no service', { event: 'one-way', burst: BURST }, { namespace: '/chain-5' }),
+  contract: {
+    ...messages(
+      'echo of a validated object, 10 in flight, by a contract with zod (raw calls zod, NestJS has its ValidationPipe), without packet middleware and service',
+      { event: 'echo', inFlight: 10 },
+      { namespace: '/contract' },
+    ),
+    needs: 'contract',
+  },
   'service-logger': {
     ...messages('echo, 10 in flight, with a service and a line of the logger', { event: 'echo-and-log', inFlight: 10 }),
     needs: 'logger',

@@ -44,9 +44,9 @@ const CLUSTER: Record<string, readonly [server: string, row: string, said: RegEx
 const SHORT = ['--here', '--rounds', '1', '--warm-up', '0', '--slice', '20'];
 
 test('a scenario runs on raw Socket.IO and on this plugin, and says what each message costs', { timeout: 120_000 }, async t => {
-  const { code, stdout, stderr } = await bench(t, 'echo', 'one-way', '--only', 'raw,egg4', ...SHORT);
+  const { code, stdout, stderr } = await bench(t, 'echo', 'one-way', 'contract', '--only', 'raw,egg4', ...SHORT);
   assert.equal(code, 0, stderr);
-  for (const scenario of ['echo', 'one-way']) {
+  for (const scenario of ['echo', 'one-way', 'contract']) {
     const [, ...rows] = (stdout.split(`\n${scenario}: `)[1] ?? '').split('\n').slice(1, 4);
     assert.deepEqual(
       rows.map(row => row.split(' ')[0]),

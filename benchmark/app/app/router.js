@@ -1,5 +1,10 @@
 'use strict';
 
+const { existsSync } = require('node:fs');
+const { join } = require('node:path');
+
+const { BENCH_MODULES, BENCH_PLUGIN } = process.env;
+
 module.exports = app => {
   const { message, bare, silent, cluster, adapters } = app.io.controller;
   const generated = 'generated' in app.io.controller ? app.io.controller.generated : {}; // looking for a name that is not there is warned of
@@ -20,5 +25,14 @@ module.exports = app => {
     app.io.of(namespace).route('echo', bare.echo);
     app.io.of(namespace).route('one-way', silent.receiveBare);
   }
+  if (existsSync(join(BENCH_PLUGIN, 'contract.js'))) app.io.of(contract()).route('echo', bare.echo);
   app.get('/login', app.controller.login.login);
 };
+
+/** Earlier versions of this plugin have no contracts. */
+function contract() {
+  const { defineContract } = require(join(BENCH_PLUGIN, 'contract.js'));
+  const { z } = require(join(BENCH_MODULES, 'zod'));
+  const message = z.object({ a: z.number(), text: z.string() });
+  return defineContract({ namespace: '/contract', client: { echo: { args: [message], ack: message } } });
+}

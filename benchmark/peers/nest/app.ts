@@ -1,6 +1,16 @@
 /** A NestJS gateway for each namespace, with interceptors as what passes each message on, and a provider as the service. */
 import 'reflect-metadata';
-import { type CallHandler, type ExecutionContext, Injectable, Module, type NestInterceptor, UseInterceptors } from '@nestjs/common';
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Injectable,
+  Module,
+  type NestInterceptor,
+  UseInterceptors,
+  UsePipes,
+  ValidationPipe,
+} from '@nestjs/common';
+import { IsNumber, IsString } from 'class-validator';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WebSocketServer } from '@nestjs/websockets';
 
 @Injectable()
@@ -45,6 +55,24 @@ class MessageGateway {
   }
 }
 
+/** As its documentation validates messages. `whitelist` removes unknown keys, as zod does. */
+class Message {
+  @IsNumber()
+  a!: number;
+
+  @IsString()
+  text!: string;
+}
+
+@WebSocketGateway({ namespace: '/contract' })
+@UsePipes(new ValidationPipe({ transform: true, whitelist: true }))
+class ContractGateway {
+  @SubscribeMessage('echo')
+  async echo(@MessageBody() message: Message) {
+    return message;
+  }
+}
+
 /** A gateway without a service. */
 function bareGateway(namespace: string, ...interceptors: (typeof PassInterceptor)[]) {
   @WebSocketGateway({ namespace })
@@ -67,6 +95,7 @@ function bareGateway(namespace: string, ...interceptors: (typeof PassInterceptor
   providers: [
     MessageService,
     MessageGateway,
+    ContractGateway,
     bareGateway('/chain-0'),
     bareGateway('/chain-1', PassInterceptor),
     bareGateway('/chain-5', PassInterceptor, PassInterceptor, PassInterceptor, PassInterceptor, PassInterceptor),

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { Server } from 'socket.io';
+import { z } from 'zod';
 import { serve } from '../../serve.mjs';
 
 const require = createRequire(import.meta.url);
@@ -26,5 +27,10 @@ for (const [namespace, middleware] of Object.entries({ '/': 0, '/guarded': 0, '/
     socket.on('to-others', message => socket.to('room').emit('news', message));
     socket.on('shout', message => io.of(namespace).emit('news', message));
   });
+
+const Message = z.object({ a: z.number(), text: z.string() });
+io.of('/contract').on('connection', socket => {
+  socket.on('echo', (message, ack) => ack(Message.parse(message)));
+});
 
 await serve(server, { 'socket.io': require('socket.io/package.json').version });
