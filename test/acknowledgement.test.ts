@@ -53,19 +53,20 @@ test("with acknowledge: 'callback' only the handler itself answers, and errors d
     'app/io/controller/chat.js': `
       module.exports = app => class extends app.Controller {
         async both() { setImmediate(() => this.ctx.ack('by callback')); return true; }
+        async value() { setImmediate(() => this.ctx.ack('by callback')); return new Error('has no meaning'); }
         async fail() { this.ctx.throw(403, 'not you'); }
       };`,
     'app/router.js': `
       module.exports = app => {
         for (const nsp of ['/', '/around']) {
           const { chat } = app.io.controller;
-          app.io.of(nsp).route('both', chat.both).route('fail', chat.fail).route('asked', async () => 'returned', { acknowledge: true });
+          app.io.of(nsp).route('both', chat.both).route('value', chat.value).route('fail', chat.fail).route('asked', async () => 'returned', { acknowledge: true });
         }
       };`,
   });
   for (const nsp of ['/', '/around']) {
     const client = await connect(t, url + nsp);
-    assert.equal(await ask(client, 'both'), 'by callback');
+    for (const event of ['both', 'value']) assert.equal(await ask(client, event), 'by callback');
     assert.deepEqual(await ask(client, 'fail'), { error: { code: 'FORBIDDEN', message: 'not you' } });
     assert.equal(await ask(client, 'asked'), 'returned', 'the route says more than the config');
   }

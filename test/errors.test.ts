@@ -333,8 +333,9 @@ test('a refusal that quotes the client is one short line of the log', async t =>
 test('an Error that is returned, resolved or given to ctx.ack() counts as thrown', async t => {
   const { url, logs } = await startApp(t, {
     'config/config.default.js': `
-      exports.io = { namespace: { '/around': { packetMiddleware: ['pass'] }, '/shown': { packetMiddleware: ['show'] } } };`,
+      exports.io = { namespace: { '/around': { packetMiddleware: ['pass'] }, '/through': { packetMiddleware: ['through'] }, '/shown': { packetMiddleware: ['show'] } } };`,
     'app/io/middleware/pass.js': `module.exports = () => async (ctx, next) => { await next(); };`,
+    'app/io/middleware/through.js': 'module.exports = () => (ctx, next) => next();',
     'app/io/middleware/show.js': `
       module.exports = () => async (ctx, next) => {
         try { await next(); } catch (error) { ctx.ack('caught: ' + error.message); }
@@ -350,7 +351,7 @@ test('an Error that is returned, resolved or given to ctx.ack() counts as thrown
       };
       const lookalike = { name: 'Error', message: 'no error', stack: '', [Symbol.toStringTag]: 'Error' };
       module.exports = app => {
-        for (const name of ['/', '/around', '/shown', '/route']) {
+        for (const name of ['/', '/around', '/through', '/shown', '/route']) {
           const nsp = app.io.of(name);
           const middleware = name === '/route' ? [app.io.middleware.pass] : [];
           nsp.route('return', ...middleware, ctx => values[ctx.args[0]]());
@@ -369,7 +370,7 @@ test('an Error that is returned, resolved or given to ctx.ack() counts as thrown
     shown: { code: 'FULL', message: 'the room is full', details: { limit: 4 } },
     foreign: { code: 'INTERNAL_SERVER_ERROR', message: 'of another realm' },
   };
-  for (const name of ['/', '/around', '/route']) {
+  for (const name of ['/', '/around', '/through', '/route']) {
     const client = await connect(t, url + name);
     for (const event of ['return', 'resolve', 'ack', 'later', 'listen'])
       for (const [value, error] of Object.entries(ERRORS)) assert.deepEqual(await ask(client, event, value), { error }, `${event} ${name}`);
@@ -413,6 +414,8 @@ test('errors of Egg and its plugins answer packets and refuse connections with c
             eggFault: () => { throw new InternalServerError('a secret'); },
             many: () => { throw withErrors(Array.from({ length: 25 }, (_, index) => ({ index }))); },
             odd: () => { throw withErrors([new Item(), 'x'.repeat(1000), new Error('a secret'), { deep: { deeper: { deepest: { more: { gone: 1 } } } } }, null]); },
+            getter: () => { throw withErrors({ get name() { throw new Error('a secret'); } }); },
+            bytes: () => { throw withErrors([Buffer.from('a'), { text: 'a' }]); },
             circle: () => { const circle = {}; circle.circle = circle; throw withErrors(circle); },
             table: () => { throw withErrors({ name: ['too short'] }); },
           })[how]();
@@ -443,6 +446,8 @@ test('errors of Egg and its plugins answer packets and refuse connections with c
       details: [{ message: 'of a class', path: 'name' }, 'x'.repeat(500), {}, { deep: { deeper: { deepest: {} } } }, null],
     },
     circle: { code: 'UNPROCESSABLE_ENTITY', message: 'invalid', details: { circle: { circle: { circle: { circle: {} } } } } },
+    getter: { code: 'UNPROCESSABLE_ENTITY', message: 'invalid' },
+    bytes: { code: 'UNPROCESSABLE_ENTITY', message: 'invalid', details: [null, { text: 'a' }] },
     table: { code: 'UNPROCESSABLE_ENTITY', message: 'invalid', details: { name: ['too short'] } },
   };
   const FAULTS = {

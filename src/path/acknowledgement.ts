@@ -11,7 +11,7 @@ export function acknowledgementOf(connection: Connection, id: number, packet: un
   let isSent = false;
   const acknowledge: Acknowledge = (...data) => {
     if (isSent) return;
-    if (isError(data[0])) reportFailure(connection, packet, data[0]);
+    if (isError(data[0])) reportFailure(connection, packet, data[0], { ack: acknowledge });
     else socketInternals(connection.socket).packet({ id, type: PacketType.ACK, data });
     isSent = true; // not earlier: after an answer that cannot be sent, the client can still get the error
   };

@@ -163,6 +163,8 @@ export class Connection implements ContextOwner, Arrival {
   /**
    * Makes the client try again later. The official client does so by itself when its connection closes, but not after a refusal:
    * it is refused only if other namespaces use the connection.
+   *
+   * @param answered the error for the client, if the app has replaced the one that is logged
    */
   postpone(error: Error, answered = error): void {
     const { name, runtime } = this.namespace;

@@ -31,8 +31,11 @@ const JWT_ERRORS: ReadonlySet<string> = new Set(['JsonWebTokenError', 'TokenExpi
 
 /** The answer to a packet whose handling failed. */
 export function answerTo(error: Error, reveal: boolean): ErrorAnswer {
-  const { code, status, details } = describe(error);
-  if (isShown(error)) return { code: code ?? statusName(status ?? 400), message: error.message, ...(details !== undefined && { details }) };
+  const { code, status } = describe(error);
+  if (isShown(error)) {
+    const details = detailsOf(error);
+    return { code: code ?? statusName(status ?? 400), message: error.message, ...(details !== undefined && { details }) };
+  }
   return { code: statusName(500), message: reveal ? error.message : statusText(500) };
 }
 
@@ -95,14 +98,24 @@ export function isOfNode(error: Error): boolean {
 }
 
 /** The conventional fields of errors, if they have the conventional type. */
-function describe(error: Error): { code?: string; status?: number; expose?: boolean; details?: unknown } {
-  const { code, status, expose, details, errors } = error as Error & Record<'code' | 'status' | 'expose' | 'details' | 'errors', unknown>;
+function describe(error: Error): { code?: string; status?: number; expose?: boolean } {
+  const { code, status, expose } = error as Error & Record<'code' | 'status' | 'expose', unknown>;
   return {
     ...(typeof code === 'string' && code !== '' && { code }),
     ...(typeof status === 'number' ? { status } : JWT_ERRORS.has(error.name) && { status: 401 }),
     ...(typeof expose === 'boolean' && { expose }),
-    details: details ?? plainOf(errors), // egg-validate names them errors
   };
+}
+
+/** An error's own details, or the list of a validator: egg-validate names it `errors`. */
+function detailsOf(error: Error): unknown {
+  const { details, errors } = error as Error & Record<'details' | 'errors', unknown>;
+  if (details !== undefined && details !== null) return details;
+  try {
+    return plainOf(errors);
+  } catch {
+    return undefined; // a getter that throws
+  }
 }
 
 /**
@@ -112,7 +125,7 @@ function describe(error: Error): { code?: string; status?: number; expose?: bool
 function plainOf(value: unknown, level = 0): unknown {
   if (typeof value === 'string') return value.slice(0, MAX_TEXT);
   if (typeof value !== 'object' || value === null) return value;
-  if (level === MAX_LEVELS) return undefined;
+  if (level === MAX_LEVELS || ArrayBuffer.isView(value)) return undefined;
   if (Array.isArray(value)) return value.slice(0, MAX_ENTRIES).map(entry => plainOf(entry, level + 1));
   const prototype: unknown = Object.getPrototypeOf(value);
   const isPlain = prototype === Object.prototype || prototype === null;

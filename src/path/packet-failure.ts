@@ -8,12 +8,21 @@ import { ErrorEventLimit } from './failures';
 import { errorToAnswer } from './onerror';
 import type { Acknowledge } from '../events';
 
-/** Handles an error of the app that its handler has not thrown, such as that of a listener, like one of the handler. For `place`, see `Failure`. */
-export function reportFailure(connection: Connection, packet: unknown[], thrown: unknown, place?: string): void {
+/**
+ * Handles an error of the app that its handler has not thrown, such as that of a listener, like one of the handler.
+ *
+ * @param options.place see `Failure` @param options.ack Default: the one in the packet
+ */
+export function reportFailure(
+  connection: Connection,
+  packet: unknown[],
+  thrown: unknown,
+  { ack = ackOf(packet), ...place }: { ack?: Acknowledge | undefined; place?: string } = {},
+): void {
   const error = toError(thrown);
   const answered = errorToAnswer(connection, error, currentContext(connection, packet), packet);
-  logFailure(connection, packet[0], error, { answered, ...(place !== undefined && { place }) });
-  answer(connection, packet[0], answered, ackOf(packet));
+  logFailure(connection, packet[0], error, { answered, ...place });
+  answer(connection, packet[0], answered, ack);
 }
 
 /** The context of the packet, if this is called while the packet is handled. */

@@ -51,7 +51,7 @@ const SOCKET_METHODS = {
     const anyListeners = this.listenersAny();
     if (anyListeners.length > 0)
       callListeners(this, [...anyListeners], packet, thrown =>
-        reportFailure(this[CONNECTION], packet, thrown, 'a listener of all events failed'),
+        reportFailure(this[CONNECTION], packet, thrown, { place: 'a listener of all events failed' }),
       );
     socketInternals(this).dispatch(packet);
   },
