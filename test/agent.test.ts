@@ -18,6 +18,7 @@ const FILES: Files = {
           if (what === 'emit') io.emit('told', 'everybody', Buffer.from([0, 255]));
           else if (what === 'room') io.to(room).except('others').emit('told', 'room');
           else if (what === 'namespace') io.of('/chat').emit('told', 'chat');
+          else if (what === 'pattern') io.of({ namespace: '/room-{id}' }).emit('told', 'all rooms');
           else if (what === 'contract') io.of({ namespace: '/chat' }).emit('told', 'chat');
           else if (what === 'count') answer = (await io.fetchSockets()).length;
           else if (what === 'ask') answer = (await io.emitWithAck('asked')).sort();
@@ -170,6 +171,7 @@ for (const [name, start] of Object.entries(WAYS)) {
     const inRoom = [first, second].map(client => next(client, 'told'));
     await ask(first, 'agent', 'room', 'room');
     await Promise.all(inRoom);
+    assert.match(String(await ask(first, 'agent', 'pattern')), /IO_PATTERN_LATE: agent\.io\.of\('\/room-\{id\}'\) is a pattern/);
     for (const what of ['namespace', 'contract']) {
       const inChat = next(chat, 'told');
       assert.equal(await ask(first, 'agent', what), 'done');

@@ -1,12 +1,15 @@
 /** Namespaces by pattern: `'/room-{id}'`, and regular expressions. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Server } from 'egg-socket.io';
-import { bootError, type Files, type RunningApp, startApp } from './support/app';
-import { ask, connect, newClient, next, refusal } from './support/client';
+import { bootError, type Files, ROOT, type RunningApp, startApp } from './support/app';
+import { ask, type Client, connect, newClient, next, refusal } from './support/client';
 
+import { startCluster } from './support/cluster';
 import { RawClient } from './support/raw';
+import { startRedis } from './support/redis';
 
 import { internals, nothingRemains, watchForCrashes } from './support/remains';
 
@@ -263,4 +266,93 @@ test('warnings about unmatched events name the pattern, once for all of its name
   const lines = logs.filter(line => line.includes('IO_EVENT_UNMATCHED'));
   assert.equal(lines.length, 1, lines.join('\n'));
   assert.match(lines[0] ?? '', /event "helo" of namespace '\/room-\{id\}' has neither a route nor a listener; did you mean "hello"\?/);
+});
+
+/** What clients in `/` ask of their worker. */
+const WORKER: Files = {
+  'app/router.js': `
+    const routes = (app => { ${(FILES['app/router.js'] ?? '').replace('module.exports =', 'return')} })();
+    const { lifecycleOf } = require(${JSON.stringify(join(ROOT, 'dist/server/lifecycle'))});
+    module.exports = app => {
+      routes(app);
+      app.io.route('pid', async () => process.pid);
+      app.io.route('tell', async ctx => {
+        const room = app.io.of('/room-' + ctx.args[0]);
+        room.emit('told', process.pid);
+        return (await room.fetchSockets()).length;
+      });
+      app.io.route('sweep', async () => {
+        const { children } = lifecycleOf(app.io).namespaces;
+        children.maxIdle = 0;
+        children.sweep();
+        return app.io._nsps.has('/room-7');
+      });
+    };`,
+};
+
+test('an emit to a namespace of a pattern reaches its clients in all workers, whoever asks first, and opens it to nobody', async t => {
+  const { url } = await startCluster(t, { ...FILES, ...WORKER }, { workers: 2 });
+  const workers = new Map<unknown, Client>();
+  while (workers.size < 2) {
+    const client = await connect(t, url);
+    workers.set(await ask(client, 'pid'), client); // the workers take turns
+  }
+  for (const worker of workers.values()) assert.equal(await ask(worker, 'tell', 7), 0);
+  for (let count = 0; count < 4; count++) assert.equal((await refusal(newClient(t, `${url}/room-7`))).message, 'no key');
+  for (const round of ['first', 'made again']) {
+    const clients: Client[] = [];
+    for (let count = 0; count < 4; count++) clients.push(await connect(t, `${url}/room-7`, KEY));
+    for (const [pid, worker] of workers) {
+      const told = Promise.all(clients.map(client => next(client, 'told')));
+      assert.equal(await ask(worker, 'tell', 7), clients.length, round);
+      assert.deepEqual(
+        await told,
+        clients.map(() => [pid]),
+      );
+    }
+    for (const client of clients) client.disconnect();
+    for (const worker of workers.values()) while (await ask(worker, 'sweep')); // until it has seen the last one leave
+  }
+});
+
+test('an emit to a namespace of a pattern reaches its clients on other servers through Redis, also when it has been made again', async t => {
+  const { port } = await startRedis(t);
+  const [one, other] = [await start(t, `exports.io.redis = { port: ${port} };`), await start(t, `exports.io.redis = { port: ${port} };`)];
+  other.io.of('/room-7').emit('told', 'nobody');
+  assert.equal((await refusal(newClient(t, `${other.url}/room-7`))).message, 'no key');
+  for (const round of ['first', 'made again']) {
+    const client = await connect(t, `${one.url}/room-7`, KEY);
+    while ((await other.io.of('/room-7').fetchSockets()).length < 1); // until the server of the client has subscribed
+    const told = next(client, 'told');
+    other.io.of('/room-7').emit('told', round);
+    assert.deepEqual(await told, [round]);
+    const left = next(one.app, 'left');
+    client.disconnect();
+    await left;
+    await nothingRemains(one.io);
+    for (const { io } of [one, other]) assert.ok(!sweep(io).includes('/room-7'));
+  }
+});
+
+test('a contract may be for a pattern', async t => {
+  const { url, io } = await startApp(t, {
+    'app/router.js': `
+      const string = { '~standard': { version: 1, vendor: 'test', validate: value => (typeof value === 'string' ? { value } : { issues: [{ message: 'no string' }] }) } };
+      module.exports = app => {
+        const room = { namespace: '/room-{id}', client: { say: { args: [string], ack: string } }, server: { told: { args: [string] } } };
+        app.io.of('/room-1');
+        app.io.of(room).route('say', async ctx => ctx.params.id + ': ' + ctx.args[0]);
+      };`,
+  });
+  for (const name of ['/room-1', '/room-2']) {
+    const client = await connect(t, url + name);
+    assert.equal(await ask(client, 'say', 'hello'), `${name.at(-1)}: hello`);
+    const refused = (await ask(client, 'say', 5)) as { error: { code: string } };
+    assert.equal(refused.error.code, 'INVALID_ARGUMENT');
+    assert.throws(() => io.of(name).emit('told', 5), { code: 'IO_CONTRACT_VIOLATED' });
+    for (const socket of io.of(name).sockets.values()) assert.throws(() => socket.emit('told', 5), { code: 'IO_CONTRACT_VIOLATED' });
+    const told = next(client, 'told');
+    io.of(name).emit('told', 'hello');
+    assert.deepEqual(await told, ['hello']);
+  }
 });

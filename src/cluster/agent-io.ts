@@ -5,6 +5,7 @@ import type { Backplane } from '../backplane/backplane';
 import type { Settings } from '../config/settings';
 import type { Contract } from '../contract/contract';
 import { isContract } from '../contract/declaration';
+import { isPattern } from '../contract/pattern';
 import { Deprecations } from '../deprecated/deprecations';
 import type { EggAgent } from '../egg';
 import { SetupError } from '../errors';
@@ -43,8 +44,12 @@ export class AgentIo {
     const of = this.server.of.bind(this.server);
     // as in the workers, whose type `agent.io` has
     Object.assign(this.server, {
-      of: (...[name, onConnection]: Parameters<typeof of> | [Contract, Parameters<typeof of>[1]]) =>
-        of(isContract(name) ? name.namespace : name, onConnection),
+      of: (...[given, onConnection]: Parameters<typeof of> | [Contract, Parameters<typeof of>[1]]) => {
+        const name = isContract(given) ? given.namespace : given;
+        if (typeof name === 'string' && isPattern(name))
+          throw new SetupError('IO_PATTERN_LATE', `agent.io.of('${name}') is a pattern: name one of its namespaces`);
+        return of(name, onConnection);
+      },
     });
     // the adapter has added the method to the namespace; Socket.IO's server lacks it
     Object.assign(this.server, { emitWithAck: Reflect.get(this.server.of('/'), 'emitWithAck') as unknown });

@@ -16,7 +16,8 @@ export interface IoConfig {
   init?: InitOptions;
 
   /**
-   * The middleware of each namespace, by the name of the namespace, with or without its leading slash. A namespace that is not listed has none.
+   * The middleware of each namespace, by the name of the namespace, with or without its leading slash, or by a pattern such as `/room-{id}`.
+   * A namespace that is not listed has none.
    * Default: `/` without middleware. Since 4.
    */
   namespace?: Record<string, NamespaceConfig>;

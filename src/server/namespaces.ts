@@ -152,6 +152,7 @@ export class Namespaces {
   #makeChild(namespace: Namespace, parent: Namespace | undefined): void {
     if (!this.#parents) return;
     askParents(namespace, this.#parents, parent);
+    this.checkBroadcasts(namespace.nsp);
     if (!this.#parents.isEmpty && !(namespace.nsp instanceof AbsentNamespace)) this.#children?.add(namespace.nsp);
   }
 
@@ -189,7 +190,6 @@ export class Namespaces {
         // a name comes from Socket.IO while the app starts, and then from clients too
         if (!this.#isStarted) return detach(child, parent);
         this.#adoptNamed(child, namespace);
-        this.checkBroadcasts(child);
         return child;
       },
     });

@@ -1,7 +1,7 @@
 /** Contracts, with each library of schemas: what both ends infer. Compiled, never run. */
 import type { Application, Context } from 'egg';
 import type { Handler, IoController, PacketContext, RoutedNamespace } from 'egg-socket.io';
-import { type ClientSocket, defineContract, type Reply, unwrap } from 'egg-socket.io/contract';
+import { type ClientSocket, defineContract, type Params, type Reply, unwrap } from 'egg-socket.io/contract';
 import * as v from 'valibot';
 import { z } from 'zod';
 
@@ -226,6 +226,21 @@ export const client = async (socket: ClientSocket<typeof chat>): Promise<void> =
   socket.on('sayd', () => {});
   // @ts-expect-error -- a string
   socket.on('said', (text: number) => text);
+};
+
+const room = defineContract({ namespace: '/{team}/room-{id}', client: { say: { args: [z.string()] } } });
+
+export const params = (app: Application): void => {
+  app.io.of(room).route('say', async ctx => {
+    sure<Equal<typeof ctx.params, Record<'team' | 'id', string>>>();
+    // @ts-expect-error -- no such part
+    return ctx.params.it;
+  });
+  app.io.of(chat).route('leave', async ctx => {
+    // @ts-expect-error -- the namespace is no pattern
+    return ctx.params.id;
+  });
+  sure<Equal<Params<string>, Record<string, string>>>();
 };
 
 // @ts-expect-error -- misspelt
