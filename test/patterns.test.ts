@@ -290,7 +290,7 @@ const WORKER: Files = {
     };`,
 };
 
-test('an emit to a namespace of a pattern reaches its clients in all workers, whoever asks first, and opens it to nobody', async t => {
+test('an emit to a namespace of a pattern reaches its clients in all workers, whoever asks first, and opens it to nobody', { timeout: 60_000 }, async t => {
   const { url } = await startCluster(t, { ...FILES, ...WORKER }, { workers: 2 });
   const workers = new Map<unknown, Client>();
   while (workers.size < 2) {
