@@ -290,30 +290,34 @@ const WORKER: Files = {
     };`,
 };
 
-test('an emit to a namespace of a pattern reaches its clients in all workers, whoever asks first, and opens it to nobody', { timeout: 60_000 }, async t => {
-  const { url } = await startCluster(t, { ...FILES, ...WORKER }, { workers: 2 });
-  const workers = new Map<unknown, Client>();
-  while (workers.size < 2) {
-    const client = await connect(t, url);
-    workers.set(await ask(client, 'pid'), client); // the workers take turns
-  }
-  for (const worker of workers.values()) assert.equal(await ask(worker, 'tell', 7), 0);
-  for (let count = 0; count < 4; count++) assert.equal((await refusal(newClient(t, `${url}/room-7`))).message, 'no key');
-  for (const round of ['first', 'made again']) {
-    const clients: Client[] = [];
-    for (let count = 0; count < 4; count++) clients.push(await connect(t, `${url}/room-7`, KEY));
-    for (const [pid, worker] of workers) {
-      const told = Promise.all(clients.map(client => next(client, 'told')));
-      assert.equal(await ask(worker, 'tell', 7), clients.length, round);
-      assert.deepEqual(
-        await told,
-        clients.map(() => [pid]),
-      );
+test(
+  'an emit to a namespace of a pattern reaches its clients in all workers, whoever asks first, and opens it to nobody',
+  { timeout: 60_000 },
+  async t => {
+    const { url } = await startCluster(t, { ...FILES, ...WORKER }, { workers: 2 });
+    const workers = new Map<unknown, Client>();
+    while (workers.size < 2) {
+      const client = await connect(t, url);
+      workers.set(await ask(client, 'pid'), client); // the workers take turns
     }
-    for (const client of clients) client.disconnect();
-    for (const worker of workers.values()) while (await ask(worker, 'sweep')); // until it has seen the last one leave
-  }
-});
+    for (const worker of workers.values()) assert.equal(await ask(worker, 'tell', 7), 0);
+    for (let count = 0; count < 4; count++) assert.equal((await refusal(newClient(t, `${url}/room-7`))).message, 'no key');
+    for (const round of ['first', 'made again']) {
+      const clients: Client[] = [];
+      for (let count = 0; count < 4; count++) clients.push(await connect(t, `${url}/room-7`, KEY));
+      for (const [pid, worker] of workers) {
+        const told = Promise.all(clients.map(client => next(client, 'told')));
+        assert.equal(await ask(worker, 'tell', 7), clients.length, round);
+        assert.deepEqual(
+          await told,
+          clients.map(() => [pid]),
+        );
+      }
+      for (const client of clients) client.disconnect();
+      for (const worker of workers.values()) while (await ask(worker, 'sweep')); // until it has seen the last one leave
+    }
+  },
+);
 
 test('an emit to a namespace of a pattern reaches its clients on other servers through Redis, also when it has been made again', async t => {
   const { port } = await startRedis(t);
