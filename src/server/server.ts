@@ -99,9 +99,8 @@ export class Server<
   }
 
   /**
-   * A regular expression or a function stands for all namespaces that match: they have its routes and middleware, and are created when somebody
-   * asks for them, as with a pattern such as `'/room-{id}'`. Parents are also asked for each client of a namespace that the app names only
-   * after it is ready.
+   * A regular expression or a function, as a pattern such as `'/room-{id}'`, stands for all namespaces that match: they have its routes and
+   * middleware, and are created when somebody asks. It is also asked for each client of a namespace that the app names after it is ready.
    */
   override of(name: RegExp | Matcher, onConnection?: (socket: Socket) => void): RoutedNamespace;
   // fits no call: lets the compiler accept this method as that of Socket.IO's class, whose namespaces all have the types of the server
