@@ -104,6 +104,9 @@ test('the page says what is missing if a schema cannot be converted', async t =>
   assert.match(((await json.json()) as { message: string }).message, /IO_JSON_SCHEMA_MISSING/);
 });
 
+/** An expression: with it, a document is longer than what a pipe between processes holds. */
+const LONG_NAME = "'long'.repeat(1e5)";
+
 /** What the command prints and exits with. */
 interface Ended {
   code: number;
@@ -114,33 +117,41 @@ interface Ended {
 async function command(t: TestContext, files: Files, ...args: string[]): Promise<Ended & { baseDir: string }> {
   const baseDir = await writeApp(files);
   t.after(() => removeApp(baseDir));
-  return { ...(await commandIn(baseDir, ...args)), baseDir };
+  return { ...(await commandIn(baseDir, args)), baseDir };
 }
 
-async function commandIn(baseDir: string, ...args: string[]): Promise<Ended> {
+/** @param node options of Node for the command itself */
+async function commandIn(baseDir: string, args: readonly string[], node: readonly string[] = []): Promise<Ended> {
   return new Promise(resolve =>
-    execFile(process.execPath, [COMMAND, ...args], { cwd: baseDir }, (error, stdout, stderr) =>
+    execFile(process.execPath, [...node, COMMAND, ...args], { cwd: baseDir, maxBuffer: Infinity }, (error, stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     ),
   );
 }
 
-test('a command writes each document of an app, whatever the app logs', { timeout: 60_000 }, async t => {
+test('a command writes each document of an app, however long, whatever the app logs and leaves running', { timeout: 120_000 }, async t => {
   const noisy: Files = {
     ...FILES,
     'package.json': JSON.stringify({ name: 'shop', version: '1.2.3' }),
-    'app.js': "console.log('a line of the app'); module.exports = () => {};",
+    'app.js': `
+      console.log('a line of the app');
+      const idle = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'inherit' });
+      require('node:fs').writeFileSync(__dirname + '/pid', String(idle.pid));
+      module.exports = app => app.io.of({ namespace: '/long', server: { [${LONG_NAME}]: {} } });`,
   };
-  const { code, stdout, stderr } = await command(t, noisy, 'asyncapi');
+  const { code, stdout, stderr, baseDir } = await command(t, noisy, 'asyncapi');
   const { info } = JSON.parse(stdout) as { info: { title: string; version: string } };
   assert.deepEqual([info.title, info.version, code], ['shop', '1.2.3', 0]);
+  assert.ok(stdout.length > 1e6);
   assert.match(
     stderr,
     /^egg-socket.io: warning: event 'said' of namespace '\/chat', argument 0: JSON Schema cannot express all of it \(date\)$/m,
   );
-  const reference = await command(t, noisy, 'reference', '--out', 'events.md');
+  const pid = Number(await readFile(join(baseDir, 'pid'), 'utf8'));
+  await until(t, async () => !(await isAlive(pid)));
+  const reference = await commandIn(baseDir, ['reference', '--out', 'events.md']);
   assert.deepEqual([reference.code, reference.stdout], [0, '']);
-  const markdown = await readFile(join(reference.baseDir, 'events.md'), 'utf8');
+  const markdown = await readFile(join(baseDir, 'events.md'), 'utf8');
   assert.match(markdown, /^# Events of shop 1\.2\.3\n/);
   assert.match(markdown, /^\(arg0: string, arg1\?: number \| null\) => \{ delivered: boolean \}$/m);
   assert.match(markdown, /^- arg0: \\<b\\>bold \\& more\\<\/b\\>$/m);
@@ -154,7 +165,7 @@ test('a command finds the contracts of an ESM app', { skip: HOST === 'egg3' && '
   t.after(() => removeApp(baseDir));
   await writeFile(join(baseDir, 'config/plugin.js'), "export default { io: { enable: true, package: 'egg-socket.io' } };");
   await writeFile(join(baseDir, 'config/config.default.js'), "export default { keys: 'test-keys' };");
-  const { code, stdout, stderr } = await commandIn(baseDir, 'client');
+  const { code, stdout, stderr } = await commandIn(baseDir, ['client']);
   assert.deepEqual([code, stderr], [0, '']);
   assert.match(stdout, /export type EsmSocket = Socket<EsmServerEvents, EsmClientEvents>;/);
 });
@@ -163,7 +174,20 @@ test('a command says in one message why there is no document, and leaves no proc
   const broken: Files = { ...FILES, 'app.js': "module.exports = class { async willReady() { throw new Error('no database'); } };" };
   const cases: [name: string, files: Files, args: string[], code: number, message: RegExp][] = [
     ['a boot that fails', broken, ['asyncapi'], 1, /^egg-socket\.io: the app does not start: no database\n +at .*app\.js:1:\d+\)\n$/],
-    ['an app that ends', { ...FILES, 'app.js': 'process.exit(3);' }, ['asyncapi'], 1, /^egg-socket\.io: the app does not start/],
+    [
+      'an app that ends',
+      { ...FILES, 'app.js': "console.log('so long'); process.exit(3);" },
+      ['asyncapi'],
+      1,
+      /^egg-socket\.io: the app does not start: its process has ended with exit code 3; the last lines of its output:\n(.*\n)*so long\n$/,
+    ],
+    [
+      'an app without the plugin',
+      { 'config/plugin.js': 'delete exports.io;' },
+      ['asyncapi'],
+      1,
+      /TypeScript in a folder that is not compiled\n$/,
+    ],
     [
       'no contracts',
       WITHOUT_CONTRACTS,
@@ -179,6 +203,19 @@ test('a command says in one message why there is no document, and leaves no proc
     assert.deepEqual([ended.code, ended.stdout], [code, ''], name);
     assert.match(ended.stderr, message, name);
   }
+});
+
+test('a command ends an app that does not start within a minute', async t => {
+  const hurry = 'const { setTimeout: wait } = globalThis; globalThis.setTimeout = (run, ms) => wait(run, ms / 100);';
+  const baseDir = await writeApp({
+    ...FILES,
+    'hurry.js': hurry,
+    'app.js': 'module.exports = class { willReady() { return new Promise(() => {}); } };',
+  });
+  t.after(() => removeApp(baseDir));
+  const { code, stderr } = await commandIn(baseDir, ['asyncapi'], ['--require', join(baseDir, 'hurry.js')]);
+  assert.equal(code, 1);
+  assert.match(stderr, /^egg-socket\.io: the app does not start: it has not started after 60 s/);
 });
 
 test('a command that is killed takes the process of the app with it', async t => {

@@ -20,25 +20,31 @@ const DOCUMENTS: Readonly<Record<string, (description: Description) => string>> 
   reference: toReference,
 };
 
+const NO_SERVER =
+  'the app has no app.io: config/plugin does not turn the plugin on in this environment, or is TypeScript in a folder that is not compiled';
+
 /** Starts the app of the current folder, which listens to no port, and sends the document, or the problem, to the parent process. */
 export async function write(start: Start, name: string): Promise<void> {
   process.once('disconnect', () => process.exit()); // the command has been killed
-  process.once('uncaughtException', error => send({ problem: describeFailure(error) }, () => process.exit(1)));
+  const fail = async (error: unknown): Promise<void> => {
+    await send({ problem: describeFailure(error) });
+    process.exit(1);
+  };
+  process.once('uncaughtException', error => void fail(error));
   const baseDir = process.cwd();
   let app: Awaited<ReturnType<Start>>;
   try {
     app = await start({ baseDir });
   } catch (error) {
-    send({ problem: describeFailure(error) }, () => process.exit(1));
-    return;
+    return fail(error);
   }
-  send(await documentOf(app.io, name, baseDir), () => {});
+  await send(await documentOf(app.io, name, baseDir));
   await app.close();
   process.exit();
 }
 
 async function documentOf(io: unknown, name: string, baseDir: string): Promise<Message> {
-  if (io === undefined) return { problem: 'the app has no app.io: the plugin is off in this environment' };
+  if (io === undefined) return { problem: NO_SERVER };
   const lifecycle = io instanceof Server ? lifecycleOf(io) : undefined;
   if (!lifecycle) return { problem: 'the app has another copy of egg-socket.io than this command: use the one in its node_modules' };
   const { contracts } = lifecycle.namespaces;
@@ -58,6 +64,7 @@ function describeFailure(thrown: unknown): string {
   return `the app does not start: ${message}${place}`;
 }
 
-function send(message: Message, done: () => void): void {
-  process.send?.(message, done);
+/** Resolves when all of it is with the parent process: to exit before would cut it off. */
+async function send(message: Message): Promise<void> {
+  await new Promise<void>(resolve => process.send?.(message, () => resolve()));
 }
