@@ -412,11 +412,21 @@ test('errors of Egg and its plugins answer packets and refuse connections with c
             egg: () => { throw new ForbiddenError('not you'); },
             eggEmpty: () => { throw new HttpError({ status: 418, message: 'a teapot' }); },
             eggFault: () => { throw new InternalServerError('a secret'); },
-            many: () => { throw withErrors(Array.from({ length: 25 }, (_, index) => ({ index }))); },
-            odd: () => { throw withErrors([new Item(), 'x'.repeat(1000), new Error('a secret'), { deep: { deeper: { deepest: { more: { gone: 1 } } } } }, null]); },
+            many: () => { throw withErrors(Array.from({ length: 25 }, (_, index) => ({ code: index }))); },
+            odd: () => { throw withErrors([new Item(), 'x'.repeat(1000), new Error('a secret'), { message: new Date(0), children: [null] }, () => {}]); },
+            classValidator: () => {
+              throw withErrors([{ target: { name: 1 }, value: 'typed', property: 'name', children: [], constraints: { isString: 'no text' } }]);
+            },
+            ajv: () => {
+              const params = { limit: 3, allowedValues: ['a', 'b'], data: { typed: true } };
+              throw withErrors([{ instancePath: '/name', schemaPath: '#/minLength', keyword: 'minLength', params, message: 'too short', data: 'typed' }]);
+            },
+            joi: () => { throw withErrors([{ message: 'too short', path: ['list', 0], type: 'string.min', context: { value: 'typed' } }]); },
             getter: () => { throw withErrors({ get name() { throw new Error('a secret'); } }); },
-            bytes: () => { throw withErrors([Buffer.from('a'), { text: 'a' }]); },
-            circle: () => { const circle = {}; circle.circle = circle; throw withErrors(circle); },
+            getterOfDetails: () => { throw Object.defineProperty(withErrors([]), 'details', { get() { throw new Error('a secret'); } }); },
+            system: () => { this.throw(400, new AggregateError(['a secret', new Error('a secret')], 'no connection')); },
+            bytes: () => { throw withErrors([Buffer.from('a'), { message: 'not these', value: Buffer.from('typed') }]); },
+            circle: () => { const circle = { message: 'in a circle' }; circle.children = [circle, circle]; throw withErrors([circle]); },
             table: () => { throw withErrors({ name: ['too short'] }); },
           })[how]();
         };`,
@@ -426,6 +436,7 @@ test('errors of Egg and its plugins answer packets and refuse connections with c
     { env: 'prod' },
   );
   const fault = (code: string, message: string): object => ({ code, message });
+  const invalid = (details: object): object => ({ code: 'UNPROCESSABLE_ENTITY', message: 'invalid', details });
   const EXPECTED: Record<string, object> = {
     validate: {
       code: 'invalid_param',
@@ -439,16 +450,16 @@ test('errors of Egg and its plugins answer packets and refuse connections with c
     koaPlain: { code: 'NOT_FOUND', message: 'Not Found' },
     egg: { code: 'FORBIDDEN', message: 'not you' },
     eggEmpty: { code: 'I_M_A_TEAPOT', message: 'a teapot' },
-    many: { code: 'UNPROCESSABLE_ENTITY', message: 'invalid', details: Array.from({ length: 20 }, (_, index) => ({ index })) },
-    odd: {
-      code: 'UNPROCESSABLE_ENTITY',
-      message: 'invalid',
-      details: [{ message: 'of a class', path: 'name' }, 'x'.repeat(500), {}, { deep: { deeper: { deepest: {} } } }, null],
-    },
-    circle: { code: 'UNPROCESSABLE_ENTITY', message: 'invalid', details: { circle: { circle: { circle: { circle: {} } } } } },
+    many: invalid(Array.from({ length: 20 }, (_, index) => ({ code: index }))),
+    odd: invalid([{ message: 'of a class', path: 'name' }, 'x'.repeat(500)]),
+    classValidator: invalid([{ property: 'name', constraints: { isString: 'no text' } }]),
+    ajv: invalid([{ message: 'too short', instancePath: '/name', keyword: 'minLength', params: { limit: 3, allowedValues: ['a', 'b'] } }]),
+    joi: invalid([{ message: 'too short', path: ['list', 0], type: 'string.min' }]),
     getter: { code: 'UNPROCESSABLE_ENTITY', message: 'invalid' },
-    bytes: { code: 'UNPROCESSABLE_ENTITY', message: 'invalid', details: [null, { text: 'a' }] },
-    table: { code: 'UNPROCESSABLE_ENTITY', message: 'invalid', details: { name: ['too short'] } },
+    getterOfDetails: { code: 'UNPROCESSABLE_ENTITY', message: 'invalid' },
+    system: { code: 'BAD_REQUEST', message: 'no connection' },
+    bytes: invalid([{ message: 'not these' }]),
+    table: invalid({ name: ['too short'] }),
   };
   const FAULTS = {
     koaFault: fault('INTERNAL_SERVER_ERROR', 'Internal Server Error'),
@@ -461,6 +472,9 @@ test('errors of Egg and its plugins answer packets and refuse connections with c
     const { message, data } = await refused({ how });
     assert.deepEqual({ message, ...(data as object) }, how in FAULTS ? { ...error, retry: true } : error, how);
   }
+  const { error } = (await ask(client, 'fail', 'circle')) as { error: { details: unknown } };
+  const messages = JSON.stringify(error.details).match(/in a circle/g) ?? [];
+  assert.ok(messages.length > 10 && messages.length < 100, `a circle ends: ${messages.length}`);
   const failures = (level: string): string[] => logs.filter(line => line.startsWith(level) && line.includes('event "fail" failed'));
   assert.equal(failures('ERROR').length, Object.keys(FAULTS).length);
   assert.doesNotMatch(logs.filter(line => line.startsWith('WARN')).join('\n'), /\n +at |secret/);

@@ -14,8 +14,9 @@ const APP: Files = {
       temporary: () => new IoError('BUSY', 'come later', { status: 503 }),
       nothing: () => {},
       answer: () => ({ code: 'OWN' }),
-      throws: () => { throw new Error('a mishap of onerror'); },
-      rejects: async () => { throw new Error('a mishap of onerror'); },
+      throws: () => { throw new Error('a mishap: throws'); },
+      thenable: () => ({ then(resolve, reject) { reject(new Error('a mishap: thenable')); } }),
+      rejects: async () => { throw new Error('a mishap: rejects'); },
       late: async () => new IoError('OWN', 'too late'),
       reports: async () => {},
     };
@@ -68,6 +69,8 @@ test('onerror gets each error of packets and connections with its context, and t
   }
   assert.deepEqual(await ask(client, 'listen', '[own]'), own('[own]'));
   assert.deepEqual(reported(), [['listen', '[own]', '/', 'ann']]);
+  assert.deepEqual(await ask(client, 'error', 'boo'), { error: { code: 'RESERVED_EVENT', message: "'error' is an event of the server" } });
+  assert.deepEqual(reported(), [['error', "'error' is an event of the server", '/', undefined]]);
   const heard = next(client, 'error');
   client.emit('fail', '[own]');
   assert.deepEqual(await heard, ['mapped: [own]', { code: 'OWN', event: 'fail' }]);
@@ -121,8 +124,9 @@ test('an onerror that fails, or returns what is no error, is logged, and the cli
   const { url, logs, logged } = await startApp(t, APP);
   const client = await connect(t, `${url}/free`);
   for (const [what, line] of [
-    ['throws', /a mishap of onerror/],
-    ['rejects', /a mishap of onerror/],
+    ['throws', /a mishap: throws/],
+    ['rejects', /a mishap: rejects/],
+    ['thenable', /a mishap: thenable/],
     ['answer', /IO_ONERROR_INVALID: config\.io\.onerror returned a value of the type object; return an Error, or nothing/],
     ['late', /IO_ONERROR_INVALID: config\.io\.onerror returned an error in a promise; return an Error, or nothing/],
   ] as const) {

@@ -1,7 +1,7 @@
 /** Classifies errors of the app: the answer to the client, whether the failure is temporary, and how it is logged. */
 import { STATUS_CODES } from 'node:http';
 import { ClientGoneError, type ErrorAnswer, OutageError } from '../errors';
-import { toError } from '../thrown';
+import { isError, toError } from '../thrown';
 
 /** Errors of the session store. */
 const ofStore = new WeakSet<Error>();
@@ -15,9 +15,17 @@ const NETWORK_CODES: ReadonlySet<string> = new Set(
   PROTOCOL_CONNECTION_LOST PROTOCOL_SEQUENCE_TIMEOUT`.split(/\s+/),
 );
 
-/** Limits on the `errors` of a validator, for a client: entries of each list and object, levels, and characters of each text. */
+/**
+ * What a client gets of the `errors` of a validator. The names are those of parameter (egg-validate), class-validator, joi, ajv and zod. Other
+ * fields may hold models, the values that were validated, or errors.
+ */
+const ISSUE_FIELDS = ['message', 'code', 'field', 'path', 'type', 'instancePath', 'keyword', 'property', 'expected', 'children'] as const;
+/** Those with names of their own: of the rules of class-validator, or of the parameters of ajv's keyword. */
+const ISSUE_TABLES = ['constraints', 'params'] as const;
+/** Limits on it: values in all, entries of each list and table, levels, and characters of each text and name. */
+const MAX_VALUES = 200;
 const MAX_ENTRIES = 20;
-const MAX_LEVELS = 5;
+const MAX_LEVELS = 10;
 const MAX_TEXT = 500;
 
 const PLAIN: ReadonlySet<string> = new Set(['Error', 'AssertionError']);
@@ -109,28 +117,55 @@ function describe(error: Error): { code?: string; status?: number; expose?: bool
 
 /** An error's own details, or the list of a validator: egg-validate names it `errors`. */
 function detailsOf(error: Error): unknown {
-  const { details, errors } = error as Error & Record<'details' | 'errors', unknown>;
-  if (details !== undefined && details !== null) return details;
   try {
-    return plainOf(errors);
+    const { details, errors } = error as Error & Record<'details' | 'errors', unknown>;
+    return details ?? (error instanceof AggregateError ? undefined : copyIssues(errors));
   } catch {
     return undefined; // a getter that throws
   }
 }
 
-/**
- * The list of a validator as plain data: such lists of some libraries hold objects of classes, which refer to models, values and errors. Of
- * these objects only fields that are not objects themselves are kept.
- */
-function plainOf(value: unknown, level = 0): unknown {
-  if (typeof value === 'string') return value.slice(0, MAX_TEXT);
-  if (typeof value !== 'object' || value === null) return value;
-  if (level === MAX_LEVELS || ArrayBuffer.isView(value)) return undefined;
-  if (Array.isArray(value)) return value.slice(0, MAX_ENTRIES).map(entry => plainOf(entry, level + 1));
+/** Copies the list of a validator, or its table by field, as plain data. Returns undefined if nothing is left. */
+function copyIssues(errors: unknown): unknown {
+  let left = MAX_VALUES;
+  return copyTable(errors, 1) ?? copy(errors, 1);
+
+  function copy(value: unknown, level: number): unknown {
+    if (value === undefined || left === 0 || level > MAX_LEVELS || isError(value)) return undefined;
+    left--; // for each value that is looked at, since a list may hold nothing to copy
+    if (typeof value === 'object' && value !== null) {
+      if (Array.isArray(value)) return copyList(value, level);
+      const fields = ISSUE_FIELDS.map(name => [name, copy(Reflect.get(value, name), level + 1)] as const);
+      const tables = ISSUE_TABLES.map(name => [name, copyTable(Reflect.get(value, name), level + 1)] as const);
+      return objectOf([...fields, ...tables]);
+    }
+    if (typeof value === 'string') return value.slice(0, MAX_TEXT);
+    return typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
+  }
+
+  function copyList(values: readonly unknown[], level: number): unknown[] | undefined {
+    const copies = values.slice(0, MAX_ENTRIES).map(value => copy(value, level + 1));
+    const kept = copies.filter(value => value !== undefined);
+    return kept.length > 0 ? kept : undefined;
+  }
+
+  function copyTable(value: unknown, level: number): object | undefined {
+    if (!isPlainObject(value)) return undefined;
+    const names = Object.keys(value).slice(0, MAX_ENTRIES);
+    return objectOf(names.map(name => [name.slice(0, MAX_TEXT), copy(value[name], level + 1)]));
+  }
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  const isPlain = prototype === Object.prototype || prototype === null;
-  const fields = Object.entries(value).filter(([name, field]) => name !== 'stack' && (isPlain || typeof field !== 'object'));
-  return Object.fromEntries(fields.slice(0, MAX_ENTRIES).map(([name, field]) => [name, plainOf(field, level + 1)]));
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** Returns undefined if no entry has a value. */
+function objectOf(entries: ReadonlyArray<readonly [name: string, value: unknown]>): object | undefined {
+  const kept = entries.filter(([, value]) => value !== undefined);
+  return kept.length > 0 ? Object.fromEntries(kept) : undefined;
 }
 
 function statusText(status: number): string {

@@ -2,6 +2,7 @@
 import type { Connection } from './connection';
 import type { SocketContext } from './context';
 import { messageOf } from '../errors';
+import { isThenable } from './listeners';
 import { isError, toError } from '../thrown';
 
 /**
@@ -16,7 +17,7 @@ export function errorToAnswer(connection: Connection, error: Error, ctx: SocketC
     const returned = errorMapper(error, ctx ?? new runtime.Context(connection, packet));
     if (isError(returned)) return returned;
     // an asynchronous function can report errors, but its result comes too late
-    if (returned instanceof Promise) returned.then(value => checkResult(value)).catch(logMistake);
+    if (isThenable(returned)) Promise.resolve(returned).then(checkResult).catch(logMistake);
     else checkResult(returned);
   } catch (thrown) {
     logMistake(thrown);

@@ -14,9 +14,9 @@ import { NOT_FOUND, RESERVED_EVENTS } from './router';
 import type { Acknowledge } from '../events';
 import { runSocketUses } from './uses';
 
-/** The answers to clients that emit an event which only the server may fire. Created once, since a client can send many. */
+/** The errors of clients that emit an event which only the server may fire. Created once, since a client can send many, and so frozen. */
 const RESERVED = new Map<unknown, IoError>(
-  [...RESERVED_EVENTS].map(event => [event, new IoError('RESERVED_EVENT', `'${event}' is an event of the server`)]),
+  [...RESERVED_EVENTS].map(event => [event, Object.freeze(new IoError('RESERVED_EVENT', `'${event}' is an event of the server`))]),
 );
 
 /** Receive and Open. Called for each event of a client. */
@@ -29,8 +29,9 @@ export function receivePacket(connection: Connection, packet: unknown[]): void {
   if (!handler) {
     const reserved = RESERVED.get(packet[0]);
     if (reserved) {
-      logFailure(connection, packet[0], reserved);
-      if (ackOf(packet)) answer(connection, packet[0], reserved, ackOf(packet));
+      const answered = errorToAnswer(connection, reserved, undefined, packet);
+      logFailure(connection, packet[0], reserved, { answered });
+      if (ackOf(packet)) answer(connection, packet[0], answered, ackOf(packet));
       return;
     }
     if (!isWrapped) {
