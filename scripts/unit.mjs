@@ -25,12 +25,12 @@ const WEIGHTS = {
   ...{ faults: 130, conformance: 90, redis: 70, benchmark: 60, docs: 60, hub: 60, example: 50, 'mini-package': 50, 'redis-streams': 50 },
   ...{ proxies: 45, cluster: 40, 'cluster-faults': 40, origin: 40, pack: 40, 'redis-refusals': 40, agent: 35, 'session-routing': 35 },
   ...{ 'single-process': 30, start: 27, 'postgres-refusals': 26, 'mini-program': 25, 'egg-scripts': 23, 'browser-origins': 20 },
-  ...{ clients: 20, soak: 20, 'soak-leak': 15 },
+  ...{ clients: 20, soak: 20, 'contract-documents': 20, patterns: 20, 'soak-leak': 15 },
 };
 
 /** What starts several processes or programs other than Node, by what test files import; and files that install or compile. */
 const NOT_QUICK = /'\.\.?\/support\/(browser|bundlers|cluster|cluster-modes|example|nginx|page|postgres|redis|reverse-proxy|tls)'/;
-const NOT_QUICK_FILES = ['benchmark', 'mutants', 'pack', 'single-process', 'soak', 'soak-leak', 'start', 'system', 'ts-helper'];
+const NOT_QUICK_FILES = ['asyncapi', 'benchmark', 'contract-documents', 'mutants', 'pack', 'single-process', 'soak', 'soak-leak', 'start', 'system', 'ts-helper'];
 
 /**
  * What runs where. `npm test` runs every file on this Node: those of `test` on egg 3 and on egg 4, those of `test/once` once. With CI=true
