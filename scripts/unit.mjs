@@ -30,7 +30,19 @@ const WEIGHTS = {
 
 /** What starts several processes or programs other than Node, by what test files import; and files that install or compile. */
 const NOT_QUICK = /'\.\.?\/support\/(browser|bundlers|cluster|cluster-modes|example|nginx|page|postgres|redis|reverse-proxy|tls)'/;
-const NOT_QUICK_FILES = ['asyncapi', 'benchmark', 'contract-documents', 'mutants', 'pack', 'single-process', 'soak', 'soak-leak', 'start', 'system', 'ts-helper'];
+const NOT_QUICK_FILES = [
+  'asyncapi',
+  'benchmark',
+  'contract-documents',
+  'mutants',
+  'pack',
+  'single-process',
+  'soak',
+  'soak-leak',
+  'start',
+  'system',
+  'ts-helper',
+];
 
 /**
  * What runs where. `npm test` runs every file on this Node: those of `test` on egg 3 and on egg 4, those of `test/once` once. With CI=true
