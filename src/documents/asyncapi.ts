@@ -1,10 +1,11 @@
 /** An AsyncAPI 3 document of the contracts. Its schemas are JSON Schema, draft 7, which each reader of AsyncAPI 3 has to know. */
 import type { Description, EventDescription, NamespaceDescription, ValueDescription } from './description';
 import type { JsonSchema } from './libraries/converter';
+import { mapSchemas } from './walk';
 
 const SCHEMA_FORMAT = 'application/schema+json;version=draft-07';
 
-const EXPLANATION = `The events of this app's Socket.IO server. A channel is a namespace of Socket.IO, and a message is an event: its name is that of the event, and its payload is an array of the arguments, without the name and without the acknowledgement function. An argument that is undefined arrives as null. The reply to an event is its acknowledgement: a single value, or an object with an error.`;
+const EXPLANATION = `The events of this app's Socket.IO server. A channel is a namespace of Socket.IO, and a message is an event: its name is that of the event, and its payload is an array of the arguments, without the name and without the acknowledgement function. An argument that is undefined arrives as null. Bytes travel as binary attachments of Socket.IO, not as JSON. The reply to an event is its acknowledgement: a single value, or an object with an error.`;
 
 const ERROR_REPLY: JsonSchema = {
   description: 'The acknowledgement of an event that failed.',
@@ -35,9 +36,6 @@ const ERROR_EVENT: JsonSchema = {
   additionalItems: false,
 };
 
-/** Keywords with values of the app, which may look like references. */
-const DATA = new Set(['const', 'default', 'enum', 'examples']);
-
 /** Messages and operations of one channel, by name. */
 interface Parts {
   readonly messages: Record<string, object>;
@@ -46,7 +44,7 @@ interface Parts {
 
 /** Returns the document, as plain data. */
 export function toAsyncApi({ app, namespaces }: Description): object {
-  const channels: Record<string, object> = {};
+  const channels = new Map<string, object>(); // a namespace may have the name of a member of Object
   const operations: Record<string, object> = {};
   const takeId = uniqueIds();
   const takeOperationId = uniqueIds();
@@ -54,19 +52,19 @@ export function toAsyncApi({ app, namespaces }: Description): object {
     const id = takeId(namespace.name.replaceAll(/^\/|[{}]/g, '') || 'root');
     const parts = partsOf(namespace, id, takeOperationId);
     const parameters = Object.fromEntries([...namespace.name.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => [name, {}]));
-    channels[id] = {
+    channels.set(id, {
       address: namespace.name,
       title: `Namespace ${namespace.name}`,
       ...(Object.keys(parameters).length > 0 && { parameters }),
       messages: parts.messages,
-    };
+    });
     Object.assign(operations, parts.operations);
   }
   return {
     asyncapi: '3.0.0',
     info: { title: app.name, version: app.version, description: EXPLANATION },
     defaultContentType: 'application/json',
-    channels,
+    channels: Object.fromEntries(channels),
     operations,
     components: { schemas: { ErrorReply: { schemaFormat: SCHEMA_FORMAT, schema: ERROR_REPLY } } },
   };
@@ -145,18 +143,10 @@ function embed({ schema, orNull }: ValueDescription, place: string): JsonSchema 
 
 /** The same schema, whose references begin at the document instead of at the schema. */
 function move(schema: JsonSchema, place: string): JsonSchema {
-  return moved(schema) as JsonSchema; // as it is one
-
-  function moved(value: unknown): unknown {
-    if (Array.isArray(value)) return value.map(moved);
-    if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(
-      Object.entries(value).map(([key, inner]: [string, unknown]) => {
-        if (key === '$ref' && typeof inner === 'string' && inner.startsWith('#')) return [key, place + inner.slice(1)];
-        return [key, DATA.has(key) ? inner : moved(inner)];
-      }),
-    );
-  }
+  return mapSchemas(schema, part => {
+    const { $ref } = part;
+    return typeof $ref === 'string' && $ref.startsWith('#') ? { ...part, $ref: place + $ref.slice(1) } : part;
+  }) as JsonSchema; // as it is one
 }
 
 /** Makes names that every reference can contain, and no two that are the same. */

@@ -53,7 +53,7 @@ export async function describe(contracts: readonly Contract[], baseDir: string):
   const reader = new Reader(baseDir);
   const namespaces: NamespaceDescription[] = [];
   for (const { namespace: name, client = {}, server = {} } of contracts)
-    namespaces.push({ name, client: await reader.events(name, client), server: await reader.events(name, server) });
+    namespaces.push({ name, client: await reader.events(name, client, false), server: await reader.events(name, server, true) });
   return { app: appOf(baseDir), namespaces, warnings: reader.warnings };
 }
 
@@ -68,24 +68,24 @@ class Reader {
     this.#baseDir = baseDir;
   }
 
-  async events(namespace: string, events: Readonly<Record<string, ClientEventContract>>): Promise<EventDescription[]> {
+  async events(namespace: string, events: Readonly<Record<string, ClientEventContract>>, isOutgoing: boolean): Promise<EventDescription[]> {
     const described: EventDescription[] = [];
     for (const [name, { args = [], ack }] of Object.entries(events)) {
       const place = `event '${name}' of namespace '${namespace}'`;
       const values: ValueDescription[] = [];
-      for (const [index, schema] of args.entries()) values.push(await this.#value(schema, `${place}, argument ${index}`));
+      for (const [index, schema] of args.entries()) values.push(await this.#value(schema, isOutgoing, `${place}, argument ${index}`));
       described.push({
         name,
         args: values,
         required: values.findLastIndex(({ isOptional }) => !isOptional) + 1,
-        ack: ack && (await this.#value(ack, `${place}, acknowledgement`)),
+        ack: ack && (await this.#value(ack, true, `${place}, acknowledgement`)),
       });
     }
     return described;
   }
 
-  async #value(schema: StandardSchema, place: string): Promise<ValueDescription> {
-    const { schema: converted, leftOut } = toJsonSchema(schema, this.#baseDir, place);
+  async #value(schema: StandardSchema, isOutgoing: boolean, place: string): Promise<ValueDescription> {
+    const { schema: converted, leftOut } = toJsonSchema(schema, this.#baseDir, isOutgoing, place);
     if (leftOut.length > 0) this.warnings.push(`${place}: JSON Schema cannot express all of it (${leftOut.join(', ')})`);
     const { examples: _unchecked, ...rest } = withNote(converted, leftOut);
     const examples = await this.#examples(schema, converted, place);

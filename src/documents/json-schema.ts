@@ -5,11 +5,13 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { StandardSchema } from '../contract/contract';
-import { SetupError } from '../errors';
+import { oneLine, SetupError } from '../errors';
+import { toError } from '../thrown';
 import type { Converter, JsonSchema, StandardJsonSchema } from './libraries/converter';
 import { convertArktype } from './libraries/arktype';
 import { convertValibot } from './libraries/valibot';
 import { convertZod } from './libraries/zod';
+import { loosen } from './loosen';
 
 interface Converted {
   readonly schema: JsonSchema;
@@ -23,25 +25,27 @@ const CONVERTERS: Readonly<Record<string, Converter>> = { arktype: convertArktyp
  * Converts a schema.
  *
  * @param baseDir the folder of the app, whose packages may convert its schemas
+ * @param isOutgoing whether the server sends the value: an undefined item of an array is null then
  * @param place where the schema is, for messages
  * @throws SetupError if there is no converter for it
  */
-export function toJsonSchema(schema: StandardSchema, baseDir: string, place: string): Converted {
+export function toJsonSchema(schema: StandardSchema, baseDir: string, isOutgoing: boolean, place: string): Converted {
   const { vendor } = schema['~standard'];
   const leftOut = new Set<string>();
   const converter = Object.hasOwn(CONVERTERS, vendor) ? CONVERTERS[vendor] : undefined;
-  const conversion = { standard: standardOf(schema), load: loaderOf(baseDir), leaveOut: (what: string) => void leftOut.add(what) };
+  const leaveOut = (what: string): void => void leftOut.add(what);
+  const conversion = { standard: standardOf(schema), load: loaderOf(baseDir), isOutgoing, leaveOut };
   let result: Record<string, unknown> | string;
   try {
     result = plain((converter ?? convertOther)(schema, conversion));
-  } catch {
-    leftOut.add('the whole schema'); // the converter refuses it
+  } catch (error) {
+    leaveOut(`the whole schema: ${oneLine(toError(error).message)}`); // as the converter says
     result = {};
   }
   if (typeof result === 'string')
     throw new SetupError('IO_JSON_SCHEMA_MISSING', `${place}: there is no JSON Schema of this schema of ${vendor}; ${result}`);
   const { $schema: _dialect, ...rest } = result; // of the document
-  return { schema: rest, leftOut: [...leftOut] };
+  return { schema: loosen(rest, leaveOut), leftOut: [...leftOut] };
 }
 
 const convertOther: Converter = (_schema, { standard }) =>

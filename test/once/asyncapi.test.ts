@@ -30,6 +30,70 @@ const EVENTS: Readonly<Record<string, EventCase>> = {
     },
     messages: [['a'], [''], ['abcd'], [1], [null], [], ['a', 'b']],
   },
+  long: {
+    schemas: {
+      zod: 'z.string().min(2)',
+      valibot: 'v.record(v.pipe(v.string(), v.minLength(2)), v.pipe(v.string(), v.minLength(2)))',
+      arktype: "type('string >= 2')",
+    },
+    messages: [['aa'], ['\u{1F600}'], [{ '\u{1F600}': '\u{1F600}' }], [1]],
+    isLooser: true,
+  },
+  fraction: {
+    schemas: { zod: 'z.number().multipleOf(0.01)', valibot: 'v.pipe(v.number(), v.multipleOf(0.01))' },
+    messages: [[19.99], [4.35], [0.02], ['a']],
+    isLooser: true,
+  },
+  even: {
+    schemas: { zod: 'z.number().multipleOf(2)', valibot: 'v.pipe(v.number(), v.multipleOf(2))', arktype: "type('number % 2')" },
+    messages: [[2], [3]],
+  },
+  time: {
+    schemas: { zod: 'z.iso.duration()', valibot: 'v.pipe(v.string(), v.isoTime())' },
+    messages: [['12:00'], ['PT1.5S'], [1]],
+    isLooser: true,
+  },
+  address: {
+    schemas: { zod: 'z.url()', valibot: 'v.pipe(v.string(), v.url())', arktype: "type('string.url')" },
+    messages: [['http://example.com/\u00e4'], ['a b'], [1]],
+    isLooser: true,
+  },
+  mail: {
+    schemas: { zod: 'z.email({ pattern: z.regexes.html5Email })' },
+    messages: [['a@localhost'], ['a']],
+    isLooser: true,
+  },
+  oldPattern: {
+    schemas: {
+      zod: 'z.string().regex(/^[\\w-.]+$/)',
+      valibot: 'v.pipe(v.string(), v.regex(/^[\\w-.]+$/))',
+      arktype: 'type(/^[\\w-.]+$/)',
+    },
+    messages: [['a-b.c'], [' '], [1]],
+    isLooser: true,
+  },
+  rounded: {
+    schemas: { zod: 'z.number().overwrite(Math.round).int().max(3), z.array(z.number()).overwrite(list => [...new Set(list)]).max(1)' },
+    messages: [
+      [3.4, [1, 1]],
+      ['a', [1, 1]],
+    ],
+    isLooser: true,
+  },
+  replacedItem: { schemas: { zod: "z.tuple([z.string().catch('a')])" }, messages: [[[]], [[1]], [1]], isLooser: true },
+  replacedKind: {
+    schemas: {
+      zod: "z.discriminatedUnion('kind', [z.object({ kind: z.literal('a').catch('a') }), z.object({ kind: z.literal('b') })])",
+    },
+    messages: [[{ kind: 'a' }], [{ kind: 'b' }], [1]],
+    isLooser: true,
+  },
+  replacedByNothing: { schemas: { valibot: 'v.fallback(v.optional(v.string()), undefined)' }, messages: [[1], ['a']], isLooser: true },
+  needed: {
+    schemas: { zod: 'z.object({ name: z.unknown(), age: z.number().catch(0) })' },
+    messages: [[{ name: 1 }], [{}], [{ age: 'a' }]],
+    isLooser: true,
+  },
   optional: {
     schemas: {
       zod: 'z.string(), z.number().default(1)',
@@ -148,11 +212,27 @@ const EVENTS: Readonly<Record<string, EventCase>> = {
     isLooser: true,
   },
   prepared: { schemas: { zod: 'z.preprocess(String, z.string())' }, messages: [['a'], [1]], isLooser: true },
+  decoded: {
+    schemas: { zod: 'z.stringbool()', arktype: "type('string.json.parse')" },
+    messages: [['true'], ['?'], [1]],
+    isLooser: true,
+  },
+  keywords: {
+    schemas: { zod: 'z.object({ default: zodTree, enum: zodTree })', valibot: 'v.object({ default: valibotTree, enum: valibotTree })' },
+    messages: [[{ default: { nodes: [] }, enum: { nodes: [{ nodes: [] }] } }], [{ default: { nodes: [] }, enum: { nodes: [1] } }]],
+  },
   bytes: {
     schemas: { zod: 'z.instanceof(Uint8Array)', valibot: 'v.instance(Uint8Array)', arktype: 'type.instanceOf(Uint8Array)' },
     messages: [[Buffer.from('a')], ['a']],
     isLooser: true,
   },
+};
+
+/** Arrays of texts that may be undefined, and tuples of two of them. */
+const GAPS: Readonly<Record<Library, string>> = {
+  zod: 'z.array(z.string().optional()), z.tuple([z.string().optional(), z.string()], z.number().optional())',
+  valibot: 'v.array(v.optional(v.string())), v.tupleWithRest([v.optional(v.string()), v.string()], v.optional(v.number()))',
+  arktype: "type('(string | undefined)[]'), type(['string | undefined', 'string', '...', '(number | undefined)[]'])",
 };
 
 /** What a library makes of a text with a description and examples. The last example is wrong. */
@@ -193,12 +273,12 @@ const FILES: Files = {
             silent: {},
             show: { ack },
           },
-          server: { shown: { args: [described, ack] } },
+          server: { shown: { args: [described, ack] }, gaps: { args: [${GAPS[library]}] } },
         });
         for (const event of [${eventsOf(library)
           .map(([event]) => `'${event}'`)
           .join()}, 'described', 'odd name/~1 %25']) nsp.route(event, count);
-        nsp.route('show', async ctx => { ctx.socket.emit('shown', 'hello', { count: 1 }); return { count: 1 }; });
+        nsp.route('show', async ctx => { ctx.socket.emit('shown', 'hello', { count: 1 }); ctx.socket.emit('gaps', ['a', undefined], [undefined, 'a', undefined]); return { count: 1 }; });
       }`,
       ).join('\n')}
     };`,
@@ -264,10 +344,32 @@ test('the AsyncAPI document of an app', async t => {
       assert.equal(examples, 2, 'those of the event `described`');
       assert.deepEqual(messages['client.described']?.examples, [{ payload: ['hello', 'hello'] }, { payload: ['bye', 'bye'] }]);
       assert.equal(messages['client.described']?.payload.schema.items?.[0]?.description, 'What to say');
-      assert.match(messages['client.flags']?.payload.schema.items?.[0]?.description ?? '', /: flags of a regular expression\.$/);
+      const notes: Record<string, RegExp> = {
+        flags: /: flags of a regular expression\.$/,
+        bytes: /: an instance of Uint8Array\.$/,
+        address: /format uri\.$/,
+        oldPattern: /: a regular expression that the flag u does not allow\.$/,
+        ...(library !== 'valibot' && { decoded: /codec|morph/ }),
+      };
+      for (const [event, note] of Object.entries(notes))
+        assert.match(messages[`client.${event}`]?.payload.schema.items?.[0]?.description ?? '', note, event);
 
       const client = await connect(t, `${url}/${library}`);
-      const [shown] = await Promise.all([next(client, 'shown'), ask(client, 'show')]);
+      const [shown, gaps] = await Promise.all([next(client, 'shown'), next(client, 'gaps'), ask(client, 'show')]);
+      assert.deepEqual(gaps, [
+        ['a', null],
+        [null, 'a', null],
+      ]);
+      assert.ok(checkOf(library, 'server.gaps')(gaps));
+      assert.ok(
+        !checkOf(
+          library,
+          'server.gaps',
+        )([
+          ['a', 1],
+          [null, 'a'],
+        ]),
+      );
       assert.ok(checkOf(library, 'server.shown')(shown));
       assert.ok(!checkOf(library, 'server.shown')(['hello', { count: 'a' }]));
       const failure = next(client, 'error');
@@ -306,6 +408,7 @@ function pageOf(library: string): string {
       await socket.emitWithAck('optional', 'a', 1);
       socket.emit('tuple', ['a', 1], answer => console.log('error' in answer ? answer.error.details : answer.count));
       socket.emit('choice', { kind: 'b', y: 'c' }, () => {});
+      socket.emit('bytes', new Uint8Array(1), answer => console.log('error' in answer ? answer.error.code : answer.count));
       socket.emit('tree', { nodes: [{ nodes: [] }] }, { nodes: [] }, () => {});
       socket.emit('silent');
       socket.on('shown', (text, { count }) => console.log(text.length + count));

@@ -1,5 +1,5 @@
 /** JSON Schema of arktype 2.1.28 and later, by arktype itself, which leaves out the flags of regular expressions. */
-import type { Converter } from './converter';
+import { type Converter, instanceOf } from './converter';
 
 /** What JSON Schema may be unable to express, in arktype's words. It handles `arrayPostfix` and `defaultValue` well by itself. */
 const CODES = ['arrayObject', 'date', 'domain', 'morph', 'patternIntersection', 'predicate', 'proto', 'symbolKey', 'unit'];
@@ -9,19 +9,22 @@ interface Fallback {
   readonly base: Record<string, unknown>;
   /** Of a single value. */
   readonly unit?: unknown;
+  /** Of an instance. */
+  readonly proto?: unknown;
 }
 
 export const convertArktype: Converter = (schema, { standard, leaveOut }) => {
   if (!standard) return 'update arktype to 2.1.28 or later';
   const fall = ({ code, base, ...context }: Fallback): object => {
     if (code === 'unit' && context.unit === undefined) return { type: 'null' }; // undefined, as it arrives
-    leaveOut(code);
+    leaveOut(code === 'proto' ? instanceOf(context.proto) : code);
     return base;
   };
   const fallback = Object.fromEntries(CODES.map(code => [code, fall]));
   const result = standard.input({ target: 'draft-07', libraryOptions: { fallback } });
   const withFlags = new Set<unknown>();
-  visit(Reflect.get(schema, 'json'), ({ rule, flags }) => {
+  visit(Reflect.get(schema, 'json'), ({ rule, flags, morphs }) => {
+    if (morphs !== undefined) leaveOut('morph');
     if (typeof flags === 'string' && /[ims]/.test(flags)) withFlags.add(rule);
   });
   visit(result, part => {

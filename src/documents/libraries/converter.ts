@@ -10,6 +10,8 @@ export interface Conversion {
   readonly standard: StandardJsonSchema | undefined;
   /** Loads a module that the app has installed. Undefined if it has not. */
   readonly load: (name: string) => unknown;
+  /** Whether the server sends the value. */
+  readonly isOutgoing: boolean;
   /** To be called with what JSON Schema cannot express. */
   readonly leaveOut: (what: string) => void;
 }
@@ -30,4 +32,19 @@ export function acceptsUndefined(schema: StandardSchema | undefined): boolean {
   } catch {
     return false;
   }
+}
+
+/** An item of an array as it arrives: as JSON, undefined is null. */
+export function arrivedItem(item: unknown, schema: StandardSchema | undefined): unknown {
+  return acceptsUndefined(schema) ? { anyOf: [item, { type: 'null' }] } : item;
+}
+
+/** The number of items that cannot be omitted: the first ones. */
+export function requiredItems(items: readonly StandardSchema[]): number {
+  return items.findLastIndex(item => !acceptsUndefined(item)) + 1;
+}
+
+/** What a class is called in the list of what is left out. */
+export function instanceOf(class_: unknown): string {
+  return typeof class_ === 'function' ? `an instance of ${class_.name}` : 'an instance of a class';
 }

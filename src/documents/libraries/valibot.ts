@@ -1,6 +1,6 @@
 /** JSON Schema of valibot 1, by `@valibot/to-json-schema`, which describes some schemas as stricter than they are. */
 import type { StandardSchema } from '../../contract/contract';
-import { acceptsUndefined, type Conversion, type Converter } from './converter';
+import { arrivedItem, type Conversion, type Converter, instanceOf, requiredItems } from './converter';
 
 const PACKAGE = '@valibot/to-json-schema';
 
@@ -9,8 +9,14 @@ interface ValibotSchema extends StandardSchema {
   readonly type: string;
   /** What a wrong value is replaced by. */
   readonly fallback?: unknown;
+  /** Of an array. */
+  readonly item?: StandardSchema;
   /** Of a tuple. */
   readonly items?: readonly StandardSchema[];
+  /** Of a tuple with more items. */
+  readonly rest?: StandardSchema;
+  /** Of an instance. */
+  readonly class?: unknown;
   /** Of an object. */
   readonly entries?: Readonly<Record<string, object>>;
 }
@@ -35,7 +41,8 @@ interface ValibotConverter {
 /** In a JSON Schema that is being made: what it was when its pipe changed the value. JSON leaves it out. */
 const UNCHANGED = Symbol('before the first change');
 
-export const convertValibot: Converter = (schema, { load, leaveOut }) => {
+export const convertValibot: Converter = (schema, conversion) => {
+  const { load, leaveOut } = conversion;
   const converter = load(PACKAGE);
   if (!isConverter(converter)) return `install ${PACKAGE}`;
   if (acceptsAll(schema)) {
@@ -46,19 +53,24 @@ export const convertValibot: Converter = (schema, { load, leaveOut }) => {
     target: 'draft-07',
     typeMode: 'input',
     errorMode: 'ignore',
-    overrideSchema: (context: Override & { valibotSchema: ValibotSchema }) => correctSchema(context, leaveOut),
+    overrideSchema: (context: Override & { valibotSchema: ValibotSchema }) => correctSchema(context, conversion),
     overrideAction: (context: Override & { valibotAction: ValibotAction }) => correctAction(context, leaveOut),
   });
 };
 
 type LeaveOut = Conversion['leaveOut'];
 
-function correctSchema({ valibotSchema, jsonSchema, errors }: Override & { valibotSchema: ValibotSchema }, leaveOut: LeaveOut): unknown {
-  const { type, items, entries = {} } = valibotSchema;
+function correctSchema(
+  { valibotSchema, jsonSchema, errors }: Override & { valibotSchema: ValibotSchema },
+  { isOutgoing, leaveOut }: Conversion,
+): unknown {
+  const { type, item, items, entries = {} } = valibotSchema;
   if (type === 'undefined' || type === 'void') return { type: 'null' }; // as it arrives
   if (acceptsAll(valibotSchema)) leaveOut('fallback');
+  else if (type === 'instance') leaveOut(instanceOf(valibotSchema.class));
   else if (errors) leaveOut(type);
-  else if (items) return { ...jsonSchema, minItems: items.findLastIndex(item => !acceptsUndefined(item)) + 1 };
+  else if (items) return { ...jsonSchema, minItems: requiredItems(items), ...(isOutgoing && arrivedTuple(valibotSchema, jsonSchema)) };
+  else if (item) return isOutgoing ? { ...jsonSchema, items: arrivedItem(jsonSchema['items'], item) } : undefined;
   else
     return withFallbacks(
       jsonSchema,
@@ -66,6 +78,13 @@ function correctSchema({ valibotSchema, jsonSchema, errors }: Override & { valib
       leaveOut,
     );
   return {};
+}
+
+function arrivedTuple({ items = [], rest }: ValibotSchema, { items: parts, additionalItems }: Override['jsonSchema']): object {
+  return {
+    items: (parts as unknown[]).map((part, index) => arrivedItem(part, items[index])), // of a tuple
+    ...(additionalItems !== undefined && { additionalItems: arrivedItem(additionalItems, rest) }),
+  };
 }
 
 /** Makes keys of an object optional, with any value. */
@@ -92,7 +111,7 @@ function correctAction({ valibotAction, jsonSchema, errors }: Override & { valib
 }
 
 function acceptsAll(schema: object | undefined): boolean {
-  return schema !== undefined && 'fallback' in schema && schema.fallback !== undefined;
+  return schema !== undefined && 'fallback' in schema;
 }
 
 function isConverter(found: unknown): found is ValibotConverter {

@@ -1,10 +1,14 @@
 /** JSON Schema of zod 4, by zod itself. Its converter describes some schemas as stricter than they are. */
 import type { StandardSchema } from '../../contract/contract';
-import { acceptsUndefined, type Conversion, type Converter } from './converter';
+import { acceptsUndefined, arrivedItem, type Conversion, type Converter, instanceOf, requiredItems } from './converter';
 
 /** The part of a schema that is read here. */
 interface ZodSchema extends StandardSchema {
-  readonly _zod: { readonly def: ZodDefinition };
+  readonly _zod: {
+    readonly def: ZodDefinition;
+    /** What else is known: the class, for z.instanceof(). */
+    readonly bag: { readonly Class?: unknown };
+  };
 }
 
 interface ZodDefinition {
@@ -13,8 +17,15 @@ interface ZodDefinition {
   readonly coerce?: boolean;
   /** Of an object. */
   readonly shape?: Readonly<Record<string, ZodSchema>>;
+  /** Of an array. */
+  readonly element?: ZodSchema;
+  /** Of a tuple. */
+  readonly items?: readonly ZodSchema[];
+  readonly rest?: ZodSchema | null;
   /** Of a pipe. */
   readonly in?: ZodSchema;
+  /** Of a pipe that is a codec. */
+  readonly transform?: unknown;
   readonly checks?: readonly { readonly _zod: { readonly def: ZodCheck } }[];
 }
 
@@ -35,8 +46,9 @@ interface ZodCore {
 /** Types without a counterpart in JSON. */
 const NOT_IN_JSON = new Set(['bigint', 'custom', 'date', 'file', 'function', 'map', 'nan', 'promise', 'set', 'symbol', 'transform']);
 
-/** What a check of a string may have added. */
-const OF_STRINGS = ['pattern', 'format', 'minLength', 'maxLength', 'contentEncoding', 'allOf'];
+/** What checks may have added. */
+const OF_CHECKS = ['pattern', 'format', 'minLength', 'maxLength', 'contentEncoding', 'allOf', 'minItems', 'maxItems', 'multipleOf'];
+for (const keyword of ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum']) OF_CHECKS.push(keyword);
 
 export const convertZod: Converter = (schema, conversion) => {
   const override = (context: Override): void => correct(context, conversion);
@@ -49,31 +61,56 @@ export const convertZod: Converter = (schema, conversion) => {
 };
 
 /** Takes away what the schema does not ask for. */
-function correct({ zodSchema, jsonSchema }: Override, { leaveOut }: Conversion): void {
-  const { type, coerce, checks = [], shape, ...def } = zodSchema._zod.def;
+function correct({ zodSchema, jsonSchema }: Override, { isOutgoing, leaveOut }: Conversion): void {
+  const { def, bag } = zodSchema._zod;
+  const { type, coerce, checks = [], shape, items } = def;
   const clear = (what: string): void => {
     leaveOut(what);
     for (const key of Object.keys(jsonSchema)) if (key !== 'description' && key !== 'examples') delete jsonSchema[key];
   };
   if (type === 'undefined' || type === 'void') jsonSchema['type'] = 'null'; // as it arrives
-  if (NOT_IN_JSON.has(type)) clear(type);
+  if (NOT_IN_JSON.has(type)) clear('Class' in bag ? instanceOf(bag.Class) : type);
   if (type === 'catch') clear('catch'); // accepts anything
   if (coerce) clear('coercion');
   if (type === 'pipe' && def.in?._zod.def.type === 'transform') clear('preprocess');
+  else if (def.transform) leaveOut('codec');
   const { required } = jsonSchema;
-  if (shape && Array.isArray(required)) jsonSchema['required'] = required.filter((key: string) => !acceptsUndefined(shape[key]));
+  if (shape && Array.isArray(required)) {
+    const missing = missingKeys(zodSchema);
+    jsonSchema['required'] = required.filter((key: string) => missing.has(key) || !acceptsUndefined(shape[key]));
+  }
+  if (items && 'minItems' in jsonSchema) jsonSchema['minItems'] = Math.min(Number(jsonSchema['minItems']), requiredItems(items));
+  if (isOutgoing) correctItems(def, jsonSchema);
   for (const { _zod } of checks) {
     const { check, pattern } = _zod.def;
     if (check === 'custom') leaveOut('refine');
     if (check === 'overwrite' && checks.at(-1)?._zod !== _zod) {
       leaveOut('checks after a change');
-      for (const key of OF_STRINGS) delete jsonSchema[key];
+      for (const key of OF_CHECKS) delete jsonSchema[key];
+      if (jsonSchema['type'] === 'integer') jsonSchema['type'] = 'number';
     }
     if (pattern && /[ims]/.test(pattern.flags)) {
       leaveOut('flags of a regular expression');
       for (const key of ['pattern', 'allOf']) delete jsonSchema[key];
     }
   }
+}
+
+/** The keys that an object without any lacks: `z.unknown()` accepts undefined, and may have to be there. */
+function missingKeys(schema: ZodSchema): ReadonlySet<unknown> {
+  try {
+    const result = schema['~standard'].validate({});
+    return new Set(result instanceof Promise ? [] : result.issues?.map(({ path }) => path?.[0]));
+  } catch {
+    return new Set();
+  }
+}
+
+function correctItems({ element, items: schemas, rest }: ZodDefinition, jsonSchema: Record<string, unknown>): void {
+  const { items, additionalItems } = jsonSchema;
+  if (element) jsonSchema['items'] = arrivedItem(items, element);
+  if (schemas && Array.isArray(items)) jsonSchema['items'] = items.map((item, index) => arrivedItem(item, schemas[index]));
+  if (rest) jsonSchema['additionalItems'] = arrivedItem(additionalItems, rest);
 }
 
 function isCore(core: unknown): core is ZodCore {
