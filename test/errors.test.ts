@@ -357,6 +357,7 @@ test('an Error that is returned, resolved or given to ctx.ack() counts as thrown
           nsp.route('return', ...middleware, ctx => values[ctx.args[0]]());
           nsp.route('resolve', ...middleware, async ctx => values[ctx.args[0]]());
           nsp.route('ack', ...middleware, async ctx => { ctx.ack(values[ctx.args[0]]()); ctx.ack('too late'); });
+          nsp.route('changed', ...middleware, async ctx => { ctx.packet.push('more'); ctx.ack(values[ctx.args[0]]()); });
           nsp.route('later', ...middleware, async ({ ack, args }) => { setImmediate(() => ack(values[args[0]]())); });
           nsp.route('lookalike', ...middleware, async () => lookalike);
           nsp.route('ack lookalike', ...middleware, async ctx => { ctx.ack(lookalike); });
@@ -372,7 +373,7 @@ test('an Error that is returned, resolved or given to ctx.ack() counts as thrown
   };
   for (const name of ['/', '/around', '/through', '/route']) {
     const client = await connect(t, url + name);
-    for (const event of ['return', 'resolve', 'ack', 'later', 'listen'])
+    for (const event of ['return', 'resolve', 'ack', 'changed', 'later', 'listen'])
       for (const [value, error] of Object.entries(ERRORS)) assert.deepEqual(await ask(client, event, value), { error }, `${event} ${name}`);
     for (const event of ['lookalike', 'ack lookalike'])
       assert.deepEqual(await ask(client, event), { name: 'Error', message: 'no error', stack: '' }, `${event} ${name}`);
