@@ -335,7 +335,11 @@ test('an Error that is returned, resolved or given to ctx.ack() counts as thrown
     'config/config.default.js': `
       exports.io = { namespace: { '/around': { packetMiddleware: ['pass'] }, '/through': { packetMiddleware: ['through'] }, '/shown': { packetMiddleware: ['show'] } } };`,
     'app/io/middleware/pass.js': `module.exports = () => async (ctx, next) => { await next(); };`,
-    'app/io/middleware/through.js': 'module.exports = () => (ctx, next) => next();',
+    'app/io/middleware/through.js': `
+      module.exports = () => (ctx, next) => {
+        if (ctx.packet[0] === 'pushed') ctx.packet.push('more');
+        return next();
+      };`,
     'app/io/middleware/show.js': `
       module.exports = () => async (ctx, next) => {
         try { await next(); } catch (error) { ctx.ack('caught: ' + error.message); }
@@ -361,7 +365,10 @@ test('an Error that is returned, resolved or given to ctx.ack() counts as thrown
           nsp.route('later', ...middleware, async ({ ack, args }) => { setImmediate(() => ack(values[args[0]]())); });
           nsp.route('lookalike', ...middleware, async () => lookalike);
           nsp.route('ack lookalike', ...middleware, async ctx => { ctx.ack(lookalike); });
-          nsp.on('connection', socket => socket.on('listen', (value, ack) => ack(values[value]())));
+          nsp.on('connection', socket => {
+            socket.on('listen', (value, ack) => ack(values[value]()));
+            socket.on('pushed', value => { throw values[value](); });
+          });
         }
         app.io.of('/').route('middleware', async (ctx, next) => new Error('of the middleware'), async () => 'not called');
       };`,
@@ -373,7 +380,7 @@ test('an Error that is returned, resolved or given to ctx.ack() counts as thrown
   };
   for (const name of ['/', '/around', '/through', '/route']) {
     const client = await connect(t, url + name);
-    for (const event of ['return', 'resolve', 'ack', 'changed', 'later', 'listen'])
+    for (const event of ['return', 'resolve', 'ack', 'changed', 'later', 'listen', 'pushed'])
       for (const [value, error] of Object.entries(ERRORS)) assert.deepEqual(await ask(client, event, value), { error }, `${event} ${name}`);
     for (const event of ['lookalike', 'ack lookalike'])
       assert.deepEqual(await ask(client, event), { name: 'Error', message: 'no error', stack: '' }, `${event} ${name}`);

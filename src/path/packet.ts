@@ -37,7 +37,7 @@ export function receivePacket(connection: Connection, packet: unknown[]): void {
     if (!isWrapped) {
       handler = handlerOfUnmatched(connection, packet[0]);
       if (!handler) {
-        passOn(connection, packet);
+        passOn(connection, packet, ackOf(packet));
         return;
       }
     }
@@ -159,20 +159,20 @@ function hasListener(socket: Socket, event: unknown): boolean {
 
 function dispatch(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): unknown {
   const { packet = [] } = ctx;
-  if (!handler || connection.socket.listenerCount(packet[0] as string) > 0) passOn(connection, packet); // a numeric event name works too
+  if (!handler || connection.socket.listenerCount(packet[0] as string) > 0) passOn(connection, packet, ctx.ack); // a numeric event name works too
   return handler?.call(ctx, ctx);
 }
 
 /** Calls the listeners of `socket.on()`, in the next tick like Socket.IO. */
-function passOn(connection: Connection, packet: unknown[]): void {
-  process.nextTick(callOwnListeners, connection, packet);
+function passOn(connection: Connection, packet: unknown[], ack: Acknowledge | undefined): void {
+  process.nextTick(callOwnListeners, connection, packet, ack);
 }
 
-function callOwnListeners(connection: Connection, packet: unknown[]): void {
+function callOwnListeners(connection: Connection, packet: unknown[], ack: Acknowledge | undefined): void {
   const { socket } = connection;
   const [event, ...args] = packet;
   if (!socket.connected || socket.listenerCount(event as string) === 0) return;
-  callListeners(socket, socket.rawListeners(event as string), args, thrown => reportFailure(connection, packet, thrown));
+  callListeners(socket, socket.rawListeners(event as string), args, thrown => reportFailure(connection, packet, thrown, { ack }));
 }
 
 async function runReserved(ctx: SocketContext, connection: Connection, handler: SocketHandler): Promise<void> {
