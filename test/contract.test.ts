@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { unwrap } from 'egg-socket.io/contract';
+import { type ReplyError, unwrap } from 'egg-socket.io/contract';
 import { bootError, type Files, ROOT, startApp } from './support/app';
 import { ask, connect, next } from './support/client';
 
@@ -718,6 +718,21 @@ test('unwrap() throws for an error and for no other answer', () => {
   const error = { code: 'FULL', message: 'No room' };
   for (const answer of [null, undefined, 0, [], {}, { error: 'a' }, { error: {} }, { id: 7, error }]) assert.equal(unwrap(answer), answer);
   assert.throws(() => unwrap({ error }), error);
+});
+
+test('the error that unwrap() throws has the issues of a contract, and none of what else an app may have as details', () => {
+  const issuesOf = (details?: unknown): unknown => {
+    try {
+      return unwrap({ error: { code: 'INVALID_ARGUMENT', message: 'No', details } });
+    } catch (error) {
+      return (error as ReplyError).issues;
+    }
+  };
+  const issues = [{ path: [1, 'room'], message: 'Too long' }];
+  assert.deepEqual(issuesOf(issues), issues);
+  for (const details of [undefined, 'No', { path: [], message: 'No' }]) assert.deepEqual(issuesOf(details), []);
+  const ofEggValidate = { code: 'invalid', field: 'room', message: 'Too long' };
+  assert.deepEqual(issuesOf([null, ofEggValidate, { path: 'room', message: 'Too long' }, { path: [0] }]), []);
 });
 
 test('the option `retries` of the client, which asks for an acknowledgement of each event, works with a contract', async t => {

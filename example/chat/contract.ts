@@ -52,6 +52,6 @@ export type Message = v.InferOutput<typeof message>;
 export type News = v.InferOutput<typeof news>;
 
 // for the mini program, whose client has a class Socket of its own
-export type { Reply } from 'egg-socket.io/contract';
+export type { Issue, Reply } from 'egg-socket.io/contract';
 export type ToClient = EventsToClient<typeof chat>;
 export type FromClient = EventsFromClient<typeof chat>;

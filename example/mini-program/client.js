@@ -4,7 +4,7 @@ const { io } = require('egg-socket.io-mini-program');
 // The contract of the server gives the events their types. Only these: a mini program can load no file outside of its folder.
 /**
  * @import { Socket } from 'egg-socket.io-mini-program'
- * @import { FromClient, Reply, ToClient, User } from '../chat/contract'
+ * @import { FromClient, Issue, Reply, ToClient, User } from '../chat/contract'
  */
 
 /** For a phone: the address of your computer in the local network. */
@@ -52,10 +52,10 @@ function connect() {
 async function answer(reply, typed) {
   const content = await reply;
   if (!('error' in content)) return content;
-  const { code, message, details } = content.error;
-  if (code !== 'INVALID_ARGUMENT') throw new Error(message);
-  const issues = /** @type {{ path: (string | number)[], message: string }[]} */ (details); // with this code, they are
-  const issue = issues.find(({ path }) => path[0] === typed);
+  const { message, details } = content.error;
+  // the contract has issues as details; other errors may have none
+  const issues = /** @type {Partial<Issue>[]} */ (Array.isArray(details) ? details : []);
+  const issue = typed === undefined ? undefined : issues.find(({ path }) => path?.[0] === typed);
   throw issue ? new FieldError(issue.message) : new Error(message);
 }
 

@@ -1,13 +1,7 @@
 /** Validates values by the schemas of a contract. */
 import type { SchemaResult, StandardSchema } from './contract';
 import { messageOf, type RuntimeCode } from '../errors';
-
-/** What is wrong with a value, as plain data. */
-interface Issue {
-  /** The keys that lead to the wrong value. The first is the index of the argument. */
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-}
+import type { Issue } from './reply';
 
 /** The values as the schemas return them, and what is wrong with them. */
 export interface Checked {

@@ -8,7 +8,7 @@ import type { Socket } from 'socket.io-client';
 import type { Reply } from './reply';
 
 export type { Params } from './pattern';
-export { type ErrorReply, type Reply, ReplyError, unwrap } from './reply';
+export { type ErrorReply, type Issue, type Reply, ReplyError, unwrap } from './reply';
 
 /**
  * A schema of any library that implements version 1 of [Standard Schema](https://standardschema.dev), such as zod, valibot and arktype.

@@ -1,10 +1,11 @@
 /** The example as people use it: started by the script of `npm start`, in a real browser. The steps share their pages and follow one another. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { isDeepStrictEqual } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import { type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
 import { ROOT } from '../support/app';
 import { ask, connect, newClient, next, refusal } from '../support/client';
@@ -143,13 +144,33 @@ test('the example chat', { timeout: 120_000 }, async t => {
     await composer(ada).fill('');
   });
 
+  await t.test('has a screen reader read once why a message is refused, and again if the same is refused again', async () => {
+    const live = async (): Promise<string | null> => ada.locator('#text-error').getAttribute('aria-live');
+    await isRefused(composer(ada), ' ', 'Please write something first');
+    assert.equal(await live(), 'off', 'it is read with the field, which gets the focus');
+    const gone = ada.evaluate(`new Promise(resolve => {
+      const look = () => (document.getElementById('text-error').textContent === '' ? resolve() : requestAnimationFrame(look));
+      look();
+    })`);
+    await composer(ada).press('Enter');
+    await gone;
+    await alert(ada, 'Please write something first').waitFor();
+    assert.equal(await live(), 'assertive', 'the field has the focus already');
+    await composer(ada).fill('');
+  });
+
   await t.test('shows beside their fields why a room and an announcement are refused', async () => {
     const room = ada.getByRole('textbox', { name: 'New room' });
     await isRefused(room, '  ', 'Please enter a name for the room');
     await isRefused(room, 'r'.repeat(21), 'That is too long: 21 characters, and 20 are allowed');
     await room.fill('');
     await ada.getByRole('button', { name: 'Announce' }).click();
-    await isRefused(ada.getByLabel('Announcement'), '', 'Please write something first');
+    const announcement = ada.getByLabel('Announcement');
+    await isRefused(announcement, '  ', 'Please write something first');
+    await ada.keyboard.press('Escape');
+    await ada.getByRole('button', { name: 'Announce' }).click();
+    await announcement.and(ada.locator(':focus')).waitFor();
+    assert.deepEqual([await announcement.inputValue(), await focusedField(ada)], ['', { isInvalid: false, description: '' }]);
     await ada.getByRole('button', { name: 'Cancel' }).click();
   });
 
@@ -261,13 +282,28 @@ test('the example chat', { timeout: 120_000 }, async t => {
 
   const other = await openPage();
 
+  const sent: string[] = [];
+  /** Answers of the server that are on their way, once this is an array. */
+  let held: (() => void)[] | undefined;
+  const release = (): void => {
+    for (const send of held ?? []) send();
+    held = undefined;
+  };
+
   await t.test('shows a message once, even if it comes again after the history that has it', async () => {
     const repeated: unknown[] = [];
     await other.routeWebSocket(/socket\.io/, page => {
       const server = page.connectToServer();
-      page.onMessage(frame => server.send(String(frame).replace('Written by an old page', '')));
+      page.onMessage(frame => {
+        const text = String(frame);
+        sent.push(text);
+        const [, id] = /^42\/chat,(\d+).*"Refused by other code"/.exec(text) ?? [];
+        if (id) page.send(`43/chat,${id}[{"error":{"code":"INVALID_ARGUMENT","message":"Not here"}}]`);
+        else server.send(text.replace('Written by an old page', ''));
+      });
       server.onMessage(frame => {
-        page.send(frame);
+        if (held && String(frame).startsWith('43/chat,')) held.push(() => page.send(frame));
+        else page.send(frame);
         if (!String(frame).startsWith('42/chat,["message"')) return;
         page.send(frame);
         repeated.push(frame);
@@ -285,6 +321,42 @@ test('the example chat', { timeout: 120_000 }, async t => {
     await isRefused(composer(other), 'Written by an old page', 'Please write something first');
     await say(other, 'Mended');
     assert.deepEqual(await focusedField(other), { isInvalid: false, description: '' });
+  });
+
+  await t.test('shows an error with the same code that says nothing of the fields', async () => {
+    await answered(other);
+    await composer(other).fill('Refused by other code');
+    await composer(other).press('Enter');
+    await alert(other, 'Not here').waitFor();
+    await composer(other).fill('');
+  });
+
+  await t.test('sends once what is submitted twice, and keeps what is typed until the answer comes', async () => {
+    held = [];
+    await composer(other).fill('First');
+    await composer(other).press('Enter');
+    await message(other, 'First').waitFor();
+    await composer(other).press('Enter');
+    await composer(other).fill('Second');
+    release();
+    await answered(other);
+    assert.equal(await composer(other).inputValue(), 'Second');
+    assert.equal(sent.filter(frame => frame.includes('"First"')).length, 1);
+    await composer(other).press('Enter');
+    await message(other, 'Second').waitFor();
+  });
+
+  await t.test('does not take the focus from who has gone elsewhere before the server refuses', async () => {
+    await answered(other);
+    held = [];
+    await composer(other).fill('Written by an old page');
+    await composer(other).press('Enter');
+    const room = other.getByRole('textbox', { name: 'New room' });
+    await room.focus();
+    release();
+    await alert(other, 'Please write something first').waitFor();
+    assert.ok(await room.and(other.locator(':focus')).isVisible());
+    assert.equal(await other.locator('#text-error').getAttribute('aria-live'), 'assertive', 'which is read without the focus');
     await other.context().close();
   });
 
@@ -380,6 +452,21 @@ test('the example chat', { timeout: 120_000 }, async t => {
     await zoe.context().close();
   });
 
+  await t.test('leaves nothing to the next person when a session ends', async () => {
+    const page = await openPage();
+    await logIn(page, 'Yan');
+    await isRefused(composer(page), ' ', 'Please write something first');
+    await page.getByRole('button', { name: 'Announce' }).click();
+    await page.getByLabel('Announcement').fill('Do not send this yet');
+    const headers = headersOf((await page.context().cookies()).map(({ name, value }) => `${name}=${value}`));
+    assert.equal((await fetch(`${url}/session`, { method: 'DELETE', headers })).status, 200); // in another window
+    await page.getByLabel('Your name').and(page.locator(':focus')).waitFor();
+    await logIn(page, 'Yu');
+    await composer(page).focus();
+    assert.deepEqual([await composer(page).inputValue(), await focusedField(page)], ['', { isInvalid: false, description: '' }]);
+    await page.context().close();
+  });
+
   await t.test('brings the people of a worker that is killed to another, and forgets who does not come back', async t => {
     const killed = await workerOf(ming);
     await connectTo(t, killed, url, await loggedIn(url, 'Carol')); // does not come back
@@ -437,6 +524,14 @@ test('the example chat', { timeout: 120_000 }, async t => {
   });
 
   assert.deepEqual(pageErrors, []);
+});
+
+test('a command writes the documents of the example chat', { timeout: 60_000 }, async () => {
+  const args = [join(ROOT, 'migrate/dist/egg-socket.io.js'), 'reference', join(ROOT, 'example/chat/dist')];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  assert.match(stdout, /^# .*egg-socket\.io-example-chat/);
+  for (const event of ['enter', 'join', 'say', 'typing', 'message', 'news', 'announcement'])
+    assert.ok(stdout.includes(`\`${event}\``), event);
 });
 
 test('the example chat keeps a name for a minute without a connection', t => {
@@ -574,14 +669,21 @@ async function logIn(page: Page, name: string): Promise<void> {
 }
 
 async function say(page: Page, text: string): Promise<void> {
+  await answered(page);
   await composer(page).fill(text);
   await composer(page).press('Enter');
   await message(page, text).waitFor();
 }
 
+/** A form sends nothing until what it has sent before is answered. */
+async function answered(page: Page): Promise<void> {
+  await page.locator('form[aria-busy]').waitFor({ state: 'detached' });
+}
+
 /** Sends what is typed in a field. The page takes the person back to it, and says what is wrong. */
 async function isRefused(field: Locator, typed: string, words: string): Promise<void> {
   const page = field.page();
+  await answered(page);
   await field.fill(typed);
   await page.locator('form').filter({ has: field }).locator('button:not([type=button])').click(); // which takes the focus
   await alert(page, words).waitFor();
@@ -639,7 +741,7 @@ function message(page: Page, text: string): Locator {
 }
 
 function alert(page: Page, text: string | RegExp): Locator {
-  return page.getByRole('alert').getByText(text);
+  return page.locator('.error').getByText(text);
 }
 
 function room(page: Page, name: string): Locator {
@@ -663,10 +765,12 @@ async function tryToLogIn(url: string, name: string): Promise<Response> {
 }
 
 function sessionHeaders(response: Response): Headers {
-  const cookie = response.headers
-    .getSetCookie()
-    .map(line => line.split(';')[0])
-    .join('; ');
+  return headersOf(response.headers.getSetCookie().map(line => line.split(';')[0] ?? ''));
+}
+
+/** @param cookies `name=value` */
+function headersOf(cookies: string[]): Headers {
+  const cookie = cookies.join('; ');
   const [, csrfToken = ''] = /csrfToken=([^;]+)/.exec(cookie) ?? [];
   return { cookie, 'x-csrf-token': csrfToken };
 }

@@ -1,7 +1,7 @@
 /** Contracts, with each library of schemas: what both ends infer. Compiled, never run. */
 import type { Application, Context } from 'egg';
 import type { Handler, IoController, PacketContext, RoutedNamespace } from 'egg-socket.io';
-import { type ClientSocket, defineContract, type Params, type Reply, unwrap } from 'egg-socket.io/contract';
+import { type ClientSocket, defineContract, type Issue, type Params, type Reply, type ReplyError, unwrap } from 'egg-socket.io/contract';
 import * as v from 'valibot';
 import { z } from 'zod';
 
@@ -194,6 +194,11 @@ export const routes = (app: Application, controller: IoController<typeof ChatCon
   app.io.of(others.arktype).route('say', ({ args: [, count] }) => ({ delivered: count.length }));
   app.io.of({ namespace: '/inline', client: { ping: { ack: z.number() } } }).route('ping', () => 1);
   app.io.of('/chat').emit('anything', 1); // by its name, it is any namespace
+};
+
+export const problemOf = (error: ReplyError, argument: number): string | undefined => {
+  sure<Equal<typeof error.issues, readonly Issue[]>>();
+  return error.issues.find(({ path }) => path[0] === argument)?.message;
 };
 
 export const client = async (socket: ClientSocket<typeof chat>): Promise<void> => {

@@ -172,11 +172,9 @@ function check<Schema extends v.GenericSchema>(schema: Schema, typed: unknown): 
   throw new view.FieldError(result.issues[0].message);
 }
 
-/** Whether the server has refused an argument of an event. */
+/** Why the server has refused an argument of an event, if that is the error. */
 function refusalOf(argument: number | undefined, error: unknown): string | undefined {
-  if (!(error instanceof ReplyError) || error.code !== 'INVALID_ARGUMENT') return undefined;
-  const issues = error.details as { path: (string | number)[]; message: string }[]; // with this code, they are
-  return issues.find(({ path }) => path[0] === argument)?.message;
+  return error instanceof ReplyError ? error.issues.find(({ path }) => path[0] === argument)?.message : undefined;
 }
 
 // ---- the two ways to the server -------------------------------------------------------------------------------------
@@ -247,6 +245,7 @@ function logOut(): void {
   me = null;
   conversations.clear();
   current = conversationOf(LOBBY);
+  view.clearForms();
   view.showLogin();
 }
 

@@ -97,15 +97,28 @@ export function closeAnnouncementDialog(): void {
   $<HTMLDialogElement>('announcement-dialog').close();
 }
 
+/** Leaves nothing of the person before. */
+export function clearForms(): void {
+  closeAnnouncementDialog(); // as long as it is open, the rest of the page takes no input
+  for (const form of document.forms) form.reset();
+}
+
 export function showError(id: string, error: unknown): void {
   $(id).textContent = error instanceof Error ? error.message : String(error);
 }
 
-/** Beside the field. The person is taken there, and a screen reader tells them why. */
+/**
+ * Beside the field. Who is still in the form is taken to the field, which a screen reader reads with its description: the error. To who is in
+ * the field already, or has gone elsewhere, it reads the error alone.
+ */
 function showFieldError(field: HTMLInputElement, message: string): void {
-  $(`${field.id}-error`).textContent = message;
+  const { activeElement } = document; // the body if there is none, as after a click on a button in Safari
+  const isLed = activeElement !== field && (activeElement === document.body || field.form?.contains(activeElement));
+  const error = $(`${field.id}-error`);
+  error.ariaLive = isLed ? 'off' : 'assertive';
+  error.textContent = message;
   field.setAttribute('aria-invalid', 'true');
-  field.focus();
+  if (isLed) field.focus();
 }
 
 function clearFieldError(field: HTMLInputElement): void {
@@ -115,8 +128,10 @@ function clearFieldError(field: HTMLInputElement): void {
 
 /** Shows what is thrown. */
 async function attempt(errors: string, action: () => Promise<void> | void, field?: HTMLInputElement): Promise<void> {
+  const hasShown = $(errors).textContent !== '' || field?.hasAttribute('aria-invalid');
   $(errors).textContent = '';
   if (field) clearFieldError(field);
+  if (hasShown) await rendered(); // a screen reader reads the same error again only if it has been gone
   try {
     await action();
   } catch (error) {
@@ -125,16 +140,29 @@ async function attempt(errors: string, action: () => Promise<void> | void, field
   }
 }
 
-/** Checks and sends what a person has typed. What has been sent is cleared; an error goes as soon as it is mended. */
-export function onSubmit<Value>({ form, field: fieldId, errors, check, send }: Form<Value>): void {
+const rendered = async (): Promise<void> => new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve)));
+
+/**
+ * Checks and sends what a person has typed, once: the form is busy until this is answered. What has been sent is cleared, but not what has
+ * been typed meanwhile. An error goes as soon as it is mended.
+ */
+export function onSubmit<Value>({ form: formId, field: fieldId, errors, check, send }: Form<Value>): void {
+  const form = $<HTMLFormElement>(formId);
   const field = $<HTMLInputElement>(fieldId);
-  $(form).addEventListener('submit', event => {
+  form.addEventListener('submit', event => {
     event.preventDefault();
+    if (form.ariaBusy === 'true') return;
+    form.ariaBusy = 'true';
+    const typed = field.value;
     const submit = async (): Promise<void> => {
-      await send(check(field.value));
-      field.value = '';
+      await send(check(typed));
+      if (field.value === typed) field.value = '';
     };
-    void attempt(errors, submit, field);
+    void attempt(errors, submit, field).finally(() => (form.ariaBusy = null));
+  });
+  form.addEventListener('reset', () => {
+    $(errors).textContent = '';
+    clearFieldError(field);
   });
   field.addEventListener('input', () => {
     $(errors).textContent = '';
@@ -158,7 +186,10 @@ export function onInput(id: string, callback: () => void): void {
 const toggleMenu = (force?: boolean): void => void $('chat').classList.toggle('menu-open', force);
 onClick('menu', () => toggleMenu());
 onClick('scrim', () => toggleMenu(false));
-onClick('announce', () => $<HTMLDialogElement>('announcement-dialog').showModal());
+onClick('announce', () => {
+  $<HTMLFormElement>('announcement-form').reset(); // may have been left by Cancel or Escape
+  $<HTMLDialogElement>('announcement-dialog').showModal();
+});
 onClick('announcement-cancel', closeAnnouncementDialog);
 $('announcement')
   .querySelector('button')

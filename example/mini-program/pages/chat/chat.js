@@ -29,6 +29,9 @@ Page({
   /** Once logged in. */
   socket: /** @type {Socket | undefined} */ (undefined),
 
+  /** Whether an answer to what a person has sent is still missing: a second tap sends nothing. */
+  isSending: false,
+
   onUnload() {
     if (this.socket) this.socket.disconnect();
   },
@@ -46,17 +49,29 @@ Page({
   },
 
   async logIn() {
-    await this.attempt(async () => {
+    await this.send(async () => {
       this.setData({ me: await logIn(this.data.name) });
       this.talk();
     }, 'name');
   },
 
   async say() {
-    await this.attempt(async () => {
-      await answer(this.connected().emitWithAck('say', LOBBY, this.data.text), 1);
-      this.setData({ text: '' });
+    await this.send(async () => {
+      const { text } = this.data;
+      await answer(this.connected().emitWithAck('say', LOBBY, text), 1);
+      if (this.data.text === text) this.setData({ text: '' }); // else the next message is being typed
     }, 'text');
+  },
+
+  /**
+   * @param {() => Promise<void>} action
+   * @param {'name' | 'text'} field
+   */
+  async send(action, field) {
+    if (this.isSending) return;
+    this.isSending = true;
+    await this.attempt(action, field);
+    this.isSending = false;
   },
 
   /**
