@@ -33,7 +33,7 @@ const FILES: Files = {
 const WITHOUT_CONTRACTS: Files = { 'app/router.js': "module.exports = app => { app.io.route('say', async () => 1); };" };
 
 test('in the environment local, a page shows the contracts, and an AsyncAPI document is beside it', async t => {
-  const { url, logs } = await startApp(t, FILES, { env: 'local' });
+  const { url, logs, logged } = await startApp(t, FILES, { env: 'local' });
   const page = await fetch(`${url}/io-docs`);
   assert.equal(page.status, 200);
   assert.match(page.headers.get('content-type') ?? '', /^text\/html/);
@@ -58,7 +58,8 @@ test('in the environment local, a page shows the contracts, and an AsyncAPI docu
   assert.equal((await fetch(`${url}/io-docs`, { method: 'HEAD' })).status, 200);
   assert.equal((await fetch(`${url}/io-docs`, { method: 'PUT' })).status, 403, 'as Egg answers without its token');
   assert.equal((await fetch(`${url}/elsewhere`)).status, 404);
-  assert.equal(logs.filter(line => line.includes('/io-docs shows the contracts')).length, 1);
+  await logged(/^INFO .*\/io-docs shows the contracts/);
+  assert.equal(logs.filter(line => line.includes('/io-docs')).length, 1);
 });
 
 test('the page has the path that the config gives it, but routes of the app take precedence', async t => {
@@ -90,11 +91,13 @@ test('there is no page in other environments, in prod whatever the config says, 
   }
 });
 
-test('the page says what is missing if a schema cannot be converted', async t => {
+test('the page and one warning say what is missing if a schema cannot be converted', async t => {
   const router = `
     const schema = { '~standard': { version: 1, vendor: 'own', validate: value => ({ value }) } };
     module.exports = app => { app.io.of({ namespace: '/chat', client: { say: { args: [schema] } } }); };`;
-  const { url } = await startApp(t, { 'app/router.js': router, 'config/config.default.js': "exports.io = { documents: '/io-docs' };" });
+  const config = "exports.io = { documents: '/io-docs' };";
+  const { url, logs, logged } = await startApp(t, { 'app/router.js': router, 'config/config.default.js': config });
+  await logged(/^WARN .*\/io-docs cannot show the contracts: .*there is no JSON Schema of this schema of own; use a library with/);
   const page = await fetch(`${url}/io-docs`);
   const problem = 'event &#39;say&#39; of namespace &#39;/chat&#39;, argument 0: there is no JSON Schema of this schema of own';
   assert.equal(page.status, 500);
@@ -102,6 +105,7 @@ test('the page says what is missing if a schema cannot be converted', async t =>
   const json = await fetch(`${url}/io-docs.json`);
   assert.equal(json.status, 500);
   assert.match(((await json.json()) as { message: string }).message, /IO_JSON_SCHEMA_MISSING/);
+  assert.equal(logs.filter(line => line.includes('/io-docs')).length, 1);
 });
 
 /** An expression: with it, a document is longer than what a pipe between processes holds. */

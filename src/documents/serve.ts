@@ -18,8 +18,16 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 export function serveDocuments(app: EggApplication, path: string, contracts: () => readonly Contract[]): void {
   const jsonPath = `${path}.json`;
   app.ready(() => {
-    if (contracts().length > 0) app.logger.info(`[egg-socket.io] ${path} shows the contracts, and ${jsonPath} is their AsyncAPI document`);
+    if (contracts().length > 0) void announce();
   });
+  async function announce(): Promise<void> {
+    try {
+      await describe(contracts(), app.baseDir);
+      app.logger.info(`[egg-socket.io] ${path} shows the contracts, and ${jsonPath} is their AsyncAPI document`);
+    } catch (error) {
+      app.logger.warn(`[egg-socket.io] ${path} cannot show the contracts: ${toError(error).message}`); // with the remedy
+    }
+  }
   app.use(async (ctx, next) => {
     await next();
     const isJson = ctx.path === jsonPath;

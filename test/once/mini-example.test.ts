@@ -51,9 +51,14 @@ test('two people talk in the example mini program', { timeout: 60_000 }, async t
   const tooLong = 'That is too long: 501 characters, and 500 are allowed';
   await ming.shows(({ text, textError }) => text.length === 501 && textError === tooLong, 'that it is too long');
   await ming.type('onText', '你好');
+  const taps = [ming.do('say'), ming.do('say')];
+  await ming.type('onText', '再见');
+  await Promise.all(taps);
+  await ming.shows(({ text, textError, error }) => text === '再见' && textError === '' && error === '', 'the next message');
   await ming.do('say');
   await ming.shows(({ text, textError, error }) => text === '' && textError === '' && error === '', 'that it was sent');
-  await ada.shows(({ messages }) => messages.at(-1)?.text === '你好' && messages.at(-1)?.from.name === 'Ming · 明', 'what was said');
+  await ada.shows(({ messages }) => messages.at(-1)?.text === '再见' && messages.at(-1)?.from.name === 'Ming · 明', 'what was said');
+  assert.equal(ada.count('你好'), 1);
 
   ada.program.hide({ sockets: 'end' });
   await ming.shows(({ online }) => online.length === 1, 'that the other has gone');
@@ -111,6 +116,10 @@ class Phone {
 
   async type(handler: string, value: string): Promise<void> {
     await this.#page[handler]?.({ detail: { value } });
+  }
+
+  count(text: string): number {
+    return this.#data.messages.filter(message => message.text === text).length;
   }
 
   async close(): Promise<void> {
