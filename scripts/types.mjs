@@ -52,10 +52,11 @@ await Promise.all(
 
 /**
  * How modules are found does not depend on the version of Egg: each pair of a compiler, a host and a way is there, but not each combination.
- * That types of declared events are found does not depend on the compiler either.
+ * Declared events are there with each compiler, each host, each kind and each way, but only one of these differs at a time.
  */
 function isNeeded({ compiler, host, resolution, app }) {
-  if (resolution === 'nodenext') return true;
+  if (app === 'declared' && resolution === 'newer-node') return false;
+  if (resolution === 'nodenext') return app === 'open' || host === 'egg4' || compiler === OLDEST;
   const isPlain = app === 'open' && resolution !== 'newer-node';
   return host === 'egg4' ? app === 'open' || compiler === OLDEST : isPlain && compiler === OLDEST;
 }

@@ -136,7 +136,7 @@ export type EventArgs<Source, Event> = Source extends Contract
       ? [...Arguments<Listener<Source, Event>>, ack?: Acknowledge]
       : Arguments<Listener<Source, Event>>;
 
-type Arguments<Event> = Event extends (...args: infer Args) => unknown ? Args : never;
+export type Arguments<Event> = Event extends (...args: infer Args) => unknown ? Args : never;
 
 /** Acknowledges an event. Only the first call has an effect. */
 export type Acknowledge = (...answer: unknown[]) => void;
@@ -144,7 +144,7 @@ export type Acknowledge = (...answer: unknown[]) => void;
 type AnyFunction = (...args: never[]) => unknown;
 
 /** The acknowledgement function at the end of an event's arguments. `never` if there is none. */
-type AckFunction<Event> =
+export type AckFunction<Event> =
   Required<Arguments<Event>> extends [...unknown[], infer Last]
     ? 0 extends Last & 1 // any
       ? never
@@ -164,37 +164,25 @@ export type AckOf<Source, Event> = Source extends Contract
  * What a handler has to return: what the acknowledgement function takes. Anything, if the event has none, or if that takes several values: then
  * the handler calls it.
  */
-export type HandlerResult<Source, Event> = [AckFunction<Listener<Source, Event>>] extends [never]
-  ? unknown
-  : AckFunction<Listener<Source, Event>> extends (...answer: infer Answer) => unknown
-    ? Answer extends [infer One]
-      ? Result<One | (IsAckOptional<Listener<Source, Event>> extends true ? void : never)>
-      : unknown
-    : unknown;
+export type HandlerResult<Source, Event> = Result<
+  Answers<Source>[Event & EventName<Source>] | AnyIfNone<Answers<Source>[Event & EventName<Source>]>
+>;
 
 type Result<Value> = Value | Promise<Value>;
 
-type IsAckOptional<Event> = Arguments<Event> extends [...unknown[], AnyFunction] ? false : true;
+/**
+ * The acknowledgement of each event; `never` for one that has none, several values, or any value. A table, and `as Event`, since the compiler keeps
+ * the literals of handlers, such as `ok: true`, if it finds them in the type of some event before it knows which one it is.
+ */
+type Answers<Source> = { [Event in EventName<Source> as Event]: OnlyAnswer<Listener<Source, Event>> };
 
-/** The names of the events that ask for an acknowledgement. Any string, if events are not declared. */
-export type QuestionName<Events> = string extends keyof Events
-  ? string
-  : { [Event in keyof Events & string]: [AckFunction<Events[Event]>] extends [never] ? never : Event }[keyof Events & string];
+type AnyIfNone<Value> = [Value] extends [never] ? unknown : never;
 
-/** The arguments of such an event, without the acknowledgement function. */
-export type QuestionArgs<Events, Event> = string extends keyof Events
-  ? unknown[]
-  : Event extends keyof Events
-    ? Arguments<Events[Event]> extends [...infer Values, unknown]
-      ? Values
-      : never
-    : never;
-
-/** What a client answers. */
-export type Answer<Events, Event> = string extends keyof Events
-  ? unknown
-  : Event extends keyof Events
-    ? AckFunction<Events[Event]> extends (answer: infer One, ...more: never[]) => unknown
-      ? One
+type OnlyAnswer<Event> =
+  AckFunction<Event> extends (...answer: infer Values) => unknown
+    ? Values extends [infer Value]
+      ? unknown extends Value
+        ? never
+        : Value | (Arguments<Event> extends [...unknown[], AnyFunction] ? never : void)
       : never
     : never;

@@ -3,7 +3,7 @@
  * derived from Socket.IO's, so that methods can be added without affecting other servers of the process.
  */
 import { type Namespace, Socket } from 'socket.io';
-import type { Answer, QuestionArgs, QuestionName } from '../events';
+import type { AckFunction, Arguments } from '../events';
 import { namespaceInternals, serverInternals, socketInternals } from '../internals/socket-io';
 
 /** Socket.IO's BroadcastOperator, which it exports as a type with many parameters only. */
@@ -27,6 +27,29 @@ export interface Asking<EmitEvents> {
     ...args: QuestionArgs<EmitEvents, Event>
   ): Promise<Answer<EmitEvents, Event>[]>;
 }
+
+/** The names of the events that ask for an acknowledgement. Any string, if events are not declared. */
+export type QuestionName<Events> = string extends keyof Events
+  ? string
+  : { [Event in keyof Events & string]: [AckFunction<Events[Event]>] extends [never] ? never : Event }[keyof Events & string];
+
+/** The arguments of such an event, without the acknowledgement function. */
+export type QuestionArgs<Events, Event> = string extends keyof Events
+  ? unknown[]
+  : Event extends keyof Events
+    ? Arguments<Events[Event]> extends [...infer Values, unknown]
+      ? Values
+      : never
+    : never;
+
+/** What a client answers. */
+export type Answer<Events, Event> = string extends keyof Events
+  ? unknown
+  : Event extends keyof Events
+    ? AckFunction<Events[Event]> extends (answer: infer One, ...more: never[]) => unknown
+      ? One
+      : never
+    : never;
 
 /** Passes an operator on with the prototype of its namespace. */
 type Adopt = (operator: unknown) => unknown;

@@ -27,7 +27,7 @@ export interface Routes<Source extends EventSource = never> {
  * The compiler takes the first signature that fits. Those with more middleware come first, since a function could be meant for the options.
  */
 // a signature for each number: within a rest parameter, the compiler would give a handler the parameters of middleware
-export interface AddRoute<Self, Source extends EventSource = never> {
+export interface AddRoute<Self, Source extends EventSource = never> extends Explanation<Self, Source> {
   <Event extends EventName<Source>>(
     event: Event,
     outer: MiddlewareOrName,
@@ -61,8 +61,38 @@ export interface AddRoute<Self, Source extends EventSource = never> {
    * @throws SetupError if the event is not a string, the handler is neither a function nor the name of one, or an option has a wrong type
    */
   <Event extends EventName<Source>>(event: Event, handler: Handler<Source, Event> | string, ...options: Options): Self;
+  /** A handler with another context, such as Egg's own. */
+  <Event extends EventName<Source>>(event: Event, handler: AnyHandlerOf<Source, Event>, ...options: Options): Self;
+  /** Middleware with a more specific context, such as `Middleware<'/chat'>`. */
+  <Event extends EventName<Source>>(
+    event: Event,
+    outer: AnyMiddleware,
+    inner: AnyMiddleware,
+    handler: Handler<Source, Event> | string,
+    ...options: Options
+  ): Self;
+  <Event extends EventName<Source>>(
+    event: Event,
+    middleware: AnyMiddleware,
+    handler: Handler<Source, Event> | string,
+    ...options: Options
+  ): Self;
   /** More middleware, or functions with a more specific context. */
   <Event extends EventName<Source>>(event: Event, ...parts: RouteArguments<SpecificMiddleware, AnyHandlerOf<Source, Event>>): Self;
+}
+
+/**
+ * Signatures that come last, since the compiler explains by the last one why it refuses a call. They accept nothing that those before them do not.
+ */
+interface Explanation<Self, Source extends EventSource> {
+  <Event extends EventName<Source>>(event: Event, handler: Handler<Source, Event> | string): Self;
+  <Event extends EventName<Source>>(event: Event, middleware: AnyMiddleware, handler: Handler<Source, Event> | string): Self;
+  <Event extends EventName<Source>>(
+    event: Event,
+    outer: AnyMiddleware,
+    inner: AnyMiddleware,
+    handler: Handler<Source, Event> | string,
+  ): Self;
 }
 
 /** Also a handler with Egg's own context, and, for events that are not declared, with any. */
@@ -99,6 +129,9 @@ export interface RouteOptions {
 
 /** Middleware of a route: a function, or the name of a file in `app/io/middleware`. */
 type MiddlewareOrName = Middleware | string;
+
+/** The same, with any context. */
+type AnyMiddleware = SpecificMiddleware | string;
 
 /** In place of an optional parameter, which accepts undefined. */
 type Options = [] | [options: RouteOptions];

@@ -1,14 +1,14 @@
 /** `app.io`: Socket.IO's server, with Egg's router, middleware and controllers. */
 import type { Server as EngineServer } from 'engine.io';
 import { type DefaultEventsMap, Server as SocketIoServer, type ServerOptions, type Socket as SocketIoSocket } from 'socket.io';
-import type { Asking } from '../backplane/operators';
+import type { Answer, Asking, QuestionArgs, QuestionName } from '../backplane/operators';
 import type { Contract } from '../contract/contract';
 import { isContract } from '../contract/declaration';
 import { messageOf, SetupError } from '../errors';
 import type { LoadedFiles } from '../loader/loader';
 import type { Namespaces } from './namespaces';
 import type { Runtime } from '../path/runtime';
-import type { Answer, Declared, DeclaredData, Emitted, KnownName, QuestionArgs, QuestionName, Received } from '../events';
+import type { Declared, DeclaredData, Emitted, KnownName, Received } from '../events';
 import type { Matcher, NamespaceSocket, RoutedNamespace } from './routed-namespace';
 import type { AddRoute, AddUnmatchedRoute, RouteArguments, Routes } from './routes';
 import type { Controllers, EventsMap, Middlewares, Socket, SpecificHandler, SpecificMiddleware } from '../types';
@@ -114,8 +114,8 @@ export class Server<
    */
   override of<const C extends Contract>(contract: C, onConnection?: (socket: NamespaceSocket<C>) => void): RoutedNamespace<C>;
   /**
-   * The namespace with a name, with or without its leading slash. It is created by the first call. Its types are those of the events that the app
-   * declares for it in `ClientEvents` and `ServerEvents`.
+   * The namespace with a name, with or without its leading slash, or the namespaces that fit a pattern such as `'/room-{id}'`. The first call creates
+   * it. Its types are those of the events that the app declares for it in `ClientEvents` and `ServerEvents`.
    */
   override of<const Name extends string>(
     name: KnownName<Name>,

@@ -18,6 +18,7 @@ const chat = defineContract({
     note: { args: [z.string(), z.number().optional(), z.boolean().default(false)] },
     find: { args: [z.string(), z.number().optional()], ack: z.array(z.string()) },
     leave: {},
+    get: { ack: z.union([z.object({ ok: z.literal(true), text: z.string() }), z.object({ ok: z.literal(false), reason: z.string() })]) },
     anything: { ack: z.unknown() },
     nothing: { ack: z.void() },
   },
@@ -96,6 +97,7 @@ export const routes = (app: Application, controller: IoController<typeof ChatCon
     return { delivered: true };
   });
   nsp.route('find', async ({ args: [text, limit = 10] }) => [text.slice(0, limit)]);
+  nsp.route('get', async ({ args }) => (args.length === 0 ? { ok: true, text: '' } : { ok: false, reason: '' }));
   nsp.route('leave', async () => {});
   // @ts-expect-error -- the contract has no such event
   nsp.route('sya', controller.say);

@@ -10,6 +10,7 @@ export interface FromClients {
   maybe: (text: string, answer?: (count: number) => void) => void;
   both: (text: string, answer: (error: string | null, count?: number) => void) => void;
   done: (answer: () => void) => void;
+  get: (id: number, answer: (found: { ok: true; text: string } | { ok: false; reason: string }) => void) => void;
   anything: (value: any) => void;
 }
 

@@ -72,6 +72,8 @@ class ChatController {
   }
 
   any(ctx: PacketContext) {
+    // @ts-expect-error -- no such field, in Egg's own context either
+    void ctx.socket.data.nmae;
     sure<Equal<typeof ctx, Context>>();
     const first: unknown = ctx.args[0];
     return { delivered: first === 1 };
@@ -153,6 +155,14 @@ export const routes = (app: Application, controller: IoController<typeof ChatCon
   chat.route('say', 'auth', io.middleware.audit, async function () {
     return { delivered: this.args[0] !== '' };
   });
+  // the literals of an answer are kept, with middleware too, and after middleware for this namespace
+  chat
+    .route('get', ({ args: [id] }) => (id > 0 ? { ok: true, text: 'a' } : { ok: false, reason: 'none' }))
+    .route('get', async ({ args: [id] }) => (id > 0 ? { ok: true, text: 'a' } : { ok: false, reason: 'none' }))
+    .route('get', greet, async ({ args: [id] }) => (id > 0 ? { ok: true, text: 'a' } : { ok: false, reason: 'none' }))
+    .route('say', greet, 'auth', ({ args: [text] }) => ({ delivered: text.trim() !== '' }));
+  // @ts-expect-error -- of the two answers a mixture
+  chat.route('get', async () => ({ ok: true, reason: 'none' }));
   // an optional acknowledgement may be left out; one of several values, or none, is called
   chat
     .route('maybe', () => {})
