@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Server } from 'egg-socket.io';
+import { Redis } from 'ioredis';
 import { bootError, type Files, ROOT, type RunningApp, startApp } from './support/app';
 import { ask, type Client, connect, newClient, next, refusal } from './support/client';
 
@@ -208,6 +209,84 @@ test('a namespace of a pattern goes when nobody has been there for a while, and 
     assert.equal((await kept.fetchSockets()).length, 1);
     assert.equal(kept.sockets.size, 1);
   });
+
+  await t.test('and so do functions and listeners that it adds there', async t => {
+    const kept = io.of('/room-8');
+    sweep(io);
+    const heard: string[] = [];
+    kept
+      .use((socket, go) => go(socket.handshake.auth.own ? undefined : new Error('no own key')))
+      .on('connection', ({ nsp }) => heard.push(nsp.name));
+    assert.equal((await refusal(newClient(t, `${url}/room-8`, KEY))).message, 'no own key');
+    await connect(t, `${url}/room-8`, { auth: { key: 'key', own: true } });
+    assert.deepEqual(heard, ['/room-8']);
+  });
+
+  await t.test('many go in several turns, and from a certain number on those that are empty go at once, the oldest first', async () => {
+    sweep(io);
+    for (let count = 0; count < 150; count++) io.of(`/room-many-${count}`);
+    assert.equal(sweep(io).filter(name => name.startsWith('/room-many')).length, 50);
+    await nextTurn();
+    await nextTurn();
+    assert.ok(![...io._nsps.keys()].some(name => name.startsWith('/room-many')));
+    const stays = io._nsps.size;
+    children.maxIdle = 60_000;
+    children.maxCount = stays;
+    for (let count = 0; count < 300; count++) io.of(`/room-more-${count}`);
+    assert.ok(io._nsps.size < stays + 110, String(io._nsps.size));
+    assert.ok(io._nsps.has('/room-more-299') && io._nsps.has('/room-3') && !io._nsps.has('/room-more-0'));
+  });
+});
+
+test('a listener of "new_namespace" may ask for the namespace, which is made once and has the guard of its pattern', async t => {
+  const { url, io, app } = await start(t);
+  let connected = 0;
+  io.on('new_namespace', ({ name }) => io.of(name).on('connection', () => connected++));
+  assert.equal((await refusal(newClient(t, `${url}/room-7`))).message, 'no key');
+  const connecting = next(app, 'connecting');
+  const client = await connect(t, `${url}/room-7`, KEY);
+  assert.deepEqual(await connecting, [{ id: '7' }]);
+  assert.equal(await ask(client, 'other'), 'unmatched in 7');
+  assert.equal(connected, 1);
+});
+
+test('the namespace / belongs to no pattern, and a pattern of a regular expression has no entry in the config', async t => {
+  const { url, io } = await startApp(t, {
+    'app/io/middleware/nobody.js': `module.exports = () => async ctx => ctx.throw(403, 'nobody');`,
+    'config/config.default.js': `
+      exports.io = { namespace: { '/^\\\\/.*$/': { connectionMiddleware: ['nobody'] } } };`,
+    'app/router.js': `module.exports = app => { app.io.of(/^\\/.*$/).route('say', async () => 'pattern'); };`,
+  });
+  assert.equal(await ask(await connect(t, `${url}/any`), 'say'), 'pattern');
+  sweep(io);
+  await connect(t, url);
+  assert.ok(sweep(io).includes('/'));
+});
+
+test('failures in namespaces of a pattern are counted together, and names that clients have made up stay on one line', async t => {
+  const { url, logged, logs } = await startApp(t, {
+    'app/router.js': `module.exports = app => {
+      app.io.of('/room-{id}').use(() => { throw new Error('bad use'); });
+      app.io.of(/^\\/free-/).on('connection', () => { throw new Error('bad listener'); });
+    };`,
+  });
+  const { io: manager } = await connect(t, url);
+  for (let count = 0; count < 8; count++) {
+    const room = manager.socket(`/room-${count}`);
+    await refusal(room.connect());
+    await next(manager.socket(`/free-${count}\nERROR forged`).connect(), 'connect');
+  }
+  assert.equal((await refusal(manager.socket('/room-1\nERROR').connect())).message, 'Invalid namespace');
+  await logged(/bad listener/);
+  const lines = logs.filter(line => /bad (use|listener)/.test(line));
+  assert.equal(lines.filter(line => line.includes('bad use')).length, 5, lines.join('\n'));
+  assert.equal(lines.filter(line => line.includes('bad listener')).length, 5, lines.join('\n'));
+  assert.match(lines[0] ?? '', /namespace \/room-0 \(\/room-\{id\}\), socket /);
+  assert.ok(
+    lines.some(line => line.includes('namespace /free-0 ERROR forged (of(/^\\/free-/)), socket')),
+    lines.join('\n'),
+  );
+  assert.ok(!logs.some(line => /^\S* ?forged|^ERROR forged/m.test(line)));
 });
 
 test('a namespace of a pattern stays while clients may recover there', async t => {
@@ -220,6 +299,20 @@ test('a namespace of a pattern stays while clients may recover there', async t =
   await left;
   await nothingRemains(io);
   assert.ok(sweep(io).includes('/room-7'));
+});
+
+test('a namespace of a pattern goes when clients can no longer recover there, whatever the adapter', async t => {
+  const recovery = 'exports.io.init = { connectionStateRecovery: { maxDisconnectionDuration: 30 } };';
+  for (const adapter of ['', `exports.io.adapter = nsp => new (require('socket.io-adapter').SessionAwareAdapter)(nsp);`]) {
+    const { url, io, app } = await start(t, `${recovery}\n${adapter}`);
+    const raw = await RawClient.open(t, url);
+    raw.send('40/room-7,{"key":"key"}');
+    await raw.frame(/^40\/room-7,/);
+    const left = next(app, 'left');
+    raw.vanish();
+    await left;
+    while (sweep(io).includes('/room-7')) await nextTurn();
+  }
 });
 
 test('mistakes in a pattern stop the boot', async t => {
@@ -322,20 +415,31 @@ test(
 test('an emit to a namespace of a pattern reaches its clients on other servers through Redis, also when it has been made again', async t => {
   const { port } = await startRedis(t);
   const [one, other] = [await start(t, `exports.io.redis = { port: ${port} };`), await start(t, `exports.io.redis = { port: ${port} };`)];
+  const redis = new Redis(port);
+  t.after(() => redis.disconnect());
+  for (const { io } of [one, other]) sweep(io); // the one that the app has named while it started
+  const globs = await redis.pubsub('NUMPAT');
   other.io.of('/room-7').emit('told', 'nobody');
   assert.equal((await refusal(newClient(t, `${other.url}/room-7`))).message, 'no key');
-  for (const round of ['first', 'made again']) {
-    const client = await connect(t, `${one.url}/room-7`, KEY);
-    while ((await other.io.of('/room-7').fetchSockets()).length < 1); // until the server of the client has subscribed
+  const { io: manager } = await connect(t, one.url);
+  for (const [name, round] of [
+    ['/room-7', 'first'],
+    ['/room-7', 'made again'],
+    [String.raw`/room-[a]\b*?^`, 'with characters of globs'],
+  ] as const) {
+    const client = manager.socket(name, KEY).connect();
+    await next(client, 'connect');
+    while ((await other.io.of(name).fetchSockets()).length < 1); // until the server of the client has subscribed
     const told = next(client, 'told');
-    other.io.of('/room-7').emit('told', round);
+    other.io.of(name).emit('told', round);
     assert.deepEqual(await told, [round]);
     const left = next(one.app, 'left');
     client.disconnect();
     await left;
-    await nothingRemains(one.io);
-    for (const { io } of [one, other]) assert.ok(!sweep(io).includes('/room-7'));
+    await nextTurn();
+    for (const { io } of [one, other]) assert.ok(!sweep(io).includes(name));
   }
+  while ((await redis.pubsub('NUMPAT')) !== globs); // until all have been given up
 });
 
 test('a contract may be for a pattern', async t => {

@@ -64,11 +64,6 @@ export class RecoveringAdapter extends Adapter {
     super.broadcast(packet, opts);
   }
 
-  /** Whether there are sessions of clients that may come back. */
-  get keepsSessions(): boolean {
-    return this.#gone.size > 0;
-  }
-
   /** To be called when a client has connected. @param held the number of emits that were held back for it */
   admit(id: string, held: number): void {
     this.#since.set(id, this.#first + this.#emits.length - held);

@@ -6,8 +6,8 @@ export type Params<Pattern extends string> = string extends Pattern ? Record<str
 
 type PartName<Pattern extends string> = Pattern extends `${string}{${infer Name}}${infer Rest}` ? Name | PartName<Rest> : never;
 
-/** What a part can match. No braces, so that a name that a user has typed is never a pattern. */
-const CHARACTER = '[^/{}]';
+/** What a part can match. No braces, so that a name that a user has typed is never a pattern; no control characters. */
+const CHARACTER = String.raw`[^/{}\x00-\x1f\x7f-\x9f\u2028\u2029]`;
 
 /** Whether a name is a pattern. */
 export function isPattern(name: string): boolean {

@@ -170,7 +170,7 @@ export class Connection implements ContextOwner, Arrival {
     const { name, runtime } = this.namespace;
     const { arrivals, deprecations, failures, reveal } = runtime;
     const what = 'connection postponed, the client will try again';
-    failures.logTemporary({ what, namespace: name, socket: this.socket.id, error });
+    failures.logTemporary({ what, namespace: name, child: this.#child, socket: this.socket.id, error });
     const refusal = refusalTo(this.socket, { ...answerTo(answered, reveal), retry: true });
     if (arrivals.isInOtherNamespace(this)) {
       this.#turnAway(refusal);
@@ -187,6 +187,11 @@ export class Connection implements ContextOwner, Arrival {
     this.#timer = setTimeout(end, least + Math.random() * (most - least));
   }
 
+  /** The name of the client's namespace, if a parent stands for it. */
+  get #child(): string | undefined {
+    return this.namespace.pattern && this.socket.nsp.name;
+  }
+
   /** Saves the changes that a handler made to the session before it failed, as Egg does over HTTP. Never rejects. */
   async saveAfterFailure(): Promise<void> {
     try {
@@ -199,7 +204,8 @@ export class Connection implements ContextOwner, Arrival {
   /** Logs a failure with its namespace and socket. Many failures of the same `place` and message are counted instead. */
   log(level: 'warn' | 'error', what: string, error: Error, place?: string): void {
     const { name, runtime } = this.namespace;
-    runtime.failures.log({ level, what, namespace: name, socket: this.socket.id, error, ...(place !== undefined && { place }) });
+    const { id } = this.socket;
+    runtime.failures.log({ level, what, namespace: name, child: this.#child, socket: id, error, ...(place !== undefined && { place }) });
   }
 
   /** Sets whether a closing server waits for the middleware. It need not while the client is connected: the middleware only waits then. */

@@ -29,7 +29,7 @@ export function openEntrance(nsp: SocketIoNamespace, namespace: Namespace): void
     runtime.directEvents?.open(socket.client);
     if (isBypassed(socket)) runtime.deprecations.warnOfOnevent();
   });
-  catchUseErrors(nsp, runtime);
+  catchUseErrors(namespace);
   catchListenerErrors(nsp, runtime);
   namespace.setOwnFunctions();
 }

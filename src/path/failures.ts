@@ -13,7 +13,10 @@ export interface Failure {
   readonly level: 'warn' | 'error';
   /** For example `event "say" failed`. */
   readonly what: string;
+  /** The name of the namespace, or what stands for it: failures of all namespaces of a pattern are counted together. */
   readonly namespace: string;
+  /** The name of the namespace itself, which a client may have chosen. */
+  readonly child?: string | undefined;
   /** The id of the socket, if there is one. */
   readonly socket: string | undefined;
   readonly error: Error;
@@ -33,7 +36,7 @@ export class FailureLog {
     this.#storage = storage;
   }
 
-  log({ level, what, namespace, socket = 'none', error, place = what }: Failure): void {
+  log({ level, what, namespace, child = namespace, socket = 'none', error, place = what }: Failure): void {
     const message = `${error.name}: ${error.message}`.slice(0, 500);
     const where = `${place}, namespace ${namespace}`;
     const advice = adviceFor(error);
@@ -42,7 +45,7 @@ export class FailureLog {
       () =>
         this.#write(
           level,
-          `${what}${advice ? ` (${advice})` : ''}, namespace ${namespace}, socket ${socket}:`,
+          `${what}${advice ? ` (${advice})` : ''}, ${nameOf(namespace, child)}, socket ${socket}:`,
           level === 'error' ? error : oneLine(message),
         ),
       count => this.#write(level, `${where}, ${count} more, last socket ${socket}:`, oneLine(message)),
@@ -50,8 +53,8 @@ export class FailureLog {
   }
 
   /** Logs a temporary failure, which usually affects many clients at once: one line a second in full, then the number of the others. */
-  logTemporary({ what, namespace, socket, error }: Pick<Failure, 'what' | 'namespace' | 'socket' | 'error'>): void {
-    const where = `namespace ${namespace}, socket ${socket}:`;
+  logTemporary({ what, namespace, child = namespace, socket, error }: Omit<Failure, 'level' | 'place'>): void {
+    const where = `${nameOf(namespace, child)}, socket ${socket}:`;
     this.#temporary.log(
       what,
       () => this.#write('error', `${what}, ${where}`, error),
@@ -74,6 +77,10 @@ export class FailureLog {
   #write(level: Failure['level'], where: string, shown: Error | string): void {
     this.#storage.run(undefined, () => this.#logger[level]('[egg-socket.io] %s', where, shown));
   }
+}
+
+function nameOf(namespace: string, child: string): string {
+  return child === namespace ? `namespace ${namespace}` : `namespace ${oneLine(child)} (${namespace})`;
 }
 
 /** Limits the `error` events to one client: ten a second, then one a second for as long as the client causes more than ten. */

@@ -32,6 +32,12 @@ export interface Pattern {
   readonly regExp: RegExp | undefined;
 }
 
+/** What a regular expression or a function stands for. Its name begins with no slash, so nothing in the config can have it. */
+export function patternOf(given: RegExp | { readonly name: string }): Pattern {
+  if (given instanceof RegExp) return { name: `of(${String(given)})`, regExp: given };
+  return { name: `of(${given.name || 'function'})`, regExp: undefined };
+}
+
 export class Namespace {
   /** The name in the log and in the config: the pattern's, not one that clients have chosen, since log lines are limited by it. */
   readonly name: string;
@@ -77,6 +83,11 @@ export class Namespace {
       throw new SetupError('IO_CONTRACT_DUPLICATE', `namespace '${this.name}' has a contract already; put the events of both into one`);
     this.router.limitTo(Object.keys(contract.client ?? {}));
     this.contract = new PacketContract(contract, checkOutgoing, this.runtime.reveal);
+  }
+
+  /** The name in the log: that of the parent for a namespace made on demand, whose own name comes from a client. */
+  get kind(): string {
+    return this.parent?.name ?? (this.parents?.isEmpty === false ? 'made on demand' : this.name);
   }
 
   /** Checks what the server emits here, by the contract of the parent if there is one. Undefined if that is not checked. */
@@ -131,6 +142,7 @@ export function callNamespaceListeners(
   callListeners(nsp, listeners, args, thrown => {
     const [socket] = args as [{ id?: string }?]; // the argument of `connection`
     const what = `listener of ${JSON.stringify(event)} failed`;
-    failures.log({ level: 'error', what, namespace: nsp.name, socket: socket?.id, error: toError(thrown) });
+    const kind = namespaceOf(nsp)?.kind ?? nsp.name;
+    failures.log({ level: 'error', what, namespace: kind, child: nsp.name, socket: socket?.id, error: toError(thrown) });
   });
 }

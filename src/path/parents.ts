@@ -24,6 +24,8 @@ export class Parents {
   /** Parents that accepted a client before its namespace existed, by the payload of the CONNECT packet: each packet has an object of its own. */
   readonly #accepted = new WeakMap<object, Parent>();
   readonly #server: Server;
+  /** The child that Socket.IO is creating, and its parent. */
+  #creation: { readonly name: string; readonly parent: Parent } | undefined;
 
   constructor(server: Server) {
     this.#server = server;
@@ -44,6 +46,29 @@ export class Parents {
     this.#accepted.set(auth, parent);
     if (!this.#server._nsps.has(name)) parent.createChild(name);
     return this.#server.of(name);
+  }
+
+  /** Calls a function with each child that Socket.IO creates for a parent, before the app has it. */
+  watch(parent: Parent, onChild: (child: Namespace) => void): void {
+    const createChild = parent.createChild.bind(parent);
+    Object.assign(parent, {
+      createChild: (name: string): Namespace => {
+        const outer = this.#creation;
+        this.#creation = { name, parent };
+        try {
+          const child = createChild(name);
+          onChild(child);
+          return child;
+        } finally {
+          this.#creation = outer;
+        }
+      },
+    });
+  }
+
+  /** The parent for which a namespace is being created: listeners of `new_namespace` may ask for it before Socket.IO has returned it. */
+  creatorOf(name: string): Parent | undefined {
+    return this.#creation?.name === name ? this.#creation.parent : undefined;
   }
 
   /** To be called when a namespace has been removed. */
@@ -126,17 +151,15 @@ export function keepForArrivals(child: Namespace, onArrival: () => void): () => 
  * Removes the middleware and listeners that Socket.IO copied from the parent into a new child. This plugin runs those of the parent that
  * accepted the client instead, so that it does not matter who created the child, and when.
  */
-export function removeCopies(child: Namespace, parent: Parent): Namespace {
+export function removeCopies(child: Namespace, parent: Parent): void {
   const copies = new Set(namespaceInternals(parent)._fns);
   const internals = namespaceInternals(child);
   internals._fns = internals._fns.filter(fn => !copies.has(fn));
   for (const event of ['connect', 'connection'] as const) for (const listener of parent.listeners(event)) child.off(event, listener);
-  return child;
 }
 
 /** Makes a new child a namespace of its own. */
-export function detach(child: Namespace, parent: Parent): Namespace {
+export function detach(child: Namespace, parent: Parent): void {
   parent.children.delete(child);
   Reflect.deleteProperty(child, '_remove'); // Socket.IO's, with `cleanupEmptyChildNamespaces`
-  return child;
 }

@@ -15,6 +15,14 @@ interface Receiver {
   readonly namespace: { readonly runtime: Runtime };
 }
 
+/** The part of a namespace that is used here. */
+interface Owner {
+  readonly nsp: Namespace;
+  readonly runtime: Runtime;
+  /** Its name in the log. */
+  readonly kind: string;
+}
+
 /** The type that Socket.IO has for a packet. */
 type Event = [event: string, ...args: unknown[]];
 
@@ -29,7 +37,9 @@ export function runUsesOf(nsp: Namespace): RunUses {
 }
 
 /** Makes Socket.IO refuse a client if a function of `nsp.use()` throws or rejects. By default, the client would get no answer. */
-export function catchUseErrors(nsp: Namespace, { failures, reveal }: Runtime): void {
+export function catchUseErrors(owner: Owner): void {
+  const { nsp, runtime } = owner;
+  const { failures, reveal } = runtime;
   const use = nsp.use.bind(nsp);
   nsp.use = fn =>
     use((socket, next) => {
@@ -45,7 +55,8 @@ export function catchUseErrors(nsp: Namespace, { failures, reveal }: Runtime): v
           answer(error);
           return;
         }
-        failures.log({ level: 'error', what: 'middleware of use() failed', namespace: socket.nsp.name, socket: socket.id, error });
+        const what = 'middleware of use() failed';
+        failures.log({ level: 'error', what, namespace: owner.kind, child: socket.nsp.name, socket: socket.id, error });
         if (!hasAnswered) answer(refusalTo(socket, refusalFor(error, reveal)));
       };
       (async () => fn(socket, answer))().catch(fail);

@@ -9,7 +9,7 @@ import type { EggApplication } from '../egg';
 import { SetupError } from '../errors';
 import type { LoadedFiles } from '../loader/loader';
 import { askParents, openEntrance } from '../path/entrance';
-import { type ErrorMapper, Namespace, namespaceOf, type Pattern } from '../path/namespace';
+import { type ErrorMapper, Namespace, namespaceOf, type Pattern, patternOf } from '../path/namespace';
 import { AbsentNamespace, detach, type Parent, Parents, removeCopies } from '../path/parents';
 import { catchUseErrors } from '../path/uses';
 import type { Runtime } from '../path/runtime';
@@ -94,9 +94,10 @@ export class Namespaces {
   /** Takes over a new namespace. @param given what the app has given to `of()` */
   adopt(nsp: SocketIoNamespace, given: unknown): void {
     if (namespaceOf(nsp)) return;
-    if (typeof given === 'function')
-      this.#adoptParent(nsp as Parent, { name: 'made on demand', regExp: undefined }); // created by Socket.IO
-    else if (given instanceof RegExp) this.#adoptParent(nsp as Parent, { name: String(given), regExp: given });
+    const parent = this.#parents?.creatorOf(nsp.name);
+    if (typeof given === 'function' || given instanceof RegExp)
+      this.#adoptParent(nsp as Parent, patternOf(given)); // created by Socket.IO
+    else if (parent) this.#adoptChild(nsp, parent);
     else this.#adoptNamed(nsp);
   }
 
@@ -163,7 +164,7 @@ export class Namespaces {
   #handOver(): void {
     for (const namespace of this.#named) {
       const { contract, isExtended, name, router } = namespace;
-      if (contract || isExtended || !router.isEmpty || this.#settings.namespaces.has(name)) continue;
+      if (name === '/' || contract || isExtended || !router.isEmpty || this.#settings.namespaces.has(name)) continue;
       const parent = this.#patterns.find(({ pattern }) => pattern?.regExp?.test(name));
       if (parent) this.#makeChild(namespace, parent);
     }
@@ -180,18 +181,16 @@ export class Namespaces {
   #adoptParent(parent: Parent, pattern: Pattern): void {
     const namespace = this.#create(parent, pattern);
     this.#patterns.push(namespace);
-    catchUseErrors(parent, this.#runtime);
+    catchUseErrors(namespace);
     this.#routeMethods.addTo(parent, namespace);
     if (this.#isLoaded) takeMiddleware(namespace, this.#settings, this.#files);
-    const createChild = parent.createChild.bind(parent);
-    Object.assign(parent, {
-      createChild: (name: string): SocketIoNamespace => {
-        const child = removeCopies(createChild(name), parent);
-        // a name comes from Socket.IO while the app starts, and then from clients too
-        if (!this.#isStarted) return detach(child, parent);
-        this.#adoptNamed(child, namespace);
-        return child;
-      },
-    });
+    this.#parents?.watch(parent, child => this.adopt(child, child.name));
+  }
+
+  /** A name comes from Socket.IO while the app starts, and then from clients too. */
+  #adoptChild(child: SocketIoNamespace, parent: Parent): void {
+    removeCopies(child, parent);
+    if (!this.#isStarted) detach(child, parent);
+    this.#adoptNamed(child, this.#isStarted ? namespaceOf(parent) : undefined);
   }
 }

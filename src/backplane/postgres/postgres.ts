@@ -35,6 +35,8 @@ export class PostgresBackplane extends DatabaseBackplane {
   readonly #table: Table;
   /** By the name of the namespace. */
   readonly #adapters = new Map<string, PostgresAdapter>();
+  /** By channel: long names may share one. */
+  readonly #sharing = new Map<string, Set<PostgresAdapter>>();
 
   /** @param path the path of `@socket.io/postgres-adapter`, whose dependencies are loaded */
   constructor({ options }: DatabaseSettings, logger: Logger, path: string) {
@@ -134,14 +136,16 @@ export class PostgresBackplane extends DatabaseBackplane {
 
   #createAdapter(nsp: Namespace, options: object): PostgresAdapter {
     const channel = this.channelOf(nsp.name);
+    const sharing = this.#sharing.get(channel) ?? new Set();
     const adapter = new PostgresAdapter(nsp, options, {
       publish: message => this.#publish(message),
       onClose: closed => {
         this.#reader.forget(closed.id);
         if (this.#adapters.get(nsp.name) === closed) this.#adapters.delete(nsp.name);
-        if (![...this.#adapters.keys()].some(name => this.channelOf(name) === channel)) this.#listener.unlisten(channel);
+        if (sharing.delete(closed) && sharing.size === 0 && this.#sharing.delete(channel)) this.#listener.unlisten(channel);
       },
     });
+    this.#sharing.set(channel, sharing.add(adapter));
     this.#adapters.set(nsp.name, adapter);
     this.#reader.ignore(adapter.id);
     this.#listener.listen(channel);

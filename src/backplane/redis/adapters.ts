@@ -33,7 +33,8 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
   const { requestsTimeout: _, interop, ...options } = settings.options;
   if (name === 'redis') {
     const all = { key: prefix, requestsTimeout: requestsTimeoutOf(settings), ...options };
-    return nsp => new PubSubAdapter(nsp, publisher, subscriber, all, backplane, interop);
+    const literal = literalSubscriber(subscriber);
+    return nsp => new PubSubAdapter(nsp, publisher, literal, all, backplane, interop);
   }
   if (name === 'redis-sharded') return createShardedAdapter(publisher, subscriber, { channelPrefix: prefix, ...options });
   const all = { streamName: redis.key ?? 'socket.io', channelPrefix: prefix, blockTimeInMs: BLOCK_TIME, ...options };
@@ -53,6 +54,25 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
     useEncodedEntries(adapter, nsp, backplane);
     return adapter;
   };
+}
+
+/**
+ * A client for the adapter of pub/sub. It subscribes to all channels of a namespace with a glob: the name and an asterisk. Here, characters such
+ * as `[` in the name stand for themselves. The client itself is not changed, since it repeats the escaped globs when it connects again.
+ */
+function literalSubscriber(subscriber: Client): Client {
+  const escaped = (glob: string): string => `${glob.slice(0, -1).replaceAll(/[\\*?[\]]/g, String.raw`\$&`)}*`;
+  // not async: the client handles the rejection of its own promise, and the adapter none
+  const methods: Record<string | symbol, unknown> = {
+    psubscribe: (glob: string): unknown => subscriber.psubscribe(escaped(glob)),
+    punsubscribe: (glob: string): unknown => subscriber.punsubscribe(escaped(glob)),
+  };
+  return new Proxy(subscriber, {
+    get(target, member) {
+      const value: unknown = methods[member] ?? Reflect.get(target, member);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value; // typed as any
+    },
+  });
 }
 
 /** Time for answers of other servers, in ms. */
