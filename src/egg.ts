@@ -69,6 +69,8 @@ interface HttpContext {
   type: string;
   body: unknown;
   set(header: string, value: string): void;
+  /** Of the security plugin, for this answer. Absent if that is off. */
+  readonly securityOptions?: { csp?: object };
 }
 
 /** Messages between agent and workers. */

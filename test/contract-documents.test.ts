@@ -33,7 +33,11 @@ const FILES: Files = {
 const WITHOUT_CONTRACTS: Files = { 'app/router.js': "module.exports = app => { app.io.route('say', async () => 1); };" };
 
 test('in the environment local, a page shows the contracts, and an AsyncAPI document is beside it', async t => {
-  const { url, logs, logged } = await startApp(t, FILES, { env: 'local' });
+  const csp: Files = {
+    ...FILES,
+    'config/config.local.js': "exports.security = { csp: { enable: true, policy: { 'style-src': ['none'] } } };",
+  };
+  const { url, logs, logged } = await startApp(t, csp, { env: 'local' });
   const page = await fetch(`${url}/io-docs`);
   assert.equal(page.status, 200);
   assert.match(page.headers.get('content-type') ?? '', /^text\/html/);
@@ -42,6 +46,7 @@ test('in the environment local, a page shows the contracts, and an AsyncAPI docu
   assert.match(html, /<code>\/chat<\/code>/);
   assert.match(html, /\(arg0: string, arg1\?: number \| null\) =&#62; \{ delivered: boolean \}/);
   assert.match(html, /argument 0: JSON Schema cannot express all of it \(date\)/);
+  assert.match(html, /href="io-docs\.json"/);
   assert.doesNotMatch(html, /<b>|<i>|<script|src=|https?:/);
   assert.match(html, /&#60;b&#62;bold &#38; more&#60;\/b&#62;/);
   assert.match(html, /&#60;i&#62;&#34;odd&#34; &#38; more&#60;\/i&#62;/);
@@ -71,12 +76,12 @@ test('the page has the path that the config gives it, but routes of the app take
   assert.equal(await (await fetch(`${other.url}/taken`)).text(), 'the app itself');
 });
 
-test('there is no page in other environments, in prod whatever the config says, if it is off, and without contracts', async t => {
+test('there is no page in other environments, in those that are not for development whatever the config says, if it is off, and without contracts', async t => {
   const off: Files = { ...FILES, 'config/config.local.js': 'exports.io = { documents: false };' };
   const on: Files = { ...FILES, 'config/config.default.js': "exports.io = { documents: '/io-docs' };" };
   const cases: [Files, string][] = [
     [FILES, 'unittest'],
-    [on, 'prod'],
+    [on, 'pre'],
     [off, 'local'],
     [WITHOUT_CONTRACTS, 'local'],
   ];

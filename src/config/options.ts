@@ -66,7 +66,7 @@ export interface IoConfig {
 
   /**
    * The path of a page that shows the contracts; the same path with `.json` is their AsyncAPI document. `false`: no page. Routes of the app
-   * take precedence, and in the environment `prod` there is never one.
+   * take precedence, and in other environments than `local` and `unittest` there is never one.
    * Default: `'/io-docs'` in the environment `local`, else `false`. Since 5.
    */
   documents?: string | false;

@@ -74,9 +74,9 @@ function readAcknowledge(value: unknown): Settings['acknowledge'] {
 
 function readDocuments(value: unknown, env: string | undefined): Settings['documents'] {
   const path = isSet(value) ? value : env === 'local' && '/io-docs';
-  if (path !== false && (typeof path !== 'string' || !/^\/[\w./-]*[\w-]$/.test(path)))
+  if (path !== false && (typeof path !== 'string' || !/^(\/[\w.-]+)*\/[\w.-]*[\w-]$/.test(path)))
     throw new SetupError('IO_CONFIG_INVALID', "config.io.documents must be false or a path, such as '/io-docs'");
-  return env === 'prod' ? false : path;
+  return env === 'local' || env === 'unittest' ? path : false;
 }
 
 function readNamespaces(value: unknown): Settings['namespaces'] {

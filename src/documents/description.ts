@@ -106,12 +106,20 @@ class Reader {
   }
 }
 
+/** Time in ms for a schema to validate a value. One that never answers accepts nothing. */
+const ACCEPT_TIMEOUT = 5000;
+
 /** As the server validates it, so that null stands for undefined where that fits. A schema that throws accepts nothing. */
 async function accepts(schema: StandardSchema, value: unknown): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<false>(resolve => (timer = setTimeout(() => resolve(false), ACCEPT_TIMEOUT)));
   try {
-    return (await validateAll('a schema', [schema], [value])).issues.length === 0;
+    const checked = await Promise.race([validateAll('a schema', [schema], [value]), timeout]);
+    return checked !== false && checked.issues.length === 0;
   } catch {
     return false;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -20,7 +20,7 @@ class Html {
   constructor(readonly text: string) {}
 }
 
-/** @param jsonPath where the AsyncAPI document is */
+/** @param jsonPath where the AsyncAPI document is, from the page */
 export function toPage({ app, namespaces, warnings }: Description, jsonPath: string): string {
   const types = new TypeText();
   const parts = namespaces.map(namespace => sectionOf(namespace, types));
@@ -42,7 +42,7 @@ export function toPage({ app, namespaces, warnings }: Description, jsonPath: str
       ${
         named.length > 0 &&
         html`<h2>Types</h2>
-          <pre>${named.join('\n')}</pre>`
+          <pre tabindex="0">${named.join('\n')}</pre>`
       }`,
   );
 }
@@ -60,7 +60,7 @@ function pageOf(title: string, body: Html): string {
   const { text } = html`<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8" /><meta name="viewport" content="width=device-width" /><title>${title}</title><style>${new Html(STYLE)}</style></head>
-<body>${body}</body>
+<body><main>${body}</main></body>
 </html>
 `; // prettier-ignore
   return text;
@@ -85,17 +85,23 @@ function sectionOf({ name, client, server }: NamespaceDescription, types: TypeTe
 function eventOf(event: EventDescription, types: TypeText): Html {
   const { name, args, ack } = event;
   const values = [...args.map((arg, index) => [`arg${index}`, arg] as const), ...(ack ? [['acknowledgement', ack] as const] : [])];
+  const notes = values.flatMap(([label, { schema }]) =>
+    typeof schema['description'] === 'string' ? `${label}: ${schema['description']}` : [],
+  );
   return html`<article>
     <h4><code>${name}</code></h4>
-    <pre>${signatureOf(event, types)}</pre>
-    <ul>
-      ${values.map(([label, { schema }]) => typeof schema['description'] === 'string' && html`<li>${label}: ${schema['description']}</li>`)}
-    </ul>
+    <pre tabindex="0">${signatureOf(event, types)}</pre>
+    ${
+      notes.length > 0 &&
+      html`<ul>
+        ${notes.map(note => html`<li>${note}</li>`)}
+      </ul>`
+    }
     ${values.map(
       ([label, { schema }]) =>
         html`<details>
-          <summary>JSON Schema of ${label}</summary>
-          <pre>${json(schema)}</pre>
+          <summary>JSON Schema of ${name}: ${label}</summary>
+          <pre tabindex="0">${json(schema)}</pre>
         </details>`,
     )}
   </article>`;
