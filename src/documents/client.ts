@@ -17,16 +17,21 @@ const ERROR_EVENT = `  /** An event that did not ask for an acknowledgement has 
 
 /** Returns the source of a module: for each namespace a type of its socket, such as `ChatSocket` for `/chat`. */
 export function toClientTypes({ namespaces }: Description): string {
-  const types = new TypeText(['ErrorReply', 'Socket']);
-  const parts = namespaces.map(namespace => socketOf(namespace, types));
+  const types = new TypeText(['ErrorReply', 'Record', 'Socket']);
+  const prefixes = namespaces.map(({ name }) => takePrefix(name, types)); // before the names of schemas
+  const parts = namespaces.map((namespace, index) => socketOf(namespace, prefixes[index] ?? '', types));
   const named = [...types.declarations].map(([name, type]) => `export type ${name} = ${type};\n`);
   return [HEAD, ...parts, ...named].join('\n');
 }
 
-function socketOf({ name, client, server }: NamespaceDescription, types: TypeText): string {
-  const comment = name.replaceAll('*/', '');
-  const words = name.split(/\W+/).filter(word => word !== '');
-  const prefix = types.takeName(words.map(word => word[0]?.toUpperCase() + word.slice(1)).join('') || 'Root');
+function takePrefix(name: string, types: TypeText): string {
+  const words = name.split(/[^\p{L}\p{N}]+/u).filter(word => word !== '');
+  const joined = words.map(word => word[0]?.toUpperCase() + word.slice(1)).join('') || 'Root';
+  return types.takePrefix(/^\p{N}/u.test(joined) ? `_${joined}` : joined, ['Socket', 'ServerEvents', 'ClientEvents']);
+}
+
+function socketOf({ name, client, server }: NamespaceDescription, prefix: string, types: TypeText): string {
+  const comment = name.replaceAll('*/', '* /');
   const emitted = client.map(event => `  ${propertyName(event.name)}: (${emitParameters(event, types)}) => void;\n`);
   const heard = server.map(event => `  ${propertyName(event.name)}: (${types.parameters(event)}) => void;\n`);
   return `/** The socket of namespace ${comment}. */
@@ -48,8 +53,7 @@ function emitParameters(event: EventDescription, types: TypeText): string {
   if (!ack) return types.parameters(event);
   const callback = `ack: (reply: ${types.of(ack)} | ErrorReply) => void`;
   const lists = Array.from({ length: args.length - required + 1 }, (_, omitted) => args.slice(0, args.length - omitted)).map(
-    shown =>
-      `[${[...shown.map((arg, index) => `arg${index}: ${types.of(arg)}${index < required ? '' : ' | undefined'}`), callback].join(', ')}]`,
+    shown => `[${[...shown.map((arg, index) => `arg${index}: ${types.needed(arg)}`), callback].join(', ')}]`,
   );
   return `...args: ${lists.join(' | ')}`;
 }

@@ -18,7 +18,7 @@ export class TypeText {
 
   /** The parameters of an event, such as `arg0: string, arg1?: number | null`. */
   parameters({ args, required }: EventDescription): string {
-    return args.map((arg, index) => `arg${index}${index < required ? '' : '?'}: ${this.of(arg)}`).join(', ');
+    return args.map((arg, index) => (index < required ? `arg${index}: ${this.needed(arg)}` : `arg${index}?: ${this.of(arg)}`)).join(', ');
   }
 
   /** A name that is not taken, like the one that is wanted. */
@@ -28,6 +28,20 @@ export class TypeText {
     for (let count = 2; this.#taken.has(name); count++) name = `${first}${count}`;
     this.#taken.add(name);
     return name;
+  }
+
+  /** The same for a name that others begin with: it is taken with each of the endings. */
+  takePrefix(wanted: string, endings: readonly string[]): string {
+    let prefix = wanted;
+    for (let count = 2; endings.some(ending => this.#taken.has(prefix + ending)); count++) prefix = `${wanted}${count}`;
+    for (const ending of endings) this.#taken.add(prefix + ending);
+    return prefix;
+  }
+
+  /** The type of an argument that is there, though it may be undefined: a later one cannot be omitted. */
+  needed(value: ValueDescription): string {
+    const type = this.of(value);
+    return value.isOptional && type !== 'unknown' ? `${type} | undefined` : type;
   }
 
   /** The type of an argument or an acknowledgement. */
@@ -66,8 +80,10 @@ export class TypeText {
     const fields = Object.entries(properties as object).map(
       ([key, value]) => `${propertyName(key)}${names.has(key) ? '' : '?'}: ${this.#type(value, root)}`,
     );
-    const others = typeof additionalProperties === 'object' ? this.#type(additionalProperties, root) : 'unknown';
+    const others = this.#type(additionalProperties, root);
     if (fields.length === 0) return additionalProperties === false ? 'Record<string, never>' : `Record<string, ${others}>`;
+    // an index signature has to fit the properties as well
+    if (additionalProperties !== undefined && additionalProperties !== false) fields.push('[key: string]: unknown');
     return `{ ${fields.join('; ')} }`;
   }
 

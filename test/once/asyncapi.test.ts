@@ -8,6 +8,7 @@ import { type Files, ROOT, startApp } from '../support/app';
 import { ask, connect, next } from '../support/client';
 import { checkTypes } from '../support/typescript';
 
+const COMMAND = join(ROOT, 'migrate/dist/egg-socket.io.js');
 const MODULES = join(ROOT, 'test/documents/node_modules');
 const LIBRARIES = ['zod', 'valibot', 'arktype'] as const;
 
@@ -381,8 +382,7 @@ test('the AsyncAPI document of an app', async t => {
   }
 
   await t.test('has a counterpart in TypeScript, with which the official client compiles, and mistakes do not', async t => {
-    const command = join(ROOT, 'migrate/dist/egg-socket.io.js');
-    const { stdout } = await promisify(execFile)(process.execPath, [command, 'client'], { cwd: baseDir });
+    const { stdout } = await promisify(execFile)(process.execPath, [COMMAND, 'client'], { cwd: baseDir });
     const page = `
       import { io } from 'socket.io-client';
       import type { ArktypeSocket, ValibotSocket, ZodSocket } from './events.js';
@@ -396,6 +396,38 @@ test('the AsyncAPI document of an app', async t => {
       },
     );
   });
+});
+
+test('the types for clients compile whatever namespaces and schemas are called, and say what else an object may have', async t => {
+  const names = ['/2024', '/chat', '/\u804a\u5929', '/\u5927\u5385', '/a*/b'];
+  const { baseDir } = await startApp(t, {
+    'app/router.js': `
+      const { z } = require('zod');
+      const tree = z.object({ get nodes() { return z.array(tree); } }).meta({ id: 'Record' });
+      const own = z.object({ get own() { return z.array(own); } }).meta({ id: 'ChatSocket' });
+      const names = ${JSON.stringify(names)};
+      module.exports = app => {
+        for (const namespace of names) app.io.of({
+          namespace,
+          client: {
+            names: { args: [tree, own, z.record(z.string(), z.number())] },
+            open: { args: [z.looseObject({ a: z.string() })] },
+            gap: { args: [z.string().optional(), z.number()] },
+          },
+        });
+      };`,
+  });
+  const { stdout } = await promisify(execFile)(process.execPath, [COMMAND, 'client'], { cwd: baseDir });
+  const page = `
+    import type { _2024Socket, ChatSocket, \u804a\u5929Socket, \u5927\u5385Socket, ABSocket } from './events.js';
+    export function use(...sockets: (_2024Socket | ChatSocket | \u804a\u5929Socket | \u5927\u5385Socket | ABSocket)[]): void {
+      for (const socket of sockets) {
+        socket.emit('names', { nodes: [] }, { own: [] }, { a: 1 });
+        socket.emit('open', { a: 'b', c: 1 });
+        socket.emit('gap', undefined, 1);
+      }
+    }`;
+  await checkTypes(t, { 'events.d.ts': stdout, 'page.ts': page });
 });
 
 function pageOf(library: string): string {
