@@ -7,7 +7,6 @@ import { describe, test, type TestContext } from 'node:test';
 import { type Files, type HostName, hostFolder, ROOT } from '../support/app';
 
 const APP: Files = {
-  'package.json': JSON.stringify({ name: 'typed', egg: { typescript: true } }),
   'tsconfig.json': JSON.stringify({
     compilerOptions: {
       target: 'ES2022',
@@ -80,14 +79,16 @@ const APP: Files = {
 describe('egg-ts-helper', { concurrency: 2 }, () => {
   test('2 types an app of egg 3', { timeout: 60_000 }, t => typesTheApp(t, 'egg3'));
   test('3 types an app of egg 4', { timeout: 60_000 }, t => typesTheApp(t, 'egg4'));
+  test('3 types an ESM app of egg 4', { timeout: 60_000 }, t => typesTheApp(t, 'egg4', 'module'));
 });
 
-async function typesTheApp(t: TestContext, host: HostName): Promise<void> {
+async function typesTheApp(t: TestContext, host: HostName, type = 'commonjs'): Promise<void> {
   const parent = join(hostFolder(host), '.apps');
   await mkdir(parent, { recursive: true });
   const baseDir = await mkdtemp(join(parent, 'typed-'));
   t.after(() => rm(baseDir, { recursive: true, force: true, maxRetries: 5 }));
-  for (const [path, content] of Object.entries(APP)) {
+  const manifest = { name: 'typed', type, egg: { typescript: true } };
+  for (const [path, content] of Object.entries({ ...APP, 'package.json': JSON.stringify(manifest) })) {
     await mkdir(dirname(join(baseDir, path)), { recursive: true });
     await writeFile(join(baseDir, path), content);
   }
