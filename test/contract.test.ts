@@ -250,6 +250,30 @@ test('asynchronous schemas after a synchronous one that refuses are not called, 
   assert.equal(await ask(client, 'first', 'free', 'a'), 'done');
 });
 
+test('an asynchronous schema of zod runs once a packet, as soon as it is known to be asynchronous', async t => {
+  const { url } = await startApp(t, {
+    'app/router.js': `${HEAD}
+      const calls = [];
+      const free = z.string().refine(async text => {
+        calls.push(text);
+        if (text === 'down') throw new Error('no database');
+        return text !== 'taken';
+      }, 'It is taken').transform(text => text.toUpperCase());
+      const contract = defineContract({ namespace: '/late', client: { rename: { args: [free], ack: any }, calls: { ack: any } } });
+      module.exports = app => {
+        app.io.of(contract).route('calls', async () => calls.splice(0)).route('rename', async ctx => ctx.args[0]);
+      };`,
+  });
+  const client = await connect(t, `${url}/late`);
+  assert.equal(await ask(client, 'rename', 'ann'), 'ANN');
+  assert.deepEqual(await ask(client, 'calls'), ['ann', 'ann'], 'by zod itself, which tries it synchronously first');
+  assert.equal(await ask(client, 'rename', 'bob'), 'BOB');
+  const { error } = (await ask(client, 'rename', 'taken')) as { error: { details: unknown } };
+  assert.deepEqual(error.details, [{ path: [0], message: 'It is taken' }]);
+  assert.match(JSON.stringify(await ask(client, 'rename', 'down')), /"INTERNAL_SERVER_ERROR"/);
+  assert.deepEqual(await ask(client, 'calls'), ['bob', 'taken', 'down']);
+});
+
 /** The same contract in each library, and what differs in the issues. */
 const BAD_INPUT = {
   zod: {

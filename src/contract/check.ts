@@ -20,7 +20,7 @@ const MAX_MESSAGE = 200;
 const MAX_KEYS = 16;
 const MAX_KEY = 100;
 
-/** Schemas that have returned a promise. */
+/** Schemas that have returned a promise. From then on those of zod are called in its own way: see `AsyncParser`. */
 const asynchronous = new WeakSet<StandardSchema>();
 
 const FAILED: RuntimeCode = 'IO_SCHEMA_FAILED';
@@ -70,9 +70,22 @@ function validate(schema: StandardSchema, value: unknown): Outcome | Promise<Out
   return whenReady(validateOnce(schema, undefined), ofUndefined => (isValid(ofUndefined) ? ofUndefined : outcome));
 }
 
+/**
+ * A schema of zod. By Standard Schema, zod 4 tries it synchronously first: what is asynchronous runs twice, and if it rejects, nobody handles the
+ * first promise.
+ */
+interface AsyncParser {
+  safeParseAsync(value: unknown): Promise<{ data?: unknown; error?: { issues: readonly SchemaIssue[] } }>;
+}
+
+async function parse(schema: AsyncParser, value: unknown): Promise<Outcome> {
+  const { data, error } = await schema.safeParseAsync(value);
+  return error ? { issues: error.issues } : { value: data };
+}
+
 function validateOnce(schema: StandardSchema, value: unknown): Outcome | Promise<Outcome> {
   try {
-    const result = schema['~standard'].validate(value);
+    const result = asynchronous.has(schema) && isAsyncParser(schema) ? parse(schema, value) : schema['~standard'].validate(value);
     return isPromiseLike(result) ? Promise.resolve(result).catch((thrown: unknown) => ({ thrown })) : result;
   } catch (thrown) {
     return { thrown };
@@ -128,10 +141,14 @@ function isValid(outcome: Outcome): outcome is Extract<SchemaResult<unknown>, { 
   return isObject(outcome) && 'value' in outcome && outcome.issues === undefined;
 }
 
+function isAsyncParser(schema: object): schema is AsyncParser {
+  return 'safeParseAsync' in schema && typeof schema.safeParseAsync === 'function';
+}
+
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return isObject(value) && 'then' in value && typeof value.then === 'function';
 }
