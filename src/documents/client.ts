@@ -20,7 +20,7 @@ export function toClientTypes({ namespaces }: Description): string {
   const types = new TypeText(['ErrorReply', 'Record', 'Socket']);
   const prefixes = namespaces.map(({ name }) => takePrefix(name, types)); // before the names of schemas
   const parts = namespaces.map((namespace, index) => socketOf(namespace, prefixes[index] ?? '', types));
-  const named = [...types.declarations].map(([name, type]) => `export type ${name} = ${type};\n`);
+  const named = types.declarations.map(line => `export ${line}\n`);
   return [HEAD, ...parts, ...named].join('\n');
 }
 

@@ -1,6 +1,6 @@
 /**
- * Converts schemas of contracts to JSON Schema, draft 7, by the converter of their library. The result is never stricter than the schema:
- * what JSON Schema cannot express is left out, and named.
+ * Converts schemas of contracts to JSON Schema, draft 7, by the converter of their library. What JSON Schema cannot
+ * express is left out, and named, so that the result accepts more than the schema. docs/contracts.md names the two cases in which it does not.
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

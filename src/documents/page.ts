@@ -1,6 +1,6 @@
 /** A page for people: the same as the reference, in HTML without scripts, fonts or files from elsewhere. */
 import type { Description, EventDescription, NamespaceDescription } from './description';
-import { json, signatureOf } from './reference';
+import { groupsOf, json, signatureOf, valuesOf } from './reference';
 import { TypeText } from './type-text';
 
 const STYLE = `
@@ -24,7 +24,7 @@ class Html {
 export function toPage({ app, namespaces, warnings }: Description, jsonPath: string): string {
   const types = new TypeText();
   const parts = namespaces.map(namespace => sectionOf(namespace, types));
-  const named = [...types.declarations].map(([name, type]) => `type ${name} = ${type};`);
+  const { declarations } = types;
   return pageOf(
     `Events of ${app.name}`,
     html`<h1>Events of ${app.name} ${app.version}</h1>
@@ -40,9 +40,9 @@ export function toPage({ app, namespaces, warnings }: Description, jsonPath: str
       }
       ${parts}
       ${
-        named.length > 0 &&
+        declarations.length > 0 &&
         html`<h2>Types</h2>
-          <pre tabindex="0">${named.join('\n')}</pre>`
+          <pre tabindex="0">${declarations.join('\n')}</pre>`
       }`,
   );
 }
@@ -66,16 +66,11 @@ function pageOf(title: string, body: Html): string {
   return text;
 }
 
-function sectionOf({ name, client, server }: NamespaceDescription, types: TypeText): Html {
-  const groups = [
-    ['Sent by clients', client],
-    ['Emitted by the server', server],
-  ] as const;
+function sectionOf(namespace: NamespaceDescription, types: TypeText): Html {
   return html`<section>
-    <h2>Namespace <code>${name}</code></h2>
-    ${groups.map(
+    <h2>Namespace <code>${namespace.name}</code></h2>
+    ${groupsOf(namespace).map(
       ([title, events]) =>
-        events.length > 0 &&
         html`<h3>${title}</h3>
           ${events.map(event => eventOf(event, types))}`,
     )}
@@ -83,8 +78,8 @@ function sectionOf({ name, client, server }: NamespaceDescription, types: TypeTe
 }
 
 function eventOf(event: EventDescription, types: TypeText): Html {
-  const { name, args, ack } = event;
-  const values = [...args.map((arg, index) => [`arg${index}`, arg] as const), ...(ack ? [['acknowledgement', ack] as const] : [])];
+  const { name } = event;
+  const values = valuesOf(event);
   const notes = values.flatMap(([label, { schema }]) =>
     typeof schema['description'] === 'string' ? `${label}: ${schema['description']}` : [],
   );

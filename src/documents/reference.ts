@@ -8,33 +8,41 @@ const HEAD = `Each event has the types of its arguments, in the order in which t
 export function toReference({ app, namespaces }: Description): string {
   const types = new TypeText();
   const parts = namespaces.map(namespace => sectionOf(namespace, types));
-  const named = [...types.declarations].map(([name, type]) => `type ${name} = ${type};`);
-  const declarations = named.length > 0 ? [`## Types\n\n${fence('ts', named.join('\n'))}`] : [];
-  return [`# Events of ${escape(app.name)} ${escape(app.version)}`, HEAD, ...parts, ...declarations].join('\n\n') + '\n';
+  const { declarations } = types;
+  const named = declarations.length > 0 ? [`## Types\n\n${fence('ts', declarations.join('\n'))}`] : [];
+  return [`# Events of ${escape(app.name)} ${escape(app.version)}`, HEAD, ...parts, ...named].join('\n\n') + '\n';
 }
 
-function sectionOf({ name, client, server }: NamespaceDescription, types: TypeText): string {
+function sectionOf(namespace: NamespaceDescription, types: TypeText): string {
+  const text = groupsOf(namespace).map(([title, events]) => [`### ${title}`, ...events.map(event => eventOf(event, types))].join('\n\n'));
+  return [`## Namespace ${code(namespace.name)}`, ...text].join('\n\n');
+}
+
+/** The events, under the titles that they have in a reference. */
+export function groupsOf({ client, server }: NamespaceDescription): (readonly [title: string, events: readonly EventDescription[]])[] {
   const groups = [
     ['Sent by clients', client],
     ['Emitted by the server', server],
   ] as const;
-  const parts = groups.filter(([, events]) => events.length > 0);
-  const text = parts.map(([title, events]) => [`### ${title}`, ...events.map(event => eventOf(event, types))].join('\n\n'));
-  return [`## Namespace ${code(name)}`, ...text].join('\n\n');
+  return groups.filter(([, events]) => events.length > 0);
 }
 
 function eventOf(event: EventDescription, types: TypeText): string {
-  const { name, args, ack } = event;
-  const values: [string, ValueDescription][] = args.map((arg, index) => [`arg${index}`, arg]);
-  if (ack) values.push(['acknowledgement', ack]);
+  const values = valuesOf(event);
   return [
-    `#### ${code(name)}`,
+    `#### ${code(event.name)}`,
     fence('ts', signatureOf(event, types)),
     ...values.flatMap(([label, value]) => noteOf(label, value) ?? []),
     ...values.map(
       ([label, { schema }]) => `<details><summary>JSON Schema of ${label}</summary>\n\n${fence('json', json(schema))}\n\n</details>`,
     ),
   ].join('\n\n');
+}
+
+/** The arguments and the acknowledgement of an event, with what they are called in a reference. */
+export function valuesOf({ args, ack }: EventDescription): (readonly [label: string, value: ValueDescription])[] {
+  const values = args.map((arg, index) => [`arg${index}`, arg] as const);
+  return ack ? [...values, ['acknowledgement', ack]] : values;
 }
 
 /** An event as a function of TypeScript. */

@@ -7,13 +7,18 @@ const NAMES: Readonly<Record<string, string>> = { integer: 'number', null: 'null
 /** Writes types. Schemas that refer to themselves need names: their declarations are collected. */
 export class TypeText {
   /** By name: what it stands for. */
-  readonly declarations = new Map<string, string>();
+  readonly #declarations = new Map<string, string>();
   readonly #names = new Map<object, string>();
   readonly #taken: Set<string>;
 
   /** @param taken names that are something else already */
   constructor(taken: readonly string[] = []) {
     this.#taken = new Set(taken);
+  }
+
+  /** A line for each name that the types so far refer to. */
+  get declarations(): string[] {
+    return [...this.#declarations].map(([name, type]) => `type ${name} = ${type};`);
   }
 
   /** The parameters of an event, such as `arg0: string, arg1?: number | null`. */
@@ -95,7 +100,7 @@ export class TypeText {
     // one with a digit at its end has been made up by the library
     const name = this.takeName(/\/([A-Za-z](?:\w*[A-Za-z])?)$/.exec($ref)?.[1] ?? 'Value');
     this.#names.set(target, name);
-    this.declarations.set(name, this.#type(target, root));
+    this.#declarations.set(name, this.#type(target, root));
     return name;
   }
 }

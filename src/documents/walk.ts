@@ -2,8 +2,7 @@
 import type { JsonSchema } from './libraries/converter';
 
 /** Keywords with a schema, or with a list of them. */
-const SCHEMAS = new Set(['additionalItems', 'additionalProperties', 'contains', 'else', 'if', 'items', 'not', 'propertyNames', 'then']);
-for (const keyword of ['allOf', 'anyOf', 'oneOf']) SCHEMAS.add(keyword);
+const SCHEMAS = new Set('additionalItems additionalProperties allOf anyOf contains else if items not oneOf propertyNames then'.split(' '));
 
 /** Keywords with schemas by name. */
 const NAMED_SCHEMAS = new Set(['$defs', 'definitions', 'dependencies', 'patternProperties', 'properties']);

@@ -222,6 +222,16 @@ const EVENTS: Readonly<Record<string, EventCase>> = {
     schemas: { zod: 'z.object({ default: zodTree, enum: zodTree })', valibot: 'v.object({ default: valibotTree, enum: valibotTree })' },
     messages: [[{ default: { nodes: [] }, enum: { nodes: [{ nodes: [] }] } }], [{ default: { nodes: [] }, enum: { nodes: [1] } }]],
   },
+  rejecting: {
+    schemas: {
+      valibot: `v.tupleAsync([v.string(), v.pipeAsync(v.any(), v.checkAsync(async value => {
+        if (value === undefined) throw new Error('of nobody');
+        return true;
+      }))])`,
+    },
+    messages: [[['a', 1]], [[1, 1]]],
+    isLooser: true,
+  },
   bytes: {
     schemas: { zod: 'z.instanceof(Uint8Array)', valibot: 'v.instance(Uint8Array)', arktype: 'type.instanceOf(Uint8Array)' },
     messages: [[Buffer.from('a')], ['a']],

@@ -1,5 +1,6 @@
 /** What the converters of all libraries have in common. */
-import type { StandardSchema } from '../../contract/contract';
+import { isPromiseLike } from '../../contract/check';
+import type { SchemaResult, StandardSchema } from '../../contract/contract';
 
 /** A JSON Schema, draft 7. Its references begin at itself: `#/definitions/...` or `#`. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -26,12 +27,20 @@ export type Converter = (schema: object, conversion: Conversion) => Record<strin
 
 /** Whether a key or an item may be missing. */
 export function acceptsUndefined(schema: StandardSchema | undefined): boolean {
+  const result = schema && validateNow(schema, undefined);
+  return result !== undefined && result.issues === undefined;
+}
+
+/** What a schema makes of a value. Undefined if that is not known at once, or if it throws. */
+export function validateNow(schema: StandardSchema, value: unknown): SchemaResult<unknown> | undefined {
   try {
-    const result = schema?.['~standard'].validate(undefined);
-    return result !== undefined && !(result instanceof Promise) && result.issues === undefined;
+    const result = schema['~standard'].validate(value);
+    if (!isPromiseLike(result)) return result;
+    Promise.resolve(result).catch(() => {}); // no answer in time, whatever it is
   } catch {
-    return false;
+    // no answer either
   }
+  return undefined;
 }
 
 /** An item of an array as it arrives: as JSON, undefined is null. */

@@ -1,6 +1,6 @@
 /** JSON Schema of zod 4, by zod itself. Its converter describes some schemas as stricter than they are. */
 import type { StandardSchema } from '../../contract/contract';
-import { acceptsUndefined, arrivedItem, type Conversion, type Converter, instanceOf, requiredItems } from './converter';
+import { acceptsUndefined, arrivedItem, type Conversion, type Converter, instanceOf, requiredItems, validateNow } from './converter';
 
 /** The part of a schema that is read here. */
 interface ZodSchema extends StandardSchema {
@@ -47,8 +47,8 @@ interface ZodCore {
 const NOT_IN_JSON = new Set(['bigint', 'custom', 'date', 'file', 'function', 'map', 'nan', 'promise', 'set', 'symbol', 'transform']);
 
 /** What checks may have added. */
-const OF_CHECKS = ['pattern', 'format', 'minLength', 'maxLength', 'contentEncoding', 'allOf', 'minItems', 'maxItems', 'multipleOf'];
-for (const keyword of ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum']) OF_CHECKS.push(keyword);
+const OF_CHECKS = `pattern format minLength maxLength contentEncoding allOf minItems maxItems multipleOf
+  minimum maximum exclusiveMinimum exclusiveMaximum`.split(/\s+/);
 
 export const convertZod: Converter = (schema, conversion) => {
   const override = (context: Override): void => correct(context, conversion);
@@ -98,12 +98,7 @@ function correct({ zodSchema, jsonSchema }: Override, { isOutgoing, leaveOut }: 
 
 /** The keys that an object without any lacks: `z.unknown()` accepts undefined, and may have to be there. */
 function missingKeys(schema: ZodSchema): ReadonlySet<unknown> {
-  try {
-    const result = schema['~standard'].validate({});
-    return new Set(result instanceof Promise ? [] : result.issues?.map(({ path }) => path?.[0]));
-  } catch {
-    return new Set();
-  }
+  return new Set(validateNow(schema, {})?.issues?.map(({ path }) => path?.[0]));
 }
 
 function correctItems({ element, items: schemas, rest }: ZodDefinition, jsonSchema: Record<string, unknown>): void {
