@@ -290,30 +290,30 @@ test('failures in namespaces of a pattern are counted together, and names that c
 });
 
 test('a namespace of a pattern stays while clients may recover there', async t => {
-  const { url, io, app } = await start(t, 'exports.io.init = { connectionStateRecovery: { maxDisconnectionDuration: 30_000 } };');
+  const running = await start(t, 'exports.io.init = { connectionStateRecovery: { maxDisconnectionDuration: 30_000 } };');
+  await enterAndVanish(t, running);
+  await nothingRemains(running.io);
+  assert.ok(sweep(running.io).includes('/room-7'));
+});
+
+test('a namespace of a pattern goes when clients can no longer recover there, whatever the adapter', async t => {
+  const recovery = 'exports.io.init = { connectionStateRecovery: { maxDisconnectionDuration: 30 } };';
+  for (const adapter of ['', `exports.io.adapter = nsp => new (require('socket.io-adapter').SessionAwareAdapter)(nsp);`]) {
+    const running = await start(t, `${recovery}\n${adapter}`);
+    await enterAndVanish(t, running);
+    while (sweep(running.io).includes('/room-7')) await nextTurn();
+  }
+});
+
+/** A client enters /room-7, and its network goes without a word. */
+async function enterAndVanish(t: TestContext, { url, app }: RunningApp): Promise<void> {
   const raw = await RawClient.open(t, url);
   raw.send('40/room-7,{"key":"key"}');
   await raw.frame(/^40\/room-7,/);
   const left = next(app, 'left');
   raw.vanish();
   await left;
-  await nothingRemains(io);
-  assert.ok(sweep(io).includes('/room-7'));
-});
-
-test('a namespace of a pattern goes when clients can no longer recover there, whatever the adapter', async t => {
-  const recovery = 'exports.io.init = { connectionStateRecovery: { maxDisconnectionDuration: 30 } };';
-  for (const adapter of ['', `exports.io.adapter = nsp => new (require('socket.io-adapter').SessionAwareAdapter)(nsp);`]) {
-    const { url, io, app } = await start(t, `${recovery}\n${adapter}`);
-    const raw = await RawClient.open(t, url);
-    raw.send('40/room-7,{"key":"key"}');
-    await raw.frame(/^40\/room-7,/);
-    const left = next(app, 'left');
-    raw.vanish();
-    await left;
-    while (sweep(io).includes('/room-7')) await nextTurn();
-  }
-});
+}
 
 test('mistakes in a pattern stop the boot', async t => {
   const problems: Record<string, string> = {

@@ -92,7 +92,7 @@ export class Children {
     const empty: Child[] = [];
     for (const child of this.#children.values()) if (!isUsed(child) && empty.push(child) === BATCH) break;
     for (const { nsp } of empty) this.#remove(nsp);
-    if (empty.length === 0) this.#fullAt = this.#children.size + BATCH; // a search takes time
+    if (empty.length < BATCH) this.#fullAt = this.#children.size + BATCH; // not for each client: a search takes time
   }
 
   #remove(nsp: Namespace): void {

@@ -63,13 +63,13 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
 function literalSubscriber(subscriber: Client): Client {
   const escaped = (glob: string): string => `${glob.slice(0, -1).replaceAll(/[\\*?[\]]/g, String.raw`\$&`)}*`;
   // not async: the client handles the rejection of its own promise, and the adapter none
-  const methods: Record<string | symbol, unknown> = {
-    psubscribe: (glob: string): unknown => subscriber.psubscribe(escaped(glob)),
-    punsubscribe: (glob: string): unknown => subscriber.punsubscribe(escaped(glob)),
-  };
+  const methods = new Map<string | symbol, unknown>([
+    ['psubscribe', (glob: string): unknown => subscriber.psubscribe(escaped(glob))],
+    ['punsubscribe', (glob: string): unknown => subscriber.punsubscribe(escaped(glob))],
+  ]);
   return new Proxy(subscriber, {
     get(target, member) {
-      const value: unknown = methods[member] ?? Reflect.get(target, member);
+      const value: unknown = methods.get(member) ?? Reflect.get(target, member);
       return typeof value === 'function' ? (value.bind(target) as unknown) : value; // typed as any
     },
   });
