@@ -76,7 +76,10 @@ export type RuntimeCode =
   | 'IO_ROOM_NOT_STRING'
   | 'IO_SCHEMA_FAILED'
   | 'IO_SERVER_UNKNOWN'
-  | 'IO_UPGRADE_MISSING';
+  | 'IO_UPGRADE_MISSING'
+  | 'IO_USER_CHANGED'
+  | 'IO_USER_INVALID'
+  | 'IO_USER_LATE';
 
 export interface IoErrorOptions extends ErrorOptions {
   /** The HTTP status for this kind of error. From 500 on it is logged as an error, otherwise as a warning. Default: 400. */

@@ -2,7 +2,7 @@
 import type { Socket as TcpSocket } from 'node:net';
 import type { IoConfig } from './config/options';
 import type { Server } from './server/server';
-import type { Socket } from './types';
+import type { HasUser, Socket } from './types';
 import type { Acknowledge } from './events';
 
 export type {
@@ -17,7 +17,7 @@ export type {
   RedisConfig,
 } from './config/options';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type OutageCode, OutageError, type SetupCode, SetupError } from './errors';
-export type { ClientEvents, EventArgs, EventName, NamespaceName, ServerEvents, SocketData, Acknowledge } from './events';
+export type { ClientEvents, EventArgs, EventName, NamespaceName, ServerEvents, SocketData, SocketUser, Acknowledge } from './events';
 export type { AddRoute, AddUnmatchedRoute, RouteArguments, RouteOptions, Routes } from './server/routes';
 export type { RoutedNamespace } from './server/routed-namespace';
 export type { Server } from './server/server';
@@ -39,7 +39,8 @@ export type {
  * Egg declares `ctx.socket` as the TCP socket of an HTTP request, so our type has to be compatible with that. Since `@types/node` 26 it has a
  * public `server`, and Socket.IO's class has a private one: only the public members of that class are compatible.
  */
-type ContextSocket = ('server' extends keyof TcpSocket ? Pick<Socket, keyof Socket> : Socket) & TcpSocket & { encrypted: boolean };
+type ContextSocket = ('server' extends keyof TcpSocket ? Pick<Socket, Exclude<keyof Socket, 'user'>> & HasUser : Socket) &
+  TcpSocket & { encrypted: boolean };
 
 declare module 'egg' {
   interface Application {

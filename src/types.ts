@@ -9,10 +9,12 @@ import type {
   EventArgs,
   EventName,
   EventSource,
+  GivenUser,
   HandlerResult,
   ParamsOf,
   Received,
   ReceivedName,
+  SocketUser,
 } from './events';
 
 /** A map of events, as Socket.IO takes it. */
@@ -21,13 +23,27 @@ export interface EventsMap {
   [event: string]: any;
 }
 
+/** The member of sockets that says who the client is. */
+export interface HasUser {
+  /**
+   * The user, with the id as text and the other properties of what was set; frozen. Undefined if nobody has set one.
+   *
+   * Set it in connection middleware, before `await next()`: to the id, or to an object with `id`. `app.io.user(id)` then reaches the connection
+   * along with all others of the user. The same id can be set again, with other properties.
+   * @throws TypeError if there is no valid id, if another id has been set, or if middleware has admitted the client already
+   */
+  get user(): SocketUser | undefined;
+  set user(user: GivenUser);
+}
+
 /** A client in a namespace. Its type parameters are those of Socket.IO's socket. */
 export interface Socket<
   ListenEvents extends EventsMap = DefaultEventsMap,
   EmitEvents extends EventsMap = ListenEvents,
   ServerSideEvents extends EventsMap = DefaultEventsMap,
   SocketData = DeclaredData,
-> extends SocketIoSocket<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+>
+  extends SocketIoSocket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>, HasUser {
   /** The address at the other end of the connection. Behind a proxy that is the proxy: use `ctx.ip`. */
   readonly remoteAddress: string;
 }

@@ -2,6 +2,7 @@
 import type { ExtendedError, Socket } from 'socket.io';
 import { answerTo, isTemporary } from './error-answers';
 import { type ErrorAnswer } from '../errors';
+import type { SocketUser } from '../events';
 import { toError } from '../thrown';
 import type { Arrival } from './arrivals';
 import type { ContextOwner } from './context';
@@ -12,6 +13,7 @@ import type { NamedLayer } from './onion';
 import { Questions } from './questions';
 import { refusalTo, sendRefusal, withdraw } from './refusal';
 import type { ConnectionSession } from './session';
+import { leaveFormerUser } from './user';
 import type { SocketUse } from './uses';
 
 /**
@@ -31,6 +33,8 @@ export class Connection implements ContextOwner, Arrival {
   requestMembers: PropertyDescriptorMap | undefined;
   /** The app's functions of `socket.use()`. */
   uses: SocketUse[] | undefined;
+  /** Set by the app: see `setUser`. */
+  user: SocketUser | undefined;
   /** Set if the socket is to disconnect as soon as it has connected; `close` as for `socket.disconnect(close)`. */
   dismissal: { readonly close: boolean } | undefined;
   /** The connection middleware that started last. */
@@ -58,6 +62,10 @@ export class Connection implements ContextOwner, Arrival {
 
   get isConnecting(): boolean {
     return this.#state === 'connecting';
+  }
+
+  get isAdmitted(): boolean {
+    return this.#state === 'admitted' || this.#state === 'connected';
   }
 
   get isReplaceable(): boolean {
@@ -91,6 +99,7 @@ export class Connection implements ContextOwner, Arrival {
   admit(): void {
     if (!this.isConnecting) return;
     this.#state = 'admitted';
+    if (this.socket.recovered) leaveFormerUser(this);
     this.namespace.runUses(this.socket, error => {
       if (this.#state !== 'admitted') return; // the client has gone, or was replaced
       if (error) {

@@ -115,7 +115,7 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInter
         }
         const rooms = socketInternals(socket).adapter.socketRooms(socket.id);
         socketInternals(socket).adapter = adapter;
-        if (rooms) void socket.join([...rooms]);
+        if (rooms) void adapter.addAll(socket.id, new Set(rooms)); // with that of its user, which join() refuses
       }
       formerSockets.delete(socket);
       doConnect(socket, done);

@@ -1,0 +1,54 @@
+/** The user of a connection: `socket.user`, which the app sets in connection middleware. */
+import type { Socket } from 'socket.io';
+import type { SocketUser } from '../events';
+import { isRoomOfUser, roomOfUser, userError, userIdOf } from '../rooms';
+import { toError } from '../thrown';
+import { socketInternals } from '../internals/socket-io';
+
+/** The part of a connection that is used here. */
+interface Owner {
+  readonly socket: Socket;
+  /** Whether middleware has admitted the client, and it has not gone. */
+  readonly isAdmitted: boolean;
+  readonly isConnecting: boolean;
+  user: SocketUser | undefined;
+  log(level: 'error', what: string, error: Error): void;
+}
+
+/** The user of a socket. Undefined if the app has set none. */
+export function userOf(socket: Socket): SocketUser | undefined {
+  return (socket as { readonly user?: SocketUser }).user; // a member of all sockets of connections
+}
+
+/** Sets the user of a connection, which joins the user's room. @throws TypeError see `HasUser` in types.ts */
+export function setUser(connection: Owner, given: unknown): void {
+  const user = userFrom(given);
+  const { user: former } = connection;
+  if (former) {
+    if (former.id !== user.id) throw userError('IO_USER_CHANGED', 'socket.user has another id already, and a connection has one user for life');
+  } else if (connection.isAdmitted) {
+    throw userError('IO_USER_LATE', 'socket.user was set after the client had been admitted; set it in connection middleware, before next()');
+  }
+  connection.user = user;
+  if (!former && connection.isConnecting) join(connection, roomOfUser(user.id));
+}
+
+/** To be called when middleware has admitted the client: a recovered one leaves the room of a user that it no longer is. */
+export function leaveFormerUser({ socket, user }: Owner): void {
+  const { adapter } = socketInternals(socket);
+  const own = user && roomOfUser(user.id);
+  for (const room of adapter.socketRooms(socket.id) ?? []) if (isRoomOfUser(room) && room !== own) adapter.del(socket.id, room);
+}
+
+function userFrom(given: unknown): SocketUser {
+  if (typeof given !== 'object' || given === null) return Object.freeze({ id: userIdOf(given) });
+  const { id } = given as { id?: unknown }; // maybe a getter of a model
+  return Object.freeze({ ...given, id: userIdOf(id) });
+}
+
+/** Not by `socket.join()`, which refuses the name. */
+function join(connection: Owner, room: string): void {
+  const { socket } = connection;
+  const joined = socketInternals(socket).adapter.addAll(socket.id, new Set([room])); // a promise, with some adapters
+  joined?.catch((thrown: unknown) => connection.log('error', 'joining the room of the user failed', toError(thrown)));
+}

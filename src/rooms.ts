@@ -1,0 +1,47 @@
+/** The names of rooms that this plugin keeps for itself, among them the room of each user. */
+import { IoError, messageOf, type RuntimeCode } from './errors';
+
+const RESERVED = '$io:';
+const OF_USERS = `${RESERVED}user:`;
+
+/** The longest id of a user, in characters. */
+const MAX_ID = 200;
+
+/** Control characters, line breaks of Unicode, and halves of characters, which not every adapter can carry. */
+const UNUSABLE = /[\p{Cc}\p{Cs}\u2028\u2029]/u;
+
+export function isReservedRoom(room: unknown): boolean {
+  return typeof room === 'string' && room.startsWith(RESERVED);
+}
+
+export function isRoomOfUser(room: string): boolean {
+  return room.startsWith(OF_USERS);
+}
+
+/**
+ * To be called with what the app gives as a room or as several, which it may have from a client.
+ * @throws IoError if one of them is reserved
+ */
+export function refuseReserved(rooms: unknown): void {
+  if (Array.isArray(rooms) ? rooms.some(isReservedRoom) : isReservedRoom(rooms))
+    throw new IoError('RESERVED_ROOM', `Room names that begin with '${RESERVED}' are reserved`);
+}
+
+/** The room of all connections of a user in a namespace. @param id as `userIdOf` returns it */
+export function roomOfUser(id: string): string {
+  return OF_USERS + id;
+}
+
+/** The id of a user as text, which is what rooms have: `7` and `'7'` are the same user. @throws TypeError if it cannot be one */
+export function userIdOf(given: unknown): string {
+  const id = typeof given === 'number' && Number.isFinite(given) ? String(given) : given;
+  if (typeof id === 'string' && id !== '' && id.length <= MAX_ID && !UNUSABLE.test(id)) return id;
+  const got = typeof id === 'string' ? `a string of ${id.length}` : id === null || typeof id === 'number' ? String(id) : typeof id;
+  const wanted = `a finite number, or a string of 1 to ${MAX_ID} characters without control characters`;
+  throw userError('IO_USER_INVALID', `the id of a user must be ${wanted}; it is ${got}`);
+}
+
+/** A mistake of the app with users. A TypeError, whose message no client gets. */
+export function userError(code: RuntimeCode & `IO_USER_${string}`, problem: string): TypeError {
+  return Object.assign(new TypeError(messageOf(code, problem)), { code });
+}
