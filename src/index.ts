@@ -16,9 +16,11 @@ export type {
   OnError,
   RedisConfig,
 } from './config/options';
+export type { UserOperator } from './backplane/user-operator';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type OutageCode, OutageError, type SetupCode, SetupError } from './errors';
-export type { ClientEvents, EventArgs, EventName, NamespaceName, ServerEvents, SocketData, SocketUser, Acknowledge } from './events';
+export type { ClientEvents, EventArgs, EventName, NamespaceName, ServerEvents, SocketData, Acknowledge } from './events';
 export type { AddRoute, AddUnmatchedRoute, RouteArguments, RouteOptions, Routes } from './server/routes';
+export type { SocketUser } from './socket-user';
 export type { RoutedNamespace } from './server/routed-namespace';
 export type { Server } from './server/server';
 export type {

@@ -10,7 +10,7 @@ const MAX_ID = 200;
 /** Control characters, line breaks of Unicode, and halves of characters, which not every adapter can carry. */
 const UNUSABLE = /[\p{Cc}\p{Cs}\u2028\u2029]/u;
 
-export function isReservedRoom(room: unknown): boolean {
+function isReservedRoom(room: unknown): boolean {
   return typeof room === 'string' && room.startsWith(RESERVED);
 }
 
@@ -25,6 +25,12 @@ export function isRoomOfUser(room: string): boolean {
 export function refuseReserved(rooms: unknown): void {
   if (Array.isArray(rooms) ? rooms.some(isReservedRoom) : isReservedRoom(rooms))
     throw new IoError('RESERVED_ROOM', `Room names that begin with '${RESERVED}' are reserved`);
+}
+
+/** The rooms that the app has joined: the same set, or a copy without those that are reserved. */
+export function ownRoomsOf(rooms: Set<string>): Set<string> {
+  for (const room of rooms) if (isReservedRoom(room)) return new Set([...rooms].filter(one => !isReservedRoom(one)));
+  return rooms;
 }
 
 /** The room of all connections of a user in a namespace. @param id as `userIdOf` returns it */
@@ -42,6 +48,6 @@ export function userIdOf(given: unknown): string {
 }
 
 /** A mistake of the app with users. A TypeError, whose message no client gets. */
-export function userError(code: RuntimeCode & `IO_USER_${string}`, problem: string): TypeError {
+export function userError(code: RuntimeCode, problem: string): TypeError {
   return Object.assign(new TypeError(messageOf(code, problem)), { code });
 }

@@ -9,13 +9,12 @@ import type {
   EventArgs,
   EventName,
   EventSource,
-  GivenUser,
   HandlerResult,
   ParamsOf,
   Received,
   ReceivedName,
-  SocketUser,
 } from './events';
+import type { GivenUser, SocketUser } from './socket-user';
 
 /** A map of events, as Socket.IO takes it. */
 export interface EventsMap {

@@ -17,6 +17,7 @@ import { PulsedBackplane } from './pulsed-backplane';
 import { RecoveringAdapter } from './recovering-adapter';
 import type { StreamsPackage } from './redis/adapters';
 import { RedisBackplane } from './redis/redis';
+import { addUsers } from './user-operator';
 import { type Carrier, wrap } from './wrappers/table';
 
 interface Surroundings {
@@ -73,6 +74,7 @@ export function createAdapterFactory(
     let made: Operator | undefined;
     const operators = (): Operator => (made ??= operatorsOf(nsp));
     wrap({ ...carrier, adapter, nsp, operators, deprecations, logger, interop, isRecoveryOn, recovers, opened });
+    addUsers(nsp);
     return adapter;
   };
 }

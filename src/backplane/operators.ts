@@ -4,6 +4,7 @@
  */
 import { type Namespace, Socket } from 'socket.io';
 import type { AckFunction, Arguments } from '../events';
+import { refuseReserved } from '../rooms';
 import { namespaceInternals, serverInternals, socketInternals } from '../internals/socket-io';
 
 /** Socket.IO's BroadcastOperator, which it exports as a type with many parameters only. */
@@ -58,7 +59,8 @@ type Adopt = (operator: unknown) => unknown;
 export const ACKNOWLEDGE_TIMEOUT = 5000;
 
 /** The members of operators and namespaces that return an operator. */
-const METHODS = ['to', 'in', 'except', 'compress', 'timeout'] as const;
+const METHODS = ['compress', 'timeout'] as const;
+const METHODS_OF_ROOMS = ['to', 'in', 'except'] as const;
 const GETTERS = ['volatile', 'local'] as const;
 
 /** Returns the prototype of all operators that a namespace and its sockets create from now on. To be called once for a namespace. */
@@ -87,11 +89,21 @@ export function operatorsOf(nsp: Namespace): Operator {
 
 /** Makes the methods and getters of an object, which it has from Socket.IO, return adopted operators. */
 function adoptResults(object: object, original: object, adopt: Adopt): void {
+  const methodOf = (name: string) => Reflect.get(original, name) as (...args: unknown[]) => unknown; // a namespace and an operator have all of these
   for (const name of METHODS) {
-    const method = Reflect.get(original, name) as (...args: unknown[]) => unknown; // a namespace and an operator have all of these
+    const method = methodOf(name);
     define(object, name, {
       value(...args: unknown[]): unknown {
         return adopt(method.apply(this, args));
+      },
+    });
+  }
+  for (const name of METHODS_OF_ROOMS) {
+    const method = methodOf(name);
+    define(object, name, {
+      value(rooms: unknown): unknown {
+        refuseReserved(rooms);
+        return adopt(method.call(this, rooms));
       },
     });
   }
@@ -102,7 +114,7 @@ function adoptResults(object: object, original: object, adopt: Adopt): void {
       },
     });
   }
-  const fetchSockets = Reflect.get(original, 'fetchSockets') as () => Promise<object[]>; // and this
+  const fetchSockets = methodOf('fetchSockets') as () => Promise<object[]>;
   define(object, 'fetchSockets', {
     async value(): Promise<object[]> {
       const sockets = await fetchSockets.call(this);

@@ -51,8 +51,9 @@ export class AgentIo {
         return of(name, onConnection);
       },
     });
-    // the adapter has added the method to the namespace; Socket.IO's server lacks it
-    Object.assign(this.server, { emitWithAck: Reflect.get(this.server.of('/'), 'emitWithAck') as unknown });
+    // the adapter has added the methods to the namespace; Socket.IO's server lacks them
+    const main = this.server.of('/');
+    for (const name of ['emitWithAck', 'user', 'exceptUser']) Object.assign(this.server, { [name]: Reflect.get(main, name) as unknown });
   }
 
   async close(): Promise<void> {

@@ -9,6 +9,7 @@ import { keepOldCalls } from './adapter';
 import { type Callback, DeprecationLog } from './deprecation-log';
 import { SetupError } from '../errors';
 import { idsOf, type Many } from './old-ids';
+import { ownRoomsOf } from '../rooms';
 import { keyedMap, keyedSet } from './keyed-tables';
 import { socketInternals } from '../internals/socket-io';
 
@@ -136,8 +137,9 @@ export class Deprecations {
         get(): Set<Room> {
           const adapter = socketInternals(this).adapter;
           const rooms = adapter.socketRooms(this.id) ?? new Set();
-          let view = views.get(rooms);
-          if (!view) views.set(rooms, (view = keyedSet(rooms, { read: room => room, onRead })));
+          const shown = ownRoomsOf(rooms);
+          let view = views.get(shown);
+          if (!view) views.set(shown, (view = keyedSet(shown, { read: room => room, onRead })));
           return view;
         },
       },

@@ -6,7 +6,7 @@ import { FRAMING_ADAPTER } from './adapters';
 import { ENGINE, ENGINE_MIDDLEWARE, ENGINE_REQUEST, preparedRequest } from './engine-io';
 import type { Specimens } from './members';
 import { CLIENT_DECODER, parserSpecimens } from './parser';
-import { CLIENT, NAMESPACE, PARENT, SERVER, SOCKET } from './socket-io';
+import { CLIENT, NAMESPACE, OPERATOR, PARENT, SERVER, SOCKET } from './socket-io';
 
 /** For a server with clients. Instances rather than prototypes, which have no fields; the server never listens. */
 export function makeSpecimens(): Specimens {
@@ -32,6 +32,7 @@ export function serverSpecimens(server = new Server()): Specimens {
   return [
     [SERVER, server],
     [NAMESPACE, new Namespace(server, '/specimen')],
+    [OPERATOR, server.to('specimen')],
   ];
 }
 

@@ -48,6 +48,11 @@ interface SocketInternals {
   _onclose(reason: string): void;
 }
 
+interface OperatorInternals {
+  readonly rooms: Set<string>;
+  readonly exceptRooms: Set<string>;
+}
+
 interface ClientInternals {
   encoder: Pick<Server['encoder'], 'encode'>;
   readonly nsps: ReadonlyMap<string, Socket>;
@@ -117,6 +122,15 @@ export const SOCKET: Members<SocketInternals & Pick<Socket, '_error' | '_onerror
   },
 };
 
+export const OPERATOR: Members<OperatorInternals> = {
+  package: 'socket.io',
+  owner: 'BroadcastOperator',
+  why: {
+    rooms: 'the room of a user has a name that to() refuses',
+    exceptRooms: 'the room of a user has a name that except() refuses',
+  },
+};
+
 export const CLIENT: Members<ClientInternals> = {
   package: 'socket.io',
   owner: 'Client',
@@ -136,6 +150,24 @@ export function namespaceInternals(nsp: Namespace): NamespaceInternals {
 
 export function socketInternals(socket: Socket): SocketInternals {
   return socket as unknown as SocketInternals; // private
+}
+
+/** As `nsp.to(room)`, also for a reserved room, which the methods of operators refuse. */
+export function toRoom(nsp: Namespace, room: string): ReturnType<Namespace['to']> {
+  const operator = nsp.to([]);
+  operatorInternals(operator).rooms.add(room);
+  return operator;
+}
+
+/** As `nsp.except(room)`, also for a reserved room. */
+export function exceptRoom(nsp: Namespace, room: string): ReturnType<Namespace['to']> {
+  const operator = nsp.to([]);
+  operatorInternals(operator).exceptRooms.add(room);
+  return operator;
+}
+
+function operatorInternals(operator: object): OperatorInternals {
+  return operator as OperatorInternals; // private
 }
 
 /** The private id of a client that can recover. */

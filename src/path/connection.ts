@@ -2,7 +2,7 @@
 import type { ExtendedError, Socket } from 'socket.io';
 import { answerTo, isTemporary } from './error-answers';
 import { type ErrorAnswer } from '../errors';
-import type { SocketUser } from '../events';
+import type { SocketUser } from '../socket-user';
 import { toError } from '../thrown';
 import type { Arrival } from './arrivals';
 import type { ContextOwner } from './context';
@@ -33,7 +33,7 @@ export class Connection implements ContextOwner, Arrival {
   requestMembers: PropertyDescriptorMap | undefined;
   /** The app's functions of `socket.use()`. */
   uses: SocketUse[] | undefined;
-  /** Set by the app: see `setUser`. */
+  /** What the app has set `socket.user` to. */
   user: SocketUser | undefined;
   /** Set if the socket is to disconnect as soon as it has connected; `close` as for `socket.disconnect(close)`. */
   dismissal: { readonly close: boolean } | undefined;

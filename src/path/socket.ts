@@ -7,13 +7,11 @@ import { acknowledgementOf } from './acknowledgement';
 import type { Connection } from './connection';
 import type { OutgoingCheck } from '../contract/outgoing';
 import type { Deprecations } from '../deprecated/deprecations';
-import type { SocketUser } from '../events';
-import { refuseReserved } from '../rooms';
 import { toError } from '../thrown';
 import { callListeners } from './listeners';
 import { receivePacket } from './packet';
 import { reportFailure } from './packet-failure';
-import { setUser } from './user';
+import { addUser } from './user';
 import type { SocketUse } from './uses';
 import { clientInternals, socketInternals } from '../internals/socket-io';
 
@@ -147,38 +145,17 @@ export function socketAdopter(deprecations: Deprecations): (socket: Socket, conn
 
 function createPrototype(original: object, deprecations: Deprecations): object {
   const prototype = Object.assign(Object.create(original) as Socket, SOCKET_METHODS);
-  Object.defineProperties(prototype, {
-    remoteAddress: {
-      get(this: Socket): string {
-        return this.conn.remoteAddress;
-      },
-      set(this: Socket, value: unknown) {
-        Object.defineProperty(this, 'remoteAddress', { value, writable: true, enumerable: true, configurable: true }); // apps may put the address behind their proxy there
-      },
+  Object.defineProperty(prototype, 'remoteAddress', {
+    get(this: Socket): string {
+      return this.conn.remoteAddress;
     },
-    user: {
-      get(this: OwnSocket): SocketUser | undefined {
-        return this[CONNECTION].user;
-      },
-      set(this: OwnSocket, user: unknown) {
-        setUser(this[CONNECTION], user);
-      },
+    set(this: Socket, value: unknown) {
+      Object.defineProperty(this, 'remoteAddress', { value, writable: true, enumerable: true, configurable: true }); // apps may put the address behind their proxy there
     },
   });
   deprecations.addToSockets(prototype);
-  refuseReservedRooms(prototype);
+  addUser(prototype, connectionOf);
   return prototype;
-}
-
-/** Makes `join()` and `leave()` throw for the rooms of users and the like: an app may have the name from a client. */
-function refuseReservedRooms(prototype: Socket): void {
-  for (const name of ['join', 'leave'] as const) {
-    const method = prototype[name] as (this: Socket, ...args: unknown[]) => void | Promise<void>; // with the callback of Socket.IO 2
-    prototype[name] = function (this: Socket, ...args: unknown[]) {
-      refuseReserved(args[0]);
-      return method.apply(this, args);
-    };
-  }
 }
 
 /** The connection that a socket has been linked to. */

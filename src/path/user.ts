@@ -1,7 +1,7 @@
 /** The user of a connection: `socket.user`, which the app sets in connection middleware. */
 import type { Socket } from 'socket.io';
-import type { SocketUser } from '../events';
-import { isRoomOfUser, roomOfUser, userError, userIdOf } from '../rooms';
+import { isRoomOfUser, refuseReserved, roomOfUser, userError, userIdOf } from '../rooms';
+import type { SocketUser } from '../socket-user';
 import { toError } from '../thrown';
 import { socketInternals } from '../internals/socket-io';
 
@@ -15,19 +15,41 @@ interface Owner {
   log(level: 'error', what: string, error: Error): void;
 }
 
-/** The user of a socket. Undefined if the app has set none. */
-export function userOf(socket: Socket): SocketUser | undefined {
-  return (socket as { readonly user?: SocketUser }).user; // a member of all sockets of connections
+/**
+ * Gives sockets the member `user`. Their `join()` and `leave()` then throw for the rooms of users and the like: an app may have the name of a room
+ * from a client.
+ * @param prototype that of sockets of connections, with all other members
+ */
+export function addUser(prototype: Socket, connectionOf: (socket: Socket) => Owner): void {
+  Object.defineProperty(prototype, 'user', {
+    get(this: Socket): SocketUser | undefined {
+      return connectionOf(this).user;
+    },
+    set(this: Socket, user: unknown) {
+      setUser(connectionOf(this), user);
+    },
+  });
+  for (const name of ['join', 'leave'] as const) {
+    const method = prototype[name] as (this: Socket, ...args: unknown[]) => void | Promise<void>; // with the callback of Socket.IO 2
+    prototype[name] = function (this: Socket, ...args: unknown[]) {
+      refuseReserved(args[0]);
+      return method.apply(this, args);
+    };
+  }
 }
 
 /** Sets the user of a connection, which joins the user's room. @throws TypeError see `HasUser` in types.ts */
-export function setUser(connection: Owner, given: unknown): void {
+function setUser(connection: Owner, given: unknown): void {
   const user = userFrom(given);
   const { user: former } = connection;
   if (former) {
-    if (former.id !== user.id) throw userError('IO_USER_CHANGED', 'socket.user has another id already, and a connection has one user for life');
+    if (former.id !== user.id)
+      throw userError('IO_USER_CHANGED', 'socket.user has another id already, and a connection has one user for life');
   } else if (connection.isAdmitted) {
-    throw userError('IO_USER_LATE', 'socket.user was set after the client had been admitted; set it in connection middleware, before next()');
+    throw userError(
+      'IO_USER_LATE',
+      'socket.user was set after the client had been admitted; set it in connection middleware, before next()',
+    );
   }
   connection.user = user;
   if (!former && connection.isConnecting) join(connection, roomOfUser(user.id));
@@ -37,7 +59,7 @@ export function setUser(connection: Owner, given: unknown): void {
 export function leaveFormerUser({ socket, user }: Owner): void {
   const { adapter } = socketInternals(socket);
   const own = user && roomOfUser(user.id);
-  for (const room of adapter.socketRooms(socket.id) ?? []) if (isRoomOfUser(room) && room !== own) adapter.del(socket.id, room);
+  for (const room of adapter.socketRooms(socket.id) ?? []) if (isRoomOfUser(room) && room !== own) void adapter.del(socket.id, room);
 }
 
 function userFrom(given: unknown): SocketUser {

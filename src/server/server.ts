@@ -2,10 +2,12 @@
 import type { Server as EngineServer } from 'engine.io';
 import { type DefaultEventsMap, Server as SocketIoServer, type ServerOptions, type Socket as SocketIoSocket } from 'socket.io';
 import type { Answer, Asking, QuestionArgs, QuestionName } from '../backplane/operators';
+import type { Users } from '../backplane/user-operator';
 import type { Contract } from '../contract/contract';
 import { isContract } from '../contract/declaration';
-import { messageOf, SetupError } from '../errors';
+import { messageOf } from '../errors';
 import type { LoadedFiles } from '../loader/loader';
+import { declareEngine } from './missing-engine';
 import type { Namespaces } from './namespaces';
 import type { Runtime } from '../path/runtime';
 import type { Declared, DeclaredData, Emitted, KnownName, Received } from '../events';
@@ -35,7 +37,7 @@ export class Server<
   SocketData = DeclaredData,
 >
   extends SocketIoServer<ListenEvents, EmitEvents, ServerSideEvents, SocketData>
-  implements Asking<EmitEvents>, Routes<'/'>
+  implements Asking<EmitEvents>, Users<EmitEvents, SocketData>, Routes<'/'>
 {
   readonly #runtime: Runtime;
   readonly #files: LoadedFiles;
@@ -51,6 +53,12 @@ export class Server<
     this.of('/').routeUnmatched(...(parts as SpecificArguments)); // by the signatures
     return this;
   };
+
+  /** The connections of a user to the namespace `/`: see `app.io.of(name).user`. */
+  readonly user = ((id: string) => this.of('/').user(id)) as Users<EmitEvents, SocketData>['user']; // with the types of the server
+
+  /** All clients of the namespace `/` but the connections of a user: see `app.io.of(name).exceptUser`. */
+  readonly exceptUser = ((id: string) => this.of('/').exceptUser(id)) as Users<EmitEvents, SocketData>['exceptUser']; // as above
 
   /** @internal */
   constructor({ options, runtime, files, namespaces, onEngine }: Parts) {
@@ -183,18 +191,4 @@ export class Server<
       nsps.delete(name);
     }
   }
-}
-
-/** Makes `io.engine` throw a helpful error, instead of being undefined, until Socket.IO sets it. */
-function declareEngine(server: object): void {
-  Object.defineProperty(server, 'engine', {
-    configurable: true,
-    get(): never {
-      const problem = 'app.io.engine does not exist before the HTTP server; read it in serverDidReady() of app.js, or later';
-      throw new SetupError('IO_ENGINE_MISSING', problem);
-    },
-    set(engine: EngineServer) {
-      Object.defineProperty(server, 'engine', { value: engine, configurable: true, enumerable: true, writable: true });
-    },
-  });
 }

@@ -9,7 +9,7 @@ import { PacketType } from '../../protocol';
 import type { PulsedBackplane } from '../pulsed-backplane';
 import { type Gone, RecoveringAdapter } from '../recovering-adapter';
 import { EncodedPacket, type Event } from '../packet-codec';
-import { type Deliver, goneOf, leaveRooms, ReturningClients } from './returning-clients';
+import { type Deliver, goneOf, leaveRooms, ReturningClients, roomsOf } from './returning-clients';
 import { type RecoveryInternals, recoveryInternals } from '../../internals/adapters';
 import { namespaceInternals, socketInternals } from '../../internals/socket-io';
 
@@ -167,7 +167,8 @@ function changeAdapter(adapter: Adapter, inside: RecoveryInternals, clients: Ret
 
     /** Called when a client has disconnected. */
     persistSession(session: Gone): void {
-      if (!clients.passOn(session)) persistSession(session);
+      const complete = { ...session, rooms: roomsOf(adapter, session) };
+      if (!clients.passOn(complete)) persistSession(complete);
     },
   });
 }

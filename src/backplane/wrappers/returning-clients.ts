@@ -1,6 +1,6 @@
 /** The returning clients of a namespace: their sockets, their sessions, and broadcasts that wait until they are connected. */
 import { type Namespace, Socket } from 'socket.io';
-import type { BroadcastOptions, Session } from 'socket.io-adapter';
+import type { Adapter, BroadcastOptions, Session } from 'socket.io-adapter';
 import { type Gone, isFor } from '../recovering-adapter';
 import { namespaceInternals, privateIdOf, socketInternals } from '../../internals/socket-io';
 
@@ -142,5 +142,10 @@ export function leaveRooms(socket: Socket, nsp: Namespace, isComingBack: boolean
 
 /** The session of a connected socket, as Socket.IO would pass it at its disconnection. */
 export function goneOf(socket: Socket, pid: string): Gone {
-  return { sid: socket.id, pid, rooms: [...socket.rooms], data: { ...(socket.data as object) } }; // any, and an object by default
+  return { sid: socket.id, pid, rooms: roomsOf(socket.nsp.adapter, { sid: socket.id, rooms: [] }), data: { ...(socket.data as object) } }; // any, and an object by default
+}
+
+/** All rooms of a socket. Those in a session are of `socket.rooms`, which does not show that of its user. */
+export function roomsOf(adapter: Adapter, { sid, rooms }: Pick<Gone, 'sid' | 'rooms'>): string[] {
+  return [...(adapter.socketRooms(sid) ?? rooms)];
 }

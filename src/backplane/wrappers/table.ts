@@ -22,6 +22,7 @@ import type { Operator } from '../operators';
 import { publishAside } from './publish-aside';
 import type { PulsedBackplane } from '../pulsed-backplane';
 import { recoverConnections, restoreWhileUp } from './recovery';
+import { refuseReservedRooms } from './refuse-reserved';
 import { waitUntilOpen } from './wait-until-open';
 
 /** Those that stand on Socket.IO's ClusterAdapter. */
@@ -122,6 +123,10 @@ const ROWS: readonly Row[] = [
   of(ALL, ({ adapter, opened }) => {
     if (opened) waitUntilOpen(adapter, opened);
   }),
+
+  // The rooms of users and the like are not the app's. After `waitUntilOpen`: the other way round, a call in the agent that has to wait would not
+  // throw at its caller.
+  of(ALL, ({ adapter }) => refuseReservedRooms(adapter)),
 
   // WebSockets with nothing waiting get the frame of a broadcast directly.
   of(ENCODED, ({ adapter, nsp }) => frameOnce(adapter, nsp)),

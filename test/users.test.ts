@@ -1,0 +1,184 @@
+/** Users: who a client is, and all connections of a user at once. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Files, startApp } from './support/app';
+import { ask, type Client, connect, newClient, next } from './support/client';
+import { startCluster } from './support/cluster';
+import { startProxy } from './support/proxy';
+import { until } from './support/until';
+
+const FILES: Files = {
+  'config/config.default.js': `
+    exports.io = { namespace: Object.fromEntries(['/', '/chat'].map(name => [name, { connectionMiddleware: ['user'] }])) };`,
+  'app/io/middleware/user.js': `
+    module.exports = app => async (ctx, next) => {
+      const { user } = ctx.socket.handshake.auth;
+      if (app.setUser) app.setUser(ctx);
+      else if (user !== undefined) ctx.socket.user = user;
+      await next();
+    };`,
+  'app/router.js': `
+    module.exports = app => {
+      for (const name of ['/', '/chat']) {
+        const nsp = app.io.of(name);
+        nsp.route('who', async ctx => [ctx.socket.user ?? null, [...ctx.socket.rooms].filter(room => room !== ctx.socket.id)]);
+        nsp.route('tell', async ctx => nsp.user(ctx.args[0]).emit('news', ctx.args[1]) && null);
+        nsp.route('tell others', async ctx => nsp.user(ctx.socket.user.id).except(ctx.socket.id).emit('news', ctx.args[0]) && null);
+        nsp.route('tell all but', async ctx => nsp.exceptUser(ctx.args[0]).emit('news', ctx.args[1]) && null);
+        nsp.route('ask', async ctx => nsp.user(ctx.args[0]).timeout(5000).emitWithAck('question'));
+        nsp.route('count', async ctx => (await nsp.user(ctx.args[0]).fetchSockets()).length);
+        nsp.route('is online', async ctx => nsp.user(ctx.args[0]).isOnline());
+        nsp.route('put', async ctx => nsp.user(ctx.args[0]).join(ctx.args[1]) ?? null);
+        nsp.route('take', async ctx => nsp.user(ctx.args[0]).leave(ctx.args[1]) ?? null);
+        nsp.route('end', async ctx => nsp.user(ctx.args[0]).disconnect(ctx.args[1]) ?? null);
+        nsp.route('room', async ctx => nsp.to(ctx.args[0]).emit('news', 'for the room') && null);
+        nsp.route('join', async ctx => ctx.socket.join(ctx.args[0]) ?? null);
+        nsp.route('leave', async ctx => ctx.socket.leave(ctx.args[0]) ?? null);
+        nsp.route('join all', async ctx => nsp.socketsJoin(ctx.args[0]) ?? null);
+        nsp.route('late', async ctx => { ctx.socket.user = ctx.args[0]; });
+        nsp.route('worker', async () => process.pid);
+      }
+    };`,
+};
+
+/** All that a client hears under `news`, in order. */
+function newsOf(client: Client): unknown[] {
+  const heard: unknown[] = [];
+  client.on('news', what => heard.push(what));
+  client.on('question', answer => answer(client.auth));
+  return heard;
+}
+
+const as = (user: unknown): { auth: { user: unknown } } => ({ auth: { user } });
+const COMES_BACK = { reconnection: true, reconnectionDelay: 20, reconnectionDelayMax: 20, transports: ['websocket'] };
+
+test('a user is an id or an object with one, is shown with the id as text, and its room is not among those of the socket', async t => {
+  const { url } = await startApp(t, FILES);
+  assert.deepEqual(await ask(await connect(t, url, as('anna')), 'who'), [{ id: 'anna' }, []]);
+  assert.deepEqual(await ask(await connect(t, url, as(7)), 'who'), [{ id: '7' }, []]);
+  assert.deepEqual(await ask(await connect(t, url, as({ id: 7, name: 'Bert' })), 'who'), [{ id: '7', name: 'Bert' }, []]);
+  assert.deepEqual(await ask(await connect(t, url), 'who'), [null, []]);
+});
+
+test('all connections of a user in a namespace are reached, and nobody else', async t => {
+  const { url } = await startApp(t, FILES);
+  const [phone, laptop, bert] = [await connect(t, url, as(7)), await connect(t, url, as('7')), await connect(t, url, as('bert'))];
+  const elsewhere = await connect(t, `${url}/chat`, as(7));
+  const [phones, laptops, berts, elsewheres] = [newsOf(phone), newsOf(laptop), newsOf(bert), newsOf(elsewhere)];
+  await ask(bert, 'tell', 7, 'one');
+  await ask(phone, 'tell others', 'two');
+  await ask(phone, 'tell all but', 7, 'three');
+  assert.deepEqual(await ask(bert, 'ask', 7), [{ user: 7 }, { user: '7' }]);
+  assert.deepEqual(await ask(bert, 'ask', 'nobody'), []);
+  assert.deepEqual(
+    [await ask(bert, 'count', 7), await ask(bert, 'is online', 7), await ask(bert, 'is online', 'nobody')],
+    [2, true, false],
+  );
+  await ask(bert, 'put', 7, ['red', 'blue']);
+  assert.deepEqual(await ask(laptop, 'who'), [{ id: '7' }, ['red', 'blue']]);
+  await ask(bert, 'take', 7, 'red');
+  assert.deepEqual(await ask(phone, 'who'), [{ id: '7' }, ['blue']]);
+  await ask(bert, 'room', 'blue');
+  for (const client of [phone, laptop, bert, elsewhere]) await ask(client, 'who');
+  assert.deepEqual([phones, laptops, berts, elsewheres], [['one', 'for the room'], ['one', 'two', 'for the room'], ['three'], []]);
+  const gone = Promise.all([next(phone, 'disconnect'), next(laptop, 'disconnect')]);
+  await ask(bert, 'end', 7);
+  assert.deepEqual(await gone, [
+    ['io server disconnect', undefined],
+    ['io server disconnect', undefined],
+  ]);
+  assert.deepEqual([await ask(bert, 'is online', 7), await ask(elsewhere, 'is online', 7)], [false, true]);
+});
+
+test('who cannot be a user is refused as by any mistake of the app, which the log names', async t => {
+  const { url, logs, app } = await startApp(t, FILES, { env: 'prod' });
+  for (const user of ['', null, true, {}, { id: '' }, { id: null }, ['7'], 'x'.repeat(201), 'two\nlines', '\uD800x']) {
+    const client = newClient(t, url, { ...as(user), reconnection: false });
+    await Promise.race([next(client, 'disconnect'), next(client, 'connect_error')]);
+    assert.equal(client.connected, false);
+  }
+  assert.match(logs.join('\n'), /IO_USER_INVALID/);
+  Reflect.set(app, 'setUser', (ctx: { socket: { user: unknown } }) => {
+    for (const user of [{ id: 7, name: 'Anna' }, { id: '7', name: 'Anna B.' }, 8]) ctx.socket.user = user;
+  });
+  const client = newClient(t, url, { reconnection: false });
+  await Promise.race([next(client, 'disconnect'), next(client, 'connect_error')]);
+  assert.match(logs.join('\n'), /IO_USER_CHANGED/);
+});
+
+test('after the client has been let in it is too late to say who it is, but the same user may have other properties', async t => {
+  const { url } = await startApp(t, FILES);
+  const nobody = await connect(t, url);
+  const { error } = (await ask(nobody, 'late', 'anna')) as { error: { message: string } };
+  assert.match(error.message, /IO_USER_LATE/);
+  assert.deepEqual(await ask(nobody, 'who'), [null, []]);
+  const anna = await connect(t, url, as('anna'));
+  await new Promise(resolve => anna.emit('late', { id: 'anna', name: 'Anna' }, resolve).emit('who', resolve)); // the first has no answer
+  assert.deepEqual(await ask(anna, 'who'), [{ id: 'anna', name: 'Anna' }, []]);
+});
+
+test('a room name from a client cannot be that of a user', async t => {
+  const { url } = await startApp(t, FILES);
+  const [anna, mallory] = [await connect(t, url, as('anna')), await connect(t, url, as('mallory'))];
+  const heard = newsOf(anna);
+  const room = '$io:user:anna';
+  for (const [event, ...args] of [
+    ['join', room],
+    ['join', ['red', room]],
+    ['leave', room],
+    ['room', room],
+    ['join all', room],
+    ['put', 'mallory', room],
+    ['take', 'anna', room],
+  ] as const) {
+    const { error } = (await ask(mallory, event, ...args)) as { error: { code: string } };
+    assert.equal(error.code, 'RESERVED_ROOM', event);
+  }
+  assert.deepEqual(await ask(mallory, 'who'), [{ id: 'mallory' }, []]);
+  await ask(mallory, 'tell', 'anna', 'hello');
+  await ask(anna, 'who');
+  assert.deepEqual(heard, ['hello']);
+});
+
+test('a recovered client is the user that its middleware sets, and no longer the former one', async t => {
+  const recovery = "exports.io = { init: { connectionStateRecovery: {} }, namespace: { '/': { connectionMiddleware: ['user'] } } };";
+  const app = await startApp(t, { ...FILES, 'config/config.default.js': recovery });
+  const proxy = await startProxy(t, app.port);
+  const client = await connect(t, proxy.url, { ...as('anna'), ...COMES_BACK });
+  const { id } = client;
+  for (const user of ['anna', 'bert', undefined]) {
+    const left = next([...app.io.sockets.sockets.values()][0] as never, 'disconnect');
+    client.auth = { user };
+    const back = next(client, 'connect');
+    proxy.cut();
+    await left;
+    proxy.lead(app.port);
+    await back;
+    assert.deepEqual([client.recovered, client.id], [true, id]);
+    assert.deepEqual(await ask(client, 'who'), [user === undefined ? null : { id: user }, []]);
+    for (const one of ['anna', 'bert']) assert.equal(await app.io.user(one).isOnline(), one === user, `${one} of ${String(user)}`);
+  }
+});
+
+test('a user is reached at other workers', async t => {
+  const { url } = await startCluster(t, FILES, { workers: 2 });
+  const clients: Client[] = [];
+  const workers = new Set<unknown>();
+  await until(t, async () => {
+    const client = await connect(t, url, { ...as('anna'), forceNew: true });
+    clients.push(client);
+    workers.add(await ask(client, 'worker'));
+    return workers.size === 2;
+  });
+  const bert = await connect(t, url, as('bert'));
+  const all = clients.map(newsOf);
+  await ask(bert, 'tell', 'anna', 'hello');
+  assert.deepEqual([await ask(bert, 'count', 'anna'), await ask(bert, 'is online', 'anna')], [clients.length, true]);
+  assert.equal(((await ask(bert, 'ask', 'anna')) as unknown[]).length, clients.length);
+  assert.deepEqual(
+    all,
+    clients.map(() => ['hello']),
+  );
+  await ask(bert, 'end', 'anna', true);
+  await until(t, async () => (await ask(bert, 'is online', 'anna')) === false);
+});
