@@ -98,3 +98,24 @@ export const agent = (agent: Agent): void => {
   // @ts-expect-error -- it is a server, not any
   agent.io.emitt('news');
 };
+
+export const users = async (ctx: Context): Promise<void> => {
+  ctx.socket.user = 'anna';
+  ctx.socket.user = 7;
+  ctx.socket.user = { id: 7 };
+  const id: string | undefined = ctx.socket.user?.id;
+  // @ts-expect-error -- a user has an id
+  ctx.socket.user = { name: 'Anna' };
+  // @ts-expect-error -- and the id is a string or a number
+  ctx.socket.user = true;
+  const user = ctx.app.io.user(id ?? 7);
+  user.except('room').emit('mail', 1);
+  const answers: unknown[] = await user.timeout(1000).emitWithAck('sure');
+  const isOnline: boolean = await user.isOnline();
+  user.join(['room', 'other']);
+  user.leave('room');
+  user.disconnect(isOnline || answers.length > 0);
+  ctx.app.io.of('/chat').exceptUser('anna').to('room').emit('mail', 1);
+  // @ts-expect-error -- the id of a user is a string or a number
+  ctx.app.io.user({ id: 7 });
+};
