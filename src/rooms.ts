@@ -10,7 +10,7 @@ const MAX_ID = 200;
 /** Control characters, line breaks of Unicode, and halves of characters, which not every adapter can carry. */
 const UNUSABLE = /[\p{Cc}\p{Cs}\u2028\u2029]/u;
 
-function isReservedRoom(room: unknown): boolean {
+export function isReservedRoom(room: unknown): boolean {
   return typeof room === 'string' && room.startsWith(RESERVED);
 }
 

@@ -84,6 +84,7 @@ test('an id that is none refuses the connection and is logged', async t => {
     [`async () => ({})`, /returned a value of type object/],
     [`() => 'x'.repeat(201)`, /returned 201 characters; at most 200/],
     [`() => 'a\\nb'`, /returned control characters/],
+    [`() => '$io:user:anna'`, /returned a reserved name/],
     [`() => { throw new Error('no id for you'); }`, /no id for you/],
     [`async () => { throw new Error('no id for you'); }`, /no id for you/],
   ] as const) {

@@ -7,6 +7,7 @@ import type { Logger } from '../egg';
 import { messageOf } from '../errors';
 import type { EngineRequest } from '../internals/engine-io';
 import { namespaceInternals } from '../internals/socket-io';
+import { isReservedRoom } from '../rooms';
 
 const MAX_LENGTH = 200;
 
@@ -100,6 +101,7 @@ export class Ids {
     if (id === '') return 'an empty string';
     if (id.length > MAX_LENGTH) return `${id.length} characters; at most ${MAX_LENGTH} are allowed`;
     if (/[\p{Cc}\u2028\u2029]/u.test(id)) return 'control characters';
+    if (isReservedRoom(id)) return 'a reserved name'; // a socket joins the room of its id
     return this.#taken.has(id) ? 'the id of another connection' : undefined;
   }
 
