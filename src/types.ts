@@ -29,7 +29,8 @@ export interface HasUser {
    *
    * Set it in connection middleware, before `await next()`: to the id, or to an object with `id`. `app.io.user(id)` then reaches the connection
    * along with all others of the user. The same id can be set again, with other properties.
-   * @throws TypeError if there is no valid id, if another id has been set, or if middleware has admitted the client already
+   * A value without a valid id, or one that comes after middleware has admitted the client, is only kept, with a warning.
+   * @throws TypeError if another id has been set
    */
   get user(): SocketUser | undefined;
   set user(user: GivenUser);

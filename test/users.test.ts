@@ -22,7 +22,7 @@ const FILES: Files = {
     module.exports = app => {
       for (const name of ['/', '/chat']) {
         const nsp = app.io.of(name);
-        nsp.route('who', async ctx => [ctx.socket.user ?? null, [...ctx.socket.rooms].filter(room => room !== ctx.socket.id)]);
+        nsp.route('who', async ctx => [ctx.socket.user === undefined ? null : ctx.socket.user, [...ctx.socket.rooms].filter(room => room !== ctx.socket.id)]);
         nsp.route('tell', async ctx => nsp.user(ctx.args[0]).emit('news', ctx.args[1]) && null);
         nsp.route('tell others', async ctx => nsp.user(ctx.socket.user.id).except(ctx.socket.id).emit('news', ctx.args[0]) && null);
         nsp.route('tell all but', async ctx => nsp.exceptUser(ctx.args[0]).emit('news', ctx.args[1]) && null);
@@ -91,31 +91,41 @@ test('all connections of a user in a namespace are reached, and nobody else', as
   assert.deepEqual([await ask(bert, 'is online', 7), await ask(elsewhere, 'is online', 7)], [false, true]);
 });
 
-test('who cannot be a user is refused as by any mistake of the app, which the log names', async t => {
-  const { url, logs, app } = await startApp(t, FILES, { env: 'prod' });
-  for (const user of ['', null, true, {}, { id: '' }, { id: null }, ['7'], 'x'.repeat(201), 'two\nlines', '\uD800x']) {
-    const client = newClient(t, url, { ...as(user), reconnection: false });
-    await Promise.race([next(client, 'disconnect'), next(client, 'connect_error')]);
-    assert.equal(client.connected, false);
+test('a value that cannot be a user is kept, as apps had such a property before, and is warned of', async t => {
+  const { url, io, logs } = await startApp(t, FILES);
+  for (const user of ['', null, true, { name: 'Anna' }, { id: '' }, { id: null }, ['7'], 'x'.repeat(201), 'two\nlines']) {
+    const client = await connect(t, url, as(user));
+    assert.deepEqual(await ask(client, 'who'), [user, []]);
   }
-  assert.match(logs.join('\n'), /IO_USER_INVALID/);
-  Reflect.set(app, 'setUser', (ctx: { socket: { user: unknown } }) => {
-    for (const user of [{ id: 7, name: 'Anna' }, { id: '7', name: 'Anna B.' }, 8]) ctx.socket.user = user;
-  });
-  const client = newClient(t, url, { reconnection: false });
-  await Promise.race([next(client, 'disconnect'), next(client, 'connect_error')]);
+  assert.match(logs.join('\n'), /WARN .*socket\.user is kept.*[^]*IO_USER_INVALID/);
+  for (const id of ['', null, { id: 7 }, Number.NaN]) assert.throws(() => io.user(id as never), { code: 'IO_USER_INVALID' });
+});
+
+test('a connection has one user for life: another one is refused', async t => {
+  const { url, app, io, logs } = await startApp(t, FILES);
+  for (const other of [8, null, { name: 'Bert' }]) {
+    Reflect.set(app, 'setUser', (ctx: { socket: { user: unknown } }) => {
+      for (const user of [{ id: 7, name: 'Anna' }, { id: '7', name: 'Anna B.' }, other]) ctx.socket.user = user;
+    });
+    const client = newClient(t, url, { reconnection: false });
+    await Promise.race([next(client, 'disconnect'), next(client, 'connect_error')]);
+    assert.equal(await io.user(7).isOnline(), false);
+  }
   assert.match(logs.join('\n'), /IO_USER_CHANGED/);
 });
 
 test('after the client has been let in it is too late to say who it is, but the same user may have other properties', async t => {
-  const { url } = await startApp(t, FILES);
+  const { url, io, logs } = await startApp(t, FILES);
   const nobody = await connect(t, url);
-  const { error } = (await ask(nobody, 'late', 'anna')) as { error: { message: string } };
-  assert.match(error.message, /IO_USER_LATE/);
-  assert.deepEqual(await ask(nobody, 'who'), [null, []]);
+  nobody.emit('late', 'anna');
+  assert.deepEqual(await ask(nobody, 'who'), ['anna', []]);
+  assert.match(logs.join('\n'), /WARN .*socket\.user is kept.*[^]*IO_USER_LATE/);
+  assert.equal(await io.user('anna').isOnline(), false);
   const anna = await connect(t, url, as('anna'));
-  await new Promise(resolve => anna.emit('late', { id: 'anna', name: 'Anna' }, resolve).emit('who', resolve)); // the first has no answer
+  anna.emit('late', { id: 'anna', name: 'Anna' });
   assert.deepEqual(await ask(anna, 'who'), [{ id: 'anna', name: 'Anna' }, []]);
+  const { error } = (await ask(anna, 'late', 'bert')) as { error: { message: string } };
+  assert.match(error.message, /IO_USER_CHANGED/);
 });
 
 test('a room name from a client cannot be that of a user', async t => {

@@ -11,9 +11,13 @@ interface Owner {
   /** Whether middleware has admitted the client, and it has not gone. */
   readonly isAdmitted: boolean;
   readonly isConnecting: boolean;
+  /** Also a value that cannot be a user: apps had a property of this name before. */
   user: SocketUser | undefined;
-  log(level: 'error', what: string, error: Error): void;
+  log(level: 'warn' | 'error', what: string, error: Error): void;
 }
+
+/** The users who have a room. */
+const reachable = new WeakSet<SocketUser>();
 
 /**
  * Gives sockets the member `user`. Their `join()` and `leave()` then throw for the rooms of users and the like: an app may have the name of a room
@@ -38,27 +42,39 @@ export function addUser(prototype: Socket, connectionOf: (socket: Socket) => Own
   }
 }
 
-/** Sets the user of a connection, which joins the user's room. @throws TypeError see `HasUser` in types.ts */
+/**
+ * Sets the user of a connection, which joins the user's room. A value that cannot be a user, or comes late, is only kept, with a warning: so apps
+ * go on that had a property of this name before.
+ * @throws TypeError if the connection has another user already
+ */
 function setUser(connection: Owner, given: unknown): void {
-  const user = userFrom(given);
   const { user: former } = connection;
-  if (former) {
-    if (former.id !== user.id)
+  const hasRoom = former !== undefined && reachable.has(former);
+  let user: SocketUser;
+  try {
+    user = userFrom(given);
+    if (hasRoom && former.id !== user.id)
       throw userError('IO_USER_CHANGED', 'socket.user has another id already, and a connection has one user for life');
-  } else if (connection.isAdmitted) {
-    throw userError(
-      'IO_USER_LATE',
-      'socket.user was set after the client had been admitted; set it in connection middleware, before next()',
-    );
+    if (!hasRoom && connection.isAdmitted)
+      throw userError(
+        'IO_USER_LATE',
+        'socket.user was set after the client had been admitted; set it in connection middleware, before next()',
+      );
+  } catch (thrown) {
+    if (hasRoom) throw thrown;
+    connection.user = given as SocketUser; // as the app has it
+    connection.log('warn', 'socket.user is kept, but app.io.user() does not reach the client', toError(thrown));
+    return;
   }
   connection.user = user;
-  if (!former && connection.isConnecting) join(connection, roomOfUser(user.id));
+  reachable.add(user);
+  if (!hasRoom && connection.isConnecting) join(connection, roomOfUser(user.id));
 }
 
 /** To be called when middleware has admitted the client: a recovered one leaves the room of a user that it no longer is. */
 export function leaveFormerUser({ socket, user }: Owner): void {
   const { adapter } = socketInternals(socket);
-  const own = user && roomOfUser(user.id);
+  const own = user && reachable.has(user) ? roomOfUser(user.id) : undefined;
   for (const room of adapter.socketRooms(socket.id) ?? []) if (isRoomOfUser(room) && room !== own) void adapter.del(socket.id, room);
 }
 
