@@ -464,3 +464,12 @@ test('a contract may be for a pattern', async t => {
     assert.deepEqual(await told, ['hello']);
   }
 });
+
+test('what is for single namespaces only says so for all of a pattern', async t => {
+  const { io } = await startApp(t, {});
+  const all = io.of(/^\/team-\d$/);
+  for (const call of [() => all.user(1), () => all.exceptUser(1), () => all.emitWithAck('sure')])
+    assert.throws(call, { name: 'TypeError', code: 'IO_PATTERN_UNSUPPORTED' });
+  assert.equal(await io.of('/team-1').user(1).isOnline(), false);
+  assert.deepEqual(await io.of('/team-1').emitWithAck('sure'), []);
+});

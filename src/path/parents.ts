@@ -4,6 +4,7 @@
  */
 import { Namespace, type Server, type Socket } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
+import { messageOf } from '../errors';
 import { namespaceInternals, serverInternals } from '../internals/socket-io';
 
 /** A parent namespace with its private members. */
@@ -162,4 +163,16 @@ export function removeCopies(child: Namespace, parent: Parent): void {
 export function detach(child: Namespace, parent: Parent): void {
   parent.children.delete(child);
   Reflect.deleteProperty(child, '_remove'); // Socket.IO's, with `cleanupEmptyChildNamespaces`
+}
+
+/** Makes methods that a namespace has, and a parent has not, throw a helpful error, as Socket.IO's `fetchSockets()` does. */
+export function refuseOperators(parent: Namespace): void {
+  for (const name of ['emitWithAck', 'exceptUser', 'user']) {
+    const refuse = (): never => {
+      const code = 'IO_PATTERN_UNSUPPORTED';
+      const problem = `${name}() is not supported for all namespaces of a pattern: name one of them, as in app.io.of('/room-7')`;
+      throw Object.assign(new TypeError(messageOf(code, problem)), { code });
+    };
+    Object.assign(parent, { [name]: refuse });
+  }
 }

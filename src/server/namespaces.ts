@@ -10,7 +10,7 @@ import { SetupError } from '../errors';
 import type { LoadedFiles } from '../loader/loader';
 import { askParents, openEntrance } from '../path/entrance';
 import { type ErrorMapper, Namespace, namespaceOf, type Pattern, patternOf } from '../path/namespace';
-import { AbsentNamespace, detach, type Parent, Parents, removeCopies } from '../path/parents';
+import { AbsentNamespace, detach, type Parent, Parents, refuseOperators, removeCopies } from '../path/parents';
 import { catchUseErrors } from '../path/uses';
 import type { Runtime } from '../path/runtime';
 import { Children } from './children';
@@ -183,6 +183,7 @@ export class Namespaces {
     this.#patterns.push(namespace);
     catchUseErrors(namespace);
     this.#routeMethods.addTo(parent, namespace);
+    refuseOperators(parent);
     if (this.#isLoaded) takeMiddleware(namespace, this.#settings, this.#files);
     this.#parents?.watch(parent, child => this.adopt(child, child.name));
   }
