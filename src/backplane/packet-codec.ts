@@ -44,7 +44,9 @@ export class PacketCodec {
     try {
       if (!isEvent(packet)) throw new TypeError('the name of an event must be a string or a number');
       const plain = this.isDefault && packet.id === undefined ? encodePlain(packet.data, this.#prefix) : undefined;
-      return new EncodedPacket(this, packet.nsp, plain ?? this.#encode(packet), packet.data, plain !== undefined);
+      const encoded = new EncodedPacket(this, packet.nsp, plain ?? this.#encode(packet), packet.data, plain !== undefined);
+      encoded.isQuestion = packet.id !== undefined;
+      return encoded;
     } catch (error) {
       throw refusalOf(packet.data[0], toError(error));
     }
@@ -154,6 +156,8 @@ export class EncodedPacket implements Event {
   /** Set by Socket.IO if clients have to acknowledge. The packet then has to be encoded again: the frames are without it. */
   id?: number;
   frames: readonly Frame[];
+  /** Whether the frames have an id, by which one client is to acknowledge. */
+  isQuestion = false;
   /** The offset of the event in connection state recovery: the last of its values, if set. */
   offset: string | undefined;
   /** Whether the values of the app consist only of what JSON has, and Buffers. */

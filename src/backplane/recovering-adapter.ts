@@ -22,7 +22,8 @@ interface Kept extends Gone {
 interface Emit {
   readonly at: number;
   readonly opts: BroadcastOptions;
-  readonly packet: EncodedPacket;
+  /** Undefined for a volatile one, which is not sent again. */
+  readonly packet: EncodedPacket | undefined;
 }
 
 /** Time between two removals of old emits and sessions, in ms. */
@@ -56,9 +57,10 @@ export class RecoveringAdapter extends Adapter {
 
   override broadcast(event: Event, opts: BroadcastOptions): void {
     const packet = this.#codec.encodeEvent(event);
-    if (!opts.flags?.volatile) {
-      packet.append(this.#prefix + (this.#first + this.#emits.length)); // a returning client sends its last offset
-      this.#emits.push({ at: Date.now(), opts, packet });
+    if (!packet.isQuestion) {
+      // a returning client sends its last offset: any text at the end of an event, of a volatile one as well
+      packet.append(this.#prefix + (this.#first + this.#emits.length));
+      this.#emits.push({ at: Date.now(), opts, packet: opts.flags?.volatile ? undefined : packet });
       this.#keepForAWhile();
     }
     super.broadcast(packet, opts);
@@ -92,7 +94,7 @@ export class RecoveringAdapter extends Adapter {
     const missedPackets = this.#emits
       .slice(Math.max(0, next - this.#first))
       .filter(({ opts }) => isFor(kept.rooms, opts))
-      .map(({ packet }) => packet.decode()); // as they were sent, even if the app has changed the values since
+      .flatMap(({ packet }) => (packet ? [packet.decode()] : [])); // as they were sent, even if the app has changed the values since
     return { ...kept, missedPackets };
   }
 

@@ -7,7 +7,10 @@ import { RecoveringAdapter } from '../support/parts';
 const SECOND = 1000;
 
 /** An adapter that keeps what is emitted for 10 s, and 2 s more for a heartbeat. */
-function create(t: TestContext): { adapter: InstanceType<typeof RecoveringAdapter>; emit(text: string, room?: string): string } {
+function create(t: TestContext): {
+  adapter: InstanceType<typeof RecoveringAdapter>;
+  emit(text: string, room?: string, flags?: { volatile: boolean }): string;
+} {
   t.mock.timers.enable({ apis: ['Date', 'setTimeout'] });
   const io = new Server({ connectionStateRecovery: { maxDisconnectionDuration: 10 * SECOND }, pingInterval: SECOND, pingTimeout: SECOND });
   const nsp: Namespace = io.of('/');
@@ -15,9 +18,9 @@ function create(t: TestContext): { adapter: InstanceType<typeof RecoveringAdapte
   t.after(() => adapter.close());
   return {
     adapter,
-    emit(text, room) {
+    emit(text, room, flags = { volatile: false }) {
       const packet = { type: 2, nsp: '/', data: ['said', text] };
-      adapter.broadcast(packet, { rooms: new Set(room === undefined ? [] : [room]), except: new Set() });
+      adapter.broadcast(packet, { rooms: new Set(room === undefined ? [] : [room]), except: new Set(), flags });
       return String(packet.data.at(-1));
     },
   };
@@ -96,5 +99,35 @@ test('what waited for a client while its middleware ran counts as emitted after 
   assert.deepEqual(
     session.missedPackets.map(data => data[1]),
     ['welcome'],
+  );
+});
+
+test('a volatile emit has an offset, since the client takes any text at its end for one, and is not sent again', async t => {
+  const { adapter, emit } = create(t);
+  adapter.admit('a', 0);
+  emit('heard');
+  const offset = emit('also heard', 'lobby', { volatile: true });
+  adapter.persistSession(GONE);
+  emit('missed', 'lobby');
+  emit('missed, too, but not kept', 'lobby', { volatile: true });
+  const session = await adapter.restoreSession('secret', offset);
+  assert.deepEqual(
+    session.missedPackets.map(data => data[1]),
+    ['missed'],
+  );
+});
+
+test('an emit that wants an answer is not sent again: the answer would reach nobody', async t => {
+  const { adapter, emit } = create(t);
+  adapter.admit('a', 0);
+  adapter.persistSession(GONE);
+  const question = { type: 2, nsp: '/', id: 1, data: ['sure', 'really'] };
+  adapter.broadcast(question, { rooms: new Set(['lobby']), except: new Set() });
+  assert.deepEqual(question.data, ['sure', 'really'], 'it has no offset');
+  emit('missed', 'lobby');
+  const session = await adapter.restoreSession('secret', '');
+  assert.deepEqual(
+    session.missedPackets.map(data => data[1]),
+    ['missed'],
   );
 });
