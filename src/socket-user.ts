@@ -16,7 +16,9 @@ export interface SocketUser {
   readonly id: string;
 }
 
-/** What `socket.user` can be set to: an object with an id, or the id alone unless the app has declared other properties that are required. */
+/** What `socket.user` can be set to: an object with an id, or the id alone unless the app has declared other properties that are required; or nobody. */
 export type GivenUser =
+  | null
+  | undefined
   | ({ id: string | number } & { [Name in keyof SocketUser as Name extends 'id' ? never : Name]: SocketUser[Name] })
   | ({ id: string } extends SocketUser ? string | number : never);

@@ -27,9 +27,9 @@ export interface HasUser {
   /**
    * The user, with the id as text and the other properties of what was set; frozen. Undefined if nobody has set one.
    *
-   * Set it in connection middleware, before `await next()`: to the id, or to an object with `id`. `app.io.user(id)` then reaches the connection
+   * Set it first of all in connection middleware: to the id, or to an object with `id`. `app.io.user(id)` then reaches the connection
    * along with all others of the user. The same id can be set again, with other properties.
-   * A value without a valid id, or one that comes after middleware has admitted the client, is only kept, with a warning.
+   * Undefined and null are nobody. Another value without a valid id, or one that comes after middleware has admitted the client, is only kept, with a warning.
    * @throws TypeError if another id has been set
    */
   get user(): SocketUser | undefined;

@@ -1,6 +1,7 @@
 /** Users: who a client is, and all connections of a user at once. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Socket as ServerSocket } from 'socket.io';
 import { type Files, startApp } from './support/app';
 import { ask, type Client, connect, newClient, next } from './support/client';
 import { startCluster } from './support/cluster';
@@ -9,6 +10,10 @@ import { startRedis } from './support/redis';
 import { until } from './support/until';
 
 const FILES: Files = {
+  'agent.js': `
+    module.exports = agent => {
+      agent.messenger.on('tell', ([id, what]) => agent.io.user(id).emit('news', what));
+    };`,
   'config/config.default.js': `
     exports.io = { namespace: Object.fromEntries(['/', '/chat'].map(name => [name, { connectionMiddleware: ['user'] }])) };`,
   'app/io/middleware/user.js': `
@@ -22,7 +27,7 @@ const FILES: Files = {
     module.exports = app => {
       for (const name of ['/', '/chat']) {
         const nsp = app.io.of(name);
-        nsp.route('who', async ctx => [ctx.socket.user === undefined ? null : ctx.socket.user, [...ctx.socket.rooms].filter(room => room !== ctx.socket.id)]);
+        nsp.route('who', async ctx => [ctx.socket.user === undefined ? null : ctx.socket.user, [...ctx.socket.rooms].filter(room => room !== ctx.socket.id).sort()]);
         nsp.route('tell', async ctx => nsp.user(ctx.args[0]).emit('news', ctx.args[1]) && null);
         nsp.route('tell others', async ctx => nsp.user(ctx.socket.user.id).except(ctx.socket.id).emit('news', ctx.args[0]) && null);
         nsp.route('tell all but', async ctx => nsp.exceptUser(ctx.args[0]).emit('news', ctx.args[1]) && null);
@@ -36,7 +41,9 @@ const FILES: Files = {
         nsp.route('join', async ctx => ctx.socket.join(ctx.args[0]) ?? null);
         nsp.route('leave', async ctx => ctx.socket.leave(ctx.args[0]) ?? null);
         nsp.route('join all', async ctx => nsp.socketsJoin(ctx.args[0]) ?? null);
+        nsp.route('remote join', async ctx => new Promise((done, fail) => nsp.adapter.remoteJoin(ctx.socket.id, ctx.args[0], error => (error ? fail(error) : done(null)))));
         nsp.route('late', async ctx => { ctx.socket.user = ctx.args[0]; });
+        nsp.route('agent tells', async ctx => ctx.app.messenger.sendToAgent('tell', ctx.args) && null);
         nsp.route('worker', async () => process.pid);
       }
     };`,
@@ -76,7 +83,7 @@ test('all connections of a user in a namespace are reached, and nobody else', as
     [2, true, false],
   );
   await ask(bert, 'put', 7, ['red', 'blue']);
-  assert.deepEqual(await ask(laptop, 'who'), [{ id: '7' }, ['red', 'blue']]);
+  assert.deepEqual(await ask(laptop, 'who'), [{ id: '7' }, ['blue', 'red']]);
   await ask(bert, 'take', 7, 'red');
   assert.deepEqual(await ask(phone, 'who'), [{ id: '7' }, ['blue']]);
   await ask(bert, 'room', 'blue');
@@ -93,11 +100,14 @@ test('all connections of a user in a namespace are reached, and nobody else', as
 
 test('a value that cannot be a user is kept, as apps had such a property before, and is warned of', async t => {
   const { url, io, logs } = await startApp(t, FILES);
-  for (const user of ['', null, true, { name: 'Anna' }, { id: '' }, { id: null }, ['7'], 'x'.repeat(201), 'two\nlines']) {
+  for (const user of ['', true, { name: 'Anna' }, { id: '' }, { id: null }, ['7'], 'x'.repeat(201), 'two\nlines']) {
     const client = await connect(t, url, as(user));
     assert.deepEqual(await ask(client, 'who'), [user, []]);
   }
   assert.match(logs.join('\n'), /WARN .*socket\.user is kept.*[^]*IO_USER_INVALID/);
+  const { length } = logs;
+  assert.deepEqual(await ask(await connect(t, url, as(null)), 'who'), [null, []]);
+  assert.deepEqual(logs.slice(length), [], 'nobody is no mistake');
   for (const id of ['', null, { id: 7 }, Number.NaN]) assert.throws(() => io.user(id as never), { code: 'IO_USER_INVALID' });
 });
 
@@ -141,6 +151,7 @@ test('a room name from a client cannot be that of a user', async t => {
     ['join all', room],
     ['put', 'mallory', room],
     ['take', 'anna', room],
+    ['remote join', room],
   ] as const) {
     const { error } = (await ask(mallory, event, ...args)) as { error: { code: string } };
     assert.equal(error.code, 'RESERVED_ROOM', event);
@@ -151,24 +162,68 @@ test('a room name from a client cannot be that of a user', async t => {
   assert.deepEqual(heard, ['hello']);
 });
 
-test('a recovered client is the user that its middleware sets, and no longer the former one', async t => {
+test('a client that comes back as the same user is recovered, and as another one, or as nobody, it is a new client', async t => {
   const recovery = "exports.io = { init: { connectionStateRecovery: {} }, namespace: { '/': { connectionMiddleware: ['user'] } } };";
   const app = await startApp(t, { ...FILES, 'config/config.default.js': recovery });
+  const { io } = app;
+  Reflect.set(app.app, 'setUser', ({ socket }: { socket: ServerSocket }) => {
+    const { user } = socket.handshake.auth as { user?: string };
+    Reflect.set(socket, 'user', user);
+    if (!socket.recovered) Object.assign(socket.data as object, { of: user ?? 'nobody' });
+    if (!socket.recovered) void socket.join('lobby');
+  });
   const proxy = await startProxy(t, app.port);
   const client = await connect(t, proxy.url, { ...as('anna'), ...COMES_BACK });
+  const heard = newsOf(client);
   const { id } = client;
-  for (const user of ['anna', 'bert', undefined]) {
-    const left = next([...app.io.sockets.sockets.values()][0] as never, 'disconnect');
+  io.emit('news', 'for all'); // whose offset the client sends
+  await ask(client, 'put', 'anna', 'secrets');
+  let former = 'anna';
+  for (const user of ['anna', 'bert', undefined, 'carl']) {
+    const isSame = user === former;
+    const left = next([...io.sockets.sockets.values()][0] as ServerSocket, 'disconnect');
     client.auth = { user };
+    heard.length = 0;
     const back = next(client, 'connect');
     proxy.cut();
     await left;
+    if (former !== 'nobody') io.user(former).emit('news', `for ${former}`);
+    io.to('secrets').emit('news', 'a secret');
     proxy.lead(app.port);
     await back;
-    assert.deepEqual([client.recovered, client.id], [true, id]);
-    assert.deepEqual(await ask(client, 'who'), [user === undefined ? null : { id: user }, []]);
-    for (const one of ['anna', 'bert']) assert.equal(await app.io.user(one).isOnline(), one === user, `${one} of ${String(user)}`);
+    io.to('lobby').emit('news', 'for the lobby');
+    const who = await ask(client, 'who');
+    assert.deepEqual([client.recovered, client.id], [isSame, id], String(user));
+    assert.deepEqual(who, [user === undefined ? null : { id: user }, isSame ? ['lobby', 'secrets'] : ['lobby']]);
+    assert.deepEqual(heard, isSame ? ['for anna', 'a secret', 'for the lobby'] : ['for the lobby']);
+    const [socket] = io.sockets.sockets.values();
+    assert.deepEqual([io.sockets.sockets.size, socket?.data], [1, { of: user ?? 'nobody' }]);
+    for (const one of ['anna', 'bert', 'carl']) assert.equal(await io.user(one).isOnline(), one === user, `${one} of ${String(user)}`);
+    former = user ?? 'nobody';
   }
+});
+
+test('a client that comes back as another user and goes before it is let in leaves the session to the first one', async t => {
+  const recovery = "exports.io = { init: { connectionStateRecovery: {} }, namespace: { '/': { connectionMiddleware: ['user'] } } };";
+  const app = await startApp(t, { ...FILES, 'config/config.default.js': recovery });
+  const { io } = app;
+  const proxy = await startProxy(t, app.port);
+  const client = await connect(t, proxy.url, { ...as('anna'), ...COMES_BACK });
+  const heard = newsOf(client);
+  const left = next([...io.sockets.sockets.values()][0] as ServerSocket, 'disconnect');
+  Reflect.set(app.app, 'setUser', ({ socket }: { socket: ServerSocket }) => {
+    Reflect.set(socket, 'user', 'bert');
+    Reflect.deleteProperty(app.app, 'setUser'); // from now on it is who it says
+    socket.conn.close();
+  });
+  proxy.cut();
+  await left;
+  io.user('anna').emit('news', 'for anna');
+  const back = next(client, 'connect');
+  proxy.lead(app.port);
+  await back;
+  await ask(client, 'who');
+  assert.deepEqual([client.recovered, heard], [true, ['for anna']]);
 });
 
 test('a user is reached at other workers', async t => {
@@ -190,6 +245,9 @@ test('a user is reached at other workers', async t => {
     all,
     clients.map(() => ['hello']),
   );
+  const told = Promise.all(clients.map(client => next(client, 'news')));
+  await ask(bert, 'agent tells', 'anna', 'from the agent');
+  assert.deepEqual(new Set((await told).flat()), new Set(['from the agent']));
   await ask(bert, 'end', 'anna', true);
   await until(t, async () => (await ask(bert, 'is online', 'anna')) === false);
 });

@@ -31,7 +31,7 @@ interface ParentInternals {
 
 interface SocketInternals {
   /** Set only if recovery is on. */
-  readonly pid: string;
+  pid: string;
   readonly acks: Map<number, Callback>;
   flags: { timeout?: number };
   adapter: Adapter;

@@ -13,7 +13,7 @@ import type { NamedLayer } from './onion';
 import { Questions } from './questions';
 import { refusalTo, sendRefusal, withdraw } from './refusal';
 import type { ConnectionSession } from './session';
-import { leaveFormerUser } from './user';
+import { startAnewIfOther } from './user';
 import type { SocketUse } from './uses';
 
 /**
@@ -35,6 +35,7 @@ export class Connection implements ContextOwner, Arrival {
   uses: SocketUse[] | undefined;
   /** What the app has set `socket.user` to. */
   user: SocketUser | undefined;
+  userRoom: string | undefined;
   /** Set if the socket is to disconnect as soon as it has connected; `close` as for `socket.disconnect(close)`. */
   dismissal: { readonly close: boolean } | undefined;
   /** The connection middleware that started last. */
@@ -99,7 +100,7 @@ export class Connection implements ContextOwner, Arrival {
   admit(): void {
     if (!this.isConnecting) return;
     this.#state = 'admitted';
-    if (this.socket.recovered) leaveFormerUser(this);
+    startAnewIfOther(this);
     this.namespace.runUses(this.socket, error => {
       if (this.#state !== 'admitted') return; // the client has gone, or was replaced
       if (error) {
@@ -199,6 +200,11 @@ export class Connection implements ContextOwner, Arrival {
   /** The name of the client's namespace, if a parent stands for it. */
   get #child(): string | undefined {
     return this.namespace.pattern && this.socket.nsp.name;
+  }
+
+  /** Makes the client a new one, if it was about to be recovered: it has come back as another user. */
+  startAnew(): void {
+    this.namespace.runtime.startAnew(this.socket);
   }
 
   /** Saves the changes that a handler made to the session before it failed, as Egg does over HTTP. Never rejects. */

@@ -28,6 +28,8 @@ interface Dependencies {
   /** Whether clients may recover. */
   readonly canRecover: boolean;
   readonly unmatched: UnmatchedPolicy;
+  /** Makes a returning client a new one. */
+  readonly startAnew: (socket: Socket) => void;
 }
 
 export class Runtime {
@@ -52,6 +54,8 @@ export class Runtime {
   readonly slowLog: SlowLog;
   /** The storage of `app.currentContext`. */
   readonly storage: AsyncLocalStorage<unknown>;
+  /** Makes a client that was about to be recovered a new one. */
+  readonly startAnew: (socket: Socket) => void;
   /** What happens to events that have neither a route nor a listener, in namespaces without a handler of these. */
   readonly unmatched: UnmatchedPolicy;
   /** Undefined if Egg's session plugin is off. */
@@ -63,7 +67,7 @@ export class Runtime {
   #Context: SocketContextClass | undefined;
   #isRetiring = false;
 
-  constructor(app: EggApplication, { ids, canRecover, unmatched }: Dependencies) {
+  constructor(app: EggApplication, { ids, canRecover, unmatched, startAnew }: Dependencies) {
     this.logger = app.logger;
     this.reveal = isDevelopment(app.config.env);
     this.storage = app.ctxStorage;
@@ -72,6 +76,7 @@ export class Runtime {
     this.failures = new FailureLog(app.logger, app.ctxStorage);
     this.ids = ids;
     this.unmatched = unmatched;
+    this.startAnew = startAnew;
     this.recoveryAuth = canRecover ? new RecoveryAuth(app.logger) : undefined;
     this.refusals = new RefusalLog(app.logger);
     this.slowLog = new SlowLog(app.logger, app.ctxStorage);

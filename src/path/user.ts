@@ -13,11 +13,11 @@ interface Owner {
   readonly isConnecting: boolean;
   /** Also a value that cannot be a user: apps had a property of this name before. */
   user: SocketUser | undefined;
+  /** The room of the user. Undefined if the connection is in none. */
+  userRoom: string | undefined;
+  startAnew(): void;
   log(level: 'warn' | 'error', what: string, error: Error): void;
 }
-
-/** The users who have a room. */
-const reachable = new WeakSet<SocketUser>();
 
 /**
  * Gives sockets the member `user`. Their `join()` and `leave()` then throw for the rooms of users and the like: an app may have the name of a room
@@ -48,45 +48,55 @@ export function addUser(prototype: Socket, connectionOf: (socket: Socket) => Own
  * @throws TypeError if the connection has another user already
  */
 function setUser(connection: Owner, given: unknown): void {
-  const { user: former } = connection;
-  const hasRoom = former !== undefined && reachable.has(former);
-  let user: SocketUser;
-  try {
-    user = userFrom(given);
-    if (hasRoom && former.id !== user.id)
+  const { userRoom } = connection;
+  if (userRoom !== undefined) {
+    const user = userFrom(given);
+    if (roomOfUser(user.id) !== userRoom)
       throw userError('IO_USER_CHANGED', 'socket.user has another id already, and a connection has one user for life');
-    if (!hasRoom && connection.isAdmitted)
-      throw userError(
-        'IO_USER_LATE',
-        'socket.user was set after the client had been admitted; set it in connection middleware, before next()',
-      );
-  } catch (thrown) {
-    if (hasRoom) throw thrown;
-    connection.user = given as SocketUser; // as the app has it
-    connection.log('warn', 'socket.user is kept, but app.io.user() does not reach the client', toError(thrown));
+    connection.user = user;
     return;
   }
-  connection.user = user;
-  reachable.add(user);
-  if (!hasRoom && connection.isConnecting) join(connection, roomOfUser(user.id));
+  const user = acceptUser(connection, given);
+  connection.user = user ?? (given as SocketUser); // as the app has it
+  if (!connection.isConnecting) return;
+  connection.userRoom = user && roomOfUser(user.id);
+  startAnewIfOther(connection);
+  joinRoom(connection);
 }
 
-/** To be called when middleware has admitted the client: a recovered one leaves the room of a user that it no longer is. */
-export function leaveFormerUser({ socket, user }: Owner): void {
-  const { adapter } = socketInternals(socket);
-  const own = user && reachable.has(user) ? roomOfUser(user.id) : undefined;
-  for (const room of adapter.socketRooms(socket.id) ?? []) if (isRoomOfUser(room) && room !== own) void adapter.del(socket.id, room);
+/** Undefined for nobody, and, with a warning, for a value that cannot be a user or comes late. */
+function acceptUser(connection: Owner, given: unknown): SocketUser | undefined {
+  if (given === undefined || given === null) return undefined;
+  try {
+    const user = userFrom(given);
+    if (!connection.isAdmitted) return user;
+    const problem = 'socket.user was set after the client had been admitted; set it in connection middleware, before next()';
+    throw userError('IO_USER_LATE', problem);
+  } catch (thrown) {
+    connection.log('warn', 'socket.user is kept, but app.io.user() does not reach the client', toError(thrown));
+    return undefined;
+  }
 }
 
+/** Makes a client that would be recovered as another user, or as nobody, a new one: what the former user has missed is not its own. */
+export function startAnewIfOther(connection: Owner): void {
+  const { socket, userRoom } = connection;
+  if (!socket.recovered) return;
+  const rooms = socketInternals(socket).adapter.socketRooms(socket.id) ?? [];
+  if ([...rooms].find(isRoomOfUser) !== userRoom) connection.startAnew();
+}
+
+/** @throws TypeError if it cannot be a user */
 function userFrom(given: unknown): SocketUser {
-  if (typeof given !== 'object' || given === null) return Object.freeze({ id: userIdOf(given) });
-  const { id } = given as { id?: unknown }; // maybe a getter of a model
-  return Object.freeze({ ...given, id: userIdOf(id) });
+  const isObject = typeof given === 'object' && given !== null;
+  const id = userIdOf(isObject ? Reflect.get(given, 'id') : given); // maybe a getter of a model
+  return Object.freeze({ ...(isObject && given), id });
 }
 
 /** Not by `socket.join()`, which refuses the name. */
-function join(connection: Owner, room: string): void {
-  const { socket } = connection;
-  const joined = socketInternals(socket).adapter.addAll(socket.id, new Set([room])); // a promise, with some adapters
+function joinRoom(connection: Owner): void {
+  const { socket, userRoom } = connection;
+  if (userRoom === undefined) return;
+  const joined = socketInternals(socket).adapter.addAll(socket.id, new Set([userRoom])); // a promise, with some adapters
   joined?.catch((thrown: unknown) => connection.log('error', 'joining the room of the user failed', toError(thrown)));
 }

@@ -4,7 +4,7 @@ import type { Server as EngineServer } from 'engine.io';
 import type { ServerOptions } from 'socket.io';
 import { createAdapterFactory, createBackplane } from '../backplane/adapter';
 import type { Backplane } from '../backplane/backplane';
-import { formerSocketOf } from '../backplane/wrappers/recovery';
+import { formerSocketOf, startAnew } from '../backplane/wrappers/recovery';
 import { HubBackplane } from '../cluster/hub/hub-backplane';
 import { HubReceiver } from '../cluster/hub/hub-receiver';
 import { SessionRouting } from '../cluster/routing/session-routing';
@@ -65,7 +65,7 @@ export class Lifecycle {
     this.#app = app;
     this.#settings = settings;
     this.ids = new Ids(settings.generateId, logger, formerSocketOf);
-    this.runtime = new Runtime(app, { ids: this.ids, canRecover: Boolean(init.connectionStateRecovery), unmatched });
+    this.runtime = new Runtime(app, { ids: this.ids, canRecover: Boolean(init.connectionStateRecovery), unmatched, startAnew });
     this.#files = new LoadedFiles(app);
     this.namespaces = new Namespaces(app, settings, this.#files, this.runtime);
     this.#originCheck = new OriginCheck(app, init);

@@ -21,6 +21,14 @@ export function formerSocketOf(socket: Socket): Socket | undefined {
   return formerSockets.get(socket);
 }
 
+/** The clients of the namespace, by the connecting socket of one that returns. */
+const returning = new WeakMap<Socket, ReturningClients>();
+
+/** Makes a returning client a new one: it has come back as somebody else. To be called while its middleware runs. */
+export function startAnew(socket: Socket): void {
+  returning.get(socket)?.startAnew(socket);
+}
+
 /** Makes a client that returns in an outage connect as a new one, without waiting. */
 export function restoreWhileUp(adapter: Adapter, backplane: PulsedBackplane): void {
   const restoreSession = adapter.restoreSession.bind(adapter);
@@ -63,7 +71,8 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInter
   };
 
   const createSocket = (client: Socket['client'], auth: object, session?: Session): Socket => {
-    const socket = new Socket(nsp, client, auth as Record<string, unknown>, session && { ...session, rooms: [], missedPackets: [] });
+    const copy = session && { ...session, data: { ...(session.data as object) }, rooms: [], missedPackets: [] }; // any, and an object by default
+    const socket = new Socket(nsp, client, auth as Record<string, unknown>, copy);
     Object.assign(socket, { _cleanup: cleanUp });
     clients.add(socket);
     return socket;
@@ -80,6 +89,7 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInter
       void socket.join(session.rooms);
       if (former) formerSockets.set(socket, former);
       clients.hold(socket, session, broadcasts);
+      returning.set(socket, clients);
       return socket;
     } finally {
       clients.endRestoring(broadcasts);
@@ -113,6 +123,7 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInter
           socketInternals(former)._onclose('forced close'); // at once, without waiting for its transport
           if (former.conn !== socket.conn) former.conn.close(true);
         }
+        clients.renew(socket);
         const rooms = socketInternals(socket).adapter.socketRooms(socket.id);
         socketInternals(socket).adapter = adapter;
         if (rooms) void adapter.addAll(socket.id, new Set(rooms)); // with that of its user, which join() refuses
@@ -123,9 +134,10 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInter
   });
 
   nsp.on('connect', socket => {
-    const { session, held } = clients.take(socket);
+    const { session, held, isNew = false } = clients.take(socket);
     if (adapter instanceof RecoveringAdapter) adapter.admit(socket.id, held.length);
-    for (const data of session?.missedPackets ?? []) socketInternals(socket).packet({ type: PacketType.EVENT, data });
+    const missed = isNew ? [] : (session?.missedPackets ?? []);
+    for (const data of missed) socketInternals(socket).packet({ type: PacketType.EVENT, data });
     for (const deliver of held) deliver(socket);
   });
 }

@@ -1,4 +1,5 @@
 /** The returning clients of a namespace: their sockets, their sessions, and broadcasts that wait until they are connected. */
+import { randomBytes } from 'node:crypto';
 import { type Namespace, Socket } from 'socket.io';
 import type { Adapter, BroadcastOptions, Session } from 'socket.io-adapter';
 import { type Gone, isFor } from '../recovering-adapter';
@@ -17,6 +18,8 @@ interface Broadcast {
 interface Waiting {
   /** The session of a returning client. */
   session?: Session;
+  /** Whether the client has come back as somebody else, and gets nothing of the session. */
+  isNew?: boolean;
   /** The broadcasts to the client since. */
   readonly held: Deliver[];
 }
@@ -51,10 +54,7 @@ export class ReturningClients {
   remove(socket: Socket): { readonly isComingBack: boolean; readonly unused: Session | undefined } {
     const session = this.sessionOf(socket);
     this.#waiting.delete(socket);
-    const sockets = this.#sockets.get(privateIdOf(socket));
-    sockets?.delete(socket);
-    const isLast = sockets?.size === 0;
-    if (isLast) this.#sockets.delete(privateIdOf(socket));
+    const isLast = this.#removeSocket(socket);
     return { isComingBack: session !== undefined, unused: isLast ? session : undefined };
   }
 
@@ -94,6 +94,29 @@ export class ReturningClients {
     return this.#waiting.get(socket)?.session;
   }
 
+  /**
+   * Makes the socket of a client that comes back as somebody else that of a new client. The session is kept until the client has connected: it may
+   * be another's.
+   */
+  startAnew(socket: Socket): void {
+    const waiting = this.#waiting.get(socket);
+    if (!waiting?.session) return;
+    waiting.isNew = true;
+    waiting.held.length = 0;
+    const { adapter } = socketInternals(socket);
+    for (const room of waiting.session.rooms) if (room !== socket.id) void adapter.del(socket.id, room); // its own: not a promise
+    Object.assign(socket, { recovered: false, data: {} });
+  }
+
+  /** To be called when the former sockets of a client have ended. One that starts anew gets another private id, by which it knows that. */
+  renew(socket: Socket): void {
+    if (!this.#waiting.get(socket)?.isNew) return;
+    const inside = socketInternals(socket);
+    this.#removeSocket(socket);
+    inside.pid = randomBytes(15).toString('base64url');
+    this.add(socket);
+  }
+
   /** Removes and returns the broadcasts since the socket began to connect, and the session with the missed ones. */
   take(socket: Socket): Waiting {
     const waiting = this.#waiting.get(socket) ?? { held: [] };
@@ -108,12 +131,21 @@ export class ReturningClients {
       if (session && isFor([...(socketInternals(socket).adapter.socketRooms(socket.id) ?? [])], opts)) held.push(deliver);
     }
     for (const socket of this.#preConnectSockets.values()) {
-      const { id, recovered } = socket;
-      if (recovered || !opts.rooms.has(id) || !isFor([id], opts)) continue; // a new client gets only broadcasts to its own id
+      const { id } = socket;
+      if (this.sessionOf(socket) || !opts.rooms.has(id) || !isFor([id], opts)) continue; // a new client gets only broadcasts to its own id
       const waiting = this.#waiting.get(socket) ?? { held: [] };
       waiting.held.push(deliver);
       this.#waiting.set(socket, waiting);
     }
+  }
+
+  /** Returns whether it was the last socket of the client. */
+  #removeSocket(socket: Socket): boolean {
+    const sockets = this.#sockets.get(privateIdOf(socket));
+    sockets?.delete(socket);
+    const isLast = sockets?.size === 0;
+    if (isLast) this.#sockets.delete(privateIdOf(socket));
+    return isLast;
   }
 
   /** Moves a session to the newer socket of the client. Returns whether there is one. */
