@@ -108,14 +108,15 @@ sentinel failover-timeout ${name} 4000
   return { name, sentinels, master };
 }
 
+/** Options of a node of a Cluster. Without a port for the other nodes it takes its port + 10,000, which an outgoing connection may have. */
+function nodeArgs(busPort: number): string[] {
+  return ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-port', String(busPort)];
+}
+
 /** A Cluster of three masters, each with a replica, which notices within two seconds that one has gone. */
 export async function startRedisCluster(t: TestContext): Promise<RedisServer[]> {
   const nodes = await Promise.all(
-    Array.from({ length: 6 }, async () => {
-      const busPort = await freePort();
-      const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
-      return startRedis(t, { args: [...args, '--cluster-port', String(busPort), '--repl-diskless-sync-delay', '0'] });
-    }),
+    Array.from({ length: 6 }, async () => startRedis(t, { args: [...nodeArgs(await freePort()), '--repl-diskless-sync-delay', '0'] })),
   );
   const addresses = nodes.map(({ host, port }) => `${host}:${port}`);
   await promisify(execFile)('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes']);
@@ -139,14 +140,15 @@ export interface ClusterNode {
 
 /** A node of a Cluster that has no slot, and knows no other node. */
 export async function startNodeWithoutSlots(t: TestContext): Promise<ClusterNode> {
-  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
-  const [{ port }, other] = [await startRedis(t, { args }), await startRedis(t, { args })];
+  const [busPort, otherBusPort] = [await freePort(), await freePort()];
+  const { port } = await startRedis(t, { args: nodeArgs(busPort) });
+  const other = await startRedis(t, { args: nodeArgs(otherBusPort) });
   return {
     port,
     async joinCluster() {
       const redis = new Redis({ port: other.port });
       await redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
-      await redis.call('CLUSTER', 'MEET', '127.0.0.1', String(port));
+      await redis.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(busPort));
       redis.disconnect();
       await asked(port, async node => (await node.cluster('INFO')).includes('cluster_state:ok'));
     },
