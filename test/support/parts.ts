@@ -10,6 +10,7 @@ import type * as reader from '../../dist/backplane/postgres/reader';
 import type * as refused from '../../dist/backplane/postgres/refused';
 import type * as packetCodec from '../../dist/backplane/packet-codec';
 import type * as refusals from '../../dist/backplane/refusals';
+import type * as roomPatterns from '../../dist/config/room-patterns';
 import type * as config from '../../dist/config/settings';
 import type * as configTables from '../../dist/config/tables';
 import type * as deprecations from '../../dist/deprecated/deprecations';
@@ -73,6 +74,7 @@ export const { controlFrame, eachFrame, FrameReader, HEADER, MAX_FRAME, writeHea
 export const { HubBackplane } = require(join(DIST, 'cluster/hub/hub-backplane')) as typeof hubBackplane;
 export const { LogLimit } = require(join(DIST, 'log-limit')) as typeof logLimit;
 export const { INIT_DEFAULTS, INIT_TYPES } = require(join(DIST, 'config/tables')) as typeof configTables;
+export const { readRoomPatterns } = require(join(DIST, 'config/room-patterns')) as typeof roomPatterns;
 export const { readConfig } = require(join(DIST, 'config/settings')) as typeof config;
 export const { RecoveringAdapter } = require(join(DIST, 'backplane/recovering-adapter')) as typeof recoveringAdapter;
 export const { RequestPipes } = require(join(DIST, 'cluster/routing/request-pipes')) as typeof requestPipes;
