@@ -1,7 +1,8 @@
-/** The names of rooms that this plugin keeps for itself, among them the room of each user. */
+/** The names that this plugin keeps for itself: of rooms, among them the room of each user, and of control events. */
 import { IoError, messageOf, type RuntimeCode } from './errors';
 
-const RESERVED = '$io:';
+/** The beginning of reserved names. */
+export const RESERVED = '$io:';
 const OF_USERS = `${RESERVED}user:`;
 
 /** The longest id of a user, in characters. */

@@ -43,7 +43,7 @@ export function checkContract(contract: Contract): void {
 
 function checkEvent(place: string, event: string, declared: unknown, keys: readonly string[]): void {
   if (event === '') invalid(place, 'an event must have a name');
-  if (RESERVED.has(event)) invalid(place, 'Socket.IO and this plugin reserve this event; give it another name');
+  if (RESERVED.has(event) || event.startsWith('$io:')) invalid(place, 'Socket.IO and this plugin reserve this event; give it another name');
   if (!isObject(declared)) invalid(place, `it must be an object with ${keys.join(' and ')}`);
   checkKeys(place, declared, keys);
   const { args, ack } = declared;

@@ -1,6 +1,8 @@
 /** The handlers of one namespace, by event. */
 import type { SocketHandler } from './context';
+import { isControl } from './controls';
 import { IoError, SetupError, messageOf } from '../errors';
+import { RESERVED } from '../rooms';
 
 /** Events that the server fires itself when a connection ends or fails. Packet middleware does not run around these. */
 export const RESERVED_EVENTS: ReadonlySet<string> = new Set(['disconnecting', 'disconnect', 'error']);
@@ -53,6 +55,8 @@ export class Router {
     const place = `route('${String(event)}') of namespace '${this.#namespace}'`;
     if (typeof event !== 'string' || event === '')
       throw new SetupError('IO_ROUTE_INVALID', `${place}: the event must be a string that is not empty`);
+    if (isControl(event))
+      throw new SetupError('IO_ROUTE_INVALID', `${place}: events that begin with '${RESERVED}' are reserved; give it another name`);
     const { handler, toHandler } = read(place);
     checkHandler(handler, place);
     this.#checkKnown(event);

@@ -5,6 +5,7 @@ import { Deprecations } from '../deprecated/deprecations';
 import type { EggApplication, Logger } from '../egg';
 import { isDevelopment } from '../errors';
 import { Arrivals } from './arrivals';
+import type { Controls } from './controls';
 import { createContextClass, type SocketContextClass } from './context';
 import type { DirectEvents } from './direct-events';
 import { EventWarnings } from './event-warnings';
@@ -35,6 +36,8 @@ interface Dependencies {
 export class Runtime {
   /** Connections that are not complete yet. */
   readonly arrivals: Arrivals;
+  /** Filled by the parts that have control events. */
+  readonly controls: Controls = new Map();
   readonly deprecations: Deprecations;
   /** Undefined in production. */
   readonly eventWarnings: EventWarnings | undefined;

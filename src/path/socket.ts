@@ -5,6 +5,8 @@
 import { Socket } from 'socket.io';
 import { acknowledgementOf } from './acknowledgement';
 import type { Connection } from './connection';
+import { isControl } from './controls';
+import { receiveControl } from './control-packet';
 import type { OutgoingCheck } from '../contract/outgoing';
 import type { Deprecations } from '../deprecated/deprecations';
 import { toError } from '../thrown';
@@ -49,6 +51,7 @@ const SOCKET_METHODS = {
       const ack = acknowledgementOf(connection, id, packet);
       packet.push(connection.namespace.runtime.eventWarnings?.follow(ack) ?? ack);
     }
+    if (isControl(packet[0])) return receiveControl(this[CONNECTION], packet);
     const anyListeners = this.listenersAny();
     if (anyListeners.length > 0)
       callListeners(this, [...anyListeners], packet, thrown =>

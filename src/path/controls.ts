@@ -1,0 +1,21 @@
+/**
+ * Control events: those between this plugin and clients that know it, such as the one of `egg-socket.io/client`. Their names begin with `$io:`.
+ * They pass neither routes, middleware nor listeners of the app.
+ */
+import type { Socket } from 'socket.io';
+import type { Acknowledge } from '../events';
+import { RESERVED } from '../rooms';
+
+/**
+ * Handles a control event. What it returns or resolves with is the acknowledgement, unless that is undefined; what it throws is answered like an
+ * error of a handler.
+ * @param args what the client sent, of any number and types, without the acknowledgement function
+ */
+type Control = (socket: Socket, args: readonly unknown[], ack: Acknowledge | undefined) => unknown;
+
+/** By event: its whole name, such as `$io:send`. */
+export type Controls = Map<string, Control>;
+
+export function isControl(event: unknown): boolean {
+  return typeof event === 'string' && event.startsWith(RESERVED);
+}
