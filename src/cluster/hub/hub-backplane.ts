@@ -4,6 +4,7 @@ import { Backplane } from '../../backplane/backplane';
 import type { AdapterFactory } from '../../config/options';
 import type { Logger } from '../../egg';
 import { HubAdapter } from './hub-adapter';
+import { HubAgent } from './hub-agent';
 import { controlFrame, eachFrame, FrameReader, HUB, type Notice } from './hub-frames';
 import { HubOutbox } from './hub-outbox';
 import { HubPeers, type Receiver } from './hub-peers';
@@ -29,6 +30,8 @@ export class HubBackplane extends Backplane {
   readonly createAdapter: AdapterFactory;
   readonly localTimeout = 50;
   readonly peers: HubPeers;
+  /** Answers questions of this worker, such as those to its memory. */
+  readonly agent = new HubAgent();
   readonly #path: string;
   readonly #workerName: string;
   readonly #isSendOnly: boolean;
@@ -101,6 +104,7 @@ export class HubBackplane extends Backplane {
 
   #forgetPeers(): void {
     clearTimeout(this.#timer);
+    this.agent.clear();
     for (const name of this.peers.names) this.#missing.add(name);
     this.peers.clear();
   }
@@ -121,9 +125,12 @@ export class HubBackplane extends Backplane {
     switch (notice.type) {
       case 'welcome':
         this.logger.debug('[egg-socket.io] joined the hub as number %d; it has %d other workers', notice.number, notice.peers.length);
-        this.peers.open(new HubOutbox(socket, notice.number, this.logger));
+        this.#openOutbox(new HubOutbox(socket, notice.number, this.logger));
         this.#timer = setTimeout(() => this.#complete(), Math.max(0, SETTLING_TIME - notice.age)).unref();
         for (const [number, name] of notice.peers) this.#addPeer(number, name);
+        break;
+      case 'reply':
+        this.agent.receive(notice);
         break;
       case 'joined':
         this.logger.debug('[egg-socket.io] worker %s has joined the hub', notice.name);
@@ -134,6 +141,11 @@ export class HubBackplane extends Backplane {
         if (name !== undefined) this.logger.debug('[egg-socket.io] worker %s has left the hub', name);
       }
     }
+  }
+
+  #openOutbox(outbox: HubOutbox): void {
+    this.peers.open(outbox);
+    this.agent.open(outbox);
   }
 
   #addPeer(number: number, name: string): void {

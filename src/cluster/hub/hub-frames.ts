@@ -22,12 +22,37 @@ export interface Hello {
   readonly isSendOnly?: boolean;
 }
 
+/** A question of a worker to the agent. */
+export interface Question {
+  readonly type: 'ask';
+  readonly id: number;
+  readonly kind: string;
+  readonly request: unknown;
+}
+
+/** The reply to a question. */
+export interface Reply {
+  readonly type: 'reply';
+  /** The id of the question. */
+  readonly id: number;
+  readonly value?: unknown;
+  /** The reason if there is none. */
+  readonly error?: string;
+}
+
 /** The frames that the hub itself sends. */
 export type Notice =
+  | Reply
   /** The reply to a hello: the worker's number, the age of the hub in ms, and all other workers. */
   | { readonly type: 'welcome'; readonly number: number; readonly age: number; readonly peers: readonly (readonly [number, string])[] }
   | { readonly type: 'joined'; readonly number: number; readonly name: string }
   | { readonly type: 'left'; readonly number: number };
+
+/** What a frame has after its header. Its size is known before it is written. */
+export interface Content {
+  readonly size: number;
+  writeTo(buffer: Buffer, start: number): void;
+}
 
 /** Consecutive frames for the same receiver, which are forwarded together. */
 export interface Run {
@@ -51,6 +76,12 @@ export function controlFrame(to: number, content: Hello | Notice): Run {
   writeHeader(header, 0, json.length, to, HUB);
   const frame = Buffer.concat([header, json]);
   return { to, frames: 1, size: frame.length, bytes: [frame] };
+}
+
+/** The content of a frame to the hub. */
+export function jsonContent(content: Question): Content {
+  const json = JSON.stringify(content);
+  return { size: Buffer.byteLength(json), writeTo: (buffer, start) => void buffer.write(json, start) };
 }
 
 /** Calls back with the sender and the content of each frame of a run. */

@@ -5,8 +5,7 @@
 import type { Socket } from 'node:net';
 import type { Logger } from '../../egg';
 import { messageOf } from '../../errors';
-import { HEADER, MAX_FRAME, writeHeader } from './hub-frames';
-import type { Message } from './hub-message';
+import { type Content, HEADER, MAX_FRAME, writeHeader } from './hub-frames';
 
 /** The most bytes to queue for the hub: the size of the largest message. */
 const MAX_QUEUE = MAX_FRAME;
@@ -42,7 +41,7 @@ export class HubOutbox {
   }
 
   /** Queues a message. Returns false if it was dropped. */
-  push(to: number, message: Message): boolean {
+  push(to: number, message: Content): boolean {
     const size = HEADER + message.size;
     if (message.size > MAX_FRAME || this.size + size > MAX_QUEUE) return this.#drop();
     const [buffer, start] = size > SLAB / 4 ? [this.#newBuffer(size), 0] : this.#place(size);

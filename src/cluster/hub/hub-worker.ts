@@ -54,7 +54,7 @@ export class HubWorker {
     else this.#write(run);
   }
 
-  /** Queues a notice. Notices are never lost: they are few, and later messages depend on them. */
+  /** Queues a notice. Notices are never lost: they are few, or the worker itself has asked for them, and later messages depend on them. */
   notify(notice: Notice): void {
     this.#write(controlFrame(this.number, notice));
   }

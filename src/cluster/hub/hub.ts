@@ -1,6 +1,7 @@
 /**
  * The hub carries broadcasts between the workers of one machine. It runs in the agent, and each worker has one connection to it, over a Unix
- * domain socket. It forwards frames and knows which workers are connected; it does not read the content of frames.
+ * domain socket. It forwards frames and knows which workers are connected; it does not read the content of frames, except of questions to the
+ * agent.
  *
  * Back-pressure. A worker that reads more slowly than the others write must neither fill the agent's memory nor stop the other workers. While too
  * many bytes are queued for one worker, the hub reads from none: messages then wait in the outboxes of the workers that publish them, all workers
@@ -12,7 +13,9 @@ import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import type { Logger } from '../../egg';
-import { eachFrame, EVERYONE, FrameReader, type Hello, HUB, type Run } from './hub-frames';
+import { toError } from '../../thrown';
+import type { Answerer } from './hub-agent';
+import { eachFrame, EVERYONE, FrameReader, type Hello, HUB, type Question, type Run } from './hub-frames';
 import { HubWorker } from './hub-worker';
 
 export class Hub {
@@ -24,6 +27,8 @@ export class Hub {
   readonly #workers = new Map<number, HubWorker>();
   /** The workers that delay the others, since too many bytes are queued for them. */
   readonly #behind = new Set<HubWorker>();
+  /** By the kind of the question. */
+  readonly #answerers = new Map<string, Answerer>();
   /** Begins at random: an answer to a number of an earlier hub may still arrive, so numbers must not repeat. */
   #lastNumber = randomInt(1, 2 ** 31);
   #startedAt = 0;
@@ -44,6 +49,11 @@ export class Hub {
     });
     this.#server.on('error', error => this.#logger.error('[egg-socket.io] the hub at %s:', path, error));
     this.#startedAt = performance.now();
+  }
+
+  /** Lets the workers ask the agent questions of this kind, by `HubAgent.ask()`. */
+  answer(kind: string, answerer: Answerer): void {
+    this.#answerers.set(kind, answerer);
   }
 
   /** Ends all connections. */
@@ -81,7 +91,7 @@ export class Hub {
   }
 
   #pass(from: HubWorker, run: Run): void {
-    if (run.to === HUB) eachFrame(run, (_number, content) => this.#welcome(from, content));
+    if (run.to === HUB) eachFrame(run, (_number, content) => this.#receive(from, content));
     else if (from.name === undefined) throw new Error('no hello');
     else if (run.to === EVERYONE) for (const worker of this.#othersThan(from)) worker.send(run);
     else this.#workers.get(run.to)?.send(run);
@@ -92,8 +102,25 @@ export class Hub {
     for (const worker of this.#workers.values()) if (worker !== one && !worker.isSendOnly) yield worker;
   }
 
-  #welcome(worker: HubWorker, content: Buffer): void {
-    const { name, isSendOnly = false } = JSON.parse(content.toString()) as Hello; // written by this plugin, in the worker
+  #receive(from: HubWorker, content: Buffer): void {
+    const message = JSON.parse(content.toString()) as Hello | Question; // written by this plugin, in the worker
+    if ('type' in message) void this.#reply(from, message);
+    else this.#welcome(from, message);
+  }
+
+  /** Never rejects. */
+  async #reply(to: HubWorker, { id, kind, request }: Question): Promise<void> {
+    const answerer = this.#answerers.get(kind);
+    try {
+      if (!answerer) throw new Error(`the agent has no answers to '${kind}'`);
+      const value = await answerer(request);
+      if (this.#connected.has(to)) to.notify({ type: 'reply', id, value });
+    } catch (error) {
+      if (this.#connected.has(to)) to.notify({ type: 'reply', id, error: toError(error).message });
+    }
+  }
+
+  #welcome(worker: HubWorker, { name, isSendOnly = false }: Hello): void {
     const { number } = worker;
     const peers = [...this.#othersThan(worker)].map(({ number, name }) => [number, String(name)] as const);
     worker.name = name;

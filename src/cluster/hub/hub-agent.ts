@@ -1,0 +1,66 @@
+/** Questions of a worker to the agent, whose memory the workers of one machine share. Each kind of question has an answerer in the agent. */
+import { OutageError } from '../../errors';
+import { HUB, jsonContent, type Reply } from './hub-frames';
+import type { HubOutbox } from './hub-outbox';
+
+/** Time in ms for the agent to answer. */
+const TIMEOUT = 5000;
+
+/**
+ * Answers questions of one kind in the agent. What it returns or resolves with is the reply, as JSON; the message of what it throws reaches the
+ * worker.
+ * @param request what the worker has asked, written by this plugin there
+ */
+export type Answerer = (request: unknown) => unknown;
+
+export class HubAgent {
+  /** Undefined while the hub is not connected. */
+  #outbox: HubOutbox | undefined;
+  /** By the id of the question. */
+  readonly #waiting = new Map<number, { settle: (reply: unknown) => void; fail: (error: Error) => void }>();
+  #lastId = 0;
+
+  /**
+   * Resolves with the agent's reply to a question. Values are copied as JSON. The agent forgets everything if it is replaced.
+   * @throws OutageError (rejects) in an outage of the hub, and after 5 s without a reply: the agent may have got the question
+   */
+  async ask(kind: string, request: unknown): Promise<unknown> {
+    const outbox = this.#outbox;
+    if (!outbox) throw down('it is not connected');
+    const id = ++this.#lastId;
+    if (!outbox.push(HUB, jsonContent({ type: 'ask', id, kind, request }))) {
+      throw new OutageError('IO_HUB_OVERFLOW', 'too many messages are queued for the hub; the agent was not asked');
+    }
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise((settle, fail) => {
+        this.#waiting.set(id, { settle, fail });
+        timer = setTimeout(() => fail(down(`it has not answered in ${TIMEOUT} ms`)), TIMEOUT).unref();
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(id);
+    }
+  }
+
+  /** To be called when the hub is connected. */
+  open(outbox: HubOutbox): void {
+    this.#outbox = outbox;
+  }
+
+  /** To be called when the hub is disconnected: no reply comes any more. */
+  clear(): void {
+    this.#outbox = undefined;
+    for (const { fail } of this.#waiting.values()) fail(down('the connection has ended'));
+  }
+
+  receive({ id, value, error }: Reply): void {
+    const waiting = this.#waiting.get(id);
+    if (error === undefined) waiting?.settle(value);
+    else waiting?.fail(new Error(error));
+  }
+}
+
+function down(reason: string): OutageError {
+  return new OutageError('IO_HUB_DOWN', `the agent cannot be asked: ${reason}`);
+}

@@ -1,0 +1,78 @@
+/** Questions of workers to the agent, through the hub. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hubPath, startHub, startWorker } from '../support/hub';
+import { until } from '../support/until';
+
+const DOWN = { name: 'OutageError', code: 'IO_HUB_DOWN' };
+
+test('workers ask the agent: values come back as JSON, each reply at its question, and failures with their messages', async t => {
+  const path = await hubPath(t);
+  const hub = await startHub(t, path);
+  let last = 0;
+  const slow: (() => void)[] = [];
+  hub.answer('count', request => ({ request, count: ++last }));
+  hub.answer('slow', async request => new Promise(resolve => slow.push(() => resolve(request))));
+  hub.answer('nothing', () => undefined);
+  hub.answer('fail', () => {
+    throw new RangeError('on purpose');
+  });
+  hub.answer('circle', () => {
+    const circle: { self?: object } = {};
+    return (circle.self = circle);
+  });
+  const [one, other] = [(await startWorker(t, path, 'one')).link.agent, (await startWorker(t, path, 'other')).link.agent];
+  assert.deepEqual(await one.ask('count', { text: 'ünï\u0000', list: [1, null] }), {
+    request: { text: 'ünï\u0000', list: [1, null] },
+    count: 1,
+  });
+  assert.deepEqual(await other.ask('count', undefined), { count: 2 });
+  const answers = [one.ask('slow', 1), one.ask('slow', 2), other.ask('slow', 3)];
+  await until(t, () => slow.length === 3);
+  for (const answer of slow.splice(0).toReversed()) answer();
+  assert.deepEqual(await Promise.all(answers), [1, 2, 3]);
+  assert.equal(await one.ask('nothing', 1), undefined);
+  await assert.rejects(one.ask('fail', 1), { name: 'Error', message: 'on purpose' });
+  await assert.rejects(one.ask('circle', 1), /circular/i);
+  await assert.rejects(one.ask('unknown', 1), { message: "the agent has no answers to 'unknown'" });
+  const large = 'x'.repeat(3_000_000);
+  assert.deepEqual(await one.ask('count', large), { request: large, count: 3 });
+});
+
+test('in an outage of the hub a question fails at once, and so does one that waits; after it, questions are answered again', async t => {
+  const path = await hubPath(t);
+  const hub = await startHub(t, path);
+  let asked = 0;
+  hub.answer('never', async () => {
+    asked++;
+    return new Promise(() => {});
+  });
+  const { link } = await startWorker(t, path, 'one');
+  const waiting = assert.rejects(link.agent.ask('never', 1), DOWN);
+  await until(t, () => asked === 1);
+  await hub.close();
+  await waiting;
+  await assert.rejects(link.agent.ask('never', 1), DOWN);
+  const next = await startHub(t, path);
+  next.answer('echo', request => request);
+  await until(t, async () =>
+    link.agent.ask('echo', 'back').then(
+      reply => reply === 'back',
+      () => false,
+    ),
+  );
+  await link.close();
+  await assert.rejects(link.agent.ask('echo', 1), DOWN);
+});
+
+test('an agent that does not answer in time counts as out', async t => {
+  const path = await hubPath(t);
+  const hub = await startHub(t, path);
+  hub.answer('never', async () => new Promise(() => {}));
+  const { link } = await startWorker(t, path, 'one');
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const failed = assert.rejects(link.agent.ask('never', 1), DOWN);
+  t.mock.timers.tick(5000);
+  t.mock.timers.reset();
+  await failed;
+});
