@@ -5,7 +5,7 @@ import type { Socket } from 'socket.io';
 import { Redis } from 'ioredis';
 import { type Files, type RunningApp, startApp } from './support/app';
 import { ask, type Client, connect, newClient, next } from './support/client';
-import { startCluster } from './support/cluster';
+import { readConfig } from './support/parts';
 import { startProxy } from './support/proxy';
 import { RawClient } from './support/raw';
 import { startRedis } from './support/redis';
@@ -483,11 +483,10 @@ for (const base of ['SessionAwareAdapter', 'ClusterAdapter']) {
   });
 }
 
-test('an adapter that cannot recover is warned of, and nothing else changes', async t => {
+test('an emit to one socket stays in its process, with recovery as without', async t => {
   watchForCrashes(t);
   const { port } = await startRedis(t);
   const app = await startApp(t, filesOf(`redis: { port: ${port} }`));
-  assert.equal(app.logs.filter(line => /^WARN .*IO_RECOVERY_UNAVAILABLE: .*the adapter redis cannot recover/.test(line)).length, 1);
   const watch = new Redis({ port });
   t.after(() => watch.disconnect());
   const published: string[] = [];
@@ -496,20 +495,28 @@ test('an adapter that cannot recover is warned of, and nothing else changes', as
   const client = newClient(t, app.url);
   const welcome = next(client, 'welcome');
   await next(client, 'connect');
-  assert.deepEqual(await welcome, [false], 'no offset');
+  await welcome; // emitted while middleware ran
   const [socket] = app.io.sockets.sockets.values();
   const said = next(client, 'said');
   socket?.emit('said', 'to you');
-  assert.deepEqual(await said, ['to you']);
+  await said;
   app.io.emit('said', 'to all');
   await next(watch, 'pmessage');
   assert.deepEqual(published, ['socket.io#/#'], 'that to all, and no other');
 });
 
-test('several workers without an adapter cannot recover: that is warned of', async t => {
-  const cluster = await startCluster(t, filesOf(`generateId: undefined`), { workers: 2, sticky: true });
-  await cluster.terminate();
-  assert.match(await cluster.log(), /WARN .*IO_RECOVERY_UNAVAILABLE: .*an app of 2 workers without an adapter cannot recover/);
+test('a worker that knows of no other cannot recover, nor one that misses events: that is warned of, and the option has no effect', () => {
+  for (const [io, workers, problem] of [
+    [{ cluster: false }, 2, /IO_RECOVERY_UNAVAILABLE: .*config\.io\.cluster is false/],
+    [{ adapter: { name: 'redis-sharded', subscriptionMode: 'dynamic' } }, 1, /IO_RECOVERY_UNAVAILABLE: .*subscriptionMode is not 'static'/],
+  ] as const) {
+    const warnings: string[] = [];
+    const { init } = readConfig({ io: { init: { connectionStateRecovery: {} }, ...io } }, workers, line => warnings.push(line));
+    assert.equal(init.connectionStateRecovery, undefined);
+    assert.match(warnings.join('\n'), problem);
+  }
+  const { adapter } = readConfig({ io: { init: { connectionStateRecovery: {} }, adapter: 'redis-sharded' } }, 1, assert.fail);
+  assert.deepEqual(adapter?.name === 'redis-sharded' && adapter.options, { subscriptionMode: 'static' });
 });
 
 test('a field of the app in auth that has the name of one of Socket.IO is warned of, once; clients that come back are not', async t => {

@@ -14,7 +14,6 @@ import { MongoBackplane, type MongoPackage } from './mongo';
 import { type Operator, operatorsOf } from './operators';
 import { PostgresBackplane } from './postgres/postgres';
 import { PulsedBackplane } from './pulsed-backplane';
-import { RecoveringAdapter } from './recovering-adapter';
 import type { StreamsPackage } from './redis/adapters';
 import { RedisBackplane } from './redis/redis';
 import { addUsers } from './user-operator';
@@ -66,8 +65,7 @@ export function createAdapterFactory(
   const carrier = carrierOf(settings, backplane);
   const interop = settings === undefined || settings.name === 'own' || settings.options.interop !== false;
   const isRecoveryOn = init.connectionStateRecovery !== undefined;
-  const InMemory = isRecoveryOn ? RecoveringAdapter : Adapter;
-  const create = backplane?.createAdapter ?? (settings?.name === 'own' ? settings.create : (nsp: Namespace) => new InMemory(nsp));
+  const create = backplane?.createAdapter ?? (settings?.name === 'own' ? settings.create : (nsp: Namespace) => new Adapter(nsp));
   return function (nsp) {
     const adapter = create(nsp);
     const recovers = isRecoveryOn && (carrier.kind !== 'own' || adapter instanceof SessionAwareAdapter);

@@ -40,6 +40,7 @@ export abstract class Backplane {
   readonly #waiting = new Map<() => void, (() => boolean) | undefined>();
   #setOpened: () => void = () => {};
   #isDown = false;
+  #outages = 0;
   #isClosed = false;
   /** The codes that have been logged for the current outage, and the latest one. */
   readonly #logged = new Set<OutageCode>();
@@ -60,6 +61,11 @@ export abstract class Backplane {
   /** Whether other processes receive nothing: during an outage, and after the backplane has closed. */
   get isDown(): boolean {
     return this.#isDown;
+  }
+
+  /** The number of outages so far. In each, messages of other processes may have been lost. */
+  get outages(): number {
+    return this.#outages;
   }
 
   protected get isClosed(): boolean {
@@ -137,6 +143,7 @@ export abstract class Backplane {
     if (this.#isClosed || this.#logged.has(code)) return;
     this.#logged.add(code);
     this.#outageCode = code;
+    if (!this.#isDown) this.#outages++;
     this.#isDown = true;
     const process = this.#peers.slice(0, -1);
     const effect = `clients of this ${process} are served, those of other ${this.#peers} are not reached until it is back`;

@@ -61,7 +61,7 @@ interface RedisSharded extends Answers {
   name: 'redis-sharded';
   /**
    * Which rooms have a channel of their own. `'dynamic'`: all but those of a single socket. `'static'`: none. `'dynamic-private'`: all.
-   * Default: `'dynamic'`. Since 5.
+   * Recovery needs `'static'`, which is its default then. Default: `'dynamic'`. Since 5.
    */
   subscriptionMode?: 'static' | 'dynamic' | 'dynamic-private';
 }

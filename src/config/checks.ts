@@ -28,25 +28,35 @@ export function corsWarning(init: Init): string | undefined {
   return messageOf('IO_CORS_CREDENTIALS', problem);
 }
 
-/** Recovery needs an adapter that keeps messages. With others it would only cost time. */
+/** Recovery needs an adapter that keeps events, or processes that can ask each other for them. Without, it would only cost time. */
 export function recoveryWarning(
   { connectionStateRecovery }: Init,
   adapter: AdapterSettings | undefined,
-  workers: number,
+  { workers, cluster }: { readonly workers: number; readonly cluster: boolean },
 ): string | undefined {
-  const canRecover = adapter ? adapter.name === 'own' || adapter.name === 'redis-streams' : workers === 1;
-  if (!connectionStateRecovery || canRecover) return undefined;
-  const who = adapter ? `the adapter ${adapter.name}` : `an app of ${workers} workers without an adapter`;
-  const problem = `config.io.init.connectionStateRecovery has no effect: ${who} cannot recover messages; use the adapter redis-streams, or a single worker without an adapter`;
-  return messageOf('IO_RECOVERY_UNAVAILABLE', problem);
+  if (!connectionStateRecovery) return undefined;
+  const problem = adapter ? problemOfAdapter(adapter) : workers > 1 && !cluster && PROBLEM_OF_WORKERS;
+  return problem ? messageOf('IO_RECOVERY_UNAVAILABLE', `config.io.init.connectionStateRecovery has no effect: ${problem}`) : undefined;
 }
 
-/** Without an adapter, the messages to recover are in the memory of the namespace, and are lost when it is removed. */
+const PROBLEM_OF_WORKERS =
+  'the workers of this app do not know of each other, since config.io.cluster is false; remove that, start one worker, or use an adapter';
+
+/** A server must get events for clients that have gone, too. */
+function problemOfAdapter(adapter: AdapterSettings): string | undefined {
+  if (adapter.name !== 'redis-sharded') return undefined;
+  const { subscriptionMode = 'static' } = adapter.options;
+  if (subscriptionMode === 'static') return undefined;
+  return "a server misses events to rooms without a client of its own while config.io.adapter.subscriptionMode is not 'static'; remove that option";
+}
+
+/** The events to recover are in the memory of the namespace, unless an adapter keeps them, and are lost when it is removed. */
 export function cleanupWarning(
   { cleanupEmptyChildNamespaces, connectionStateRecovery }: Init,
   adapter: AdapterSettings | undefined,
 ): string | undefined {
-  if (!cleanupEmptyChildNamespaces || !connectionStateRecovery || adapter) return undefined;
+  if (!cleanupEmptyChildNamespaces || !connectionStateRecovery || adapter?.name === 'own' || adapter?.name === 'redis-streams')
+    return undefined;
   const problem =
     'config.io.init.cleanupEmptyChildNamespaces and connectionStateRecovery are both on: when the last client of a namespace made on demand loses its connection, the namespace is removed with all messages to recover; remove one of the two options';
   return messageOf('IO_RECOVERY_CLEANUP', problem);

@@ -47,16 +47,18 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
   const io = objectAt('config.io', config.io ?? {});
   for (const key of Object.keys(io)) if (!Object.hasOwn(OPTIONS, key)) warn(unknownOption('config.io', key));
   const { adapter: initAdapter, ...init } = readInit(io['init'] ?? {}, warn);
-  const adapter = readAdapter({ adapter: io['adapter'], initAdapter, redis: io['redis'], parser: init.parser }, config.redis, warn);
-  const noRecovery = recoveryWarning(init, adapter, workers);
+  const given = readAdapter({ adapter: io['adapter'], initAdapter, redis: io['redis'], parser: init.parser }, config.redis, warn);
+  const cluster = isSet(io['cluster']) ? booleanAt('config.io.cluster', io['cluster']) : true;
+  const noRecovery = recoveryWarning(init, given, { workers, cluster });
   if (noRecovery !== undefined) delete init.connectionStateRecovery;
+  const adapter = init.connectionStateRecovery ? withAllEvents(given) : given;
   for (const warning of [noRecovery, cleanupWarning(init, adapter), corsWarning(init), timeoutWarning(init, config.serverTimeout)])
     if (warning !== undefined) warn(warning);
   return {
     init,
     namespaces: readNamespaces(io['namespace'] ?? {}),
     adapter,
-    cluster: isSet(io['cluster']) ? booleanAt('config.io.cluster', io['cluster']) : true,
+    cluster,
     acknowledge: readAcknowledge(io['acknowledge']),
     unmatched: isSet(io['unmatched']) ? oneOf('ignore', 'error')('config.io.unmatched', io['unmatched']) : 'ignore',
     checkOutgoing: isSet(io['checkOutgoing']) ? booleanAt('config.io.checkOutgoing', io['checkOutgoing']) : isDevelopment(config.env),
@@ -64,6 +66,12 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     onerror: isSet(io['onerror']) ? functionAt<OnError>('config.io.onerror', io['onerror']) : undefined,
     generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
   };
+}
+
+/** For recovery, a server has to get the events to rooms of clients that have gone, too. */
+function withAllEvents(adapter: AdapterSettings | undefined): AdapterSettings | undefined {
+  if (adapter?.name !== 'redis-sharded') return adapter;
+  return { ...adapter, options: { ...adapter.options, subscriptionMode: 'static' } };
 }
 
 function readAcknowledge(value: unknown): Settings['acknowledge'] {
@@ -85,18 +93,17 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
     const place = `config.io.namespace['${name}']`;
     if (Object.hasOwn(NAMESPACE_OPTIONS, name) && Array.isArray(options))
       invalid(place, `inside a namespace, as in config.io.namespace['/'].${name}`);
-    const { connectionMiddleware, packetMiddleware, ordered, onerror, ...rest } = objectAt(place, options ?? {});
+    const { connectionMiddleware, packetMiddleware, onerror, ...rest } = objectAt(place, options ?? {});
     for (const key of Object.keys(rest)) {
       const guess = otherPlaceOf(place, key) ?? nearest(key, Object.keys(NAMESPACE_OPTIONS));
       const question = guess === undefined ? '' : `, did you mean ${guess}?`;
-      invalid(place, `an object with ${Object.keys(NAMESPACE_OPTIONS).join(', ')}; it has ${key}${question}`);
+      invalid(place, `an object with connectionMiddleware, packetMiddleware and onerror; it has ${key}${question}`);
     }
     if (namespaces.has(withSlash(name)))
       throw new SetupError('IO_CONFIG_INVALID', `${place} is set twice, with and without its leading slash; keep one`);
     namespaces.set(withSlash(name), {
       connectionMiddleware: namesAt(`${place}.connectionMiddleware`, connectionMiddleware ?? []),
       packetMiddleware: namesAt(`${place}.packetMiddleware`, packetMiddleware ?? []),
-      ordered: isSet(ordered) && booleanAt(`${place}.ordered`, ordered),
       ...(isSet(onerror) && { onerror: functionAt<OnError>(`${place}.onerror`, onerror) }),
     });
   }

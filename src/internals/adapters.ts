@@ -28,6 +28,7 @@ export interface RedisMethods {
   onrequest(channel: Buffer, message: unknown): Promise<void>;
   onresponse(channel: Buffer, message: unknown): void;
   publishResponse(request: object, response: Buffer): void;
+  hasRoom(room: string): boolean;
 }
 
 interface RedisFields {
@@ -113,6 +114,7 @@ export const REDIS_ADAPTER: Members<RedisMethods> = {
     onmessage: 'broadcasts from Redis are validated',
     onrequest: 'requests from Redis are validated, and those of this server ignored, since they are done at once',
     onresponse: 'responses from Redis are validated',
+    hasRoom: 'a client that has gone may still get the events of its rooms',
     publishResponse: 'an answer that cannot be encoded is replaced',
   },
 };

@@ -33,7 +33,7 @@ interface SocketInternals {
   /** Set only if recovery is on. */
   pid: string;
   readonly acks: Map<number, Callback>;
-  flags: { timeout?: number };
+  flags: { timeout?: number; local?: boolean };
   adapter: Adapter;
   dispatch(packet: unknown[]): void;
   onevent(packet: object): void;

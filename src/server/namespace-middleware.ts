@@ -1,4 +1,4 @@
-/** Gives namespaces what the config has for them: middleware that it names, and the order of packets. */
+/** Gives namespaces the middleware that the config names. */
 import type { Settings } from '../config/settings';
 import { toError } from '../thrown';
 import { fileOf, type LoadedFiles } from '../loader/loader';
@@ -16,7 +16,6 @@ export function lateFailureLogOf({ name, runtime }: Namespace): LateFailureLog {
 export function takeMiddleware(namespace: Namespace, { namespaces }: Settings, files: LoadedFiles): void {
   const settings = namespaces.get(namespace.name);
   if (!settings) return;
-  namespace.isOrdered = settings.ordered;
   const onLateFailure = lateFailureLogOf(namespace);
   const find = (kind: 'connectionMiddleware' | 'packetMiddleware') =>
     settings[kind].map(name => {

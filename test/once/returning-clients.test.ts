@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Namespace, ServerOptions, Socket } from 'socket.io';
-import { SessionAwareAdapter } from 'socket.io-adapter';
+import { Adapter, type BroadcastOptions, SessionAwareAdapter } from 'socket.io-adapter';
 import { type AdapterServer, startServer } from '../support/adapters';
 import { type Client, newClient, next, refusal } from '../support/client';
-import { RecoveringAdapter, recoverConnections } from '../support/parts';
+import { addOffsets, logBroadcasts, LoggedSource, PacketCodec, recoverConnections, StoredSource } from '../support/parts';
 import { RawClient } from '../support/raw';
 import { until } from '../support/until';
 
@@ -16,20 +16,30 @@ interface Stage extends AdapterServer {
   kept(): number;
 }
 
-async function start(
-  t: TestContext,
-  AdapterClass: new (nsp: Namespace) => SessionAwareAdapter | InstanceType<typeof RecoveringAdapter>,
-): Promise<Stage> {
-  let clients: ReturnType<typeof recoverConnections> | undefined;
+async function start(t: TestContext, AdapterClass: new (nsp: Namespace) => Adapter): Promise<Stage> {
+  let clients: ReturnType<typeof recoverConnections>['clients'] | undefined;
   const create = function (nsp: Namespace) {
     const adapter = new AdapterClass(nsp);
-    clients = recoverConnections(adapter, nsp);
+    if (adapter instanceof SessionAwareAdapter) ({ clients } = recoverConnections(adapter, nsp, found => new StoredSource(adapter, found)));
+    else clients = logged(adapter, nsp);
     t.after(() => adapter.close());
     return adapter;
   };
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
   const server = await startServer(t, { adapter, connectionStateRecovery: { skipMiddlewares: false } });
   return { ...server, nsp: server.io.of('/'), kept: () => clients?.size ?? 0 };
+}
+
+/** Recovery in memory. */
+function logged(adapter: Adapter, nsp: Namespace): InstanceType<typeof LoggedSource>['clients'] {
+  const { source } = recoverConnections(adapter, nsp, clients => new LoggedSource(adapter, nsp, clients, undefined));
+  addOffsets(adapter, source.offsets);
+  const codec = new PacketCodec(nsp);
+  codec.setEncoder(adapter);
+  const { broadcast } = adapter;
+  Object.assign(adapter, { broadcast: (packet: never, opts: BroadcastOptions) => broadcast(codec.encodeEvent(packet), opts) });
+  logBroadcasts(adapter, source);
+  return source.clients;
 }
 
 /** Connects a client, as new or as one that comes back; resolves with its socket. */
@@ -68,7 +78,7 @@ test('the session of a client that has come back and left for good is nobody els
 });
 
 test('nothing is kept of clients that have come back, or were refused, once they have gone', async t => {
-  const stage = await start(t, RecoveringAdapter);
+  const stage = await start(t, Adapter);
   for (let round = 0; round < 3; round++) {
     const auth = await loseOne(t, stage);
     const { client, socket } = await enter(t, stage, auth);
@@ -86,7 +96,7 @@ test('nothing is kept of clients that have come back, or were refused, once they
 });
 
 test('while a client is coming back, what excepts a room of it is not kept for it', async t => {
-  const stage = await start(t, RecoveringAdapter);
+  const stage = await start(t, Adapter);
   const auth = await loseOne(t, stage);
   stage.nsp.use((_socket, done) => {
     stage.nsp.except('room').emit('said', 'not to you');

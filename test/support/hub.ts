@@ -35,7 +35,7 @@ export async function startWorker(t: TestContext, path: string, name: string, op
   const link = new HubBackplane(path, name, logs);
   // Socket.IO types it as a class only, but takes a factory as well
   const create = createAdapterFactory(
-    { init: {}, adapter: undefined },
+    { init: { ...(options.connectionStateRecovery && { connectionStateRecovery: options.connectionStateRecovery }) }, adapter: undefined },
     { backplane: link, deprecations: new Deprecations(logs), logger: logs },
   );
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>;

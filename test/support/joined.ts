@@ -18,16 +18,18 @@ export interface Joined extends AdapterServer {
 /**
  * @param io `config.io`, with an adapter
  * @param parts of this version, or of another
+ * @param baseDir where the packages of adapters are
  */
 export async function join(
   t: TestContext,
   io: { readonly init?: Partial<ServerOptions>; readonly [name: string]: unknown },
   parts = CURRENT,
+  baseDir = ROOT,
 ): Promise<Joined> {
   const { init = {} } = io;
   const logs = new Logs();
   const settings = parts.readConfig({ io }, 1, message => logs.warn(message)).adapter;
-  const backplane = parts.createBackplane(settings, { logger: logs, baseDir: ROOT, hub: undefined });
+  const backplane = parts.createBackplane(settings, { logger: logs, baseDir, hub: undefined });
   if (!backplane) throw new Error('no adapter is asked for');
   const create = parts.createAdapterFactory(
     { init, adapter: settings },

@@ -1,16 +1,16 @@
 /**
  * Connection state recovery. The events that a client has missed, and those emitted while its middleware runs, wait on the server until the
  * client is connected. Socket.IO itself sends the former before the middleware has run, and loses the latter. A client may also return before
- * this server has noticed its disconnection: it then has two sockets with the same id for a while.
+ * its server has noticed its disconnection: it then has two sockets with the same id for a while.
  */
 import { type Namespace, Socket } from 'socket.io';
-import { Adapter, type BroadcastOptions, type ClusterMessage, MessageType, type Session } from 'socket.io-adapter';
-import { PacketType } from '../../protocol';
+import type { Adapter } from 'socket.io-adapter';
 import type { PulsedBackplane } from '../pulsed-backplane';
-import { type Gone, RecoveringAdapter } from '../recovering-adapter';
-import { EncodedPacket, type Event } from '../packet-codec';
-import { type Deliver, goneOf, leaveRooms, ReturningClients, roomsOf } from './returning-clients';
-import { type RecoveryInternals, recoveryInternals } from '../../internals/adapters';
+import type { Missed } from '../recovery/log';
+import { type Held, ReturningClients } from '../recovery/returning-clients';
+import { leaveRooms, withRoomsOfItsOwn } from '../recovery/rooms';
+import type { Gone } from '../recovery/sessions';
+import type { Source, Taken } from '../recovery/source';
 import { namespaceInternals, socketInternals } from '../../internals/socket-io';
 
 /** For the connecting socket of a returning client, its former socket. */
@@ -41,48 +41,41 @@ export function restoreWhileUp(adapter: Adapter, backplane: PulsedBackplane): vo
   });
 }
 
-/** Changes a namespace and its adapter, which has to support recovery. Returns the returning clients. */
-export function recoverConnections(adapter: Adapter, nsp: Namespace): ReturningClients {
+type Client = Socket['client'];
+
+/** Changes a namespace. @param sourceFor creates the source of its sessions. Returns the source, and the returning clients. */
+export function recoverConnections<S extends Source>(
+  adapter: Adapter,
+  nsp: Namespace,
+  sourceFor: (clients: ReturningClients) => S,
+): { clients: ReturningClients; source: S } {
   const clients = new ReturningClients(nsp);
-  const inside = recoveryInternals(adapter);
-  changeNamespace(nsp, adapter, inside, clients);
-  changeAdapter(adapter, inside, clients);
-  return clients;
-}
-
-function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInternals, clients: ReturningClients): void {
+  const source = sourceFor(clients);
   const doConnect = namespaceInternals(nsp)._doConnect.bind(nsp);
-  const restoreSession = inside.restoreSession.bind(adapter);
-  const persistSession = inside.persistSession.bind(adapter);
-
-  /** Reads the session of a client, also if this server has not noticed its disconnection. */
-  const restore = async (pid: string, offset: string, former: Socket | undefined): Promise<Session | undefined> => {
-    if (former) persistSession(clients.sessionOf(former) ?? goneOf(former, pid));
-    const session = (await restoreSession(pid, offset)) ?? undefined;
-    inside.sessions?.delete(pid);
-    return session;
-  };
+  /** For a socket that is being connected, what its client has missed. */
+  const takenFor = new WeakMap<Socket, Taken>();
 
   const cleanUp = function (this: Socket): void {
     const { isComingBack, unused } = clients.remove(this);
     formerSockets.delete(this);
-    if (unused) persistSession(unused);
+    source.end(this);
+    if (unused) source.giveBack(unused);
     leaveRooms(this, nsp, isComingBack);
   };
 
-  const createSocket = (client: Socket['client'], auth: object, session?: Session): Socket => {
+  const createSocket = (client: Client, auth: object, session?: Gone): Socket => {
     const copy = session && { ...session, data: { ...(session.data as object) }, rooms: [], missedPackets: [] }; // any, and an object by default
     const socket = new Socket(nsp, client, auth as Record<string, unknown>, copy);
-    Object.assign(socket, { _cleanup: cleanUp });
+    Object.assign(socket, { _cleanup: cleanUp, ...(source.isShared && { emit: emitHere }) });
     clients.add(socket);
     return socket;
   };
 
-  const restoreSocket = async (client: Socket['client'], auth: object, pid: string, offset: string): Promise<Socket> => {
-    const former = clients.latest(pid);
+  const restoreSocket = async (client: Client, auth: object, pid: string, offset: string): Promise<Socket> => {
     const broadcasts = clients.beginRestoring();
     try {
-      const session = await restore(pid, offset, former).catch(() => undefined); // there is none, or Redis does not answer
+      const former = clients.latest(pid);
+      const session = await source.find(pid, offset).catch(() => undefined); // there is none, or Redis does not answer
       const socket = createSocket(client, auth, session);
       if (!session) return socket;
       socketInternals(socket).adapter = withRoomsOfItsOwn(adapter);
@@ -96,11 +89,33 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInter
     }
   };
 
+  /** Connects the socket of a client whose former sockets have ended, unless it has gone, or has to try again. */
+  const connectAgain = (socket: Socket, session: Gone, taken: Taken | undefined, done?: (socket: Socket) => void): void => {
+    const own = socketInternals(socket).adapter;
+    const rooms = [...(own.socketRooms(socket.id) ?? [])];
+    const isGone = socket.conn.readyState !== 'open';
+    if (isGone || (!taken && !clients.isNew(socket))) {
+      const held = clients.heldFor(socket);
+      socket._cleanup();
+      if (taken) source.giveBack({ ...session, rooms, data: socket.data as unknown }, unsentOf(taken, held));
+      socket.conn.close(true);
+      return;
+    }
+    if (taken) takenFor.set(socket, taken);
+    clients.renew(socket);
+    socketInternals(socket).adapter = adapter;
+    const joined = new Set(rooms); // with that of its user, which join() refuses
+    if (taken && !clients.isNew(socket)) followRooms(joined, session.rooms, taken.rooms);
+    void adapter.addAll(socket.id, joined);
+    formerSockets.delete(socket);
+    doConnect(socket, done);
+  };
+
   /** By client, the socket whose session is being read. A later CONNECT of the client waits for it, so that the latest one counts. */
-  const restoring = new WeakMap<Socket['client'], Promise<Socket>>();
+  const restoring = new WeakMap<Client, Promise<Socket>>();
 
   Object.assign(nsp, {
-    async _createSocket(client: Socket['client'], auth: Record<string, unknown>): Promise<Socket> {
+    async _createSocket(client: Client, auth: Record<string, unknown>): Promise<Socket> {
       const { pid, offset = '' } = auth; // a client that has received nothing has no offset
       const earlier = restoring.get(client);
       if (typeof pid !== 'string' || typeof offset !== 'string') {
@@ -118,76 +133,48 @@ function changeNamespace(nsp: Namespace, adapter: Adapter, inside: RecoveryInter
 
     /** The old connection of a client is closed only after all middleware: otherwise anybody with the private id could close it. */
     _doConnect(socket: Socket, done?: (socket: Socket) => void): void {
-      if (clients.sessionOf(socket)) {
-        for (const former of [...clients.olderThan(socket)]) {
-          socketInternals(former)._onclose('forced close'); // at once, without waiting for its transport
-          if (former.conn !== socket.conn) former.conn.close(true);
-        }
-        clients.renew(socket);
-        const rooms = socketInternals(socket).adapter.socketRooms(socket.id);
-        socketInternals(socket).adapter = adapter;
-        if (rooms) void adapter.addAll(socket.id, new Set(rooms)); // with that of its user, which join() refuses
-      }
-      formerSockets.delete(socket);
-      doConnect(socket, done);
+      const session = clients.sessionOf(socket);
+      const taken = session && source.take(socket, session);
+      if (!session) doConnect(socket, done);
+      else if (taken instanceof Promise) void taken.then(answer => connectAgain(socket, session, answer, done));
+      else connectAgain(socket, session, taken, done);
     },
   });
 
   nsp.on('connect', socket => {
-    const { session, held, isNew = false } = clients.take(socket);
-    if (adapter instanceof RecoveringAdapter) adapter.admit(socket.id, held.length);
-    const missed = isNew ? [] : (session?.missedPackets ?? []);
-    for (const data of missed) socketInternals(socket).packet({ type: PacketType.EVENT, data });
-    for (const deliver of held) deliver(socket);
+    const taken = takenFor.get(socket);
+    takenFor.delete(socket);
+    const { held, isNew = false } = clients.take(socket);
+    const rest = taken ? held.filter(({ offset }) => !taken.offsets.has(offset)) : held;
+    source.start(socket, [...(taken && !isNew ? taken.missed : []), ...rest.flatMap(missedOf)]); // before a listener of the app can emit
+    if (!isNew) taken?.send(socket);
+    for (const { deliver } of rest) deliver(socket);
   });
+
+  return { clients, source };
 }
 
-function changeAdapter(adapter: Adapter, inside: RecoveryInternals, clients: ReturningClients): void {
-  const broadcast = adapter.broadcast.bind(adapter);
-  const apply = inside.apply.bind(adapter);
-  const onMessage = inside.onMessage?.bind(adapter);
-  const persistSession = inside.persistSession.bind(adapter);
-  /** The packet that is being broadcast. */
-  let packet: Event | undefined;
-
-  const during = <Result>(value: Event | undefined, work: () => Result): Result => {
-    const before = packet;
-    packet = value;
-    try {
-      return work();
-    } finally {
-      packet = before;
-    }
-  };
-
-  Object.assign(adapter, {
-    broadcast(value: Event, opts: BroadcastOptions): unknown {
-      return during(value, () => broadcast(value, opts) as unknown);
-    },
-
-    ...(onMessage && {
-      onMessage(message: ClusterMessage, offset?: string): void {
-        const isBroadcast = message.type === MessageType.BROADCAST && message.data.requestId === undefined;
-        during(isBroadcast ? (message.data.packet as Event) : undefined, () => onMessage(message, offset)); // the sender's packet
-      },
-    }),
-
-    apply(opts: BroadcastOptions, deliver: Deliver): void {
-      apply(opts, deliver);
-      if (packet) clients.keep(opts, packet instanceof EncodedPacket ? packet.offset : packet.data.at(-1), deliver);
-    },
-
-    /** Called when a client has disconnected. */
-    persistSession(session: Gone): void {
-      const complete = { ...session, rooms: roomsOf(adapter, session) };
-      if (!clients.passOn(complete)) persistSession(complete);
-    },
-  });
+/** `emit()` of a socket. While that is here, no other server needs to know. When it has ended, its client may be at another one. */
+function emitHere(this: Socket, ...args: Parameters<Socket['emit']>): boolean {
+  if (this.connected || namespaceInternals(this.nsp)._preConnectSockets.get(this.id) === this) {
+    const inside = socketInternals(this);
+    inside.flags = { ...inside.flags, local: true };
+  }
+  const { emit } = Object.getPrototypeOf(this) as Socket;
+  return emit.apply(this, args);
 }
 
-/** An adapter for a socket that is not connected yet: it has rooms of its own, and inherits the rest. */
-function withRoomsOfItsOwn(adapter: Adapter): Adapter {
-  const { addAll, del, delAll, socketRooms } = Adapter.prototype;
-  const own = { rooms: new Map(), sids: new Map(), addAll, del, delAll, socketRooms, emit: () => false };
-  return Object.assign(Object.create(adapter) as Adapter, own);
+/** What the client has not been sent, each event once. */
+function unsentOf({ missed, offsets }: Taken, held: readonly Held[]): Missed[] {
+  return [...missed, ...held.filter(({ offset }) => !offsets.has(offset)).flatMap(missedOf)];
+}
+
+function missedOf({ offset, frames }: Held): Missed[] {
+  return typeof offset === 'string' ? [{ offset, frames }] : [];
+}
+
+/** Joins and leaves what the former socket has joined and left meanwhile. */
+function followRooms(joined: Set<string>, before: readonly string[], after: readonly string[]): void {
+  for (const room of after) if (!before.includes(room)) joined.add(room);
+  for (const room of before) if (!after.includes(room)) joined.delete(room);
 }

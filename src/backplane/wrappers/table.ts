@@ -21,6 +21,9 @@ import { forgetAcknowledgements, forgetForOthers, forgetForOthersOfMongo } from 
 import type { Operator } from '../operators';
 import { publishAside } from './publish-aside';
 import type { PulsedBackplane } from '../pulsed-backplane';
+import { LoggedSource } from '../recovery/logged-source';
+import { StoredSource } from '../recovery/stored-source';
+import { addOffsets, hearRoomsOfGone, logBroadcasts } from './log-broadcasts';
 import { recoverConnections, restoreWhileUp } from './recovery';
 import { refuseReservedRooms } from './refuse-reserved';
 import { waitUntilOpen } from './wait-until-open';
@@ -32,6 +35,10 @@ const SERVERS = ['redis', ...CLUSTER, 'mongo'] as const;
 /** Those whose packets are encoded here: all but an adapter of the app's own. */
 const ENCODED = ['memory', 'hub', ...SERVERS] as const;
 const ALL = ['own', ...ENCODED] as const;
+/** Those that keep by themselves what clients have missed. */
+const STORED = ['own', 'redis-streams'] as const;
+/** Those where the processes keep it. */
+const LOGGED = ['memory', 'hub', 'redis', 'redis-sharded', 'postgres', 'mongo'] as const;
 
 /** An adapter by what carries its messages, with its backplane. `own` is one of the app's own. */
 export type Carrier =
@@ -57,6 +64,8 @@ type Setup = Carrier & {
   readonly recovers: boolean;
   /** Resolves when the backplane can be used. Undefined where nothing waits for it. */
   readonly opened: Promise<void> | undefined;
+  /** Set by the row of recovery, for those after it. */
+  source?: LoggedSource;
 };
 
 /** Wraps the adapter, if it is of the row's kinds. */
@@ -92,8 +101,23 @@ const ROWS: readonly Row[] = [
 
   // Keeps what is emitted to clients that are coming back. It has to see a broadcast at the moment when that goes to local clients: before
   // `deliverLocallyFirst`, which may put it off. And it reads messages: before `checkMessages`, which lets none in that is not one.
-  of(['memory', 'own', 'redis-streams'], ({ adapter, nsp, recovers }) => {
-    if (recovers) recoverConnections(adapter, nsp);
+  of(STORED, ({ adapter, nsp, recovers }) => {
+    if (recovers) recoverConnections(adapter, nsp, clients => new StoredSource(adapter, clients));
+  }),
+
+  // The same where the processes keep the events by themselves. These are logged further down.
+  of(LOGGED, setup => {
+    const { adapter, nsp, backplane, recovers } = setup;
+    if (recovers) setup.source = recoverConnections(adapter, nsp, clients => new LoggedSource(adapter, nsp, clients, backplane)).source;
+  }),
+
+  // These add offsets of their own, which are none: their backends keep nothing.
+  of(['redis-sharded', 'postgres', 'mongo'], ({ adapter, source }) => {
+    if (source) Object.assign(adapter, { addOffsetIfNecessary() {} });
+  }),
+  // This adapter ignores events to rooms without local clients, whose clients may come back.
+  of(['redis'], ({ adapter, source }) => {
+    if (source) hearRoomsOfGone(adapter, source);
   }),
 
   // Whoever can write to the backend could end this process by a message that is not one.
@@ -131,9 +155,18 @@ const ROWS: readonly Row[] = [
   // WebSockets with nothing waiting get the frame of a broadcast directly.
   of(ENCODED, ({ adapter, nsp }) => frameOnce(adapter, nsp)),
 
+  // Encoded packets get their offsets. Before `encodeOnce`, which is called first.
+  of(LOGGED, ({ adapter, source }) => {
+    if (source) addOffsets(adapter, source.offsets);
+  }),
+
   // Encodes a broadcast before anybody has got it, and throws at the caller what cannot be sent. Last: all others see packets that are encoded, and
   // the caller waits for none of them.
   of(ENCODED, ({ adapter, nsp }) => encodeOnce(adapter, nsp)),
+  // Logs what clients may have missed, as it is delivered. After `encodeOnce` and `frameOnce`, which encode, and apply what has been encoded.
+  of(LOGGED, ({ adapter, source }) => {
+    if (source) logBroadcasts(adapter, source);
+  }),
   // An adapter of the app's own encodes packets itself. After `waitUntilOpen`: the other way round, a call in the agent that has to wait would not
   // throw at its caller.
   of(['own'], ({ adapter, nsp }) => refuseFirst(adapter, nsp)),

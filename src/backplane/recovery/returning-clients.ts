@@ -1,27 +1,36 @@
 /** The returning clients of a namespace: their sockets, their sessions, and broadcasts that wait until they are connected. */
 import { randomBytes } from 'node:crypto';
-import { type Namespace, Socket } from 'socket.io';
-import type { Adapter, BroadcastOptions, Session } from 'socket.io-adapter';
-import { type Gone, isFor } from '../recovering-adapter';
+import type { Namespace, Socket } from 'socket.io';
+import type { BroadcastOptions } from 'socket.io-adapter';
+import type { Frame } from '../packet-codec';
+import { isFor } from './log';
+import type { Gone } from './sessions';
 import { namespaceInternals, privateIdOf, socketInternals } from '../../internals/socket-io';
 
 export type Deliver = (socket: Socket) => void;
 
-/** A broadcast that may be for a connecting client. */
-interface Broadcast {
-  readonly opts: BroadcastOptions;
+/** A broadcast that waits until a client is connected. */
+export interface Held {
+  /** Undefined if it has none, as an event that wants an answer. */
   readonly offset: unknown;
   readonly deliver: Deliver;
+  /** Undefined for a volatile event, and where an adapter keeps events. */
+  readonly frames?: readonly Frame[] | undefined;
+}
+
+/** A broadcast that may be for a connecting client. */
+export interface Broadcast extends Held {
+  readonly opts: BroadcastOptions;
 }
 
 /** The session and broadcasts that wait until a socket is connected. */
 interface Waiting {
   /** The session of a returning client. */
-  session?: Session;
+  session?: Gone;
   /** Whether the client has come back as somebody else, and gets nothing of the session. */
   isNew?: boolean;
   /** The broadcasts to the client since. */
-  readonly held: Deliver[];
+  readonly held: Held[];
 }
 
 export class ReturningClients {
@@ -43,6 +52,11 @@ export class ReturningClients {
     return this.#waiting.size + this.#sockets.size + this.#restoring.size;
   }
 
+  /** Whether a client is connecting whose broadcasts wait. */
+  get isWaiting(): boolean {
+    return this.#waiting.size + this.#restoring.size > 0;
+  }
+
   add(socket: Socket): void {
     const pid = privateIdOf(socket);
     const sockets = this.#sockets.get(pid);
@@ -51,11 +65,25 @@ export class ReturningClients {
   }
 
   /** Returns the session unless the client has connected or has another socket: the client may return again. */
-  remove(socket: Socket): { readonly isComingBack: boolean; readonly unused: Session | undefined } {
+  remove(socket: Socket): { readonly isComingBack: boolean; readonly unused: Gone | undefined } {
     const session = this.sessionOf(socket);
     this.#waiting.delete(socket);
     const isLast = this.#removeSocket(socket);
     return { isComingBack: session !== undefined, unused: isLast ? session : undefined };
+  }
+
+  /** The socket of a client that is connected. */
+  connected(pid: string): Socket | undefined {
+    for (const socket of this.#sockets.get(pid) ?? []) if (this.#nsp.sockets.get(socket.id) === socket) return socket;
+    return undefined;
+  }
+
+  /** Ends the older sockets of a client at once, without waiting for their transports. */
+  endFormer(socket: Socket): void {
+    for (const former of [...this.#olderThan(socket)]) {
+      socketInternals(former)._onclose('forced close');
+      if (former.conn !== socket.conn) former.conn.close(true);
+    }
   }
 
   /** The latest socket of a client. */
@@ -64,7 +92,7 @@ export class ReturningClients {
   }
 
   /** The sockets of the same client that are older than this one. */
-  *olderThan(socket: Socket): Iterable<Socket> {
+  *#olderThan(socket: Socket): Iterable<Socket> {
     for (const other of this.#sockets.get(privateIdOf(socket)) ?? []) {
       if (other === socket) return;
       yield other;
@@ -83,14 +111,12 @@ export class ReturningClients {
   }
 
   /** To be called when the socket of a returning client begins to connect. */
-  hold(socket: Socket, session: Session, broadcasts: readonly Broadcast[]): void {
-    const known = new Set(session.missedPackets.map(data => data.at(-1))); // their offsets
-    const since = broadcasts.filter(({ opts, offset }) => isFor(session.rooms, opts) && !known.has(offset));
-    this.#waiting.set(socket, { session, held: since.map(({ deliver }) => deliver) });
+  hold(socket: Socket, session: Gone, broadcasts: readonly Broadcast[]): void {
+    this.#waiting.set(socket, { session, held: broadcasts.filter(({ opts }) => isFor(session.rooms, opts)) });
   }
 
   /** The session of a returning client, until it is connected. */
-  sessionOf(socket: Socket): Session | undefined {
+  sessionOf(socket: Socket): Gone | undefined {
     return this.#waiting.get(socket)?.session;
   }
 
@@ -110,7 +136,7 @@ export class ReturningClients {
 
   /** To be called when the former sockets of a client have ended. One that starts anew gets another private id, by which it knows that. */
   renew(socket: Socket): void {
-    if (!this.#waiting.get(socket)?.isNew) return;
+    if (!this.isNew(socket)) return;
     const inside = socketInternals(socket);
     this.#removeSocket(socket);
     inside.pid = randomBytes(15).toString('base64url');
@@ -124,17 +150,28 @@ export class ReturningClients {
     return waiting;
   }
 
+  /** The broadcasts since the socket began to connect. */
+  heldFor(socket: Socket): readonly Held[] {
+    return this.#waiting.get(socket)?.held ?? [];
+  }
+
+  /** Whether a returning client is connected as a new one. */
+  isNew(socket: Socket): boolean {
+    return this.#waiting.get(socket)?.isNew === true;
+  }
+
   /** Keeps a broadcast for connecting clients. */
-  keep(opts: BroadcastOptions, offset: unknown, deliver: Deliver): void {
-    for (const broadcasts of this.#restoring) broadcasts.push({ opts, offset, deliver });
+  keep(broadcast: Broadcast): void {
+    const { opts } = broadcast;
+    for (const broadcasts of this.#restoring) broadcasts.push(broadcast);
     for (const [socket, { session, held }] of this.#waiting) {
-      if (session && isFor([...(socketInternals(socket).adapter.socketRooms(socket.id) ?? [])], opts)) held.push(deliver);
+      if (session && isFor([...(socketInternals(socket).adapter.socketRooms(socket.id) ?? [])], opts)) held.push(broadcast);
     }
     for (const socket of this.#preConnectSockets.values()) {
       const { id } = socket;
       if (this.sessionOf(socket) || !opts.rooms.has(id) || !isFor([id], opts)) continue; // a new client gets only broadcasts to its own id
       const waiting = this.#waiting.get(socket) ?? { held: [] };
-      waiting.held.push(deliver);
+      waiting.held.push(broadcast);
       this.#waiting.set(socket, waiting);
     }
   }
@@ -156,28 +193,4 @@ export class ReturningClients {
     if (waiting?.session) waiting.session = { ...waiting.session, ...session };
     return true;
   }
-}
-
-/**
- * Lets a socket leave its rooms and its namespace. One that was coming back leaves no rooms, since those of its id may be a socket's that is
- * connected or has come later.
- */
-export function leaveRooms(socket: Socket, nsp: Namespace, isComingBack: boolean): void {
-  const { _preConnectSockets: preConnectSockets } = namespaceInternals(nsp);
-  if (!isComingBack) Socket.prototype._cleanup.call(socket);
-  else if (preConnectSockets.get(socket.id) === socket) {
-    if (nsp.sockets.has(socket.id)) preConnectSockets.delete(socket.id);
-    else nsp._remove(socket); // which removes an empty child as well
-  }
-  Object.assign(socket, { join: () => {}, leave: () => {} });
-}
-
-/** The session of a connected socket, as Socket.IO would pass it at its disconnection. */
-export function goneOf(socket: Socket, pid: string): Gone {
-  return { sid: socket.id, pid, rooms: roomsOf(socket.nsp.adapter, { sid: socket.id, rooms: [] }), data: { ...(socket.data as object) } }; // any, and an object by default
-}
-
-/** All rooms of a socket. Those in a session are of `socket.rooms`, which does not show that of its user. */
-export function roomsOf(adapter: Adapter, { sid, rooms }: Pick<Gone, 'sid' | 'rooms'>): string[] {
-  return [...(adapter.socketRooms(sid) ?? rooms)];
 }

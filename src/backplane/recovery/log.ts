@@ -1,0 +1,154 @@
+/** The events of a namespace that clients may have missed, in the order in which this process has delivered them. */
+import type { BroadcastOptions } from 'socket.io-adapter';
+import type { Frame } from '../packet-codec';
+import type { Backplane } from '../backplane';
+import type { Budget } from './budget';
+
+/** An event as a client gets it. */
+export interface Missed {
+  readonly offset: string;
+  /** Undefined for a volatile event, which is not sent again. */
+  readonly frames: readonly Frame[] | undefined;
+}
+
+/** An event that clients may have missed. */
+export interface Entry extends Missed {
+  readonly at: number;
+  readonly opts: BroadcastOptions;
+}
+
+/** The target of a gap. */
+const NOBODY: BroadcastOptions = { rooms: new Set(['$io:nobody']), except: new Set() };
+
+/** Bytes that an entry takes beside its frames, roughly. */
+const ENTRY_SIZE = 200;
+
+export class EventLog {
+  readonly #budget: Budget;
+  readonly #maxAge: number;
+  #entries: (Entry | undefined)[] = [];
+  /** The index of the oldest entry that counts. Those before it are removed from time to time. */
+  #start = 0;
+  /** The number of the entry at index 0. */
+  #base = 0;
+  #bytes = 0;
+  /** The latest event that is not there: one that was dropped, or that did not arrive in an outage. */
+  #gap = { number: -1, at: Number.NEGATIVE_INFINITY };
+
+  readonly #backplane: Backplane | undefined;
+  /** The outages that have been noted. */
+  #outages = 0;
+
+  /** @param maxAge the time in ms for which an event is kept */
+  constructor(budget: Budget, maxAge: number, backplane?: Backplane) {
+    this.#budget = budget;
+    this.#maxAge = maxAge;
+    this.#backplane = backplane;
+  }
+
+  /** Notes an outage that has ended. Returns whether there is one now, in which events of other processes are lost. */
+  noteOutage(): boolean {
+    if (!this.#backplane) return false;
+    const { outages, isDown } = this.#backplane;
+    if (outages === this.#outages || isDown) return isDown;
+    this.#outages = outages;
+    this.#lose();
+    return false;
+  }
+
+  /** The number of the next event. */
+  get next(): number {
+    this.noteOutage(); // a gap has a number, too
+    return this.#base + this.#entries.length;
+  }
+
+  get isEmpty(): boolean {
+    return this.#start === this.#entries.length;
+  }
+
+  get oldest(): number {
+    return this.#entries[this.#start]?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  add(entry: Entry): void {
+    this.noteOutage(); // a gap comes before
+    this.#entries.push(entry);
+    this.#count(sizeOf(entry));
+    this.dropOld(entry.at);
+    while (this.#bytes > this.#budget.limits.namespaceBytes) this.dropSome();
+    if (this.#budget.bytes > this.#budget.limits.bytes) this.#budget.settle();
+  }
+
+  /** Whether an event with this number or a later one is not there. @param receivedUntil the time until which the client has got everything */
+  lacks(number: number, receivedUntil: number): boolean {
+    return this.#gap.number >= number && this.#gap.at >= receivedUntil;
+  }
+
+  /** The number of an event. Undefined if the log does not have it. */
+  find(offset: string): number | undefined {
+    for (let index = this.#entries.length - 1; index >= this.#start; index--) {
+      if (this.#entries[index]?.offset === offset) return this.#base + index;
+    }
+    return undefined;
+  }
+
+  /** The events with these numbers for a client in these rooms. */
+  between(from: number, to: number, rooms: readonly string[]): Missed[] {
+    const entries = this.#entries.slice(Math.max(this.#start, from - this.#base), Math.max(0, to - this.#base));
+    return entries.flatMap(entry => (entry && isFor(rooms, entry.opts) ? [{ offset: entry.offset, frames: entry.frames }] : []));
+  }
+
+  dropOld(now = Date.now()): void {
+    while (this.oldest + this.#maxAge < now) this.#drop();
+    this.#compact();
+  }
+
+  /** Drops an eighth, since each search for the oldest takes time. */
+  dropSome(): void {
+    for (let count = Math.ceil((this.#entries.length - this.#start) / 8); count > 0; count--) this.#drop();
+    this.#compact();
+  }
+
+  clear(): void {
+    this.#count(-this.#bytes);
+    this.#base = this.next;
+    this.#entries = [];
+    this.#start = 0;
+  }
+
+  /** Notes that events were lost until now: the gap takes a number of its own, so that clients which connect later have nothing to do with it. */
+  #lose(): void {
+    const at = Date.now();
+    this.#gap = { number: this.next, at };
+    this.add({ at, offset: 'gap', opts: NOBODY, frames: undefined });
+  }
+
+  #drop(): void {
+    const entry = this.#entries[this.#start];
+    if (!entry) return;
+    this.#gap = { number: Math.max(this.#gap.number, this.#base + this.#start), at: Math.max(this.#gap.at, entry.at) };
+    this.#count(-sizeOf(entry));
+    this.#entries[this.#start++] = undefined; // the array itself is made shorter later
+  }
+
+  #compact(): void {
+    if (this.#start < 32 || this.#start * 2 < this.#entries.length) return;
+    this.#base += this.#start;
+    this.#entries = this.#entries.slice(this.#start);
+    this.#start = 0;
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    this.#budget.bytes += bytes;
+  }
+}
+
+function sizeOf({ frames = [] }: Missed): number {
+  return frames.reduce((sum, { length }) => sum + length, ENTRY_SIZE);
+}
+
+/** Whether a broadcast reaches a client in these rooms. */
+export function isFor(rooms: readonly string[], { rooms: wanted, except }: BroadcastOptions): boolean {
+  return (wanted.size === 0 || rooms.some(room => wanted.has(room))) && !rooms.some(room => except?.has(room));
+}

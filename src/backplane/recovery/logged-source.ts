@@ -1,0 +1,139 @@
+/** Sessions in the memory of the processes: of this one, and of the other workers or servers, which it asks. */
+import type { Namespace, Socket } from 'socket.io';
+import type { Adapter } from 'socket.io-adapter';
+import { isListOf, isObject, isRoomList } from '../backend-message';
+import type { Backplane } from '../backplane';
+import { type Frame, PacketCodec } from '../packet-codec';
+import { PacketType } from '../../protocol';
+import { socketInternals } from '../../internals/socket-io';
+import type { Missed } from './log';
+import { Offsets } from './offsets';
+import { Peers } from './peers';
+import type { ReturningClients } from './returning-clients';
+import { roomsOf } from './rooms';
+import { type Found, type Gone, Sessions } from './sessions';
+import type { Source, Taken } from './source';
+
+/** The private id of a client: what others send as one is not worth a question to all servers. */
+const PRIVATE_ID = /^[\w-]{20}$/;
+
+/** A session, with what is needed to take it. */
+interface Claim extends Found {
+  /** The last offset that the client has got. */
+  readonly offset: string;
+  /** The process that has the session. Undefined if that is this one. */
+  readonly server: string | undefined;
+}
+
+export class LoggedSource implements Source {
+  readonly isShared = true;
+  readonly sessions: Sessions;
+  readonly offsets = new Offsets();
+  readonly clients: ReturningClients;
+  readonly #codec: PacketCodec;
+  readonly #backplane: Backplane | undefined;
+  readonly #peers: Peers | undefined;
+
+  constructor(adapter: Adapter, nsp: Namespace, clients: ReturningClients, backplane: Backplane | undefined) {
+    this.sessions = new Sessions(nsp, backplane);
+    this.clients = clients;
+    this.#codec = new PacketCodec(nsp);
+    this.#backplane = backplane;
+    this.#peers = backplane && new Peers(adapter, nsp, question => this.#answer(question));
+    const close = adapter.close.bind(adapter);
+    Object.assign(adapter, {
+      /** Called when a client has disconnected. */
+      persistSession: (session: Gone): void =>
+        this.sessions.persist({ ...session, rooms: roomsOf(adapter, session) }, nsp.sockets.get(session.sid)),
+      close: (): unknown => {
+        this.sessions.close();
+        this.#peers?.close();
+        return close();
+      },
+    });
+  }
+
+  async find(pid: string, offset: string): Promise<Claim | undefined> {
+    const found = this.sessions.find(pid, offset, this.clients.connected(pid));
+    if (found) return { ...found, offset, server: undefined };
+    if (!this.#peers || !PRIVATE_ID.test(pid)) return undefined;
+    const answer = await this.#peers.ask({ kind: 'find', pid, offset });
+    return isClaim(answer, pid) ? { ...answer, offset } : undefined;
+  }
+
+  take(socket: Socket, claim: Claim): Taken | undefined | Promise<Taken | undefined> {
+    const { pid, offset, mark, server } = claim;
+    this.clients.endFormer(socket);
+    if (server !== undefined) return this.#takeFrom(server, socket, claim);
+    return this.clients.connected(pid) ? undefined : this.#replay(this.sessions.take(pid, offset, mark)); // a newer one may be connected
+  }
+
+  giveBack(session: Gone, unsent?: readonly Missed[]): void {
+    if (unsent) this.sessions.putBack(session, unsent); // otherwise it is where it was
+  }
+
+  start(socket: Socket, sent: readonly Missed[]): void {
+    this.sessions.start(socket, sent);
+  }
+
+  end(socket: Socket): void {
+    this.sessions.end(socket);
+  }
+
+  async #takeFrom(server: string, socket: Socket, { pid, offset, mark }: Claim): Promise<Taken | undefined> {
+    const rooms = [...(socketInternals(socket).adapter.socketRooms(socket.id) ?? [])];
+    const answer = await this.#peers?.ask({ kind: 'take', server, pid, offset, mark, rooms });
+    return isTaken(answer) ? this.#replay(answer) : undefined;
+  }
+
+  #replay(taken: { rooms: readonly string[]; missed: readonly Missed[] } | undefined): Taken | undefined {
+    if (!taken) return undefined;
+    const { rooms, missed } = taken;
+    return {
+      rooms,
+      missed,
+      offsets: new Set(missed.map(({ offset }) => offset)),
+      send: socket => {
+        for (const { frames } of missed)
+          if (frames) socketInternals(socket).packet({ type: PacketType.EVENT, data: this.#codec.decode(frames).data as unknown[] }); // an event
+      },
+    };
+  }
+
+  /** Answers a question of another process, unless it is not for this one. */
+  #answer({ kind, server, pid, offset, mark, rooms }: Readonly<Record<string, unknown>>): object | undefined {
+    if (typeof pid !== 'string' || typeof offset !== 'string') return undefined;
+    const connected = this.clients.connected(pid);
+    if (kind === 'find') {
+      const found = this.sessions.find(pid, offset, connected);
+      const isSendable = found && this.#backplane?.answers.ofSession(found, this.#codec) !== undefined;
+      return isSendable ? { ...found, server: this.offsets.prefix } : undefined;
+    }
+    if (kind !== 'take' || server !== this.offsets.prefix || typeof mark !== 'number' || !isRoomList(rooms)) return undefined;
+    if (connected) {
+      socketInternals(connected)._onclose('forced close');
+      connected.conn.close(true);
+    }
+    return this.sessions.take(pid, offset, mark, rooms as string[]); // checked just now
+  }
+}
+
+function isClaim(answer: unknown, pid: string): answer is Omit<Claim, 'offset'> {
+  if (!isObject(answer)) return false;
+  const { sid, rooms, mark, server } = answer;
+  return typeof sid === 'string' && answer['pid'] === pid && isRoomList(rooms) && typeof mark === 'number' && typeof server === 'string';
+}
+
+function isTaken(answer: unknown): answer is { rooms: string[]; missed: Missed[] } {
+  return isObject(answer) && isRoomList(answer['rooms']) && isListOf(answer['missed'], isMissed);
+}
+
+function isMissed(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { offset, frames } = value;
+  return typeof offset === 'string' && (frames === undefined || frames === null || isListOf(frames, isFrame));
+}
+
+function isFrame(value: unknown): value is Frame {
+  return typeof value === 'string' || value instanceof Uint8Array;
+}

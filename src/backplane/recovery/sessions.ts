@@ -1,0 +1,189 @@
+/** The clients of a namespace that may return to this process, or from here to another one: what they were, and what they have missed. */
+import type { Namespace, Socket } from 'socket.io';
+import type { Session } from 'socket.io-adapter';
+import type { Backplane } from '../backplane';
+import { serverInternals } from '../../internals/socket-io';
+import { Budget, type Kept as KeptHere, LIMITS, type Limits } from './budget';
+import { type Entry, EventLog, type Missed } from './log';
+import { type Start, startAt, Starts } from './starts';
+
+/** The session of a disconnected client, as Socket.IO passes it. */
+export type Gone = Omit<Session, 'missedPackets'>;
+
+/** The session of a client that returns. It stays where it is until it is taken. */
+export interface Found extends Gone {
+  /** The number of the next event in the log at that moment. */
+  readonly mark: number;
+}
+
+interface Stored extends Gone {
+  readonly goneAt: number;
+  readonly start: Start;
+}
+
+/** Where to continue: events that were sent at the start of a connection, and then those of the log. */
+interface Position {
+  readonly sent: readonly Missed[];
+  readonly from: number;
+}
+
+/** Time in ms for middleware to let a client in: for so long, what it needs is kept after the end of its time. */
+const GRACE = 10_000;
+/** The longest time between two removals of old events and sessions, in ms. */
+const FORGET_INTERVAL = 60_000;
+
+const budgets = new WeakMap<object, Budget>();
+
+export class Sessions implements KeptHere {
+  readonly log: EventLog;
+  readonly #nsp: Namespace;
+  readonly #budget: Budget;
+  /** The longest time in ms for which a client may be away. */
+  readonly #maxAway: number;
+  /** The longest time in ms until a vanished client is noticed. */
+  readonly #heartbeat: number;
+  /** By the client's private id, the longest absent one first. */
+  readonly #gone = new Map<string, Stored>();
+  readonly #starts = new Starts();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(nsp: Namespace, backplane?: Backplane, limits: Limits = LIMITS) {
+    this.#nsp = nsp;
+    const { connectionStateRecovery, pingInterval = 25_000, pingTimeout = 20_000 } = serverInternals(nsp.server).opts;
+    this.#maxAway = connectionStateRecovery?.maxDisconnectionDuration ?? 120_000;
+    this.#heartbeat = pingInterval + pingTimeout;
+    this.#budget = budgets.get(nsp.server) ?? new Budget(limits);
+    budgets.set(nsp.server, this.#budget);
+    this.#budget.add(this);
+    this.log = new EventLog(this.#budget, this.#maxAway + this.#heartbeat + GRACE, backplane);
+  }
+
+  get oldestEvent(): number {
+    return this.log.oldest;
+  }
+
+  get oldestSession(): number {
+    const [stored] = this.#gone.values();
+    return stored?.goneAt ?? Number.POSITIVE_INFINITY;
+  }
+
+  get hasGone(): boolean {
+    return this.#gone.size > 0;
+  }
+
+  /** Whether somebody may miss an event: somebody is connected, connecting, or may return. */
+  get isNeeded(): boolean {
+    return this.#nsp.sockets.size > 0 || this.#gone.size > 0;
+  }
+
+  add(entry: Entry): void {
+    this.log.add(entry);
+    this.#timer ??= this.#forgetLater();
+  }
+
+  /** To be called when a client has been connected. @param sent the events that it has just been sent */
+  start(socket: Socket, sent: readonly Missed[]): void {
+    this.#starts.begin(socket, this.log.next, sent);
+    this.#timer ??= this.#forgetLater();
+  }
+
+  /** To be called when the socket of a client has ended. */
+  end(socket: Socket): void {
+    this.#starts.end(socket);
+  }
+
+  /** Keeps the session of a client that has gone. */
+  persist(session: Gone, socket: Socket | undefined): void {
+    this.#store(session, this.#starts.of(socket) ?? startAt(this.log.next));
+  }
+
+  /** Keeps a session that was taken for a client which has gone meanwhile. @param unsent the events that it has not been sent */
+  putBack(session: Gone, unsent: readonly Missed[]): void {
+    this.#store(session, startAt(this.log.next, unsent));
+  }
+
+  /** The session of a client. Undefined if there is none, or if something was lost. @param connected its socket, if it has not ended */
+  find(pid: string, offset: string, connected: Socket | undefined): Found | undefined {
+    const session = connected ? this.#sessionOf(connected, pid) : this.#gone.get(pid);
+    if (!session || session.goneAt + this.#maxAway < Date.now() || !this.#position(session, offset)) return undefined;
+    const { sid, rooms, data } = session;
+    return { sid, pid, rooms, data, mark: this.log.next };
+  }
+
+  /**
+   * Takes the session out, whose socket has ended by now. Returns what the client has missed until `mark`, and what was emitted later to `rooms`.
+   * Undefined if somebody else has taken it, or something was lost.
+   */
+  take(pid: string, offset: string, mark: number, rooms?: readonly string[]): { rooms: readonly string[]; missed: Missed[] } | undefined {
+    const session = this.#gone.get(pid);
+    const position = session && this.#position(session, offset);
+    if (!position) return undefined;
+    this.#remove(pid);
+    const { sent, from } = position;
+    const later = rooms ? this.log.between(Math.max(from, mark), this.log.next, rooms) : [];
+    return { rooms: session.rooms, missed: [...sent, ...this.log.between(from, mark, session.rooms), ...later] };
+  }
+
+  dropEvents(): void {
+    this.log.dropSome();
+  }
+
+  dropSession(): void {
+    const [pid] = this.#gone.keys();
+    if (pid !== undefined) this.#remove(pid);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.log.clear();
+    for (const pid of this.#gone.keys()) this.#remove(pid);
+    this.#budget.remove(this);
+  }
+
+  #sessionOf(socket: Socket, pid: string): Stored {
+    const rooms = [...(this.#nsp.adapter.socketRooms(socket.id) ?? [])];
+    const start = this.#starts.of(socket) ?? startAt(this.log.next);
+    return { sid: socket.id, pid, rooms, data: socket.data as unknown, goneAt: Date.now(), start };
+  }
+
+  #store(session: Gone, start: Start): void {
+    this.#remove(session.pid);
+    this.#gone.set(session.pid, { ...session, goneAt: Date.now(), start });
+    this.#budget.sessions++;
+    this.#budget.settle();
+    this.#timer ??= this.#forgetLater();
+  }
+
+  #remove(pid: string): void {
+    if (this.#gone.delete(pid)) this.#budget.sessions--;
+  }
+
+  /** Undefined if the client has missed what is not there any more. */
+  #position({ start, goneAt }: Stored, offset: string): Position | undefined {
+    if (this.log.noteOutage()) return undefined;
+    const sent = start.sent.findIndex(missed => missed.offset === offset);
+    if (sent !== -1) return this.#if({ sent: start.sent.slice(sent + 1), from: start.from }, goneAt);
+    const number = this.log.find(offset);
+    // otherwise it is of before the connection, or it has been forgotten: the client has got nothing since
+    if (number !== undefined && number >= start.from) return this.#if({ sent: [], from: number + 1 }, goneAt);
+    return this.#if({ sent: start.sent, from: start.from }, goneAt);
+  }
+
+  #if(position: Position, goneAt: number): Position | undefined {
+    return this.log.lacks(position.from, goneAt - this.#heartbeat) ? undefined : position;
+  }
+
+  #forgetLater(): NodeJS.Timeout {
+    return setTimeout(() => this.#forget(), Math.min(FORGET_INTERVAL, this.#maxAway + this.#heartbeat)).unref();
+  }
+
+  #forget(): void {
+    this.#timer = undefined;
+    const now = Date.now();
+    this.log.dropOld(now);
+    for (const [pid, { goneAt }] of this.#gone) if (goneAt + this.#maxAway + GRACE < now) this.#remove(pid);
+    this.#starts.forget(now - this.#heartbeat - GRACE); // a client that is still there has answered a heartbeat since
+    if (!this.log.isEmpty || this.#gone.size > 0 || !this.#starts.areCertain) this.#timer = this.#forgetLater();
+  }
+}

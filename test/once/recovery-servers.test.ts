@@ -1,0 +1,237 @@
+/** Clients that come back to another worker or server than the one that they have left. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import type { Server, Socket } from 'socket.io';
+import { type AdapterServer, allKnown } from '../support/adapters';
+import { type Client, newClient, next, refusal } from '../support/client';
+import { joinByHub } from '../support/hub';
+import { join } from '../support/joined';
+import { startMongo } from '../support/mongo';
+import { newPostgres } from '../support/postgres';
+import { startRedis } from '../support/redis';
+import { until } from '../support/until';
+
+const RECOVERY = { connectionStateRecovery: { skipMiddlewares: false } };
+
+type Enter = () => Promise<AdapterServer>;
+
+const SETUPS: Record<string, (t: TestContext) => Promise<Enter>> = {
+  async hub(t) {
+    const enter = await joinByHub(t);
+    return () => enter(RECOVERY);
+  },
+  redis: t => overRedis(t, 'redis'),
+  'redis-sharded': t => overRedis(t, 'redis-sharded'),
+  async postgres(t) {
+    const server = await newPostgres(t);
+    await server.start();
+    return () => over(t, { adapter: { name: 'postgres', connection: server.url } });
+  },
+  async 'mongo, with a stand-in for the database'(t) {
+    const { folder } = await startMongo(t);
+    return () =>
+      over(
+        t,
+        { adapter: { name: 'mongo', url: 'mongodb://fake', database: 'io', heartbeatInterval: 500, heartbeatTimeout: 5000 } },
+        folder,
+      );
+  },
+};
+
+async function overRedis(t: TestContext, adapter: string): Promise<Enter> {
+  const { port } = await startRedis(t);
+  return () => over(t, { adapter, redis: { port } });
+}
+
+async function over(t: TestContext, io: object, baseDir?: string): Promise<AdapterServer> {
+  const server = await join(t, { init: RECOVERY, ...io }, undefined, baseDir);
+  await server.ready();
+  return server;
+}
+
+/** A client as the official one is after a reconnect: with the private id and the last offset of the one before. */
+interface Visit {
+  readonly client: Client;
+  readonly socket: Socket;
+  readonly heard: unknown[];
+  /** What it sends when it comes back, if its network has vanished. */
+  readonly auth?: object;
+}
+
+async function visit(t: TestContext, { io, url }: AdapterServer, former?: Visit): Promise<Visit> {
+  const arrival = next<[Socket]>(io, 'connection');
+  const client = newClient(t, url, { auth: former ? authOf(former) : {} });
+  const heard: unknown[] = former?.heard ?? [];
+  client.on('said', (value: unknown) => heard.push(value));
+  const connected = next(client, 'connect');
+  const [socket] = await arrival;
+  await connected;
+  return { client, socket, heard };
+}
+
+function authOf({ client, auth }: Visit): object {
+  return auth ?? { pid: Reflect.get(client, '_pid') as unknown, offset: (Reflect.get(client, '_lastOffset') ?? '') as unknown }; // private
+}
+
+/** Whatever the client is sent from now on gets lost; its server is told nothing. Returns the client as it is now. */
+function vanish(visit: Visit): Visit {
+  const auth = authOf(visit);
+  visit.client.off('said');
+  return { ...visit, auth };
+}
+
+async function hears(t: TestContext, { heard }: Visit, count: number): Promise<void> {
+  await until(t, () => heard.length >= count);
+}
+
+/** The server closes the connection; the client stays away. */
+async function lose({ client, socket }: Visit): Promise<void> {
+  const left = next(socket, 'disconnect');
+  client.io.reconnection(false);
+  socket.conn.close();
+  await left;
+}
+
+/** What this server has sent before has come by at all others. */
+async function flush(io: Server): Promise<void> {
+  await io.fetchSockets();
+}
+
+for (const [name, setUp] of Object.entries(SETUPS)) {
+  test(`recovery over ${name}`, async t => {
+    const enter = await setUp(t);
+    const [one, two, three] = [await enter(), await enter(), await enter()];
+    const all = [one, two, three];
+    await allKnown(all);
+
+    await t.test('a client that was cut off gets what it has missed at another server, in order, once', async st => {
+      const before = await visit(st, one);
+      const { id } = before.socket;
+      await before.socket.join('lobby');
+      before.socket.data.name = 'alice';
+      one.io.emit('said', 1);
+      await hears(st, before, 1);
+      await lose(before);
+      one.io.to('lobby').emit('said', 2);
+      one.io.to('elsewhere').emit('said', 'not to you');
+      one.io.except('lobby').emit('said', 'nor this');
+      one.io.volatile.emit('said', 'nor what may be lost');
+      before.socket.emit('said', { bytes: Buffer.from([3]) });
+      await flush(one.io);
+      three.io.to(['lobby', id]).emit('said', 4);
+      await flush(three.io);
+      const after = await visit(st, two, before);
+      assert.deepEqual([after.socket.recovered, after.socket.id, after.client.id], [true, id, id]);
+      assert.deepEqual([after.socket.data, after.socket.rooms.has('lobby')], [{ name: 'alice' }, true]);
+      await hears(st, after, 4);
+      one.io.to('lobby').emit('said', 5);
+      await hears(st, after, 5);
+      before.socket.emit('said', 6); // a handler of the server that the client has left may still have the socket
+      await hears(st, after, 6);
+      assert.deepEqual(after.heard, [1, 2, { bytes: Buffer.from([3]) }, 4, 5, 6]);
+      await lose(after);
+    });
+
+    await t.test('a client whose network has vanished is let in at another server, and its old connection ends then', async st => {
+      const before = await visit(st, one);
+      const { heard } = before;
+      one.io.emit('said', 1);
+      await hears(st, before, 1);
+      const auth = authOf(vanish(before));
+      one.io.emit('said', 2);
+      await flush(one.io);
+      let goOn = (): void => {};
+      const waits = new Promise<void>(resolve => {
+        two.io.use((socket, done) => {
+          if (socket.recovered) [goOn] = [done];
+          else done();
+          if (socket.recovered) resolve();
+        });
+      });
+      const reasons: unknown[] = [];
+      before.socket.on('disconnect', reason => reasons.push(reason));
+      const client = newClient(st, two.url, { auth });
+      client.on('said', (value: unknown) => heard.push(value));
+      const connected = next(client, 'connect');
+      await waits;
+      Reflect.set(two.io.of('/'), '_fns', []);
+      before.socket.emit('said', 3); // its old server knows of nothing yet
+      three.io.emit('said', 4);
+      await flush(three.io);
+      assert.deepEqual([before.socket.connected, reasons], [true, []]);
+      goOn();
+      await connected;
+      await until(st, () => heard.length === 4);
+      assert.deepEqual([heard, reasons], [[1, 2, 3, 4], ['forced close']]);
+      assert.equal((await three.io.fetchSockets()).length, 1, 'there is no ghost');
+      client.disconnect();
+      await until(st, async () => (await three.io.fetchSockets()).length === 0);
+    });
+
+    await t.test('whoever comes with the private id of a client and is refused changes nothing for it', async st => {
+      const owner = await visit(st, one);
+      two.io.use((_socket, done) => done(new Error('who are you?')));
+      assert.match((await refusal(newClient(st, two.url, { auth: authOf(owner) }))).message, /who are you/);
+      Reflect.set(two.io.of('/'), '_fns', []);
+      two.io.emit('said', 1);
+      await hears(st, owner, 1);
+      assert.deepEqual([owner.socket.connected, owner.heard], [true, [1]]);
+      await lose(owner);
+      const after = await visit(st, three, owner);
+      assert.equal(after.socket.recovered, true);
+      await lose(after);
+    });
+
+    await t.test('a client that nobody knows is a new one, at once', async st => {
+      const start = performance.now();
+      const { client } = await visit(st, one);
+      const stranger = newClient(st, two.url, { auth: { pid: 'x'.repeat(20), offset: '' } });
+      await next(stranger, 'connect');
+      assert.equal(stranger.recovered, false);
+      assert.ok(performance.now() - start < 1500);
+      for (const one of [client, stranger]) one.disconnect();
+    });
+
+    await t.test('a client that goes on from server to server loses nothing, whatever order each has had the events in', async st => {
+      let current = await visit(st, one);
+      await current.socket.join('lobby');
+      for (let round = 0; round < 6; round++) {
+        if (round % 2 === 0) await lose(current);
+        else current = vanish(current);
+        for (const [index, { io }] of all.entries()) io.to('lobby').emit('said', `${round} ${index}`);
+        for (const { io } of all) await flush(io);
+        current = await visit(st, all[(round + 1) % 3] as AdapterServer, current);
+        assert.equal(current.socket.recovered, true);
+      }
+      await hears(st, current, 18);
+      assert.deepEqual(new Set(current.heard).size, 18);
+      assert.deepEqual(
+        current.heard.map(text => String(text)[0]),
+        Array.from('000111222333444555'),
+      );
+      assert.equal((await two.io.fetchSockets()).length, 1);
+      await lose(current);
+    });
+
+    await t.test('of two claims to a session, the first that is let in wins, and the other client tries again', async st => {
+      const before = await visit(st, one);
+      await lose(before);
+      const waiting: (() => void)[] = [];
+      for (const { io } of [two, three]) io.use((_socket, done) => void waiting.push(done));
+      const clients = [two, three].map(({ url }) => newClient(st, url, { auth: authOf(before), reconnection: false }));
+      await until(st, () => waiting.length === 2);
+      for (const { io } of [two, three]) Reflect.set(io.of('/'), '_fns', []);
+      const connected = Promise.race(clients.map(client => next(client, 'connect')));
+      const closed = Promise.race(clients.map(client => next(client.io, 'close')));
+      for (const goOn of waiting) goOn();
+      await Promise.all([connected, closed]);
+      assert.deepEqual(
+        clients.flatMap(({ id }) => id ?? []),
+        [before.socket.id],
+      );
+      assert.equal((await one.io.fetchSockets()).length, 1);
+      for (const client of clients) client.disconnect();
+      await until(st, async () => (await one.io.fetchSockets()).length === 0);
+    });
+  });
+}
