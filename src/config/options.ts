@@ -112,6 +112,11 @@ export interface NamespaceConfig {
    * `app/io/middleware`; `admin.auth` is `admin/auth.js`. Default: `[]`. Since 4.
    */
   packetMiddleware?: string[];
+  /**
+   * Whether the events of a connection are handled one after the other, in the order in which the client has sent them: the next one begins when
+   * the last has settled. At most 1,000 wait; further ones fail with `TOO_MANY_EVENTS`. Default: `false`. Since 5.
+   */
+  ordered?: boolean;
   /** Called for the errors of this namespace, in place of `config.io.onerror`. Default: `config.io.onerror`. Since 5. */
   onerror?: OnError;
 }

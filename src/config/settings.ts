@@ -93,17 +93,18 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
     const place = `config.io.namespace['${name}']`;
     if (Object.hasOwn(NAMESPACE_OPTIONS, name) && Array.isArray(options))
       invalid(place, `inside a namespace, as in config.io.namespace['/'].${name}`);
-    const { connectionMiddleware, packetMiddleware, onerror, ...rest } = objectAt(place, options ?? {});
+    const { connectionMiddleware, packetMiddleware, ordered, onerror, ...rest } = objectAt(place, options ?? {});
     for (const key of Object.keys(rest)) {
       const guess = otherPlaceOf(place, key) ?? nearest(key, Object.keys(NAMESPACE_OPTIONS));
       const question = guess === undefined ? '' : `, did you mean ${guess}?`;
-      invalid(place, `an object with connectionMiddleware, packetMiddleware and onerror; it has ${key}${question}`);
+      invalid(place, `an object with ${Object.keys(NAMESPACE_OPTIONS).join(', ')}; it has ${key}${question}`);
     }
     if (namespaces.has(withSlash(name)))
       throw new SetupError('IO_CONFIG_INVALID', `${place} is set twice, with and without its leading slash; keep one`);
     namespaces.set(withSlash(name), {
       connectionMiddleware: namesAt(`${place}.connectionMiddleware`, connectionMiddleware ?? []),
       packetMiddleware: namesAt(`${place}.packetMiddleware`, packetMiddleware ?? []),
+      ordered: isSet(ordered) && booleanAt(`${place}.ordered`, ordered),
       ...(isSet(onerror) && { onerror: functionAt<OnError>(`${place}.onerror`, onerror) }),
     });
   }

@@ -69,7 +69,7 @@ export const RECOVERY_OPTIONS = { maxDisconnectionDuration: true, skipMiddleware
 >;
 
 /** `config.io.namespace['/']` */
-export const NAMESPACE_OPTIONS = { connectionMiddleware: true, packetMiddleware: true, onerror: true } satisfies Record<
+export const NAMESPACE_OPTIONS = { connectionMiddleware: true, packetMiddleware: true, ordered: true, onerror: true } satisfies Record<
   keyof NamespaceConfig,
   true
 >;

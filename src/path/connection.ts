@@ -10,6 +10,7 @@ import type { ErrorEventLimit } from './failures';
 import type { Handlers } from './in-flight';
 import type { Namespace } from './namespace';
 import type { NamedLayer } from './onion';
+import type { PacketQueue } from './packet-queue';
 import { Questions } from './questions';
 import { refusalTo, sendRefusal, withdraw } from './refusal';
 import type { ConnectionSession } from './session';
@@ -42,6 +43,8 @@ export class Connection implements ContextOwner, Arrival {
   middleware: NamedLayer | undefined;
   readonly questions = new Questions();
   readonly handlers: Handlers = { running: 0, goneAt: undefined };
+  /** The packets of an `ordered` namespace. Set with the first one. */
+  queue: PacketQueue | undefined;
   /** Set with the first `error` event. */
   errorEvents: ErrorEventLimit | undefined;
   /** Undefined once it has been called: Socket.IO's function refers to much else. */
@@ -159,10 +162,19 @@ export class Connection implements ContextOwner, Arrival {
     this.questions.end();
     this.namespace.runtime.arrivals.delete(this);
     this.namespace.runtime.inFlight.leave(this.handlers);
-    if (!this.#ascend) return;
-    this.setBusy(true);
-    this.#ascend(reason);
-    this.#ascend = undefined;
+    this.afterPackets(() => {
+      if (!this.#ascend) return;
+      this.setBusy(true);
+      this.#ascend(reason);
+      this.#ascend = undefined;
+    });
+    this.queue?.leave(reason);
+  }
+
+  /** Calls back at once, or in an `ordered` namespace when all packets have settled. */
+  afterPackets(callback: () => void): void {
+    if (this.queue) this.queue.atEnd(callback);
+    else callback();
   }
 
   /** Refuses a client that is still connecting. It gets the answer, and does not reconnect by itself. */

@@ -133,8 +133,10 @@ function open(connection: Connection): Promise<void> | undefined {
   const { ids, passport, recoveryAuth, sessions } = runtime;
   recoveryAuth?.check(socket);
   ids.assign(socket);
-  for (const [event, handler] of router.reserved)
-    socket.on(event, (...args: unknown[]) => receiveReserved(connection, event, definedOf(args), handler));
+  for (const [event, handler] of router.reserved) {
+    const receive = (...args: unknown[]): void => receiveReserved(connection, event, definedOf(args), handler);
+    socket.on(event, event === 'disconnect' ? (...args: unknown[]) => connection.afterPackets(() => receive(...args)) : receive);
+  }
   socket.on('disconnect', onDisconnect);
   const session = sessions?.open(socket.request);
   if (passport || session instanceof Promise) return openLater(connection, session, passport);

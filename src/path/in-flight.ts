@@ -25,6 +25,7 @@ export class InFlight {
     else {
       this.#handlers++;
       handlers.running++;
+      if (handlers.goneAt !== undefined) this.#left.add(handlers); // its client had sent it before
     }
   }
 

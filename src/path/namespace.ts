@@ -50,6 +50,8 @@ export class Namespace {
   errorMapper: ErrorMapper | undefined;
   connectionMiddleware: readonly Layer[] = [];
   packetMiddleware: readonly Layer[] = [];
+  /** Whether a packet of a connection begins only when the one before has settled. */
+  isOrdered = false;
   /** Undefined without a contract. */
   contract: PacketContract | undefined;
   /** The parents to ask for each client. Undefined for a parent, and for a namespace of its own. */

@@ -2,7 +2,6 @@
 import type { Socket } from 'socket.io';
 import type { Connection } from './connection';
 import type { SocketContext, SocketHandler } from './context';
-import { IoError } from '../errors';
 import { isError, throwIfError, toError } from '../thrown';
 import { SETTLE } from './module-scope';
 import { isChainable } from './chainable';
@@ -10,40 +9,42 @@ import { callListeners } from './listeners';
 import { errorToAnswer } from './onerror';
 import { descend, isDropped } from './onion';
 import { ackOf, answer, logFailure, reportFailure } from './packet-failure';
-import { NOT_FOUND, RESERVED_EVENTS } from './router';
+import { refuseReserved, refuseWaiting } from './refused-events';
+import { NOT_FOUND } from './router';
+import { PacketQueue } from './packet-queue';
 import type { Acknowledge } from '../events';
 import { runSocketUses } from './uses';
 
-/** The errors of clients that emit an event which only the server may fire. Created once, since a client can send many, and so frozen. */
-const RESERVED = new Map<unknown, IoError>(
-  [...RESERVED_EVENTS].map(event => [event, Object.freeze(new IoError('RESERVED_EVENT', `'${event}' is an event of the server`))]),
-);
-
-/** Receive and Open. Called for each event of a client. */
+/** Receive. Called for each event of a client. */
 export function receivePacket(connection: Connection, packet: unknown[]): void {
-  const { contract, packetMiddleware, router, runtime } = connection.namespace;
   if (!connection.socket.connected) return; // arrived after the end of the connection: Socket.IO ignores it too
+  if (!connection.namespace.isOrdered) {
+    open(connection, packet);
+    return;
+  }
+  connection.queue ??= new PacketQueue(connection.namespace.runtime.inFlight, connection.handlers);
+  if (!connection.queue.add(() => open(connection, packet))) refuseWaiting(connection, packet);
+}
+
+/** Open. Returns whether the packet has yet to settle. */
+function open(connection: Connection, packet: unknown[]): boolean {
+  const { contract, packetMiddleware, router, runtime } = connection.namespace;
   const isWrapped = packetMiddleware.length > 0 || connection.uses !== undefined || contract !== undefined;
   // middleware may change the event, so it is matched after that
   let handler = isWrapped ? undefined : router.match(packet[0]);
   if (!handler) {
-    const reserved = RESERVED.get(packet[0]);
-    if (reserved) {
-      const answered = errorToAnswer(connection, reserved, undefined, packet);
-      logFailure(connection, packet[0], reserved, { answered });
-      if (ackOf(packet)) answer(connection, packet[0], answered, ackOf(packet));
-      return;
-    }
+    if (refuseReserved(connection, packet)) return false;
     if (!isWrapped) {
       handler = handlerOfUnmatched(connection, packet[0]);
       if (!handler) {
         passOn(connection, packet, ackOf(packet));
-        return;
+        return false;
       }
     }
   }
   const ctx = new runtime.Context(connection, packet);
   runtime.storage.run(ctx, runPacket, ctx, connection, handler);
+  return true;
 }
 
 /** Handles an event that the server fires itself: without middleware and without an answer. */
@@ -58,7 +59,6 @@ export function receiveReserved(connection: Connection, event: string, args: unk
  * so that one costs as much as a small handler.
  */
 function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHandler | undefined): void {
-  const { handlers } = connection;
   const { contract, packetMiddleware, router, runtime } = connection.namespace;
   const { ack } = ctx;
   const event = ctx.packet?.[0];
@@ -97,8 +97,7 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
       else if (result !== undefined && !isChainable(result)) ack(result);
       else if (runtime.eventWarnings && hasRun) checkAnswer(ctx, connection, ack);
     }
-    ctx[SETTLE]?.();
-    runtime.inFlight.end(handlers);
+    end(ctx, connection);
   };
   const fail = async (thrown: unknown): Promise<void> => {
     try {
@@ -111,13 +110,19 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
       await connection.saveAfterFailure();
       answer(connection, event, answered, ack);
     } finally {
-      ctx[SETTLE]?.();
-      runtime.inFlight.end(handlers);
+      end(ctx, connection);
     }
   };
 
-  runtime.inFlight.begin(handlers);
+  runtime.inFlight.begin(connection.handlers);
   descend(packetMiddleware, ctx, core).then(settle, fail);
+}
+
+/** The packet has settled. */
+function end(ctx: SocketContext, { handlers, namespace, queue }: Connection): void {
+  ctx[SETTLE]?.();
+  namespace.runtime.inFlight.end(handlers);
+  queue?.next();
 }
 
 /** Match and Handle. An event without a route, or with listeners of `socket.on()` as well, is passed on to these. */

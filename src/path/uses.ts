@@ -4,6 +4,7 @@ import type { SocketContext } from './context';
 import { isOfNode, isTemporary, refusalFor } from './error-answers';
 import { toError } from '../thrown';
 import type { Handlers } from './in-flight';
+import type { PacketQueue } from './packet-queue';
 import { refusalTo } from './refusal';
 import type { Runtime } from './runtime';
 import { namespaceInternals } from '../internals/socket-io';
@@ -12,6 +13,7 @@ import { namespaceInternals } from '../internals/socket-io';
 interface Receiver {
   readonly socket: Socket;
   readonly handlers: Handlers;
+  readonly queue: PacketQueue | undefined;
   readonly namespace: { readonly runtime: Runtime };
 }
 
@@ -69,7 +71,7 @@ export function catchUseErrors(owner: Owner): void {
  */
 export async function runSocketUses(
   ctx: SocketContext,
-  { handlers, namespace, socket }: Receiver,
+  { handlers, namespace, queue, socket }: Receiver,
   uses: readonly SocketUse[],
 ): Promise<void> {
   const { inFlight } = namespace.runtime;
@@ -79,9 +81,7 @@ export async function runSocketUses(
     inFlight.end(handlers); // a closing server must not wait for a dropped packet
     let error: Error | undefined;
     try {
-      error = await new Promise((resolve, reject) => {
-        (async () => use(packet, resolve))().catch(reject); // catches both a throw and a rejection
-      });
+      error = await call(use, packet, queue);
     } finally {
       inFlight.begin(handlers);
     }
@@ -91,4 +91,27 @@ export async function runSocketUses(
   }
   if (packet.length !== before.length) ctx.args = packet.slice(1);
   else for (const [index, value] of packet.entries()) if (index > 0 && value !== before[index]) ctx.args[index - 1] = value;
+}
+
+/**
+ * Resolves when a function has called `next`, with the error that it has given.
+ * @param queue where the next packet begins if the function ends without `next`. Should it call it later, this packet goes on in a gap.
+ */
+async function call(use: SocketUse, packet: Event, queue: PacketQueue | undefined): Promise<Error | undefined> {
+  let isDropped = false;
+  const error = await new Promise<Error | undefined>((resolve, reject) => {
+    let isCalled = false;
+    const next = (given?: Error): void => {
+      isCalled = true;
+      resolve(given);
+    };
+    const end = (): void => {
+      if (isCalled || !queue) return;
+      isDropped = true;
+      queue.next();
+    };
+    (async () => use(packet, next))().then(end, reject); // takes both a throw and a rejection
+  });
+  if (isDropped) await queue?.again();
+  return error;
 }

@@ -1,4 +1,4 @@
-/** Gives namespaces the middleware that the config names. */
+/** Gives namespaces what the config has for them: middleware that it names, and the order of packets. */
 import type { Settings } from '../config/settings';
 import { toError } from '../thrown';
 import { fileOf, type LoadedFiles } from '../loader/loader';
@@ -16,6 +16,7 @@ export function lateFailureLogOf({ name, runtime }: Namespace): LateFailureLog {
 export function takeMiddleware(namespace: Namespace, { namespaces }: Settings, files: LoadedFiles): void {
   const settings = namespaces.get(namespace.name);
   if (!settings) return;
+  namespace.isOrdered = settings.ordered;
   const onLateFailure = lateFailureLogOf(namespace);
   const find = (kind: 'connectionMiddleware' | 'packetMiddleware') =>
     settings[kind].map(name => {

@@ -38,6 +38,7 @@ test('a wrong type or value stops the boot and says what it must be', () => {
       /\['\/chat'\]\.packetMiddleware must be an array of names, such as \['auth'\]/,
     ],
     [`{ namespace: { '/chat': { connectionMiddleware: [() => {}] } } }`, /\['\/chat'\]\.connectionMiddleware must be an array of names/],
+    [`{ namespace: { '/chat': { ordered: 'yes' } } }`, /\['\/chat'\]\.ordered must be true or false, not a string/],
     [`{ namespace: { '/chat': { packetMidleware: [] } } }`, /it has packetMidleware, did you mean packetMiddleware\?/],
     [`{ namespace: { chat: {}, '/chat': {} } }`, /config\.io\.namespace\['\/chat'\] is set twice, with and without its leading slash/],
     [`{ generateId: 'uuid' }`, /config\.io\.generateId must be a function, not a string/],

@@ -44,6 +44,18 @@ test('handlers are waited for while their client is there, and until it has been
   assert.ok(!(await resolves(inFlight.idle())), 'one that has ended is not counted again');
 });
 
+test('a handler that begins after its client has gone is waited for until the client has been gone for 3 s', async t => {
+  const advance = clockOf(t);
+  const inFlight = new InFlight();
+  const handlers = newHandlers();
+  inFlight.leave(handlers);
+  advance(2000);
+  inFlight.begin(handlers);
+  assert.ok(!(await resolves(inFlight.idle())));
+  advance(1001);
+  assert.ok(await resolves(inFlight.idle()));
+});
+
 test('all else is waited for, however long its client has been gone', async t => {
   const advance = clockOf(t);
   const inFlight = new InFlight();

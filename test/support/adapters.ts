@@ -302,6 +302,20 @@ holds('broadcasts arrive in order with what is sent to one client', async ({ nsp
   );
 });
 
+holds('an acknowledgement arrives after the broadcasts before it, at a client of the same server', async ({ nsp, enter }) => {
+  const { client, heard, socket } = await enter(0);
+  socket.on('question', (answer: () => void) => {
+    nsp(0).emit('n', 1);
+    nsp(0).to(socket.id).emit('n', 2);
+    answer();
+  });
+  await client.emitWithAck('question');
+  assert.deepEqual(heard, [
+    ['n', 1],
+    ['n', 2],
+  ]);
+});
+
 holds('a broadcast to a room reaches those who were made to join it just before, and not those who left', async ({ nsp, enter }) => {
   const people = [await enter(0), await enter(1)];
   nsp(0).socketsJoin('a');

@@ -15,6 +15,7 @@ export const everything: IoConfig = {
   },
   namespace: {
     '/': { connectionMiddleware: ['auth'], packetMiddleware: ['filter', 'admin.filter'] },
+    '/room-{id}': { ordered: true },
     chat: { onerror: async (error, { logger }) => logger.info(error.message) },
   },
   redis: { host: '127.0.0.1', port: 6379, auth_pass: 'secret', db: 1, key: 'chat', requestsTimeout: 1000, tls: {} },
@@ -44,6 +45,8 @@ export const wrong: IoConfig[] = [
   { namespace: { '/': { connectionMiddleware: 'auth' } } },
   // @ts-expect-error -- no such kind of middleware
   { namespace: { '/': { middleware: ['auth'] } } },
+  // @ts-expect-error -- a boolean
+  { namespace: { '/': { ordered: 'yes' } } },
   // @ts-expect-error -- an object
   { namespace: ['/'] },
   // @ts-expect-error -- a number

@@ -1,0 +1,28 @@
+/** Events of clients that are refused before they have a context. */
+import type { Connection } from './connection';
+import { IoError } from '../errors';
+import { errorToAnswer } from './onerror';
+import { ackOf, answer, logFailure, reportFailure } from './packet-failure';
+import { RESERVED_EVENTS } from './router';
+
+/** The errors of clients that emit an event which only the server may fire. All errors here are created once, since a client can cause many, and so frozen. */
+const RESERVED = new Map<unknown, IoError>(
+  [...RESERVED_EVENTS].map(event => [event, Object.freeze(new IoError('RESERVED_EVENT', `'${event}' is an event of the server`))]),
+);
+
+const TOO_MANY_EVENTS = Object.freeze(new IoError('TOO_MANY_EVENTS', 'Too many events', { status: 429 }));
+
+/** Refuses an event of the server. Returns whether it is one. */
+export function refuseReserved(connection: Connection, packet: unknown[]): boolean {
+  const error = RESERVED.get(packet[0]);
+  if (!error) return false;
+  const answered = errorToAnswer(connection, error, undefined, packet);
+  logFailure(connection, packet[0], error, { answered });
+  if (ackOf(packet)) answer(connection, packet[0], answered, ackOf(packet));
+  return true;
+}
+
+/** Refuses an event for which too many others of its connection wait. */
+export function refuseWaiting(connection: Connection, packet: unknown[]): void {
+  reportFailure(connection, packet, TOO_MANY_EVENTS, { place: 'events that had to wait failed' });
+}
