@@ -21,6 +21,12 @@ export function offsetOf(packet: Event): string | undefined {
   return asOffset(packet.data.at(-1));
 }
 
+/** The same packet of another process, whose offset is not taken for a value of the app. */
+export function withOffset(packet: EncodedPacket): EncodedPacket {
+  offsetOf(packet);
+  return packet;
+}
+
 function offsetIn(packet: EncodedPacket): string | undefined {
   const { json } = packet;
   if (json === undefined) return asOffset(packet.data.at(-1));

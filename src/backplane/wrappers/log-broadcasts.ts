@@ -18,7 +18,7 @@ export function addOffsets(adapter: Adapter, offsets: Offsets): void {
   const broadcast = adapter.broadcast.bind(adapter) as (packet: Event, opts: BroadcastOptions) => unknown;
   Object.assign(adapter, {
     broadcast(packet: Event, opts: BroadcastOptions): unknown {
-      if (packet instanceof EncodedPacket && !packet.isQuestion) packet.append(offsets.next());
+      if (packet instanceof EncodedPacket && !packet.isQuestion && packet.offset === undefined) packet.append(offsets.next());
       return broadcast(packet, opts);
     },
   });

@@ -4,7 +4,8 @@ import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { detailsOf } from '../../backplane/answer';
 import { isServerEvent } from '../../backplane/backend-message';
 import { InvalidMessage } from '../../backplane/inbox';
-import { PacketCodec } from '../../backplane/packet-codec';
+import { EncodedPacket, PacketCodec } from '../../backplane/packet-codec';
+import { withOffset } from '../../backplane/recovery/offsets';
 import type { Packet } from '../../protocol';
 import { packValues } from '../../backplane/values';
 import { forgetLater } from '../../backplane/wrappers/forget-acknowledgements';
@@ -29,7 +30,7 @@ export class HubReceiver implements Receiver {
   /**
    * @param adapter the adapter of the namespace
    * @param local the methods for the clients of this process. Default: those of the adapter.
-   * @param packetOf creates the packet to broadcast from its frames. Default: decodes them.
+   * @param packetOf creates the packet to broadcast from its frames. Default: one whose offset is known.
    */
   constructor(
     nsp: Namespace,
@@ -43,7 +44,7 @@ export class HubReceiver implements Receiver {
     this.#adapter = adapter;
     this.#local = local;
     this.#codec = new PacketCodec(nsp);
-    this.#packetOf = packetOf ?? (frames => this.#codec.decode(frames));
+    this.#packetOf = packetOf ?? (frames => withOffset(new EncodedPacket(this.#codec, nsp.name, frames)));
   }
 
   /** False after the app has set another adapter of the namespace: Socket.IO does not close the former one. */
