@@ -5,6 +5,7 @@ import { CheckedEncoder } from '../encoder';
 import { SetupError } from '../errors';
 import { toError } from '../thrown';
 import type { SocketContext } from './context';
+import { isControl } from './controls';
 import { namespaceInternals } from '../internals/socket-io';
 import type { Runtime } from './runtime';
 import { callListeners } from './listeners';
@@ -130,7 +131,15 @@ export function catchListenerErrors(nsp: SocketIoNamespace, runtime: Runtime): v
     callNamespaceListeners(nsp, runtime, event, listeners, args);
     return listeners.length > 0;
   };
-  Object.assign(nsp, { emitReserved: emit, _onServerSideEmit: (args: [event: string, ...args: unknown[]]) => emit(...args) });
+  const receive = nsp._onServerSideEmit.bind(nsp);
+  Object.assign(nsp, {
+    emitReserved: emit,
+    _onServerSideEmit: (args: [event: string, ...args: unknown[]]) => {
+      if (isControl(args[0]))
+        receive(args); // of this plugin: adapters listen to it
+      else emit(...args);
+    },
+  });
 }
 
 /** Calls listeners of the app, and logs their errors. */

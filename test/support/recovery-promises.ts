@@ -17,12 +17,12 @@ type Recovered = 'always' | 'never' | 'after an event that is kept';
 
 export const PROMISES: Record<Way, Record<SetUp, Recovered>> = {
   'clean cut': {
-    ...{ memory: 'always', hub: 'never' },
-    ...{ redis: 'never', 'redis-sharded': 'never', 'redis-streams': 'after an event that is kept', postgres: 'never' },
+    ...{ memory: 'always', hub: 'always' },
+    ...{ redis: 'always', 'redis-sharded': 'always', 'redis-streams': 'after an event that is kept', postgres: 'always' },
   },
   'vanished leg': {
-    ...{ memory: 'always', hub: 'never' },
-    ...{ redis: 'never', 'redis-sharded': 'never', 'redis-streams': 'never', postgres: 'never' },
+    ...{ memory: 'always', hub: 'always' },
+    ...{ redis: 'always', 'redis-sharded': 'always', 'redis-streams': 'never', postgres: 'always' },
   },
   'process killed': {
     ...{ memory: 'never', hub: 'never' },
