@@ -81,7 +81,9 @@ export type RuntimeCode =
   | 'IO_UPGRADE_MISSING'
   | 'IO_USER_CHANGED'
   | 'IO_USER_INVALID'
-  | 'IO_USER_LATE';
+  | 'IO_USER_LATE'
+  | 'IO_USER_LIMIT'
+  | 'IO_USER_UNCOUNTED';
 
 export interface IoErrorOptions extends ErrorOptions {
   /** The HTTP status for this kind of error. From 500 on it is logged as an error, otherwise as a warning. Default: 400. */

@@ -15,6 +15,7 @@ export type {
   NamespaceConfig,
   OnError,
   RedisConfig,
+  UserLimits,
 } from './config/options';
 export type { UserOperator } from './backplane/user-operator';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type OutageCode, OutageError, type SetupCode, SetupError } from './errors';

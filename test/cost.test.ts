@@ -15,11 +15,14 @@ const PROMISES = {
   '/five': { note: 12, echo: 13 },
   '/route': { note: 6, echo: 6 },
   '/contract': { note: 2, echo: 2 },
+  '/user': { note: 2, echo: 2 },
+  '/limited': { note: 2, echo: 2 },
+  '/ordered': { note: 2, echo: 2 },
   '/': { note: 6, echo: 7 },
 };
 
 /** Promises that a connect makes: three each of Engine.IO and Socket.IO, which both await a value once, and with middleware those of the onion. Exact. */
-const CONNECT_PROMISES = { '/bare': 6, '/': 10 };
+const CONNECT_PROMISES = { '/bare': 6, '/': 10, '/user': 10, '/limited': 10, '/places': 19 };
 
 /** Writes to the system for a connect: the response of the upgrade together with Engine.IO's first packet, and the answer to CONNECT. */
 const CONNECT_WRITES = 2;
@@ -57,10 +60,15 @@ const FILES = {
       namespace: {
         '/': { connectionMiddleware: ['pass'], packetMiddleware: ['pass'] },
         '/layer': { packetMiddleware: ['pass'] },
+        '/user': { connectionMiddleware: ['user'] },
+        '/limited': { connectionMiddleware: ['user'], userLimits: { events: 100000 } },
+        '/places': { connectionMiddleware: ['user'], userLimits: { connections: 100000 } },
+        '/ordered': { ordered: true },
         '/five': { packetMiddleware: ['pass', 'pass', 'pass', 'pass', 'pass'] },
       },
     };`,
   'app/io/middleware/pass.js': 'module.exports = () => async (ctx, next) => { await next(); };',
+  'app/io/middleware/user.js': 'module.exports = () => async (ctx, next) => { ctx.socket.user = 7; await next(); };',
   'app/service/notes.js': `
     const { Service } = require('egg');
     module.exports = class extends Service {
@@ -83,7 +91,7 @@ const FILES = {
       const { packet, bare } = app.io.controller;
       app.io.route('note', packet.note).route('echo', packet.echo);
       app.io.of(contract).route('note', bare.note).route('echo', bare.echo);
-      for (const name of ['/bare', '/layer', '/five']) app.io.of(name).route('note', bare.note).route('echo', bare.echo).route('shout', bare.shout);
+      for (const name of ['/bare', '/layer', '/five', '/user', '/limited', '/ordered']) app.io.of(name).route('note', bare.note).route('echo', bare.echo).route('shout', bare.shout);
       app.io.of('/route').route('note', 'pass', bare.note).route('echo', 'pass', bare.echo);
     };`,
 };

@@ -117,8 +117,34 @@ export interface NamespaceConfig {
    * the last has settled. At most 1,000 wait; further ones fail with `TOO_MANY_EVENTS`. Default: `false`. Since 5.
    */
   ordered?: boolean;
+  /**
+   * Limits for each user, whom connection middleware sets as `socket.user`. Clients without a user are not limited.
+   * Default: none. Since 5.
+   */
+  userLimits?: UserLimits;
   /** Called for the errors of this namespace, in place of `config.io.onerror`. Default: `config.io.onerror`. Since 5. */
   onerror?: OnError;
+}
+
+/** `config.io.namespace['/'].userLimits` */
+export interface UserLimits {
+  /**
+   * The most connections of one user to this namespace, on all workers and servers. In a pattern, it is for each of its namespaces.
+   * Default: no limit. Since 5.
+   */
+  connections?: number;
+  /**
+   * What happens if a user who has `connections` of them opens one more. `'replace'`: the server disconnects the oldest one. `'refuse'`: the new one
+   * is refused with the code `TOO_MANY_CONNECTIONS`. Default: `'replace'`. Since 5.
+   */
+  whenFull?: 'replace' | 'refuse';
+  /**
+   * The most events per second of one user, of all connections to a worker together, on the average. In a pattern, it is for all of its namespaces.
+   * Further events fail with the code `TOO_MANY_EVENTS`. Default: no limit. Since 5.
+   */
+  events?: number;
+  /** The number of events that a user may send at once after a pause. Default: as `events`. Since 5. */
+  burst?: number;
 }
 
 /**

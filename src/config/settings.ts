@@ -8,6 +8,7 @@ import type { GenerateId, InitOptions, NamespaceConfig, OnError } from './option
 import { otherPlaceOf, unknownOption } from './places';
 import { booleanAt, functionAt, invalid, isSet, namesAt, objectAt, oneOf } from './readers';
 import { NAMESPACE_OPTIONS, OPTIONS } from './tables';
+import { readUserLimits, type UserLimitSettings } from './user-limits';
 
 /** `config.io`, checked and complete. */
 export interface Settings {
@@ -26,7 +27,8 @@ export interface Settings {
   readonly generateId: GenerateId | undefined;
 }
 
-type NamespaceSettings = Required<Omit<NamespaceConfig, 'onerror'>> & Pick<NamespaceConfig, 'onerror'>;
+type NamespaceSettings = Required<Omit<NamespaceConfig, 'onerror' | 'userLimits'>> &
+  Pick<NamespaceConfig, 'onerror'> & { readonly userLimits: UserLimitSettings | undefined };
 
 /** The part of Egg's config that is read here. */
 interface Config {
@@ -93,7 +95,7 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
     const place = `config.io.namespace['${name}']`;
     if (Object.hasOwn(NAMESPACE_OPTIONS, name) && Array.isArray(options))
       invalid(place, `inside a namespace, as in config.io.namespace['/'].${name}`);
-    const { connectionMiddleware, packetMiddleware, ordered, onerror, ...rest } = objectAt(place, options ?? {});
+    const { connectionMiddleware, packetMiddleware, ordered, userLimits, onerror, ...rest } = objectAt(place, options ?? {});
     for (const key of Object.keys(rest)) {
       const guess = otherPlaceOf(place, key) ?? nearest(key, Object.keys(NAMESPACE_OPTIONS));
       const question = guess === undefined ? '' : `, did you mean ${guess}?`;
@@ -105,6 +107,7 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
       connectionMiddleware: namesAt(`${place}.connectionMiddleware`, connectionMiddleware ?? []),
       packetMiddleware: namesAt(`${place}.packetMiddleware`, packetMiddleware ?? []),
       ordered: isSet(ordered) && booleanAt(`${place}.ordered`, ordered),
+      userLimits: isSet(userLimits) ? readUserLimits(`${place}.userLimits`, userLimits) : undefined,
       ...(isSet(onerror) && { onerror: functionAt<OnError>(`${place}.onerror`, onerror) }),
     });
   }

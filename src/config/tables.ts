@@ -1,5 +1,5 @@
 /** Every option, by its place in `config.io`. The compiler compares these tables with the public types. */
-import type { AdapterConfig, AdapterName, InitOptions, IoConfig, NamespaceConfig, RedisConfig } from './options';
+import type { AdapterConfig, AdapterName, InitOptions, IoConfig, NamespaceConfig, RedisConfig, UserLimits } from './options';
 import { booleanAt, oneOf, type Readers, stringAt, stringOrObjectAt, numberAt, wholeNumber } from './readers';
 
 /** `config.io` */
@@ -69,10 +69,16 @@ export const RECOVERY_OPTIONS = { maxDisconnectionDuration: true, skipMiddleware
 >;
 
 /** `config.io.namespace['/']` */
-export const NAMESPACE_OPTIONS = { connectionMiddleware: true, packetMiddleware: true, ordered: true, onerror: true } satisfies Record<
-  keyof NamespaceConfig,
-  true
->;
+export const NAMESPACE_OPTIONS = {
+  connectionMiddleware: true,
+  packetMiddleware: true,
+  ordered: true,
+  userLimits: true,
+  onerror: true,
+} satisfies Record<keyof NamespaceConfig, true>;
+
+/** `config.io.namespace['/'].userLimits` */
+export const USER_LIMITS = { connections: true, whenFull: true, events: true, burst: true } satisfies Record<keyof UserLimits, true>;
 
 const count = wholeNumber(1);
 const ms = wholeNumber(1);

@@ -12,7 +12,7 @@ export interface ClientHello {
 const OWNER = /^[\w-]{20,64}$/;
 
 /** Undefined for a client that does not know control events, such as the official one alone. Then it must not get any. */
-export function helloOf({ handshake }: Socket): ClientHello | undefined {
+export function helloOf({ handshake }: Pick<Socket, 'handshake'>): ClientHello | undefined {
   const { auth } = handshake as { auth?: unknown }; // from the client, of any type; undefined with protocol 3
   const hello = fieldsOf(fieldsOf(auth)?.['$io']);
   const { v: version, owner } = hello ?? {};

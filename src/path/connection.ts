@@ -6,6 +6,7 @@ import type { SocketUser } from '../socket-user';
 import { toError } from '../thrown';
 import type { Arrival } from './arrivals';
 import type { ContextOwner } from './context';
+import type { Bucket } from './event-limit';
 import type { ErrorEventLimit } from './failures';
 import type { Handlers } from './in-flight';
 import type { Namespace } from './namespace';
@@ -43,6 +44,8 @@ export class Connection implements ContextOwner, Arrival {
   middleware: NamedLayer | undefined;
   readonly questions = new Questions();
   readonly handlers: Handlers = { running: 0, goneAt: undefined };
+  /** Counts the events of the user. Undefined if they are not limited. */
+  bucket: Bucket | undefined;
   /** The packets of an `ordered` namespace. Set with the first one. */
   queue: PacketQueue | undefined;
   /** Set with the first `error` event. */
@@ -104,6 +107,23 @@ export class Connection implements ContextOwner, Arrival {
     if (!this.isConnecting) return;
     this.#state = 'admitted';
     startAnewIfOther(this);
+    const limiting = this.namespace.userLimits?.admit(this);
+    if (!limiting) this.#runUses();
+    else void limiting.then(hasPlace => this.#runUsesOrRefuse(hasPlace));
+  }
+
+  #runUsesOrRefuse(hasPlace: boolean): void {
+    if (this.#state !== 'admitted') return; // the client has gone, or was replaced
+    if (hasPlace) {
+      this.#runUses();
+      return;
+    }
+    this.namespace.runtime.refusals.warnOfUser('too many connections', this.namespace.name, this.user?.id);
+    this.#turnAway(refusalTo(this.socket, { code: 'TOO_MANY_CONNECTIONS', message: 'Too many connections' }));
+  }
+
+  /** Runs the functions of `nsp.use()`, and then connects the client. */
+  #runUses(): void {
     this.namespace.runUses(this.socket, error => {
       if (this.#state !== 'admitted') return; // the client has gone, or was replaced
       if (error) {
@@ -162,6 +182,7 @@ export class Connection implements ContextOwner, Arrival {
     this.questions.end();
     this.namespace.runtime.arrivals.delete(this);
     this.namespace.runtime.inFlight.leave(this.handlers);
+    this.namespace.userLimits?.leave(this);
     this.afterPackets(() => {
       if (!this.#ascend) return;
       this.setBusy(true);

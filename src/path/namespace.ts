@@ -13,6 +13,7 @@ import type { Layer } from './onion';
 import { PacketContract } from './packet-contract';
 import { AbsentNamespace, type Parents } from './parents';
 import { Router } from './router';
+import type { UserLimits } from './user-limits';
 import { type RunUses, runUsesOf } from './uses';
 
 const namespaces = new WeakMap<SocketIoNamespace, Namespace>();
@@ -53,6 +54,8 @@ export class Namespace {
   packetMiddleware: readonly Layer[] = [];
   /** Whether a packet of a connection begins only when the one before has settled. */
   isOrdered = false;
+  /** Undefined if users are not limited. */
+  userLimits: UserLimits | undefined;
   /** Undefined without a contract. */
   contract: PacketContract | undefined;
   /** The parents to ask for each client. Undefined for a parent, and for a namespace of its own. */

@@ -35,19 +35,32 @@ export class RefusalLog {
     this.#warn('IO_NAMESPACE_UNKNOWN', problem, count => `${count} more in the last minute, the latest: ${problem}`);
   }
 
+  /** A user has reached a limit. @param user the id; undefined only if the connection has lost it */
+  warnOfUser(what: 'too many connections' | 'too many events', namespace: string, user = 'none'): void {
+    const of = `${what} of the user ${JSON.stringify(user)}, namespace ${namespace}`;
+    this.#warn('IO_USER_LIMIT', `${of}: one was refused`, count => `${of}: ${count} more were refused in the last minute`, of);
+  }
+
+  /** The connections of a user to other workers and servers could not be counted. */
+  warnOfUncounted(namespace: string, error: Error): void {
+    const problem = `connections of users to other workers and servers cannot be counted for now, namespace ${namespace}: ${oneLine(error.message)}`;
+    this.#warn('IO_USER_UNCOUNTED', problem, count => `${count} more in the last minute, the latest: ${problem}`);
+  }
+
   /** Writes pending counts. To be called when the app closes. */
   flush(): void {
     this.#limit.flush();
   }
 
   #warn(
-    code: 'IO_MESSAGE_TOO_LARGE' | 'IO_NAMESPACE_UNKNOWN' | 'IO_PACKET_NESTED',
+    code: 'IO_MESSAGE_TOO_LARGE' | 'IO_NAMESPACE_UNKNOWN' | 'IO_PACKET_NESTED' | 'IO_USER_LIMIT' | 'IO_USER_UNCOUNTED',
     problem: string,
     summary: (count: number) => string,
+    kind: string = code,
   ): void {
     const log = (text: string): void => this.#logger.warn(messageOf(code, text));
     this.#limit.log(
-      code,
+      kind,
       () => log(problem),
       count => log(summary(count)),
     );

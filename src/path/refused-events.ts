@@ -22,6 +22,13 @@ export function refuseReserved(connection: Connection, packet: unknown[]): boole
   return true;
 }
 
+/** Refuses an event of a user who has sent too many. No function of the app is called, and the log gets a line a minute. */
+export function refuseExcess(connection: Connection, packet: unknown[]): void {
+  const { namespace, user } = connection;
+  namespace.runtime.refusals.warnOfUser('too many events', namespace.name, user?.id);
+  answer(connection, packet[0], TOO_MANY_EVENTS, ackOf(packet));
+}
+
 /** Refuses an event for which too many others of its connection wait. */
 export function refuseWaiting(connection: Connection, packet: unknown[]): void {
   reportFailure(connection, packet, TOO_MANY_EVENTS, { place: 'events that had to wait failed' });

@@ -13,6 +13,7 @@ import { toError } from '../thrown';
 import { callListeners } from './listeners';
 import { receivePacket } from './packet';
 import { reportFailure } from './packet-failure';
+import { refuseExcess } from './refused-events';
 import { addUser } from './user';
 import type { SocketUse } from './uses';
 import { clientInternals, socketInternals } from '../internals/socket-io';
@@ -51,6 +52,7 @@ const SOCKET_METHODS = {
       const ack = acknowledgementOf(connection, id, packet);
       packet.push(connection.namespace.runtime.eventWarnings?.follow(ack) ?? ack);
     }
+    if (this[CONNECTION].bucket?.take() === false) return refuseExcess(this[CONNECTION], packet);
     if (isControl(packet[0])) return receiveControl(this[CONNECTION], packet);
     const anyListeners = this.listenersAny();
     if (anyListeners.length > 0)

@@ -1,9 +1,10 @@
-/** Gives namespaces what the config has for them: middleware that it names, and the order of packets. */
+/** Gives namespaces what the config has for them: middleware that it names, the order of packets, and the limits of users. */
 import type { Settings } from '../config/settings';
 import { toError } from '../thrown';
 import { fileOf, type LoadedFiles } from '../loader/loader';
 import { named } from '../path/entrance';
 import type { Namespace } from '../path/namespace';
+import { UserLimits } from '../path/user-limits';
 
 /** Logs that a `next()` has failed which was called too late. */
 export type LateFailureLog = (what: string, thrown: unknown) => void;
@@ -16,7 +17,10 @@ export function lateFailureLogOf({ name, runtime }: Namespace): LateFailureLog {
 export function takeMiddleware(namespace: Namespace, { namespaces }: Settings, files: LoadedFiles): void {
   const settings = namespaces.get(namespace.name);
   if (!settings) return;
-  namespace.isOrdered = settings.ordered;
+  const { ordered, userLimits } = settings;
+  namespace.isOrdered = ordered;
+  if (userLimits)
+    namespace.userLimits = new UserLimits(userLimits, error => namespace.runtime.refusals.warnOfUncounted(namespace.name, toError(error)));
   const onLateFailure = lateFailureLogOf(namespace);
   const find = (kind: 'connectionMiddleware' | 'packetMiddleware') =>
     settings[kind].map(name => {

@@ -11,6 +11,7 @@ import { INIT_DEFAULTS, INIT_TYPES } from '../support/parts';
 const SECTIONS: Record<string, string> = {
   'config.io': 'IoConfig',
   "config.io.namespace['/']": 'NamespaceConfig',
+  "config.io.namespace['/'].userLimits": 'UserLimits',
   'config.io.redis': 'RedisConfig',
   'All adapters': 'Answers',
   redis: 'RedisPubSub',

@@ -19,6 +19,7 @@ import type * as leftovers from '../../dist/handshake/leftovers';
 import type * as clientHello from '../../dist/path/client-hello';
 import type * as eventDecoder from '../../dist/path/event-decoder';
 import type * as failures from '../../dist/path/failures';
+import type * as eventLimit from '../../dist/path/event-limit';
 import type * as inFlight from '../../dist/path/in-flight';
 import type * as lifecycle from '../../dist/server/lifecycle';
 import type * as agentIo from '../../dist/cluster/agent-io';
@@ -91,6 +92,7 @@ export const { RunFolder } = require(join(DIST, 'cluster/run-folder')) as typeof
 export type RunFolder = runFolder.RunFolder;
 export const { SessionRouting } = require(join(DIST, 'cluster/routing/session-routing')) as typeof sessionRouting;
 export const { topologyOf } = require(join(DIST, 'cluster/topology')) as typeof topology;
+export const { EventLimit } = require(join(DIST, 'path/event-limit')) as typeof eventLimit;
 export const { InFlight } = require(join(DIST, 'path/in-flight')) as typeof inFlight;
 export const { lifecycleOf } = require(join(DIST, 'server/lifecycle')) as typeof lifecycle;
 export const adapterInternals = require(join(DIST, 'internals/adapters')) as typeof adapterMembers;

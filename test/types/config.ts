@@ -15,7 +15,7 @@ export const everything: IoConfig = {
   },
   namespace: {
     '/': { connectionMiddleware: ['auth'], packetMiddleware: ['filter', 'admin.filter'] },
-    '/room-{id}': { ordered: true },
+    '/room-{id}': { ordered: true, userLimits: { connections: 10, whenFull: 'refuse', events: 100, burst: 200 } },
     chat: { onerror: async (error, { logger }) => logger.info(error.message) },
   },
   redis: { host: '127.0.0.1', port: 6379, auth_pass: 'secret', db: 1, key: 'chat', requestsTimeout: 1000, tls: {} },
@@ -47,6 +47,10 @@ export const wrong: IoConfig[] = [
   { namespace: { '/': { middleware: ['auth'] } } },
   // @ts-expect-error -- a boolean
   { namespace: { '/': { ordered: 'yes' } } },
+  // @ts-expect-error -- one of two
+  { namespace: { '/': { userLimits: { connections: 1, whenFull: 'close' } } } },
+  // @ts-expect-error -- no such limit
+  { namespace: { '/': { userLimits: { rooms: 1 } } } },
   // @ts-expect-error -- an object
   { namespace: ['/'] },
   // @ts-expect-error -- a number
