@@ -1,6 +1,7 @@
 /** The plugin's lifecycle in the agent. */
 import { AgentIo } from './cluster/agent-io';
 import { Hub } from './cluster/hub/hub';
+import { keepOutcomes } from './cluster/outcomes';
 import { RunFolder } from './cluster/run-folder';
 import { JOIN_HUB, topologyOf } from './cluster/topology';
 import { readConfig, type Settings } from './config/settings';
@@ -61,7 +62,10 @@ export default class IoAgentBoot {
   }
 
   async #startHub(): Promise<void> {
-    this.#hub ??= new Hub(this.#agent.logger);
+    if (!this.#hub) {
+      this.#hub = new Hub(this.#agent.logger);
+      keepOutcomes(this.#hub);
+    }
     await this.#hub.listen(this.#openFolder().hubSocket);
   }
 

@@ -34,6 +34,7 @@ export type SetupCode =
   | 'IO_RUN_FOLDER_UNUSABLE'
   | 'IO_SERVER_TIMEOUT'
   | 'IO_STICKY_MISSING'
+  | 'IO_STORE_MISSING'
   | 'IO_WS_ENGINE_MISSING';
 
 /** Codes of an outage of a backplane to other servers. */

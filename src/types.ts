@@ -74,6 +74,11 @@ interface TypedContext<Source extends EventSource, Event> extends OtherMembers {
   readonly ack: AckOf<Source, Event>;
 }
 
+/** What the contexts of all events have in common. */
+export interface AnyPacketContext extends OtherMembers {
+  args: unknown[];
+}
+
 type OtherMembers = { [Name in keyof Context as Name extends 'socket' | 'params' | 'args' | 'ack' ? never : Name]: Context[Name] };
 
 /**

@@ -58,6 +58,13 @@ export interface IoConfig {
   unmatched?: 'ignore' | 'error';
 
   /**
+   * Time in ms for which the answers of events with an idempotency key are kept: of routes with `idempotencyKey`, and of events by `send()` of
+   * `egg-socket.io/client`. A retry that comes later runs the handler again.
+   * Default: `600000`, ten minutes. Since 5.
+   */
+  idempotencyTtl?: number;
+
+  /**
    * Whether acknowledgements and the events that the server emits are checked by the contracts. One that does not fit throws, and is not sent.
    * What clients send is always checked.
    * Default: `true` in the environments `local` and `unittest`, else `false`. Since 5.

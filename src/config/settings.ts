@@ -6,7 +6,7 @@ import { cleanupWarning, corsWarning, recoveryWarning, timeoutWarning } from './
 import { readInit } from './init';
 import type { GenerateId, InitOptions, NamespaceConfig, OnError } from './options';
 import { otherPlaceOf, unknownOption } from './places';
-import { booleanAt, functionAt, invalid, isSet, namesAt, objectAt, oneOf } from './readers';
+import { booleanAt, functionAt, invalid, isSet, namesAt, objectAt, oneOf, wholeNumber } from './readers';
 import { NAMESPACE_OPTIONS, OPTIONS } from './tables';
 import { readUserLimits, type UserLimitSettings } from './user-limits';
 
@@ -21,6 +21,8 @@ export interface Settings {
   readonly cluster: boolean;
   readonly acknowledge: 'return' | 'callback';
   readonly unmatched: 'ignore' | 'error';
+  /** In ms. */
+  readonly idempotencyTtl: number;
   readonly checkOutgoing: boolean;
   readonly documents: string | false;
   readonly onerror: OnError | undefined;
@@ -63,6 +65,7 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     cluster,
     acknowledge: readAcknowledge(io['acknowledge']),
     unmatched: isSet(io['unmatched']) ? oneOf('ignore', 'error')('config.io.unmatched', io['unmatched']) : 'ignore',
+    idempotencyTtl: isSet(io['idempotencyTtl']) ? wholeNumber(1)('config.io.idempotencyTtl', io['idempotencyTtl']) : 600_000,
     checkOutgoing: isSet(io['checkOutgoing']) ? booleanAt('config.io.checkOutgoing', io['checkOutgoing']) : isDevelopment(config.env),
     documents: readDocuments(io['documents'], config.env),
     onerror: isSet(io['onerror']) ? functionAt<OnError>('config.io.onerror', io['onerror']) : undefined,

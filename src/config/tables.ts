@@ -11,6 +11,7 @@ export const OPTIONS = {
   cluster: true,
   acknowledge: true,
   unmatched: true,
+  idempotencyTtl: true,
   checkOutgoing: true,
   documents: true,
   onerror: true,

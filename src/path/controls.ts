@@ -11,7 +11,7 @@ import { RESERVED } from '../rooms';
  * error of a handler.
  * @param args what the client sent, of any number and types, without the acknowledgement function
  */
-type Control = (socket: Socket, args: readonly unknown[], ack: Acknowledge | undefined) => unknown;
+export type Control = (socket: Socket, args: readonly unknown[], ack: Acknowledge | undefined) => unknown;
 
 /** By event: its whole name, such as `$io:send`. */
 export type Controls = Map<string, Control>;

@@ -2,8 +2,11 @@
 import type { Connection } from './connection';
 import type { SocketContext } from './context';
 import { messageOf } from '../errors';
+import { KeptError } from './kept-error';
 import { isThenable } from './listeners';
 import { isError, toError } from '../thrown';
+
+const answers = new WeakMap<SocketContext, { readonly error: Error; readonly answered: Error }>();
 
 /**
  * Returns the error that answers the client: the one that the app's function returns, or else `error` itself. Never throws.
@@ -12,7 +15,9 @@ import { isError, toError } from '../thrown';
  */
 export function errorToAnswer(connection: Connection, error: Error, ctx: SocketContext | undefined, packet?: unknown[]): Error {
   const { errorMapper, runtime } = connection.namespace;
-  if (!errorMapper) return error;
+  if (!errorMapper || error instanceof KeptError) return error;
+  const known = ctx && answers.get(ctx);
+  if (known?.error === error) return known.answered;
   try {
     const returned = errorMapper(error, ctx ?? new runtime.Context(connection, packet));
     if (isError(returned)) return returned;
@@ -27,6 +32,13 @@ export function errorToAnswer(connection: Connection, error: Error, ctx: SocketC
   function logMistake(thrown: unknown): void {
     connection.log('error', 'config.io.onerror failed', toError(thrown));
   }
+}
+
+/** The same, for an error that will be answered by another call later: the app's function is called once. */
+export function errorToAnswerOnce(connection: Connection, error: Error, ctx: SocketContext): Error {
+  const answered = errorToAnswer(connection, error, ctx);
+  answers.set(ctx, { error, answered });
+  return answered;
 }
 
 /** @throws TypeError unless it is nothing */

@@ -5,6 +5,7 @@ import type { SocketContext } from './context';
 import { oneLine } from '../errors';
 import { toError } from '../thrown';
 import { ErrorEventLimit } from './failures';
+import { KeptError } from './kept-error';
 import { errorToAnswer } from './onerror';
 import type { Acknowledge } from '../events';
 
@@ -45,6 +46,7 @@ export function logFailure(
   error: Error,
   { answered = error, place }: { answered?: Error; place?: string } = {},
 ): void {
+  if (error instanceof KeptError) return; // it has been logged when it occurred
   // the client chose the name: keep it short, and on one line
   const what = `event ${JSON.stringify(oneLine(String(event).slice(0, 100)))} failed`;
   connection.log(isUnexpected(answered) ? 'error' : 'warn', what, error, place);

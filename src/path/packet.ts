@@ -11,6 +11,7 @@ import { descend, isDropped } from './onion';
 import { ackOf, answer, logFailure, reportFailure } from './packet-failure';
 import { refuseReserved, refuseWaiting } from './refused-events';
 import { NOT_FOUND } from './router';
+import { handlerOfSent, passKey, sentKeyOf } from './sent';
 import { PacketQueue } from './packet-queue';
 import type { Acknowledge } from '../events';
 import { runSocketUses } from './uses';
@@ -29,7 +30,7 @@ export function receivePacket(connection: Connection, packet: unknown[]): void {
 /** Open. Returns whether the packet has yet to settle. */
 function open(connection: Connection, packet: unknown[]): boolean {
   const { contract, packetMiddleware, router, runtime } = connection.namespace;
-  const isWrapped = packetMiddleware.length > 0 || connection.uses !== undefined || contract !== undefined;
+  const isWrapped = packetMiddleware.length > 0 || (connection.uses ?? contract ?? sentKeyOf(packet)) !== undefined;
   // middleware may change the event, so it is matched after that
   let handler = isWrapped ? undefined : router.match(packet[0]);
   if (!handler) {
@@ -43,6 +44,7 @@ function open(connection: Connection, packet: unknown[]): boolean {
     }
   }
   const ctx = new runtime.Context(connection, packet);
+  passKey(packet, ctx);
   runtime.storage.run(ctx, runPacket, ctx, connection, handler);
   return true;
 }
@@ -139,6 +141,7 @@ function match(ctx: SocketContext, connection: Connection): unknown {
 
 function dispatchByEvent(ctx: SocketContext, connection: Connection): unknown {
   const event = ctx.packet?.[0];
+  if (sentKeyOf(ctx) !== undefined) return handlerOfSent(ctx, connection.namespace.router).call(ctx, ctx);
   return dispatch(ctx, connection, connection.namespace.router.match(event) ?? handlerOfUnmatched(connection, event));
 }
 

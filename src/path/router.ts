@@ -23,6 +23,8 @@ type AppHandler = (...args: never[]) => unknown;
 export interface GivenRoute {
   /** A function, or a mistake. */
   readonly handler: unknown;
+  /** Whether its events have an idempotency key. */
+  readonly hasKey: boolean;
   /** Converts such a function, with the route's middleware. */
   readonly toHandler: (fn: AppHandler) => SocketHandler;
 }
@@ -57,8 +59,10 @@ export class Router {
       throw new SetupError('IO_ROUTE_INVALID', `${place}: the event must be a string that is not empty`);
     if (isControl(event))
       throw new SetupError('IO_ROUTE_INVALID', `${place}: events that begin with '${RESERVED}' are reserved; give it another name`);
-    const { handler, toHandler } = read(place);
+    const { handler, toHandler, hasKey } = read(place);
     checkHandler(handler, place);
+    if (hasKey && RESERVED_EVENTS.has(event))
+      throw new SetupError('IO_ROUTE_INVALID', `${place}: idempotencyKey is for events of clients, and the server fires this one`);
     this.#checkKnown(event);
     const routes = RESERVED_EVENTS.has(event) ? this.#reserved : this.#handlers;
     if (routes.has(event)) {

@@ -4,6 +4,7 @@ import type { Socket } from 'socket.io';
 import { Deprecations } from '../deprecated/deprecations';
 import type { EggApplication, Logger } from '../egg';
 import { isDevelopment } from '../errors';
+import type { Outcomes } from '../store/outcomes';
 import { Arrivals } from './arrivals';
 import type { Controls } from './controls';
 import { createContextClass, type SocketContextClass } from './context';
@@ -47,6 +48,8 @@ export class Runtime {
   /** Counts running handlers and connection middleware. */
   readonly inFlight = new InFlight();
   readonly logger: Logger;
+  /** The outcomes of events with a key. Undefined if the processes of this app have no common memory. */
+  outcomes: Outcomes | undefined;
   /** Undefined if recovery is off. */
   readonly recoveryAuth: RecoveryAuth | undefined;
   /** Logs refused messages and namespaces. */
@@ -110,8 +113,9 @@ export class Runtime {
     this.arrivals.close();
   }
 
-  /** Writes the pending counts of the logs. To be called when all connections have been closed. */
+  /** Ends what waits, and writes the pending counts of the logs. To be called when all connections have been closed. */
   flush(): void {
+    this.outcomes?.close();
     this.refusals.flush();
     this.slowLog.flush();
     this.failures.flush();

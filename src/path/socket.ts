@@ -54,12 +54,7 @@ const SOCKET_METHODS = {
     }
     if (this[CONNECTION].bucket?.take() === false) return refuseExcess(this[CONNECTION], packet);
     if (isControl(packet[0])) return receiveControl(this[CONNECTION], packet);
-    const anyListeners = this.listenersAny();
-    if (anyListeners.length > 0)
-      callListeners(this, [...anyListeners], packet, thrown =>
-        reportFailure(this[CONNECTION], packet, thrown, { place: 'a listener of all events failed' }),
-      );
-    socketInternals(this).dispatch(packet);
+    receiveEvent(this, packet);
   },
 
   dispatch(this: OwnSocket, packet: unknown[]): void {
@@ -161,6 +156,16 @@ function createPrototype(original: object, deprecations: Deprecations): object {
   deprecations.addToSockets(prototype);
   addUser(prototype, connectionOf);
   return prototype;
+}
+
+/** Receives an event after `onevent`: `[event, ...args]`, with the acknowledgement function if the client asked for one. */
+export function receiveEvent(socket: Socket, packet: unknown[]): void {
+  const anyListeners = socket.listenersAny();
+  if (anyListeners.length > 0)
+    callListeners(socket, [...anyListeners], packet, thrown =>
+      reportFailure(connectionOf(socket), packet, thrown, { place: 'a listener of all events failed' }),
+    );
+  socketInternals(socket).dispatch(packet);
 }
 
 /** The connection that a socket has been linked to. */

@@ -24,6 +24,7 @@ import { LoadedFiles } from '../loader/loader';
 import { Namespaces } from './namespaces';
 import { DirectEvents } from '../path/direct-events';
 import { Runtime } from '../path/runtime';
+import { openOnce } from './once';
 import { Server } from './server';
 import { closeInOrder } from './shutdown';
 import { makeSpecimens } from '../internals/check';
@@ -83,6 +84,7 @@ export class Lifecycle {
       baseDir,
       hub: usesHub && folder ? () => new HubBackplane(folder.hubSocket, ownWorkerId(), logger) : undefined,
     });
+    openOnce(this.runtime, this.#backplane, settings, app.options.workers);
     let server: Server;
     try {
       server = new Server({

@@ -8,6 +8,7 @@ import type { LoadedFiles } from '../loader/loader';
 import { isChainable } from '../path/chainable';
 import type { SocketHandler } from '../path/context';
 import type { Namespace } from '../path/namespace';
+import { handlingOnce, type KeyOf } from '../path/once';
 import { withMiddleware } from '../path/onion';
 import type { GivenRoute } from '../path/router';
 import type { SpecificHandler } from '../types';
@@ -34,9 +35,16 @@ export class RouteMethods {
       const { handler, middleware, options } = routeParts(args, place);
       const toHandler = (fn: SpecificHandler): SocketHandler => {
         const layers = middleware.map((one, i) => this.#files.routeLayer(one, i + 1, place, onLateFailure));
-        return withMiddleware(layers, this.#answering(toAsync(fn, place, this.#app), options, namespace));
+        const { idempotencyKey } = options;
+        if (idempotencyKey) requireOutcomes(namespace, place);
+        const answering = this.#answering(toAsync(fn, place, this.#app), options, namespace);
+        return withMiddleware(layers, handlingOnce(answering, idempotencyKey as KeyOf | undefined)); // it gets the context that it asks for
       };
-      return { handler: typeof handler === 'string' ? this.#files.controller(handler, place) : handler, toHandler };
+      return {
+        handler: typeof handler === 'string' ? this.#files.controller(handler, place) : handler,
+        toHandler,
+        hasKey: options.idempotencyKey !== undefined,
+      };
     };
     Object.assign(nsp, {
       route(event: unknown, ...args: unknown[]): SocketIoNamespace {
@@ -51,8 +59,8 @@ export class RouteMethods {
   }
 
   /** Wraps a handler so that it returns the acknowledgement, as the options and the contract require. */
-  #answering(handler: SocketHandler, { acknowledge = false }: RouteOptions, namespace: Namespace): SocketHandler {
-    if (acknowledge) {
+  #answering(handler: SocketHandler, { acknowledge = false, idempotencyKey }: RouteOptions, namespace: Namespace): SocketHandler {
+    if (acknowledge || idempotencyKey) {
       return async ctx => {
         const value = await handler.call(ctx, ctx);
         return value === undefined || isChainable(value) ? null : value;
@@ -64,6 +72,13 @@ export class RouteMethods {
       return namespace.contract?.hasAck(ctx.packet?.[0]) ? value : undefined;
     };
   }
+}
+
+/** @throws SetupError if the handler could run twice */
+function requireOutcomes({ runtime }: Namespace, place: string): void {
+  if (runtime.outcomes) return;
+  const problem = 'the workers and servers of this app have no common memory for the answers of a route with idempotencyKey';
+  throw new SetupError('IO_STORE_MISSING', `${place}: ${problem}; use the adapter redis, redis-sharded, redis-streams or postgres`);
 }
 
 /** @throws SetupError if the parents decide about a namespace: it would have routes that no packet reaches */

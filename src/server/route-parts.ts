@@ -19,14 +19,23 @@ export function routeParts(args: readonly unknown[], place: string): RouteParts 
   const options = args.length > 1 && typeof last === 'object' && last !== null && !Array.isArray(last) ? last : undefined;
   const middleware = args.slice(0, options ? -1 : undefined);
   const handler = middleware.pop();
-  const { acknowledge, ...rest }: Record<string, unknown> = { ...options };
+  const { acknowledge, idempotencyKey, ...rest }: Record<string, unknown> = { ...options };
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined)
     throw new SetupError(
       'IO_ROUTE_INVALID',
-      `${place}: the last argument has '${unknown}', which is no option; the only one is acknowledge`,
+      `${place}: the last argument has '${unknown}', which is no option; the options are acknowledge and idempotencyKey`,
     );
   if (acknowledge !== undefined && typeof acknowledge !== 'boolean')
     throw new SetupError('IO_ROUTE_INVALID', `${place}: acknowledge must be true or false`);
-  return { middleware, handler, options: acknowledge === undefined ? {} : { acknowledge } };
+  if (idempotencyKey !== undefined && typeof idempotencyKey !== 'function')
+    throw new SetupError('IO_ROUTE_INVALID', `${place}: idempotencyKey must be a function that returns the key of an event`);
+  return {
+    middleware,
+    handler,
+    options: {
+      ...(acknowledge !== undefined && { acknowledge }),
+      ...(idempotencyKey !== undefined && { idempotencyKey: idempotencyKey as NonNullable<RouteOptions['idempotencyKey']> }), // of the app
+    },
+  };
 }

@@ -1,7 +1,7 @@
 /** The types of `route()` and `routeUnmatched()`. */
 import type { Context } from 'egg';
 import type { EventName, EventSource, HandlerResult, OwnEvents } from '../events';
-import type { AnyController, Handler, Middleware, SpecificHandler, SpecificMiddleware } from '../types';
+import type { AnyController, AnyPacketContext, Handler, Middleware, SpecificHandler, SpecificMiddleware } from '../types';
 
 /** The methods of namespaces, and of the server for its namespace `/`, that add the handlers of events. */
 export interface Routes<Source extends EventSource = never> {
@@ -125,6 +125,15 @@ export interface RouteOptions {
    * handler takes precedence. Default: false, no acknowledgement for undefined.
    */
   acknowledge?: boolean;
+  /**
+   * Finds the key of an event: a number, or a string of 1 to 200 characters, such as the id of an order. The handler runs once for each key, however
+   * often the event is sent, and on whichever worker or server it arrives; each retry gets the first answer, or the first error. A key counts within
+   * the namespace, the event and the user of the connection (`ctx.socket.user`). Such a route acknowledges always, as with `acknowledge: true`.
+   * Middleware, also that of the route, runs for each retry. Default: none.
+   *
+   * @example app.io.route('pay', app.io.controller.shop.pay, { idempotencyKey: ctx => ctx.args[0].order });
+   */
+  idempotencyKey?(ctx: AnyPacketContext): unknown;
 }
 
 /** Middleware of a route: a function, or the name of a file in `app/io/middleware`. */

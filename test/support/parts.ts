@@ -23,6 +23,10 @@ import type * as eventLimit from '../../dist/path/event-limit';
 import type * as inFlight from '../../dist/path/in-flight';
 import type * as lifecycle from '../../dist/server/lifecycle';
 import type * as agentIo from '../../dist/cluster/agent-io';
+import type * as clusterOutcomes from '../../dist/cluster/outcomes';
+import type * as memoryOutcomes from '../../dist/store/memory-outcomes';
+import type * as outcomeStore from '../../dist/store/outcome-store';
+import type * as outcomes from '../../dist/store/outcomes';
 import type * as nodeMembers from '../../dist/internals/node';
 import type * as hub from '../../dist/cluster/hub/hub';
 import type * as hubFrames from '../../dist/cluster/hub/hub-frames';
@@ -72,6 +76,10 @@ export const { guardDecoder } = require(join(DIST, 'protocol')) as typeof protoc
 export const { ErrorEventLimit } = require(join(DIST, 'path/failures')) as typeof failures;
 export const { AgentIo } = require(join(DIST, 'cluster/agent-io')) as typeof agentIo;
 export type AgentIo = agentIo.AgentIo;
+export const { agentOutcomes, keepOutcomes } = require(join(DIST, 'cluster/outcomes')) as typeof clusterOutcomes;
+export const { MemoryOutcomes } = require(join(DIST, 'store/memory-outcomes')) as typeof memoryOutcomes;
+export const { Outcomes } = require(join(DIST, 'store/outcomes')) as typeof outcomes;
+export type OutcomeStore = outcomeStore.OutcomeStore;
 export const { serverOf } = require(join(DIST, 'internals/node')) as typeof nodeMembers;
 export const { Hub } = require(join(DIST, 'cluster/hub/hub')) as typeof hub;
 export const { controlFrame, eachFrame, FrameReader, HEADER, MAX_FRAME, writeHeader } = require(

@@ -18,6 +18,9 @@ export default (app: Application): void => {
   io.route('kick', io.controller.admin.rooms.kick).route('say', io.controllers.chat.say);
   io.route('plain', ctx => ctx.args);
   io.route('done', io.controller.chat.ping, { acknowledge: true });
+  io.route('paid', io.controller.chat.ping, { idempotencyKey: ctx => ctx.args[0] });
+  // @ts-expect-error -- it is a function
+  io.route('paid', io.controller.chat.ping, { idempotencyKey: 'id' });
   io.route('context', async function (ctx) {
     return [this.socket.id, ctx.socket.id];
   });

@@ -92,6 +92,7 @@ export const routes = (app: Application, controller: IoController<typeof ChatCon
   nsp.route('say', controller.say).route('note', controller.note).route('disconnect', app.io.controller.life.disconnect);
   nsp.route('say', controller.ofEgg);
   nsp.route('say', app.io.controller.chat.say).route('say', 'chat.say', { acknowledge: true });
+  nsp.route('say', 'chat.say', { idempotencyKey: (ctx: PacketContext<typeof chat, 'say'>) => ctx.args[0].length });
   nsp.route('say', ctx => {
     sure<Equal<typeof ctx.args, [string, { at: Date }]>>();
     return { delivered: true };

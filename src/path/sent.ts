@@ -1,0 +1,35 @@
+/** Packets of `send()` of the client helper: the control event `$io:send` brings a key, and an event that takes the usual way from there on. */
+import { IoError } from '../errors';
+import type { Acknowledge } from '../events';
+import type { SocketContext, SocketHandler } from './context';
+import { NOT_FOUND, type Router } from './router';
+
+/** The keys of packets, and of their contexts. */
+const keys = new WeakMap<object, unknown>();
+
+/** The packet with the key of its sender. Its acknowledgement is at the end. @throws IoError if this is no packet of `send()` */
+export function unpackSent([key, event, ...args]: readonly unknown[], ack: Acknowledge | undefined): unknown[] {
+  if (!ack || typeof event !== 'string')
+    throw new IoError('INVALID_ARGUMENT', '$io:send takes a key, an event, its arguments, and an acknowledgement');
+  const packet = [event, ...args, ack];
+  keys.set(packet, key ?? null);
+  return packet;
+}
+
+/** To be called with each context of a packet. */
+export function passKey(packet: unknown[], ctx: SocketContext): void {
+  const key = keys.get(packet);
+  if (key !== undefined) keys.set(ctx, key);
+}
+
+/** Undefined if the packet does not come from `send()`. Of any type: the key has not been checked. */
+export function sentKeyOf(packetOrContext: object): unknown {
+  return keys.get(packetOrContext);
+}
+
+/** These packets reach routes only: their handlers run once, and listeners would get each retry. @throws IoError without a route */
+export function handlerOfSent({ packet = [] }: SocketContext, router: Router): SocketHandler {
+  const handler = router.match(packet[0]) ?? router.unmatched;
+  if (!handler) throw NOT_FOUND;
+  return handler;
+}

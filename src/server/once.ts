@@ -1,0 +1,14 @@
+/** What lets the handlers of events with a key run once. */
+import type { Backplane } from '../backplane/backplane';
+import { outcomeStoreOf } from '../cluster/outcomes';
+import type { Settings } from '../config/settings';
+import { receiveSend } from '../path/once';
+import type { Runtime } from '../path/runtime';
+import { Outcomes } from '../store/outcomes';
+
+/** @param workers the number of workers on this machine */
+export function openOnce(runtime: Runtime, backplane: Backplane | undefined, settings: Settings, workers = 1): void {
+  const store = outcomeStoreOf(backplane, settings, workers);
+  runtime.outcomes = store && new Outcomes(store, settings.idempotencyTtl);
+  runtime.controls.set('$io:send', receiveSend);
+}

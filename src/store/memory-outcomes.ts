@@ -1,0 +1,80 @@
+/** Outcomes in the memory of one process: the only worker, or the agent for all of them. */
+import type { Claim, OutcomeStore } from './outcome-store';
+
+interface Entry {
+  /** Undefined while the handler runs. */
+  readonly outcome: string | undefined;
+  /** When the lease or the outcome ends, by `performance.now()`. */
+  readonly end: number;
+}
+
+interface Limits {
+  /** The most outcomes. */
+  readonly count: number;
+  /** The most characters of all outcomes together. */
+  readonly characters: number;
+}
+
+/** About 130 MB at most, and usually far less: an outcome is a short text. */
+const LIMITS: Limits = { count: 100_000, characters: 64 * 1024 * 1024 };
+
+export class MemoryOutcomes implements OutcomeStore {
+  readonly #limits: Limits;
+  /** Running handlers, the end of whose lease is next first. */
+  readonly #running = new Map<string, Entry>();
+  /** The oldest first. */
+  readonly #settled = new Map<string, Entry>();
+  #characters = 0;
+
+  /** @param limits when they are reached, the oldest outcomes are forgotten before their time */
+  constructor(limits = LIMITS) {
+    this.#limits = limits;
+  }
+
+  async claim(key: string, lease: number): Promise<Claim> {
+    this.#forgetEnded();
+    const outcome = this.#settled.get(key)?.outcome;
+    if (outcome !== undefined) return { state: 'settled', outcome };
+    if (this.#running.has(key)) return { state: 'running' };
+    this.#lease(key, lease);
+    return { state: 'first' };
+  }
+
+  async renew(key: string, lease: number): Promise<void> {
+    if (!this.#settled.has(key)) this.#lease(key, lease);
+  }
+
+  async settle(key: string, outcome: string, ttl: number): Promise<void> {
+    this.#running.delete(key);
+    this.#forget(key);
+    this.#settled.set(key, { outcome, end: performance.now() + ttl });
+    this.#characters += outcome.length;
+    for (const oldest of this.#settled.keys()) {
+      if (this.#settled.size <= this.#limits.count && this.#characters <= this.#limits.characters) break;
+      this.#forget(oldest);
+    }
+  }
+
+  #lease(key: string, lease: number): void {
+    this.#running.delete(key); // so that it comes last
+    this.#running.set(key, { outcome: undefined, end: performance.now() + lease });
+  }
+
+  /** Both maps are in the order of the ends, as long as all leases are equally long, and all outcomes are kept equally long. */
+  #forgetEnded(): void {
+    const now = performance.now();
+    for (const [key, { end }] of this.#running) {
+      if (end > now) break;
+      this.#running.delete(key);
+    }
+    for (const [key, { end }] of this.#settled) {
+      if (end > now) break;
+      this.#forget(key);
+    }
+  }
+
+  #forget(key: string): void {
+    this.#characters -= this.#settled.get(key)?.outcome?.length ?? 0;
+    this.#settled.delete(key);
+  }
+}

@@ -1,0 +1,20 @@
+/** Where the outcomes of handlers are kept: in this process, in the agent, in Redis or in PostgreSQL. */
+
+/** What is known about a key. */
+export type Claim =
+  /** Nothing: the caller runs the handler, until its lease ends. */
+  | { readonly state: 'first' }
+  /** Another one runs it. */
+  | { readonly state: 'running' }
+  /** It has run. */
+  | { readonly state: 'settled'; readonly outcome: string };
+
+/** All methods reject if the home cannot be reached. Times are in ms. */
+export interface OutcomeStore {
+  /** Finds out what is known about a key, and takes a lease if that is nothing. Only one of several callers gets `first`. */
+  claim(key: string, lease: number): Promise<Claim>;
+  /** Prolongs a lease. Has no effect on an outcome. */
+  renew(key: string, lease: number): Promise<void>;
+  /** Ends a lease with the outcome, which is kept for `ttl`. */
+  settle(key: string, outcome: string, ttl: number): Promise<void>;
+}

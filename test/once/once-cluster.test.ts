@@ -1,0 +1,58 @@
+/** Events with a key in several workers, with the agent as their memory. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { ask, type Client, connect } from '../support/client';
+import { startCluster } from '../support/cluster';
+
+const FILES = {
+  'config/config.default.js': "exports.io = { namespace: { '/': { connectionMiddleware: ['user'] } } };",
+  'app/io/middleware/user.js': `module.exports = () => async (ctx, next) => { ctx.socket.user = 'anna'; await next(); };`,
+  'app/router.js': `
+    const { appendFileSync, readFileSync } = require('node:fs');
+    module.exports = app => {
+      const file = app.baseDir + '/runs';
+      const run = ctx => appendFileSync(file, ctx.args[0] + ' ' + process.pid + '\\n');
+      const once = { idempotencyKey: ctx => ctx.args[0] };
+      app.io.route('worker', async () => process.pid);
+      app.io.route('runs', async () => readFileSync(file, 'utf8').trim().split('\\n').map(line => line.split(' ')));
+      app.io.route('pay', async ctx => { run(ctx); return process.pid; }, once);
+      app.io.route('slow', async ctx => { run(ctx); await new Promise(resolve => setTimeout(resolve, 300)); return process.pid; }, once);
+      app.io.route('crash', async ctx => { run(ctx); if (ctx.args[1] !== process.pid) process.kill(process.pid, 'SIGKILL'); return 'done'; }, once);
+    };`,
+};
+
+/** A client of each of two workers. */
+async function clientsOfTwo(t: TestContext, url: string): Promise<[one: Client, other: Client]> {
+  const one = await connect(t, url);
+  const pid = await ask(one, 'worker');
+  for (;;) {
+    const other = await connect(t, url);
+    if ((await ask(other, 'worker')) !== pid) return [one, other];
+    other.disconnect();
+  }
+}
+
+test(
+  'a retry that reaches another worker gets the first answer, also if it comes during the first run or after that worker has been killed',
+  { timeout: 60_000 },
+  async t => {
+    const { url } = await startCluster(t, FILES, { workers: 2 });
+    const [one, other] = await clientsOfTwo(t, url);
+    const survivor = await ask(other, 'worker');
+    const first = await ask(one, 'pay', 'order');
+    assert.equal(await ask(other, 'pay', 'order'), first);
+    const [slow, retry] = await Promise.all([ask(one, 'slow', 'slow'), ask(other, 'slow', 'slow')]);
+    assert.equal(slow, retry);
+    const gone = new Promise(resolve => one.once('disconnect', resolve));
+    one.emit('crash', 'crash', survivor);
+    await gone;
+    assert.equal(await ask(other, 'pay', 'order'), first, 'the killed worker had answered');
+    assert.equal(await ask(other, 'crash', 'crash', survivor), 'done', 'its lease has ended');
+    const runs = (await ask(other, 'runs')) as [string, string][];
+    assert.deepEqual(
+      runs.map(([key]) => key),
+      ['order', 'slow', 'crash', 'crash'],
+    );
+    assert.equal(runs.at(-1)?.[1], String(survivor));
+  },
+);

@@ -1,0 +1,147 @@
+/** Outcomes of events with a key: each home of them has to meet the same cases. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { hubPath, startHub, startWorker } from '../support/hub';
+import { agentOutcomes, keepOutcomes, MemoryOutcomes, Outcomes, type OutcomeStore } from '../support/parts';
+import { until } from '../support/until';
+
+/** Returns a function that makes the store of one more process. */
+type Home = (t: TestContext) => Promise<() => Promise<OutcomeStore>>;
+
+const HOMES: Record<string, Home> = {
+  memory: async () => {
+    const store = new MemoryOutcomes();
+    return async () => store;
+  },
+  agent: async t => {
+    const path = await hubPath(t);
+    keepOutcomes(await startHub(t, path));
+    let number = 0;
+    return async () => agentOutcomes((await startWorker(t, path, `worker ${++number}`)).link.agent);
+  },
+};
+
+const LEASE = 5000;
+const TTL = 60_000;
+
+for (const [name, home] of Object.entries(HOMES)) {
+  test(`outcomes in ${name}`, async t => {
+    const newStore = await home(t);
+    const [one, other] = [await newStore(), await newStore()];
+
+    await t.test('the first one runs, others learn that it runs, and later the outcome', async () => {
+      assert.deepEqual(await one.claim('a', LEASE), { state: 'first' });
+      assert.deepEqual(await other.claim('a', LEASE), { state: 'running' });
+      assert.deepEqual(await one.claim('a', LEASE), { state: 'running' });
+      assert.deepEqual(await other.claim('b', LEASE), { state: 'first' });
+      await one.settle('a', '"ünï\u0000 $1"', TTL);
+      for (const store of [one, other]) assert.deepEqual(await store.claim('a', LEASE), { state: 'settled', outcome: '"ünï\u0000 $1"' });
+    });
+
+    await t.test('of many at once, one is the first', async () => {
+      const claims = await Promise.all(Array.from({ length: 20 }, async (_, n) => (n % 2 ? one : other).claim('many', LEASE)));
+      assert.equal(claims.filter(({ state }) => state === 'first').length, 1);
+      assert.equal(claims.filter(({ state }) => state === 'running').length, 19);
+    });
+
+    await t.test('a lease ends, unless it is renewed', async () => {
+      await one.claim('lost', 1);
+      await until(t, async () => (await other.claim('lost', LEASE)).state === 'first');
+      await one.claim('held', 1000);
+      await one.renew('held', LEASE);
+      await wait(1001);
+      assert.deepEqual(await other.claim('held', LEASE), { state: 'running' });
+    });
+
+    await t.test('a renewal takes a lease again that has ended, and does nothing to an outcome', async () => {
+      await one.claim('again', 1);
+      await wait(5);
+      await one.renew('again', LEASE);
+      assert.deepEqual(await other.claim('again', LEASE), { state: 'running' });
+      await one.settle('again', 'outcome', TTL);
+      await one.renew('again', LEASE);
+      assert.deepEqual(await other.claim('again', LEASE), { state: 'settled', outcome: 'outcome' });
+    });
+
+    await t.test('an outcome ends after its time', async () => {
+      await one.claim('short', LEASE);
+      await one.settle('short', 'outcome', 1);
+      await until(t, async () => (await other.claim('short', LEASE)).state === 'first');
+    });
+
+    await t.test('work happens once in all processes, and all get its outcome', async () => {
+      const processes = await Promise.all(Array.from({ length: 3 }, async () => new Outcomes(await newStore(), TTL)));
+      let runs = 0;
+      const work = async (): Promise<string> => {
+        await wait(50);
+        return `run ${++runs}`;
+      };
+      const all = await Promise.all(Array.from({ length: 30 }, async (_, n) => processes[n % 3]?.once(`work ${n % 2}`, work)));
+      assert.equal(runs, 2);
+      assert.equal(all.filter(result => result?.isEarlier === false).length, 2);
+      assert.equal(new Set(all.map((result, n) => `${n % 2} ${result?.outcome}`)).size, 2);
+      for (const outcomes of processes) outcomes.close();
+    });
+  });
+}
+
+test('memory for outcomes is bounded: the oldest ones go first', async () => {
+  const store = new MemoryOutcomes({ count: 3, characters: 10 });
+  const settle = async (key: string, outcome: string): Promise<void> => {
+    await store.claim(key, LEASE);
+    await store.settle(key, outcome, TTL);
+  };
+  const stateOf = async (key: string): Promise<string> => (await store.claim(key, LEASE)).state;
+  for (const key of ['a', 'b', 'c', 'd']) await settle(key, key);
+  assert.deepEqual(
+    [await stateOf('b'), await stateOf('c'), await stateOf('d'), await stateOf('a')],
+    ['settled', 'settled', 'settled', 'first'],
+  );
+  await settle('long', '1234567890');
+  assert.deepEqual([await stateOf('d'), await stateOf('long')], ['first', 'settled']);
+  await settle('longer', '12345678901');
+  assert.deepEqual([await stateOf('longer')], ['first']);
+});
+
+test('in an outage no work is done, what is being done is kept after it, and this process has it meanwhile', async t => {
+  const store = new MemoryOutcomes();
+  let isDown = false;
+  const check = async <T>(answer: Promise<T>): Promise<T> => {
+    if (isDown) throw new Error('down');
+    return answer;
+  };
+  const flaky: OutcomeStore = {
+    claim: async (key, lease) => check(store.claim(key, lease)),
+    renew: async (key, lease) => check(store.renew(key, lease)),
+    settle: async (key, outcome, ttl) => check(store.settle(key, outcome, ttl)),
+  };
+  const outcomes = new Outcomes(flaky, TTL);
+  t.after(() => outcomes.close());
+  let end = (): void => {};
+  const running = outcomes.once('running', async () => new Promise(resolve => (end = () => resolve('done'))));
+  await until(t, async () => (await store.claim('running', LEASE)).state === 'running');
+  isDown = true;
+  end();
+  assert.deepEqual(await running, { outcome: 'done', isEarlier: false });
+  await assert.rejects(
+    outcomes.once('new', async () => assert.fail('it runs')),
+    /down/,
+  );
+  assert.deepEqual(await outcomes.once('running', async () => assert.fail('it runs')), { outcome: 'done', isEarlier: true });
+  isDown = false;
+  await until(t, async () => (await store.claim('running', LEASE)).state === 'settled');
+});
+
+test('one that closes waits for nobody', async () => {
+  const store = new MemoryOutcomes();
+  await store.claim('elsewhere', LEASE);
+  const outcomes = new Outcomes(store, TTL);
+  const waiting = assert.rejects(
+    outcomes.once('elsewhere', async () => assert.fail('it runs')),
+    /closing/,
+  );
+  await wait(1);
+  outcomes.close();
+  await waiting;
+});
