@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { ROOT } from '../support/app';
 import { documentedFaults } from '../support/documented-fault';
+import { PROMISES, SET_UPS, WAYS } from '../support/recovery-promises';
 
 test('docs/typescript.md lists all that the package exports, and nothing else', async () => {
   const declarations = await read('dist/index.d.ts');
@@ -43,6 +44,22 @@ test('the functions that ARCHITECTURE.md names for a packet and a connection are
     const source = await read(path);
     for (const [, name = ''] of line.matchAll(/`(\w+)`/g)) assert.match(source, new RegExp(`\\b${name}\\b`), `${name} in ${path}`);
   }
+});
+
+test('docs/reliability.md promises to recover what the matrix of recovery tests', async () => {
+  const [, table = ''] = /^(\| lost by .*?)\n\n/ms.exec(await read('docs/reliability.md')) ?? [];
+  const [head = [], , ...rows] = table.split('\n').map(line =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map(cell => cell.trim().replaceAll('`', '')),
+  );
+  assert.deepEqual(head, ['lost by', ...SET_UPS.map(setUp => ({ memory: 'one worker', hub: 'several workers' })[String(setUp)] ?? setUp)]);
+  const words = { always: 'yes', never: 'no', 'after an event that is kept': 'yes, after an event' };
+  assert.deepEqual(
+    rows,
+    WAYS.map(way => [way, ...SET_UPS.map(setUp => words[PROMISES[way][setUp]])]),
+  );
 });
 
 test('each fault in docs/backends.md is compared with what a test sees, with each adapter of its row', async () => {
