@@ -54,7 +54,8 @@ test('docs/reliability.md promises to recover what the matrix of recovery tests'
       .slice(1, -1)
       .map(cell => cell.trim().replaceAll('`', '')),
   );
-  assert.deepEqual(head, ['lost by', ...SET_UPS.map(setUp => ({ memory: 'one worker', hub: 'several workers' })[String(setUp)] ?? setUp)]);
+  const headings: Partial<Record<string, string>> = { memory: 'one worker', hub: 'several workers' };
+  assert.deepEqual(head, ['lost by', ...SET_UPS.map(setUp => headings[setUp] ?? setUp)]);
   const words = { always: 'yes', never: 'no', 'after an event that is kept': 'yes, after an event' };
   assert.deepEqual(
     rows,
