@@ -55,10 +55,15 @@ async function buildMiniProgram() {
  * of its own, and what a declaration file adds to `egg` reaches the set that an import in that very file would find.
  */
 async function addEsm(dist) {
-  const names = Object.keys(createRequire(import.meta.url)(join(dist, 'index.js')));
-  writeFileSync(join(dist, 'index.mjs'), `export { ${names.join(', ')} } from './index.js';\n`);
+  for (const [folder, name] of [
+    ['', 'index'],
+    ['tegg', 'tegg'],
+  ]) {
+    const names = Object.keys(createRequire(import.meta.url)(join(dist, folder, `${name}.js`)));
+    writeFileSync(join(dist, folder, `${name}.mjs`), `export { ${names.join(', ')} } from './${name}.js';\n`);
+  }
   await addEsmContract(dist);
-  const modules = new Set(['index', 'contract/contract']);
+  const modules = new Set(['index', 'contract/contract', 'tegg/tegg']);
   for (const name of modules) {
     const declarations = readFileSync(join(dist, `${name}.d.ts`), 'utf8').replaceAll(
       /(from |import\()'(\.{1,2}\/.+?)'/g,

@@ -24,7 +24,14 @@ const HAS_NODES = process.platform === 'linux' && process.arch === 'x64';
 const HAS_NODE_24 = Boolean(process.env.CI) && HAS_NODES;
 
 /** What is installed before anything else, and while the first tests run. */
-const FOLDERS = ['.', 'test/hosts/plugins', 'test/parsers', 'test/schemas', ...(HAS_NODES && !isQuick ? ['test/nodes'] : [])];
+const FOLDERS = [
+  '.',
+  'test/hosts/plugins',
+  'test/hosts/tegg',
+  'test/parsers',
+  'test/schemas',
+  ...(HAS_NODES && !isQuick ? ['test/nodes'] : []),
+];
 const OTHER_FOLDERS = ['test/hosts/egg3', 'test/hosts/egg41', 'test/bundlers', 'test/documents', 'benchmark', 'test/dev-servers'];
 
 const total = new Total();

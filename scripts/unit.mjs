@@ -70,7 +70,7 @@ const ALSO_ON_24 = {
 };
 
 /** What runs on egg 4.1, a beta: it has to load the plugin and to answer, but is not held to everything yet. */
-const EGG41_FILES = ['packet', 'module-scope'];
+const EGG41_FILES = ['packet', 'module-scope', 'tegg'];
 const EGG41_NODE = 24;
 
 /** What one of these lists names must not drop out of it in silence when its file gets another name. */

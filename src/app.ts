@@ -4,14 +4,21 @@ import { readConfig } from './config/settings';
 import type { EggApplication } from './egg';
 import { Lifecycle } from './server/lifecycle';
 import type { Server } from './server/server';
+import { TeggControllers } from './tegg/controllers';
 import { JOIN_HUB } from './cluster/topology';
 
 export default class IoBoot {
   readonly #app: EggApplication & { io?: Server };
   #lifecycle: Lifecycle | undefined;
+  #teggControllers: TeggControllers | undefined;
 
   constructor(app: EggApplication) {
     this.#app = app;
+  }
+
+  /** tegg's plugins have been created, and load nothing yet. */
+  configWillLoad(): void {
+    this.#teggControllers = new TeggControllers(this.#app);
   }
 
   /** The config is final. Creates `app.io`. */
@@ -29,6 +36,7 @@ export default class IoBoot {
 
   /** The app has been loaded: middleware, controllers, routes, other plugins. */
   async willReady(): Promise<void> {
+    await this.#teggControllers?.addRoutes();
     await this.#lifecycle?.ready();
     this.#lifecycle?.awaitHttpServer();
     cluster.worker?.once('disconnect', this.#retire);
@@ -45,5 +53,6 @@ export default class IoBoot {
   async beforeClose(): Promise<void> {
     cluster.worker?.off('disconnect', this.#retire);
     await this.#lifecycle?.shutDown();
+    this.#teggControllers?.close();
   }
 }

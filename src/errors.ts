@@ -35,6 +35,9 @@ export type SetupCode =
   | 'IO_SERVER_TIMEOUT'
   | 'IO_STICKY_MISSING'
   | 'IO_STORE_MISSING'
+  | 'IO_TEGG_CLASS_INVALID'
+  | 'IO_TEGG_CLASS_LOST'
+  | 'IO_TEGG_OFF'
   | 'IO_WS_ENGINE_MISSING';
 
 /** Codes of an outage of a backplane to other servers. */

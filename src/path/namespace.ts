@@ -101,9 +101,9 @@ export class Namespace {
     return (this.parent ?? this).contract?.outgoing;
   }
 
-  /** Whether the app has added functions by `use()` or `on()`. */
+  /** Whether the app has added functions by `use()` or `on()`, or connection middleware. */
   get isExtended(): boolean {
-    return this.#countFunctions() > this.#ownFunctions;
+    return this.#countFunctions() > this.#ownFunctions || this.connectionMiddleware.length > 0;
   }
 
   /** To be called when this plugin has added listeners, and before the app has added any. */

@@ -27,6 +27,6 @@ export function takeMiddleware(namespace: Namespace, { namespaces }: Settings, f
       const source = files.middleware(name, `config.io.namespace['${namespace.name}'].${kind}`);
       return { name, source, run: files.toLayer(fileOf(name), source, onLateFailure) };
     });
-  namespace.connectionMiddleware = find('connectionMiddleware').map(named);
+  namespace.connectionMiddleware = [...find('connectionMiddleware').map(named), ...namespace.connectionMiddleware]; // classes have added theirs
   namespace.packetMiddleware = find('packetMiddleware').map(({ run }) => run);
 }

@@ -31,6 +31,7 @@ const VIOLATIONS: Record<string, string> = {
   'loader/handlers.ts': "import { Server } from '../server/server';\nexport const bad = Server;",
   'path/connection.ts': "import { Server } from '../server/server';\nexport const bad = Server;",
   'path/in-flight.ts': "import type { Lifecycle } from '../server/lifecycle';\nexport type Bad = Lifecycle;",
+  'tegg/objects.ts': "import { HubBackplane } from '../cluster/hub/hub-backplane';\nexport const bad = HubBackplane;",
   'path/packet.ts': "import type { HubBackplane } from '../cluster/hub/hub-backplane';\nexport type Bad = HubBackplane;",
 };
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import ts from 'typescript-5.9'; // the newest version has no interface to its parts
 import { type Files, HOST, ROOT, removeApp, writeApp } from './app';
+import { teggApp } from './tegg';
 
 const OPTIONS = '--ignoreConfig --noEmit --strict --skipLibCheck --target es2022 --module nodenext --lib es2023,dom --types node';
 
@@ -13,9 +14,10 @@ export async function checkTypes(t: TestContext, files: Files): Promise<void> {
   if (paths.length === 0 || HOST !== 'egg4') return;
   const cwd = await writeApp(files);
   t.after(() => removeApp(cwd));
+  const options = usesTegg(files) ? `${OPTIONS} --experimentalDecorators` : OPTIONS;
   const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
   await new Promise<void>((resolve, reject) => {
-    execFile(process.execPath, [compiler, ...OPTIONS.split(' '), ...paths], { cwd }, (error, output) =>
+    execFile(process.execPath, [compiler, ...options.split(' '), ...paths], { cwd }, (error, output) =>
       error ? reject(new Error(output || error.message)) : resolve(),
     );
   });
@@ -26,14 +28,19 @@ export async function checkTypes(t: TestContext, files: Files): Promise<void> {
  * (A whole ESM app is in the test of the packed package.)
  */
 export function toJavaScript(files: Files): Files {
-  return Object.fromEntries(
+  const compiled: Files = Object.fromEntries(
     Object.entries(files).map(([path, code]) => {
       if (!/\.m?ts$/.test(path) && !(path.endsWith('.js') && /^export default /m.test(code))) return [path, code];
       const module = path.endsWith('.mts') ? ts.ModuleKind.ESNext : ts.ModuleKind.CommonJS;
       const { outputText } = ts.transpileModule(code, {
-        compilerOptions: { target: ts.ScriptTarget.ES2022, module, esModuleInterop: true },
+        compilerOptions: { target: ts.ScriptTarget.ES2022, module, esModuleInterop: true, experimentalDecorators: true },
       });
       return [path.replace(/ts$/, 'js'), outputText];
     }),
   );
+  return usesTegg(files) ? teggApp(compiled) : compiled;
+}
+
+function usesTegg(files: Files): boolean {
+  return Object.values(files).some(code => code.includes("'egg-socket.io/tegg'"));
 }

@@ -1,0 +1,271 @@
+/** Decorated classes as routes: with tegg as plugins on egg 3 and egg 4, and with egg 4.1, which has it. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { bootError, type Files, HOST, startApp } from './support/app';
+import { ask, connect, newClient, next, refusal } from './support/client';
+import { NO_TEGG, teggApp, teggModule } from './support/tegg';
+
+const IMPORTS = `
+  import { AccessLevel, ContextProto, Inject, Middleware, SingletonProto } from '@eggjs/tegg';
+  import { IoAck, IoConnect, IoContext, IoController, IoDisconnect, IoEvent, IoMiddleware, IoNamespace, IoParam, IoSession, IoSocket, IoUser }
+    from 'egg-socket.io/tegg';`;
+
+const CONTRACT = `
+  import { defineContract } from 'egg-socket.io/contract';
+  import * as z from 'zod';
+  export const chat = defineContract({
+    namespace: '/contract',
+    client: {
+      say: { args: [z.string().max(5)], ack: z.object({ length: z.number() }) },
+      'room:say': { args: [z.string()], ack: z.string() },
+      wrong: { ack: z.number() },
+    },
+    server: { said: { args: [z.string()] } },
+  });`;
+
+/** All that classes can do, in one app. */
+const APP: Files = teggApp({
+  'config/config.default.js': `exports.io = { namespace: { '/chat': { packetMiddleware: ['outer'], connectionMiddleware: ['guard'] } } };`,
+  'app/io/middleware/outer.js': `module.exports = () => async (ctx, next) => { ctx.trace = ['outer']; await next(); };`,
+  'app/io/middleware/guard.js': `module.exports = () => async (ctx, next) => {
+    if (ctx.handshake.query.user) ctx.socket.user = ctx.handshake.query.user;
+    await next();
+  };`,
+  'app/io/middleware/named.js': `module.exports = () => async (ctx, next) => { ctx.trace.push('named'); await next(); };`,
+  'app/router.js': `module.exports = app => { app.io.of('/chat').route('plain', async ctx => 'a route'); };`,
+  ...teggModule('words', {
+    'words.ts': `${IMPORTS}
+      let made = 0;
+      @SingletonProto({ accessLevel: AccessLevel.PUBLIC })
+      export class Words {
+        @Inject() private readonly io;
+        @IoNamespace('/chat') private readonly chat;
+        count(text: string) { return text.split(' ').length; }
+        tell(text: string) { this.chat.emit('told', text, this.io.of('/chat') === this.chat); }
+      }
+      @ContextProto({ accessLevel: AccessLevel.PUBLIC })
+      export class Basket { readonly items: string[] = []; readonly number = ++made; }
+      @ContextProto({ accessLevel: AccessLevel.PUBLIC })
+      export class Order { @Inject() private readonly basket; list() { return this.basket.items; } }`,
+  }),
+  ...teggModule('chat', {
+    'chat.ts': `${IMPORTS}
+      const mark = (name: string) => async (ctx, next) => { ctx.trace.push(name); await next(); };
+      class Base { @IoEvent() async inherited() { return this.constructor.name; } }
+
+      @IoController('/chat')
+      @IoMiddleware(mark('class'), 'named')
+      export class ChatController extends Base {
+        @Inject() private readonly words;
+        @IoEvent() async count(text: string) { return this.words.count(text); }
+        @IoEvent('room:say') async say(text: string, @IoSocket() socket, @IoUser() user) { return [text, socket.nsp.name, user?.id]; }
+        @IoEvent() async injected(a, @IoContext() ctx, @IoSession() session, @IoAck() ack) {
+          return [a, ctx.packet[0], typeof session, typeof ack];
+        }
+        @IoEvent() async all(...args) { return args; }
+        @IoEvent() later(text: string, @IoAck() ack) { setImmediate(ack, text); }
+        @IoEvent() @IoMiddleware(mark('upper')) @IoMiddleware(mark('lower')) async trace(@IoContext() ctx) { return ctx.trace; }
+        @IoEvent('sure', { acknowledge: true }) async nothing() {}
+        @IoEvent() async fail() { throw Object.assign(new Error('no room'), { status: 409, code: 'FULL' }); }
+        @IoEvent() async tell(text: string) { this.words.tell(text); return true; }
+        @IoConnect() async entered(@IoSocket() socket) {
+          if (socket.handshake.query.banned) throw new Error('banned');
+          socket.emit('welcome', socket.user?.id);
+        }
+        @IoDisconnect() async left(reason: string, @IoContext() ctx) { ctx.app.emit('left', reason, ctx.socket.id); }
+      }
+
+      @IoController('/room-{id}')
+      export class RoomController { @IoEvent() async where(@IoParam('id') id: string) { return id; } }`,
+  }),
+  'app/controller/basket.ts': `${IMPORTS}
+    @ContextProto()
+    @IoController('/basket')
+    export class BasketController {
+      @Inject() private readonly basket;
+      @Inject() private readonly order;
+      @IoEvent() async add(item: string) { this.basket.items.push(item); return [this.order.list().length, this.basket.number]; }
+      @IoConnect() async enter(@IoSocket() socket) { socket.data.basket = this.basket.number; }
+      @IoEvent() async own(@IoSocket() socket) { return socket.data.basket === this.basket.number; }
+      @IoEvent() async object(@IoContext() ctx) { return (await ctx.app.getEggObject(BasketController)) === this; }
+    }
+
+    @IoController('/basket')
+    export class SharedController {
+      @Inject() private readonly basket;
+      @IoEvent() async share(item: string) { this.basket.items.push(item); return this.basket.items; }
+    }`,
+  'app/contract.ts': CONTRACT,
+  'app/controller/contract.ts': `${IMPORTS}
+    import { chat } from '../contract';
+    @IoController(chat)
+    export class ContractController {
+      @IoNamespace(chat) private readonly chat;
+      @IoEvent() async say(text: string, @IoSocket() socket) { this.chat.emit('said', text); return { length: text.length }; }
+      @IoEvent(chat, 'room:say') async sayInRoom(text: string) { return text; }
+      @IoEvent() async wrong() { return 'no number'; }
+    }`,
+  ...(HOST === 'egg41'
+    ? teggModule(
+        'esm',
+        {
+          'esm.ts': `${IMPORTS}
+            @IoController('/esm')
+            export class EsmController { @Inject() private readonly words; @IoEvent() async count(text: string) { return this.words.count(text); } }`,
+        },
+        'module',
+      )
+    : {}),
+  ...teggModule('standard', {
+    'standard.ts': `// standard decorators
+      import { IoController, IoEvent, IoMiddleware } from 'egg-socket.io/tegg';
+      @IoController('/standard')
+      @IoMiddleware(async (ctx, next) => { ctx.seen = true; await next(); })
+      export class StandardController {
+        @IoEvent() async echo(text: string) { return text; }
+        @IoEvent('a:b') async other() { return 'other'; }
+      }`,
+  }),
+});
+
+test('decorated classes are routes', async t => {
+  const app = await startApp(t, APP);
+  const chat = await connect(t, `${app.url}/chat`, { query: { user: 'ada' } });
+
+  await t.test('with arguments, injected parameters, acknowledgements and what the class injects', async () => {
+    assert.equal(await ask(chat, 'plain'), 'a route');
+    assert.equal(await ask(chat, 'count', 'one two three'), 3);
+    assert.deepEqual(await ask(chat, 'room:say', 'hi'), ['hi', '/chat', 'ada']);
+    assert.deepEqual(await ask(chat, 'injected', 1), [1, 'injected', 'object', 'function']);
+    assert.deepEqual(await ask(chat, 'injected'), [null, 'injected', 'object', 'function']);
+    assert.deepEqual(await ask(chat, 'all', 1, 'two'), [1, 'two']);
+    assert.equal(await ask(chat, 'later', 'soon'), 'soon');
+    assert.equal(await ask(chat, 'sure'), null);
+    assert.equal(await ask(chat, 'inherited'), 'ChatController');
+    assert.deepEqual(await ask(chat, 'fail'), { error: { code: 'FULL', message: 'no room' } });
+  });
+
+  await t.test('with middleware of the config, of the class and of the method, in this order', async () => {
+    assert.deepEqual(await ask(chat, 'trace'), ['outer', 'class', 'named', 'upper', 'lower']);
+  });
+
+  await t.test('with an injected namespace, anywhere', async () => {
+    const told = next(chat, 'told');
+    assert.equal(await ask(chat, 'tell', 'news'), true);
+    assert.deepEqual(await told, ['news', true]);
+  });
+
+  await t.test('when clients connect and leave', async () => {
+    const client = newClient(t, `${app.url}/chat`, { query: { user: 'bob' } });
+    assert.deepEqual(await next(client, 'welcome'), ['bob']);
+    const { id } = client;
+    const left = next(app.app, 'left');
+    client.disconnect();
+    assert.deepEqual(await left, ['client namespace disconnect', id]);
+    assert.equal((await refusal(newClient(t, `${app.url}/chat`, { query: { banned: '1' } }))).message, 'banned');
+  });
+
+  await t.test('with an object for each packet, if the class or what it injects belongs to the packet', async () => {
+    const basket = await connect(t, `${app.url}/basket`);
+    const [count, first] = (await ask(basket, 'add', 'tea')) as number[];
+    assert.deepEqual(await ask(basket, 'add', 'tea'), [count, Number(first) + 1]);
+    assert.equal(count, 1);
+    assert.equal(await ask(basket, 'own'), false);
+    assert.equal(await ask(basket, 'object'), true);
+    assert.deepEqual(await ask(basket, 'share', 'tea'), ['tea']);
+    assert.deepEqual(await ask(basket, 'share', 'milk'), ['milk']);
+  });
+
+  await t.test('with a contract', async () => {
+    const client = await connect(t, `${app.url}/contract`);
+    const said = next(client, 'said');
+    assert.deepEqual(await ask(client, 'say', 'hello'), { length: 5 });
+    assert.deepEqual(await said, ['hello']);
+    assert.equal(codeOf(await ask(client, 'say', 'too long')), 'INVALID_ARGUMENT');
+    assert.equal(codeOf(await ask(client, 'wrong')), 'INTERNAL_SERVER_ERROR');
+    assert.equal(await ask(client, 'room:say', 'hi'), 'hi');
+  });
+
+  await t.test('with a pattern, with decorators of the standard, and as ESM', async () => {
+    assert.equal(await ask(await connect(t, `${app.url}/room-7`), 'where'), '7');
+    const standard = await connect(t, `${app.url}/standard`);
+    assert.equal(await ask(standard, 'echo', 'hi'), 'hi');
+    assert.equal(await ask(standard, 'a:b'), 'other');
+    if (HOST === 'egg41') assert.equal(await ask(await connect(t, `${app.url}/esm`), 'count', 'one two'), 2);
+  });
+});
+
+/** The boot of an app with one class in a module. */
+async function refusalOf(t: TestContext, code: string, files: Files = {}): Promise<string> {
+  const error = await bootError(t, teggApp({ ...teggModule('bad', { 'bad.ts': `${IMPORTS}\n${code}` }), ...files }));
+  return `${error.code}: ${error.message}`;
+}
+
+const MISTAKES: { title: string; code: string; error: RegExp; files?: Files }[] = [
+  {
+    title: 'a method without an event',
+    code: `@IoController('/chat') export class Chat { @IoEvent() a() {} @IoMiddleware('x') b() {} }`,
+    error: /IO_TEGG_CLASS_INVALID: .*Chat in .*bad\.js: b\(\): it has decorators, and no event; add @IoEvent\(\)/,
+  },
+  {
+    title: 'a class without a namespace',
+    code: `@IoController() export class Chat { @IoEvent() a() {} }`,
+    error: /IO_TEGG_CLASS_INVALID: .*@IoController\(\) has no namespace; give it a name/,
+  },
+  {
+    title: 'a class without @IoController',
+    code: `@SingletonProto() export class Chat { @IoEvent() a() {} }`,
+    error: /IO_TEGG_CLASS_INVALID: .*Chat in .*the class has none: add @IoController/,
+  },
+  {
+    title: 'two methods for an event',
+    code: `@IoController('/chat') export class Chat { @IoEvent() a() {} } @IoController('chat') export class Other { @IoEvent('a') b() {} }`,
+    error:
+      /IO_ROUTE_DUPLICATE: .*event 'a' of namespace '\/chat' has two handlers: (Chat|Other) in .*bad\.js\.[ab]\(\) and (Chat|Other) in .*bad\.js\.[ab]\(\)/,
+  },
+  {
+    title: 'a method and a route for an event',
+    code: `@IoController('/') export class Chat { @IoEvent() a() {} }`,
+    files: { 'app/router.js': `module.exports = app => app.io.route('a', () => {});` },
+    error: /IO_ROUTE_DUPLICATE: .*Chat in .*bad\.js\.a\(\) and a route in app\/router\.js/,
+  },
+  {
+    title: 'a decorated parameter before an argument',
+    code: `@IoController('/') export class Chat { @IoEvent() a(@IoSocket() socket, text) {} }`,
+    error: /IO_TEGG_CLASS_INVALID: .*a\(\): parameter 1 has a decorator; the arguments of the event come first/,
+  },
+  {
+    title: 'an unknown middleware',
+    code: `@IoController('/') export class Chat { @IoEvent() @IoMiddleware('auht') a() {} }`,
+    error: /IO_MIDDLEWARE_UNKNOWN: .*auht/,
+  },
+  {
+    title: 'a class that is not exported',
+    code: `@IoController('/') class Chat { @IoEvent() a() {} } @SingletonProto() export class Other {}`,
+    error: /IO_TEGG_CLASS_LOST: .*tegg has not found Chat in .*bad\.js; export it/,
+  },
+];
+
+for (const { title, code, error, files } of MISTAKES)
+  test(`${title} stops the boot`, async t => {
+    assert.match(await refusalOf(t, code, files), error);
+  });
+
+test('a decorated class stops the boot if tegg is off', async t => {
+  const files = teggApp(
+    {
+      'app/controller/chat.ts': `import { IoController, IoEvent } from 'egg-socket.io/tegg';
+        @IoController('/chat') export class ChatController { @IoEvent() a() {} }`,
+    },
+    NO_TEGG,
+  );
+  const error = await bootError(t, files);
+  assert.match(
+    `${error.code}: ${error.message}`,
+    /IO_TEGG_OFF: .*ChatController in .*chat\.js.*turn on the plugins teggConfig, tegg and teggController/,
+  );
+});
+
+function codeOf(answer: unknown): unknown {
+  return (answer as { error?: { code: string } }).error?.code;
+}
