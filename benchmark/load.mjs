@@ -186,12 +186,16 @@ answer({
     for (const client of group.members) await answerTo(client, frame('420["enter"]'));
   },
 
-  /** Has one client ask for broadcasts, one after the other, and counts what arrives at all of them, or at those of the room. */
-  broadcasts(id, { ms, event }) {
+  /**
+   * Has one client ask for broadcasts, one after the other, and counts what arrives at all of them, or at those of the room. The app may emit
+   * several times for each question.
+   */
+  broadcasts(id, { ms, event, repeats = 1 }) {
     const { clients: all, members, ...options } = groups.get(id);
     const [first] = all;
     const clients = members ?? all;
     const shout = frame(packet({ ...options, event }));
+    const expected = clients.length * repeats;
     return observe(
       () =>
         new Promise((resolve, reject) => {
@@ -200,7 +204,7 @@ answer({
           for (const client of clients) {
             client.watch(reject);
             client.onEvent = () => {
-              if (++arrived % clients.length > 0) return;
+              if (++arrived % expected > 0) return;
               if (performance.now() < until) first.send(shout);
               else resolve({ messages: arrived });
             };

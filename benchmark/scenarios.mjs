@@ -40,6 +40,14 @@ const BUILDS = ['hub', 'redis'].flatMap(carrier => {
   const both = [row('earlier', 'earlier'), row('egg4', 'this build')];
   return carrier === 'hub' ? both : [...both, row('egg4', 'interop: false', { interop: false })];
 });
+/** The same server with and without the option. */
+const RECOVERY = [
+  { label: 'without recovery', peer: 'egg4', base: 'without recovery' },
+  { label: 'with recovery', peer: 'egg4', base: 'without recovery', env: { BENCH_RECOVERY: 'true' } },
+];
+/** How often the app emits to a client that asks for it, in `toSelf`. */
+const REPEATS = 20;
+
 /** Of the clients that come back after a restart: how many there are, of how many processes, and how long they may take, in ms: to connect, and to come back. */
 const CROWD = Number(process.env.BENCH_CLIENTS ?? 5000);
 const GENERATORS = 2;
@@ -81,6 +89,14 @@ export const SCENARIOS = {
   },
   'broadcast-room': toRoom('io.to(room).emit() to 20 of 1,000 clients, per client', 'to-room'),
   'broadcast-others': toRoom('socket.to(room).emit() to 20 of 1,000 clients, per client', 'to-others'),
+  recovery: { ...toRoom('io.to(room).emit() to 20 of 1,000 clients, per client, with and without recovery', 'to-room'), rows: RECOVERY },
+  'recovery-socket': {
+    about: `socket.emit(), ${REPEATS} for each message, per event, with and without recovery`,
+    unit: 'us',
+    rows: RECOVERY,
+    prepare: row => openClients(row, { count: 1 }),
+    measure: (row, ms) => measureSending(row, 'broadcasts', { ms, event: 'to-self', repeats: REPEATS }),
+  },
   'broadcast-hub': {
     about: 'broadcast of one worker to 1,000 clients, all but one at another worker, per client, in all processes',
     unit: 'us',

@@ -76,6 +76,19 @@ test('so does an emit across workers and servers', { timeout: 120_000 }, async t
   for (const row of rows) assert.match(row, / {2,}[1-9][\d,]* +\d+ % +\d+ %( +[\d.]+ \(.+?\)){3}$/, 'rate, shares, carrier, p50 and p99');
 });
 
+test('so does an emit with and without recovery', { timeout: 120_000 }, async t => {
+  const { code, stdout, stderr } = await bench(t, 'recovery', 'recovery-socket', ...SHORT);
+  assert.equal(code, 0, stderr);
+  for (const scenario of ['recovery', 'recovery-socket']) {
+    const rows = (stdout.split(`\n${scenario}: `)[1] ?? '').split('\n').slice(2, 4);
+    assert.deepEqual(
+      rows.map(row => row.split(' recovery ')[0]),
+      ['without', 'with'],
+    );
+    for (const row of rows) assert.match(row, COST);
+  }
+});
+
 test('a scenario, a server or a row that does not exist ends it with the names of those that do', async t => {
   const scenario = await bench(t, 'ecco', ...SHORT);
   assert.equal(scenario.code, 1);

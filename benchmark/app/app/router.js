@@ -15,6 +15,7 @@ module.exports = app => {
   main.route('shout', silent.shout);
   main.route('to-room', silent.toRoom);
   main.route('to-others', silent.toOthers);
+  main.route('to-self', silent.toSelf);
   main.route('where', cluster.where);
   if (cluster.flood) main.route('flood', cluster.flood);
   main.route('enter', adapters.enter);

@@ -1,6 +1,6 @@
 'use strict';
 
-const { BENCH_REDIS, BENCH_ADAPTER, BENCH_INTEROP } = process.env;
+const { BENCH_REDIS, BENCH_ADAPTER, BENCH_INTEROP, BENCH_RECOVERY } = process.env;
 
 module.exports = ({ baseDir }) => ({
   keys: 'benchmark',
@@ -8,6 +8,7 @@ module.exports = ({ baseDir }) => ({
   rundir: `${baseDir}/run`,
   cluster: { listen: { hostname: '127.0.0.1' } },
   io: {
+    ...(BENCH_RECOVERY && { init: { connectionStateRecovery: {} } }),
     ...(BENCH_REDIS && { redis: { host: '127.0.0.1', port: Number(BENCH_REDIS) } }),
     ...(BENCH_ADAPTER && { adapter: BENCH_INTEROP ? { name: BENCH_ADAPTER, interop: BENCH_INTEROP === 'true' } : BENCH_ADAPTER }),
     namespace: {

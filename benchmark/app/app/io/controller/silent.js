@@ -23,6 +23,11 @@ module.exports = app =>
       this.ctx.socket.to('room').emit('news', message);
     }
 
+    async toSelf() {
+      const [message] = this.ctx.args;
+      for (let i = 0; i < 20; i++) this.ctx.socket.emit('news', message);
+    }
+
     async receiveBare() {
       globalThis.received++;
     }
