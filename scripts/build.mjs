@@ -8,6 +8,11 @@ import { run } from './run.mjs';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 
+/** What pages import, too. */
+const FOR_PAGES = ['contract/contract', 'client/client'];
+
+const IMPORT = /(from )'\.\/(.+?)'/g;
+
 /** In this order: the example is compiled against the plugin's types. */
 export async function build() {
   await compile(ROOT, ['src', 'tsconfig.json', 'scripts/build.mjs'], addEsm);
@@ -62,8 +67,8 @@ async function addEsm(dist) {
     const names = Object.keys(createRequire(import.meta.url)(join(dist, folder, `${name}.js`)));
     writeFileSync(join(dist, folder, `${name}.mjs`), `export { ${names.join(', ')} } from './${name}.js';\n`);
   }
-  await addEsmContract(dist);
-  const modules = new Set(['index', 'contract/contract', 'tegg/tegg']);
+  for (const entry of FOR_PAGES) await addEsmBuild(dist, entry);
+  const modules = new Set(['index', ...FOR_PAGES, 'tegg/tegg']);
   for (const name of modules) {
     const declarations = readFileSync(join(dist, `${name}.d.ts`), 'utf8').replaceAll(
       /(from |import\()'(\.{1,2}\/.+?)'/g,
@@ -77,26 +82,26 @@ async function addEsm(dist) {
 }
 
 /**
- * Builds contracts once more, as ESM: pages import them too, and bundlers leave out what a page does not use. A process may then have both builds:
- * they keep no state, but each has a class `ReplyError` of its own.
+ * Builds a part once more, as ESM: pages import it too, and bundlers leave out what a page does not use. A process may then have both builds:
+ * they share no state, and each has classes of its own, such as `ReplyError`.
  */
-async function addEsmContract(dist) {
+async function addEsmBuild(dist, entry) {
   const folder = join(dist, 'esm');
   const options = '--ignoreConfig --target es2022 --module esnext --moduleResolution bundler --types node --skipLibCheck'.split(' ');
-  await run(process.execPath, [
-    TSC,
-    join(ROOT, 'src/contract/contract.ts'),
-    ...options,
-    '--rootDir',
-    join(ROOT, 'src'),
-    '--outDir',
-    folder,
-  ]);
-  for (const name of ['contract', 'reply']) {
-    const code = readFileSync(join(folder, 'contract', `${name}.js`), 'utf8').replaceAll("from './reply'", "from './reply.mjs'");
-    writeFileSync(join(dist, 'contract', `${name}.mjs`), code);
+  const source = join(ROOT, 'src');
+  await run(process.execPath, [TSC, join(source, `${entry}.ts`), ...options, '--rootDir', source, '--outDir', folder]);
+  const part = posix.dirname(entry);
+  for (const name of importedBy(join(folder, entry))) {
+    const code = readFileSync(join(folder, part, `${name}.js`), 'utf8').replaceAll(IMPORT, "$1'./$2.mjs'");
+    writeFileSync(join(dist, part, `${name}.mjs`), code);
   }
   rmSync(folder, { recursive: true });
+}
+
+/** The name of a module, and of all that it imports at run time: its neighbours. */
+function importedBy(path) {
+  const neighbours = [...readFileSync(`${path}.js`, 'utf8').matchAll(IMPORT)].map(([, , name]) => join(path, '..', name));
+  return new Set([posix.basename(path), ...neighbours.flatMap(neighbour => [...importedBy(neighbour)])]);
 }
 
 /** Compiles a folder into its dist, if that is older than the sources. `finish` does there what is left to do. */

@@ -10,6 +10,7 @@ export type {
   AdapterFactory,
   AdapterName,
   GenerateId,
+  HistoryConfig,
   InitOptions,
   IoConfig,
   NamespaceConfig,
@@ -17,6 +18,7 @@ export type {
   RedisConfig,
   UserLimits,
 } from './config/options';
+export type { HistoryEvent, HistoryPage, HistoryPosition, HistoryQuery, RoomHistory } from './backplane/room-history';
 export type { UserOperator } from './backplane/user-operator';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type OutageCode, OutageError, type SetupCode, SetupError } from './errors';
 export type { ClientEvents, EventArgs, EventName, NamespaceName, ServerEvents, SocketData, Acknowledge } from './events';

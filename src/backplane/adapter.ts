@@ -10,12 +10,14 @@ import type { Settings } from '../config/settings';
 import type { Deprecations } from '../deprecated/deprecations';
 import type { Logger } from '../egg';
 import { SetupError } from '../errors';
+import type { Histories } from './history';
 import { MongoBackplane, type MongoPackage } from './mongo';
 import { type Operator, operatorsOf } from './operators';
 import { PostgresBackplane } from './postgres/postgres';
 import { PulsedBackplane } from './pulsed-backplane';
 import type { StreamsPackage } from './redis/adapters';
 import { RedisBackplane } from './redis/redis';
+import { addRoomHistories } from './room-history';
 import { addUsers } from './user-operator';
 import { type Carrier, wrap } from './wrappers/table';
 
@@ -33,6 +35,8 @@ interface Parts {
   readonly logger: Logger;
   /** If set, calls wait until it resolves. */
   readonly opened?: Promise<void>;
+  /** Undefined if no room has a history. */
+  readonly histories?: Histories | undefined;
 }
 
 /** Creates the backplane. Undefined if there are no other processes, or the app has an adapter of its own. */
@@ -60,7 +64,7 @@ export function createBackplane(adapter: AdapterSettings | undefined, { logger, 
 /** Creates the factory of adapters, which wraps each adapter. */
 export function createAdapterFactory(
   { init, adapter: settings }: Pick<Settings, 'init' | 'adapter'>,
-  { backplane, deprecations, logger, opened }: Parts,
+  { backplane, deprecations, logger, opened, histories }: Parts,
 ): AdapterFactory {
   const carrier = carrierOf(settings, backplane);
   const interop = settings === undefined || settings.name === 'own' || settings.options.interop !== false;
@@ -69,10 +73,12 @@ export function createAdapterFactory(
   return function (nsp) {
     const adapter = create(nsp);
     const recovers = isRecoveryOn && (carrier.kind !== 'own' || adapter instanceof SessionAwareAdapter);
+    histories?.addTo(nsp);
     let made: Operator | undefined;
     const operators = (): Operator => (made ??= operatorsOf(nsp));
     wrap({ ...carrier, adapter, nsp, operators, deprecations, logger, interop, isRecoveryOn, recovers, opened });
     addUsers(nsp);
+    addRoomHistories(nsp);
     return adapter;
   };
 }

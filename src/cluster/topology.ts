@@ -5,6 +5,7 @@ import { allowsPolling } from '../config/checks';
 import type { Settings } from '../config/settings';
 import type { EggApplication } from '../egg';
 import { messageOf } from '../errors';
+import { RunFolder } from './run-folder';
 
 export interface Topology {
   /** Whether any worker accepts the requests of any client. */
@@ -49,6 +50,11 @@ export function topologyOf(options: EggApplication['options'], settings: Setting
 /** An id of digits, unique among all workers of this start of the app, including replaced ones. */
 export function ownWorkerId(): string {
   return String(isMainThread ? (cluster.worker?.id ?? process.pid) : threadId);
+}
+
+/** The folder with the sockets of all processes of this start of the app. */
+export function folderOf({ config, options }: EggApplication): RunFolder {
+  return RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort));
 }
 
 function stickyMissing(workers: number): string {

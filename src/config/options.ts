@@ -131,6 +131,24 @@ export interface NamespaceConfig {
   userLimits?: UserLimits;
   /** Called for the errors of this namespace, in place of `config.io.onerror`. Default: `config.io.onerror`. Since 5. */
   onerror?: OnError;
+  /**
+   * The rooms whose events are kept for clients that come back, by their names, or by patterns such as `room:*`, where `*` stands for any text.
+   * Default: none. Since 5.
+   */
+  history?: Record<string, HistoryConfig>;
+}
+
+/** `config.io.namespace['/'].history['room:*']` */
+export interface HistoryConfig {
+  /** The number of events that are kept of each room, from 1 to 10000. Default: `100`. Since 5. */
+  size?: number;
+  /** The time for which an event is kept, in ms. Default: `300000`. Since 5. */
+  ttl?: number;
+  /**
+   * What a client may read: `'joined'`: what came after it had first been in the room; `'ever'`: also what came before, if it asks for that.
+   * Default: `'joined'`. Since 5.
+   */
+  since?: 'joined' | 'ever';
 }
 
 /** `config.io.namespace['/'].userLimits` */

@@ -2,6 +2,7 @@
 import { isDevelopment, SetupError } from '../errors';
 import { nearest } from '../nearest';
 import { type AdapterSettings, readAdapter } from './adapter';
+import { type HistorySettings, readHistory } from './history';
 import { cleanupWarning, corsWarning, recoveryWarning, timeoutWarning } from './checks';
 import { readInit } from './init';
 import type { GenerateId, InitOptions, NamespaceConfig, OnError } from './options';
@@ -29,8 +30,12 @@ export interface Settings {
   readonly generateId: GenerateId | undefined;
 }
 
-type NamespaceSettings = Required<Omit<NamespaceConfig, 'onerror' | 'userLimits'>> &
-  Pick<NamespaceConfig, 'onerror'> & { readonly userLimits: UserLimitSettings | undefined };
+interface NamespaceSettings
+  extends Required<Omit<NamespaceConfig, 'onerror' | 'history' | 'userLimits'>>, Pick<NamespaceConfig, 'onerror'> {
+  readonly userLimits: UserLimitSettings | undefined;
+  /** Undefined if no room has a history. */
+  readonly history: HistorySettings | undefined;
+}
 
 /** The part of Egg's config that is read here. */
 interface Config {
@@ -98,7 +103,7 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
     const place = `config.io.namespace['${name}']`;
     if (Object.hasOwn(NAMESPACE_OPTIONS, name) && Array.isArray(options))
       invalid(place, `inside a namespace, as in config.io.namespace['/'].${name}`);
-    const { connectionMiddleware, packetMiddleware, ordered, userLimits, onerror, ...rest } = objectAt(place, options ?? {});
+    const { connectionMiddleware, packetMiddleware, ordered, userLimits, onerror, history, ...rest } = objectAt(place, options ?? {});
     for (const key of Object.keys(rest)) {
       const guess = otherPlaceOf(place, key) ?? nearest(key, Object.keys(NAMESPACE_OPTIONS));
       const question = guess === undefined ? '' : `, did you mean ${guess}?`;
@@ -111,6 +116,7 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
       packetMiddleware: namesAt(`${place}.packetMiddleware`, packetMiddleware ?? []),
       ordered: isSet(ordered) && booleanAt(`${place}.ordered`, ordered),
       userLimits: isSet(userLimits) ? readUserLimits(`${place}.userLimits`, userLimits) : undefined,
+      history: isSet(history) ? readHistory(`${place}.history`, history) : undefined,
       ...(isSet(onerror) && { onerror: functionAt<OnError>(`${place}.onerror`, onerror) }),
     });
   }

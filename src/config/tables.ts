@@ -1,5 +1,5 @@
 /** Every option, by its place in `config.io`. The compiler compares these tables with the public types. */
-import type { AdapterConfig, AdapterName, InitOptions, IoConfig, NamespaceConfig, RedisConfig, UserLimits } from './options';
+import type { AdapterConfig, AdapterName, HistoryConfig, InitOptions, IoConfig, NamespaceConfig, RedisConfig, UserLimits } from './options';
 import { booleanAt, oneOf, type Readers, stringAt, stringOrObjectAt, numberAt, wholeNumber } from './readers';
 
 /** `config.io` */
@@ -76,6 +76,7 @@ export const NAMESPACE_OPTIONS = {
   ordered: true,
   userLimits: true,
   onerror: true,
+  history: true,
 } satisfies Record<keyof NamespaceConfig, true>;
 
 /** `config.io.namespace['/'].userLimits` */
@@ -84,6 +85,9 @@ export const USER_LIMITS = { connections: true, whenFull: true, events: true, bu
 const count = wholeNumber(1);
 const ms = wholeNumber(1);
 const bytes = wholeNumber(1);
+
+/** `config.io.namespace['/'].history['room:*']` */
+export const HISTORY_OPTIONS = { size: wholeNumber(1, 10_000), ttl: ms, since: oneOf('joined', 'ever') } satisfies Readers<HistoryConfig>;
 
 type ConfigOf<Name extends AdapterName> = Extract<AdapterConfig, { name: Name }>;
 

@@ -6,6 +6,8 @@ export interface ClientHello {
   readonly version: number;
   /** A random secret of the client, kept for its page's life. It stands for the user while there is none. */
   readonly owner?: string;
+  /** Whether it takes the events of rooms with history together with their positions. */
+  readonly history?: true;
 }
 
 /** Too short to be guessed, or too long to be kept, is no secret. */
@@ -15,9 +17,9 @@ const OWNER = /^[\w-]{20,64}$/;
 export function helloOf({ handshake }: Pick<Socket, 'handshake'>): ClientHello | undefined {
   const { auth } = handshake as { auth?: unknown }; // from the client, of any type; undefined with protocol 3
   const hello = fieldsOf(fieldsOf(auth)?.['$io']);
-  const { v: version, owner } = hello ?? {};
+  const { v: version, owner, history } = hello ?? {};
   if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 1) return undefined;
-  return { version, ...(typeof owner === 'string' && OWNER.test(owner) && { owner }) };
+  return { version, ...(typeof owner === 'string' && OWNER.test(owner) && { owner }), ...(history === true && { history }) };
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> | undefined {

@@ -12,6 +12,7 @@ import { AbsentNamespace, type Parents } from './parents';
 import type { Passport } from './passport';
 import type { SessionStore } from './session';
 import { checkEmits, connectionOf, isBypassed, socketAdopter } from './socket';
+import { announceRooms } from './history';
 import { catchUseErrors } from './uses';
 
 /** Makes one of Socket.IO's namespaces receive its clients here. */
@@ -26,6 +27,7 @@ export function openEntrance(nsp: SocketIoNamespace, namespace: Namespace): void
   Object.assign(nsp, { run });
   nsp.on('connection', socket => {
     connectionOf(socket).complete();
+    announceRooms(socket);
     runtime.directEvents?.open(socket.client);
     if (isBypassed(socket)) runtime.deprecations.warnOfOnevent();
   });

@@ -11,6 +11,7 @@ import { createContextClass, type SocketContextClass } from './context';
 import type { DirectEvents } from './direct-events';
 import { EventWarnings } from './event-warnings';
 import { FailureLog } from './failures';
+import { answerHistory, ASK_EVENT } from './history';
 import { InFlight } from './in-flight';
 import { Passport } from './passport';
 import { RecoveryAuth } from './recovery-auth';
@@ -38,7 +39,7 @@ export class Runtime {
   /** Connections that are not complete yet. */
   readonly arrivals: Arrivals;
   /** Filled by the parts that have control events. */
-  readonly controls: Controls = new Map();
+  readonly controls: Controls = new Map([[ASK_EVENT, answerHistory]]);
   readonly deprecations: Deprecations;
   /** Undefined in production. */
   readonly eventWarnings: EventWarnings | undefined;

@@ -15,6 +15,7 @@ import { receivePacket } from './packet';
 import { reportFailure } from './packet-failure';
 import { refuseExcess } from './refused-events';
 import { addUser } from './user';
+import { eventOf } from '../store/history';
 import type { SocketUse } from './uses';
 import { clientInternals, socketInternals } from '../internals/socket-io';
 
@@ -89,7 +90,7 @@ const SOCKET_METHODS = {
   notifyOutgoingListeners(this: OwnSocket, { data }: { data: unknown[] }): void {
     const listeners = this.listenersAnyOutgoing();
     if (listeners.length > 0)
-      callListeners(this, [...listeners], data, thrown =>
+      callListeners(this, [...listeners], eventOf(data), thrown =>
         this[CONNECTION].log('error', 'listener of outgoing events failed', toError(thrown)),
       );
   },

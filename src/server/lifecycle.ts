@@ -4,13 +4,13 @@ import type { Server as EngineServer } from 'engine.io';
 import type { ServerOptions } from 'socket.io';
 import { createAdapterFactory, createBackplane } from '../backplane/adapter';
 import type { Backplane } from '../backplane/backplane';
+import { Histories } from '../backplane/history';
 import { formerSocketOf, startAnew } from '../backplane/wrappers/recovery';
 import { HubBackplane } from '../cluster/hub/hub-backplane';
 import { HubReceiver } from '../cluster/hub/hub-receiver';
 import { SessionRouting } from '../cluster/routing/session-routing';
-import { RunFolder } from '../cluster/run-folder';
 import { attachWhenFound } from '../cluster/single-process';
-import { ownWorkerId, type Topology, topologyOf } from '../cluster/topology';
+import { folderOf, ownWorkerId, type Topology, topologyOf } from '../cluster/topology';
 import type { Settings } from '../config/settings';
 import { guardDecoder } from '../protocol';
 import type { EggApplication } from '../egg';
@@ -52,6 +52,7 @@ export class Lifecycle {
   readonly #topology: Topology;
   readonly #originCheck: OriginCheck;
   readonly #sessionRouting: SessionRouting | undefined;
+  readonly #histories: Histories | undefined;
   #backplane: Backplane | undefined;
   #engine: EngineServer | undefined;
   /** Settles when all connections have been closed. */
@@ -78,6 +79,7 @@ export class Lifecycle {
     const { routesSessions, usesHub } = this.#topology;
     const folder = routesSessions || usesHub ? folderOf(app) : undefined;
     if (routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, logger);
+    this.#histories = Histories.of(settings, (app.options.workers ?? 1) <= 1);
     // last of what may throw, so that an error leaves nothing open
     this.#backplane = createBackplane(settings.adapter, {
       logger,
@@ -85,6 +87,7 @@ export class Lifecycle {
       hub: usesHub && folder ? () => new HubBackplane(folder.hubSocket, ownWorkerId(), logger) : undefined,
     });
     openOnce(this.runtime, this.#backplane, settings, app.options.workers);
+    const { deprecations } = this.runtime;
     let server: Server;
     try {
       server = new Server({
@@ -94,7 +97,7 @@ export class Lifecycle {
           wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
           allowRequest: this.#originCheck.allowRequest,
           ...(init.cors && { cors: safeCors(init.cors) }),
-          adapter: createAdapterFactory(settings, { backplane: this.#backplane, deprecations: this.runtime.deprecations, logger }),
+          adapter: createAdapterFactory(settings, { backplane: this.#backplane, histories: this.#histories, deprecations, logger }),
         },
         runtime: this.runtime,
         files: this.#files,
@@ -107,7 +110,7 @@ export class Lifecycle {
     }
     this.runtime.directEvents = DirectEvents.of(server._parser);
     serverInternals(server)._parser = guardDecoder(server._parser, () => this.runtime.refusals.warnOfNesting()); // used for each new client
-    this.runtime.deprecations.addToServer(server);
+    deprecations.addToServer(server);
     this.server = server;
     lifecycles.set(server, this);
   }
@@ -179,6 +182,7 @@ export class Lifecycle {
     this.#originCheck.close();
     this.runtime.flush();
     await this.#backplane?.close();
+    this.#histories?.close();
   }
 
   #attach(engine: EngineServer): void {
@@ -192,9 +196,4 @@ export class Lifecycle {
     flushRefusals(engine);
     this.#sessionRouting?.attach(engine);
   }
-}
-
-/** The folder with the sockets of all processes of this start of the app. */
-function folderOf({ config, options }: EggApplication): RunFolder {
-  return RunFolder.open(config.rundir, RunFolder.startOf(options.clusterPort));
 }

@@ -2,6 +2,7 @@
 import type { Server as EngineServer } from 'engine.io';
 import { type DefaultEventsMap, Server as SocketIoServer, type ServerOptions, type Socket as SocketIoSocket } from 'socket.io';
 import type { Answer, Asking, QuestionArgs, QuestionName } from '../backplane/operators';
+import type { HasHistory } from '../backplane/room-history';
 import type { Users } from '../backplane/user-operator';
 import type { Contract } from '../contract/contract';
 import { isContract } from '../contract/declaration';
@@ -37,7 +38,7 @@ export class Server<
   SocketData = DeclaredData,
 >
   extends SocketIoServer<ListenEvents, EmitEvents, ServerSideEvents, SocketData>
-  implements Asking<EmitEvents>, Users<EmitEvents, SocketData>, Routes<'/'>
+  implements Asking<EmitEvents>, Users<EmitEvents, SocketData>, HasHistory<EmitEvents>, Routes<'/'>
 {
   readonly #runtime: Runtime;
   readonly #files: LoadedFiles;
@@ -59,6 +60,9 @@ export class Server<
 
   /** All clients of the namespace `/` but the connections of a user: see `app.io.of(name).exceptUser`. */
   readonly exceptUser = ((id: string) => this.of('/').exceptUser(id)) as Users<EmitEvents, SocketData>['exceptUser']; // as above
+
+  /** The history of a room in the namespace `/`: see `app.io.of(name).history`. */
+  readonly history = ((room: string) => this.of('/').history(room)) as unknown as HasHistory<EmitEvents>['history']; // with the types of the server
 
   /** @internal */
   constructor({ options, runtime, files, namespaces, onEngine }: Parts) {

@@ -12,6 +12,7 @@ const SECTIONS: Record<string, string> = {
   'config.io': 'IoConfig',
   "config.io.namespace['/']": 'NamespaceConfig',
   "config.io.namespace['/'].userLimits": 'UserLimits',
+  "config.io.namespace['/'].history['room:*']": 'HistoryConfig',
   'config.io.redis': 'RedisConfig',
   'All adapters': 'Answers',
   redis: 'RedisPubSub',

@@ -17,6 +17,7 @@ const VIOLATIONS: Record<string, string> = {
   'cluster/routing/owners.ts': "import type { Connection } from '../../path/connection';\nexport type Bad = Connection;",
   'cluster/topology.ts': "import { Server } from '../server/server';\nexport const bad = Server;",
   'cluster/agent-io.ts': "import { Lifecycle } from '../server/lifecycle';\nexport const bad = Lifecycle;",
+  'client/history.ts': "import { History } from '../store/history';\nexport const bad = History;",
   'config/redis.ts': "import type { Connection } from '../path/connection';\nexport type Bad = Connection;",
   'config/settings.ts': "import type { Logger } from '../egg';\nexport type Bad = Logger;",
   'contract/contract.ts': "import type { Connection } from '../path/connection';\nexport type Bad = Connection;",
@@ -33,6 +34,7 @@ const VIOLATIONS: Record<string, string> = {
   'path/in-flight.ts': "import type { Lifecycle } from '../server/lifecycle';\nexport type Bad = Lifecycle;",
   'tegg/objects.ts': "import { HubBackplane } from '../cluster/hub/hub-backplane';\nexport const bad = HubBackplane;",
   'path/packet.ts': "import type { HubBackplane } from '../cluster/hub/hub-backplane';\nexport type Bad = HubBackplane;",
+  'store/history.ts': "import type { Logger } from '../egg';\nexport type Bad = Logger;",
 };
 
 test('lint finds an import against the layers in every folder of src, and only there', async t => {

@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test';
 import type { Server, Socket } from 'socket.io';
 import { type AdapterServer, allKnown } from '../support/adapters';
 import { type Client, newClient, next, refusal } from '../support/client';
-import { enterMute, hubPath, joinByHub, startHub, startWorker } from '../support/hub';
+import { joinByHub } from '../support/hub';
 import { join } from '../support/joined';
 import { startMongo } from '../support/mongo';
 import { newPostgres } from '../support/postgres';
@@ -235,47 +235,3 @@ for (const [name, setUp] of Object.entries(SETUPS)) {
     });
   });
 }
-
-test('a worker that hangs delays no client whose session another one has; a client that nobody knows waits 2 s', async t => {
-  const path = await hubPath(t);
-  await startHub(t, path);
-  const [one, two] = [await startWorker(t, path, 'one', RECOVERY), await startWorker(t, path, 'two', RECOVERY)];
-  await allKnown([one, two]);
-  await enterMute(t, path);
-  await until(t, () => [one, two].every(({ link }) => link.peers.count === 2));
-  const before = await visit(t, one);
-  await lose(before);
-  const start = performance.now();
-  const after = await visit(t, two, before);
-  assert.deepEqual([after.socket.recovered, performance.now() - start < 1000], [true, true]);
-  await lose(after);
-  const stranger = await visit(t, one, { ...after, auth: { pid: 'x'.repeat(20), offset: '' } });
-  assert.equal(stranger.socket.recovered, false);
-  assert.ok(performance.now() - start > 2000);
-});
-
-test('a client that was away while the hub was not there is a new one, at any worker; later ones are recovered', async t => {
-  const path = await hubPath(t);
-  const hub = await startHub(t, path);
-  const [one, two] = [await startWorker(t, path, 'one', RECOVERY), await startWorker(t, path, 'two', RECOVERY)];
-  const workers = [one, two];
-  await allKnown(workers);
-  const [stays, goes] = [await visit(t, one), await visit(t, one)];
-  for (const client of [stays, goes]) await lose(client);
-  await hub.close();
-  await until(t, () => workers.every(({ link }) => link.isDown));
-  assert.equal((await visit(t, two, goes)).socket.recovered, false, 'while it lasts');
-  await startHub(t, path);
-  await until(t, () => workers.every(({ link }) => link.isReachable));
-  for (const [client, worker] of [
-    [stays, one],
-    [goes, two],
-  ] as const)
-    assert.equal((await visit(t, worker, client)).socket.recovered, false);
-  const later = await visit(t, one);
-  await lose(later);
-  two.io.emit('said', 1);
-  const back = await visit(t, two, later);
-  await hears(t, back, 1);
-  assert.deepEqual([back.socket.recovered, back.heard], [true, [1]]);
-});

@@ -11,6 +11,7 @@ import type * as refused from '../../dist/backplane/postgres/refused';
 import type * as packetCodec from '../../dist/backplane/packet-codec';
 import type * as refusals from '../../dist/backplane/refusals';
 import type * as roomPatterns from '../../dist/config/room-patterns';
+import type * as clientHistory from '../../dist/client/history';
 import type * as config from '../../dist/config/settings';
 import type * as configTables from '../../dist/config/tables';
 import type * as deprecations from '../../dist/deprecated/deprecations';
@@ -89,6 +90,7 @@ export const { HubBackplane } = require(join(DIST, 'cluster/hub/hub-backplane'))
 export const { LogLimit } = require(join(DIST, 'log-limit')) as typeof logLimit;
 export const { INIT_DEFAULTS, INIT_TYPES } = require(join(DIST, 'config/tables')) as typeof configTables;
 export const { readRoomPatterns } = require(join(DIST, 'config/room-patterns')) as typeof roomPatterns;
+export const { history } = require(join(DIST, 'client/history')) as typeof clientHistory;
 export const { readConfig } = require(join(DIST, 'config/settings')) as typeof config;
 export const { LoggedSource } = require(join(DIST, 'backplane/recovery/logged-source')) as typeof loggedSource;
 export const { StoredSource } = require(join(DIST, 'backplane/recovery/stored-source')) as typeof storedSource;

@@ -1,6 +1,7 @@
 /** Runs a script of a web page against an app, and holds what it prints against what it says it prints. */
 import { formatWithOptions } from 'node:util';
 import { compileFunction } from 'node:vm';
+import { history } from './parts';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 
 export interface Script {
@@ -27,7 +28,10 @@ export async function runScript(url: string, { code, place, line, origin }: Scri
   });
   const late = setTimeout(() => prints.fail(new Error(`it does not print ${prints.missing}`)), PATIENCE);
   try {
-    await Promise.race([prints.done, run(browser.io, browser.fetch, prints.print, { 'socket.io-client': browser })]);
+    await Promise.race([
+      prints.done,
+      run(browser.io, browser.fetch, prints.print, { 'socket.io-client': browser, 'egg-socket.io/client': { history } }),
+    ]);
     await prints.done;
   } finally {
     clearTimeout(late);

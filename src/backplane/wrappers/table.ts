@@ -14,6 +14,7 @@ import type { Logger } from '../../egg';
 import { encodeOnce, refuseFirst } from './encode-once';
 import { endInOutage } from './end-in-outage';
 import { failFast } from './fail-fast';
+import { keepHistory } from './keep-history';
 import { logFailedRecovery } from './log-failed-recovery';
 import { publishOfficially } from './official-messages';
 import { frameOnce } from './frame-once';
@@ -21,6 +22,7 @@ import { forgetAcknowledgements, forgetForOthers, forgetForOthersOfMongo } from 
 import type { Operator } from '../operators';
 import { publishAside } from './publish-aside';
 import type { PulsedBackplane } from '../pulsed-backplane';
+import { historyOf } from '../../store/history';
 import { LoggedSource } from '../recovery/logged-source';
 import { StoredSource } from '../recovery/stored-source';
 import { addOffsets, hearRoomsOfGone, logBroadcasts } from './log-broadcasts';
@@ -158,6 +160,12 @@ const ROWS: readonly Row[] = [
   // Encoded packets get their offsets. Before `encodeOnce`, which is called first.
   of(LOGGED, ({ adapter, source }) => {
     if (source) addOffsets(adapter, source.offsets);
+  }),
+
+  // Rooms with history. Before `encodeOnce`, and after all others: it makes two broadcasts of one, and what it keeps is as the app has emitted it.
+  of(ENCODED, ({ adapter, nsp, logger }) => {
+    const history = historyOf(nsp);
+    if (history) keepHistory(adapter, nsp, history, logger);
   }),
 
   // Encodes a broadcast before anybody has got it, and throws at the caller what cannot be sent. Last: all others see packets that are encoded, and

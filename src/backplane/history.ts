@@ -1,0 +1,50 @@
+/** Which namespaces have rooms with history, and where the events of these are kept. */
+import type { Namespace } from 'socket.io';
+import type { Settings } from '../config/settings';
+import { isPattern, parsePattern } from '../contract/pattern';
+import { SetupError } from '../errors';
+import { History } from '../store/history';
+import { MemoryStreams } from '../store/memory-streams';
+import type { Streams } from '../store/streams';
+import { PacketCodec } from './packet-codec';
+
+export class Histories {
+  readonly #namespaces: Settings['namespaces'];
+  readonly #streams: Streams;
+
+  constructor(namespaces: Settings['namespaces'], streams: Streams) {
+    this.#namespaces = namespaces;
+    this.#streams = streams;
+  }
+
+  /**
+   * Undefined if no room has a history.
+   * @param isAlone whether this process has all clients
+   * @throws SetupError if there is no place for the events that all processes can reach
+   */
+  static of({ namespaces, adapter }: Pick<Settings, 'namespaces' | 'adapter'>, isAlone: boolean): Histories | undefined {
+    const [name] = [...namespaces].find(([, { history }]) => history) ?? [];
+    if (name === undefined) return undefined;
+    const refuse = (problem: string): never => {
+      throw new SetupError('IO_HISTORY_UNAVAILABLE', `config.io.namespace['${name}'].history ${problem}`);
+    };
+    if (adapter?.name === 'own') return refuse('does not work with an adapter of your own; use one of this plugin');
+    if (adapter) return refuse(`does not work with the adapter '${adapter.name}'`);
+    if (!isAlone) return refuse('needs one worker');
+    return new Histories(namespaces, new MemoryStreams());
+  }
+
+  /** Gives a namespace its history, if its config has one. To be called before its adapter is wrapped. */
+  addTo(nsp: Namespace): void {
+    const settings =
+      this.#namespaces.get(nsp.name) ?? [...this.#namespaces].find(([name]) => isPattern(name) && parsePattern(name).test(nsp.name))?.[1];
+    const history = settings?.history;
+    if (!history) return;
+    const codec = new PacketCodec(nsp);
+    void new History(nsp, history, this.#streams, content => codec.decode(content).data as unknown[]); // an event has an array
+  }
+
+  close(): void {
+    this.#streams.close();
+  }
+}

@@ -1,0 +1,2 @@
+/** `egg-socket.io/client`: what pages add to the official client. */
+export { history, type HistoryOptions } from './history';

@@ -1,0 +1,180 @@
+/** Rooms with history, at the client's end: the app's listeners get what was missed, in order and once, and the app is told of gaps. */
+import { sayHello, type Socket } from './hello';
+
+export interface HistoryOptions {
+  /**
+   * `'ever'`: in rooms whose `since` in the config of the server is `'ever'`, also what is kept from before the client joined them.
+   * Default: `'joined'`.
+   */
+  since?: 'joined' | 'ever';
+  /** Called where events of a room have been lost that the client should have got: after those before them, and before those after them. */
+  onGap?: (room: string) => void;
+}
+
+/** As the server gives it. Nothing but the room in an outage of its history. */
+interface Position {
+  readonly room: string;
+  readonly epoch?: string;
+  readonly offset: number;
+  readonly key?: string;
+  readonly id?: string;
+}
+
+interface Answer {
+  readonly error?: { readonly code: string };
+  readonly recovered: boolean;
+  readonly epoch: string;
+  readonly offset: number;
+  readonly key?: string;
+  readonly events: [offset: number, id: string | null, ...event: Event][];
+  readonly more: boolean;
+}
+
+type Event = [name: string, ...args: unknown[]];
+
+/** What is known of a room. */
+interface Room {
+  /** All events up to here have been delivered, or were no concern of this client. */
+  at: Omit<Position, 'room' | 'id'>;
+  /** The numbers of what has been delivered. */
+  readonly seen: Set<number>;
+  /** Events that have come before earlier ones. */
+  readonly held: Map<number, () => void>;
+  /** Whether events may have been lost in an outage. */
+  isBroken: boolean;
+  /** Whether all that is kept has been asked for, for the first time: what is not kept any more is no gap. */
+  isNew: boolean;
+  isAsking: boolean;
+  timer?: ReturnType<typeof setTimeout>;
+}
+
+/** Time in ms to wait for events that others have overtaken, before the server is asked for them. */
+const PATIENCE = 100;
+/** Time in ms after which the server is asked again. */
+const RETRY_DELAY = 1000;
+const TIMEOUT = 10_000;
+/** How many events are remembered, so as not to deliver them twice. */
+const MEMORY = 1000;
+
+/**
+ * Makes a socket of the official client get what it misses in rooms with history. Its listeners hear missed events as if they came now. To be called
+ * once for a socket, before it connects: right after `io()`.
+ *
+ * @example history(socket, { onGap: room => console.log(`something is missing in ${room}`) });
+ */
+export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): void {
+  const rooms = new Map<string, Room>();
+  const ids = new Set<string>();
+
+  sayHello(socket, { history: true });
+  socket.on('$io:event', (position: Position, ...event: unknown[]) => take(position, event as [] | Event)); // from the server
+  socket.on('disconnect', () => {
+    for (const room of rooms.values()) {
+      room.isAsking = false;
+      clearTimeout(room.timer);
+    }
+  });
+
+  function take(position: Position, event: [] | Event): void {
+    const { room: name, epoch, offset } = position;
+    const room = rooms.get(name);
+    const send = (): void => deliver(event, position.id);
+    if (epoch === undefined) {
+      if (room) room.isBroken = true;
+      send();
+    } else if (!room) begin(position, send, event.length > 0);
+    else if (room.isBroken || room.at.epoch !== epoch) {
+      flush(room);
+      begin(position, () => (onGap?.(name), send()), event.length > 0);
+    } else if (event.length === 0) {
+      if (offset !== room.at.offset) ask(name, room);
+    } else if (!room.seen.has(offset)) {
+      if (offset <= room.at.offset) pass(room, offset, send);
+      else {
+        room.held.set(offset, () => (pass(room, offset, send), (room.at = position)));
+        advance(name, room);
+      }
+    }
+  }
+
+  /** A room that is new here, or begins anew after a gap. */
+  function begin(position: Position, send: () => void, hasEvent: boolean): void {
+    const { room: name, offset } = position;
+    const isOld = rooms.has(name);
+    const room: Room = { at: position, seen: new Set(), held: new Map(), isBroken: false, isNew: false, isAsking: false };
+    clearTimeout(rooms.get(name)?.timer);
+    rooms.set(name, room);
+    if (!isOld && since === 'ever' && position.key === undefined && offset > 0) {
+      room.at = { ...position, offset: 0 };
+      room.isNew = true;
+      if (hasEvent) room.held.set(offset, () => (pass(room, offset, send), (room.at = position)));
+      ask(name, room);
+    } else if (hasEvent) pass(room, offset, send);
+    else send();
+  }
+
+  /** Delivers an event, unless that has been done. */
+  function pass({ seen }: Room, offset: number, send: () => void): void {
+    if (seen.has(offset)) return;
+    remember(seen, offset);
+    send();
+  }
+
+  /** Delivers what follows without a gap. If there is one, the server is asked after a while. */
+  function advance(name: string, room: Room): void {
+    clearTimeout(room.timer);
+    for (const offset of room.held.keys()) if (offset <= room.at.offset) room.held.delete(offset);
+    for (let next; (next = room.held.get(room.at.offset + 1));) {
+      room.held.delete(room.at.offset + 1);
+      next();
+    }
+    if (room.held.size > 0) room.timer = setTimeout(() => ask(name, room), PATIENCE);
+  }
+
+  /** Delivers all that is held, in order: nobody knows any more what is missing between. */
+  function flush({ held }: Room): void {
+    for (const offset of [...held.keys()].sort((one, other) => one - other)) held.get(offset)?.();
+    held.clear();
+  }
+
+  function ask(name: string, room: Room): void {
+    if (room.isAsking || !socket.connected || rooms.get(name) !== room) return;
+    room.isAsking = true;
+    const { epoch, offset, key } = room.at;
+    socket.timeout(TIMEOUT).emit('$io:history', name, { epoch, offset, key }, (failure: unknown, answer: Answer) => {
+      if (!room.isAsking || rooms.get(name) !== room) return; // the connection has ended, or the room has begun anew
+      room.isAsking = false;
+      if (failure || answer.error?.code === 'TRY_AGAIN') room.timer = setTimeout(() => ask(name, room), RETRY_DELAY);
+      else if (answer.error) rooms.delete(name);
+      else learn(name, room, answer);
+    });
+  }
+
+  function learn(name: string, room: Room, { recovered, events, more, epoch, offset, key }: Answer): void {
+    if (!recovered) {
+      if (epoch !== room.at.epoch) {
+        flush(room);
+        room.seen.clear();
+      }
+      if (!room.isNew) onGap?.(name);
+    }
+    room.isNew = false;
+    for (const [offset, id, ...event] of events) pass(room, offset, () => deliver(event, id));
+    if (!recovered || offset > room.at.offset) room.at = { epoch, offset, ...(key !== undefined && { key }) };
+    advance(name, room);
+    if (more) ask(name, room);
+  }
+
+  /** Calls the listeners of the app. An event that has come by another room as well is delivered once. */
+  function deliver([name, ...args]: [] | Event, id?: string | null): void {
+    if (name === undefined || (id && ids.has(id))) return;
+    if (id) remember(ids, id);
+    for (const listener of socket.listenersAny()) listener.call(socket, name, ...args);
+    for (const listener of [...socket.listeners(name)]) listener.apply(socket, args);
+  }
+}
+
+function remember<Value>(memory: Set<Value>, value: Value): void {
+  memory.add(value);
+  if (memory.size > MEMORY) for (const oldest of memory) if (memory.delete(oldest)) return;
+}

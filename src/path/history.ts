@@ -1,0 +1,122 @@
+/** Rooms with history, on the way of a client that knows of them: it is told where each room is that it joins, and asks for what it has missed. */
+import type { Socket } from 'socket.io';
+import { helloOf } from './client-hello';
+import { IoError, OutageError } from '../errors';
+import { toError } from '../thrown';
+import { type ClientPosition, type History, HISTORY_EVENT, historyOf, partAfter, roomOfShadow, shadowOf } from '../store/history';
+import type { Page } from '../store/streams';
+import { PacketType } from '../protocol';
+import { socketInternals } from '../internals/socket-io';
+
+/** The event by which clients ask. */
+export const ASK_EVENT = '$io:history';
+
+/** The largest number of events in an answer. */
+const PAGE = 100;
+
+/** What a client gets that asks. */
+interface Answer extends Omit<ClientPosition, 'room'> {
+  /** False if events are missing between the client's position and the first one here: a gap. */
+  readonly recovered: boolean;
+  /** `[offset, id, event, ...args]` of each, in order. The position is that of the last one. */
+  readonly events: readonly unknown[][];
+  /** Whether there are more. */
+  readonly more: boolean;
+}
+
+/** A position that a client has sent. */
+type Given = Pick<ClientPosition, 'epoch' | 'offset' | 'key'>;
+
+/** Makes sockets of clients that know of history join and leave the shadows of rooms, too. To be called before `addUser`, which refuses their names. */
+export function addShadows(prototype: Socket): void {
+  const { join, leave } = prototype as Record<'join' | 'leave', (this: Socket, ...args: unknown[]) => void | Promise<void>>; // with the callback of Socket.IO 2
+  Object.assign(prototype, {
+    join(this: Socket, rooms: string | string[], ...more: unknown[]): void | Promise<void> {
+      const history = historyFor(this);
+      const kept = history ? [rooms].flat().filter(room => !this.rooms.has(room) && history.optionsOf(room)) : [];
+      if (!history || kept.length === 0) return join.call(this, rooms, ...more);
+      const joined = join.call(this, [...[rooms].flat(), ...kept.map(shadowOf)], ...more);
+      if (this.connected) for (const room of kept) announce(this, history, room);
+      return joined;
+    },
+    leave(this: Socket, room: string, ...more: unknown[]): void | Promise<void> {
+      if (historyFor(this)?.optionsOf(room)) void leave.call(this, shadowOf(room));
+      return leave.call(this, room, ...more);
+    },
+  });
+}
+
+/** Tells a client that has just connected where the rooms are that it is in. */
+export function announceRooms(socket: Socket): void {
+  const history = historyFor(socket);
+  if (!history) return;
+  for (const shadow of allRoomsOf(socket)) {
+    const room = roomOfShadow(shadow);
+    if (room !== undefined) announce(socket, history, room);
+  }
+}
+
+/** Answers a client that asks for what it has missed in a room. @throws IoError for what it may not ask */
+export function answerHistory(socket: Socket, [room, since]: readonly unknown[]): Answer | Promise<Answer> {
+  const history = historyFor(socket);
+  if (typeof room !== 'string' || !history || !allRoomsOf(socket).has(shadowOf(room)))
+    throw new IoError('NOT_IN_ROOM', 'You are not in this room, or it has no history', { status: 403 });
+  const given = readGiven(since);
+  const answer = (page: Page): Answer => {
+    if (!socket.rooms.has(room)) throw new IoError('NOT_IN_ROOM', 'You have left this room', { status: 403 });
+    return answerOf(history, room, given, page);
+  };
+  const page = history.read(room, given.offset, PAGE);
+  return page instanceof Promise ? page.then(answer, refuseInOutage) : answer(page);
+}
+
+function answerOf(history: History, room: string, given: Given, page: Page): Answer {
+  const { epoch } = page;
+  const { recovered, entries, offset, more } = partAfter(page, given.offset, history.isKnown(room, epoch, given));
+  const { room: _, ...position } = history.positionFor(room, { epoch, offset });
+  return {
+    recovered,
+    ...position,
+    events: entries.map(({ offset, id = null, content }) => [offset, id, ...history.decode(content)]),
+    more,
+  };
+}
+
+/** @throws IoError if a client has sent something else */
+function readGiven(since: unknown): Given {
+  const { epoch, offset, key = '' } = Object(since) as Record<string, unknown>; // any value has any fields
+  const isValid = isShort(epoch) && isShort(key) && typeof offset === 'number' && Number.isSafeInteger(offset) && offset >= 0;
+  if (!isValid) throw new IoError('INVALID_ARGUMENT', 'The position must be one that you were given');
+  return { epoch, offset, key };
+}
+
+function isShort(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 100;
+}
+
+function refuseInOutage(thrown: unknown): never {
+  if (!(thrown instanceof OutageError)) throw toError(thrown);
+  throw new IoError('TRY_AGAIN', 'The history cannot be read at the moment', { status: 503, cause: thrown });
+}
+
+/** Undefined if the namespace has no history, or the client does not know of it. */
+function historyFor(socket: Socket): History | undefined {
+  const history = historyOf(socket.nsp);
+  return history && helloOf(socket)?.history ? history : undefined;
+}
+
+/** With the shadows, which `socket.rooms` does not show to the app. */
+function allRoomsOf(socket: Socket): ReadonlySet<string> {
+  return socketInternals(socket).adapter.socketRooms(socket.id) ?? new Set();
+}
+
+/** Sends the position of a room. In an outage, the client learns it with the next event. */
+function announce(socket: Socket, history: History, room: string): void {
+  const send = (page: Page): void => {
+    if (socket.connected && socket.rooms.has(room))
+      socketInternals(socket).packet({ type: PacketType.EVENT, data: [HISTORY_EVENT, history.positionFor(room, page)] });
+  };
+  const page = history.read(room, 0, 0);
+  if (page instanceof Promise) page.then(send, () => {});
+  else send(page);
+}

@@ -1,0 +1,74 @@
+/** Streams: the latest events of rooms, in order, each with a number. Whoever knows the last number that it got can ask for what came after. */
+
+/** An encoded event: a text and then bytes, or what a parser of the app makes of it. */
+export type Content = readonly (string | Uint8Array)[];
+
+/** What is kept of an event. */
+export interface Entry {
+  /** The number of the event: 1 for the first one of a stream. */
+  readonly offset: number;
+  readonly content: Content;
+  /** The same for an event that has been emitted to several rooms, and so is in several streams. */
+  readonly id?: string | undefined;
+}
+
+/** The end of a stream. */
+export interface Position {
+  /**
+   * A name, a dot and a secret. Another one after events have been lost: numbers of different epochs have nothing to do with each other.
+   */
+  readonly epoch: string;
+  /** The number of the latest event, 0 before the first one. */
+  readonly offset: number;
+}
+
+/** A part of a stream, and its end. */
+export interface Page extends Position {
+  /** Without a gap: the numbers follow each other. */
+  readonly entries: readonly Entry[];
+}
+
+/** What a stream keeps. */
+export interface Limits {
+  /** The largest number of events. */
+  readonly size: number;
+  /** For how long an event is kept, in ms. */
+  readonly ttl: number;
+}
+
+/** Where streams are kept. What takes time is a promise, which rejects with an `OutageError` if the place cannot be reached. */
+export interface Streams {
+  /** Adds an event. Of calls in the same process, the earlier one gets the smaller number, and settles first. */
+  append(stream: string, event: Omit<Entry, 'offset'>, limits: Limits): Position | Promise<Position>;
+  /**
+   * Reads events that are still kept, oldest first.
+   * @param after the number of the event before the first one; or, if it is negative, how many to read from the end
+   * @param count the largest number of events, of which the first ones are returned; 0 for the end of the stream alone
+   */
+  read(stream: string, after: number, count: number, limits: Limits): Page | Promise<Page>;
+  /** Begins a new epoch, since events have been lost. */
+  restart(stream: string): void | Promise<void>;
+  close(): void;
+}
+
+/** The size of a page: no further event is added to one with as many bytes. */
+const PAGE_BYTES = 256 * 1024;
+
+/** An estimate, which is enough for a limit. */
+export function sizeOf(content: Content): number {
+  let size = 100; // what an entry takes besides
+  for (const part of content) size += part.length;
+  return size;
+}
+
+/** The first entries of a page. */
+export function pageOf(entries: Iterable<Entry>, count: number): Entry[] {
+  const page: Entry[] = [];
+  let size = 0;
+  for (const entry of entries) {
+    if (page.length >= count || size >= PAGE_BYTES) break;
+    size += sizeOf(entry.content);
+    page.push(entry);
+  }
+  return page;
+}

@@ -1,0 +1,210 @@
+/** Rooms with history: who comes back gets what it has missed, or learns that something is missing. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Files, startApp } from './support/app';
+import { ask, type Client, type ClientOptions, connect, newClient, next } from './support/client';
+import { history } from './support/parts';
+import { until } from './support/until';
+
+const FILES: Files = {
+  'config/config.default.js': `
+    exports.io = { namespace: { '/': { history: { 'room:*': { size: 5 }, 'open:*': { since: 'ever', size: 5 }, brief: { ttl: 1 } } } } };`,
+  'app/router.js': `
+    module.exports = app => {
+      app.io.route('join', async ctx => void ctx.socket.join(ctx.args[0]) ?? null);
+      app.io.route('leave', async ctx => void ctx.socket.leave(ctx.args[0]) ?? null);
+      app.io.route('say', async ctx => app.io.to(ctx.args[0]).emit('said', ...ctx.args.slice(1, -1)) && null);
+      app.io.route('say to others', async ctx => ctx.socket.to(ctx.args[0]).emit('said', ...ctx.args.slice(1, -1)) && null);
+      app.io.route('say volatile', async ctx => app.io.volatile.to(ctx.args[0]).emit('said', ...ctx.args.slice(1, -1)) && null);
+      app.io.route('rooms', async ctx => [...ctx.socket.rooms].sort());
+    };`,
+};
+
+interface Aware {
+  readonly client: Client;
+  /** What its listeners have heard, and `gap` where it was told of one. */
+  readonly heard: unknown[];
+}
+
+/** A client that knows of history, and joins rooms at each connection. */
+async function follow(
+  t: Parameters<typeof connect>[0],
+  url: string,
+  rooms: string[],
+  options: Parameters<typeof history>[1] & { io?: ClientOptions } = {},
+): Promise<Aware> {
+  const client = newClient(t, url, { autoConnect: false, ...options.io });
+  const heard: unknown[] = [];
+  history(client, { ...options, onGap: room => heard.push(`gap in ${room}`) });
+  client.on('said', (...args: unknown[]) => heard.push(args.length === 1 ? args[0] : args));
+  client.on('connect', () => {
+    for (const room of rooms) client.emit('join', room);
+  });
+  client.connect();
+  await next(client, 'connect');
+  await ask(client, 'rooms');
+  return { client, heard };
+}
+
+/** Cuts the client's connection, does something, and lets it come back. */
+async function without({ client }: Aware, run: () => Promise<unknown>): Promise<void> {
+  client.disconnect();
+  await run();
+  client.connect();
+  await next(client, 'connect');
+  await ask(client, 'rooms');
+}
+
+test('a client that comes back gets what it has missed in its rooms, in order and once, and others get the events as ever', async t => {
+  const { url } = await startApp(t, FILES);
+  const [anna, bert] = [await follow(t, url, ['room:1', 'room:2']), await connect(t, url)];
+  const berts: unknown[] = [];
+  bert.on('said', what => berts.push(what));
+  bert.onAny((event: string) => assert.equal(event, 'said'));
+  await ask(bert, 'join', 'room:1');
+  for (const what of ['one', 'two']) await ask(bert, 'say', 'room:1', what);
+  await without(anna, async () => {
+    await ask(bert, 'say', 'room:1', 'three');
+    await ask(bert, 'say', 'room:2', 'four', { more: [1, Buffer.from('bytes')] });
+    await ask(bert, 'say', 'room:3', 'not for Anna');
+  });
+  await until(t, () => anna.heard.length === 4);
+  await ask(bert, 'say', 'room:1', 'five');
+  await ask(anna.client, 'rooms');
+  assert.deepEqual(anna.heard, ['one', 'two', 'three', ['four', { more: [1, Buffer.from('bytes')] }], 'five']);
+  assert.deepEqual(berts, ['one', 'two', 'three', 'five']);
+  assert.deepEqual(await ask(anna.client, 'rooms'), [anna.client.id, 'room:1', 'room:2'].sort(), 'the app sees its own rooms');
+});
+
+test('what is not for all of a room, or may be lost, is not kept, and neither is what is emitted to other rooms', async t => {
+  const { url, io } = await startApp(t, FILES);
+  const [anna, bert] = [await follow(t, url, ['room:1']), await follow(t, url, ['room:1'])];
+  await without(anna, async () => {
+    await ask(bert.client, 'say to others', 'room:1', 'to others');
+    await ask(bert.client, 'say volatile', 'room:1', 'volatile');
+    io.local.to('room:1').emit('said', 'local');
+    io.emit('said', 'to all');
+    void io
+      .timeout(1)
+      .to('room:1')
+      .emit('said', 'question', () => {});
+    await ask(bert.client, 'say', 'room:1', 'kept');
+  });
+  await until(t, () => anna.heard.length === 1);
+  assert.deepEqual(anna.heard, ['kept']);
+  assert.deepEqual(bert.heard, ['volatile', 'local', 'to all', ['question', bert.heard[3]?.[1 as never]], 'kept']);
+});
+
+test('an event that is emitted to several rooms is kept in each, and delivered once', async t => {
+  const { url, io } = await startApp(t, FILES);
+  const [anna, bert] = [await follow(t, url, ['room:1', 'room:2', 'lobby']), await follow(t, url, ['room:2', 'lobby'])];
+  io.to(['room:1', 'room:2', 'lobby']).emit('said', 'to three');
+  await without(anna, async () => {
+    io.to(['room:1', 'room:2']).emit('said', 'to two');
+    await ask(bert.client, 'rooms');
+  });
+  await until(t, () => anna.heard.length === 2);
+  io.to('lobby').emit('said', 'last');
+  await until(t, () => anna.heard.includes('last') && bert.heard.includes('last'));
+  assert.deepEqual(
+    [anna.heard, bert.heard],
+    [
+      ['to three', 'to two', 'last'],
+      ['to three', 'to two', 'last'],
+    ],
+  );
+});
+
+test('a client is told where something is missing: between what it had and what is kept, or kept by nobody', async t => {
+  const { url, io } = await startApp(t, FILES);
+  const anna = await follow(t, url, ['room:1', 'brief']);
+  io.to(['room:1', 'brief']).emit('said', 'zero');
+  await until(t, () => anna.heard.length === 1);
+  await without(anna, async () => {
+    for (let index = 1; index <= 7; index++) io.to('room:1').emit('said', index);
+    io.to('brief').emit('said', 'gone soon');
+    await until(t, async () => (await io.history('brief').read()).events.length === 0);
+  });
+  await until(t, () => anna.heard.length === 8);
+  assert.deepEqual(anna.heard.toSorted(), [3, 4, 5, 6, 7, 'gap in brief', 'gap in room:1', 'zero']);
+  assert.equal(anna.heard.indexOf('gap in room:1') + 1, anna.heard.indexOf(3), 'the gap comes before what is kept');
+});
+
+test('a client gets nothing from before it joined, unless the room allows it and the client asks for that', async t => {
+  const { url, io } = await startApp(t, FILES);
+  for (const room of ['room:1', 'open:1']) for (let index = 1; index <= 7; index++) io.to(room).emit('said', `${room} ${index}`);
+  const [anna, bert] = [await follow(t, url, ['room:1', 'open:1']), await follow(t, url, ['room:1', 'open:1'], { since: 'ever' })];
+  await until(t, () => bert.heard.length === 5);
+  for (const room of ['room:1', 'open:1']) io.to(room).emit('said', `${room} 8`);
+  await until(t, () => anna.heard.length === 2 && bert.heard.length === 7);
+  assert.deepEqual(anna.heard, ['room:1 8', 'open:1 8']);
+  assert.deepEqual(bert.heard, [...[3, 4, 5, 6, 7].map(index => `open:1 ${index}`), 'room:1 8', 'open:1 8']);
+});
+
+test('what a client may not ask is answered with a code, and a position that cannot be is a gap', async t => {
+  const { url, io, logs } = await startApp(t, FILES);
+  const { client } = await follow(t, url, ['room:1', 'open:1']);
+  const plain = await connect(t, url);
+  await ask(plain, 'join', 'room:1');
+  io.to('open:1').emit('said', 'one');
+  await next(client, '$io:event');
+  io.to('room:1').emit('said', 'one');
+  const [position] = await next(client, '$io:event');
+  const { room, ...known } = position as { room: string; epoch: string; offset: number; key: string };
+  const { epoch } = known;
+  const history = async (...args: unknown[]): Promise<unknown> => ask(client, '$io:history', ...args);
+  assert.deepEqual(await history(room, known), { recovered: true, ...known, events: [], more: false });
+  const gap = { recovered: false, ...known, events: [], more: false };
+  for (const other of [{ offset: 2 }, { epoch: 'another' }, { key: 'guessed' }, { offset: 0 }, { key: undefined }])
+    assert.deepEqual(await history(room, { ...known, ...other }), gap);
+  assert.deepEqual(await history('open:1', { epoch, offset: 7 }), { recovered: false, epoch, offset: 1, events: [], more: false });
+  const code = (answer: unknown): unknown => Object(Object(answer).error).code;
+  const large = 'x'.repeat(500_000);
+  for (const since of [
+    undefined,
+    null,
+    'ever',
+    {},
+    { ...known, offset: -1 },
+    { ...known, offset: 0.5 },
+    { ...known, epoch: 7 },
+    { ...known, key: large },
+  ])
+    assert.equal(code(await history(room, since)), 'INVALID_ARGUMENT');
+  for (const other of ['room:2', 'lobby', '$io:history:room:1', large, undefined, 7, ['room:1']])
+    assert.equal(code(await history(other, known)), 'NOT_IN_ROOM');
+  assert.equal(code(await ask(plain, '$io:history', room, known)), 'NOT_IN_ROOM', 'this client has not said that it knows of history');
+  await ask(client, 'leave', room);
+  assert.equal(code(await history(room, known)), 'NOT_IN_ROOM');
+  assert.doesNotMatch(logs.join('\n'), /xxxx/);
+});
+
+test('the server reads pages of what is kept, or the last events', async t => {
+  const { io } = await startApp(t, FILES);
+  const room = io.history('room:1');
+  const { epoch } = await room.read();
+  assert.deepEqual(await room.read(), { recovered: true, epoch, offset: 0, events: [], more: false });
+  for (let index = 1; index <= 7; index++) io.to('room:1').emit('said', index, Buffer.from('bytes'));
+  const page = await room.read({ limit: 2 });
+  const events = [3, 4].map(index => ({ offset: index, event: 'said', args: [index, Buffer.from('bytes')] }));
+  assert.deepEqual(page, { recovered: true, epoch, offset: 4, events, more: true });
+  const offsets = async (query: Parameters<typeof room.read>[0]): Promise<unknown> => {
+    const { recovered, events, more } = await room.read(query);
+    return [recovered, events.map(({ offset }) => offset), more];
+  };
+  assert.deepEqual(await offsets({ since: page, limit: 2 }), [true, [5, 6], true]);
+  assert.deepEqual(await offsets({ since: { epoch, offset: 6 } }), [true, [7], false]);
+  assert.deepEqual(await offsets({ since: { epoch, offset: 7 } }), [true, [], false]);
+  assert.deepEqual(await offsets({ since: { epoch, offset: 1 } }), [false, [3, 4, 5, 6, 7], false]);
+  assert.deepEqual(await offsets({ last: 2 }), [true, [6, 7], false]);
+  assert.deepEqual(await offsets({ last: 99 }), [true, [3, 4, 5, 6, 7], false]);
+  for (const since of [
+    { epoch, offset: 8 },
+    { epoch: 'another', offset: 3 },
+    { epoch, offset: Number.NaN },
+    { epoch, offset: -3 },
+  ])
+    assert.deepEqual(await offsets({ since }), [false, [], false]);
+  assert.throws(() => io.history('lobby'), { name: 'TypeError', code: 'IO_HISTORY_INVALID' });
+  for (const limit of [0, -1, 1.5, '7']) await assert.rejects(room.read({ limit: limit as number }), { code: 'IO_HISTORY_INVALID' });
+});
