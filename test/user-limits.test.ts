@@ -6,7 +6,6 @@ import { type Files, startApp } from './support/app';
 import { ask, type Client, type ClientOptions, connect, newClient, next, refusal } from './support/client';
 import { startCluster } from './support/cluster';
 import { startProxy } from './support/proxy';
-import { startRedis } from './support/redis';
 import { nothingRemains } from './support/remains';
 import { until } from './support/until';
 
@@ -74,14 +73,13 @@ test('with one connection too many, the server disconnects the oldest one of the
   await nothingRemains(app.io);
 });
 
-test('of many that connect at once to one worker, no more get in than may', async t => {
-  for (const whenFull of ['replace', 'refuse']) {
+for (const whenFull of ['replace', 'refuse'])
+  test(`of many that connect at once to one worker, no more get in than may, with ${whenFull}`, async t => {
     const app = await startApp(t, filesWith({ connections: 3, whenFull }));
     const clients = Array.from({ length: 8 }, () => newClient(t, app.url, as('anna')));
     await Promise.all(clients.map(async client => Promise.race([next(client, 'connect'), refusal(client).catch(() => {})])));
     await until(t, () => app.io.sockets.sockets.size === 3 && clients.filter(({ connected }) => connected).length === 3);
-  }
-});
+  });
 
 test('with refuse, one connection too many is refused, until another one goes', async t => {
   const app = await startApp(t, filesWith({ connections: 1, whenFull: 'refuse' }));
@@ -159,24 +157,6 @@ async function onTwoWorkers(t: TestContext, url: string): Promise<{ first: Clien
     await until(t, async () => (await ask(first, 'count', 'anna')) === 1);
   }
 }
-
-test('connections count on all servers, by Redis; in an outage, those of each server alone', async t => {
-  const redis = await startRedis(t);
-  const files = filesWith({ connections: 1 }, `redis: { port: ${redis.port} },`);
-  const [one, other] = [await startApp(t, files), await startApp(t, files)];
-  const first = await connect(t, one.url, as('anna'));
-  const gone = next(first, 'disconnect');
-  const second = await connect(t, other.url, as('anna'));
-  assert.equal((await gone)[0], 'io server disconnect');
-  await redis.kill();
-  await Promise.all([one, other].map(app => app.logged(/IO_REDIS_DOWN/)));
-  const third = await connect(t, one.url, as('anna'));
-  const line = await one.logged(/IO_USER_UNCOUNTED/);
-  assert.match(line, /WARN.*cannot be counted for now, namespace \/: .*IO_REDIS_DOWN/);
-  const fourth = await connect(t, one.url, as('anna'));
-  assert.deepEqual(await areConnected([second, third, fourth]), [true, false, true]);
-  assert.equal(one.logs.filter(text => text.includes('IO_USER_UNCOUNTED')).length, 1);
-});
 
 test('a client that goes while its user is counted makes nobody go', async t => {
   const app = await startApp(t, filesWith({ connections: 1 }));

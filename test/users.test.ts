@@ -6,7 +6,6 @@ import { type Files, startApp } from './support/app';
 import { ask, type Client, connect, newClient, next } from './support/client';
 import { startCluster } from './support/cluster';
 import { startProxy } from './support/proxy';
-import { startRedis } from './support/redis';
 import { until } from './support/until';
 
 const FILES: Files = {
@@ -250,28 +249,4 @@ test('a user is reached at other workers', async t => {
   assert.deepEqual(new Set((await told).flat()), new Set(['from the agent']));
   await ask(bert, 'end', 'anna', true);
   await until(t, async () => (await ask(bert, 'is online', 'anna')) === false);
-});
-
-test('a user is reached at other servers, by Redis, and in an outage nobody who is not here counts as offline', async t => {
-  const redis = await startRedis(t);
-  const config = `exports.io = { redis: { port: ${redis.port} }, namespace: { '/': { connectionMiddleware: ['user'] } } };`;
-  const [one, other] = [
-    await startApp(t, { ...FILES, 'config/config.default.js': config }),
-    await startApp(t, { ...FILES, 'config/config.default.js': config }),
-  ];
-  const [phone, laptop, bert] = [
-    await connect(t, one.url, as('anna')),
-    await connect(t, other.url, as('anna')),
-    await connect(t, other.url, as('bert')),
-  ];
-  const [phones, laptops, berts] = [newsOf(phone), newsOf(laptop), newsOf(bert)];
-  await ask(bert, 'tell', 'anna', 'hello');
-  await ask(bert, 'tell all but', 'anna', 'she is here');
-  assert.deepEqual(await ask(bert, 'ask', 'anna'), [{ user: 'anna' }, { user: 'anna' }]);
-  assert.deepEqual([phones, laptops, berts], [['hello'], ['hello'], ['she is here']]);
-  assert.deepEqual([await ask(bert, 'count', 'anna'), await ask(phone, 'is online', 'bert')], [2, true]);
-  await redis.kill();
-  await Promise.all([one, other].map(app => app.logged(/IO_REDIS_DOWN/)));
-  assert.deepEqual([await one.io.user('anna').isOnline(), await other.io.user('bert').isOnline()], [true, true]);
-  await assert.rejects(one.io.user('bert').isOnline(), { code: 'IO_REDIS_DOWN' });
 });
