@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { type Files, type RunningApp, startApp } from './support/app';
 import { ask, type Client, type ClientOptions, type ClientVersion, connect } from './support/client';
+import { startProxy } from './support/proxy';
 import { RawClient } from './support/raw';
 import { internals } from './support/remains';
 import { until } from './support/until';
@@ -58,8 +59,7 @@ const FILES: Files = {
           app.journal.push('begin ' + name);
           await once(app, 'go on');
           if (and === 'disconnect') ctx.socket.disconnect();
-          if (and === 'close') ctx.socket.conn.close();
-          app.journal.push('end ' + name);
+            app.journal.push('end ' + name);
           return name;
         });
       }
@@ -186,32 +186,38 @@ for (const [how, leave] of Object.entries({
     await until(t, () => internals(app.io).runtime.inFlight.size === 0);
   });
 
-for (const how of ['disconnect', 'close'])
-  test(`what waits is dropped when the server ends the connection by ${how}()`, async t => {
-    const app = await startApp(t, FILES);
-    const journal = journalOf(app);
-    const client = await holding(t, app, 'first', how);
-    const [socket] = app.io.sockets.sockets.values();
-    let received = 0;
-    socket?.onAny(() => received++);
-    client.emit('work', 2, 1);
-    client.emit('work', 3, 1);
-    await until(t, () => received === 2);
-    app.app.emit('go on');
-    await until(t, () => journal.includes('middleware ends'));
-    const reason = how === 'close' ? 'forced close' : 'server namespace disconnect';
-    assert.deepEqual(journal, ['begin first', 'disconnecting', 'end first', reason, 'middleware ends']);
-    await until(t, () => internals(app.io).runtime.inFlight.size === 0);
-  });
+test('what waits is dropped when the server disconnects the client', async t => {
+  const app = await startApp(t, FILES);
+  const journal = journalOf(app);
+  const client = await holding(t, app, 'first', 'disconnect');
+  await sendTwo(t, app, client);
+  app.app.emit('go on');
+  await until(t, () => journal.includes('middleware ends'));
+  assert.deepEqual(journal, ['begin first', 'disconnecting', 'end first', 'server namespace disconnect', 'middleware ends']);
+  await until(t, () => internals(app.io).runtime.inFlight.size === 0);
+});
+
+test('what a client has sent before its network vanished is handled, though it is recovered meanwhile', async t => {
+  const config =
+    "exports.io = { init: { connectionStateRecovery: {} }, namespace: { '/': { ordered: true, connectionMiddleware: ['life'] } } };";
+  const app = await startApp(t, { ...FILES, 'config/config.default.js': config });
+  const journal = journalOf(app);
+  const proxy = await startProxy(t, app.port);
+  const client = await holding(t, { ...app, url: proxy.url }, 'first', '', { reconnection: true, reconnectionDelay: 20 });
+  await sendTwo(t, app, client);
+  const back = new Promise(resolve => client.once('connect', () => resolve(client.recovered)));
+  proxy.vanish();
+  assert.equal(await back, true);
+  app.app.emit('go on');
+  await until(t, () => journal.includes('middleware ends'));
+  assert.deepEqual(journal.slice(2), ['end first', 'begin 2', 'end 2', 'begin 3', 'end 3', 'forced close', 'middleware ends']);
+});
 
 test('a closing server handles what waits', async t => {
   const app = await startApp(t, FILES);
   const client = await holding(t, app, 'first');
   const answers = Promise.all([ask(client, 'work', 2, 1), ask(client, 'work', 3, 1)]);
-  const [socket] = app.io.sockets.sockets.values();
-  let received = 0;
-  socket?.onAny(() => received++);
-  await until(t, () => received === 2);
+  await until(t, () => internals(app.io).runtime.inFlight.size === 3);
   const closed = app.close();
   app.app.emit('go on');
   assert.deepEqual(await answers, [2, 3]);
@@ -266,9 +272,16 @@ test('an answer that is given before the handler ends does not let the next even
 });
 
 /** A client with an event that is handled until the app emits `go on`. */
-async function holding(t: TestContext, app: RunningApp, name: string, and?: string): Promise<Client> {
-  const client = await connect(t, app.url);
+async function holding(t: TestContext, app: RunningApp, name: string, and?: string, options?: ClientOptions): Promise<Client> {
+  const client = await connect(t, app.url, options);
   client.emit('hold', name, and);
   await until(t, () => journalOf(app).includes(`begin ${name}`));
   return client;
+}
+
+/** Sends two events behind the one that is handled, and waits until they wait. */
+async function sendTwo(t: TestContext, app: RunningApp, client: Client): Promise<void> {
+  client.emit('work', 2, 1);
+  client.emit('work', 3, 1);
+  await until(t, () => internals(app.io).runtime.inFlight.size === 3);
 }

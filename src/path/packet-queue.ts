@@ -5,13 +5,11 @@ import type { Handlers, InFlight } from './in-flight';
 /** The most packets of one connection that wait. */
 const MAX_WAITING = 1000;
 
-/** The reasons of disconnects by the server: what such a client has sent before is not handled any more. */
-const BY_SERVER: ReadonlySet<string | undefined> = new Set([
-  'server namespace disconnect',
-  'server shutting down',
-  'forced close',
-  'forced server close',
-]);
+/**
+ * The reasons of disconnects by `disconnect()` and by a closing server: what such a client has sent before is not handled any more. The former
+ * connection of a recovered client ends with another one.
+ */
+const BY_SERVER: ReadonlySet<string | undefined> = new Set(['server namespace disconnect', 'server shutting down']);
 
 export class PacketQueue {
   readonly #inFlight: InFlight;
