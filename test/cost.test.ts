@@ -4,6 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInThisContext } from 'node:vm';
+import { startApp } from './support/app';
 import { ask, type Client, connect } from './support/client';
 import { MeteredServer } from './support/meter';
 import { RawClient } from './support/raw';
@@ -150,6 +153,16 @@ test('a broadcast to WebSockets makes less garbage for each client than with bar
   assert.ok(ofBare > 0 && bytes / ofBare <= BROADCAST[0], `${bytes} bytes, bare Socket.IO ${ofBare}`);
 });
 
+test('the sockets of a namespace have one hidden class, on which the cost of a broadcast depends', async t => {
+  for (const io of ['{}', '{ init: { connectionStateRecovery: {} } }']) {
+    const app = await startApp(t, { 'config/config.default.js': `exports.io = ${io};` });
+    for (const _ of [1, 2, 3]) await connect(t, app.url);
+    const [first, ...others] = [...app.io.of('/').sockets.values()];
+    assert.ok(first && others.length === 2);
+    for (const socket of others) assert.ok(haveOneClass(first, socket), io);
+  }
+});
+
 test('the acknowledgements of one tick leave in one write', async t => {
   const writes = await writesOfBurst(t, await MeteredServer.start(t, FILES));
   assert.ok(writes > 0 && writes <= WRITES, `${writes} writes`);
@@ -187,6 +200,12 @@ test('headers that many clients send alike are kept once', async t => {
   t.diagnostic(`${bytes.toFixed()} bytes, with headers ${withHeaders.toFixed()}`);
   assert.ok(withHeaders - bytes < 3500, `${bytes} bytes, with headers ${withHeaders}`);
 });
+
+/** Asks V8. */
+function haveOneClass(one: object, other: object): boolean {
+  setFlagsFromString('--allow-natives-syntax');
+  return (runInThisContext('(one, other) => %HaveSameMap(one, other)') as (one: object, other: object) => boolean)(one, other);
+}
 
 /** Sends so many events and one more, whose acknowledgement says that all have been handled. */
 async function send(client: Client, event: string, count: number): Promise<void> {

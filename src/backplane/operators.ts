@@ -2,10 +2,11 @@
  * Operators: the objects that `nsp.to(room)`, `nsp.local`, `socket.broadcast` and so on return. Those of a namespace get a prototype of their own,
  * derived from Socket.IO's, so that methods can be added without affecting other servers of the process.
  */
-import { type Namespace, Socket } from 'socket.io';
+import type { Namespace, Socket } from 'socket.io';
 import type { AckFunction, Arguments } from '../events';
 import { refuseReserved } from '../rooms';
-import { namespaceInternals, serverInternals, socketInternals } from '../internals/socket-io';
+import { socketClassOf } from '../internals/socket-class';
+import { serverInternals, socketInternals } from '../internals/socket-io';
 
 /** Socket.IO's BroadcastOperator, which it exports as a type with many parameters only. */
 export interface Operator {
@@ -124,23 +125,18 @@ function adoptResults(object: object, original: object, adopt: Adopt): void {
   });
 }
 
-/** Makes the namespace create sockets of a class of its own, whose operators are adopted. */
+/** Makes the namespace create sockets of its class, whose operators are adopted. With recovery, [recovery.ts](wrappers/recovery.ts) creates them. */
 function adoptOperatorsOfSockets(nsp: Namespace, adopt: Adopt): void {
-  class NamespaceSocket extends Socket {}
-  const { prototype } = NamespaceSocket;
-  define(prototype, 'constructor', { value: Socket }); // what logs show
-  const { newBroadcastOperator } = socketInternals(prototype);
-  define(prototype, 'newBroadcastOperator', {
+  const NamespaceSocket = socketClassOf(nsp);
+  const { newBroadcastOperator } = socketInternals(NamespaceSocket.prototype);
+  define(NamespaceSocket.prototype, 'newBroadcastOperator', {
     value(this: Socket): unknown {
       return adopt(newBroadcastOperator.call(this));
     },
   });
-  const createSocket = namespaceInternals(nsp)._createSocket.bind(nsp);
-  const canRecover = serverInternals(nsp.server).opts.connectionStateRecovery !== undefined;
+  if (serverInternals(nsp.server).opts.connectionStateRecovery !== undefined) return;
   define(nsp, '_createSocket', {
-    value: canRecover
-      ? async (...args: unknown[]) => Object.setPrototypeOf(await createSocket(...args), prototype) as Socket
-      : (client: Socket['client'], auth: Record<string, unknown>) => new NamespaceSocket(nsp, client, auth), // without the promises of Socket.IO's own method
+    value: (client: Socket['client'], auth: Record<string, unknown>) => new NamespaceSocket(nsp, client, auth), // without the promises of Socket.IO's own method
   });
 }
 

@@ -18,7 +18,7 @@ import { catchUseErrors } from './uses';
 /** Makes one of Socket.IO's namespaces receive its clients here. */
 export function openEntrance(nsp: SocketIoNamespace, namespace: Namespace): void {
   const { runtime } = namespace;
-  const adoptSocket = socketAdopter(runtime.deprecations);
+  const adoptSocket = socketAdopter(nsp, runtime.deprecations);
   const run = (socket: Socket, connect: () => void): void => {
     const connection = new Connection(namespace, socket, connect);
     adoptSocket(socket, connection);

@@ -2,7 +2,7 @@
  * Methods that replace Socket.IO's own on the sockets of connections, in a prototype that the sockets of a namespace share.
  * Most of them keep an error in a listener of the app from ending the process, or from leaving a socket half closed.
  */
-import { Socket } from 'socket.io';
+import { type Namespace, Socket } from 'socket.io';
 import { acknowledgementOf } from './acknowledgement';
 import type { Connection } from './connection';
 import { isControl } from './controls';
@@ -17,6 +17,7 @@ import { refuseExcess } from './refused-events';
 import { addUser } from './user';
 import { eventOf } from '../store/history';
 import type { SocketUse } from './uses';
+import { socketClassOf } from '../internals/socket-class';
 import { clientInternals, socketInternals } from '../internals/socket-io';
 
 type Callback = (...answer: unknown[]) => void;
@@ -134,18 +135,20 @@ const SOCKET_METHODS = {
   },
 };
 
-/** Returns a function that links the sockets of one namespace to their connections, and gives them what this plugin adds: a prototype, which they share. */
-export function socketAdopter(deprecations: Deprecations): (socket: Socket, connection: Connection) => void {
-  let prototype: object | undefined;
+/** Gives the sockets of a namespace what this plugin adds, and returns a function that links them to their connections. */
+export function socketAdopter(nsp: Namespace, deprecations: Deprecations): (socket: Socket, connection: Connection) => void {
+  const NamespaceSocket = socketClassOf(nsp);
+  addMethods(NamespaceSocket.prototype, deprecations);
   return (socket, connection) => {
-    prototype ??= createPrototype(Object.getPrototypeOf(socket) as object, deprecations);
-    (Object.setPrototypeOf(socket, prototype) as OwnSocket)[CONNECTION] = connection;
+    // a namespace that has its adapter by `app.io.adapter()`, with recovery, creates Socket.IO's own
+    if (!(socket instanceof NamespaceSocket)) Object.setPrototypeOf(socket, NamespaceSocket.prototype);
+    (socket as OwnSocket)[CONNECTION] = connection;
     clientInternals(socket.client).encoder = connection.namespace.encoder;
   };
 }
 
-function createPrototype(original: object, deprecations: Deprecations): object {
-  const prototype = Object.assign(Object.create(original) as Socket, SOCKET_METHODS);
+function addMethods(prototype: Socket, deprecations: Deprecations): void {
+  Object.assign(prototype, SOCKET_METHODS);
   Object.defineProperty(prototype, 'remoteAddress', {
     get(this: Socket): string {
       return this.conn.remoteAddress;
@@ -156,7 +159,6 @@ function createPrototype(original: object, deprecations: Deprecations): object {
   });
   deprecations.addToSockets(prototype);
   addUser(prototype, connectionOf);
-  return prototype;
 }
 
 /** Receives an event after `onevent`: `[event, ...args]`, with the acknowledgement function if the client asked for one. */

@@ -3,7 +3,7 @@
  * client is connected. Socket.IO itself sends the former before the middleware has run, and loses the latter. A client may also return before
  * its server has noticed its disconnection: it then has two sockets with the same id for a while.
  */
-import { type Namespace, Socket } from 'socket.io';
+import type { Namespace, Socket } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import type { PulsedBackplane } from '../pulsed-backplane';
 import type { Missed } from '../recovery/log';
@@ -11,6 +11,7 @@ import { type Held, ReturningClients } from '../recovery/returning-clients';
 import { leaveRooms, withRoomsOfItsOwn } from '../recovery/rooms';
 import type { Gone } from '../recovery/sessions';
 import type { Source, Taken } from '../recovery/source';
+import { socketClassOf } from '../../internals/socket-class';
 import { namespaceInternals, socketInternals } from '../../internals/socket-io';
 
 /** For the connecting socket of a returning client, its former socket. */
@@ -51,6 +52,7 @@ export function recoverConnections<S extends Source>(
 ): { clients: ReturningClients; source: S } {
   const clients = new ReturningClients(nsp);
   const source = sourceFor(clients);
+  const NamespaceSocket = socketClassOf(nsp);
   const doConnect = namespaceInternals(nsp)._doConnect.bind(nsp);
   /** For a socket that is being connected, what its client has missed. */
   const takenFor = new WeakMap<Socket, Taken>();
@@ -65,7 +67,7 @@ export function recoverConnections<S extends Source>(
 
   const createSocket = (client: Client, auth: object, session?: Gone): Socket => {
     const copy = session && { ...session, data: { ...(session.data as object) }, rooms: [], missedPackets: [] }; // any, and an object by default
-    const socket = new Socket(nsp, client, auth as Record<string, unknown>, copy);
+    const socket = new NamespaceSocket(nsp, client, auth as Record<string, unknown>, copy);
     Object.assign(socket, { _cleanup: cleanUp, ...(source.isShared && { emit: emitHere }) });
     clients.add(socket);
     return socket;
@@ -78,8 +80,9 @@ export function recoverConnections<S extends Source>(
       const session = await source.find(pid, offset).catch(() => undefined); // there is none, or Redis does not answer
       const socket = createSocket(client, auth, session);
       if (!session) return socket;
-      socketInternals(socket).adapter = withRoomsOfItsOwn(adapter);
-      void socket.join(session.rooms);
+      const rooms = withRoomsOfItsOwn(adapter);
+      socketInternals(socket).adapter = rooms;
+      void rooms.addAll(socket.id, new Set(session.rooms)); // with that of its user, which join() refuses
       if (former) formerSockets.set(socket, former);
       clients.hold(socket, session, broadcasts);
       returning.set(socket, clients);
