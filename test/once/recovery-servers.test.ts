@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test';
 import type { Server, Socket } from 'socket.io';
 import { type AdapterServer, allKnown } from '../support/adapters';
 import { type Client, newClient, next, refusal } from '../support/client';
-import { joinByHub } from '../support/hub';
+import { enterMute, hubPath, joinByHub, startHub, startWorker } from '../support/hub';
 import { join } from '../support/joined';
 import { startMongo } from '../support/mongo';
 import { newPostgres } from '../support/postgres';
@@ -235,3 +235,70 @@ for (const [name, setUp] of Object.entries(SETUPS)) {
     });
   });
 }
+
+test('what a client sends as an offset, and cannot be one, goes to no other server', async t => {
+  const enter = await joinByHub(t);
+  const [one, two] = [await enter(RECOVERY), await enter(RECOVERY)];
+  await allKnown([one, two]);
+  const before = await visit(t, one);
+  one.io.emit('said', 1);
+  await hears(t, before, 1);
+  await lose(before);
+  const questions: string[] = [];
+  const { _onServerSideEmit: receive } = one.io.of('/');
+  Object.assign(one.io.of('/'), {
+    _onServerSideEmit(args: Parameters<typeof receive>[0]) {
+      questions.push(JSON.stringify(args));
+      receive.call(one.io.of('/'), args);
+    },
+  });
+  const back = await visit(t, two, { ...before, auth: { ...authOf(before), offset: 'x'.repeat(100_000) } });
+  assert.equal(back.socket.recovered, true);
+  await hears(t, back, 2);
+  assert.deepEqual(back.heard, [1, 1], 'a client that does not say what it has got gets all since it connected');
+  assert.ok(questions.length > 0 && questions.every(question => question.length < 500));
+});
+
+test('a worker that hangs delays no client whose session another one has; a client that nobody knows waits 2 s', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const [one, two] = [await startWorker(t, path, 'one', RECOVERY), await startWorker(t, path, 'two', RECOVERY)];
+  await allKnown([one, two]);
+  await enterMute(t, path);
+  await until(t, () => [one, two].every(({ link }) => link.peers.count === 2));
+  const before = await visit(t, one);
+  await lose(before);
+  const start = performance.now();
+  const after = await visit(t, two, before);
+  assert.deepEqual([after.socket.recovered, performance.now() - start < 1000], [true, true]);
+  await lose(after);
+  const stranger = await visit(t, one, { ...after, auth: { pid: 'x'.repeat(20), offset: '' } });
+  assert.equal(stranger.socket.recovered, false);
+  assert.ok(performance.now() - start > 2000);
+});
+
+test('a client that was away while the hub was not there is a new one, at any worker; later ones are recovered', async t => {
+  const path = await hubPath(t);
+  const hub = await startHub(t, path);
+  const [one, two] = [await startWorker(t, path, 'one', RECOVERY), await startWorker(t, path, 'two', RECOVERY)];
+  const workers = [one, two];
+  await allKnown(workers);
+  const [stays, goes] = [await visit(t, one), await visit(t, one)];
+  for (const client of [stays, goes]) await lose(client);
+  await hub.close();
+  await until(t, () => workers.every(({ link }) => link.isDown));
+  assert.equal((await visit(t, two, goes)).socket.recovered, false, 'while it lasts');
+  await startHub(t, path);
+  await until(t, () => workers.every(({ link }) => link.isReachable));
+  for (const [client, worker] of [
+    [stays, one],
+    [goes, two],
+  ] as const)
+    assert.equal((await visit(t, worker, client)).socket.recovered, false);
+  const later = await visit(t, one);
+  await lose(later);
+  two.io.emit('said', 1);
+  const back = await visit(t, two, later);
+  await hears(t, back, 1);
+  assert.deepEqual([back.socket.recovered, back.heard], [true, [1]]);
+});

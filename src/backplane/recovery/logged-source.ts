@@ -7,7 +7,7 @@ import { type Frame, PacketCodec } from '../packet-codec';
 import { PacketType } from '../../protocol';
 import { socketInternals } from '../../internals/socket-io';
 import type { Missed } from './log';
-import { Offsets } from './offsets';
+import { asOffset, Offsets } from './offsets';
 import { Peers } from './peers';
 import type { ReturningClients } from './returning-clients';
 import { roomsOf } from './rooms';
@@ -53,7 +53,8 @@ export class LoggedSource implements Source {
     });
   }
 
-  async find(pid: string, offset: string): Promise<Claim | undefined> {
+  async find(pid: string, given: string): Promise<Claim | undefined> {
+    const offset = asOffset(given) ?? ''; // it goes to all servers
     const found = this.sessions.find(pid, offset, this.clients.connected(pid));
     if (found) return { ...found, offset, server: undefined };
     if (!this.#peers || !PRIVATE_ID.test(pid)) return undefined;

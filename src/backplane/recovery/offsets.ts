@@ -34,6 +34,7 @@ function offsetIn(packet: EncodedPacket): string | undefined {
   return asOffset(json.slice(json.lastIndexOf('"', json.length - 3) + 1, -2)); // without decoding all of it
 }
 
-function asOffset(value: unknown): string | undefined {
+/** What a client or another server gives as an offset. Undefined if it cannot be one. */
+export function asOffset(value: unknown): string | undefined {
   return typeof value === 'string' && OFFSET.test(value) ? value : undefined;
 }
