@@ -64,7 +64,7 @@ const APP: Files = teggApp({
         }
         @IoEvent() async all(...args) { return args; }
         @IoEvent() later(text: string, @IoAck() ack) { setImmediate(ack, text); }
-        @IoEvent() @IoMiddleware(mark('upper')) @IoMiddleware(mark('lower')) async trace(@IoContext() ctx) { return ctx.trace; }
+        @IoEvent() @IoMiddleware(mark('upper')) @IoMiddleware(mark('lower')) @Middleware(mark('tegg')) async trace(@IoContext() ctx) { return ctx.trace; }
         @IoEvent('sure', { acknowledge: true }) async nothing() {}
         @IoEvent() async fail() { throw Object.assign(new Error('no room'), { status: 409, code: 'FULL' }); }
         @IoEvent() async tell(text: string) { this.words.tell(text); return true; }
@@ -146,7 +146,7 @@ test('decorated classes are routes', async t => {
   });
 
   await t.test('with middleware of the config, of the class and of the method, in this order', async () => {
-    assert.deepEqual(await ask(chat, 'trace'), ['outer', 'class', 'named', 'upper', 'lower']);
+    assert.deepEqual(await ask(chat, 'trace'), ['outer', 'class', 'named', 'tegg', 'upper', 'lower']);
   });
 
   await t.test('with an injected namespace, anywhere', async () => {

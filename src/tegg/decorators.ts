@@ -46,7 +46,10 @@ export function IoController(source: string | Contract): (Class: Class) => void 
     Object.assign(declaration, { isController: true, source });
     if (!isContract(source) && (typeof source !== 'string' || source === ''))
       declaration.mistakes.push("@IoController() has no namespace; give it a name, such as '/chat', or a contract");
-    if (context !== undefined) for (const { name, declare } of waiting.splice(0)) declare(declaration.method(name));
+    if (context !== undefined) {
+      // those of a class without @IoController are not this one's
+      for (const { name, declare } of waiting.splice(0)) if (name in (Class.prototype as object)) declare(declaration.method(name));
+    }
     const methods = lineageOf(Class).flatMap(({ methods }) => [...methods.keys()]);
     markController(Class, declaration.file, methods);
   };
