@@ -2,6 +2,7 @@
 import { IoError } from '../errors';
 import type { Acknowledge } from '../events';
 import type { SocketContext, SocketHandler } from './context';
+import { isControl } from './controls';
 import { NOT_FOUND, type Router } from './router';
 
 /** The keys of packets, and of their contexts. */
@@ -9,8 +10,8 @@ const keys = new WeakMap<object, unknown>();
 
 /** The packet with the key of its sender. Its acknowledgement is at the end. @throws IoError if this is no packet of `send()` */
 export function unpackSent([key, event, ...args]: readonly unknown[], ack: Acknowledge | undefined): unknown[] {
-  if (!ack || typeof event !== 'string')
-    throw new IoError('INVALID_ARGUMENT', '$io:send takes a key, an event, its arguments, and an acknowledgement');
+  if (!ack || typeof event !== 'string' || isControl(event))
+    throw new IoError('INVALID_ARGUMENT', '$io:send takes a key, an event of the app, its arguments, and an acknowledgement');
   const packet = [event, ...args, ack];
   keys.set(packet, key ?? null);
   return packet;

@@ -11,13 +11,13 @@ import type * as refused from '../../dist/backplane/postgres/refused';
 import type * as packetCodec from '../../dist/backplane/packet-codec';
 import type * as refusals from '../../dist/backplane/refusals';
 import type * as roomPatterns from '../../dist/config/room-patterns';
-import type * as clientHistory from '../../dist/client/history';
 import type * as config from '../../dist/config/settings';
 import type * as configTables from '../../dist/config/tables';
 import type * as deprecations from '../../dist/deprecated/deprecations';
 import type * as corkedWebSocket from '../../dist/handshake/corked-websocket';
 import type * as leftovers from '../../dist/handshake/leftovers';
 import type * as clientHello from '../../dist/path/client-hello';
+import type * as clientHistory from '../../dist/client/history';
 import type * as eventDecoder from '../../dist/path/event-decoder';
 import type * as failures from '../../dist/path/failures';
 import type * as eventLimit from '../../dist/path/event-limit';
@@ -90,7 +90,6 @@ export const { HubBackplane } = require(join(DIST, 'cluster/hub/hub-backplane'))
 export const { LogLimit } = require(join(DIST, 'log-limit')) as typeof logLimit;
 export const { INIT_DEFAULTS, INIT_TYPES } = require(join(DIST, 'config/tables')) as typeof configTables;
 export const { readRoomPatterns } = require(join(DIST, 'config/room-patterns')) as typeof roomPatterns;
-export const { history } = require(join(DIST, 'client/history')) as typeof clientHistory;
 export const { readConfig } = require(join(DIST, 'config/settings')) as typeof config;
 export const { LoggedSource } = require(join(DIST, 'backplane/recovery/logged-source')) as typeof loggedSource;
 export const { StoredSource } = require(join(DIST, 'backplane/recovery/stored-source')) as typeof storedSource;
@@ -113,3 +112,4 @@ export const parserInternals = require(join(DIST, 'internals/parser')) as typeof
 export const wsInternals = require(join(DIST, 'internals/ws')) as typeof wsMembers;
 export const { makeSpecimens, serverSpecimens } = require(join(DIST, 'internals/check')) as typeof internalsCheck;
 export const { checkInternals, requireMembers, TESTED_VERSIONS } = require(join(DIST, 'internals/members')) as typeof members;
+export const { history } = require(join(DIST, 'client/history')) as typeof clientHistory;

@@ -1,7 +1,7 @@
 /** Runs a script of a web page against an app, and holds what it prints against what it says it prints. */
 import { formatWithOptions } from 'node:util';
 import { compileFunction } from 'node:vm';
-import { history } from './parts';
+import * as client from 'egg-socket.io/client';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 
 export interface Script {
@@ -30,7 +30,7 @@ export async function runScript(url: string, { code, place, line, origin }: Scri
   try {
     await Promise.race([
       prints.done,
-      run(browser.io, browser.fetch, prints.print, { 'socket.io-client': browser, 'egg-socket.io/client': { history } }),
+      run(browser.io, browser.fetch, prints.print, { 'socket.io-client': browser, 'egg-socket.io/client': client }),
     ]);
     await prints.done;
   } finally {

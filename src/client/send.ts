@@ -1,0 +1,149 @@
+/** `send()`: an event that is sent again until the server has answered it. Its handler runs once. */
+// Ignored where the client is not installed, as in a server that compiles everything.
+/** @ts-ignore */
+import type { Socket } from 'socket.io-client';
+import { sayHello, type Socket as PlainSocket } from './hello';
+
+/** What `send()` rejects with. */
+export class SendError extends Error {
+  override readonly name = 'SendError';
+  /** That of the server's error, or TIMEOUT or TOO_MANY_WAITING. */
+  readonly code: string;
+  /** What else the server says of the error. */
+  readonly details: unknown;
+
+  constructor({ code, message, details }: ErrorReply['error']) {
+    super(message);
+    this.code = code;
+    this.details = details;
+  }
+}
+
+interface ErrorReply {
+  readonly error: { readonly code: string; readonly message: string; readonly details?: unknown };
+}
+
+export interface SendOptions {
+  /** Time in ms to wait for an answer before the event is sent again. Default: 10000. */
+  ackTimeout?: number;
+  /** Time in ms after which a call rejects with the code TIMEOUT: whether the server has handled the event is not known then. Default: 60000. */
+  timeout?: number;
+  /** The most events that wait for an answer. One more rejects with the code TOO_MANY_WAITING. Default: 1000. */
+  limit?: number;
+}
+
+/** `any`, as the official client declares events, is `never[]` for parameters. */
+type Events = { [Event in string]: (...args: never[]) => void };
+
+/** The arguments of an event, without the callback for its acknowledgement. */
+type Given<Event> = Event extends (...args: infer Args) => void
+  ? Args extends [...infer Values, (...answer: never[]) => void]
+    ? Values
+    : Args
+  : never;
+
+/** What the server answers, without errors: these reject. */
+type Answer<Event> = Event extends (...args: infer Args) => void
+  ? Args extends [...unknown[], (answer: infer Value) => void]
+    ? Exclude<Value, ErrorReply>
+    : unknown
+  : never;
+
+/** @throws SendError (rejects) with the code of the server's error, or TIMEOUT or TOO_MANY_WAITING */
+export type Send<Emitted> = <Event extends keyof Emitted & string>(
+  event: Event,
+  ...args: Given<Emitted[Event]>
+) => Promise<Answer<Emitted[Event]>>;
+
+interface Waiting {
+  readonly packet: readonly unknown[];
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: Error) => void;
+  /** Ends the call. */
+  readonly end: ReturnType<typeof setTimeout>;
+  /** Sends the event again. */
+  again: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** Stands for the user on the server while there is none. Kept for the page's life. */
+const OWNER = /* @__PURE__ */ random();
+
+/** Time in ms until an event is sent again that the server cannot handle now. */
+const RETRY_DELAY = 1000;
+
+/**
+ * Returns the function `send()` for a socket of the official client. Call it right after `io()`, before the socket has connected.
+ *
+ * `send(event, ...args)` waits for the connection, sends the event again after each reconnect and each time-out until the server has answered, and
+ * resolves with the answer, null if the handler returned nothing. The handler runs once all the same. Events leave in the order of the calls.
+ * What waits is lost with the page.
+ *
+ * @example
+ * const send = createSend(io());
+ * const { delivered } = await send('say', 'hello');
+ */
+export function createSend<Listened extends Events, Emitted extends Events>(
+  socket: Pick<Socket<Listened, Emitted>, 'auth' | 'connected' | 'on' | 'timeout'>,
+  { ackTimeout = 10_000, timeout = 60_000, limit = 1000 }: SendOptions = {},
+): Send<Emitted> {
+  const plain = socket as unknown as PlainSocket; // the events of `send()` are not among those of the app
+  /** In the order of the calls. */
+  const waiting = new Set<Waiting>();
+  sayHello(plain, { owner: OWNER });
+  plain.on('connect', () => {
+    for (const one of waiting) attempt(one);
+  });
+
+  function attempt(one: Waiting): void {
+    clearTimeout(one.again);
+    if (!plain.connected) return; // the next `connect` does it
+    plain.timeout(ackTimeout).emit('$io:send', ...one.packet, (error: Error | null, answer: unknown) => {
+      if (!waiting.has(one)) return;
+      if (error) {
+        attempt(one); // the time is over; if the connection has ended, the next `connect` does it
+      } else if (isErrorReply(answer) && answer.error.code === 'TRY_AGAIN') {
+        clearTimeout(one.again);
+        one.again = setTimeout(() => attempt(one), RETRY_DELAY);
+      } else {
+        settle(one);
+        if (isErrorReply(answer)) one.reject(new SendError(answer.error));
+        else one.resolve(answer);
+      }
+    });
+  }
+
+  function settle(one: Waiting): void {
+    waiting.delete(one);
+    clearTimeout(one.again);
+    clearTimeout(one.end);
+  }
+
+  async function send(event: string, ...args: unknown[]): Promise<unknown> {
+    if (waiting.size >= limit) throw new SendError({ code: 'TOO_MANY_WAITING', message: `${limit} events wait for an answer` });
+    return new Promise((resolve, reject) => {
+      const end = setTimeout(() => {
+        settle(one);
+        reject(new SendError({ code: 'TIMEOUT', message: `The server has not answered in ${timeout} ms` }));
+      }, timeout);
+      const one: Waiting = { packet: [random(), event, ...args], resolve, reject, end, again: undefined };
+      waiting.add(one);
+      attempt(one);
+    });
+  }
+
+  return send as Send<Emitted>; // answers are of the types that the app declares
+}
+
+/** An answer with an error, and nothing else. */
+function isErrorReply(answer: unknown): answer is ErrorReply {
+  const { error, ...others } = Object(answer) as { error?: { code?: unknown } }; // of any type
+  return typeof error?.code === 'string' && Object.keys(others).length === 0;
+}
+
+/** 36 characters that nobody can guess, where there is a source of such: mini programs have none. */
+function random(): string {
+  const bytes = new Uint8Array(18);
+  if (typeof crypto === 'undefined') bytes.forEach((_, index) => (bytes[index] = Math.random() * 256));
+  else crypto.getRandomValues(bytes);
+  return [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join('');
+}
