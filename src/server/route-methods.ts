@@ -78,7 +78,10 @@ export class RouteMethods {
 function requireOutcomes({ runtime }: Namespace, place: string): void {
   if (runtime.outcomes) return;
   const problem = 'the workers and servers of this app have no common memory for the answers of a route with idempotencyKey';
-  throw new SetupError('IO_STORE_MISSING', `${place}: ${problem}; use the adapter redis, redis-sharded, redis-streams or postgres`);
+  throw new SetupError(
+    'IO_STORE_MISSING',
+    `${place}: ${problem}; run it on one machine without an adapter, or keep the keys in a database`,
+  );
 }
 
 /** @throws SetupError if the parents decide about a namespace: it would have routes that no packet reaches */

@@ -127,7 +127,7 @@ export interface RouteOptions {
   acknowledge?: boolean;
   /**
    * Finds the key of an event: a number, or a string of 1 to 200 characters, such as the id of an order. The handler runs once for each key, however
-   * often the event is sent, and on whichever worker or server it arrives; each retry gets the first answer, or the first error. A key counts within
+   * often the event is sent, and on whichever worker it arrives; each retry gets the first answer, or the first error. A key counts within
    * the namespace, the event and the user of the connection (`ctx.socket.user`). Such a route acknowledges always, as with `acknowledge: true`.
    * Middleware, also that of the route, runs for each retry. Default: none.
    *

@@ -1,4 +1,4 @@
-/** Where the outcomes of handlers are kept: in this process, in the agent, in Redis or in PostgreSQL. */
+/** Where the outcomes of handlers are kept: in this process, or in the agent. */
 
 /** What is known about a key. */
 export type Claim =
