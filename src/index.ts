@@ -15,6 +15,7 @@ export type {
   IoConfig,
   NamespaceConfig,
   OnError,
+  PresenceConfig,
   RedisConfig,
   UserLimits,
 } from './config/options';
@@ -22,6 +23,9 @@ export type { HistoryEvent, HistoryPage, HistoryPosition, HistoryQuery, RoomHist
 export type { UserOperator } from './backplane/user-operator';
 export { type ErrorAnswer, IoError, type IoErrorOptions, type OutageCode, OutageError, type SetupCode, SetupError } from './errors';
 export type { ClientEvents, EventArgs, EventName, NamespaceName, ServerEvents, SocketData, Acknowledge } from './events';
+export type { Present, PresenceChange } from './presence/changes';
+export type { PresenceMeta } from './presence/meta';
+export type { Presence } from './presence/presence';
 export type { AddRoute, AddUnmatchedRoute, RouteArguments, RouteOptions, Routes } from './server/routes';
 export type { SocketUser } from './socket-user';
 export type { RoutedNamespace } from './server/routed-namespace';

@@ -39,6 +39,11 @@ export function roomOfUser(id: string): string {
   return OF_USERS + id;
 }
 
+/** The user whose room this is. Undefined for any other room. */
+export function userOfRoom(room: string): string | undefined {
+  return isRoomOfUser(room) ? room.slice(OF_USERS.length) : undefined;
+}
+
 /** The id of a user as text, which is what rooms have: `7` and `'7'` are the same user. @throws TypeError if it cannot be one */
 export function userIdOf(given: unknown): string {
   const id = typeof given === 'number' && Number.isFinite(given) ? String(given) : given;

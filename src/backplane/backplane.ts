@@ -38,6 +38,7 @@ export abstract class Backplane {
   readonly #code: OutageCode;
   /** Called when other processes become unreachable, except while the second function returns true. */
   readonly #waiting = new Map<() => void, (() => boolean) | undefined>();
+  readonly #onReachable: (() => void)[] = [];
   #setOpened: () => void = () => {};
   #isDown = false;
   #outages = 0;
@@ -111,6 +112,11 @@ export abstract class Backplane {
     return () => this.#waiting.delete(callback);
   }
 
+  /** Registers a function that is called whenever messages can be sent again: after each outage. */
+  onReachable(callback: () => void): void {
+    this.#onReachable.push(callback);
+  }
+
   /** The error of a question that other processes cannot answer. */
   error(cause?: unknown): OutageError {
     return this.createError(this.#outageCode, '', cause);
@@ -119,6 +125,11 @@ export abstract class Backplane {
   /** To be called for each message to other processes that is lost. Their number is logged at the end of the outage. */
   countLost(): void {
     this.#lost++;
+  }
+
+  /** To be called when messages can be sent: at the boot, and after each outage. */
+  protected setReachable(): void {
+    for (const callback of this.#onReachable) callback();
   }
 
   protected abstract disconnect(): Promise<void> | void;

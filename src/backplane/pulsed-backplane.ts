@@ -100,8 +100,10 @@ export abstract class PulsedBackplane extends Backplane {
       this.endOutage();
       this.#backAt = performance.now();
     }
-    if (!this.#hasContact) this.onContact(); // after the end of the outage: before, messages would be dropped
+    if (this.#hasContact) return;
     this.#hasContact = true;
+    this.onContact(); // after the end of the outage: before, messages would be dropped
+    this.setReachable();
   }
 
   /** To be called when the backend has answered a pulse with a temporary error, for example during a failover. */

@@ -136,6 +136,17 @@ export interface NamespaceConfig {
    * Default: none. Since 5.
    */
   history?: Record<string, HistoryConfig>;
+  /**
+   * The rooms in which presence is known, by patterns of their names, such as `room:*`: a list of who is there, and the event `presence` for their
+   * clients. A room must match one pattern at most. Default: none. Since 5.
+   */
+  presence?: Record<string, PresenceConfig>;
+}
+
+/** `config.io.namespace['/'].presence['room:*']` */
+export interface PresenceConfig {
+  /** Time in ms: a user who is back sooner has not left. At most a day. Default: `5000`. Since 5. */
+  grace?: number;
 }
 
 /** `config.io.namespace['/'].history['room:*']` */

@@ -7,7 +7,9 @@ import { cleanupWarning, corsWarning, recoveryWarning, timeoutWarning } from './
 import { readInit } from './init';
 import type { GenerateId, InitOptions, NamespaceConfig, OnError } from './options';
 import { otherPlaceOf, unknownOption } from './places';
+import { type PresenceSettings, readPresence } from './presence';
 import { booleanAt, functionAt, invalid, isSet, namesAt, objectAt, oneOf, wholeNumber } from './readers';
+import type { RoomPatterns } from './room-patterns';
 import { NAMESPACE_OPTIONS, OPTIONS } from './tables';
 import { readUserLimits, type UserLimitSettings } from './user-limits';
 
@@ -31,10 +33,11 @@ export interface Settings {
 }
 
 interface NamespaceSettings
-  extends Required<Omit<NamespaceConfig, 'onerror' | 'history' | 'userLimits'>>, Pick<NamespaceConfig, 'onerror'> {
+  extends Required<Omit<NamespaceConfig, 'onerror' | 'history' | 'presence' | 'userLimits'>>, Pick<NamespaceConfig, 'onerror'> {
   readonly userLimits: UserLimitSettings | undefined;
   /** Undefined if no room has a history. */
   readonly history: HistorySettings | undefined;
+  readonly presence: RoomPatterns<PresenceSettings> | undefined;
 }
 
 /** The part of Egg's config that is read here. */
@@ -103,7 +106,10 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
     const place = `config.io.namespace['${name}']`;
     if (Object.hasOwn(NAMESPACE_OPTIONS, name) && Array.isArray(options))
       invalid(place, `inside a namespace, as in config.io.namespace['/'].${name}`);
-    const { connectionMiddleware, packetMiddleware, ordered, userLimits, onerror, history, ...rest } = objectAt(place, options ?? {});
+    const { connectionMiddleware, packetMiddleware, ordered, userLimits, onerror, history, presence, ...rest } = objectAt(
+      place,
+      options ?? {},
+    );
     for (const key of Object.keys(rest)) {
       const guess = otherPlaceOf(place, key) ?? nearest(key, Object.keys(NAMESPACE_OPTIONS));
       const question = guess === undefined ? '' : `, did you mean ${guess}?`;
@@ -115,6 +121,7 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
       connectionMiddleware: namesAt(`${place}.connectionMiddleware`, connectionMiddleware ?? []),
       packetMiddleware: namesAt(`${place}.packetMiddleware`, packetMiddleware ?? []),
       ordered: isSet(ordered) && booleanAt(`${place}.ordered`, ordered),
+      presence: readPresence(`${place}.presence`, presence),
       userLimits: isSet(userLimits) ? readUserLimits(`${place}.userLimits`, userLimits) : undefined,
       history: isSet(history) ? readHistory(`${place}.history`, history) : undefined,
       ...(isSet(onerror) && { onerror: functionAt<OnError>(`${place}.onerror`, onerror) }),

@@ -1,5 +1,15 @@
 /** Every option, by its place in `config.io`. The compiler compares these tables with the public types. */
-import type { AdapterConfig, AdapterName, HistoryConfig, InitOptions, IoConfig, NamespaceConfig, RedisConfig, UserLimits } from './options';
+import type {
+  AdapterConfig,
+  AdapterName,
+  HistoryConfig,
+  InitOptions,
+  IoConfig,
+  NamespaceConfig,
+  PresenceConfig,
+  RedisConfig,
+  UserLimits,
+} from './options';
 import { booleanAt, oneOf, type Readers, stringAt, stringOrObjectAt, numberAt, wholeNumber } from './readers';
 
 /** `config.io` */
@@ -75,12 +85,16 @@ export const NAMESPACE_OPTIONS = {
   packetMiddleware: true,
   ordered: true,
   userLimits: true,
+  presence: true,
   onerror: true,
   history: true,
 } satisfies Record<keyof NamespaceConfig, true>;
 
 /** `config.io.namespace['/'].userLimits` */
 export const USER_LIMITS = { connections: true, whenFull: true, events: true, burst: true } satisfies Record<keyof UserLimits, true>;
+
+/** `config.io.namespace['/'].presence['room:*']` */
+export const PRESENCE_OPTIONS = { grace: wholeNumber(0, 86_400_000) } satisfies Readers<PresenceConfig>;
 
 const count = wholeNumber(1);
 const ms = wholeNumber(1);

@@ -167,7 +167,7 @@ export function detach(child: Namespace, parent: Parent): void {
 
 /** Makes methods that a namespace has, and a parent has not, throw a helpful error, as Socket.IO's `fetchSockets()` does. */
 export function refuseOperators(parent: Namespace): void {
-  for (const name of ['emitWithAck', 'exceptUser', 'history', 'user']) {
+  for (const name of ['emitWithAck', 'exceptUser', 'history', 'presence', 'user']) {
     const refuse = (): never => {
       const code = 'IO_PATTERN_UNSUPPORTED';
       const problem = `${name}() is not supported for all namespaces of a pattern: name one of them, as in app.io.of('/room-7')`;

@@ -21,6 +21,7 @@ import { explainTooLarge } from '../handshake/message-size';
 import { OriginCheck } from '../handshake/origin';
 import { findWsEngine } from '../handshake/websocket-engine';
 import { LoadedFiles } from '../loader/loader';
+import { joinPresence } from './join-presence';
 import { Namespaces } from './namespaces';
 import { DirectEvents } from '../path/direct-events';
 import { Runtime } from '../path/runtime';
@@ -130,6 +131,7 @@ export class Lifecycle {
     if (warning !== undefined) logger.warn(warning);
     await this.#sessionRouting?.listen();
     await this.#backplane?.ready();
+    if (this.#backplane ?? this.#settings.adapter) joinPresence(this.namespaces.presences, this.server.of('/'), this.#backplane);
   }
 
   /**
@@ -162,15 +164,10 @@ export class Lifecycle {
   async retire(): Promise<void> {
     this.runtime.retire();
     this.namespaces.children?.close();
-    if (this.#engine) {
-      this.#retiring ??= closeInOrder({
-        server: this.server,
-        engine: this.#engine,
-        inFlight: this.runtime.inFlight,
-        sessionRouting: this.#sessionRouting,
-        logger: this.#app.logger,
-      });
-    }
+    const { server, runtime } = this;
+    const { inFlight, logger } = runtime;
+    if (this.#engine)
+      this.#retiring ??= closeInOrder({ server, engine: this.#engine, inFlight, sessionRouting: this.#sessionRouting, logger });
     await this.#retiring;
   }
 
@@ -181,6 +178,7 @@ export class Lifecycle {
     this.#sessionRouting?.close();
     this.#originCheck.close();
     this.runtime.flush();
+    this.namespaces.presences?.close();
     await this.#backplane?.close();
     this.#histories?.close();
   }

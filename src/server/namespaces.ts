@@ -1,9 +1,7 @@
 /** Adds routes and middleware to Socket.IO's namespaces and to parents, which decide about the clients of theirs. */
 import type { Namespace as SocketIoNamespace, Server as SocketIoServer } from 'socket.io';
-import { checkBroadcasts } from '../backplane/wrappers/encode-once';
 import type { Settings } from '../config/settings';
 import type { Contract } from '../contract/contract';
-import { checkContract } from '../contract/declaration';
 import { isPattern, parsePattern } from '../contract/pattern';
 import type { EggApplication } from '../egg';
 import { SetupError } from '../errors';
@@ -13,17 +11,22 @@ import { type ErrorMapper, Namespace, namespaceOf, type Pattern, patternOf } fro
 import { AbsentNamespace, detach, type Parent, Parents, refuseOperators, removeCopies } from '../path/parents';
 import { catchUseErrors } from '../path/uses';
 import type { Runtime } from '../path/runtime';
+import type { Presences } from '../presence/presences';
 import { Children } from './children';
+import { checkEmitsTo, Contracts } from './contracts';
+import { createPresences } from './join-presence';
 import { takeMiddleware } from './namespace-middleware';
-import { refuseOnDemand, RouteMethods } from './route-methods';
+import { RouteMethods } from './route-methods';
 
 export class Namespaces {
+  /** Who is in which room. Undefined before the server exists. */
+  presences: Presences | undefined;
   readonly #app: EggApplication;
   readonly #routeMethods: RouteMethods;
   readonly #settings: Settings;
   readonly #files: LoadedFiles;
   readonly #runtime: Runtime;
-  readonly #contracts = new Map<Contract, SocketIoNamespace>();
+  readonly #contracts: Contracts;
   /** The parents, in order. */
   readonly #patterns: Namespace[] = [];
   /** Namespaces that the app names while it starts. */
@@ -40,16 +43,18 @@ export class Namespaces {
     this.#settings = settings;
     this.#files = files;
     this.#runtime = runtime;
+    this.#contracts = new Contracts(settings.checkOutgoing, () => this.presences);
   }
 
   /** The contracts of all namespaces. */
   get contracts(): readonly Contract[] {
-    return [...this.#contracts.keys()];
+    return this.#contracts.all;
   }
 
   /** Creates the namespaces of the config. To be called once, when the server exists. */
   open(server: SocketIoServer): void {
     this.#parents = new Parents(server);
+    this.presences = createPresences(this.#settings.namespaces, server);
     this.#children = new Children(server, this.#parents, this.#app.logger);
     const names = ['/', ...this.#settings.namespaces.keys()];
     for (const name of names) if (!isPattern(name)) server.of(name); // first, since a pattern may match them
@@ -101,32 +106,15 @@ export class Namespaces {
     else this.#adoptNamed(nsp);
   }
 
-  /**
-   * The namespace of a contract.
-   * @param of creates it if it does not exist
-   * @throws SetupError if the contract is not valid, the namespace has another one, or the app has started, so that packets may have come already
-   */
+  /** See `Contracts.namespaceOf`. */
   ofContract(contract: Contract, of: (name: string) => SocketIoNamespace): SocketIoNamespace {
-    const known = this.#contracts.get(contract);
-    if (known) return known;
-    checkContract(contract);
-    const place = `of(contract) for namespace '${contract.namespace}'`;
-    if (this.#isStarted)
-      throw new SetupError('IO_CONTRACT_LATE', `${place}: the app has started; call it in app/router.js or app.js first`);
-    const nsp = of(contract.namespace);
-    const namespace = namespaceOf(nsp);
-    if (!namespace) throw new TypeError(`namespace '${nsp.name}' has not been taken over`);
-    refuseOnDemand(namespace, place);
-    namespace.setContract(contract, this.#settings.checkOutgoing);
-    this.#contracts.set(contract, nsp);
-    for (const each of nsp.server._nsps.values()) if (namespaceOf(each)?.outgoing === namespace.outgoing) this.checkBroadcasts(each);
-    return nsp;
+    return this.#contracts.namespaceOf(contract, this.#isStarted, of);
   }
 
-  /** Checks the broadcasts of a namespace with a contract. To be called when it has a new adapter. */
-  checkBroadcasts(nsp: SocketIoNamespace): void {
-    const outgoing = namespaceOf(nsp)?.outgoing;
-    if (outgoing) checkBroadcasts(nsp.adapter, packet => outgoing.event(packet));
+  /** To be called when a namespace has a new adapter. */
+  takeAdapter(nsp: SocketIoNamespace): void {
+    checkEmitsTo(nsp);
+    this.presences?.observe(nsp);
   }
 
   /** A temporary replacement for a namespace that does not exist, while the parents are asked. Undefined if there are no parents. */
@@ -139,6 +127,7 @@ export class Namespaces {
   #adoptNamed(nsp: SocketIoNamespace, parent?: Namespace): void {
     const isOnDemand = this.#isStarted || nsp instanceof AbsentNamespace || parent !== undefined;
     const namespace = this.#create(nsp);
+    this.presences?.addTo(nsp);
     openEntrance(nsp, namespace);
     this.#routeMethods.addTo(nsp, namespace);
     this.#runtime.deprecations.addToNamespace(nsp);
@@ -153,7 +142,7 @@ export class Namespaces {
   #makeChild(namespace: Namespace, parent: Namespace | undefined): void {
     if (!this.#parents) return;
     askParents(namespace, this.#parents, parent);
-    this.checkBroadcasts(namespace.nsp);
+    checkEmitsTo(namespace.nsp);
     if (!this.#parents.isEmpty && !(namespace.nsp instanceof AbsentNamespace)) this.#children?.add(namespace.nsp);
   }
 

@@ -11,13 +11,13 @@ import type { LoadedFiles } from '../loader/loader';
 import { declareEngine } from './missing-engine';
 import type { Namespaces } from './namespaces';
 import type { Runtime } from '../path/runtime';
+import type { HasPresence } from '../presence/presence';
 import type { Declared, DeclaredData, Emitted, KnownName, Received } from '../events';
 import type { Matcher, NamespaceSocket, RoutedNamespace } from './routed-namespace';
 import type { AddRoute, AddUnmatchedRoute, RouteArguments, Routes } from './routes';
 import type { Controllers, EventsMap, Middlewares, Socket, SpecificHandler, SpecificMiddleware } from '../types';
 
 type AdapterConstructor = NonNullable<ServerOptions['adapter']>;
-
 type SpecificArguments = RouteArguments<SpecificMiddleware, SpecificHandler>;
 
 interface Parts {
@@ -38,13 +38,12 @@ export class Server<
   SocketData = DeclaredData,
 >
   extends SocketIoServer<ListenEvents, EmitEvents, ServerSideEvents, SocketData>
-  implements Asking<EmitEvents>, Users<EmitEvents, SocketData>, HasHistory<EmitEvents>, Routes<'/'>
+  implements Asking<EmitEvents>, Users<EmitEvents, SocketData>, HasHistory<EmitEvents>, HasPresence, Routes<'/'>
 {
   readonly #runtime: Runtime;
   readonly #files: LoadedFiles;
   readonly #namespaces: Namespaces;
   readonly #onEngine: (engine: EngineServer) => void;
-
   readonly route: AddRoute<this, '/'> = (event: string, ...parts: unknown[]) => {
     this.of('/').route(event, ...(parts as SpecificArguments)); // by the signatures
     return this;
@@ -63,6 +62,9 @@ export class Server<
 
   /** The history of a room in the namespace `/`: see `app.io.of(name).history`. */
   readonly history = ((room: string) => this.of('/').history(room)) as unknown as HasHistory<EmitEvents>['history']; // with the types of the server
+
+  /** Who is in a room of the namespace `/`: see `app.io.of(name).presence`. */
+  readonly presence: HasPresence['presence'] = room => this.of('/').presence(room);
 
   /** @internal */
   constructor({ options, runtime, files, namespaces, onEngine }: Parts) {
@@ -161,7 +163,7 @@ export class Server<
       this.#runtime.logger.warn(messageOf('IO_AGENT_ADAPTER', `${problem}: set it as config.io.adapter`));
     }
     super.adapter(adapter);
-    if (#namespaces in this) for (const nsp of this._nsps.values()) this.#namespaces.checkBroadcasts(nsp);
+    if (#namespaces in this) for (const nsp of this._nsps.values()) this.#namespaces.takeAdapter(nsp);
     return this;
   }
 

@@ -13,6 +13,7 @@ const SECTIONS: Record<string, string> = {
   "config.io.namespace['/']": 'NamespaceConfig',
   "config.io.namespace['/'].userLimits": 'UserLimits',
   "config.io.namespace['/'].history['room:*']": 'HistoryConfig',
+  "config.io.namespace['/'].presence['room:*']": 'PresenceConfig',
   'config.io.redis': 'RedisConfig',
   'All adapters': 'Answers',
   redis: 'RedisPubSub',

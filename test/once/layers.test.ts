@@ -35,6 +35,7 @@ const VIOLATIONS: Record<string, string> = {
   'tegg/objects.ts': "import { HubBackplane } from '../cluster/hub/hub-backplane';\nexport const bad = HubBackplane;",
   'path/packet.ts': "import type { HubBackplane } from '../cluster/hub/hub-backplane';\nexport type Bad = HubBackplane;",
   'store/history.ts': "import type { Logger } from '../egg';\nexport type Bad = Logger;",
+  'presence/presences.ts': "import type { Connection } from '../path/connection';\nexport type Bad = Connection;",
 };
 
 test('lint finds an import against the layers in every folder of src, and only there', async t => {

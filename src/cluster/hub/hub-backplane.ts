@@ -162,6 +162,7 @@ export class HubBackplane extends Backplane {
     this.peers.isComplete = true;
     this.setOpened();
     this.endOutage();
+    this.setReachable();
   }
 
   #goDown(): void {

@@ -27,6 +27,8 @@ export class HubPeers {
   readonly backplane: Backplane;
   /** Whether all running workers are known, so that they can be asked. */
   isComplete = false;
+  /** Called with the name of each worker that leaves. */
+  onLeft: ((name: string) => void) | undefined;
   /** Names by number. */
   readonly #names = new Map<number, string>();
   readonly #receiverOf: (nsp: string) => Receiver | undefined;
@@ -76,6 +78,7 @@ export class HubPeers {
     const name = this.#names.get(number);
     this.#names.delete(number);
     this.#eachHandler(handler => handler.onLeft(number));
+    if (name !== undefined) this.onLeft?.(name);
     return name;
   }
 

@@ -1,0 +1,150 @@
+/**
+ * Presence on several workers: workers are killed at random while clients come and go, and at rest each worker and each client knows who is there.
+ * `npm run soak -- presence` runs more rounds.
+ */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Present, PresenceChange } from 'egg-socket.io';
+import type { Files } from '../support/app';
+import { type Client, newClient } from '../support/client';
+import { type Cluster, startCluster } from '../support/cluster';
+import { processesOf } from '../support/processes';
+
+const ROUNDS = Number(process.env['PRESENCE_ROUNDS'] ?? 3);
+const CLIENTS = 500;
+/** Fewer than clients: some have two devices. */
+const USERS = 300;
+const ROOMS = 4;
+const WORKERS = 3;
+
+const FILES: Files = {
+  'config/config.default.js': `
+    exports.io = { namespace: { '/': { connectionMiddleware: ['user'], presence: { 'room:*': { grace: 500 } } } } };`,
+  'app/io/middleware/user.js': `
+    module.exports = app => async (ctx, next) => {
+      ctx.socket.user = ctx.socket.handshake.auth.user;
+      await next();
+    };`,
+  'app/controller/home.js': `
+    exports.list = async ctx => {
+      const lists = Array.from({ length: ${ROOMS} }, (_, room) => ctx.app.io.presence('room:' + room).list());
+      ctx.set('connection', 'close'); // the next request may reach another worker
+      ctx.body = { pid: process.pid, lists };
+    };`,
+  'app/router.js': `
+    module.exports = app => {
+      app.get('/list', app.controller.home.list);
+      app.io.route('join', async ctx => {
+        const [room] = ctx.args;
+        await ctx.socket.join(room);
+        const presence = app.io.presence(room);
+        presence.set(ctx.socket, ctx.socket.user.id + ' here');
+        return presence.list();
+      });
+    };`,
+};
+
+interface Person {
+  readonly user: string;
+  readonly room: number;
+  readonly client: Client;
+  /** What the person knows of the room: metadata by user. Undefined before the list has come. */
+  known: Map<string, unknown> | undefined;
+}
+
+test(
+  'workers are killed at random under 500 clients: at rest each worker and each client knows who is there',
+  { timeout: 120_000 + ROUNDS * 20_000 },
+  async t => {
+    const cluster = await startCluster(t, FILES, { workers: WORKERS });
+    const people = Array.from({ length: CLIENTS }, (_, index) => enter(t, cluster, index));
+    await rest(t, cluster, people);
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const { client } of sample(people, 50)) if (client.active) client.disconnect();
+      for (const { client } of sample(people, 50)) if (!client.active) client.connect();
+      const { workers } = processesOf(cluster.master.pid ?? 0);
+      const [victim] = sample(workers, 1);
+      assert.ok(victim !== undefined);
+      process.kill(victim, 'SIGKILL');
+      if (Math.random() < 0.5) for (const { client } of sample(people, 20)) client.io.engine.close(); // as a network does
+      await rest(t, cluster, people, victim);
+    }
+  },
+);
+
+function enter(t: TestContext, { url }: Cluster, index: number): Person {
+  const [user, room] = [String(index % USERS), index % ROOMS];
+  const client = newClient(t, url, { auth: { user }, reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 });
+  const person: Person = { user, room, client, known: undefined };
+  client.on('presence', ({ joined, changed, left }: PresenceChange) => {
+    for (const { id, meta } of [...joined, ...changed]) person.known?.set(id, meta);
+    for (const { id } of left) person.known?.delete(id);
+  });
+  client.on('connect', () => {
+    person.known = undefined;
+    client.emit('join', `room:${room}`, (list: Present[]) => (person.known = mapOf(list)));
+  });
+  return person;
+}
+
+/** Waits until everybody knows the truth. Fails with what is wrong if that takes longer than it may. */
+async function rest(t: TestContext, cluster: Cluster, people: readonly Person[], killed?: number): Promise<void> {
+  const end = performance.now() + 60_000;
+  for (;;) {
+    const problem = (await wrongWorker(cluster, people, killed)) ?? wrongClient(people);
+    if (problem === undefined) return;
+    if (performance.now() > end) assert.fail(problem);
+    await sleep(100, undefined, { signal: t.signal }); // nothing announces it, and asking is work for the workers
+  }
+}
+
+async function wrongWorker(cluster: Cluster, people: readonly Person[], killed: number | undefined): Promise<string | undefined> {
+  const { workers } = processesOf(cluster.master.pid ?? 0);
+  if (workers.length !== WORKERS || workers.includes(killed ?? 0)) return `workers ${String(workers)}, of which ${killed} was killed`;
+  const asked = new Set<number>();
+  for (let n = 0; n < 10 * WORKERS && asked.size < WORKERS; n++) {
+    const answer = await fetch(`${cluster.url}/list`)
+      .then(async response => (await response.json()) as { pid: number; lists: Present[][] })
+      .catch(() => undefined);
+    if (!answer) return 'no answer';
+    asked.add(answer.pid);
+    for (const [room, list] of answer.lists.entries()) {
+      const difference = differenceOf(mapOf(list), truthOf(people, room));
+      if (difference !== undefined) return `worker ${answer.pid}, room ${room}: ${difference}`;
+    }
+  }
+  return asked.size < WORKERS ? `only ${asked.size} workers answer` : undefined;
+}
+
+function wrongClient(people: readonly Person[]): string | undefined {
+  const truths = Array.from({ length: ROOMS }, (_, room) => truthOf(people, room));
+  for (const { client, known, room, user } of people) {
+    if (!client.active) continue;
+    if (!client.connected || !known) return `user ${user} has not entered`;
+    const difference = differenceOf(known, truths[room] ?? new Map());
+    if (difference !== undefined) return `what user ${user} knows of room ${room}: ${difference}`;
+  }
+  return undefined;
+}
+
+/** Who is in a room, or about to be. */
+function truthOf(people: readonly Person[], room: number): Map<string, unknown> {
+  return new Map(people.filter(person => person.client.active && person.room === room).map(({ user }) => [user, `${user} here`]));
+}
+
+function mapOf(list: readonly Present[]): Map<string, unknown> {
+  const map = new Map(list.map(({ id, meta }) => [id, meta]));
+  assert.equal(map.size, list.length, 'nobody is there twice');
+  return map;
+}
+
+function differenceOf(known: ReadonlyMap<string, unknown>, truth: ReadonlyMap<string, unknown>): string | undefined {
+  const missing = [...truth].filter(([id, meta]) => known.get(id) !== meta).map(([id]) => id);
+  const ghosts = [...known.keys()].filter(id => !truth.has(id));
+  return missing.length + ghosts.length === 0 ? undefined : `missing or other ${String(missing)}; ghosts ${String(ghosts)}`;
+}
+
+function sample<One>(all: readonly One[], count: number): One[] {
+  return Array.from({ length: count }, () => all[Math.floor(Math.random() * all.length)]).filter(one => one !== undefined);
+}
