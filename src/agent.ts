@@ -3,15 +3,19 @@ import { AgentIo } from './cluster/agent-io';
 import { Hub } from './cluster/hub/hub';
 import { keepOutcomes } from './cluster/outcomes';
 import { RunFolder } from './cluster/run-folder';
+import { keepStreams } from './cluster/streams';
 import { JOIN_HUB, topologyOf } from './cluster/topology';
 import { readConfig, type Settings } from './config/settings';
 import type { EggAgent } from './egg';
+import { MemoryStreams } from './store/memory-streams';
 
 export default class IoAgentBoot {
   readonly #agent: EggAgent;
   #folder: RunFolder | undefined;
   #hub: Hub | undefined;
   #io: AgentIo | undefined;
+  /** What the agent keeps of rooms with history. */
+  readonly #streams = new MemoryStreams();
 
   constructor(agent: EggAgent) {
     this.#agent = agent;
@@ -35,6 +39,7 @@ export default class IoAgentBoot {
   async beforeClose(): Promise<void> {
     await this.#io?.close();
     await this.#hub?.close();
+    this.#streams.close();
     await this.#folder?.remove();
     await this.#folder?.sweep();
   }
@@ -45,7 +50,8 @@ export default class IoAgentBoot {
     const isAlone = workers <= 1 && !settings.adapter;
     if (isAlone) this.#callSingleWorker();
     const usesHub = isAlone || topologyOf(this.#agent.options, settings).usesHub;
-    return new AgentIo(this.#agent, settings, usesHub ? this.#openFolder().hubSocket : undefined);
+    const streams = isAlone ? undefined : this.#streams; // a single worker keeps what the agent emits, too
+    return new AgentIo(this.#agent, settings, usesHub ? this.#openFolder().hubSocket : undefined, streams);
   }
 
   /** Starts a hub for a single worker, and tells the worker to join, and again each worker that replaces it. */
@@ -65,6 +71,7 @@ export default class IoAgentBoot {
     if (!this.#hub) {
       this.#hub = new Hub(this.#agent.logger);
       keepOutcomes(this.#hub);
+      keepStreams(this.#hub, this.#streams);
     }
     await this.#hub.listen(this.#openFolder().hubSocket);
   }

@@ -1,7 +1,7 @@
 /** Rooms with history: who comes back gets what it has missed, or learns that something is missing. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Files, startApp } from './support/app';
+import { bootError, type Files, startApp } from './support/app';
 import { ask, type Client, type ClientOptions, connect, newClient, next } from './support/client';
 import { history } from './support/parts';
 import { until } from './support/until';
@@ -207,4 +207,15 @@ test('the server reads pages of what is kept, or the last events', async t => {
     assert.deepEqual(await offsets({ since }), [false, [], false]);
   assert.throws(() => io.history('lobby'), { name: 'TypeError', code: 'IO_HISTORY_INVALID' });
   for (const limit of [0, -1, 1.5, '7']) await assert.rejects(room.read({ limit: limit as number }), { code: 'IO_HISTORY_INVALID' });
+});
+
+test('a history that is not possible, or whose options are wrong, stops the boot', async t => {
+  const withHistory = (history: string, more = ''): Files => ({
+    'config/config.default.js': `exports.io = { namespace: { '/': { history: ${history} } }, ${more} };`,
+  });
+  const codeOf = async (files: Files): Promise<unknown> => (await bootError(t, files)).code;
+  assert.equal(await codeOf(withHistory("{ 'room:*': {} }", "adapter: 'redis'")), 'IO_HISTORY_UNAVAILABLE');
+  assert.equal(await codeOf(withHistory("{ 'room:*': {}, '*:1': {} }")), 'IO_ROOM_PATTERN_AMBIGUOUS');
+  for (const wrong of ['{ size: 0 }', '{ size: 10001 }', "{ ttl: '5m' }", "{ since: 'always' }", '{ length: 7 }', '7'])
+    assert.equal(await codeOf(withHistory(`{ 'room:*': ${wrong} }`)), 'IO_CONFIG_INVALID');
 });

@@ -4,25 +4,30 @@ import type { Settings } from '../config/settings';
 import { isPattern, parsePattern } from '../contract/pattern';
 import { SetupError } from '../errors';
 import { History } from '../store/history';
-import { MemoryStreams } from '../store/memory-streams';
 import type { Streams } from '../store/streams';
 import { PacketCodec } from './packet-codec';
 
 export class Histories {
   readonly #namespaces: Settings['namespaces'];
-  readonly #streams: Streams;
+  readonly #create: () => Streams;
+  #streams: Streams | undefined;
 
-  constructor(namespaces: Settings['namespaces'], streams: Streams) {
+  private constructor(namespaces: Settings['namespaces'], create: () => Streams) {
     this.#namespaces = namespaces;
-    this.#streams = streams;
+    this.#create = create;
   }
 
   /**
    * Undefined if no room has a history.
-   * @param isAlone whether this process has all clients
+   * @param isShared whether this process has all clients, or there is a place that all workers can reach
+   * @param create the place, with the first namespace that needs it
    * @throws SetupError if there is no place for the events that all processes can reach
    */
-  static of({ namespaces, adapter }: Pick<Settings, 'namespaces' | 'adapter'>, isAlone: boolean): Histories | undefined {
+  static of(
+    { namespaces, adapter }: Pick<Settings, 'namespaces' | 'adapter'>,
+    isShared: boolean,
+    create: () => Streams,
+  ): Histories | undefined {
     const [name] = [...namespaces].find(([, { history }]) => history) ?? [];
     if (name === undefined) return undefined;
     const refuse = (problem: string): never => {
@@ -30,8 +35,8 @@ export class Histories {
     };
     if (adapter?.name === 'own') return refuse('does not work with an adapter of your own; use one of this plugin');
     if (adapter) return refuse(`does not work with the adapter '${adapter.name}'`);
-    if (!isAlone) return refuse('needs one worker');
-    return new Histories(namespaces, new MemoryStreams());
+    if (!isShared) return refuse('needs one worker, or workers that work together: config.io.cluster is false, or this is Windows');
+    return new Histories(namespaces, create);
   }
 
   /** Gives a namespace its history, if its config has one. To be called before its adapter is wrapped. */
@@ -41,10 +46,10 @@ export class Histories {
     const history = settings?.history;
     if (!history) return;
     const codec = new PacketCodec(nsp);
-    void new History(nsp, history, this.#streams, content => codec.decode(content).data as unknown[]); // an event has an array
+    void new History(nsp, history, (this.#streams ??= this.#create()), content => codec.decode(content).data as unknown[]); // an event has an array
   }
 
   close(): void {
-    this.#streams.close();
+    this.#streams?.close();
   }
 }

@@ -2,6 +2,7 @@
 import { Server, type ServerOptions } from 'socket.io';
 import { createAdapterFactory, createBackplane } from '../backplane/adapter';
 import type { Backplane } from '../backplane/backplane';
+import { Histories } from '../backplane/history';
 import type { Settings } from '../config/settings';
 import type { Contract } from '../contract/contract';
 import { isContract } from '../contract/declaration';
@@ -11,14 +12,18 @@ import type { EggAgent } from '../egg';
 import { SetupError } from '../errors';
 import { serverSpecimens } from '../internals/check';
 import { checkInternals } from '../internals/members';
+import type { Streams } from '../store/streams';
 import { HubBackplane } from './hub/hub-backplane';
 
 export class AgentIo {
   readonly server: Server;
   readonly #backplane: Backplane | undefined;
 
-  /** @param hub the path of the hub's socket, if the backplane is the hub */
-  constructor({ logger, baseDir }: EggAgent, settings: Settings, hub: string | undefined) {
+  /**
+   * @param hub the path of the hub's socket, if the backplane is the hub
+   * @param streams what the agent keeps of rooms with history, if what it emits is to be kept here
+   */
+  constructor({ logger, baseDir }: EggAgent, settings: Settings, hub: string | undefined, streams?: Streams) {
     checkInternals(serverSpecimens(), line => logger.warn(line));
     const { init, adapter } = settings;
     const backplane = createBackplane(adapter, {
@@ -35,7 +40,8 @@ export class AgentIo {
     const opened = Promise.resolve(backplane?.ready()).catch((error: unknown) =>
       logger.error('[egg-socket.io] agent.io has no way to the workers:', error),
     );
-    const create = createAdapterFactory(settings, { backplane, deprecations: new Deprecations(logger), logger, opened });
+    const histories = streams && Histories.of(settings, true, () => streams);
+    const create = createAdapterFactory(settings, { histories, backplane, deprecations: new Deprecations(logger), logger, opened });
     const parser = init.parser as object | undefined; // declared as any
     this.server = new Server({
       ...(parser && { parser }),

@@ -5,8 +5,7 @@
 import { type Namespace, Socket } from 'socket.io';
 import { acknowledgementOf } from './acknowledgement';
 import type { Connection } from './connection';
-import { isControl } from './controls';
-import { receiveControl } from './control-packet';
+import { isControl, receiveControl } from './control-packet';
 import type { OutgoingCheck } from '../contract/outgoing';
 import type { Deprecations } from '../deprecated/deprecations';
 import { toError } from '../thrown';
@@ -20,10 +19,9 @@ import type { SocketUse } from './uses';
 import { socketClassOf } from '../internals/socket-class';
 import { clientInternals, socketInternals } from '../internals/socket-io';
 
-type Callback = (...answer: unknown[]) => void;
-
 const CONNECTION = Symbol('connection');
 
+type Callback = (...answer: unknown[]) => void;
 type OwnSocket = Socket & { [CONNECTION]: Connection };
 
 const SOCKET_METHODS = {

@@ -10,6 +10,7 @@ import { HubBackplane } from '../cluster/hub/hub-backplane';
 import { HubReceiver } from '../cluster/hub/hub-receiver';
 import { SessionRouting } from '../cluster/routing/session-routing';
 import { attachWhenFound } from '../cluster/single-process';
+import { streamsOf } from '../cluster/streams';
 import { folderOf, ownWorkerId, type Topology, topologyOf } from '../cluster/topology';
 import type { Settings } from '../config/settings';
 import { guardDecoder } from '../protocol';
@@ -80,7 +81,7 @@ export class Lifecycle {
     const { routesSessions, usesHub } = this.#topology;
     const folder = routesSessions || usesHub ? folderOf(app) : undefined;
     if (routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, logger);
-    this.#histories = Histories.of(settings, (app.options.workers ?? 1) <= 1);
+    this.#histories = Histories.of(settings, usesHub || (app.options.workers ?? 1) <= 1, () => streamsOf(this.#backplane));
     // last of what may throw, so that an error leaves nothing open
     this.#backplane = createBackplane(settings.adapter, {
       logger,
