@@ -24,8 +24,8 @@ export interface Door {
   readonly port: number;
   /** Asks the app there, by a route of its namespace for the test. */
   ask(question: string, ...args: unknown[]): Promise<unknown>;
-  /** The next time the app there tells this of a client. */
-  told(what: 'waits' | 'left', cell: string): Promise<unknown>;
+  /** The next time the app there tells this of a client; with the reason, if it has left. */
+  told(what: 'waits' | 'left', cell: string): Promise<unknown[]>;
 }
 
 export interface Site {
@@ -52,7 +52,7 @@ function filesOf(io: string): Files {
       module.exports = app => async (ctx, next) => {
         const { socket } = ctx;
         const { cell, step } = socket.handshake.auth;
-        const tell = what => app.io.of('/control').local.emit(what + ' ' + cell);
+        const tell = (what, reason) => app.io.of('/control').local.emit(what + ' ' + cell, reason);
         if (step === 'is refused') throw new Error('not now');
         if (!socket.recovered) {
           await socket.join(cell);
@@ -62,8 +62,7 @@ function filesOf(io: string): Files {
           tell('waits');
           await new Promise(resolve => socket.conn.once('close', resolve));
         }
-        await next();
-        tell('left');
+        tell('left', await next());
       };`,
     'app/router.js': `
       module.exports = app => {

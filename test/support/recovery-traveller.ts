@@ -38,6 +38,8 @@ export class Traveller {
   readonly #auth: { readonly cell: string; step?: string };
   /** What it got since it came for the first time, in order: numbers of events, and its returns. */
   readonly #log: (number | Return)[] = [];
+  /** For each connection that has vanished, why the server has ended it. */
+  readonly #vanished: Promise<unknown[]>[] = [];
   #itinerary: Itinerary;
   #at: Door;
   #id = '';
@@ -98,13 +100,14 @@ export class Traveller {
   /** Loses its connection. */
   async lose(): Promise<void> {
     this.#proxy.lead(NOWHERE);
-    if (this.cell.way === 'vanished leg') {
-      this.#proxy.vanish();
-      return;
-    }
     const left = this.#client.connected ? this.#at.told('left', this.name) : undefined;
-    this.#proxy.cut();
-    await left;
+    if (this.cell.way === 'vanished leg') {
+      if (left) this.#vanished.push(left);
+      this.#proxy.vanish();
+    } else {
+      this.#proxy.cut();
+      await left;
+    }
   }
 
   /** Loses its connection, since its server has ended. @param successor the only one that is there now */
@@ -172,6 +175,8 @@ export class Traveller {
     // a former connection that nobody has taken over ends when it does not answer heartbeats any more
     if (!isRecovered) await until(this.#t, async () => ((sockets = await ask()) as unknown[]).length === 1);
     assert.deepEqual(sockets, [{ id: this.#client.id, isMarked: isRecovered }], journey);
+    // ended by the next one that was let in, and not by a heartbeat
+    if (isRecovered) for (const left of this.#vanished) assert.equal((await left)[0], 'forced close', journey);
     this.#client.disconnect();
   }
 
