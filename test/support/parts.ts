@@ -46,7 +46,10 @@ import type * as loggedSource from '../../dist/backplane/recovery/logged-source'
 import type * as logging from '../../dist/backplane/wrappers/log-broadcasts';
 import type * as sessions from '../../dist/backplane/recovery/sessions';
 import type * as storedSource from '../../dist/backplane/recovery/stored-source';
-import type * as requestPipes from '../../dist/cluster/routing/request-pipes';
+import type * as answerReader from '../../dist/cluster/routing/answer-reader';
+import type * as linkedHead from '../../dist/cluster/routing/linked-head';
+import type * as linkedRequests from '../../dist/cluster/routing/linked-requests';
+import type * as requestLinks from '../../dist/cluster/routing/request-links';
 import type * as recovery from '../../dist/backplane/wrappers/recovery';
 import type * as runFolder from '../../dist/cluster/run-folder';
 import type * as sessionRouting from '../../dist/cluster/routing/session-routing';
@@ -95,7 +98,10 @@ export const { LoggedSource } = require(join(DIST, 'backplane/recovery/logged-so
 export const { StoredSource } = require(join(DIST, 'backplane/recovery/stored-source')) as typeof storedSource;
 export const { Sessions } = require(join(DIST, 'backplane/recovery/sessions')) as typeof sessions;
 export const { addOffsets, logBroadcasts } = require(join(DIST, 'backplane/wrappers/log-broadcasts')) as typeof logging;
-export const { RequestPipes } = require(join(DIST, 'cluster/routing/request-pipes')) as typeof requestPipes;
+export const { AnswerReader } = require(join(DIST, 'cluster/routing/answer-reader')) as typeof answerReader;
+export const { decodeHead, encodeHead, headersOf } = require(join(DIST, 'cluster/routing/linked-head')) as typeof linkedHead;
+export const { acceptLink } = require(join(DIST, 'cluster/routing/linked-requests')) as typeof linkedRequests;
+export const { RequestLinks } = require(join(DIST, 'cluster/routing/request-links')) as typeof requestLinks;
 export const { recoverConnections } = require(join(DIST, 'backplane/wrappers/recovery')) as typeof recovery;
 export const { RunFolder } = require(join(DIST, 'cluster/run-folder')) as typeof runFolder;
 export type RunFolder = runFolder.RunFolder;

@@ -1,14 +1,11 @@
-/** Reads HTTP/1.1 answers from the bytes of a connection between workers, one after the other: https://www.rfc-editor.org/rfc/rfc9112. */
+/** Reads an HTTP/1.1 answer from its bytes: https://www.rfc-editor.org/rfc/rfc9112. */
 
 /** The callbacks of `AnswerReader`: `onHead` is called once, `onBody` any number of times, `onEnd` once. */
 export interface AnswerHandler {
   onHead(status: number, message: string, headers: string[]): void;
   onBody(bytes: Buffer): void;
-  /**
-   * @param last the last bytes of the body, if its length was known
-   * @param isReusable whether another request may follow on this connection
-   */
-  onEnd(last: Buffer | undefined, isReusable: boolean): void;
+  /** @param last the last bytes of the body, if its length was known */
+  onEnd(last: Buffer | undefined): void;
   /** The bytes are not an HTTP/1.1 answer. Nothing follows. */
   onInvalid(): void;
 }
@@ -16,33 +13,26 @@ export interface AnswerHandler {
 const CR = 13;
 
 export class AnswerReader {
+  readonly #method: string | undefined;
   readonly #handler: AnswerHandler;
-  #method: string | undefined;
   /** The beginning of an incomplete head, or of an incomplete line before a chunk. */
   #part: Buffer | undefined;
-  /** The number of missing bytes of the body, or of its chunk. Undefined before the head; infinite if the body ends with the connection. */
+  /** The number of missing bytes of the body, or of its chunk. Undefined before the head; infinite if neither its length nor its chunks are known. */
   #missing: number | undefined;
   #isChunked = false;
-  /** Whether the other worker ends the connection after this answer. */
-  #isLast = false;
 
-  constructor(handler: AnswerHandler) {
-    this.#handler = handler;
-  }
-
-  /** Prepares for the answer to a request of this method. */
-  expect(method: string | undefined): void {
+  /** @param method of the request */
+  constructor(method: string | undefined, handler: AnswerHandler) {
     this.#method = method;
-    this.#part = this.#missing = undefined;
-    this.#isChunked = this.#isLast = false;
+    this.#handler = handler;
   }
 
   get hasHead(): boolean {
     return this.#missing !== undefined;
   }
 
-  /** Whether the end of the connection completes the answer. */
-  get endsWithConnection(): boolean {
+  /** Whether the body has no length and no chunks: then it is complete when no more comes. */
+  get isOpenEnded(): boolean {
     return this.#missing === Number.POSITIVE_INFINITY;
   }
 
@@ -75,9 +65,7 @@ export class AnswerReader {
       headers.push(name, value);
       const key = name.toLowerCase();
       if (key === 'content-length') length = Number(value);
-      else if (key === 'transfer-encoding')
-        this.#isChunked = true; // the only encoding that Node sends
-      else if (key === 'connection') this.#isLast = value.toLowerCase() === 'close';
+      else if (key === 'transfer-encoding') this.#isChunked = true; // the only encoding that Node sends
     }
     const hasBody = this.#method !== 'HEAD' && status !== 204 && status !== 304;
     this.#isChunked &&= hasBody;
@@ -89,7 +77,7 @@ export class AnswerReader {
   #readBody(bytes: Buffer): void {
     const body = bytes.subarray(0, this.#missing);
     this.#missing = (this.#missing ?? 0) - body.length;
-    if (this.#missing === 0) this.#end(bytes.length > body.length, body);
+    if (this.#missing === 0) this.#handler.onEnd(body);
     else if (body.length > 0) this.#handler.onBody(body);
   }
 
@@ -107,7 +95,7 @@ export class AnswerReader {
       const length = end < 0 ? undefined : Number.parseInt(rest.toString('latin1', start, end), 16);
       const last = length === 0 ? rest.indexOf('\r\n\r\n', start) : -1; // the end of the trailer, which is dropped
       if (last >= 0) {
-        this.#end(rest.length > last + 4);
+        this.#handler.onEnd(undefined);
         return;
       }
       if (!length) {
@@ -117,10 +105,5 @@ export class AnswerReader {
       this.#missing = length;
       rest = rest.subarray(end + 2);
     }
-  }
-
-  /** @param hasExcess whether bytes follow the answer: then the connection is not reused */
-  #end(hasExcess: boolean, last?: Buffer): void {
-    this.#handler.onEnd(last, !this.#isLast && !hasExcess);
   }
 }

@@ -1,27 +1,21 @@
-/** Headers of the requests, upgrades and answers that workers pass to each other. */
+/** Headers of the upgrades and answers that workers pass to each other. */
 import type { IncomingMessage } from 'node:http';
 
 /** Headers in Node's raw form: name, value, name, value. */
 export type RawHeaders = readonly string[];
 
 /**
- * A header between workers. In a request to the owner: the secret, and the client's address, which the connection between workers hides.
- * In an answer: the number of sessions that the owner holds. It is removed from requests of clients and from answers to them.
+ * A header between workers. In an upgrade that is piped to the owner: the secret, and the client's address, which the connection between workers
+ * hides. In an answer: the number of sessions that the owner holds. It is removed from upgrades of clients and from answers to them.
  */
 export const PEER_HEADER = 'x-egg-socket.io-peer';
 
 /** These belong to one connection, and are not forwarded: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
 const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade', 'expect'];
 
-const NOT_OF_REQUESTS: ReadonlySet<string> = new Set([PEER_HEADER, ...HOP_BY_HOP, 'content-length', 'transfer-encoding']);
 const NOT_OF_ANSWERS: ReadonlySet<string> = new Set([PEER_HEADER, ...HOP_BY_HOP, 'transfer-encoding']);
 /** An upgrade keeps its `Connection` and `Upgrade`. */
 const NOT_OF_UPGRADES: ReadonlySet<string> = new Set([PEER_HEADER]);
-
-/** The headers of a request, without those of its body's length. */
-export function requestHeaders({ rawHeaders }: IncomingMessage, peer: string): string[] {
-  return [PEER_HEADER, peer, ...without(NOT_OF_REQUESTS, rawHeaders)];
-}
 
 export function upgradeHeaders({ rawHeaders }: IncomingMessage, peer: string): string[] {
   return [PEER_HEADER, peer, ...without(NOT_OF_UPGRADES, rawHeaders)];

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { PEER_HEADER } from './headers';
 
 /** The origin of a client's request. */
-interface Peer {
+export interface Peer {
   address: string | undefined;
   port: number | undefined;
   isSecure: boolean;
@@ -13,10 +13,28 @@ interface Peer {
 
 const PEER = Symbol('peer');
 
+/** No address ends like this. */
+const LINK = 'link';
+
+/** The origin of a request. */
+export function clientOf({ socket }: IncomingMessage): Readonly<Peer> {
+  return { address: socket.remoteAddress, port: socket.remotePort, isSecure: 'encrypted' in socket && socket.encrypted === true };
+}
+
 /** The value of PEER_HEADER for a client's request. */
-export function describePeer({ socket }: IncomingMessage, secret: string): string {
-  const isSecure = 'encrypted' in socket && socket.encrypted === true;
-  return [secret, isSecure ? 'tls' : 'tcp', socket.remotePort, socket.remoteAddress].join(' ');
+export function describePeer(request: IncomingMessage, secret: string): string {
+  const { address, port, isSecure } = clientOf(request);
+  return [secret, isSecure ? 'tls' : 'tcp', port, address].join(' ');
+}
+
+/** The value of PEER_HEADER for a link, which has no client. */
+export function linkPeer(secret: string): string {
+  return [secret, LINK].join(' ');
+}
+
+/** Whether a request asks for a link. To be called before `restorePeer`. A client cannot say so: its own PEER_HEADER is not forwarded. */
+export function isForLink({ headers }: IncomingMessage): boolean {
+  return String(headers[PEER_HEADER]).endsWith(` ${LINK}`);
 }
 
 /** Makes a piped request look as if the client had sent it here. Returns false if the secret is wrong. */

@@ -1,12 +1,13 @@
 /** The server at a worker's private socket. It receives the requests that other workers pipe to the sessions of this worker. */
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { createServer, IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Server as EngineServer } from 'engine.io';
 import { SetupError } from '../../errors';
 import { PEER_HEADER } from './headers';
-import { restorePeer } from './peer';
+import { acceptLink } from './linked-requests';
+import { isForLink, restorePeer } from './peer';
 import type { RoutingLog } from './routing-log';
 import { beginsSession } from './session-ids';
 
@@ -26,8 +27,9 @@ export class PrivateServer {
     headersTimeout: 0,
     maxHeaderSize: MAX_HEADER_SIZE,
     requireHostHeader: false,
-    IncomingMessage: PipedRequest,
   });
+  /** Connections of other workers for many requests. */
+  readonly #links = new Set<Duplex>();
   #refusesSessions = false;
 
   /** @param secret shared by the workers of this start of the app only */
@@ -56,18 +58,22 @@ export class PrivateServer {
     handleRequest: (request: IncomingMessage, response: ServerResponse) => void,
     handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
   ): void {
-    this.#server.on('request', (request, response) => {
-      if (!this.#isAllowed(request)) return;
-      request.response = response;
+    const handle = (request: IncomingMessage, response: ServerResponse): void => {
       if (this.#refusesSessions && beginsSession(request)) {
-        request.socket.destroy(); // the piping worker begins the session itself
+        request.socket.destroy(); // the other worker begins the session itself
         return;
       }
       response.setHeader(PEER_HEADER, engine.clientsCount);
       handleRequest(request, response);
-    });
+    };
+    this.#server.on('request', request => this.#refuse(request)); // those of other workers come over links
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (this.#isAllowed(request)) handleUpgrade(request, socket, head);
+      const isLink = isForLink(request);
+      if (!this.#isAllowed(request)) return;
+      if (!isLink) return handleUpgrade(request, socket, head);
+      this.#links.add(socket);
+      socket.once('close', () => this.#links.delete(socket));
+      acceptLink(socket, head, handle);
     });
   }
 
@@ -83,27 +89,18 @@ export class PrivateServer {
 
   closeAllConnections(): void {
     this.#server.closeAllConnections();
+    for (const link of this.#links) link.destroy();
   }
 
   #isAllowed(request: IncomingMessage): boolean {
     if (restorePeer(request, this.#secret)) return true;
+    this.#refuse(request);
+    return false;
+  }
+
+  #refuse(request: IncomingMessage): void {
     const problem = 'a request to the private socket without the secret of this start was refused; the run folder may have been removed';
     this.#log.errorOnce('secret', problem);
     request.socket.destroy();
-    return false;
-  }
-}
-
-/** A request from another worker. */
-class PipedRequest extends IncomingMessage {
-  response: ServerResponse | undefined;
-
-  /**
-   * Engine.IO destroys an incomplete request that it refuses, for example one that is too large. The other worker would still be sending, and
-   * would fail before it has read the answer. So the rest is read instead; the other worker closes the connection when it has the answer.
-   */
-  override destroy(error?: Error): this {
-    const isRefused = error === undefined && !this.complete && this.response?.writableEnded === true;
-    return isRefused ? this.resume() : super.destroy(error);
   }
 }

@@ -9,11 +9,11 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Server as EngineServer } from 'engine.io';
 import type { Logger } from '../../egg';
 import type { RunFolder } from '../run-folder';
-import { answerHeaders, requestHeaders, sessionsIn, upgradeHeaders } from './headers';
+import { answerHeaders, sessionsIn, upgradeHeaders } from './headers';
 import { Owners } from './owners';
 import { describePeer } from './peer';
 import { PrivateServer } from './private-server';
-import { RequestPipes } from './request-pipes';
+import { RequestLinks } from './request-links';
 import { RoutingLog } from './routing-log';
 import { beginsSession, prefixIds } from './session-ids';
 import { WebSocketPipes } from './websocket-pipes';
@@ -36,7 +36,7 @@ export class SessionRouting {
   readonly #log: RoutingLog;
   readonly #owners: Owners;
   readonly #private: PrivateServer;
-  readonly #requests = new RequestPipes();
+  readonly #requests: RequestLinks;
   readonly #webSockets = new WebSocketPipes();
   #engine: EngineServer | undefined;
 
@@ -47,6 +47,7 @@ export class SessionRouting {
     this.#log = new RoutingLog(logger);
     this.#owners = new Owners(worker, folder, this.#log);
     this.#private = new PrivateServer(folder.secret, this.#log);
+    this.#requests = new RequestLinks(folder.secret);
   }
 
   /** Opens the private socket. To be called before the first session. */
@@ -115,9 +116,7 @@ export class SessionRouting {
     const isFirst = beginsSession(request);
     this.#requests.send(this.#folder.workerSocket(owner), {
       request,
-      headers: requestHeaders(request, describePeer(request, this.#folder.secret)),
       response,
-      // the session reads the client's address from this connection, so it must not carry requests of other clients
       timeout: isFirst ? BEGIN_TIMEOUT : undefined,
       answered: (status, message, headers) => {
         this.#owners.setSessions(owner, sessionsIn(headers));

@@ -1,23 +1,16 @@
-/** Requests that one worker pipes to another: whatever the answer looks like, the client gets it as if it had asked there. */
+/** Requests that one worker passes to another: whatever the answer looks like, the client gets it as if it had asked there. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import {
-  Agent,
-  createServer,
-  type IncomingMessage,
-  request as send,
-  type RequestListener,
-  type RequestOptions,
-  type ServerResponse,
-} from 'node:http';
-import { type AddressInfo, connect, createServer as createNetServer, type Server, type Socket } from 'node:net';
+import { Agent, createServer, type IncomingMessage, request as send, type RequestListener, type RequestOptions } from 'node:http';
+import { type AddressInfo, connect, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { RequestPipes } from '../support/parts';
+import { acceptLink, AnswerReader, decodeHead, encodeHead, headersOf, RequestLinks } from '../support/parts';
 import { watchForCrashes } from '../support/remains';
 import { until } from '../support/until';
 
@@ -30,17 +23,16 @@ interface Front {
   backlog(): number;
 }
 
-/** A server that pipes all that comes to the one that listens to the path. */
+/** A server that passes on all that comes to the one that listens to the path. */
 async function startFront(t: TestContext, path: string, timeout?: number): Promise<Front> {
   watchForCrashes(t);
-  const pipes = new RequestPipes();
+  const links = new RequestLinks('secret');
   const failures: Error[] = [];
   let waiting: () => number = () => 0;
   const server = createServer((request, response) => {
     waiting = () => response.writableLength;
-    pipes.send(path, {
+    links.send(path, {
       request,
-      headers: without(/^(connection|content-length|transfer-encoding)$/i, request.rawHeaders),
       response,
       timeout,
       answered: (status, message, headers) =>
@@ -57,7 +49,7 @@ async function startFront(t: TestContext, path: string, timeout?: number): Promi
   const agent = new Agent({ keepAlive: true });
   t.after(() => {
     agent.destroy();
-    pipes.close();
+    links.close();
     server.close();
     server.closeAllConnections();
   });
@@ -80,7 +72,7 @@ function without(names: RegExp, headers: readonly string[]): string[] {
 }
 
 async function listen(t: TestContext, server: Server): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'pipe-'));
+  const folder = await mkdtemp(join(tmpdir(), 'link-'));
   t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   const path = join(folder, 'owner.sock');
   server.listen({ path });
@@ -89,34 +81,28 @@ async function listen(t: TestContext, server: Server): Promise<string> {
   return path;
 }
 
-/** The other worker, and how many connections it has accepted. */
-async function startOwner(t: TestContext, listener: RequestListener): Promise<{ path: string; count(): number; sockets: Set<Socket> }> {
-  const server = createServer({ keepAliveTimeout: 0 }, listener);
+/** The other worker, how many connections it has accepted, and the requests that are open there. */
+async function startOwner(
+  t: TestContext,
+  listener: RequestListener,
+): Promise<{ path: string; count(): number; links: Set<Duplex>; requests: Set<IncomingMessage> }> {
+  const server = createServer();
   let connections = 0;
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    connections++;
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+  const links = new Set<Duplex>();
+  const requests = new Set<IncomingMessage>();
+  server.on('connection', () => connections++);
+  server.on('upgrade', (_request, link: Duplex, head: Buffer) => {
+    links.add(link);
+    acceptLink(link, head, (request, response) => {
+      requests.add(request);
+      request.once('close', () => requests.delete(request));
+      listener(request, response);
+    });
   });
-  t.after(() => server.closeAllConnections());
-  return { path: await listen(t, server), count: () => connections, sockets };
-}
-
-/** One that answers each request with these bytes, one by one. */
-async function startDribbler(t: TestContext, answer: string, ends = false): Promise<string> {
-  const server = createNetServer(socket => {
-    socket.on('error', () => {});
-    socket.on('data', () => void dribble(socket));
+  t.after(() => {
+    for (const link of links) link.destroy();
   });
-  const dribble = async (socket: Socket): Promise<void> => {
-    for (const byte of Buffer.from(answer, 'latin1')) {
-      socket.write(Buffer.of(byte));
-      await nextTurn(); // so that it is read before the next one
-    }
-    if (ends) socket.end();
-  };
-  return listen(t, server);
+  return { path: await listen(t, server), count: () => connections, links, requests };
 }
 
 test('answers of every shape arrive as they are, over one connection', async t => {
@@ -166,24 +152,31 @@ test('answers of every shape arrive as they are, over one connection', async t =
   assert.deepEqual(failures, []);
 });
 
-for (const [what, answer, ends] of [
-  ['with a length', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello', false],
-  ['in chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n003\r\nllo\r\n0\r\n\r\n', false],
+for (const [what, answer] of [
+  ['with a length', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'],
+  ['in chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n003\r\nllo\r\n0\r\n\r\n'],
   [
     'in chunks, one of them long, and a trailer',
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nx: y\r\n\r\n',
-    false,
   ],
-  ['after another head', 'HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello', false],
-  ['until the connection ends', 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello', true],
+  ['after another head', 'HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'],
+  ['without a length', 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello'],
 ] as const) {
-  test(`an answer ${what} may come byte by byte`, async t => {
-    const { ask, failures } = await startFront(t, await startDribbler(t, answer, ends));
-    for (let n = 0; n < 3; n++) {
-      const { answer, body } = await ask();
-      assert.deepEqual([answer.statusCode, body.toString()], [200, 'hello']);
-    }
-    assert.deepEqual(failures, []);
+  test(`an answer ${what} may come byte by byte`, () => {
+    const [parts, events]: [string[], string[]] = [[], []];
+    const reader = new AnswerReader('GET', {
+      onHead: status => void events.push(`head ${status}`),
+      onBody: part => void parts.push(part.toString()),
+      onEnd: (last = Buffer.alloc(0)) => {
+        parts.push(last.toString());
+        events.push('end');
+      },
+      onInvalid: () => void events.push('invalid'),
+    });
+    for (const byte of Buffer.from(answer, 'latin1')) reader.read(Buffer.of(byte));
+    const isOpenEnded = what === 'without a length';
+    assert.equal(reader.isOpenEnded, isOpenEnded);
+    assert.deepEqual([parts.join(''), events], ['hello', isOpenEnded ? ['head 200'] : ['head 200', 'end']]);
   });
 }
 
@@ -247,7 +240,7 @@ test('of an answer that the client does not read no more is taken than it has ro
 test('an answer may come before the request has been sent: what is left of it goes nowhere, and neither does another request', async t => {
   const owner = await startOwner(t, (_request, response) => response.writeHead(413).end('too much'));
   const { port, failures } = await startFront(t, owner.path);
-  for (let n = 1; n <= 3; n++) {
+  for (let n = 0; n < 3; n++) {
     const request = send({ port, method: 'POST' });
     request.write('begun');
     const [answer] = (await once(request, 'response')) as [IncomingMessage];
@@ -255,8 +248,9 @@ test('an answer may come before the request has been sent: what is left of it go
     answer.resume();
     request.end('ended');
     await once(answer, 'end');
-    assert.equal(owner.count(), n);
   }
+  assert.equal(owner.count(), 1);
+  assert.equal(owner.requests.size, 0);
   assert.deepEqual(failures, []);
 });
 
@@ -320,76 +314,91 @@ test('requests that a client sends one behind the other are all given up when it
   const { port, failures } = await startFront(t, owner.path);
   const client = connect(port, '127.0.0.1');
   for (let n = 0; n < 20; n++) client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-  await until(t, () => owner.sockets.size >= 20);
+  await until(t, () => owner.requests.size >= 20);
   client.destroy();
-  await until(t, () => owner.sockets.size === 0);
+  await until(t, () => owner.requests.size === 0);
   assert.deepEqual(failures, []);
 });
 
-test('of many connections, a number is kept', async t => {
-  const waiting: ServerResponse[] = [];
-  const owner = await startOwner(t, (_request, response) => void waiting.push(response));
-  const { ask } = await startFront(t, owner.path);
-  const answers = Promise.all(Array.from({ length: 300 }, async () => ask()));
-  await until(t, () => waiting.length >= 300);
-  for (const response of waiting) response.end();
-  await answers;
-  await until(t, () => owner.sockets.size <= 256);
-  assert.equal(owner.sockets.size, 256);
-});
-
-test('a connection that the other worker is about to end is not used any more', async t => {
-  const sockets = new Set<Socket>();
-  const server = createNetServer(socket => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 3\r\n\r\nbye')); // and does not end it yet
+test('an answer without a length is complete when the owner has ended it, and breaks off otherwise', async t => {
+  let isBroken = false;
+  const owner = await startOwner(t, (request, response) => {
+    response.removeHeader('Transfer-Encoding'); // then Node sends neither a length nor chunks
+    response.write('half');
+    if (isBroken) setImmediate(() => request.socket.destroy());
+    else setImmediate(() => response.end(' and half'));
   });
-  const { ask, failures } = await startFront(t, await listen(t, server));
-  for (let n = 1; n <= 3; n++) {
-    assert.equal((await ask()).body.toString(), 'bye');
-    assert.equal(sockets.size, n);
-  }
+  const { ask, failures } = await startFront(t, owner.path);
+  assert.equal((await ask()).body.toString(), 'half and half');
+  isBroken = true;
+  await assert.rejects(ask(), { code: 'ECONNRESET' });
   assert.deepEqual(failures, []);
 });
 
-for (const [what, answer] of [
-  ['with a length', 'Content-Length: 3\r\n\r\nbye and more'],
-  ['in chunks', 'Transfer-Encoding: chunked\r\n\r\n3\r\nbye\r\n0\r\n\r\nand more'],
-] as const) {
-  test(`a connection over which more has come than an answer ${what} is not used any more`, async t => {
-    let connections = 0;
-    const server = createNetServer(socket => {
-      connections++;
-      socket.on('error', () => {});
-      socket.on('data', () => socket.write(`HTTP/1.1 200 OK\r\n${answer}`));
-    });
-    const { ask, failures } = await startFront(t, await listen(t, server));
-    for (let n = 1; n <= 3; n++) {
-      assert.equal((await ask()).body.toString(), 'bye');
-      assert.equal(connections, n);
-    }
-    assert.deepEqual(failures, []);
+test('when the connection between the workers fails, all requests on it fail, and the next one has a new connection', async t => {
+  let answers = false;
+  const owner = await startOwner(t, (_request, response) => {
+    if (answers) response.end('here');
   });
-}
+  const { ask, failures } = await startFront(t, owner.path);
+  const asked = Promise.all([ask(), ask(), ask()]);
+  await until(t, () => owner.requests.size === 3);
+  for (const link of owner.links) link.destroy();
+  for (const { answer } of await asked) assert.equal(answer.statusCode, 503);
+  assert.deepEqual(
+    failures.map(error => (error as NodeJS.ErrnoException).code),
+    ['ECONNRESET', 'ECONNRESET', 'ECONNRESET'],
+  );
+  await until(t, () => owner.requests.size === 0);
+  answers = true;
+  assert.equal((await ask()).body.toString(), 'here');
+  assert.equal(owner.count(), 2);
+});
 
-test('an answer without a length whose connection fails breaks off for the client, too', async t => {
-  const owners: Socket[] = [];
-  // nothing is read of the request: a connection that is closed with something unread is reset
-  const server = createNetServer({ pauseOnConnect: true }, socket => {
-    owners.push(socket);
-    socket.write('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf');
+test('a client that does not read holds up no other', async t => {
+  const owner = await startOwner(
+    t,
+    (request, response) => void response.end(request.url === '/much' ? Buffer.alloc(50_000_000) : 'little'),
+  );
+  const { ask, port, backlog } = await startFront(t, owner.path);
+  const slow = connect(port, '127.0.0.1');
+  t.after(() => slow.destroy());
+  slow.pause();
+  slow.write('GET /much HTTP/1.1\r\nHost: a\r\n\r\n');
+  await until(t, () => backlog() > 0);
+  for (let n = 0; n < 100; n++) assert.equal((await ask()).body.toString(), 'little');
+});
+
+test('the owner sees the headers as Node shows them, whatever a client repeats', async t => {
+  let shown: IncomingMessage | undefined;
+  const server = createServer((request, response) => {
+    shown = request;
+    response.end();
   });
-  const { port, failures } = await startFront(t, await listen(t, server));
-  const request = send({ port });
-  request.end();
-  const [answer] = (await once(request, 'response')) as [IncomingMessage];
-  const [half] = (await once(answer, 'data')) as [Buffer];
-  assert.equal(half.toString(), 'half');
-  owners[0]?.destroy();
-  const [error] = (await once(answer, 'error')) as [NodeJS.ErrnoException];
-  assert.equal(error.code, 'ECONNRESET');
-  assert.deepEqual(failures, []);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const repeated = [
+    'Cookie: a=1',
+    'Cookie: b=2',
+    'X-A: 1',
+    'x-a: 2',
+    'User-Agent: one',
+    'User-Agent: two',
+    'Set-Cookie: c',
+    'Set-Cookie: d',
+  ];
+  client.write(
+    ['GET /?a HTTP/1.1', 'Host: a', 'X-Empty:', '__proto__: x', ...repeated, 'Connection: close', '', ''].join('\r\n'),
+    'latin1',
+  );
+  await once(client.resume(), 'end');
+  assert.ok(shown);
+  assert.deepEqual({ ...headersOf(shown.rawHeaders) }, { ...shown.headers });
+  const decoded = decodeHead(Buffer.from(encodeHead(shown, { address: '::1', port: 7, isSecure: true }, false), 'latin1'));
+  const { rawHeaders, url, method } = shown;
+  assert.deepEqual(decoded, { method, url, hasBody: false, rawHeaders, address: '::1', port: 7, isSecure: true });
 });
 
 test('an answer in many small pieces to a client that does not read leaves one listener, not one for each piece', async t => {
@@ -433,17 +442,15 @@ test('an answer that breaks off breaks off for the client; one that has not begu
   assert.equal((nowhere.failures[0] as NodeJS.ErrnoException).code, 'ENOENT');
 });
 
-test('with a timeout, a request has a connection of its own, and fails when no answer begins in that time', async t => {
+test('with a timeout, a request fails when no answer begins in that time, and is given up', async t => {
   const owner = await startOwner(t, (request, response) => {
     if (request.url !== '/never') response.end('here');
   });
   const { ask, failures } = await startFront(t, owner.path, 200);
   assert.equal((await ask()).body.toString(), 'here');
-  assert.equal((await ask()).body.toString(), 'here');
-  assert.equal(owner.count(), 2);
   assert.equal((await ask({ path: '/never' })).answer.statusCode, 503);
   assert.match(failures[0]?.message ?? '', /no answer in 200 ms/);
-  while (owner.sockets.size > 0) await once([...owner.sockets][0] as Socket, 'close');
+  await until(t, () => owner.requests.size === 0);
 });
 
 test('a request that the client gives up is given up there, too, and has not failed', async t => {
@@ -454,8 +461,8 @@ test('a request that the client gives up is given up there, too, and has not fai
   const request = send({ port }).on('error', () => {});
   request.end();
   const [there] = await arrived;
+  const closed = [there, there.socket].map(one => new Promise<void>(resolve => one.once('close', resolve)));
   request.destroy();
-  await once(there.socket, 'close');
+  await Promise.all(closed);
   assert.deepEqual(failures, []);
-  assert.equal(owner.sockets.size, 0);
 });
