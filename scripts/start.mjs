@@ -1,21 +1,30 @@
-/** `npm start`: installs what is missing, builds, and runs the example in the foreground. Needs nothing but Node and npm. */
+/**
+ * `npm start`: installs what is missing, builds, and runs the example in the foreground. Needs nothing but Node and npm.
+ * `npm run start:tegg` runs the one with classes of tegg.
+ */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build } from './build.mjs';
+import { build, buildTeggChat } from './build.mjs';
 import { installMissing } from './install.mjs';
 import { run } from './run.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const TEGG_CHAT = 'tegg-chat';
 const HOST = '127.0.0.1';
 const ANOTHER_PORT = 'Choose another port: npm start -- --port 8001';
 
 try {
-  const port = readPort();
+  const { port, name } = readArguments();
   await checkThatPortIsFree(port);
   await installMissing(ROOT);
   await build();
+  if (name === TEGG_CHAT) {
+    await installMissing(join(ROOT, 'example', name)); // it has another egg
+    await buildTeggChat();
+  }
   const env = {
     ...process.env,
     NODE_ENV: 'production',
@@ -23,16 +32,17 @@ try {
     EGG_LOG: process.env.EGG_LOG ?? 'WARN',
     PORT: String(port),
   };
-  await run(process.execPath, ['example/chat/dist/server.js'], { cwd: ROOT, env });
+  await run(process.execPath, [`example/${name}/dist/server.js`], { cwd: ROOT, env });
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;
 }
 
-function readPort() {
-  const { values } = parseArgs({ options: { port: { type: 'string', default: process.env.PORT || '7001' } } });
+function readArguments() {
+  const options = { port: { type: 'string', default: process.env.PORT || '7001' }, tegg: { type: 'boolean' } };
+  const { values } = parseArgs({ options });
   const port = Number(values.port);
-  if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
+  if (Number.isInteger(port) && port > 0 && port < 65_536) return { port, name: values.tegg ? TEGG_CHAT : 'chat' };
   throw new Error(`${values.port} is no port. ${ANOTHER_PORT}`);
 }
 

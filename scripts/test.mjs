@@ -28,6 +28,7 @@ const FOLDERS = [
   '.',
   'test/hosts/plugins',
   'test/hosts/tegg',
+  'example/tegg-chat', // the check of types that lint makes needs its packages
   'test/parsers',
   'test/schemas',
   ...(HAS_NODES && !isQuick ? ['test/nodes'] : []),

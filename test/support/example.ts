@@ -12,9 +12,9 @@ export interface StartProcess {
   listening(): Promise<string>;
 }
 
-/** Runs the script. It is ended, and waited for, when the test ends. */
-export function npmStart(t: TestContext, port: number): StartProcess {
-  const child = spawn(process.execPath, ['scripts/start.mjs', '--port', String(port)], {
+/** Runs the script with these options. It is ended, and waited for, when the test ends. */
+export function npmStart(t: TestContext, port: number, ...options: string[]): StartProcess {
+  const child = spawn(process.execPath, ['scripts/start.mjs', '--port', String(port), ...options], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true, // a process group of its own, as a terminal gives to what it starts

@@ -1,0 +1,3 @@
+export default {
+  io: { enable: true, package: 'egg-socket.io' }, // tegg itself is on
+};
