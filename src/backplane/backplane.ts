@@ -7,6 +7,7 @@ import { Answers } from './answer';
 import type { AdapterFactory } from '../config/options';
 import type { Logger } from '../egg';
 import { messageOf, type OutageCode, OutageError } from '../errors';
+import type { OutcomeStore } from '../store/outcome-store';
 import { Inbox } from './inbox';
 
 interface Description {
@@ -26,6 +27,8 @@ export abstract class Backplane {
   abstract readonly localTimeout: number;
   /** Whether other processes can be asked. */
   abstract get isReachable(): boolean;
+  /** Where all processes keep the outcomes of handlers. Undefined if the backend has no place for them. */
+  readonly outcomes: OutcomeStore | undefined;
   readonly name: string;
   readonly logger: Logger;
   /** Logs unusable messages of other processes. */

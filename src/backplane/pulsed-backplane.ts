@@ -83,6 +83,12 @@ export abstract class PulsedBackplane extends Backplane {
     await super.close();
   }
 
+  /** Asks the backend itself. Rejects as soon as it is unreachable: whether it has done what was asked is not known then. */
+  protected async reach<Answer>(question: () => Promise<Answer>): Promise<Answer> {
+    if (!this.isAnswering) throw this.error();
+    return this.ask(question, () => this.isAnswering);
+  }
+
   /** Sends a pulse at once, when it is likely to come back. */
   protected pulse(): void {
     this.#sent++;

@@ -1,4 +1,4 @@
-/** Chooses where outcomes are kept. The agent keeps them for the workers of one machine. */
+/** Chooses where outcomes are kept: by the backplane, or in memory. The agent keeps them for the workers of one machine. */
 import type { Backplane } from '../backplane/backplane';
 import type { Settings } from '../config/settings';
 import { MemoryOutcomes } from '../store/memory-outcomes';
@@ -14,9 +14,10 @@ type Request =
   | { readonly do: 'claim' | 'renew'; readonly key: string; readonly lease: number }
   | { readonly do: 'settle'; readonly key: string; readonly outcome: string; readonly ttl: number };
 
-/** Undefined if the processes of the app have no common memory. @param workers their number on this machine */
+/** Undefined if the processes of the app have no common place for them. @param workers their number on this machine */
 export function outcomeStoreOf(backplane: Backplane | undefined, { adapter }: Settings, workers: number): OutcomeStore | undefined {
   if (backplane instanceof HubBackplane) return agentOutcomes(backplane.agent);
+  if (backplane) return backplane.outcomes;
   return !adapter && workers <= 1 ? new MemoryOutcomes() : undefined;
 }
 

@@ -49,7 +49,7 @@ export class Runtime {
   /** Counts running handlers and connection middleware. */
   readonly inFlight = new InFlight();
   readonly logger: Logger;
-  /** The outcomes of events with a key. Undefined if the processes of this app have no common memory. */
+  /** The outcomes of events with a key. Undefined if the processes of this app have no common place for them. */
   outcomes: Outcomes | undefined;
   /** Undefined if recovery is off. */
   readonly recoveryAuth: RecoveryAuth | undefined;

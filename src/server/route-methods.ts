@@ -77,10 +77,10 @@ export class RouteMethods {
 /** @throws SetupError if the handler could run twice */
 function requireOutcomes({ runtime }: Namespace, place: string): void {
   if (runtime.outcomes) return;
-  const problem = 'the workers and servers of this app have no common memory for the answers of a route with idempotencyKey';
+  const problem = 'the workers and servers of this app have no common place for the answers of a route with idempotencyKey';
   throw new SetupError(
     'IO_STORE_MISSING',
-    `${place}: ${problem}; run it on one machine without an adapter, or keep the keys in a database`,
+    `${place}: ${problem}; use an adapter for Redis, run it on one machine without an adapter, or keep the keys in a database`,
   );
 }
 

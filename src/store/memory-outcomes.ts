@@ -1,10 +1,9 @@
 /** Outcomes in the memory of one process: the only worker, or the agent for all of them. */
 import type { Claim, OutcomeStore } from './outcome-store';
 
-interface Entry {
-  /** Undefined while the handler runs. */
-  readonly outcome: string | undefined;
-  /** When the lease or the outcome ends, by `performance.now()`. */
+interface Settled {
+  readonly outcome: string;
+  /** When it ends, by `performance.now()`. */
   readonly end: number;
 }
 
@@ -20,10 +19,10 @@ const LIMITS: Limits = { count: 100_000, characters: 64 * 1024 * 1024 };
 
 export class MemoryOutcomes implements OutcomeStore {
   readonly #limits: Limits;
-  /** Running handlers, the end of whose lease is next first. */
-  readonly #running = new Map<string, Entry>();
+  /** When the leases of running handlers end. The next end first. */
+  readonly #running = new Map<string, number>();
   /** The oldest first. */
-  readonly #settled = new Map<string, Entry>();
+  readonly #settled = new Map<string, Settled>();
   #characters = 0;
 
   /** @param limits when they are reached, the oldest outcomes are forgotten before their time */
@@ -32,10 +31,11 @@ export class MemoryOutcomes implements OutcomeStore {
   }
 
   async claim(key: string, lease: number): Promise<Claim> {
-    this.#forgetEnded();
-    const outcome = this.#settled.get(key)?.outcome;
-    if (outcome !== undefined) return { state: 'settled', outcome };
-    if (this.#running.has(key)) return { state: 'running' };
+    const now = performance.now();
+    this.#forgetEnded(now);
+    const settled = this.#settled.get(key);
+    if (settled && settled.end > now) return { state: 'settled', outcome: settled.outcome };
+    if ((this.#running.get(key) ?? now) > now) return { state: 'running' };
     this.#lease(key, lease);
     return { state: 'first' };
   }
@@ -57,13 +57,12 @@ export class MemoryOutcomes implements OutcomeStore {
 
   #lease(key: string, lease: number): void {
     this.#running.delete(key); // so that it comes last
-    this.#running.set(key, { outcome: undefined, end: performance.now() + lease });
+    this.#running.set(key, performance.now() + lease);
   }
 
-  /** Both maps are in the order of the ends, as long as all leases are equally long, and all outcomes are kept equally long. */
-  #forgetEnded(): void {
-    const now = performance.now();
-    for (const [key, { end }] of this.#running) {
+  /** Frees memory. Both maps are in the order of the ends if all leases are equally long, and all outcomes are kept equally long, as here. */
+  #forgetEnded(now: number): void {
+    for (const [key, end] of this.#running) {
       if (end > now) break;
       this.#running.delete(key);
     }
@@ -74,7 +73,7 @@ export class MemoryOutcomes implements OutcomeStore {
   }
 
   #forget(key: string): void {
-    this.#characters -= this.#settled.get(key)?.outcome?.length ?? 0;
+    this.#characters -= this.#settled.get(key)?.outcome.length ?? 0;
     this.#settled.delete(key);
   }
 }

@@ -1,4 +1,4 @@
-/** Where the outcomes of handlers are kept: in this process, or in the agent. */
+/** Where the outcomes of handlers are kept: in this process, in the agent, or in the backend. */
 
 /** What is known about a key. */
 export type Claim =

@@ -19,6 +19,9 @@ const RULES = Object.fromEntries(
 
 const ADAPTERS = ['redis', 'redis-sharded', 'redis-streams'];
 
+/** Of a client with idempotency keys. */
+const KNOWN = { auth: { $io: { v: 1, owner: 'a-secret-of-this-client' } } };
+
 /** A Redis, and apps on it that are this user. */
 async function startWith(
   t: TestContext,
@@ -36,6 +39,10 @@ async function startWith(
     'app/router.js': `
       module.exports = app => {
         app.io.route('join', async ctx => { await ctx.socket.join('room'); return true; });
+        app.io.route('pay', async ctx => {
+          await new Promise(resolve => setTimeout(resolve, ctx.args[1])); // after 1 s, its lease is renewed
+          return 'paid';
+        }, { idempotencyKey: ctx => ctx.args[0] });
         app.io.of('/chat');
       };`,
     'config/config.default.js': config,
@@ -52,7 +59,8 @@ for (const adapter of ADAPTERS) {
     watchForCrashes(t);
     const { start } = await startWith(t, adapter, RULES[adapter] ?? []);
     const [one, other] = [await start(), await start()];
-    const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];
+    const [alice, bob] = [await connect(t, one.url, KNOWN), await connect(t, other.url, KNOWN)];
+    const paid = [ask(alice, 'pay', 'order', 1100), ask(bob, 'pay', 'order', 1100)];
     const chat = await connect(t, `${other.url}/chat`);
     await ask(bob, 'join');
     await hears(t, bob, 'to all', () => one.io.emit('to all'));
@@ -64,6 +72,7 @@ for (const adapter of ADAPTERS) {
     assert.deepEqual(await one.io.emitWithAck('ask'), ['here', 'here']);
     other.io.on('servers', (answer: (text: string) => void) => answer('there'));
     assert.deepEqual(await one.io.serverSideEmitWithAck('servers'), ['there']);
+    assert.deepEqual(await Promise.all(paid), ['paid', 'paid']);
     const gone = next(bob, 'disconnect');
     one.io.in('room').disconnectSockets();
     await gone;
@@ -95,10 +104,14 @@ const MISSING: [adapter: string, rule: string, reason: RegExp][] = [
   ['redis', '&socket.io-request#*', /(publish|subscribe) .*: NOPERM/],
   ['redis', '+publish', /publish .*: NOPERM/],
   ['redis', '+pubsub', /pubsub .*: NOPERM/],
+  ['redis', '~socket.io:once:*', /set: NOPERM/],
+  ['redis', '+get', /get: NOPERM/],
+  ['redis', '+pexpire', /pexpire: NOPERM/],
   ['redis-sharded', '&socket.io#*', /(ssubscribe|spublish) .*: NOPERM/],
   ['redis-sharded', '+spublish', /(ssubscribe|spublish) .*: NOPERM/],
   ['redis-streams', '&socket.io#*', /(subscribe|publish) .*: NOPERM/],
   ['redis-streams', '~socket.io', /(xadd|xread|xrevrange) .*: NOPERM/],
+  ['redis-streams', '+set', /set: NOPERM/],
   ['redis-streams', '+publish', /publish .*: NOPERM/],
   ['redis-streams', '+xadd', /xadd .*: NOPERM/],
   ['redis-streams', '+xread', /xread .*: NOPERM/],
@@ -115,14 +128,16 @@ for (const [adapter, rule, reason] of MISSING) {
       rules.filter((one: string) => one !== rule),
     );
     const one = await start();
-    const client = await connect(t, one.url);
+    const client = await connect(t, one.url, KNOWN);
+    const duration = rule === '+pexpire' ? 1500 : 0;
+    for (let n = 0; n < 2; n++) await ask(client, 'pay', 'order', duration); // the second one asks for the answer of the first one
     const local = next(client, 'local');
     one.io.emit('local');
     await local;
     await one.io.fetchSockets().catch(() => {});
     assert.match(
       await one.logged(/^ERROR .*IO_REDIS_REFUSED/),
-      /refuses [A-Z]+; .* until that is over; give its user the rights listed in/,
+      /refuses [A-Z]+( for idempotency keys)?; .* until that is over; give its user the rights listed in/,
     );
     await one.logged(reason);
     await admin.call('ACL', 'SETUSER', 'chat', rule);
@@ -135,5 +150,5 @@ for (const [adapter, rule, reason] of MISSING) {
 
 /** The commands that the log says are refused. */
 function refused({ logs }: RunningApp): string[] {
-  return logs.flatMap(line => /^ERROR .*IO_REDIS_REFUSED: .* refuses (\w+);/.exec(line)?.[1] ?? []);
+  return logs.flatMap(line => /^ERROR .*IO_REDIS_REFUSED: .* refuses ([^;]+);/.exec(line)?.[1] ?? []);
 }

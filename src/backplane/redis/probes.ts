@@ -46,6 +46,8 @@ export function retryOf(client: Client, { name, args }: Command): Refusal['retry
       return async () => client.del(probe);
     case 'set':
       return async () => client.set(probe, '', 'PX', 1);
+    case 'pexpire':
+      return async () => client.pexpire(probe, 1);
     case 'multi':
     case 'exec':
       return async () => client.multi().exec();

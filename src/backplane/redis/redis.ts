@@ -1,16 +1,18 @@
 /** Redis as the backplane: its connections, outages and refusals. */
-import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import type { RedisSettings } from '../../config/adapter';
 import type { AdapterFactory, RedisConfig } from '../../config/options';
 import type { Logger } from '../../egg';
 import type { OutageError } from '../../errors';
+import type { OutcomeStore } from '../../store/outcome-store';
 import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';
 import { createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
 import { type Client, type Command, nameOf } from './client';
 import { Connections } from './connections';
 import { LastingAnswers } from './lasting';
+import { RedisOutcomes } from './outcomes';
 import { isAnswerToProbe, isProbe } from './probes';
+import { PulseChannel } from './pulse-channel';
 import { isAnswerTo, isTemporary, isSending, problemOf, refusalOf, refusalOfConnection, withoutArguments } from './refused';
 import { hasNoChannels, NO_CHANNELS, refusalOfReplica } from './server-check';
 import { StreamReaders } from './stream-readers';
@@ -22,13 +24,14 @@ const PULSES_PER_ROLE = 25;
 
 export class RedisBackplane extends PulsedBackplane {
   readonly createAdapter: AdapterFactory;
+  override readonly outcomes: OutcomeStore;
   readonly requestsTimeout: number | undefined;
   readonly #adapterName: RedisSettings['name'];
   readonly #connections: Connections;
   readonly #publisher: Client;
   /** The beginning of the names of all channels. */
   readonly #prefix: string;
-  readonly #pulseChannel: string;
+  readonly #pulseChannel: PulseChannel;
   readonly #closing = new AbortController();
   readonly #lasting = new LastingAnswers(this.#closing.signal, refusal => {
     if (this.isAnswering) this.refuse(refusal); // otherwise it is an outage
@@ -61,16 +64,20 @@ export class RedisBackplane extends PulsedBackplane {
     const prefix = (this.#prefix = db > 0 ? `${key}-db${db}` : key); // channels do not belong to a database
     if (db > 0 && name === 'redis')
       logger.info('[egg-socket.io] config.io.redis.db is %d: emitters of other programs need the key %j', db, prefix);
-    // begins like the channels of the adapter, so that the same rights suffice; the name of a namespace would begin with a slash
-    this.#pulseChannel = `${name === 'redis' ? `${prefix}-request` : prefix}#pulse-${randomUUID()}#`;
+    this.#pulseChannel = new PulseChannel(name, prefix);
     // no queue: a broadcast that waits for Redis would arrive too late to be of use
     this.#publisher = this.#connections.add({ enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: COMMAND_TIMEOUT });
     const subscriber = this.#connections.addSubscriber();
-    this.#receivePulses(subscriber);
+    this.#pulseChannel.receive(
+      subscriber,
+      pulse => this.onPulse(pulse),
+      () => this.pulse(),
+    );
     if (name === 'redis-streams') {
       const readers = (this.#streamReaders = this.#createStreamReaders(options, subscriber));
       Object.assign(this.#publisher, { duplicate: () => readers.create() }); // the adapter creates its connections with it
     }
+    this.outcomes = new RedisOutcomes(this.#publisher, prefix, async question => this.reach(question));
     this.createAdapter = createAdapters({ settings, prefix, backplane: this, publisher: this.#publisher, subscriber, streams });
   }
 
@@ -98,9 +105,9 @@ export class RedisBackplane extends PulsedBackplane {
 
   protected sendPulse(pulse: number): void {
     if (pulse % PULSES_PER_ROLE === 0) void this.#checkRole();
-    this.#publisher[this.#isSharded ? 'spublish' : 'publish'](this.#pulseChannel, String(pulse)).then(
+    this.#pulseChannel.send(this.#publisher, pulse).then(
       () => {
-        if (this.#connections.isMissing(this.#pulseChannel)) this.onPulseRefused(); // without it, the pulse does not come back
+        if (this.#connections.isMissing(this.#pulseChannel.name)) this.onPulseRefused(); // without it, the pulse does not come back
       },
       () => {}, // #onFailure handles refusals; any other error shows as a missing pulse
     );
@@ -161,7 +168,7 @@ export class RedisBackplane extends PulsedBackplane {
     if (isAnswerToProbe(error)) return;
     const name = command.name.toLowerCase(); // an adapter may write PUBSUB
     const channel = String(command.args[0]);
-    const isPulse = channel.startsWith(this.#pulseChannel);
+    const isPulse = channel.startsWith(this.#pulseChannel.name);
     const isMessage = isSending(name) && !isPulse && !isProbe(command);
     const canPass = isTemporary(error, client);
     if (!isAnswerTo(command, error) || canPass) {
@@ -179,21 +186,5 @@ export class RedisBackplane extends PulsedBackplane {
     };
     if (canPass) this.#lasting.add(all);
     else this.refuse(all);
-  }
-
-  get #isSharded(): boolean {
-    return this.#adapterName === 'redis-sharded';
-  }
-
-  /** Subscribes to the pulses of this server. */
-  #receivePulses(subscriber: Client): void {
-    const channel = Buffer.from(this.#pulseChannel);
-    subscriber.on(this.#isSharded ? 'smessageBuffer' : 'messageBuffer', (from: Buffer, pulse: Buffer) => {
-      if (channel.equals(from)) this.onPulse(Number(pulse.toString()));
-    });
-    subscriber[this.#isSharded ? 'ssubscribe' : 'subscribe'](this.#pulseChannel).then(
-      () => this.pulse(),
-      () => {}, // it is retried
-    );
   }
 }

@@ -3,6 +3,7 @@ import type { RedisSettings } from '../../config/adapter';
 import type { Refusal } from '../refusals';
 import { Redis } from 'ioredis';
 import type { Client, Command } from './client';
+import { isOutcome } from './outcomes';
 import { retryOf } from './probes';
 import { isSubscribing } from './subscriptions';
 
@@ -66,6 +67,13 @@ const EFFECTS: Readonly<Record<RedisSettings['name'], Readonly<Record<string, Ef
   },
 };
 
+/** Those of commands on the keys of outcomes. */
+const EFFECTS_ON_OUTCOMES: Readonly<Record<string, Effect>> = {
+  set: { text: 'events with an idempotency key are not handled', stopsQuestions: false },
+  get: { text: 'events with an idempotency key that are sent again get no answer', stopsQuestions: false },
+  pexpire: { text: 'events with an idempotency key that take longer than 5 s may be handled twice', stopsQuestions: false },
+};
+
 /** Commands that send a message to other servers. If one fails, its message is lost. */
 const SENDING: ReadonlySet<string> = new Set(['publish', 'spublish', 'xadd']);
 
@@ -118,18 +126,20 @@ export function refusalOfConnection(error: Error): Pick<Refusal, 'error' | 'prob
 /** The refusal of a command. Undefined if the adapter does not need the command. */
 export function refusalOf(adapter: RedisSettings['name'], client: Client, command: Command, error: Error): Refusal | undefined {
   const name = command.name.toLowerCase(); // an adapter may write PUBSUB
-  const effect = EFFECTS[adapter][name];
+  const onOutcome = isOutcome(String(command.args[0])) ? EFFECTS_ON_OUTCOMES[name] : undefined;
+  const effect = onOutcome ?? EFFECTS[adapter][name];
   if (!effect) return undefined;
+  const purpose = onOutcome ? ' for idempotency keys' : ''; // the command may serve something else, too
   const isProbeElsewhere = name === 'spublish' && ELSEWHERE.test(error.message); // this node may have the slot of a probe
   const retry = isProbeElsewhere ? undefined : retryOf(client, command);
   return {
-    problem: problemOf(name),
-    solved: `allows ${name.toUpperCase()} again`,
+    problem: problemOf(name) + purpose,
+    solved: `allows ${name.toUpperCase()}${purpose} again`,
     effect: effect.text,
     stopsQuestions: effect.stopsQuestions,
     remedy: remedyOf(error, adapter),
     ...(retry && { retry }),
-    error: new Error(`${[name, ...placesOf(command, effect)].join(' ')}: ${sentenceOf(error)}`),
+    error: new Error(`${[name, ...(onOutcome ? [] : placesOf(command, effect))].join(' ')}: ${sentenceOf(error)}`),
   };
 }
 
