@@ -27,6 +27,7 @@ export default class IoBoot {
     const settings = readConfig(app.config, app.options.workers ?? 1, message => app.logger.warn(message));
     this.#lifecycle = new Lifecycle(app, settings);
     app.io = this.#lifecycle.server;
+    this.#teggControllers?.explainErrors();
   }
 
   /** A single worker joins the hub when the agent starts one, on the first use of `agent.io`. */

@@ -38,6 +38,7 @@ export type SetupCode =
   | 'IO_STORE_MISSING'
   | 'IO_TEGG_CLASS_INVALID'
   | 'IO_TEGG_CLASS_LOST'
+  | 'IO_TEGG_INJECT_UNKNOWN'
   | 'IO_TEGG_OFF'
   | 'IO_WS_ENGINE_MISSING';
 

@@ -1,7 +1,9 @@
 /** Decorated classes as routes: with tegg as plugins on egg 3 and egg 4, and with egg 4.1, which has it. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { bootError, type Files, HOST, startApp } from './support/app';
+import { bootError, type Files, HOST, hostFolder, removeApp, startApp, writeApp } from './support/app';
 import { ask, connect, newClient, next, refusal } from './support/client';
 import { NO_TEGG, teggApp, teggModule } from './support/tegg';
 
@@ -265,6 +267,36 @@ test('a decorated class stops the boot if tegg is off', async t => {
     /IO_TEGG_OFF: .*ChatController in .*chat\.js.*turn on the plugins teggConfig, tegg and teggController/,
   );
 });
+
+test('an injected name that there is not stops the boot with an error of tegg, and the log says who injects it', async t => {
+  const files = teggApp({
+    ...teggModule('bad', {
+      'bad.ts': `${IMPORTS} @IoController('/chat') export class Chat { @Inject() private readonly wrods; @IoEvent() a() {} }`,
+    }),
+    'config/config.default.js': `exports.logger.consoleLevel = 'ERROR';`,
+  });
+  // in a process of its own: tegg leaves rejections that nobody handles
+  const { output, code } = await failedBoot(t, files);
+  assert.match(output, /TEGG_EGG_PROTO_NOT_FOUND/);
+  assert.match(
+    output,
+    /IO_TEGG_INJECT_UNKNOWN: .*Chat in .*bad\.js injects 'wrods', which tegg does not know; export a class of this name/,
+  );
+  assert.equal(output.match(/IO_TEGG_INJECT_UNKNOWN/g)?.length, 1);
+  assert.notEqual(code, 0);
+});
+
+/** Starts an app in a process of its own. What the process has printed, and how it has ended. */
+async function failedBoot(t: TestContext, files: Files): Promise<{ output: string; code: number | null }> {
+  const framework = join(hostFolder(), 'node_modules/egg');
+  const start = `import * as egg from 'egg';
+    const baseDir = import.meta.dirname ?? new URL('.', import.meta.url).pathname.slice(0, -1);
+    egg.start({ baseDir, framework: ${JSON.stringify(framework)} }).catch(error => { console.error(error.code); process.exit(1); });`;
+  const baseDir = await writeApp({ ...files, 'start.mjs': start });
+  t.after(() => removeApp(baseDir));
+  const { stdout, stderr, status } = spawnSync(process.execPath, [join(baseDir, 'start.mjs')], { encoding: 'utf8', timeout: 30_000 });
+  return { output: stdout + stderr, code: status };
+}
 
 function codeOf(answer: unknown): unknown {
   return (answer as { error?: { code: string } }).error?.code;

@@ -130,6 +130,19 @@ export function injectInto(Class: Class, property: PropertyKey, name: string): v
   tegg?.defineMetadata(INJECTED, [...(Array.isArray(known) ? (known as unknown[]) : []), { refName: property, objName: name }], Class);
 }
 
+/** The names of the objects that a class injects. */
+export function injectedNames(Class: Class): string[] {
+  const known = metadata()?.getMetadata(INJECTED, Class);
+  return Array.isArray(known) ? (known as { objName: PropertyKey }[]).map(({ objName }) => String(objName)) : []; // what tegg keeps there
+}
+
+/** Calls back if tegg cannot load the modules. To be called after tegg has been created. */
+export function onLoadError(app: object, handle: (error: Error) => void): void {
+  const handler: unknown = Reflect.get(app, 'moduleHandler');
+  const ready: unknown = typeof handler === 'object' && handler !== null ? Reflect.get(handler, 'ready') : undefined;
+  if (typeof ready === 'function') Reflect.apply(ready, handler, [(error: unknown) => error instanceof Error && handle(error)]);
+}
+
 /** The functions of tegg's own `@Middleware`, of the class and of a method. */
 export function teggMiddleware(Class: Class, method: string): { readonly class: readonly unknown[]; readonly method: readonly unknown[] } {
   const ofClass = metadata()?.getMetadata(CONTROLLER_MIDDLEWARE, Class);

@@ -2,22 +2,21 @@
  * Routes of decorated classes. tegg finds the classes, and hands them over while it loads modules and `app/controller`; they become routes when
  * the app has been loaded, after those of `app/router.js`.
  */
-import { realpathSync } from 'node:fs';
-import { sep } from 'node:path';
 import type { Namespace as SocketIoNamespace } from 'socket.io';
 import type { Contract } from '../contract/contract';
 import { isContract } from '../contract/declaration';
 import { type EggApplication } from '../egg';
 import { SetupError } from '../errors';
-import { CONTROLLER, type EggProto, type TeggApplication, teggApplicationOf, teggMiddleware } from '../internals/tegg';
+import { CONTROLLER, type EggProto, onLoadError, type TeggApplication, teggApplicationOf, teggMiddleware } from '../internals/tegg';
 import type { SocketContext, SocketHandler } from '../path/context';
 import { namespaceOf } from '../path/namespace';
 import { RESERVED_EVENTS } from '../path/router';
 import type { RoutedNamespace } from '../server/routed-namespace';
-import { allDeclarations, type DeclaredMethod, lineageOf } from './declaration';
+import { type DeclaredMethod, declarationsIn, lineageOf } from './declaration';
 import { Injection } from './injection';
 import { type Controller, controllerOf, mistakeIn } from './controller';
 import { objectOf } from './objects';
+import { logUnknownInjection } from './unknown-injection';
 
 /** What routes are added to. */
 interface Server {
@@ -56,6 +55,11 @@ export class TeggControllers {
 
   get #server(): Server {
     return Reflect.get(this.#app, 'io') as Server; // created by the plugin, before tegg loads anything
+  }
+
+  /** tegg's own error of an unknown name says only the module. To be called before tegg loads anything, and after it has its handler of modules. */
+  explainErrors(): void {
+    if (this.#tegg) onLoadError(this.#app, error => logUnknownInjection(this.#app, error));
   }
 
   /** To be called when the app has been loaded. @throws SetupError for a mistake in a class, and for classes that tegg has not found */
@@ -115,10 +119,9 @@ export class TeggControllers {
   /** Classes of this app that tegg has not handed over, or that are no controllers. */
   #findLost(): void {
     const found = new Set(this.#protos.flatMap(({ Class }) => lineageOf(Class)));
-    const folder = realpathSync(this.#app.baseDir) + sep;
-    for (const declaration of allDeclarations()) {
+    for (const declaration of declarationsIn(this.#app.baseDir)) {
       const { Class, file, injected, isController } = declaration;
-      if (found.has(declaration) || !(file.startsWith(folder) || file.startsWith(this.#app.baseDir + sep))) continue;
+      if (found.has(declaration)) continue;
       const place = `${Class.name} in ${file}`;
       if (!this.#tegg)
         throw new SetupError(

@@ -1,4 +1,6 @@
 /** What the decorators of a class say, until tegg hands over the class. Mistakes are kept, too: the boot ends with them, not the import of a file. */
+import { realpathSync } from 'node:fs';
+import { sep } from 'node:path';
 import type { Contract } from '../contract/contract';
 import type { Class } from '../internals/tegg';
 import type { SocketContext } from '../path/context';
@@ -70,9 +72,10 @@ export function lineageOf(Class: Class): Declaration[] {
   return lineage;
 }
 
-/** All classes of this process with decorators. Tests may start several apps. */
-export function allDeclarations(): Iterable<Declaration> {
-  return declarations.values();
+/** The classes with decorators in the folder of an app. Tests may start several apps in a process. */
+export function declarationsIn(folder: string): Declaration[] {
+  const folders = [folder + sep, realpathSync(folder) + sep];
+  return [...declarations.values()].filter(({ file }) => folders.some(one => file.startsWith(one)));
 }
 
 /** Files with code that compilers put between a decorator and its class. */
