@@ -6,6 +6,7 @@ import { type Files, startApp } from './support/app';
 import { ask, type Client, connect, newClient, next } from './support/client';
 import { startCluster } from './support/cluster';
 import { startProxy } from './support/proxy';
+import { startRedis } from './support/redis';
 import { until } from './support/until';
 
 const FILES: Files = {
@@ -174,7 +175,7 @@ test('a client that comes back as the same user is recovered, and as another one
   const proxy = await startProxy(t, app.port);
   const client = await connect(t, proxy.url, { ...as('anna'), ...COMES_BACK });
   const heard = newsOf(client);
-  const { id } = client;
+  let { id } = client;
   io.emit('news', 'for all'); // whose offset the client sends
   await ask(client, 'put', 'anna', 'secrets');
   let former = 'anna';
@@ -192,7 +193,8 @@ test('a client that comes back as the same user is recovered, and as another one
     await back;
     io.to('lobby').emit('news', 'for the lobby');
     const who = await ask(client, 'who');
-    assert.deepEqual([client.recovered, client.id], [isSame, id], String(user));
+    assert.deepEqual([client.recovered, client.id === id], [isSame, isSame], String(user));
+    ({ id } = client);
     assert.deepEqual(who, [user === undefined ? null : { id: user }, isSame ? ['lobby', 'secrets'] : ['lobby']]);
     assert.deepEqual(heard, isSame ? ['for anna', 'a secret', 'for the lobby'] : ['for the lobby']);
     const [socket] = io.sockets.sockets.values();
@@ -201,6 +203,44 @@ test('a client that comes back as the same user is recovered, and as another one
     former = user ?? 'nobody';
   }
 });
+
+for (const adapter of ['in memory', 'redis-streams']) {
+  test(`${adapter}: whoever logs in with the private id of another user takes nothing from that user, who is there or away`, async t => {
+    const io = adapter === 'in memory' ? '' : `adapter: 'redis-streams', redis: { port: ${(await startRedis(t)).port} },`;
+    const recovery = `exports.io = { init: { connectionStateRecovery: {} }, ${io} namespace: { '/': { connectionMiddleware: ['user'] } } };`;
+    const app = await startApp(t, { ...FILES, 'config/config.default.js': recovery });
+    const proxy = await startProxy(t, app.port);
+    const anna = await connect(t, proxy.url, { ...as('anna'), ...COMES_BACK });
+    const heard = newsOf(anna);
+    const { id } = anna;
+    app.io.emit('news', 1);
+    await ask(anna, 'who');
+    const [socket] = app.io.sockets.sockets.values();
+    const stolen = { pid: Reflect.get(anna, '_pid') as unknown, offset: Reflect.get(anna, '_lastOffset') as unknown }; // private
+    const bertEnters = async (): Promise<void> => {
+      const bert = await connect(t, app.url, { auth: { ...stolen, user: 'bert' } });
+      assert.equal(bert.recovered, false);
+      assert.notEqual(bert.id, id);
+      assert.notEqual(Reflect.get(bert, '_pid'), stolen.pid);
+      assert.deepEqual(await ask(bert, 'who'), [{ id: 'bert' }, []]);
+      const left = next(app.io.sockets.sockets.get(String(bert.id)) as ServerSocket, 'disconnect');
+      bert.disconnect();
+      await left;
+    };
+    await bertEnters();
+    assert.deepEqual([...app.io.sockets.sockets.values()], [socket], 'she is still there');
+    const left = next(socket as ServerSocket, 'disconnect');
+    proxy.cut();
+    await left;
+    app.io.user('anna').emit('news', 2);
+    await bertEnters();
+    const back = next(anna, 'connect');
+    proxy.lead(app.port);
+    await back;
+    await ask(anna, 'who');
+    assert.deepEqual([anna.recovered, anna.id, heard], [true, id, [1, 2]]);
+  });
+}
 
 test('a client that comes back as another user and goes before it is let in leaves the session to the first one', async t => {
   const recovery = "exports.io = { init: { connectionStateRecovery: {} }, namespace: { '/': { connectionMiddleware: ['user'] } } };";

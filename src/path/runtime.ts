@@ -31,8 +31,8 @@ interface Dependencies {
   /** Whether clients may recover. */
   readonly canRecover: boolean;
   readonly unmatched: UnmatchedPolicy;
-  /** Makes a returning client a new one. */
-  readonly startAnew: (socket: Socket) => void;
+  /** Makes a returning client a new one. The function gives it the id that the app wants. */
+  readonly startAnew: (socket: Socket, assignId: () => void) => void;
 }
 
 export class Runtime {
@@ -83,7 +83,7 @@ export class Runtime {
     this.failures = new FailureLog(app.logger, app.ctxStorage);
     this.ids = ids;
     this.unmatched = unmatched;
-    this.startAnew = startAnew;
+    this.startAnew = socket => startAnew(socket, () => ids.assign(socket));
     this.recoveryAuth = canRecover ? new RecoveryAuth(app.logger) : undefined;
     this.refusals = new RefusalLog(app.logger);
     this.slowLog = new SlowLog(app.logger, app.ctxStorage);

@@ -1,7 +1,7 @@
 /** The returning clients of a namespace: their sockets, their sessions, and broadcasts that wait until they are connected. */
 import { randomBytes } from 'node:crypto';
 import type { Namespace, Socket } from 'socket.io';
-import type { BroadcastOptions } from 'socket.io-adapter';
+import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import type { Frame } from '../packet-codec';
 import { isFor } from './log';
 import type { Gone } from './sessions';
@@ -27,15 +27,13 @@ export interface Broadcast extends Held {
 interface Waiting {
   /** The session of a returning client. */
   session?: Gone;
-  /** Whether the client has come back as somebody else, and gets nothing of the session. */
-  isNew?: boolean;
   /** The broadcasts to the client since. */
   readonly held: Held[];
 }
 
 export class ReturningClients {
   readonly #nsp: Namespace;
-  readonly #preConnectSockets: ReadonlyMap<string, Socket>;
+  readonly #preConnectSockets: Map<string, Socket>;
   readonly #waiting = new Map<Socket, Waiting>();
   /** By private id, the latest socket last. A client has several while its old connection has not ended. */
   readonly #sockets = new Map<string, Set<Socket>>();
@@ -121,26 +119,26 @@ export class ReturningClients {
   }
 
   /**
-   * Makes the socket of a client that comes back as somebody else that of a new client. The session is kept until the client has connected: it may
-   * be another's.
+   * Makes the socket of a client that comes back as somebody else that of a new client, with ids of its own: the session may be another's, who is
+   * still connected. Returns the session.
+   *
+   * @param assignId gives the socket the id that the app wants
    */
-  startAnew(socket: Socket): void {
-    const waiting = this.#waiting.get(socket);
-    if (!waiting?.session) return;
-    waiting.isNew = true;
-    waiting.held.length = 0;
-    const { adapter } = socketInternals(socket);
-    for (const room of waiting.session.rooms) if (room !== socket.id) void adapter.del(socket.id, room); // its own: not a promise
-    Object.assign(socket, { recovered: false, data: {} });
-  }
-
-  /** To be called when the former sockets of a client have ended. One that starts anew gets another private id, by which it knows that. */
-  renew(socket: Socket): void {
-    if (!this.isNew(socket)) return;
+  startAnew(socket: Socket, adapter: Adapter, assignId: () => void): Gone | undefined {
+    const session = this.sessionOf(socket);
+    if (!session) return undefined;
     const inside = socketInternals(socket);
+    const rooms = new Set(inside.adapter.socketRooms(socket.id)); // of its own, until now
+    for (const room of session.rooms) rooms.delete(room);
+    this.#waiting.delete(socket);
     this.#removeSocket(socket);
-    inside.pid = randomBytes(15).toString('base64url');
+    if (this.#preConnectSockets.get(socket.id) === socket) this.#preConnectSockets.delete(socket.id);
+    Object.assign(inside, { id: newId(), pid: newId(), recovered: false, data: {}, adapter });
+    this.#preConnectSockets.set(socket.id, socket);
+    assignId();
     this.add(socket);
+    if (rooms.size > 0) void adapter.addAll(socket.id, rooms);
+    return session;
   }
 
   /** Removes and returns the broadcasts since the socket began to connect, and the session with the missed ones. */
@@ -153,11 +151,6 @@ export class ReturningClients {
   /** The broadcasts since the socket began to connect. */
   heldFor(socket: Socket): readonly Held[] {
     return this.#waiting.get(socket)?.held ?? [];
-  }
-
-  /** Whether a returning client is connected as a new one. */
-  isNew(socket: Socket): boolean {
-    return this.#waiting.get(socket)?.isNew === true;
   }
 
   /** Keeps a broadcast for connecting clients. */
@@ -176,15 +169,6 @@ export class ReturningClients {
     }
   }
 
-  /** Returns whether it was the last socket of the client. */
-  #removeSocket(socket: Socket): boolean {
-    const sockets = this.#sockets.get(privateIdOf(socket));
-    sockets?.delete(socket);
-    const isLast = sockets?.size === 0;
-    if (isLast) this.#sockets.delete(privateIdOf(socket));
-    return isLast;
-  }
-
   /** Moves a session to the newer socket of the client. Returns whether there is one. */
   passOn(session: Gone): boolean {
     const latest = this.latest(session.pid);
@@ -193,4 +177,18 @@ export class ReturningClients {
     if (waiting?.session) waiting.session = { ...waiting.session, ...session };
     return true;
   }
+
+  /** Returns whether it was the last socket of the client. */
+  #removeSocket(socket: Socket): boolean {
+    const sockets = this.#sockets.get(privateIdOf(socket));
+    sockets?.delete(socket);
+    const isLast = sockets?.size === 0;
+    if (isLast) this.#sockets.delete(privateIdOf(socket));
+    return isLast;
+  }
+}
+
+/** In the form of Socket.IO's own. */
+function newId(): string {
+  return randomBytes(15).toString('base64url');
 }

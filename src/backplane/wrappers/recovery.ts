@@ -22,12 +22,18 @@ export function formerSocketOf(socket: Socket): Socket | undefined {
   return formerSockets.get(socket);
 }
 
-/** The clients of the namespace, by the connecting socket of one that returns. */
-const returning = new WeakMap<Socket, ReturningClients>();
+type StartAnew = (assignId: () => void) => void;
 
-/** Makes a returning client a new one: it has come back as somebody else. To be called while its middleware runs. */
-export function startAnew(socket: Socket): void {
-  returning.get(socket)?.startAnew(socket);
+/** For the connecting socket of a returning client, what makes it a new one. */
+const newStarts = new WeakMap<Socket, StartAnew>();
+
+/**
+ * Makes a returning client a new one: it has come back as somebody else. To be called while its middleware runs.
+ *
+ * @param assignId gives the socket the id that the app wants
+ */
+export function startAnew(socket: Socket, assignId: () => void): void {
+  newStarts.get(socket)?.(assignId);
 }
 
 /** Makes a client that returns in an outage connect as a new one, without waiting. */
@@ -85,7 +91,11 @@ export function recoverConnections<S extends Source>(
       void rooms.addAll(socket.id, new Set(session.rooms)); // with that of its user, which join() refuses
       if (former) formerSockets.set(socket, former);
       clients.hold(socket, session, broadcasts);
-      returning.set(socket, clients);
+      newStarts.set(socket, assignId => {
+        const left = clients.startAnew(socket, adapter, assignId);
+        formerSockets.delete(socket);
+        if (left) source.giveBack(left);
+      });
       return socket;
     } finally {
       clients.endRestoring(broadcasts);
@@ -97,18 +107,17 @@ export function recoverConnections<S extends Source>(
     const own = socketInternals(socket).adapter;
     const rooms = [...(own.socketRooms(socket.id) ?? [])];
     const isGone = socket.conn.readyState !== 'open';
-    if (isGone || (!taken && !clients.isNew(socket))) {
+    if (isGone || !taken) {
       const held = clients.heldFor(socket);
       socket._cleanup();
       if (taken) source.giveBack({ ...session, rooms, data: socket.data as unknown }, unsentOf(taken, held));
       socket.conn.close(true);
       return;
     }
-    if (taken) takenFor.set(socket, taken);
-    clients.renew(socket);
+    takenFor.set(socket, taken);
     socketInternals(socket).adapter = adapter;
     const joined = new Set(rooms); // with that of its user, which join() refuses
-    if (taken && !clients.isNew(socket)) followRooms(joined, session.rooms, taken.rooms);
+    followRooms(joined, session.rooms, taken.rooms);
     void adapter.addAll(socket.id, joined);
     formerSockets.delete(socket);
     doConnect(socket, done);
@@ -147,10 +156,10 @@ export function recoverConnections<S extends Source>(
   nsp.on('connect', socket => {
     const taken = takenFor.get(socket);
     takenFor.delete(socket);
-    const { held, isNew = false } = clients.take(socket);
+    const { held } = clients.take(socket);
     const rest = taken ? held.filter(({ offset }) => !taken.offsets.has(offset)) : held;
-    source.start(socket, [...(taken && !isNew ? taken.missed : []), ...rest.flatMap(missedOf)]); // before a listener of the app can emit
-    if (!isNew) taken?.send(socket);
+    source.start(socket, [...(taken?.missed ?? []), ...rest.flatMap(missedOf)]); // before a listener of the app can emit
+    taken?.send(socket);
     for (const { deliver } of rest) deliver(socket);
   });
 
