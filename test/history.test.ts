@@ -214,7 +214,10 @@ test('a history that is not possible, or whose options are wrong, stops the boot
     'config/config.default.js': `exports.io = { namespace: { '/': { history: ${history} } }, ${more} };`,
   });
   const codeOf = async (files: Files): Promise<unknown> => (await bootError(t, files)).code;
-  assert.equal(await codeOf(withHistory("{ 'room:*': {} }", "adapter: 'redis'")), 'IO_HISTORY_UNAVAILABLE');
+  assert.equal(
+    await codeOf(withHistory("{ 'room:*': {} }", "adapter: { name: 'mongo', url: 'mongodb://127.0.0.1', database: 'chat' }")),
+    'IO_HISTORY_UNAVAILABLE',
+  );
   assert.equal(await codeOf(withHistory("{ 'room:*': {}, '*:1': {} }")), 'IO_ROOM_PATTERN_AMBIGUOUS');
   for (const wrong of ['{ size: 0 }', '{ size: 10001 }', "{ ttl: '5m' }", "{ since: 'always' }", '{ length: 7 }', '7'])
     assert.equal(await codeOf(withHistory(`{ 'room:*': ${wrong} }`)), 'IO_CONFIG_INVALID');

@@ -7,6 +7,9 @@ import { History } from '../store/history';
 import type { Streams } from '../store/streams';
 import { PacketCodec } from './packet-codec';
 
+/** The adapters whose backend keeps the events. */
+const KEEPERS: ReadonlySet<string> = new Set(['redis', 'redis-sharded', 'redis-streams']);
+
 export class Histories {
   readonly #namespaces: Settings['namespaces'];
   readonly #create: () => Streams;
@@ -34,8 +37,9 @@ export class Histories {
       throw new SetupError('IO_HISTORY_UNAVAILABLE', `config.io.namespace['${name}'].history ${problem}`);
     };
     if (adapter?.name === 'own') return refuse('does not work with an adapter of your own; use one of this plugin');
-    if (adapter) return refuse(`does not work with the adapter '${adapter.name}'`);
-    if (!isShared) return refuse('needs one worker, or workers that work together: config.io.cluster is false, or this is Windows');
+    if (adapter && !KEEPERS.has(adapter.name)) return refuse(`does not work with the adapter '${adapter.name}'`);
+    if (!adapter && !isShared)
+      return refuse('needs one worker, or workers that work together: config.io.cluster is false, or this is Windows');
     return new Histories(namespaces, create);
   }
 

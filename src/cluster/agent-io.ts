@@ -14,14 +14,16 @@ import { serverSpecimens } from '../internals/check';
 import { checkInternals } from '../internals/members';
 import type { Streams } from '../store/streams';
 import { HubBackplane } from './hub/hub-backplane';
+import { streamsOf } from './streams';
 
 export class AgentIo {
   readonly server: Server;
   readonly #backplane: Backplane | undefined;
+  readonly #histories: Histories | undefined;
 
   /**
    * @param hub the path of the hub's socket, if the backplane is the hub
-   * @param streams what the agent keeps of rooms with history, if what it emits is to be kept here
+   * @param streams what the agent keeps of rooms with history, if it is to keep what it emits: here, or where the adapter does
    */
   constructor({ logger, baseDir }: EggAgent, settings: Settings, hub: string | undefined, streams?: Streams) {
     checkInternals(serverSpecimens(), line => logger.warn(line));
@@ -40,7 +42,7 @@ export class AgentIo {
     const opened = Promise.resolve(backplane?.ready()).catch((error: unknown) =>
       logger.error('[egg-socket.io] agent.io has no way to the workers:', error),
     );
-    const histories = streams && Histories.of(settings, true, () => streams);
+    const histories = (this.#histories = streams && Histories.of(settings, true, () => (adapter ? streamsOf(backplane) : streams)));
     const create = createAdapterFactory(settings, { histories, backplane, deprecations: new Deprecations(logger), logger, opened });
     const parser = init.parser as object | undefined; // declared as any
     this.server = new Server({
@@ -64,5 +66,6 @@ export class AgentIo {
 
   async close(): Promise<void> {
     await this.#backplane?.close();
+    this.#histories?.close();
   }
 }

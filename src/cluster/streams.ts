@@ -1,6 +1,9 @@
-/** Chooses where the events of rooms with history are kept. The agent keeps them for the workers of one machine. */
+/** Chooses where the events of rooms with history are kept. The agent keeps them for the workers of one machine, Redis for several machines. */
 import type { Backplane } from '../backplane/backplane';
+import { RedisBackplane } from '../backplane/redis/redis';
 import { MemoryStreams } from '../store/memory-streams';
+import { RedisStreams } from '../store/redis-streams';
+import { RemoteStreams } from '../store/remote-streams';
 import type { Content, Entry, Limits, Page, Position, Streams } from '../store/streams';
 import type { Hub } from './hub/hub';
 import type { HubAgent } from './hub/hub-agent';
@@ -8,9 +11,6 @@ import { HubBackplane } from './hub/hub-backplane';
 
 /** The kind of questions to the agent. */
 const KIND = 'streams';
-
-/** Time in ms after which the agent is told again that an event could not be kept. */
-const RETRY_DELAY = 1000;
 
 type Request = { readonly stream: string } & (
   | { readonly do: 'append'; readonly content: JsonContent; readonly id: string | undefined; readonly limits: Limits }
@@ -27,7 +27,8 @@ interface JsonPage extends Position {
 
 /** To be called if the backplane, or this process alone, can keep them. */
 export function streamsOf(backplane: Backplane | undefined): Streams {
-  return backplane instanceof HubBackplane ? new AgentStreams(backplane.agent) : new MemoryStreams();
+  if (backplane instanceof HubBackplane) return new AgentStreams(backplane.agent);
+  return backplane instanceof RedisBackplane ? new RedisStreams(backplane.keys) : new MemoryStreams();
 }
 
 /** To be called in the agent, with the streams that it keeps. */
@@ -49,29 +50,16 @@ export function keepStreams(hub: Hub, streams: MemoryStreams): void {
 }
 
 /** The streams of the agent, as a worker sees them. */
-class AgentStreams implements Streams {
+class AgentStreams extends RemoteStreams {
   readonly #agent: HubAgent;
-  /** Streams that lack an event: those who come back must not take them for complete. */
-  readonly #incomplete = new Set<string>();
-  #timer: NodeJS.Timeout | undefined;
-  #isClosed = false;
 
   constructor(agent: HubAgent) {
+    super();
     this.#agent = agent;
   }
 
-  async append(stream: string, { content, id }: Omit<Entry, 'offset'>, limits: Limits): Promise<Position> {
-    try {
-      return (await this.#ask({ do: 'append', stream, content: toJson(content), id, limits })) as Position; // of the agent's streams
-    } catch (error) {
-      this.#incomplete.add(stream);
-      this.#retryLater();
-      throw error;
-    }
-  }
-
   async read(stream: string, after: number, count: number): Promise<Page> {
-    const { entries, ...end } = (await this.#ask({ do: 'read', stream, after, count })) as JsonPage; // as above
+    const { entries, ...end } = (await this.#ask({ do: 'read', stream, after, count })) as JsonPage; // of the agent's streams
     return { ...end, entries: entries.map(({ content, ...entry }) => ({ ...entry, content: fromJson(content) })) };
   }
 
@@ -79,30 +67,12 @@ class AgentStreams implements Streams {
     await this.#ask({ do: 'restart', stream });
   }
 
-  close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
+  protected async add(stream: string, { content, id }: Omit<Entry, 'offset'>, limits: Limits): Promise<Position> {
+    return (await this.#ask({ do: 'append', stream, content: toJson(content), id, limits })) as Position; // as above
   }
 
   async #ask(request: Request): Promise<unknown> {
     return this.#agent.ask(KIND, request);
-  }
-
-  #retryLater(): void {
-    if (!this.#isClosed) this.#timer ??= setTimeout(() => void this.#restartIncomplete(), RETRY_DELAY).unref();
-  }
-
-  async #restartIncomplete(): Promise<void> {
-    this.#timer = undefined;
-    for (const stream of [...this.#incomplete]) {
-      try {
-        await this.restart(stream);
-        this.#incomplete.delete(stream);
-      } catch {
-        this.#retryLater(); // the outage goes on, as the log says
-        return;
-      }
-    }
   }
 }
 

@@ -9,6 +9,7 @@ import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';
 import { createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
 import { type Client, type Command, nameOf } from './client';
 import { Connections } from './connections';
+import { Keys } from './keys';
 import { LastingAnswers } from './lasting';
 import { RedisOutcomes } from './outcomes';
 import { isAnswerToProbe, isProbe } from './probes';
@@ -25,6 +26,7 @@ const PULSES_PER_ROLE = 25;
 export class RedisBackplane extends PulsedBackplane {
   readonly createAdapter: AdapterFactory;
   override readonly outcomes: OutcomeStore;
+  readonly keys: Keys;
   readonly requestsTimeout: number | undefined;
   readonly #adapterName: RedisSettings['name'];
   readonly #connections: Connections;
@@ -78,6 +80,7 @@ export class RedisBackplane extends PulsedBackplane {
       Object.assign(this.#publisher, { duplicate: () => readers.create() }); // the adapter creates its connections with it
     }
     this.outcomes = new RedisOutcomes(this.#publisher, prefix, async question => this.reach(question));
+    this.keys = new Keys(this, this.#publisher, prefix, { add: it => this.refuse(it), remove: it => this.permit(it) });
     this.createAdapter = createAdapters({ settings, prefix, backplane: this, publisher: this.#publisher, subscriber, streams });
   }
 
@@ -168,6 +171,7 @@ export class RedisBackplane extends PulsedBackplane {
     if (isAnswerToProbe(error)) return;
     const name = command.name.toLowerCase(); // an adapter may write PUBSUB
     const channel = String(command.args[0]);
+    if (this.keys.has(channel)) return; // whoever runs it handles its errors
     const isPulse = channel.startsWith(this.#pulseChannel.name);
     const isMessage = isSending(name) && !isPulse && !isProbe(command);
     const canPass = isTemporary(error, client);
@@ -179,11 +183,8 @@ export class RedisBackplane extends PulsedBackplane {
     const refusal = refusalOf(this.#adapterName, client, command, error);
     if (!refusal) return;
     if (isPulse) this.onPulseRefused();
-    const all = {
-      ...refusal,
-      stopsQuestions: refusal.stopsQuestions || channel.startsWith(`${this.#prefix}-request#`), // requests of the adapter redis
-      losesMessage: isMessage,
-    };
+    const stopsQuestions = refusal.stopsQuestions || channel.startsWith(`${this.#prefix}-request#`); // requests of the adapter redis
+    const all = { ...refusal, stopsQuestions, losesMessage: isMessage };
     if (canPass) this.#lasting.add(all);
     else this.refuse(all);
   }

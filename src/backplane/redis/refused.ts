@@ -143,6 +143,22 @@ export function refusalOf(adapter: RedisSettings['name'], client: Client, comman
   };
 }
 
+export function problemOfKeys(command: string): string {
+  return `${problemOf(command)} for rooms with history`;
+}
+
+/** The refusal of a command for what the plugin itself keeps. It ends with the next one that Redis allows. */
+export function refusalOfKeys(command: string, error: Error): Refusal {
+  return {
+    problem: problemOfKeys(command),
+    solved: `allows ${command.toUpperCase()} for rooms with history again`,
+    effect: 'events of these rooms are not kept, or cannot be read, and clients are told of gaps',
+    remedy: remedyOf(error),
+    error: new Error(`${command}: ${sentenceOf(error)}`),
+    stopsQuestions: false,
+  };
+}
+
 /** The channels or the key of a command, for the log. The key of a session is left out: it contains a secret of the client. */
 function placesOf({ name, args }: Command, effect: Effect): string[] {
   if (effect === NOT_RECOVERED) return [];
