@@ -4,11 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
-import { runInThisContext } from 'node:vm';
+import { runInNewContext, runInThisContext } from 'node:vm';
 import { startApp } from './support/app';
 import { ask, type Client, connect } from './support/client';
 import { MeteredServer } from './support/meter';
+import { PresenceRoom } from './support/parts';
 import { RawClient } from './support/raw';
 
 /** Promises that one packet makes. These limits are exact. */
@@ -21,6 +23,7 @@ const PROMISES = {
   '/user': { note: 2, echo: 2 },
   '/limited': { note: 2, echo: 2 },
   '/ordered': { note: 2, echo: 2 },
+  '/present': { note: 2, echo: 2 },
   '/': { note: 6, echo: 7 },
 };
 
@@ -45,6 +48,9 @@ const WRITES = 1;
 /** Bytes of heap that an idle connection occupies, as a multiple of one to bare Socket.IO. Today: see the second number. */
 const IDLE = { '/bare': [1.15, 0.85], '/': [1.35, 1.1] } as const;
 
+/** Bytes of heap for each user of a room, of whose connections and metadata this process knows by itself, or by another one. Today: see the second number. */
+const PRESENT = { here: [400, 360], elsewhere: [300, 255] } as const;
+
 /** Promises of a connection whose middleware waits for its end: that of the middleware, what it awaits, and Node 20's for each of the two that wait. */
 const WAITING = 4;
 
@@ -67,11 +73,14 @@ const FILES = {
         '/limited': { connectionMiddleware: ['user'], userLimits: { events: 100000 } },
         '/places': { connectionMiddleware: ['user'], userLimits: { connections: 100000 } },
         '/ordered': { ordered: true },
+        '/present': { connectionMiddleware: ['enter'], presence: { '*': {} } },
         '/five': { packetMiddleware: ['pass', 'pass', 'pass', 'pass', 'pass'] },
       },
     };`,
   'app/io/middleware/pass.js': 'module.exports = () => async (ctx, next) => { await next(); };',
   'app/io/middleware/user.js': 'module.exports = () => async (ctx, next) => { ctx.socket.user = 7; await next(); };',
+  'app/io/middleware/enter.js':
+    "module.exports = () => async (ctx, next) => { ctx.socket.user = 7; ctx.socket.join('room'); await next(); };",
   'app/service/notes.js': `
     const { Service } = require('egg');
     module.exports = class extends Service {
@@ -94,10 +103,22 @@ const FILES = {
       const { packet, bare } = app.io.controller;
       app.io.route('note', packet.note).route('echo', packet.echo);
       app.io.of(contract).route('note', bare.note).route('echo', bare.echo);
-      for (const name of ['/bare', '/layer', '/five', '/user', '/limited', '/ordered']) app.io.of(name).route('note', bare.note).route('echo', bare.echo).route('shout', bare.shout);
+      for (const name of ['/bare', '/layer', '/five', '/user', '/limited', '/ordered', '/present']) app.io.of(name).route('note', bare.note).route('echo', bare.echo).route('shout', bare.shout);
       app.io.of('/route').route('note', 'pass', bare.note).route('echo', 'pass', bare.echo);
     };`,
 };
+
+// first: the clients of other tests are garbage of this process
+test('a user who is present takes little memory, in the process of the connections and in another one', async t => {
+  for (const [where, [limit]] of Object.entries(PRESENT)) {
+    await memoryOfUser(where === 'here'); // compiles the functions
+    const samples: number[] = [];
+    while (samples.length < 5) samples.push(await memoryOfUser(where === 'here'));
+    const bytes = samples.sort((a, b) => a - b)[2] ?? 0;
+    t.diagnostic(`${where}: ${bytes.toFixed()} bytes`);
+    assert.ok(bytes > 0 && bytes <= limit, `${where}: ${bytes} bytes`);
+  }
+});
 
 test('a packet makes no promise too many', async t => {
   const server = await MeteredServer.start(t, FILES);
@@ -200,6 +221,40 @@ test('headers that many clients send alike are kept once', async t => {
   t.diagnostic(`${bytes.toFixed()} bytes, with headers ${withHeaders.toFixed()}`);
   assert.ok(withHeaders - bytes < 3500, `${bytes} bytes, with headers ${withHeaders}`);
 });
+
+/** Bytes for each of 10,000 users in a room, with metadata. @param isHere whether they have connections to this process, or to another one */
+async function memoryOfUser(isHere: boolean): Promise<number> {
+  const sockets = Array.from({ length: 10_000 }, (_, n) => `socket ${n}`);
+  const [self, other] = [{ id: 'self' }, { id: 'other' }];
+  let tell = (): void => {};
+  const told = new Promise<void>(resolve => (tell = resolve));
+  const alive = setInterval(() => {}, 1000); // a process does not wait for the room's own timer
+  const room = new PresenceRoom('room', { self, grace: 0, tell: () => tell(), onOwnChange: () => {}, onEmpty: () => {} });
+  const before = heapInUse();
+  for (const [n, socket] of sockets.entries()) {
+    const [id = '', meta = ''] = JSON.parse(JSON.stringify([`visitor ${n}`, `{"name":"visitor ${n}"}`])) as string[]; // texts of their own
+    if (!isHere) room.put(id, { peer: other, connections: 1, meta, at: Date.now() });
+    else {
+      room.join(socket, id);
+      room.setMeta(socket, meta);
+    }
+  }
+  if (isHere) await told; // until then it keeps what has changed
+  clearInterval(alive);
+  await nextTurn(); // the room lets go of it
+  const bytes = (heapInUse() - before) / sockets.length;
+  assert.equal(room.count, sockets.length);
+  room.close();
+  return bytes;
+}
+
+/** In bytes, without garbage, of this process. */
+function heapInUse(): number {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  for (const _ of [1, 2, 3]) gc();
+  return process.memoryUsage().heapUsed;
+}
 
 /** Asks V8. */
 function haveOneClass(one: object, other: object): boolean {

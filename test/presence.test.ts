@@ -218,6 +218,17 @@ test('metadata that cannot be encoded or is too large throws at the caller, and 
   assert.doesNotThrow(() => other.set({ id: socket.id, connected: false }, 'x'));
 });
 
+test('an adapter of the app’s own that has no way to other servers is not asked for it', async t => {
+  const warn = t.mock.method(console, 'warn', () => {});
+  const adapter = `const { Adapter } = require('socket.io-adapter'); exports.io.adapter = nsp => new Adapter(nsp);`;
+  const { url } = await startApp(t, { ...FILES, 'config/config.default.js': `${FILES['config/config.default.js']}\n${adapter}` });
+  const anna = await connect(t, url, as('anna'));
+  const { heard } = watch(anna);
+  assert.deepEqual(await ask(anna, 'join', 'now:1'), [{ id: 'anna' }]);
+  await hears(t, heard, 1); // servers are told before clients
+  assert.equal(warn.mock.callCount(), 0);
+});
+
 test('a contract must have the event, and patterns that match the same rooms stop the boot', async t => {
   const contract = `const { defineContract } = require('egg-socket.io/contract'); module.exports = app => app.io.of(defineContract({ namespace: '/', server: {} }));`;
   const withPresence = `exports.io = { namespace: { '/': { presence: { 'room:*': {} } } } };`;

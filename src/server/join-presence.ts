@@ -1,6 +1,7 @@
 /** Connects the presence of this process with that of the other workers and servers: by an event of the namespace `/`, which every adapter carries. */
 import { randomBytes } from 'node:crypto';
 import type { Namespace as SocketIoNamespace, Server as SocketIoServer } from 'socket.io';
+import { Adapter } from 'socket.io-adapter';
 import type { Backplane } from '../backplane/backplane';
 import { HubBackplane } from '../cluster/hub/hub-backplane';
 import { ownWorkerId } from '../cluster/topology';
@@ -35,7 +36,8 @@ export function createPresences(namespaces: Settings['namespaces'], server: Sock
  */
 export function joinPresence(presences: Presences | undefined, main: SocketIoNamespace, backplane: Backplane | undefined): void {
   if (!presences?.isUsed) return;
-  let isAlone = false;
+  // an adapter of the app's own that has no way to other servers writes a warning for each message, or throws
+  let isAlone = !backplane && main.adapter.serverSideEmit === Adapter.prototype.serverSideEmit;
   const hub = backplane instanceof HubBackplane ? backplane : undefined;
   const link: Link = {
     get isDown() {
@@ -49,7 +51,7 @@ export function joinPresence(presences: Presences | undefined, main: SocketIoNam
         main.serverSideEmit(PRESENCE_EVENT, text);
       } catch (error) {
         if (backplane) throw error;
-        isAlone = true; // the app's own adapter has no way to other servers
+        isAlone = true;
       }
     },
   };

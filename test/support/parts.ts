@@ -22,6 +22,7 @@ import type * as eventDecoder from '../../dist/path/event-decoder';
 import type * as failures from '../../dist/path/failures';
 import type * as eventLimit from '../../dist/path/event-limit';
 import type * as inFlight from '../../dist/path/in-flight';
+import type * as presenceRoom from '../../dist/presence/room';
 import type * as lifecycle from '../../dist/server/lifecycle';
 import type * as agentIo from '../../dist/cluster/agent-io';
 import type * as clusterOutcomes from '../../dist/cluster/outcomes';
@@ -109,6 +110,7 @@ export const { SessionRouting } = require(join(DIST, 'cluster/routing/session-ro
 export const { topologyOf } = require(join(DIST, 'cluster/topology')) as typeof topology;
 export const { EventLimit } = require(join(DIST, 'path/event-limit')) as typeof eventLimit;
 export const { InFlight } = require(join(DIST, 'path/in-flight')) as typeof inFlight;
+export const { PresenceRoom } = require(join(DIST, 'presence/room')) as typeof presenceRoom;
 export const { lifecycleOf } = require(join(DIST, 'server/lifecycle')) as typeof lifecycle;
 export const adapterInternals = require(join(DIST, 'internals/adapters')) as typeof adapterMembers;
 export const socketIoInternals = require(join(DIST, 'internals/socket-io')) as typeof socketIoMembers;
