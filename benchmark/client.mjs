@@ -31,6 +31,7 @@ export class Client extends Watched {
   #isProbing = false;
   #isJoined = false;
   #namespace;
+  #auth;
   #protocol;
   #onConnect;
   #onAttachment;
@@ -45,11 +46,13 @@ export class Client extends Watched {
 
   /**
    * @param isBrowser whether it sends the headers and cookies of a browser
+   * @param auth sent when it joins the namespace
    * @param upgrades whether it polls first, as clients do unless told
    */
-  async #open({ port, protocol = 4, namespace = '/', cookie, isBrowser = false, upgrades = false }) {
+  async #open({ port, protocol = 4, namespace = '/', cookie, isBrowser = false, upgrades = false, auth }) {
     this.#protocol = protocol;
     this.#namespace = namespace === '/' ? '' : `${namespace},`;
+    this.#auth = auth === undefined ? '' : JSON.stringify(auth);
     const session = upgrades ? await openSession({ port, protocol, cookie }) : undefined;
     const connected = new Promise((resolve, reject) => {
       this.#onConnect = resolve;
@@ -112,7 +115,7 @@ export class Client extends Watched {
     if (opcode === TEXT && data[start] === PING) return this.send(PONG_FRAME);
     if (opcode === TEXT && data[start] === PONG && this.#isProbing) return this.#probed();
     if (opcode === TEXT && data[start] === OPEN && (this.#protocol === 4 || this.#namespace !== ''))
-      return this.send(frame(`40${this.#namespace}`));
+      return this.send(frame(`40${this.#namespace}${this.#auth}`));
     return undefined;
   }
 
@@ -120,7 +123,7 @@ export class Client extends Watched {
     this.#isProbing = false;
     this.send(frame('5'));
     if (this.#isJoined) this.#onConnect();
-    else if (this.#protocol === 4 || this.#namespace !== '') this.send(frame(`40${this.#namespace}`));
+    else if (this.#protocol === 4 || this.#namespace !== '') this.send(frame(`40${this.#namespace}${this.#auth}`));
   }
 
   #message(data, start, end) {

@@ -45,6 +45,18 @@ const RECOVERY = [
   { label: 'without recovery', peer: 'egg4', base: 'without recovery' },
   { label: 'with recovery', peer: 'egg4', base: 'without recovery', env: { BENCH_RECOVERY: 'true' } },
 ];
+/** The same server without and with history of the room, whose members know of history in the last row. */
+const HISTORY = [
+  { label: 'without history', peer: 'egg4', base: 'without history' },
+  { label: 'with history', peer: 'egg4', base: 'without history', env: { BENCH_HISTORY: 'true' } },
+  {
+    label: 'with history at both ends',
+    peer: 'egg4',
+    base: 'without history',
+    env: { BENCH_HISTORY: 'true' },
+    clients: { auth: { $io: { v: 1, history: true } } },
+  },
+];
 /** How often the app emits to a client that asks for it, in `toSelf`. */
 const REPEATS = 20;
 
@@ -90,6 +102,10 @@ export const SCENARIOS = {
   'broadcast-room': toRoom('io.to(room).emit() to 20 of 1,000 clients, per client', 'to-room'),
   'broadcast-others': toRoom('socket.to(room).emit() to 20 of 1,000 clients, per client', 'to-others'),
   recovery: { ...toRoom('io.to(room).emit() to 20 of 1,000 clients, per client, with and without recovery', 'to-room'), rows: RECOVERY },
+  history: {
+    ...toRoom('io.to(room).emit() to 20 of 1,000 clients, per client, with and without history of the room', 'to-room'),
+    rows: HISTORY,
+  },
   'recovery-socket': {
     about: `socket.emit(), ${REPEATS} for each message, per event, with and without recovery`,
     unit: 'us',
@@ -269,7 +285,7 @@ function toRoom(about, event) {
     unit: 'us',
     rows: ['raw', 'raw-corked', 'egg4', 'egg3'].map(peer => ({ peer, label: peer, base: 'raw' })),
     async prepare(row) {
-      await openClients(row, { count: 1000 });
+      await openClients(row, { count: 1000, ...row.clients });
       await row.load.ask('enter', row.id, 20);
     },
     measure: (row, ms) => measureSending(row, 'broadcasts', { ms, event }),

@@ -89,6 +89,17 @@ test('so does an emit with and without recovery', { timeout: 120_000 }, async t 
   }
 });
 
+test('so does an emit to a room with and without history', { timeout: 120_000 }, async t => {
+  const { code, stdout, stderr } = await bench(t, 'history', ...SHORT);
+  assert.equal(code, 0, stderr);
+  const rows = (stdout.split('\nhistory: ')[1] ?? '').split('\n').slice(2, 5);
+  assert.deepEqual(
+    rows.map(row => /^(.*?) {2,}/.exec(row)?.[1]),
+    ['without history', 'with history', 'with history at both ends'],
+  );
+  for (const row of rows) assert.match(row, COST);
+});
+
 test('a scenario, a server or a row that does not exist ends it with the names of those that do', async t => {
   const scenario = await bench(t, 'ecco', ...SHORT);
   assert.equal(scenario.code, 1);

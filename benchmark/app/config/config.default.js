@@ -1,6 +1,6 @@
 'use strict';
 
-const { BENCH_REDIS, BENCH_ADAPTER, BENCH_INTEROP, BENCH_RECOVERY } = process.env;
+const { BENCH_REDIS, BENCH_ADAPTER, BENCH_INTEROP, BENCH_RECOVERY, BENCH_HISTORY } = process.env;
 
 module.exports = ({ baseDir }) => ({
   keys: 'benchmark',
@@ -12,7 +12,7 @@ module.exports = ({ baseDir }) => ({
     ...(BENCH_REDIS && { redis: { host: '127.0.0.1', port: Number(BENCH_REDIS) } }),
     ...(BENCH_ADAPTER && { adapter: BENCH_INTEROP ? { name: BENCH_ADAPTER, interop: BENCH_INTEROP === 'true' } : BENCH_ADAPTER }),
     namespace: {
-      '/': { packetMiddleware: ['pass'] },
+      '/': { packetMiddleware: ['pass'], ...(BENCH_HISTORY && { history: { room: {} } }) },
       '/guarded': { connectionMiddleware: ['guard'] },
       '/waiting': { connectionMiddleware: ['pass'] },
       '/chain-0': {},
