@@ -7,12 +7,11 @@ export interface Socket {
   on(event: string, listener: (...args: never[]) => void): unknown;
   emit(event: string, ...args: unknown[]): unknown;
   timeout(ms: number): { emit(event: string, ...args: unknown[]): unknown };
-  listeners(event: string): Listener[];
-  listenersAny(): Listener[];
+  listeners(event: string): ((...args: never[]) => void)[]; // of whatever types the app declares
+  listenersAny(): ((...args: never[]) => void)[];
 }
 
 type Auth = { [key: string]: unknown };
-type Listener = (...args: unknown[]) => void;
 
 const hellos = new WeakMap<Socket, Auth>();
 

@@ -169,8 +169,8 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
   function deliver([name, ...args]: [] | Event, id?: string | null): void {
     if (name === undefined || (id && ids.has(id))) return;
     if (id) remember(ids, id);
-    for (const listener of socket.listenersAny()) listener.call(socket, name, ...args);
-    for (const listener of [...socket.listeners(name)]) listener.apply(socket, args);
+    for (const listener of socket.listenersAny()) listener.apply(socket, [name, ...args] as never[]); // of the types that the app declares
+    for (const listener of [...socket.listeners(name)]) listener.apply(socket, args as never[]);
   }
 }
 

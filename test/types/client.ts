@@ -1,5 +1,5 @@
 /** `send()` of the client, typed by a contract, by the events of the official client, or not at all. Compiled, never run. */
-import { createSend } from 'egg-socket.io/client';
+import { createSend, history } from 'egg-socket.io/client';
 import { type ClientSocket, defineContract } from 'egg-socket.io/contract';
 import type { Socket } from 'socket.io-client';
 import { z } from 'zod';
@@ -23,6 +23,10 @@ export async function ofContract(socket: ClientSocket<typeof shop>): Promise<voi
   await send('pay');
   // @ts-expect-error -- it is a text
   await send('note', 7);
+}
+
+export function historyOfContract(socket: ClientSocket<typeof shop>): void {
+  history(socket, { onGap: room => room.length });
 }
 
 export async function ofAny(socket: Socket): Promise<void> {
