@@ -12,11 +12,12 @@ export default class ChatAgentBoot {
 
   configDidLoad(): void {
     const { messenger } = this.#agent;
-    const memory = new ChatMemory(news => messenger.sendToApp('chat-news', news));
+    const memory = new ChatMemory(rooms => messenger.sendToApp('chat-rooms', rooms));
     answerWith(memory, this.#agent);
     messenger.once('egg-ready', () => {
       messenger.sendToApp('chat-memory-new');
-      messenger.on('egg-pids', (workers: number[]) => memory.keepWorkers(workers)); // one has died, or one is new
+      memory.tellRooms();
+      messenger.on('egg-pids', () => memory.tellRooms()); // a worker is new, and knows none
     });
   }
 }

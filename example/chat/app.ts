@@ -1,6 +1,7 @@
 import type { Application } from 'egg';
 import { MemoryLink } from './app/memory-link';
-import { chat, type News } from './contract';
+import { ONLINE } from './app/service/chat';
+import { chat } from './contract';
 
 export default class ChatBoot {
   readonly #app: Application;
@@ -15,8 +16,8 @@ export default class ChatBoot {
 
   willReady(): void {
     const { messenger } = this.#app;
-    // the agent tells each worker, and each its own pages: so all of them hear the news in the same order
-    messenger.on('chat-news', (news: News) => this.#everybody.local.emit('news', news));
+    // the agent tells each worker, and each its own pages: so all of them hear of the rooms in the same order
+    messenger.on('chat-rooms', (rooms: string[]) => this.#everybody.local.emit('rooms', rooms));
     messenger.on('chat-memory-new', () => this.#announceEverybody());
   }
 
@@ -26,9 +27,10 @@ export default class ChatBoot {
 
   /** The agent has been started anew, and knows nobody. */
   #announceEverybody(): void {
-    for (const { id, data, conn } of this.#everybody.sockets.values()) {
-      // a page connects again by itself, and is told what is wrong if that fails as well
-      this.#app.chatMemory.ask('arrive', data.user, id, process.pid).catch(() => conn.close());
+    const { chatMemory, logger } = this.#app;
+    for (const { id, meta } of this.#everybody.presence(ONLINE).list()) {
+      // whose name somebody else has taken meanwhile is told so at their next event
+      if (meta) chatMemory.ask('claim', { id, name: meta.name }).catch((error: unknown) => logger.warn(error));
     }
   }
 }

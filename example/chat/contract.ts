@@ -17,6 +17,9 @@ export const announcementText = typed(200, 'Please write something first');
 
 const user = v.object({ id: v.string(), name: v.string() });
 
+/** Who is online, as the plugin's presence has it. */
+const present = v.object({ id: v.string(), meta: v.optional(v.object({ name: v.string() })) });
+
 /** Whom a message is for: everybody in a room, or one person. */
 const target = v.union([
   v.object({ room: typed(20, 'Please enter a name for the room') }),
@@ -24,15 +27,15 @@ const target = v.union([
 ]);
 
 /** `at` is in milliseconds, as of Date.now(). */
-const message = v.object({ id: v.number(), from: user, to: target, text: v.string(), at: v.number() });
+const message = v.object({ id: v.string(), from: user, to: target, text: v.string(), at: v.number() });
 
-/** What every page shows. `gone` are those who have just gone offline. */
-const news = v.object({ rooms: v.array(v.string()), online: v.array(user), gone: v.array(user) });
+/** The names of all rooms. */
+const rooms = v.array(v.string());
 
 export const chat = defineContract({
   namespace: '/chat',
   client: {
-    enter: { ack: v.object({ me: user, worker: v.number() }) },
+    enter: { ack: v.object({ me: user, worker: v.number(), at: v.number(), rooms, online: v.array(present) }) },
     join: { args: [target], ack: v.array(message) },
     say: { args: [target, typed(500, 'Please write something first')], ack: message },
     typing: { args: [target] },
@@ -40,16 +43,26 @@ export const chat = defineContract({
   server: {
     message: { args: [message] },
     typing: { args: [user, target] },
-    news: { args: [news] },
+    rooms: { args: [rooms] },
+    presence: {
+      args: [
+        v.object({
+          room: v.string(),
+          count: v.number(),
+          joined: v.array(present),
+          changed: v.array(present),
+          left: v.array(v.object({ id: v.string() })),
+        }),
+      ],
+    },
     announcement: { args: [v.object({ from: user, text: v.string(), at: v.number() })] },
   },
-  data: v.object({ user }),
 });
 
 export type User = v.InferOutput<typeof user>;
 export type Target = v.InferOutput<typeof target>;
 export type Message = v.InferOutput<typeof message>;
-export type News = v.InferOutput<typeof news>;
+export type Present = v.InferOutput<typeof present>;
 
 // for the mini program, whose client has a class Socket of its own
 export type { Issue, Reply } from 'egg-socket.io/contract';

@@ -10,6 +10,16 @@ declare module 'egg-socket.io' {
   interface IoControllers {
     chat: IoController<typeof ChatController>;
   }
+
+  /** What `socket.user` has beside the id. */
+  interface SocketUser {
+    name: string;
+  }
+
+  /** What the others may know of who is online. */
+  interface PresenceMeta {
+    name: string;
+  }
 }
 
 type Helpers = typeof ChatHelper;

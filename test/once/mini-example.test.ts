@@ -14,8 +14,8 @@ const FOLDER = join(ROOT, 'example/mini-program');
 interface Data {
   me: { name: string } | null;
   isOnline: boolean;
-  messages: { text: string; from: { name: string } }[];
-  online: { name: string }[];
+  messages: { id: string; text?: string; from?: { name: string }; isGap?: boolean }[];
+  online: { id: string; meta?: { name: string } }[];
   text: string;
   nameError: string;
   textError: string;
@@ -57,7 +57,7 @@ test('two people talk in the example mini program', { timeout: 60_000 }, async t
   await ming.shows(({ text, textError, error }) => text === '再见' && textError === '' && error === '', 'the next message');
   await ming.do('say');
   await ming.shows(({ text, textError, error }) => text === '' && textError === '' && error === '', 'that it was sent');
-  await ada.shows(({ messages }) => messages.at(-1)?.text === '再见' && messages.at(-1)?.from.name === 'Ming · 明', 'what was said');
+  await ada.shows(({ messages }) => messages.at(-1)?.text === '再见' && messages.at(-1)?.from?.name === 'Ming · 明', 'what was said');
   assert.equal(ada.count('你好'), 1);
 
   ada.program.hide({ sockets: 'end' });
@@ -66,6 +66,14 @@ test('two people talk in the example mini program', { timeout: 60_000 }, async t
   await ming.do('say');
   ada.program.show();
   await ada.shows(({ isOnline, messages }) => isOnline && messages.at(-1)?.text === 'Are you there?', 'what was said meanwhile');
+  assert.equal(ada.count('再见'), 1, 'what was said before is there once');
+  assert.deepEqual(ada.gaps(), []);
+
+  ada.program.hide({ sockets: 'end' });
+  ada.remembers({ id: 'long ago', text: 'The server does not keep this any more' });
+  ada.program.show();
+  await ada.shows(({ isOnline, messages }) => isOnline && messages.at(-1)?.text === 'Are you there?', 'what is kept');
+  assert.deepEqual(ada.gaps(), [1]);
   await ada.close();
   await ming.shows(({ online }) => online.length === 1, 'that the other has closed the page');
 });
@@ -120,6 +128,16 @@ class Phone {
 
   count(text: string): number {
     return this.#data.messages.filter(message => message.text === text).length;
+  }
+
+  /** Which of the messages are marks of a gap. */
+  gaps(): number[] {
+    return [...this.#data.messages].flatMap(({ isGap }, index) => (isGap ? [index] : []));
+  }
+
+  /** It shows only this. */
+  remembers(message: Data['messages'][number]): void {
+    this.#data.messages = [message];
   }
 
   async close(): Promise<void> {

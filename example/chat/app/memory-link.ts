@@ -1,7 +1,6 @@
 /** Between the workers and the memory, which the agent has: questions and answers over Egg's messenger. */
 import type { Agent, Application } from 'egg';
 import { IoError } from 'egg-socket.io';
-import type { News } from '../contract';
 import type { ChatMemory } from './memory';
 
 /** How long a question waits for its answer. The agent may be down: Egg starts another one after a second. */
@@ -33,14 +32,14 @@ export class MemoryLink {
   readonly #allStarted: Promise<void>;
   readonly #waiting = new Map<number, (answer: Answer) => void>();
   #lastId = 0;
-  /** What the agent has told last. */
-  news: News = { rooms: [], online: [], gone: [] };
+  /** The names of all rooms, as the agent has told last. */
+  rooms: string[] = [];
 
   constructor(messenger: Application['messenger']) {
     this.#messenger = messenger;
     this.#allStarted = new Promise(resolve => messenger.once('egg-ready', () => resolve()));
     messenger.on('chat-answer', (answer: Answer) => this.#settle(answer));
-    messenger.on('chat-news', (news: News) => (this.news = news));
+    messenger.on('chat-rooms', (rooms: string[]) => (this.rooms = rooms));
   }
 
   /** Calls a method of the memory. Rejects with what that throws, or if there is no answer. */

@@ -1,9 +1,9 @@
 /**
- * Everything the chat knows. There is one, in the agent; workers ask it (app/memory-link).
- * So all that goes in and out is JSON, and each question is answered before the next.
+ * What the workers share beside what the plugin keeps for them: who has which name, the rooms, and what two people have said to each other. It is in the
+ * agent's process, so there is one of it, and it answers one question after the other.
  */
 import { IoError } from 'egg-socket.io';
-import type { Message, News, Target, User } from '../contract';
+import type { Message, User } from '../contract';
 
 const ROOMS_ALLOWED = 30;
 const MESSAGES_KEPT = 50;
@@ -15,72 +15,47 @@ const EVENTS_WINDOW = 5_000;
 
 interface Person {
   user: User;
-  /** Those of all the pages that they have open, by id, each with the pid of the worker that holds it. */
-  sockets: Map<string, number>;
-  /** Since when there is none. */
-  awaySince: number;
+  /** When they have last come or gone. */
+  seenAt: number;
   events: { since: number; count: number };
 }
 
 export class ChatMemory {
   readonly #people = new Map<string, Person>();
-  readonly #rooms = new Map<string, Message[]>();
+  readonly #rooms = new Set(['lobby', '闲聊']);
   readonly #conversations = new Map<string, Message[]>();
-  readonly #onNews: (news: News) => void;
-  #lastId = Date.now(); // an id does not come again, even if the agent is started anew
+  readonly #onRooms: (rooms: string[]) => void;
 
-  constructor(onNews: (news: News) => void) {
-    this.#onNews = onNews;
-    for (const room of ['lobby', '闲聊']) this.#rooms.set(room, []);
+  constructor(onRooms: (rooms: string[]) => void) {
+    this.#onRooms = onRooms;
   }
 
   isKnown(userId: string): boolean {
     return this.#people.has(userId);
   }
 
-  isOnline(userId: string): boolean {
-    const person = this.#people.get(userId);
-    return person !== undefined && isOnline(person);
-  }
-
   /**
    * The name is the user's from now on until they log out, or have been away for a while.
    * Throws if it is somebody else's: a session may well be older than that.
+   *
+   * @param online the ids of those who are not away
    */
-  claim(user: User): void {
-    this.#personOf(user);
-  }
-
-  /** A page is open. */
-  arrive(user: User, socketId: string, worker: number): void {
-    const { sockets } = this.#personOf(user);
-    if (sockets.set(socketId, worker).size === 1) this.#tell();
-  }
-
-  /** A page is closed. */
-  leave(user: User, socketId: string): void {
-    const person = this.#people.get(user.id);
-    if (!person?.sockets.delete(socketId) || isOnline(person)) return;
-    person.awaySince = Date.now();
-    this.#tell([person.user]);
-  }
-
-  /** These workers are alive: what others held is lost. A worker that is new hears of everything by it. */
-  keepWorkers(alive: readonly number[]): void {
-    const before = this.#online();
-    for (const { sockets } of before) {
-      for (const [socketId, worker] of sockets) if (!alive.includes(worker)) sockets.delete(socketId);
+  claim(user: User, online: readonly string[] = []): void {
+    for (const [id, { seenAt }] of this.#people) {
+      if (id !== user.id && Date.now() - seenAt > NAME_KEPT && !online.includes(id)) this.#people.delete(id);
     }
-    const gone = before.filter(person => !isOnline(person));
-    for (const person of gone) person.awaySince = Date.now();
-    this.#tell(gone.map(({ user }) => user));
+    this.#personOf(user).seenAt = Date.now();
+  }
+
+  /** A connection of this user has ended. */
+  leave(userId: string): void {
+    const person = this.#people.get(userId);
+    if (person) person.seenAt = Date.now();
   }
 
   /** Gives the name free. */
-  forget(user: User): void {
-    const wasOnline = this.isOnline(user.id);
-    this.#people.delete(user.id);
-    if (wasOnline) this.#tell([user]);
+  forget(userId: string): void {
+    this.#people.delete(userId);
   }
 
   /** Throws if a person does too much at once, however many pages they have open. Who logs in anew begins anew: this is a sketch. */
@@ -95,61 +70,43 @@ export class ChatMemory {
   openRoom(room: string): void {
     if (this.#rooms.has(room)) return;
     if (this.#rooms.size >= ROOMS_ALLOWED) throw new IoError('TOO_MANY_ROOMS', 'There are too many rooms already', { status: 409 });
-    this.#rooms.set(room, []);
-    this.#tell();
+    this.#rooms.add(room);
+    this.tellRooms();
   }
 
-  /** What has been said in a room, or between two people. */
-  history(me: User, to: Target): Message[] {
-    return ('room' in to ? this.#rooms.get(to.room) : this.#conversations.get(keyOf(me.id, to.user))) ?? [];
+  /** Tells all workers of the rooms. */
+  tellRooms(): void {
+    this.#onRooms([...this.#rooms]);
   }
 
-  keep(from: User, to: Target, text: string): Message {
-    if ('room' in to) this.openRoom(to.room); // people may be in a room from before the agent was started anew
-    const message = { id: ++this.#lastId, from, to, text, at: Date.now() };
-    const messages = [...this.history(from, to), message].slice(-MESSAGES_KEPT);
-    if ('room' in to) this.#rooms.set(to.room, messages);
-    else this.#keepConversation(keyOf(from.id, to.user), messages);
-    return message;
+  /** What two people have said to each other. */
+  conversation(one: string, other: string): Message[] {
+    return this.#conversations.get(keyOf(one, other)) ?? [];
   }
 
-  #personOf(user: User): Person {
-    const known = this.#people.get(user.id);
-    if (known) return known;
-    const now = Date.now();
-    for (const [id, person] of this.#people) {
-      if (!isOnline(person) && now - person.awaySince > NAME_KEPT) this.#people.delete(id);
-      else if (person.user.name === user.name) {
-        throw new IoError('NAME_TAKEN', `${user.name} is taken: choose another name`, { status: 409 });
-      }
-    }
-    const person = { user, sockets: new Map<string, number>(), awaySince: now, events: { since: now, count: 0 } };
-    this.#people.set(user.id, person);
-    return person;
-  }
-
-  #online(): Person[] {
-    return [...this.#people.values()].filter(isOnline);
-  }
-
-  #tell(gone: User[] = []): void {
-    this.#onNews({ rooms: [...this.#rooms.keys()], online: this.#online().map(({ user }) => user), gone });
-  }
-
-  /** When there are too many, the one that has been quiet for longest is forgotten. */
-  #keepConversation(key: string, messages: Message[]): void {
+  /** Keeps what one has said to the other. When there are too many conversations, the one that has been quiet for longest is forgotten. */
+  keep(one: string, other: string, message: Message): void {
+    const key = keyOf(one, other);
+    const messages = [...this.conversation(one, other), message].slice(-MESSAGES_KEPT);
     this.#conversations.delete(key); // to the end of the order
     this.#conversations.set(key, messages);
     const [quietest] = this.#conversations.keys();
     if (this.#conversations.size > CONVERSATIONS_KEPT && quietest !== undefined) this.#conversations.delete(quietest);
   }
-}
 
-function isOnline({ sockets }: Person): boolean {
-  return sockets.size > 0;
+  #personOf(user: User): Person {
+    const known = this.#people.get(user.id);
+    if (known) return known;
+    if ([...this.#people.values()].some(({ user: { name } }) => name === user.name))
+      throw new IoError('NAME_TAKEN', `${user.name} is taken: choose another name`, { status: 409 });
+    const now = Date.now();
+    const person = { user, seenAt: now, events: { since: now, count: 0 } };
+    this.#people.set(user.id, person);
+    return person;
+  }
 }
 
 /** The same for both. */
-function keyOf(...userIds: string[]): string {
+function keyOf(...userIds: [string, string]): string {
   return userIds.sort().join(' ');
 }

@@ -7,10 +7,14 @@ export default ({ baseDir }: EggAppInfo) => {
 
   const io: IoConfig = {
     checkOutgoing: true, // also in production: the load of a chat is small
+    init: { connectionStateRecovery: { maxDisconnectionDuration: 2 * 60 * 1000 } },
     namespace: {
       '/chat': {
         connectionMiddleware: ['auth'],
         packetMiddleware: ['throttle'],
+        ordered: true, // who comes back joins the rooms again before what waited to be said there is handled
+        history: { 'room:*': { size: 50, ttl: 60 * 60 * 1000 } },
+        presence: { online: { grace: 2000 } }, // to reload the page takes less
       },
     },
   };

@@ -1,14 +1,17 @@
 /** The page: logs in by HTTP, then talks Socket.IO. What it looks like is in view.ts. */
-import { type ClientSocket, type Reply, ReplyError, unwrap } from 'egg-socket.io/contract';
+import { createSend, history, SendError } from 'egg-socket.io/client';
+import { type ClientSocket, type Issue, type Reply, ReplyError, unwrap } from 'egg-socket.io/contract';
 import { io } from 'socket.io-client';
 import * as v from 'valibot';
-import { announcementText, chat, type Message, type Target, type User, userName } from '../contract';
+import { announcementText, chat, type Message, type Present, type Target, type User, userName } from '../contract';
 import * as view from './view';
 
 interface Conversation {
   to: Target;
-  messages: (Message | view.Notice)[];
+  messages: (view.Shown | view.Notice)[];
   unread: number;
+  /** Whether what has been said before is in it. */
+  isOpen: boolean;
 }
 
 const LOBBY: Target = { room: 'lobby' };
@@ -16,9 +19,28 @@ const LOBBY: Target = { room: 'lobby' };
 /** It brings the session's cookie along, and comes back by itself when the connection is lost. */
 const socket: ClientSocket<typeof chat> = io('/chat', { autoConnect: false, ackTimeout: 10_000 });
 
+/** The rooms' messages that the page misses come when it is back. */
+history(socket, {
+  onGap(name) {
+    conversationOf({ room: name.slice('room:'.length) }).messages.push({
+      notice: 'Some messages are missing here · 这里缺了几条消息',
+      kind: 'gap',
+    });
+    show();
+  },
+});
+
+/** For the first time, or again after the connection was lost. Before `createSend()`, so that it is in its rooms again when that says what waited. */
+socket.on('connect', () => void enter().catch((error: unknown) => view.showError('error', error)));
+
+/** Sends until it is answered, over all that happens to the connection. The server handles it once. */
+const send = createSend(socket);
+
 let me: User | null = null;
 let rooms: string[] = [];
-let online: User[] = [];
+const online = new Set<string>();
+/** The server's time when this page came back after it had been offline: what was said before, it has missed. */
+let backSince = 0;
 /** What this page has open, by key. */
 const conversations = new Map<string, Conversation>();
 let current = conversationOf(LOBBY);
@@ -35,13 +57,16 @@ else view.showLogin();
 
 // ---- what the server says -------------------------------------------------------------------------------------------
 
-/** For the first time, or again after the connection was lost. */
-socket.on('connect', () => void enter().catch((error: unknown) => view.showError('error', error)));
-
 async function enter(): Promise<void> {
-  const welcome = await answer(connected().emitWithAck('enter')); // by now the news is here, too
-  ({ me } = welcome);
-  for (const { to } of conversations.values()) await refresh(to).catch(keepWhatIsShown); // with what was missed while offline
+  // all at once: the server handles them in this order
+  const entered = answer(connected().emitWithAck('enter'));
+  const joined = [...conversations.values()].map(async ({ to }) => refresh(to).catch(keepWhatIsShown));
+  const welcome = await entered;
+  ({ me, rooms } = welcome);
+  online.clear();
+  welcome.online.forEach(add);
+  await Promise.all(joined);
+  if (backSince > 0) backSince = welcome.at;
   view.showChat(me);
   view.showConnection('online', welcome.worker);
   show();
@@ -55,8 +80,9 @@ function keepWhatIsShown(error: unknown): void {
 
 socket.on('disconnect', reason => {
   // the session has ended, in this page or in another
-  if (reason === 'io server disconnect') logOut();
-  else view.showConnection('offline');
+  if (reason === 'io server disconnect') return logOut();
+  backSince = Infinity; // not yet
+  view.showConnection('offline');
 });
 
 /** The server cannot be reached, and the socket goes on trying; or it has said no, which may be for the moment. */
@@ -75,25 +101,47 @@ socket.on('connect_error', (error: Error & { data?: { code?: string } }) => {
 });
 
 socket.on('message', message => {
-  const conversation = conversationOf(targetHere(message));
-  // what another worker's people say may be in what `join` has brought, and come once more
-  if (conversation.messages.some(known => 'id' in known && known.id === message.id)) return;
-  conversation.messages.push(message);
-  if (conversation !== current) conversation.unread++;
+  take(message);
   view.stopTyping(message.from);
   show();
 });
+
+/** It may have come before: with what `join` has brought, or in another page's conversation with oneself. */
+function take(message: Message): void {
+  const conversation = conversationOf(targetHere(message));
+  const { messages } = conversation;
+  if (messages.some(known => 'id' in known && known.id === message.id)) return;
+  const isMissed = message.at < backSince && message.from.id !== me?.id;
+  const last = messages.at(-1);
+  if (isMissed && !(last && 'id' in last && last.isMissed)) messages.push({ notice: 'While you were offline · 离线期间', kind: 'missed' });
+  messages.push({ ...message, isMissed });
+  if (conversation !== current) conversation.unread++;
+}
 
 socket.on('typing', (user, to) => {
   if (keyOf(targetHere({ from: user, to })) === keyOf(current.to)) view.showTyping(user);
 });
 
-socket.on('news', news => {
-  ({ rooms, online } = news);
-  for (const { id, name } of online) names.set(id, name);
-  for (const { name } of news.gone) current.messages.push({ notice: `${name} has gone offline · 离线` });
+socket.on('rooms', all => {
+  rooms = all;
   show();
 });
+
+/** Who has come, and who has gone and not come back in time. */
+socket.on('presence', ({ joined, changed, left }) => {
+  [...joined, ...changed].forEach(add);
+  for (const { id } of left) {
+    if (online.delete(id)) current.messages.push({ notice: `${nameOf(id)} has gone offline · 离线` });
+  }
+  show();
+});
+
+/** Who has just connected has no name yet. */
+function add({ id, meta }: Present): void {
+  if (!meta) return;
+  online.add(id);
+  names.set(id, meta.name);
+}
 
 socket.on('announcement', view.showAnnouncement);
 
@@ -119,7 +167,8 @@ view.onSubmit({
   errors: 'error',
   check: typed => check(chat.client.say.args[1], typed),
   async send(text) {
-    await answer(connected().emitWithAck('say', current.to, text), 1);
+    if (!socket.connected) view.showWaiting();
+    await answer(send('say', current.to, text), 1);
   },
 });
 
@@ -145,6 +194,15 @@ view.onSubmit({
 view.onClick('logout', async () => {
   await http('DELETE', '/session');
   logOut();
+});
+
+/** As a tunnel does to a train: the socket has not left, so the server keeps for it what it misses. */
+view.onCut(isCut => {
+  socket.io.reconnection(!isCut);
+  if (!isCut) socket.connect();
+  else if (socket.connected) socket.io.engine.close();
+  else socket.disconnect(); // it is trying to come back
+  view.showConnection('offline');
 });
 
 let lastTyping = 0;
@@ -174,7 +232,13 @@ function check<Schema extends v.GenericSchema>(schema: Schema, typed: unknown): 
 
 /** Why the server has refused an argument of an event, if that is the error. */
 function refusalOf(argument: number | undefined, error: unknown): string | undefined {
-  return error instanceof ReplyError ? error.issues.find(({ path }) => path[0] === argument)?.message : undefined;
+  return issuesOf(error).find(({ path }) => path[0] === argument)?.message;
+}
+
+function issuesOf(error: unknown): readonly Issue[] {
+  if (error instanceof ReplyError) return error.issues;
+  const isInvalid = error instanceof SendError && error.code === 'INVALID_ARGUMENT' && Array.isArray(error.details);
+  return isInvalid ? (error.details as Issue[]) : []; // such an error has them
 }
 
 // ---- the two ways to the server -------------------------------------------------------------------------------------
@@ -190,7 +254,7 @@ function connected() {
  *
  * @param typed which argument a person has typed, if any: if the server refuses this one, it is shown beside the field
  */
-async function answer<T>(reply: Promise<Reply<T>>, typed?: number): Promise<T> {
+async function answer<T>(reply: Promise<T | Reply<T>>, typed?: number): Promise<T> {
   try {
     return unwrap(await reply);
   } catch (error) {
@@ -219,14 +283,16 @@ async function http<T>(method: string, path: string, body?: object): Promise<T> 
 /** Joins, and gets what has been said before. */
 async function refresh(to: Target, typed?: number): Promise<void> {
   const messages = await answer(connected().emitWithAck('join', to), typed);
-  conversationOf(to).messages = messages;
+  const conversation = conversationOf(to);
+  if (!conversation.isOpen) Object.assign(conversation, { messages, isOpen: true });
+  else if ('user' in to) messages.forEach(take); // what is said in rooms comes by their history
 }
 
 function conversationOf(to: Target): Conversation {
   const key = keyOf(to);
   const known = conversations.get(key);
   if (known) return known;
-  const conversation = { to, messages: [], unread: 0 };
+  const conversation = { to, messages: [], unread: 0, isOpen: false };
   conversations.set(key, conversation);
   return conversation;
 }
@@ -242,7 +308,9 @@ function targetHere({ from, to }: Pick<Message, 'from' | 'to'>): Target {
 
 function logOut(): void {
   socket.disconnect();
+  socket.io.reconnection(true);
   me = null;
+  backSince = 0;
   conversations.clear();
   current = conversationOf(LOBBY);
   view.clearForms();
@@ -257,13 +325,10 @@ function show(): void {
     return { title, isOnline, isCurrent: conversation === current, unread: conversation?.unread ?? 0, open: async () => open(to) };
   };
   view.showRooms(rooms.map(room => entry({ room }, room)));
-  const absent = [...conversations.values()].flatMap(({ to }) =>
-    'user' in to && !online.some(({ id }) => id === to.user) ? [to.user] : [],
-  );
-  view.showPeople([
-    ...online.filter(({ id }) => id !== myId).map(({ id, name }) => entry({ user: id }, name, true)),
-    ...absent.map(id => entry({ user: id }, nameOf(id), false)),
-  ]);
+  const people = new Set(online);
+  for (const { to } of conversations.values()) if ('user' in to) people.add(to.user);
+  people.delete(myId);
+  view.showPeople([...people].map(id => entry({ user: id }, nameOf(id), online.has(id))));
   view.showMessages('room' in current.to ? `# ${current.to.room}` : nameOf(current.to.user), current.messages, myId);
 }
 

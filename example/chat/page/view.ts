@@ -4,6 +4,13 @@ import type { Message, User } from '../contract';
 /** What the page tells between messages. */
 export interface Notice {
   notice: string;
+  kind?: 'missed' | 'gap';
+}
+
+/** A message, as a page shows it. */
+export interface Shown extends Message {
+  /** Whether it was said while the page was offline. */
+  isMissed?: boolean;
 }
 
 /** A conversation, in the list of them. */
@@ -47,7 +54,24 @@ export function showChat(me: User): void {
 export function showConnection(state: 'online' | 'offline', worker?: number): void {
   $('connection').className = state;
   const online = element('span', '', 'Online · ', element('span', 'wide', 'worker '), String(worker));
-  $('connection').replaceChildren(state === 'online' ? online : 'Offline, trying again …');
+  const offline = isCut() ? 'Cut off' : 'Offline, trying again …';
+  $('connection').replaceChildren(state === 'online' ? online : offline);
+  if (state === 'online') $('waiting').hidden = true;
+}
+
+/** What is said now is sent later. */
+export function showWaiting(): void {
+  $('waiting').hidden = false;
+}
+
+const isCut = (): boolean => $('cut').ariaPressed === 'true';
+
+/** Calls back when the person cuts the network, and when they mend it. */
+export function onCut(callback: (isCut: boolean) => void): void {
+  onClick('cut', () => {
+    $('cut').ariaPressed = String(!isCut());
+    callback(isCut());
+  });
 }
 
 export function showRooms(rooms: Entry[]): void {
@@ -59,10 +83,10 @@ export function showPeople(people: Entry[]): void {
   $('people').replaceChildren(...people.map(person => entryItem(person, avatar(person.title, person.isOnline))));
 }
 
-export function showMessages(title: string, messages: (Message | Notice)[], myId: string): void {
+export function showMessages(title: string, messages: (Shown | Notice)[], myId: string): void {
   $('title').textContent = title;
   const items = messages.map((message, index) => {
-    if ('notice' in message) return element('li', 'notice', message.notice);
+    if ('notice' in message) return element('li', `notice ${message.kind ?? ''}`, element('span', '', message.notice));
     const previous = messages[index - 1];
     return messageItem(message, previous && 'id' in previous ? previous : undefined, myId);
   });
@@ -99,6 +123,8 @@ export function closeAnnouncementDialog(): void {
 
 /** Leaves nothing of the person before. */
 export function clearForms(): void {
+  $('waiting').hidden = true;
+  $('cut').ariaPressed = 'false';
   closeAnnouncementDialog(); // as long as it is open, the rest of the page takes no input
   for (const form of document.forms) form.reset();
 }
@@ -207,11 +233,11 @@ function entryItem({ title, isCurrent, unread, open }: Entry, icon: HTMLElement)
   return element('li', '', button);
 }
 
-function messageItem({ from, text, at }: Message, previous: Message | undefined, myId: string): HTMLElement {
+function messageItem({ from, text, at, isMissed }: Shown, previous: Message | undefined, myId: string): HTMLElement {
   const isMine = from.id === myId;
   const goesOn = previous !== undefined && previous.from.id === from.id && at - previous.at < 300_000;
   const time = new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
-  const item = element('li', `${isMine ? 'mine' : 'theirs'} ${goesOn ? 'goes-on' : ''}`);
+  const item = element('li', `${isMine ? 'mine' : 'theirs'} ${goesOn ? 'goes-on' : ''} ${isMissed ? 'is-missed' : ''}`);
   if (!isMine) item.append(avatar(from.name));
   const body = element('div', 'body');
   if (!goesOn) body.append(element('p', 'by', isMine ? '' : element('span', '', from.name), element('time', '', time)));

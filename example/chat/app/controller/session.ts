@@ -18,7 +18,7 @@ export default class SessionController extends Controller {
     const { ctx } = this;
     const { user: former } = ctx.session;
     const user: User = { id: randomUUID(), name: ctx.helper.check(userName, ctx.request.body.name) };
-    await ctx.app.chatMemory.ask('claim', user);
+    await this.#chat.claim(user);
     if (former) await this.#chat.logOut(former);
     ctx.session.user = user;
     ctx.rotateCsrfSecret();

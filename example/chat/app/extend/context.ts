@@ -8,7 +8,7 @@ export default {
    * A connection belongs to whom the guard has let in (app/io/middleware/auth), whatever becomes of the session.
    */
   get user(): User {
-    const user = this.socket.data?.user ?? this.session.user; // over HTTP the socket is one of TCP, which has no data
+    const user = this.socket.user ?? this.session.user; // over HTTP the socket is one of TCP, which has no user
     if (!user) throw new IoError('NOT_LOGGED_IN', 'Please log in first', { status: 401 });
     return user;
   },

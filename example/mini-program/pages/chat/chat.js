@@ -2,8 +2,9 @@
 const { answer, connect, FieldError, logIn } = require('../../client');
 
 /**
- * @import { Message, User } from '../../../chat/contract'
+ * @import { Message, Present, User } from '../../../chat/contract'
  * @typedef {ReturnType<typeof connect>} Socket
+ * @typedef {Message | { id: string, isGap: true }} Shown
  */
 
 const LOBBY = { room: 'lobby' };
@@ -13,8 +14,8 @@ Page({
     /** The user, once logged in. */
     me: /** @type {User | null} */ (null),
     isOnline: false,
-    messages: /** @type {Message[]} */ ([]),
-    online: /** @type {User[]} */ ([]),
+    messages: /** @type {Shown[]} */ ([]),
+    online: /** @type {Present[]} */ ([]),
     name: '',
     text: '',
     /** What is wrong with these two fields, in words for the person. */
@@ -108,9 +109,13 @@ Page({
       this.setData({ error: message });
     });
     socket.on('message', message => {
+      if (!this.data.isOnline) return; // the answer to `join` has it
       if ('room' in message.to && message.to.room === LOBBY.room) this.setData({ messages: [...this.data.messages, message] });
     });
-    socket.on('news', ({ online }) => this.setData({ online })); // of who comes and goes; the first one comes before the answer to `enter`
+    socket.on('presence', ({ joined, changed, left }) => {
+      const others = this.data.online.filter(({ id }) => ![...joined, ...changed, ...left].some(one => one.id === id));
+      this.setData({ online: [...others, ...joined, ...changed] });
+    });
   },
 
   /** The socket, to ask with. What is sent without a connection would wait for one. */
@@ -120,12 +125,26 @@ Page({
   },
 
   async enter() {
-    await answer(this.connected().emitWithAck('enter'));
-    const messages = await answer(this.connected().emitWithAck('join', LOBBY)); // with what was missed
-    this.setData({ isOnline: true, messages });
+    const { online } = await answer(this.connected().emitWithAck('enter'));
+    this.setData({ online });
+    const kept = await answer(this.connected().emitWithAck('join', LOBBY)); // with what was missed, if that is still kept
+    this.setData({ isOnline: true, messages: continued(this.data.messages, kept) });
   },
 
   logOut() {
     this.setData({ me: null, isOnline: false });
   },
 });
+
+/**
+ * What is shown goes on with what the server keeps. If that has nothing in common with it, messages may be missing between.
+ *
+ * @param {Shown[]} shown
+ * @param {Message[]} kept
+ * @returns {Shown[]}
+ */
+function continued(shown, kept) {
+  const missed = kept.filter(({ id }) => !shown.some(one => one.id === id));
+  const isGap = shown.length > 0 && missed.length === kept.length;
+  return [...shown, ...(isGap ? [{ id: `gap ${Date.now()}`, isGap }] : []), ...missed];
+}

@@ -10,9 +10,8 @@ export default class ChatController extends Controller {
   }
 
   /** The first thing a page sends, and sends again whenever it has been offline. The worker is for the curious, who open two pages. */
-  enter({ app, socket }: PacketContext<typeof chat, 'enter'>) {
-    socket.emit('news', { ...app.chatMemory.news, gone: [] });
-    return { me: socket.data.user, worker: process.pid };
+  enter({ app, user }: PacketContext<typeof chat, 'enter'>) {
+    return { me: user, worker: process.pid, at: Date.now(), rooms: app.chatMemory.rooms, online: this.#chat.enter() };
   }
 
   async join(ctx: PacketContext<typeof chat, 'join'>): Promise<Message[]> {
@@ -25,9 +24,9 @@ export default class ChatController extends Controller {
     return await this.#chat.say(to, text);
   }
 
-  async typing(ctx: PacketContext<typeof chat, 'typing'>): Promise<void> {
+  typing(ctx: PacketContext<typeof chat, 'typing'>): void {
     const [to] = ctx.args;
-    await this.#chat.typing(to);
+    this.#chat.typing(to);
   }
 
   /** Not sent by the page, but fired by the server when a connection has ended, in whatever way. */
