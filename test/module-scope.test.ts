@@ -1,16 +1,15 @@
-/** tegg's objects in packets and around connections. Of the hosts of the tests, egg 4.1 has tegg. */
+/** tegg's objects in packets and around connections: with tegg as plugins on egg 3 and egg 4, and with egg 4.1, which has it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Files, HOST, startApp } from './support/app';
+import { type Files, startApp } from './support/app';
 import { ask, connect, next } from './support/client';
-
-const skip = HOST !== 'egg41';
+import { teggApp } from './support/tegg';
 
 /** A module of four classes. Each tells `made` and `ended` when an object of it is made and destroyed. */
 const MODULE: Files = {
   'app/module/shop/package.json': JSON.stringify({ name: 'shop', eggModule: { name: 'shop' } }),
   'app/module/shop/objects.js': `
-    const { AccessLevel, ContextProto, Inject, SingletonProto } = require('egg');
+    const { AccessLevel, ContextProto, Inject, SingletonProto } = require('@eggjs/tegg');
     const made = (exports.made = []);
     const ended = (exports.ended = []);
     class Base {
@@ -32,7 +31,7 @@ const MODULE: Files = {
     exports.Shop = Shop;`,
 };
 
-const APP: Files = {
+const APP: Files = teggApp({
   ...MODULE,
   'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['around'], packetMiddleware: ['first'] } } };`,
   'app/io/middleware/around.js': `
@@ -84,16 +83,16 @@ const APP: Files = {
       });
       app.io.route('disconnect', async ctx => { app.emit('bye', (await ctx.getEggObject(Basket)).items); });
     };`,
-};
+});
 
-test('objects of tegg are those of the packet, whoever asks for them', { skip }, async t => {
+test('objects of tegg are those of the packet, whoever asks for them', async t => {
   const { url } = await startApp(t, APP);
   const client = await connect(t, url);
   assert.deepEqual(await ask(client, 'shop', 'middleware'), [4, 4]);
   assert.deepEqual(await ask(client, 'shop'), [3, 3]); // a basket of its own
 });
 
-test('a packet makes the objects that it asks for and no others; they end when it has settled, also by a failure', { skip }, async t => {
+test('a packet makes the objects that it asks for and no others; they end when it has settled, also by a failure', async t => {
   const { url } = await startApp(t, APP);
   const client = await connect(t, url);
   await ask(client, 'counts');
@@ -105,7 +104,7 @@ test('a packet makes the objects that it asks for and no others; they end when i
   assert.deepEqual(await ask(client, 'counts'), { made: ['Basket'], ended: ['Basket'] });
 });
 
-test('objects around a connection last until it has gone, and a reserved event has its own', { skip }, async t => {
+test('objects around a connection last until it has gone, and a reserved event has its own', async t => {
   const { url, app } = await startApp(t, APP);
   const watcher = await connect(t, url);
   await ask(watcher, 'counts');
@@ -124,7 +123,7 @@ test('objects around a connection last until it has gone, and a reserved event h
   }
 });
 
-test('what runs in the background keeps the objects of its packet', { skip }, async t => {
+test('what runs in the background keeps the objects of its packet', async t => {
   const { url, app } = await startApp(t, APP);
   const client = await connect(t, url);
   await ask(client, 'counts');
@@ -136,7 +135,7 @@ test('what runs in the background keeps the objects of its packet', { skip }, as
   assert.deepEqual(await ask(client, 'counts'), { made: ['Basket'], ended: ['Basket'] });
 });
 
-test('after a packet has settled, singletons are found, and its own objects are refused rather than kept for ever', { skip }, async t => {
+test('after a packet has settled, singletons are found, and its own objects are refused rather than kept for ever', async t => {
   const { url, app } = await startApp(t, APP);
   const client = await connect(t, url);
   const answer = ask(client, 'late');
