@@ -12,6 +12,9 @@ const IMPORTS = `
   import { IoAck, IoConnect, IoContext, IoController, IoDisconnect, IoEvent, IoMiddleware, IoNamespace, IoParam, IoSession, IoSocket, IoUser }
     from 'egg-socket.io/tegg';`;
 
+/** tegg 3 loads files by require(). */
+const TAKES_ESM = HOST === 'egg41' || 'require_module' in process.features;
+
 const CONTRACT = `
   import { defineContract } from 'egg-socket.io/contract';
   import * as z from 'zod';
@@ -107,7 +110,7 @@ const APP: Files = teggApp({
       @IoEvent(chat, 'room:say') async sayInRoom(text: string) { return text; }
       @IoEvent() async wrong() { return 'no number'; }
     }`,
-  ...(HOST === 'egg41'
+  ...(TAKES_ESM
     ? teggModule(
         'esm',
         {
@@ -193,7 +196,7 @@ test('decorated classes are routes', async t => {
     const standard = await connect(t, `${app.url}/standard`);
     assert.equal(await ask(standard, 'echo', 'hi'), 'hi');
     assert.equal(await ask(standard, 'a:b'), 'other');
-    if (HOST === 'egg41') assert.equal(await ask(await connect(t, `${app.url}/esm`), 'count', 'one two'), 2);
+    if (TAKES_ESM) assert.equal(await ask(await connect(t, `${app.url}/esm`), 'count', 'one two'), 2);
   });
 });
 
@@ -240,6 +243,21 @@ const MISTAKES: { title: string; code: string; error: RegExp; files?: Files }[] 
     title: 'an unknown middleware',
     code: `@IoController('/') export class Chat { @IoEvent() @IoMiddleware('auht') a() {} }`,
     error: /IO_MIDDLEWARE_UNKNOWN: .*auht/,
+  },
+  {
+    title: 'an event with another name than its method, without the contract that has it,',
+    code: `import { chat } from '../../contract';
+      @IoController(chat) export class Chat { @IoEvent('room:say') sayInRoom() {} }`,
+    files: { 'app/contract.ts': CONTRACT },
+    error:
+      /IO_TEGG_CLASS_INVALID: .*sayInRoom\(\): the compiler cannot check it by @IoEvent\('room:say'\); write @IoEvent\(contract, 'room:say'\)/,
+  },
+  {
+    title: 'an event that the contract does not have',
+    code: `import { chat } from '../../contract';
+      @IoController(chat) export class Chat { @IoEvent() sya() {} }`,
+    files: { 'app/contract.ts': CONTRACT },
+    error: /IO_ROUTE_INVALID: .*route\('sya'\) of namespace '\/contract': the contract has no such event/,
   },
   {
     title: 'a class that is not exported',

@@ -98,6 +98,8 @@ export class TeggControllers {
     for (const { event, options, contract } of method.events) {
       if (contract && contract !== controller.source)
         invalid(place, `@IoEvent(contract, '${event}') has another contract than @IoController()`);
+      if (!contract && isContract(controller.source) && event !== name && !RESERVED_EVENTS.has(event))
+        invalid(place, `the compiler cannot check it by @IoEvent('${event}'); write @IoEvent(contract, '${event}')`);
       if (router.match(event) ?? router.reserved.get(event)) {
         const other = known.get(event) ?? 'a route in app/router.js, app.js or another plugin';
         throw new SetupError(
