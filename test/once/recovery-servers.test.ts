@@ -168,6 +168,31 @@ for (const [name, setUp] of Object.entries(SETUPS)) {
       await until(st, async () => (await three.io.fetchSockets()).length === 0);
     });
 
+    await t.test('a client gets what was emitted to its rooms of that moment, wherever it comes back', async st => {
+      for (const back of [one, two]) {
+        const before = await visit(st, one);
+        await before.socket.join('game');
+        one.io.emit('said', 1);
+        await hears(st, before, 1);
+        await flush(one.io);
+        const former = vanish(before);
+        one.io.to('team').emit('said', 'before it came');
+        one.io.to('game').emit('said', 2);
+        one.io.in('game').socketsLeave('game');
+        await before.socket.join('team');
+        one.io.to('game').emit('said', 'after it went');
+        one.io.to('team').emit('said', 3);
+        await flush(one.io);
+        const after = await visit(st, back, former);
+        await hears(st, after, 3);
+        back.io.emit('said', 4);
+        await hears(st, after, 4);
+        assert.deepEqual(after.heard, [1, 2, 3, 4]);
+        assert.deepEqual([after.socket.recovered, [...after.socket.rooms].sort()], [true, [after.socket.id, 'team'].sort()]);
+        await lose(after);
+      }
+    });
+
     await t.test('whoever comes with the private id of a client and is refused changes nothing for it', async st => {
       const owner = await visit(st, one);
       two.io.use((_socket, done) => done(new Error('who are you?')));

@@ -53,7 +53,7 @@ function create(
     },
     missed(offset) {
       const found = sessions.find(PID, offset, undefined);
-      return found && sessions.take(PID, offset, found.mark)?.missed.flatMap(({ frames }) => (frames ?? []) as string[]);
+      return found && sessions.take(PID, offset, found.mark, found.rooms)?.missed.flatMap(({ frames }) => (frames ?? []) as string[]);
     },
   };
 }
@@ -114,7 +114,7 @@ test('a session that was found stays for as long as middleware runs', t => {
   const found = sessions.find(PID, '', undefined);
   assert.deepEqual(found?.rooms, GONE.rooms);
   t.mock.timers.tick(5 * SECOND);
-  assert.deepEqual(sessions.take(PID, '', found?.mark ?? 0)?.missed, []);
+  assert.deepEqual(sessions.take(PID, '', found?.mark ?? 0, GONE.rooms)?.missed, []);
 });
 
 test('of the events that a client was sent when it connected, it gets those again that it has not got, in the same order', t => {
@@ -144,6 +144,65 @@ test('what is emitted while middleware runs comes after what was missed before, 
     sessions.take(PID, '', mark, ['a'])?.missed.map(({ frames }) => frames),
     [['before'], ['to it']],
   );
+});
+
+test('of the rooms of a client, those at the moment of an event count', t => {
+  const { sessions, emit, connect, missed } = create(t);
+  const socket = connect();
+  const come = (room: string): void => sessions.join(room, GONE.sid);
+  const go = (room: string): void => sessions.leave(room, GONE.sid);
+  come('game');
+  const offset = emit('heard');
+  emit('before it came', 'lobby');
+  come('lobby');
+  emit('you are out', 'game');
+  go('game');
+  emit('after it went', 'game');
+  emit('in the lobby', 'lobby');
+  come('game');
+  emit('it is back', 'game');
+  go('game');
+  sessions.persist(GONE, socket);
+  sessions.end(socket);
+  go('lobby'); // as every socket that ends
+  emit('while it is away', 'lobby');
+  assert.deepEqual(missed(offset), ['you are out', 'in the lobby', 'it is back', 'while it is away']);
+});
+
+test('a room that the client joins or leaves while its new connection waits counts from that moment', t => {
+  const { sessions, emit, connect } = create(t);
+  const socket = connect();
+  for (const room of ['a', 'lobby', 'game']) sessions.join(room, GONE.sid);
+  emit('before it came', 'team');
+  sessions.persist({ ...GONE, rooms: ['a', 'lobby', 'game'] }, socket);
+  const mark = sessions.find(PID, '', undefined)?.mark ?? 0;
+  emit('not yet', 'team');
+  sessions.join('team', GONE.sid);
+  emit('now', 'team');
+  emit('still', 'game');
+  sessions.leave('game', GONE.sid);
+  emit('no more', 'game');
+  emit('left by middleware', 'lobby');
+  sessions.persist({ ...GONE, rooms: ['a', 'lobby', 'team'] }, socket);
+  assert.deepEqual(
+    sessions.take(PID, '', mark, ['a', 'game'])?.missed.map(({ frames }) => frames),
+    [['now'], ['still']],
+  );
+});
+
+test('of a client that leaves rooms without end, so much is kept, and it is a new one if it needs more', t => {
+  const { sessions, emit, connect, missed } = create(t);
+  const socket = connect();
+  const offset = emit('heard');
+  let recent = '';
+  for (let count = 0; count < 1100; count++) {
+    sessions.join('game', GONE.sid);
+    recent = emit('to nobody', 'elsewhere');
+    sessions.leave('game', GONE.sid);
+  }
+  sessions.persist(GONE, socket);
+  assert.equal(missed(offset), undefined);
+  assert.deepEqual(missed(recent), []);
 });
 
 test('a volatile event has an offset, since the client takes any text at its end for one, and is not sent again', t => {

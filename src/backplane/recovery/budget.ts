@@ -43,11 +43,13 @@ export class Budget {
 
   /** Drops what is too much. */
   settle(): void {
-    while (this.bytes > this.limits.bytes) this.#oldest('oldestEvent').dropEvents();
-    while (this.sessions > this.limits.sessions) this.#oldest('oldestSession').dropSession();
+    for (let kept; this.bytes > this.limits.bytes && (kept = this.#oldest('oldestEvent'));) kept.dropEvents();
+    for (let kept; this.sessions > this.limits.sessions && (kept = this.#oldest('oldestSession'));) kept.dropSession();
   }
 
-  #oldest(by: 'oldestEvent' | 'oldestSession'): Kept {
-    return [...this.#all].reduce((oldest, kept) => (kept[by] < oldest[by] ? kept : oldest));
+  /** Undefined if there is nothing to drop. */
+  #oldest(by: 'oldestEvent' | 'oldestSession'): Kept | undefined {
+    const [first] = [...this.#all].filter(kept => kept[by] < Number.POSITIVE_INFINITY).sort((one, other) => one[by] - other[by]);
+    return first;
   }
 }

@@ -17,6 +17,9 @@ export interface Entry extends Missed {
   readonly opts: BroadcastOptions;
 }
 
+/** Whether the event with this number and these options is for a client. */
+export type Filter = (number: number, opts: BroadcastOptions) => boolean;
+
 /** The target of a gap. */
 const NOBODY: BroadcastOptions = { rooms: new Set(['$io:nobody']), except: new Set() };
 
@@ -56,10 +59,14 @@ export class EventLog {
     return false;
   }
 
-  /** The number of the next event. */
+  /** The number of the next event. To be read after `noteOutage()`: a gap has a number, too. */
   get next(): number {
-    this.noteOutage(); // a gap has a number, too
     return this.#base + this.#entries.length;
+  }
+
+  /** The number of the oldest event that is there, or of the next one. */
+  get first(): number {
+    return this.#base + this.#start;
   }
 
   get isEmpty(): boolean {
@@ -92,10 +99,13 @@ export class EventLog {
     return undefined;
   }
 
-  /** The events with these numbers for a client in these rooms. */
-  between(from: number, to: number, rooms: readonly string[]): Missed[] {
-    const entries = this.#entries.slice(Math.max(this.#start, from - this.#base), Math.max(0, to - this.#base));
-    return entries.flatMap(entry => (entry && isFor(rooms, entry.opts) ? [{ offset: entry.offset, frames: entry.frames }] : []));
+  /** The events with these numbers for a client. */
+  between(from: number, to: number, isFor: Filter): Missed[] {
+    const start = Math.max(this.first, from);
+    const entries = this.#entries.slice(start - this.#base, Math.max(0, to - this.#base));
+    return entries.flatMap((entry, index) =>
+      entry && isFor(start + index, entry.opts) ? [{ offset: entry.offset, frames: entry.frames }] : [],
+    );
   }
 
   dropOld(now = Date.now()): void {
@@ -110,10 +120,10 @@ export class EventLog {
   }
 
   clear(): void {
-    this.#count(-this.#bytes);
     this.#base = this.next;
     this.#entries = [];
     this.#start = 0;
+    this.#count(-this.#bytes);
   }
 
   /** Notes that events were lost until now: the gap takes a number of its own, so that clients which connect later have nothing to do with it. */

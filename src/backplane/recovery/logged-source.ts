@@ -40,6 +40,8 @@ export class LoggedSource implements Source {
     this.#codec = new PacketCodec(nsp);
     this.#backplane = backplane;
     this.#peers = backplane && new Peers(adapter, nsp, question => this.#answer(question));
+    adapter.on('join-room', (room: string, id: string) => this.sessions.join(room, id));
+    adapter.on('leave-room', (room: string, id: string) => this.sessions.leave(room, id));
     const close = adapter.close.bind(adapter);
     Object.assign(adapter, {
       /** Called when a client has disconnected. */
@@ -65,8 +67,9 @@ export class LoggedSource implements Source {
   take(socket: Socket, claim: Claim): Taken | undefined | Promise<Taken | undefined> {
     const { pid, offset, mark, server } = claim;
     this.clients.endFormer(socket);
-    if (server !== undefined) return this.#takeFrom(server, socket, claim);
-    return this.clients.connected(pid) ? undefined : this.#replay(this.sessions.take(pid, offset, mark)); // a newer one may be connected
+    const rooms = [...(socketInternals(socket).adapter.socketRooms(socket.id) ?? [])];
+    if (server !== undefined) return this.#takeFrom(server, rooms, claim);
+    return this.clients.connected(pid) ? undefined : this.#replay(this.sessions.take(pid, offset, mark, rooms)); // a newer one may be connected
   }
 
   giveBack(session: Gone, unsent?: readonly Missed[]): void {
@@ -81,8 +84,7 @@ export class LoggedSource implements Source {
     this.sessions.end(socket);
   }
 
-  async #takeFrom(server: string, socket: Socket, { pid, offset, mark }: Claim): Promise<Taken | undefined> {
-    const rooms = [...(socketInternals(socket).adapter.socketRooms(socket.id) ?? [])];
+  async #takeFrom(server: string, rooms: readonly string[], { pid, offset, mark }: Claim): Promise<Taken | undefined> {
     const answer = await this.#peers?.ask({ kind: 'take', server, pid, offset, mark, rooms });
     return isTaken(answer) ? this.#replay(answer) : undefined;
   }

@@ -3,9 +3,10 @@ import type { Namespace, Socket } from 'socket.io';
 import type { Session } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
 import { serverInternals } from '../../internals/socket-io';
-import { Budget, type Kept as KeptHere, LIMITS, type Limits } from './budget';
+import { Budget, type Kept, LIMITS, type Limits } from './budget';
 import { type Entry, EventLog, type Missed } from './log';
-import { type Start, startAt, Starts } from './starts';
+import { type Position, positionIn, type Start, startAt, Starts } from './starts';
+import { Stays } from './stays';
 
 /** The session of a disconnected client, as Socket.IO passes it. */
 export type Gone = Omit<Session, 'missedPackets'>;
@@ -19,12 +20,7 @@ export interface Found extends Gone {
 interface Stored extends Gone {
   readonly goneAt: number;
   readonly start: Start;
-}
-
-/** Where to continue: events that were sent at the start of a connection, and then those of the log. */
-interface Position {
-  readonly sent: readonly Missed[];
-  readonly from: number;
+  readonly stays: Stays;
 }
 
 /** Time in ms for middleware to let a client in: for so long, what it needs is kept after the end of its time. */
@@ -34,7 +30,7 @@ const FORGET_INTERVAL = 60_000;
 
 const budgets = new WeakMap<object, Budget>();
 
-export class Sessions implements KeptHere {
+export class Sessions implements Kept {
   readonly log: EventLog;
   readonly #nsp: Namespace;
   readonly #budget: Budget;
@@ -45,6 +41,8 @@ export class Sessions implements KeptHere {
   /** By the client's private id, the longest absent one first. */
   readonly #gone = new Map<string, Stored>();
   readonly #starts = new Starts();
+  /** By the id of the socket. */
+  readonly #stays = new Map<string, Stays>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(nsp: Namespace, backplane?: Backplane, limits: Limits = LIMITS) {
@@ -71,7 +69,7 @@ export class Sessions implements KeptHere {
     return this.#gone.size > 0;
   }
 
-  /** Whether somebody may miss an event: somebody is connected, connecting, or may return. */
+  /** Whether somebody may miss an event: somebody is connected, or may return. */
   get isNeeded(): boolean {
     return this.#nsp.sockets.size > 0 || this.#gone.size > 0;
   }
@@ -83,45 +81,58 @@ export class Sessions implements KeptHere {
 
   /** To be called when a client has been connected. @param sent the events that it has just been sent */
   start(socket: Socket, sent: readonly Missed[]): void {
-    this.#starts.begin(socket, this.log.next, sent);
+    this.#starts.begin(socket, this.#next(), sent);
     this.#timer ??= this.#forgetLater();
   }
 
-  /** To be called when the socket of a client has ended. */
+  /** To be called when a client has joined a room. */
+  join(room: string, id: string): void {
+    const stays = this.#stays.get(id) ?? new Stays();
+    stays.join(room, this.#next());
+    this.#stays.set(id, stays);
+  }
+
+  /** To be called when a client has left a room. */
+  leave(room: string, id: string): void {
+    this.#stays.get(id)?.leave(room, this.#next(), this.log.first);
+  }
+
+  /** To be called when the socket of a client has ended, before it leaves its rooms. */
   end(socket: Socket): void {
     this.#starts.end(socket);
+    if ((this.#nsp.sockets.get(socket.id) ?? socket) === socket) this.#stays.delete(socket.id); // otherwise the rooms are of that one
   }
 
   /** Keeps the session of a client that has gone. */
   persist(session: Gone, socket: Socket | undefined): void {
-    this.#store(session, this.#starts.of(socket) ?? startAt(this.log.next));
+    this.#store(session, this.#starts.of(socket) ?? startAt(this.#next()), this.#stays.get(session.sid));
   }
 
-  /** Keeps a session that was taken for a client which has gone meanwhile. @param unsent the events that it has not been sent */
+  /** Keeps a session that was taken for a client which has gone meanwhile. @param unsent what it has not been sent */
   putBack(session: Gone, unsent: readonly Missed[]): void {
-    this.#store(session, startAt(this.log.next, unsent));
+    this.#store(session, startAt(this.#next(), unsent));
   }
 
   /** The session of a client. Undefined if there is none, or if something was lost. @param connected its socket, if it has not ended */
   find(pid: string, offset: string, connected: Socket | undefined): Found | undefined {
     const session = connected ? this.#sessionOf(connected, pid) : this.#gone.get(pid);
     if (!session || session.goneAt + this.#maxAway < Date.now() || !this.#position(session, offset)) return undefined;
-    const { sid, rooms, data } = session;
-    return { sid, pid, rooms, data, mark: this.log.next };
+    return { sid: session.sid, pid, rooms: session.rooms, data: session.data, mark: this.log.next };
   }
 
   /**
-   * Takes the session out, whose socket has ended by now. Returns what the client has missed until `mark`, and what was emitted later to `rooms`.
-   * Undefined if somebody else has taken it, or something was lost.
+   * Takes the session out, whose socket has ended by now, with what the client has missed. Undefined if it has been taken, or something was lost.
+   * @param rooms those of the new socket: what was emitted since `mark` to one that this has left is not among it
    */
-  take(pid: string, offset: string, mark: number, rooms?: readonly string[]): { rooms: readonly string[]; missed: Missed[] } | undefined {
+  take(pid: string, offset: string, mark: number, rooms: readonly string[]): { rooms: readonly string[]; missed: Missed[] } | undefined {
     const session = this.#gone.get(pid);
     const position = session && this.#position(session, offset);
     if (!position) return undefined;
     this.#remove(pid);
-    const { sent, from } = position;
-    const later = rooms ? this.log.between(Math.max(from, mark), this.log.next, rooms) : [];
-    return { rooms: session.rooms, missed: [...sent, ...this.log.between(from, mark, session.rooms), ...later] };
+    const { stays, rooms: former } = session;
+    const before = this.log.between(position.from, mark, stays.filter(former));
+    const later = this.log.between(Math.max(position.from, mark), this.log.next, stays.filterSince(mark, former, rooms));
+    return { rooms: former, missed: [...position.sent, ...before, ...later] };
   }
 
   dropEvents(): void {
@@ -143,13 +154,14 @@ export class Sessions implements KeptHere {
 
   #sessionOf(socket: Socket, pid: string): Stored {
     const rooms = [...(this.#nsp.adapter.socketRooms(socket.id) ?? [])];
-    const start = this.#starts.of(socket) ?? startAt(this.log.next);
-    return { sid: socket.id, pid, rooms, data: socket.data as unknown, goneAt: Date.now(), start };
+    const start = this.#starts.of(socket) ?? startAt(this.#next());
+    const stays = this.#stays.get(socket.id) ?? new Stays();
+    return { sid: socket.id, pid, rooms, data: socket.data as unknown, goneAt: Date.now(), start, stays };
   }
 
-  #store(session: Gone, start: Start): void {
+  #store(session: Gone, start: Start, stays = new Stays()): void {
     this.#remove(session.pid);
-    this.#gone.set(session.pid, { ...session, goneAt: Date.now(), start });
+    this.#gone.set(session.pid, { ...session, goneAt: Date.now(), start, stays });
     this.#budget.sessions++;
     this.#budget.settle();
     this.#timer ??= this.#forgetLater();
@@ -160,18 +172,17 @@ export class Sessions implements KeptHere {
   }
 
   /** Undefined if the client has missed what is not there any more. */
-  #position({ start, goneAt }: Stored, offset: string): Position | undefined {
+  #position({ start, goneAt, stays }: Stored, offset: string): Position | undefined {
     if (this.log.noteOutage()) return undefined;
-    const sent = start.sent.findIndex(missed => missed.offset === offset);
-    if (sent !== -1) return this.#if({ sent: start.sent.slice(sent + 1), from: start.from }, goneAt);
-    const number = this.log.find(offset);
-    // otherwise it is of before the connection, or it has been forgotten: the client has got nothing since
-    if (number !== undefined && number >= start.from) return this.#if({ sent: [], from: number + 1 }, goneAt);
-    return this.#if({ sent: start.sent, from: start.from }, goneAt);
+    const position = positionIn(start, this.log, offset);
+    const isLost = this.log.lacks(position.from, goneAt - this.#heartbeat) || stays.lack(Math.max(position.from, this.log.first));
+    return isLost ? undefined : position;
   }
 
-  #if(position: Position, goneAt: number): Position | undefined {
-    return this.log.lacks(position.from, goneAt - this.#heartbeat) ? undefined : position;
+  /** The number of the next event in the log. */
+  #next(): number {
+    this.log.noteOutage();
+    return this.log.next;
   }
 
   #forgetLater(): NodeJS.Timeout {

@@ -1,6 +1,6 @@
 /** How the connections of a namespace began. */
 import type { Socket } from 'socket.io';
-import type { Missed } from './log';
+import type { EventLog, Missed } from './log';
 
 export interface Start {
   readonly at: number;
@@ -12,6 +12,21 @@ export interface Start {
 
 export function startAt(from: number, sent: readonly Missed[] = []): Start {
   return { at: Date.now(), from, sent };
+}
+
+/** Where to continue: events that were sent at the start of a connection, and then those of the log. */
+export interface Position {
+  readonly sent: readonly Missed[];
+  readonly from: number;
+}
+
+/** @param offset of the last event that the client has got */
+export function positionIn({ sent, from }: Start, log: EventLog, offset: string): Position {
+  const index = sent.findIndex(missed => missed.offset === offset);
+  if (index !== -1) return { sent: sent.slice(index + 1), from };
+  const number = log.find(offset);
+  // otherwise it is of before the connection, or it has been forgotten: the client has got nothing since
+  return number !== undefined && number >= from ? { sent: [], from: number + 1 } : { sent, from };
 }
 
 export class Starts {

@@ -20,7 +20,7 @@ export function broadcastHere(adapter: Adapter): void {
 /**
  * Adapters that extend Socket.IO's ClusterAdapter publish first, wait, and then deliver to the clients of this server. This makes an adapter
  * deliver at once, and in order. Its `broadcast` must already be limited to the clients of this server.
- * @param withOffsets whether clients of this server get the offset of each broadcast, for connection state recovery
+ * @param withOffsets whether the backend gives each broadcast an offset, which the clients of this server need for connection state recovery
  */
 export function deliverLocallyFirst(adapter: Adapter, backplane: Backplane, withOffsets = false): void {
   const inside = clusterInternals(adapter);

@@ -127,7 +127,7 @@ const ROWS: readonly Row[] = [
   of(['mongo'], ({ adapter, backplane, nsp }) => checkDocuments(adapter, nsp, backplane.inbox, backplane.channelOf(nsp.name))),
 
   // Local clients do not wait for other servers. The adapter `redis` does so by itself: see PubSubAdapter.
-  of(CLUSTER, ({ adapter, backplane, recovers }) => deliverLocallyFirst(adapter, backplane, recovers)),
+  of(CLUSTER, ({ kind, adapter, backplane, recovers }) => deliverLocallyFirst(adapter, backplane, recovers && kind === 'redis-streams')),
   // The same for MongoDB's adapter, with its answers, and with the count of what is lost in an outage.
   of(['mongo'], ({ adapter, backplane, nsp, interop }) => publishAside(adapter, nsp, backplane, interop)),
 
