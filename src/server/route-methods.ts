@@ -80,7 +80,7 @@ function requireOutcomes({ runtime }: Namespace, place: string): void {
   const problem = 'the workers and servers of this app have no common place for the answers of a route with idempotencyKey';
   throw new SetupError(
     'IO_STORE_MISSING',
-    `${place}: ${problem}; use an adapter for Redis, run it on one machine without an adapter, or keep the keys in a database`,
+    `${place}: ${problem}; use an adapter for Redis or PostgreSQL, run it on one machine without an adapter, or keep the keys in a database`,
   );
 }
 

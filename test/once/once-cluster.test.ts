@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { ask, type Client, connect } from '../support/client';
 import { startCluster } from '../support/cluster';
+import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 import { until } from '../support/until';
 
@@ -19,6 +20,11 @@ const HOMES: Record<string, (t: TestContext) => Promise<Backend | undefined>> = 
   async Redis(t) {
     const redis = await startRedis(t);
     return { config: { redis: { port: redis.port } }, pause: redis.pause, resume: redis.resume };
+  },
+  async PostgreSQL(t) {
+    const postgres = await newPostgres(t);
+    await postgres.start();
+    return { config: { adapter: { name: 'postgres', connection: postgres.url } }, pause: postgres.pause, resume: postgres.resume };
   },
 };
 

@@ -15,6 +15,7 @@ import {
   type OutcomeStore,
   readConfig,
 } from '../support/parts';
+import { newPostgres, type PostgresServer } from '../support/postgres';
 import { startRedis, startRedisCluster } from '../support/redis';
 import { until } from '../support/until';
 
@@ -44,11 +45,25 @@ const HOMES: Record<string, Home> = {
     const { port } = await startRedis(t);
     return async () => storeOf(t, { adapter: 'redis-streams', redis: { port, db: 1 } });
   },
+  postgres: async t => {
+    const postgres = await startPostgres(t);
+    return async () => storeOf(t, { adapter: { name: 'postgres', connection: postgres.url } });
+  },
+  'postgres behind PgBouncer in transaction mode': async t => {
+    const { url } = await (await startPostgres(t)).startPgBouncer('transaction');
+    return async () => storeOf(t, { adapter: { name: 'postgres', connection: url } });
+  },
   'a Cluster of Redis': async t => {
     const [node] = await startRedisCluster(t);
     return async () => storeOf(t, { adapter: 'redis', redis: { nodes: [{ host: '127.0.0.1', port: node?.port }] } });
   },
 };
+
+async function startPostgres(t: TestContext): Promise<PostgresServer> {
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  return postgres;
+}
 
 /** The store of one more process. @param io `config.io` */
 async function storeOf(t: TestContext, io: object): Promise<OutcomeStore> {

@@ -5,7 +5,7 @@ import { before, test, type TestContext } from 'node:test';
 import { createAdapter } from '@socket.io/postgres-adapter';
 import { Server } from 'socket.io';
 import { type RunningApp, startApp } from '../support/app';
-import { type Client as SocketClient, connect, next } from '../support/client';
+import { ask, type Client as SocketClient, connect, next } from '../support/client';
 import { documentedFault } from '../support/documented-fault';
 import { lifetimeOfFile } from '../support/lifetime';
 import { newPostgres, type PostgresServer } from '../support/postgres';
@@ -81,6 +81,46 @@ test('a user who may do nothing, who is told of each right that is missing and o
   await reaches(t, one, bob, Buffer.from('bytes'));
   fault.log(one.logs);
   assert.equal(one.logs.filter(line => line.startsWith('ERROR')).length, 2, one.logs.join('\n'));
+  assert.ok(!one.logs.some(line => BACK.test(line)), 'there was no outage');
+});
+
+test('a user who may not use the table for idempotency keys, and the same table when it is locked: events with a key are not handled, all else goes on', async t => {
+  watchForCrashes(t);
+  await admin.query('CREATE ROLE payer LOGIN');
+  await admin.query('CREATE SCHEMA keys');
+  await admin.query('CREATE TABLE keys.messages (id bigserial UNIQUE, created_at timestamptz DEFAULT now(), payload bytea)');
+  await admin.query('GRANT USAGE ON SCHEMA keys TO payer');
+  await admin.query('GRANT ALL ON ALL TABLES IN SCHEMA keys TO payer');
+  await admin.query('GRANT ALL ON ALL SEQUENCES IN SCHEMA keys TO payer');
+  const router = `module.exports = app => app.io.route('pay', async ctx => 'paid ' + ctx.args[0], { idempotencyKey: ctx => ctx.args[0] });`;
+  const one = await start(t, urlOf('payer'), `tableName: 'keys.messages', cleanupInterval: 50,`, router);
+  const alice = await connect(t, one.url, { auth: { $io: { v: 1, owner: 'a-secret-of-this-client' } } });
+  const refused = refusal('refuses statements for idempotency keys; events with an idempotency key are not handled', 'permission denied');
+  const over = /^INFO .*allows statements for idempotency keys again$/;
+  const isRefused = async (key: string): Promise<boolean> =>
+    ((await ask(alice, 'pay', key)) as { error?: { code: string } }).error?.code === 'TRY_AGAIN';
+  assert.ok(await isRefused('first'));
+  await one.logged(refused);
+  const fault = documentedFault('postgres', 'a user who may not use the table for idempotency keys');
+  await fault.questions(one);
+  await admin.query('CREATE TABLE keys.socket_io_outcomes (key text PRIMARY KEY, outcome bytea, expires_at timestamptz NOT NULL)');
+  await admin.query('GRANT SELECT, INSERT, UPDATE, DELETE ON keys.socket_io_outcomes TO payer');
+  await one.logged(over);
+  assert.equal(await ask(alice, 'pay', 'first'), 'paid first');
+  fault.log(one.logs.filter(line => !line.includes('event "pay" failed')));
+
+  await admin.query(`UPDATE keys.socket_io_outcomes SET expires_at = now()`);
+  await until(t, async () => (await admin.query('SELECT 1 FROM keys.socket_io_outcomes')).rowCount === 0); // it has been deleted
+  const before = one.logs.length;
+  await admin.query('BEGIN');
+  t.after(async () => admin.query('ROLLBACK'));
+  await admin.query('LOCK TABLE keys.socket_io_outcomes');
+  assert.ok(await isRefused('second'));
+  assert.equal((await one.io.fetchSockets()).length, 1);
+  await admin.query('COMMIT');
+  await until(t, async () => !(await isRefused('second')));
+  const refusals = one.logs.slice(before).filter(line => line.includes('IO_DATABASE_REFUSED') && !line.includes('event "pay" failed'));
+  assert.equal(refusals.length, 1, refusals.join('\n'));
   assert.ok(!one.logs.some(line => BACK.test(line)), 'there was no outage');
 });
 

@@ -1,28 +1,31 @@
 /** PostgreSQL as the backplane. */
 import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
-import type { Namespace } from 'socket.io';
 import type { DatabaseSettings } from '../../config/adapter';
 import type { AdapterFactory } from '../../config/options';
 import type { Logger } from '../../egg';
 import type { OutageCode } from '../../errors';
+import type { OutcomeStore } from '../../store/outcome-store';
 import { isMissed } from '../cluster-message';
 import { closeInTime, DatabaseBackplane } from '../database';
 import { CONNECT_TIMEOUT } from '../pulsed-backplane';
-import { PostgresAdapter } from './adapter';
+import type { Refusal } from '../refusals';
+import { Adapters } from './adapters';
 import { Delivery } from './delivery';
 import { Listener } from './listener';
 import { channelOf, type Message } from './messages';
+import { PostgresOutcomes } from './outcomes';
 import type { MessagePack, Notification, Pg, PgPool } from './pg';
 import { Publisher } from './publisher';
 import { Queries } from './queries';
 import { Reader } from './reader';
 import { FailedQuery, RECEIVES_TOO_MUCH, POOLER, problemOf, refusalOf, refusedConnectionOf, SENDS_TOO_MUCH } from './refused';
-import { connectionOptions, nameOf, settingsOf } from './settings';
+import { connectionOptions, nameOf, outcomePoolOptions, settingsOf } from './settings';
 import { Table } from './table';
 
 export class PostgresBackplane extends DatabaseBackplane {
   readonly createAdapter: AdapterFactory;
+  override readonly outcomes: OutcomeStore & { close(): Promise<void> };
   readonly requestsTimeout: number;
   readonly #prefix: string;
   readonly #pulseChannel: string;
@@ -33,10 +36,7 @@ export class PostgresBackplane extends DatabaseBackplane {
   readonly #delivery: Delivery;
   readonly #reader: Reader;
   readonly #table: Table;
-  /** By the name of the namespace. */
-  readonly #adapters = new Map<string, PostgresAdapter>();
-  /** By channel: long names may share one. */
-  readonly #sharing = new Map<string, Set<PostgresAdapter>>();
+  readonly #adapters: Adapters;
 
   /** @param path the path of `@socket.io/postgres-adapter`, whose dependencies are loaded */
   constructor({ options }: DatabaseSettings, logger: Logger, path: string) {
@@ -46,7 +46,7 @@ export class PostgresBackplane extends DatabaseBackplane {
     const pg = load('pg') as Pg;
     const messagePack = load('@msgpack/msgpack') as MessagePack;
     this.requestsTimeout = requestsTimeout;
-    const { prefix, table, threshold, cleanupInterval } = settingsOf(others);
+    const { prefix, table, outcomeTable, threshold, cleanupInterval } = settingsOf(others);
     this.#prefix = prefix;
     this.#pulseChannel = this.channelOf(`pulse-${randomBytes(6).toString('hex')}`);
     const reach = connectionOptions(connection);
@@ -58,7 +58,7 @@ export class PostgresBackplane extends DatabaseBackplane {
       queries: this.#queries,
       messagePack,
       inbox: this.inbox,
-      onMessage: message => this.#adapters.get(message.nsp)?.receive(message),
+      onMessage: message => this.#adapters.receive(message),
       onFailure: failure => this.#onFailure(failure),
       onOverflow: message => this.refuse({ ...RECEIVES_TOO_MUCH, losesMessage: isMissed(message) }),
       onDrain: () => this.permit(RECEIVES_TOO_MUCH.problem),
@@ -84,7 +84,24 @@ export class PostgresBackplane extends DatabaseBackplane {
     });
     this.#delivery = new Delivery(this.#listener, this.#pulseChannel, () => this.#onNothingDelivered());
     this.#listener.listen(this.#pulseChannel);
-    this.createAdapter = nsp => this.#createAdapter(nsp, others);
+    this.#adapters = new Adapters({
+      options: others,
+      channelOf: nsp => this.channelOf(nsp),
+      publish: message => this.#publish(message),
+      listen: channel => this.#listener.listen(channel),
+      unlisten: channel => this.#listener.unlisten(channel),
+      ignore: id => this.#reader.ignore(id),
+      forget: id => this.#reader.forget(id),
+    });
+    this.createAdapter = nsp => this.#adapters.create(nsp);
+    this.outcomes = new PostgresOutcomes({
+      pool: new pg.Pool(outcomePoolOptions(reach)),
+      table: outcomeTable,
+      prefix,
+      cleanupInterval,
+      reach: async question => this.reach(question),
+      onRefused: (failure, suspend) => this.#onFailure(failure, undefined, suspend),
+    });
     void this.#listener.start();
   }
 
@@ -97,7 +114,7 @@ export class PostgresBackplane extends DatabaseBackplane {
   }
 
   protected override onContact(): void {
-    for (const adapter of this.#adapters.values()) adapter.init(); // sends a first heartbeat, which the other servers answer
+    this.#adapters.init();
   }
 
   protected override beginOutage(error: Error, problem?: string, code?: OutageCode): void {
@@ -130,26 +147,10 @@ export class PostgresBackplane extends DatabaseBackplane {
 
   protected async disconnect(): Promise<void> {
     this.#table.close();
-    await closeInTime(Promise.all([this.#publisher.flush().then(async () => this.#pool.end()), this.#listener.close()]));
+    await closeInTime(
+      Promise.all([this.outcomes.close(), this.#publisher.flush().then(async () => this.#pool.end()), this.#listener.close()]),
+    );
     this.#listener.destroy();
-  }
-
-  #createAdapter(nsp: Namespace, options: object): PostgresAdapter {
-    const channel = this.channelOf(nsp.name);
-    const sharing = this.#sharing.get(channel) ?? new Set();
-    const adapter = new PostgresAdapter(nsp, options, {
-      publish: message => this.#publish(message),
-      onClose: closed => {
-        this.#reader.forget(closed.id);
-        if (this.#adapters.get(nsp.name) === closed) this.#adapters.delete(nsp.name);
-        if (sharing.delete(closed) && sharing.size === 0 && this.#sharing.delete(channel)) this.#listener.unlisten(channel);
-      },
-    });
-    this.#sharing.set(channel, sharing.add(adapter));
-    this.#adapters.set(nsp.name, adapter);
-    this.#reader.ignore(adapter.id);
-    this.#listener.listen(channel);
-    return adapter;
   }
 
   #publish(message: Message): void {
@@ -179,8 +180,8 @@ export class PostgresBackplane extends DatabaseBackplane {
     else this.beginOutage(error);
   }
 
-  /** @param message the message that is lost, if any */
-  #onFailure(failure: FailedQuery, message?: Message): void {
+  /** @param message the message that is lost, if any @param suspend returns a function that tries the statement again */
+  #onFailure(failure: FailedQuery, message?: Message, suspend = (): Refusal['retry'] => this.#queries.suspend(failure)): void {
     const { place, cause } = failure;
     const losesMessage = message !== undefined && isMissed(message);
     switch (failure.meaning) {
@@ -192,7 +193,7 @@ export class PostgresBackplane extends DatabaseBackplane {
         this.inbox.fail(place, failure);
         break;
       case 'refused':
-        if (this.#listener.isConnected) this.refuse(refusalOf(failure, losesMessage, this.#queries.suspend(failure)));
+        if (this.#listener.isConnected) this.refuse(refusalOf(failure, losesMessage, suspend()));
         else if (losesMessage) this.countLost(); // the listener reports why there is no connection
     }
   }

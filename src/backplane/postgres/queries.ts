@@ -1,16 +1,21 @@
 /** All SQL statements except LISTEN. */
 import { toError } from '../../thrown';
 import { type PgPool, type Rows, sqlStateOf } from './pg';
-import { FailedQuery, type Statement } from './refused';
+import { FailedQuery, KEYS, type Statement } from './refused';
 
 /** SQLSTATEs for a table that another server has just created. */
 const CREATED_MEANWHILE: ReadonlySet<unknown> = new Set(['23505', '42P07']);
+
+/** Whether another server has just created the same table. */
+export function isCreatedMeanwhile(error: Error): boolean {
+  return CREATED_MEANWHILE.has(sqlStateOf(error));
+}
 
 /**
  * Limits the time that a statement, and all later messages, wait for a lock of the table. PostgreSQL itself cancels the statement, so that none
  * keeps waiting there. The limit is not set for the whole connection, which a pooler may pass on to other programs.
  */
-const LOCK_LIMIT = `SET LOCAL lock_timeout = '1s'`;
+export const LOCK_LIMIT = `SET LOCAL lock_timeout = '1s'`;
 
 /** All methods reject with a FailedQuery. */
 export class Queries {
@@ -90,6 +95,7 @@ export class Queries {
         return async () => this.#deleteOld();
       case 'LISTEN': // retried by the listener
       case 'NOTIFY': // retried by pulses
+      case KEYS: // retried by PostgresOutcomes
     }
     return undefined;
   }
@@ -138,7 +144,7 @@ export class Queries {
     try {
       await this.#query('CREATE TABLE', text);
     } catch (error) {
-      if (!CREATED_MEANWHILE.has(sqlStateOf((error as FailedQuery).cause))) throw error; // it throws no other error
+      if (!isCreatedMeanwhile((error as FailedQuery).cause)) throw error; // it throws no other error
     }
   }
 

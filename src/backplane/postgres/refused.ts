@@ -2,7 +2,7 @@
 import type { Refusal } from '../refusals';
 import { sqlStateOf } from './pg';
 
-const NO_TABLE = '42P01';
+export const NO_TABLE = '42P01';
 const GUIDE = 'egg-socket.io/docs/backends.md';
 
 /** By the beginning of the SQLSTATE. */
@@ -21,6 +21,9 @@ const THROUGH_TABLE = 'if they contain bytes or are too large for NOTIFY';
 const NOT_SENT = 'events of this server do not reach clients of other servers';
 const NOT_RECEIVED = 'events of other servers do not reach clients of this server';
 
+/** All statements on the table of outcomes. */
+export const KEYS = 'statements for idempotency keys';
+
 /** The statements that the plugin uses, and the effect of a refusal. */
 const EFFECTS = {
   LISTEN: `${NOT_RECEIVED}, and questions to other servers fail`,
@@ -29,6 +32,7 @@ const EFFECTS = {
   INSERT: `${NOT_SENT} ${THROUGH_TABLE}`,
   SELECT: `${NOT_RECEIVED} ${THROUGH_TABLE}`,
   DELETE: 'the table grows',
+  [KEYS]: 'events with an idempotency key are not handled',
 } as const;
 
 export type Statement = keyof typeof EFFECTS;
@@ -45,7 +49,7 @@ export class FailedQuery extends Error {
 
   constructor(statement: Statement, place: string, cause: Error) {
     super(`${statement} ${place}: ${cause.message}`, { cause });
-    this.statement = sqlStateOf(cause) === NO_TABLE ? 'CREATE TABLE' : statement;
+    this.statement = sqlStateOf(cause) === NO_TABLE && statement !== KEYS ? 'CREATE TABLE' : statement;
     this.place = place;
     this.cause = cause;
   }

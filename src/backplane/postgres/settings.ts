@@ -5,6 +5,9 @@ import { MAX_NOTIFICATION } from './messages';
 /** Time for PostgreSQL to answer a query, in ms. Outages are detected sooner; this ends queries that a connection has lost. */
 const QUERY_TIMEOUT = 5000;
 
+/** The most connections for outcomes: a statement takes about a millisecond. */
+const OUTCOME_CONNECTIONS = 4;
+
 /** The options of `pg`. */
 export function connectionOptions(connection: unknown): object {
   return {
@@ -13,6 +16,12 @@ export function connectionOptions(connection: unknown): object {
     keepAlive: true,
     ...(typeof connection === 'string' ? { connectionString: connection } : (connection as object)), // the config has been checked
   };
+}
+
+/** Those of the connections for outcomes, which are opened when they are needed. */
+export function outcomePoolOptions(options: object): object {
+  const { max = OUTCOME_CONNECTIONS } = options as { max?: number }; // of the app, for `pg`
+  return { ...options, max: Math.min(max, OUTCOME_CONNECTIONS) };
 }
 
 /** The name of the database server in the log, without passwords. */
@@ -29,6 +38,8 @@ export interface PostgresSettings {
   /** The beginning of the names of channels. */
   readonly prefix: string;
   readonly table: string;
+  /** The table for the outcomes of handlers. */
+  readonly outcomeTable: string;
   /** Size in bytes above which a message goes through the table. */
   readonly threshold: number;
   /** Time between two deletions of old rows, and their minimum age, in ms. */
@@ -38,9 +49,11 @@ export interface PostgresSettings {
 /** The options have been checked. */
 export function settingsOf(options: Readonly<Record<string, unknown>>): PostgresSettings {
   const { channelPrefix = 'socket.io', tableName = 'socket_io_attachments', payloadThreshold, cleanupInterval = 30_000 } = options;
+  const table = String(tableName);
   return {
     prefix: String(channelPrefix),
-    table: String(tableName),
+    table,
+    outcomeTable: `${table.slice(0, table.lastIndexOf('.') + 1)}socket_io_outcomes`, // in the same schema
     threshold: Math.min(Number(payloadThreshold ?? MAX_NOTIFICATION), MAX_NOTIFICATION),
     cleanupInterval: Number(cleanupInterval),
   };
