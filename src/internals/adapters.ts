@@ -19,6 +19,8 @@ export interface RecoveryInternals {
   restoreSession(pid: string, offset: string): Promise<Session | null> | null;
   persistSession(session: Parameters<Adapter['persistSession']>[0]): void;
   onMessage?(message: ClusterMessage, offset?: string): void;
+  /** Only with `redis-streams`, from this plugin: `restoreSession` does not remove the session there. Returns whether it was there. */
+  takeSession?(pid: string): Promise<boolean>;
   /** Only in Socket.IO's in-memory adapter, which does not remove a restored session. */
   readonly sessions?: Map<string, unknown>;
 }

@@ -5,6 +5,9 @@ import type { Members } from './members';
 
 type Callback = (...args: unknown[]) => void;
 
+/** Socket.IO's private ids. A client that reconnects sends its own as `pid`. */
+const PRIVATE_ID = /^[\w-]{20}$/;
+
 interface ServerInternals {
   _parser: Server['_parser'];
   readonly parentNsps: Map<unknown, Namespace>;
@@ -173,6 +176,11 @@ function operatorInternals(operator: object): OperatorInternals {
 /** The private id of a client that can recover. */
 export function privateIdOf(socket: Socket): string {
   return socketInternals(socket).pid;
+}
+
+/** Whether a client may have that as its private id. What others send as one is not worth looking for. */
+export function isPrivateId(value: unknown): value is string {
+  return typeof value === 'string' && PRIVATE_ID.test(value);
 }
 
 /** The namespaces that a client is connected to. */

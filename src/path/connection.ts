@@ -109,7 +109,12 @@ export class Connection implements ContextOwner, Arrival {
     startAnewIfOther(this);
     const limiting = this.namespace.userLimits?.admit(this);
     if (!limiting) this.#runUses();
-    else void limiting.then(hasPlace => this.#runUsesOrRefuse(hasPlace));
+    else limiting.then(hasPlace => this.#runUsesOrRefuse(hasPlace)).catch(thrown => this.#fail(thrown));
+  }
+
+  #fail(thrown: unknown): void {
+    this.log('error', 'the client could not be let in, and its connection is closed', toError(thrown));
+    this.socket.conn.close(true);
   }
 
   #runUsesOrRefuse(hasPlace: boolean): void {

@@ -2,9 +2,7 @@
 import type { Socket } from 'socket.io';
 import type { Logger } from '../egg';
 import { messageOf } from '../errors';
-
-/** Socket.IO's session keys. A client that reconnects sends its key as `pid`. */
-const SESSION_KEY = /^[\w-]{20}$/;
+import { isPrivateId } from '../internals/socket-io';
 
 export class RecoveryAuth {
   readonly #logger: Logger;
@@ -18,7 +16,7 @@ export class RecoveryAuth {
   check({ handshake: { auth } }: Socket): void {
     if (this.#hasWarned) return;
     const { pid, offset } = (auth ?? {}) as { pid?: unknown; offset?: unknown }; // from the client, of any type
-    const field = pid === undefined ? offset !== undefined && 'offset' : !(typeof pid === 'string' && SESSION_KEY.test(pid)) && 'pid';
+    const field = pid === undefined ? offset !== undefined && 'offset' : !isPrivateId(pid) && 'pid';
     if (field === false) return;
     this.#hasWarned = true;
     const use = field === 'pid' ? 'the session to recover' : 'the last message that it received';

@@ -1,13 +1,15 @@
 /** Clients that come back to another worker or server than the one that they have left. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import type { Server, Socket } from 'socket.io';
+import { Server, type Socket } from 'socket.io';
 import { type AdapterServer, allKnown } from '../support/adapters';
 import { type Client, newClient, next, refusal } from '../support/client';
 import { enterMute, hubPath, joinByHub, startHub, startWorker } from '../support/hub';
 import { join } from '../support/joined';
 import { startMongo } from '../support/mongo';
 import { newPostgres } from '../support/postgres';
+import { LoggedSource, recoverConnections } from '../support/parts';
+import { RawClient } from '../support/raw';
 import { startRedis } from '../support/redis';
 import { until } from '../support/until';
 
@@ -95,6 +97,20 @@ async function lose({ client, socket }: Visit): Promise<void> {
 /** What this server has sent before has come by at all others. */
 async function flush(io: Server): Promise<void> {
   await io.fetchSockets();
+}
+
+/** The questions and answers of other servers that come to a server from now on. */
+function questionsTo(io: Server): string[] {
+  const questions: string[] = [];
+  const nsp = io.of('/');
+  const { _onServerSideEmit: receive } = nsp;
+  Object.assign(nsp, {
+    _onServerSideEmit(args: Parameters<typeof receive>[0]) {
+      questions.push(JSON.stringify(args));
+      receive.call(nsp, args);
+    },
+  });
+  return questions;
 }
 
 for (const [name, setUp] of Object.entries(SETUPS)) {
@@ -269,19 +285,84 @@ test('what a client sends as an offset, and cannot be one, goes to no other serv
   one.io.emit('said', 1);
   await hears(t, before, 1);
   await lose(before);
-  const questions: string[] = [];
-  const { _onServerSideEmit: receive } = one.io.of('/');
-  Object.assign(one.io.of('/'), {
-    _onServerSideEmit(args: Parameters<typeof receive>[0]) {
-      questions.push(JSON.stringify(args));
-      receive.call(one.io.of('/'), args);
+  const questions = questionsTo(one.io);
+  let current = before;
+  for (const offset of ['x'.repeat(100_000), `~aaaaaaaa.${'1'.repeat(100_000)}`]) {
+    const server = current === before ? two : one;
+    current.heard.length = 0;
+    current = await visit(t, server, { ...current, auth: { ...authOf(current), offset } });
+    assert.equal(current.socket.recovered, true);
+    await hears(t, current, 1);
+    assert.deepEqual(current.heard, [1], 'a client that does not say what it has got gets all since it connected');
+    await lose(current);
+  }
+  assert.ok(questions.length > 0 && questions.every(question => question.length < 500));
+});
+
+test('a burst of CONNECTs asks the other servers for the first and the last, and not at all when the connection has gone', async t => {
+  const enter = await joinByHub(t);
+  const [one, two] = [await enter(RECOVERY), await enter(RECOVERY)];
+  await allKnown([one, two]);
+  const questions = questionsTo(one.io);
+  const burst = Array.from({ length: 50 }, () => `40${JSON.stringify({ pid: 'x'.repeat(20), offset: '' })}`);
+  const patient = await RawClient.open(t, two.url);
+  patient.send(...burst);
+  await patient.frame(/^40/);
+  await until(t, async () => questions.length > 0 && (await two.io.fetchSockets()).length > 0);
+  assert.ok(questions.length <= 2, String(questions.length));
+
+  const { socket } = await visit(t, two);
+  const created: unknown[] = [];
+  const create = Reflect.get(two.io.of('/'), '_createSocket') as (client: Socket['client'], auth: object) => Promise<Socket>; // private
+  const before = questions.length;
+  for (let count = 0; count < 5; count++) created.push(create.call(two.io.of('/'), socket.client, { pid: 'y'.repeat(20), offset: '' }));
+  socket.conn.close(true);
+  await Promise.all(created);
+  assert.ok(questions.length - before <= 1, 'that of the first was on its way');
+});
+
+test('a flood of clients that nobody knows has no more than 1,000 questions open', async () => {
+  const server = new Server();
+  const nsp = server.of('/');
+  const { adapter } = nsp;
+  let questions = 0;
+  Object.assign(adapter, { serverSideEmit: () => void questions++ });
+  const { source } = recoverConnections(
+    adapter,
+    nsp,
+    clients => new LoggedSource(adapter, nsp, clients, { outages: 0, isDown: false } as never), // all that it needs of a backplane
+    console as never, // it logs nothing here
+  );
+  const asked = Array.from({ length: 1010 }, async () => source.find('x'.repeat(20), ''));
+  adapter.close();
+  assert.deepEqual(new Set(await Promise.all(asked)), new Set([undefined]));
+  assert.equal(questions, 1000);
+});
+
+test('a server that answers with what is no event makes the client a new one, and lets nobody in by half', async t => {
+  const enter = await joinByHub(t);
+  const [one, two] = [await enter(RECOVERY), await enter(RECOVERY)];
+  await allKnown([one, two]);
+  const before = await visit(t, one);
+  await lose(before);
+  for (const text of [1, 2, 3]) one.io.emit('said', text);
+  const { adapter } = one.io.of('/');
+  const serverSideEmit = adapter.serverSideEmit.bind(adapter);
+  Object.assign(adapter, {
+    serverSideEmit(args: [string, { answer?: { missed?: { frames: string[] }[] } }]) {
+      const missed = args[1]?.answer?.missed;
+      if (missed?.[1]) missed[1] = { ...missed[1], frames: ['2["said'] };
+      return serverSideEmit(args) as unknown;
     },
   });
-  const back = await visit(t, two, { ...before, auth: { ...authOf(before), offset: 'x'.repeat(100_000) } });
-  assert.equal(back.socket.recovered, true);
-  await hears(t, back, 2);
-  assert.deepEqual(back.heard, [1, 1], 'a client that does not say what it has got gets all since it connected');
-  assert.ok(questions.length > 0 && questions.every(question => question.length < 500));
+  const heard: unknown[] = [];
+  const client = newClient(t, two.url, { auth: authOf(before), reconnection: true, reconnectionDelay: 10 });
+  client.on('said', text => heard.push(text));
+  await next(client, 'connect');
+  assert.equal(client.recovered, false);
+  two.io.emit('said', 4);
+  await until(t, () => heard.length > 0);
+  assert.deepEqual(heard, [4]);
 });
 
 test('a worker that hangs delays no client whose session another one has; a client that nobody knows waits 2 s', async t => {

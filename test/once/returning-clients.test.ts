@@ -10,6 +10,8 @@ import { addOffsets, logBroadcasts, LoggedSource, PacketCodec, recoverConnection
 import { RawClient } from '../support/raw';
 import { until } from '../support/until';
 
+const logger = console as never; // it logs nothing here
+
 interface Stage extends AdapterServer {
   readonly nsp: Namespace;
   /** How much is kept of clients that come back. */
@@ -20,7 +22,8 @@ async function start(t: TestContext, AdapterClass: new (nsp: Namespace) => Adapt
   let clients: ReturnType<typeof recoverConnections>['clients'] | undefined;
   const create = function (nsp: Namespace) {
     const adapter = new AdapterClass(nsp);
-    if (adapter instanceof SessionAwareAdapter) ({ clients } = recoverConnections(adapter, nsp, found => new StoredSource(adapter, found)));
+    if (adapter instanceof SessionAwareAdapter)
+      ({ clients } = recoverConnections(adapter, nsp, found => new StoredSource(adapter, found), logger));
     else clients = logged(adapter, nsp);
     t.after(() => adapter.close());
     return adapter;
@@ -32,7 +35,7 @@ async function start(t: TestContext, AdapterClass: new (nsp: Namespace) => Adapt
 
 /** Recovery in memory. */
 function logged(adapter: Adapter, nsp: Namespace): InstanceType<typeof LoggedSource>['clients'] {
-  const { source } = recoverConnections(adapter, nsp, clients => new LoggedSource(adapter, nsp, clients, undefined));
+  const { source } = recoverConnections(adapter, nsp, clients => new LoggedSource(adapter, nsp, clients, undefined), logger);
   addOffsets(adapter, source.offsets);
   const codec = new PacketCodec(nsp);
   codec.setEncoder(adapter);

@@ -5,7 +5,7 @@ import { isListOf, isObject, isRoomList } from '../backend-message';
 import type { Backplane } from '../backplane';
 import { type Frame, PacketCodec } from '../packet-codec';
 import { PacketType } from '../../protocol';
-import { socketInternals } from '../../internals/socket-io';
+import { isPrivateId, socketInternals } from '../../internals/socket-io';
 import type { Missed } from './log';
 import { asOffset, Offsets } from './offsets';
 import { Peers } from './peers';
@@ -13,9 +13,6 @@ import type { ReturningClients } from './returning-clients';
 import { roomsOf } from './rooms';
 import { type Found, type Gone, Sessions } from './sessions';
 import type { Source, Taken } from './source';
-
-/** The private id of a client: what others send as one is not worth a question to all servers. */
-const PRIVATE_ID = /^[\w-]{20}$/;
 
 /** A session, with what is needed to take it. */
 interface Claim extends Found {
@@ -59,8 +56,8 @@ export class LoggedSource implements Source {
     const offset = asOffset(given) ?? ''; // it goes to all servers
     const found = this.sessions.find(pid, offset, this.clients.connected(pid));
     if (found) return { ...found, offset, server: undefined };
-    if (!this.#peers || !PRIVATE_ID.test(pid)) return undefined;
-    const answer = await this.#peers.ask({ kind: 'find', pid, offset });
+    if (!this.#peers || !isPrivateId(pid)) return undefined;
+    const answer = this.#peers.isBusy ? undefined : await this.#peers.ask({ kind: 'find', pid, offset });
     return isClaim(answer, pid) ? { ...answer, offset } : undefined;
   }
 
@@ -89,18 +86,29 @@ export class LoggedSource implements Source {
     return isTaken(answer) ? this.#replay(answer) : undefined;
   }
 
+  /** Decodes the events before the client is connected: those of another process may be no events. Then the client gets none, and is a new one. */
   #replay(taken: { rooms: readonly string[]; missed: readonly Missed[] } | undefined): Taken | undefined {
     if (!taken) return undefined;
     const { rooms, missed } = taken;
-    return {
-      rooms,
-      missed,
-      offsets: new Set(missed.map(({ offset }) => offset)),
-      send: socket => {
-        for (const { frames } of missed)
-          if (frames) socketInternals(socket).packet({ type: PacketType.EVENT, data: this.#codec.decode(frames).data as unknown[] }); // an event
-      },
-    };
+    const events = this.#decode(missed);
+    return (
+      events && {
+        rooms,
+        missed,
+        offsets: new Set(missed.map(({ offset }) => offset)),
+        send: socket => {
+          for (const data of events) socketInternals(socket).packet({ type: PacketType.EVENT, data });
+        },
+      }
+    );
+  }
+
+  #decode(missed: readonly Missed[]): unknown[][] | undefined {
+    try {
+      return missed.flatMap(({ frames }) => (frames ? [this.#codec.decode(frames).data as unknown[]] : [])); // of an event
+    } catch {
+      return undefined;
+    }
   }
 
   /** Answers a question of another process, unless it is not for this one. */

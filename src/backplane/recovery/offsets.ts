@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { EncodedPacket, type Event } from '../packet-codec';
 
-const OFFSET = /^~[\w-]{8}\.\d+$/;
+const OFFSET = /^~[\w-]{8}\.\d{1,16}$/;
 
 /** The offsets of one process. */
 export class Offsets {

@@ -10,6 +10,9 @@ const EVENT = '$io:recovery';
 /** Time in ms for an answer. A client waits for it. */
 const TIMEOUT = 2000;
 
+/** Questions that may be open at once. A flood of clients with invented ids asks no more of the other servers. */
+const MAX_OPEN = 1000;
+
 /** Returns the answer, or undefined if this process has none. */
 type Handler = (question: Readonly<Record<string, unknown>>) => object | undefined;
 
@@ -29,6 +32,11 @@ export class Peers {
         else onServerSideEmit(args);
       },
     });
+  }
+
+  /** Whether so many questions are open that no client should cause another one. */
+  get isBusy(): boolean {
+    return this.#waiting.size >= MAX_OPEN;
   }
 
   /** Resolves with the first answer; with undefined if nobody has one, or the others cannot be asked. Never rejects. */

@@ -5,6 +5,7 @@ import { PacketType } from '../../protocol';
 import { type RecoveryInternals, recoveryInternals } from '../../internals/adapters';
 import { socketInternals } from '../../internals/socket-io';
 import { EncodedPacket, type Event } from '../packet-codec';
+import type { Missed } from './log';
 import type { Deliver, ReturningClients } from './returning-clients';
 import { goneOf, roomsOf } from './rooms';
 import type { Gone } from './sessions';
@@ -32,7 +33,7 @@ export class StoredSource implements Source {
     });
   }
 
-  /** Takes the session out: also if this server has not noticed the disconnection. */
+  /** Also if this server has not noticed the disconnection. Takes the session out where it cannot be taken later. */
   async find(pid: string, offset: string): Promise<Session | undefined> {
     const former = this.#clients.latest(pid);
     if (former) this.#persistSession(this.#clients.sessionOf(former) ?? goneOf(former, pid));
@@ -41,9 +42,9 @@ export class StoredSource implements Source {
     return session;
   }
 
-  take(socket: Socket, { rooms, missedPackets }: Session): Taken {
+  take(socket: Socket, { pid, rooms, missedPackets }: Session): Taken | Promise<Taken | undefined> {
     this.#clients.endFormer(socket);
-    return {
+    const taken: Taken = {
       rooms,
       missed: [],
       offsets: new Set(missedPackets.map(data => data.at(-1))),
@@ -51,10 +52,12 @@ export class StoredSource implements Source {
         for (const data of missedPackets) socketInternals(to).packet({ type: PacketType.EVENT, data });
       },
     };
+    const taking = this.#inside.takeSession?.(pid);
+    return taking ? taking.then(wasThere => (wasThere ? taken : undefined)).catch(() => undefined) : taken; // Redis does not answer
   }
 
-  giveBack(session: Gone): void {
-    this.#persistSession(session);
+  giveBack(session: Gone, unsent?: readonly Missed[]): void {
+    if (unsent || !this.#inside.takeSession) this.#persistSession(session); // otherwise it is where it was
   }
 
   start(): void {}

@@ -42,7 +42,11 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
   /** Those of the first adapter, which serve for the entries of all namespaces. */
   let methods: EntryMethods | undefined;
   const xrange = publisher.xrange.bind(publisher);
+  const { sessionKeyPrefix = 'sio:session:' } = options as { sessionKeyPrefix?: string }; // of the official options
   Object.assign(publisher, {
+    /** The official adapter reads and deletes a session at once, also for one who has only its key. Here it is taken by the method below. */
+    multi: () => ({ get: (key: string) => ({ del: () => ({ exec: async () => [[null, await publisher.get(key)]] }) }) }),
+
     async xrange(...range: Parameters<typeof xrange>) {
       const entries = await xrange(...range);
       return methods ? readableEntries(entries, methods, backplane) : entries;
@@ -52,7 +56,10 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
     const adapter = create(nsp);
     methods ??= entryMethodsOf(adapter);
     useEncodedEntries(adapter, nsp, backplane);
-    return adapter;
+    return Object.assign(adapter, {
+      /** Takes a session out. Returns whether it was there: of several servers, one gets it. */
+      takeSession: async (pid: string): Promise<boolean> => Boolean(await publisher.set(sessionKeyPrefix + pid, '', 'PX', 1, 'GET')),
+    });
   };
 }
 

@@ -42,15 +42,10 @@ export function retryOf(client: Client, { name, args }: Command): Refusal['retry
       return async () => client.xrange(key, IMPOSSIBLE_ID, IMPOSSIBLE_ID);
     case 'get':
       return async () => client.get(probe);
-    case 'del':
-      return async () => client.del(probe);
     case 'set':
       return async () => client.set(probe, '', 'PX', 1);
     case 'pexpire':
       return async () => client.pexpire(probe, 1);
-    case 'multi':
-    case 'exec':
-      return async () => client.multi().exec();
     default:
       return undefined;
   }

@@ -63,7 +63,7 @@ const EFFECTS: Readonly<Record<RedisSettings['name'], Readonly<Record<string, Ef
     xread: NOT_RECEIVED,
     xrevrange: NOT_RECEIVED, // reading begins with it
     ...{ publish: NOT_ASKED, subscribe: NOT_ASKED, pubsub: NOT_ASKED },
-    ...{ set: NOT_RECOVERED, get: NOT_RECOVERED, del: NOT_RECOVERED, multi: NOT_RECOVERED, exec: NOT_RECOVERED, xrange: NOT_RECOVERED },
+    ...{ set: NOT_RECOVERED, get: NOT_RECOVERED, xrange: NOT_RECOVERED },
   },
 };
 

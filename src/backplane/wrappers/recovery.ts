@@ -5,13 +5,15 @@
  */
 import type { Namespace, Socket } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
-import type { PulsedBackplane } from '../pulsed-backplane';
 import type { Missed } from '../recovery/log';
 import { type Held, ReturningClients } from '../recovery/returning-clients';
 import { leaveRooms, withRoomsOfItsOwn } from '../recovery/rooms';
 import type { Gone } from '../recovery/sessions';
 import type { Source, Taken } from '../recovery/source';
 import { socketClassOf } from '../../internals/socket-class';
+import type { Logger } from '../../egg';
+import { messageOf } from '../../errors';
+import { toError } from '../../thrown';
 import { namespaceInternals, socketInternals } from '../../internals/socket-io';
 
 /** For the connecting socket of a returning client, its former socket. */
@@ -36,18 +38,6 @@ export function startAnew(socket: Socket, assignId: () => void): void {
   newStarts.get(socket)?.(assignId);
 }
 
-/** Makes a client that returns in an outage connect as a new one, without waiting. */
-export function restoreWhileUp(adapter: Adapter, backplane: PulsedBackplane): void {
-  const restoreSession = adapter.restoreSession.bind(adapter);
-  Object.assign(adapter, {
-    restoreSession: (pid: string, offset: string) =>
-      backplane.ask(
-        async () => restoreSession(pid, offset),
-        () => backplane.isAnswering, // even if other servers cannot be asked
-      ),
-  });
-}
-
 type Client = Socket['client'];
 
 /** Changes a namespace. @param sourceFor creates the source of its sessions. Returns the source, and the returning clients. */
@@ -55,6 +45,7 @@ export function recoverConnections<S extends Source>(
   adapter: Adapter,
   nsp: Namespace,
   sourceFor: (clients: ReturningClients) => S,
+  logger: Logger,
 ): { clients: ReturningClients; source: S } {
   const clients = new ReturningClients(nsp);
   const source = sourceFor(clients);
@@ -62,6 +53,14 @@ export function recoverConnections<S extends Source>(
   const doConnect = namespaceInternals(nsp)._doConnect.bind(nsp);
   /** For a socket that is being connected, what its client has missed. */
   const takenFor = new WeakMap<Socket, Taken>();
+
+  const onFailure =
+    (socket: Socket) =>
+    (thrown: unknown): void => {
+      const problem = `namespace ${nsp.name}: a returning client could not be connected, and tries again`;
+      logger.error(messageOf('IO_RECOVERY_FAILED', problem), toError(thrown));
+      socket.conn.close(true);
+    };
 
   const cleanUp = function (this: Socket): void {
     const { isComingBack, unused } = clients.remove(this);
@@ -123,23 +122,25 @@ export function recoverConnections<S extends Source>(
     doConnect(socket, done);
   };
 
-  /** By client, the socket whose session is being read. A later CONNECT of the client waits for it, so that the latest one counts. */
-  const restoring = new WeakMap<Client, Promise<Socket>>();
+  /** By client, the latest socket that is being created while a session is read. A later CONNECT of the client waits for it, and counts. */
+  const creating = new WeakMap<Client, Promise<Socket>>();
 
   Object.assign(nsp, {
     async _createSocket(client: Client, auth: Record<string, unknown>): Promise<Socket> {
       const { pid, offset = '' } = auth; // a client that has received nothing has no offset
-      const earlier = restoring.get(client);
-      if (typeof pid !== 'string' || typeof offset !== 'string') {
-        if (earlier) await earlier;
-        return createSocket(client, auth);
-      }
-      const restored = earlier ? earlier.then(() => restoreSocket(client, auth, pid, offset)) : restoreSocket(client, auth, pid, offset);
-      restoring.set(client, restored);
+      const earlier = creating.get(client);
+      const create = (isWanted: boolean): Socket | Promise<Socket> =>
+        typeof pid === 'string' && typeof offset === 'string' && isWanted
+          ? restoreSocket(client, auth, pid, offset)
+          : createSocket(client, auth);
+      /** A burst of CONNECTs, or one whose connection has gone, is not worth questions to the other servers. */
+      const isWanted = (): boolean => creating.get(client) === created && client.conn.readyState === 'open';
+      const created: Promise<Socket> = earlier ? earlier.then(() => create(isWanted())) : Promise.resolve(create(true));
+      creating.set(client, created);
       try {
-        return await restored;
+        return await created;
       } finally {
-        if (restoring.get(client) === restored) restoring.delete(client);
+        if (creating.get(client) === created) creating.delete(client);
       }
     },
 
@@ -148,7 +149,7 @@ export function recoverConnections<S extends Source>(
       const session = clients.sessionOf(socket);
       const taken = session && source.take(socket, session);
       if (!session) doConnect(socket, done);
-      else if (taken instanceof Promise) void taken.then(answer => connectAgain(socket, session, answer, done));
+      else if (taken instanceof Promise) taken.then(answer => connectAgain(socket, session, answer, done)).catch(onFailure(socket));
       else connectAgain(socket, session, taken, done);
     },
   });

@@ -26,7 +26,8 @@ import { historyOf } from '../../store/history';
 import { LoggedSource } from '../recovery/logged-source';
 import { StoredSource } from '../recovery/stored-source';
 import { addOffsets, hearRoomsOfGone, logBroadcasts } from './log-broadcasts';
-import { recoverConnections, restoreWhileUp } from './recovery';
+import { recoverConnections } from './recovery';
+import { restoreWhileUp } from './restore-while-up';
 import { refuseReservedRooms } from './refuse-reserved';
 import { waitUntilOpen } from './wait-until-open';
 
@@ -103,14 +104,15 @@ const ROWS: readonly Row[] = [
 
   // Keeps what is emitted to clients that are coming back. It has to see a broadcast at the moment when that goes to local clients: before
   // `deliverLocallyFirst`, which may put it off. And it reads messages: before `checkMessages`, which lets none in that is not one.
-  of(STORED, ({ adapter, nsp, recovers }) => {
-    if (recovers) recoverConnections(adapter, nsp, clients => new StoredSource(adapter, clients));
+  of(STORED, ({ adapter, nsp, recovers, logger }) => {
+    if (recovers) recoverConnections(adapter, nsp, clients => new StoredSource(adapter, clients), logger);
   }),
 
   // The same where the processes keep the events by themselves. These are logged further down.
   of(LOGGED, setup => {
-    const { adapter, nsp, backplane, recovers } = setup;
-    if (recovers) setup.source = recoverConnections(adapter, nsp, clients => new LoggedSource(adapter, nsp, clients, backplane)).source;
+    const { adapter, nsp, backplane, recovers, logger } = setup;
+    if (recovers)
+      setup.source = recoverConnections(adapter, nsp, clients => new LoggedSource(adapter, nsp, clients, backplane), logger).source;
   }),
 
   // These add offsets of their own, which are none: their backends keep nothing.
