@@ -195,6 +195,25 @@ test('bodies of every length arrive whole, both ways', async t => {
   }
 });
 
+test('a long body arrives whole where its parts are taken as they come, as Engine.IO does', async t => {
+  const owner = await startOwner(t, (request, response) => {
+    let length = 0;
+    request.setEncoding('utf8').on('data', (part: string) => (length += part.length));
+    request.once('end', () => response.end(String(length)));
+  });
+  const { port } = await startFront(t, owner.path);
+  const request = send({ port, method: 'POST' });
+  const answered = once(request, 'response') as Promise<[IncomingMessage]>;
+  for (let part = 0; part < 50; part++) {
+    request.write('x'.repeat(20_000));
+    await nextTurn(); // so that it comes alone
+  }
+  request.end();
+  const [answer] = await answered;
+  const [text] = (await once(answer, 'data')) as [Buffer];
+  assert.equal(text.toString(), '1000000');
+});
+
 test('of an answer that the client does not read no more is taken than it has room for, and of a request no more than the owner reads', async t => {
   const size = 60_000_000;
   let received = 0;

@@ -64,7 +64,8 @@ class LinkedRequest extends IncomingMessage {
     this.#answer.destroy();
   }
 
-  override _read(): void {
+  override _read(size: number): void {
+    super._read(size); // from the first call on, Node asks for more by itself
     if (this.#unread === 0) return;
     this.#answer.taken.add(this.#unread);
     this.#unread = 0;
