@@ -522,6 +522,21 @@ test('the example chat', { timeout: 180_000 }, async t => {
     await page.context().close();
   });
 
+  await t.test('sends nothing that waits in the name of the next person', async () => {
+    const page = await openPage();
+    await logIn(page, 'Xia');
+    await page.getByRole('button', { name: 'Cut the network' }).click();
+    await page.getByRole('status').getByText('Cut off').waitFor();
+    await composer(page).fill('In my name alone');
+    await composer(page).press('Enter');
+    await waiting(page).waitFor();
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await logIn(page, 'Xu');
+    await say(page, 'Is that all?');
+    assert.equal(await message(page, 'In my name alone').count(), 0);
+    await page.context().close();
+  });
+
   await t.test('brings the people of a worker that is killed to another, and forgets who does not come back', async t => {
     const killed = await workerOf(ming);
     await connectTo(t, killed, url, await loggedIn(url, 'Carol')); // does not come back

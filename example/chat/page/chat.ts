@@ -41,6 +41,8 @@ let rooms: string[] = [];
 const online = new Set<string>();
 /** The server's time when this page came back after it had been offline: what was said before, it has missed. */
 let backSince = 0;
+/** Whether a message waits for the server's answer. */
+let isSaying = false;
 /** What this page has open, by key. */
 const conversations = new Map<string, Conversation>();
 let current = conversationOf(LOBBY);
@@ -131,7 +133,7 @@ socket.on('rooms', all => {
 socket.on('presence', ({ joined, changed, left }) => {
   [...joined, ...changed].forEach(add);
   for (const { id } of left) {
-    if (online.delete(id)) current.messages.push({ notice: `${nameOf(id)} has gone offline · 离线` });
+    if (online.delete(id) && id !== me?.id) current.messages.push({ notice: `${nameOf(id)} has gone offline · 离线` });
   }
   show();
 });
@@ -168,7 +170,8 @@ view.onSubmit({
   check: typed => check(chat.client.say.args[1], typed),
   async send(text) {
     if (!socket.connected) view.showWaiting();
-    await answer(send('say', current.to, text), 1);
+    isSaying = true;
+    await answer(send('say', current.to, text), 1).finally(() => (isSaying = false));
   },
 });
 
@@ -308,6 +311,7 @@ function targetHere({ from, to }: Pick<Message, 'from' | 'to'>): Target {
 
 function logOut(): void {
   socket.disconnect();
+  if (isSaying) return location.reload(); // else what waits would be sent in the name of the next person
   socket.io.reconnection(true);
   me = null;
   backSince = 0;
