@@ -61,7 +61,8 @@ export class AgentIo {
     });
     // the adapter has added the methods to the namespace; Socket.IO's server lacks them
     const main = this.server.of('/');
-    for (const name of ['emitWithAck', 'user', 'exceptUser']) Object.assign(this.server, { [name]: Reflect.get(main, name) as unknown });
+    for (const name of ['emitWithAck', 'user', 'exceptUser', 'history'])
+      Object.assign(this.server, { [name]: Reflect.get(main, name) as unknown });
   }
 
   async close(): Promise<void> {

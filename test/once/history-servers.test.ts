@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { ROOT, type RunningApp, startApp } from '../support/app';
-import { ask, type Client, newClient, next } from '../support/client';
+import { ask, type Client, type ClientOptions, newClient, next } from '../support/client';
 import { history } from '../support/parts';
 import { type RedisServer, startRedis } from '../support/redis';
 import { until } from '../support/until';
@@ -37,10 +37,10 @@ const BACKENDS: Record<string, (t: TestContext) => Promise<Backend>> = {
   'redis-streams': async t => startRedisFor(t, 'redis-streams'),
 };
 
-async function startServers(t: TestContext, config: string): Promise<[RunningApp, RunningApp]> {
+async function startServers(t: TestContext, config: string, init = '{}'): Promise<[RunningApp, RunningApp]> {
   const files = {
     'config/config.default.js': `
-      exports.io = { ${config}, namespace: { '/': { history: { 'room:*': { size: 5 }, brief: { ttl: 1 }, 'open:*': { since: 'ever' } } } } };`,
+      exports.io = { ${config}, init: ${init}, namespace: { '/': { history: { 'room:*': { size: 5 }, brief: { ttl: 1 }, 'open:*': { since: 'ever' } } } } };`,
     'app/router.js': `
       module.exports = app => {
         app.io.route('join', async ctx => { await ctx.socket.join(ctx.args[0]); return null; });
@@ -57,8 +57,8 @@ interface Aware {
   arrives(): Promise<void>;
 }
 
-function newcomer(t: TestContext, url: string, rooms: string[]): Aware {
-  const client = newClient(t, url, { autoConnect: false });
+function newcomer(t: TestContext, url: string, rooms: string[], options: ClientOptions = {}): Aware {
+  const client = newClient(t, url, { autoConnect: false, ...options });
   const heard: unknown[] = [];
   history(client, { onGap: room => heard.push(`gap in ${room}`) });
   client.on('said', what => heard.push(what));
@@ -138,6 +138,37 @@ for (const [name, start] of Object.entries(BACKENDS))
     await until(t, () => anna.heard.length === 3 && bert.heard.length === 2);
     assert.deepEqual(anna.heard, ['during an outage', 'gap in room:1', 'after an outage']);
     assert.deepEqual(bert.heard, ['gap in room:1', 'after an outage']);
+  });
+
+for (const name of ['redis', 'redis-streams'])
+  test(`what a recovered client gets by recovery and by history it hears once, by ${name}`, { timeout: 60_000 }, async t => {
+    const { config } = await startRedisFor(t, name);
+    const [one, other] = await startServers(t, config, '{ connectionStateRecovery: {} }');
+    const anna = newcomer(t, one.url, ['room:1'], { reconnection: true, reconnectionDelay: 10 });
+    await anna.arrives();
+    let count = 0;
+    const say = (): void => void (count++ % 2 === 0 ? one : other).io.to('room:1').emit('said', count);
+    say();
+    await until(t, () => anna.heard.length === 1);
+    for (let round = 0; round < 3; round++) {
+      const back = next(anna.client, 'connect');
+      anna.client.io.engine.close();
+      say();
+      say();
+      await back;
+      assert.equal(anna.client.recovered, true);
+      say();
+      await until(t, () => anna.heard.includes(count));
+    }
+    await until(t, () => anna.heard.length >= count);
+    const { events } = await one.io.history('room:1').read({ last: 1 });
+    assert.equal(events[0]?.offset, count);
+    await ask(anna.client, 'join', 'room:1'); // what was on its way has come
+    const page = anna.heard.map(what => Number(what));
+    assert.deepEqual(
+      page.toSorted((a, b) => a - b),
+      Array.from({ length: count }, (_, index) => index + 1),
+    );
   });
 
 test('Redis needs no more rights than the guide says, and a refused command is one line of log with the remedy', async t => {

@@ -140,6 +140,20 @@ export const nowhere: Middleware<'/caht'> = async (_ctx, next) => next();
 export const routes = (app: Application, controller: IoController<typeof ChatController>): void => {
   const { io } = app;
   const chat: RoutedNamespace<'/chat'> = io.of('/chat');
+  void chat
+    .history('room')
+    .read({ last: 3, limit: 2, since: { epoch: 'a', offset: 1 } })
+    .then(({ recovered, epoch, offset, more, events }) => {
+      sure<Equal<[typeof recovered, typeof epoch, typeof offset, typeof more], [boolean, string, number, boolean]>>();
+      for (const { offset, event, args } of events) {
+        sure<Equal<typeof offset, number>>();
+        if (event === 'said') sure<Equal<typeof args, [name: string, text: string]>>();
+        // @ts-expect-error -- the server emits no such event
+        if (event === 'sayd') return;
+      }
+    });
+  // @ts-expect-error -- a number
+  void io.history('room').read({ last: '3' });
   chat.route('say', controller.say).route('note', controller.note).route('ask', controller.ask);
   chat
     .route('disconnect', controller.disconnect)
