@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test';
 import type * as client from '../dist/client/client';
 import { type Files, ROOT, startApp } from './support/app';
 import { ask, type Client, type ClientOptions, connect, newClient, next } from './support/client';
+import { startProxy } from './support/proxy';
 import { until } from './support/until';
 
 const { createSend } = require(join(ROOT, 'client.js')) as typeof client;
@@ -83,6 +84,19 @@ test('send()', async t => {
     assert.equal(await answer, 1);
     assert.deepEqual(state.runs.splice(0), ['slow']);
     assert.equal(new Set(state.auths.map(auth => (auth['$io'] as { owner: string }).owner)).size, 1, 'the page has one secret');
+  });
+
+  await t.test('gets the answer over another connection when the network has vanished, of which the server knows nothing', async () => {
+    const proxy = await startProxy(t, Number(new URL(url).port));
+    const socket = newClient(t, proxy.url, COMES_BACK);
+    const answered = createSend(socket)('slow');
+    await until(t, () => state.runs.length === 1);
+    const attempts = state.attempts.length;
+    proxy.vanish();
+    await until(t, () => state.attempts.length > attempts); // during the first run
+    state.go?.();
+    assert.equal(await answered, 1);
+    assert.deepEqual(state.runs.splice(0), ['slow']);
   });
 
   await t.test('rejects when its time is over, and when too many wait', async () => {
