@@ -51,6 +51,18 @@ test('a wrong type or value stops the boot and says what it must be', () => {
       /\.userLimits\.burst must be a whole number from 1 on, not 1\.5/,
     ],
     [`{ namespace: { '/chat': { userLimits: { connections: 1, burst: 1 } } } }`, /\.burst must be set together with events/],
+    [
+      `{ namespace: { '/chat': { presence: ['room:*'] } } }`,
+      /\['\/chat'\]\.presence must be an object with patterns of rooms, .*, not an array/,
+    ],
+    [`{ namespace: { '/chat': { presence: { 'room:*': true } } } }`, /\.presence\['room:\*'\] must be an object, not a boolean/],
+    [
+      `{ namespace: { '/chat': { presence: { 'room:*': { gracee: 1 } } } } }`,
+      /\.presence\['room:\*'\] must be an object with grace; it has gracee/,
+    ],
+    [`{ namespace: { '/chat': { presence: { 'room:*': { grace: '5s' } } } } }`, /\['room:\*'\]\.grace must be .*, not (?:a string|5s)/],
+    [`{ namespace: { '/chat': { presence: { 'room:*': { grace: -1 } } } } }`, /\['room:\*'\]\.grace must be .*, not -1/],
+    [`{ namespace: { '/chat': { presence: { 'room:*': { grace: 86400001 } } } } }`, /\['room:\*'\]\.grace must be .*, not 86400001/],
     [`{ namespace: { '/chat': { packetMidleware: [] } } }`, /it has packetMidleware, did you mean packetMiddleware\?/],
     [`{ namespace: { chat: {}, '/chat': {} } }`, /config\.io\.namespace\['\/chat'\] is set twice, with and without its leading slash/],
     [`{ generateId: 'uuid' }`, /config\.io\.generateId must be a function, not a string/],

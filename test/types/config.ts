@@ -15,7 +15,11 @@ export const everything: IoConfig = {
   },
   namespace: {
     '/': { connectionMiddleware: ['auth'], packetMiddleware: ['filter', 'admin.filter'] },
-    '/room-{id}': { ordered: true, userLimits: { connections: 10, whenFull: 'refuse', events: 100, burst: 200 } },
+    '/room-{id}': {
+      ordered: true,
+      userLimits: { connections: 10, whenFull: 'refuse', events: 100, burst: 200 },
+      presence: { '*': {}, lobby: { grace: 0 } },
+    },
     chat: { onerror: async (error, { logger }) => logger.info(error.message) },
   },
   redis: { host: '127.0.0.1', port: 6379, auth_pass: 'secret', db: 1, key: 'chat', requestsTimeout: 1000, tls: {} },
@@ -51,6 +55,10 @@ export const wrong: IoConfig[] = [
   { namespace: { '/': { userLimits: { connections: 1, whenFull: 'close' } } } },
   // @ts-expect-error -- no such limit
   { namespace: { '/': { userLimits: { rooms: 1 } } } },
+  // @ts-expect-error -- a number of ms
+  { namespace: { '/': { presence: { 'room:*': { grace: '5s' } } } } },
+  // @ts-expect-error -- by patterns
+  { namespace: { '/': { presence: ['room:*'] } } },
   // @ts-expect-error -- an object
   { namespace: ['/'] },
   // @ts-expect-error -- a number

@@ -119,3 +119,12 @@ export const users = async (ctx: Context): Promise<void> => {
   // @ts-expect-error -- the id of a user is a string or a number
   ctx.app.io.user({ id: 7 });
 };
+
+export const presence = ({ io }: Application, { socket }: Context): unknown => {
+  const room = io.presence('room:7');
+  room.set(socket, { any: ['value'] });
+  const [first] = room.list();
+  // @ts-expect-error -- unknown, as nobody has declared it
+  first?.meta.any;
+  return first?.meta;
+};

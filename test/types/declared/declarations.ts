@@ -36,6 +36,11 @@ declare module 'egg-socket.io' {
   interface SocketData {
     name: string;
   }
+
+  interface PresenceMeta {
+    name: string;
+    status?: 'here' | 'away';
+  }
 }
 
 declare module 'egg' {

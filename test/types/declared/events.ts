@@ -8,6 +8,7 @@ import type {
   Middleware,
   NamespaceName,
   PacketContext,
+  PresenceChange,
   RoutedNamespace,
   Server,
   Socket,
@@ -308,6 +309,28 @@ export const agent = ({ io }: Agent): void => {
   io.of('/chat').to('room').emit('said', 'a', 'b');
   // @ts-expect-error -- the server has no such event
   io.of('/chat').to('room').emit('sayd');
+};
+
+export const presence = ({ io }: Application, { socket }: Context): void => {
+  const room = io.of('/chat').presence('room:7');
+  room.set(socket, { name: 'Anna', status: 'away' });
+  // @ts-expect-error -- no such status
+  room.set(socket, { name: 'Anna', status: 'gone' });
+  // @ts-expect-error -- without a name
+  room.set(socket, {});
+  // @ts-expect-error -- of a socket
+  room.set('anna', { name: 'Anna' });
+  const names: (string | undefined)[] = room.list().map(({ meta }) => meta?.name);
+  const isHere: boolean = room.has(7) || names.length === room.count();
+  void isHere;
+};
+
+export const onPresence = ({ joined, left, count, room }: PresenceChange): void => {
+  const statuses = joined.map(({ meta }) => meta?.status);
+  sure<Equal<typeof statuses, ('here' | 'away' | undefined)[]>>();
+  // @ts-expect-error -- of those who have left only the id is told
+  left.map(({ meta }) => meta);
+  void [room.length, count.toFixed()];
 };
 
 /** The official client takes the same declarations. */
