@@ -109,7 +109,7 @@ export class Connection implements ContextOwner, Arrival {
     startAnewIfOther(this);
     const limiting = this.namespace.userLimits?.admit(this);
     if (!limiting) this.#runUses();
-    else limiting.then(hasPlace => this.#runUsesOrRefuse(hasPlace)).catch(thrown => this.#fail(thrown));
+    else limiting.then(hasPlace => this.#runUsesOrRefuse(hasPlace)).catch((thrown: unknown) => this.#fail(thrown));
   }
 
   #fail(thrown: unknown): void {

@@ -334,7 +334,7 @@ test('a flood of clients that nobody knows has no more than 1,000 questions open
     console as never, // it logs nothing here
   );
   const asked = Array.from({ length: 1010 }, async () => source.find('x'.repeat(20), ''));
-  adapter.close();
+  await adapter.close();
   assert.deepEqual(new Set(await Promise.all(asked)), new Set([undefined]));
   assert.equal(questions, 1000);
 });
