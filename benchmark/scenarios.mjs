@@ -57,6 +57,8 @@ const HISTORY = [
     clients: { auth: { $io: { v: 1, history: true } } },
   },
 ];
+/** The same app with tegg, which the tests have: a route, and the methods of decorated classes. */
+const TEGG = { route: 'a route', singleton: 'a singleton', context: 'a context prototype that injects two' };
 /** How often the app emits to a client that asks for it, in `toSelf`. */
 const REPEATS = 20;
 
@@ -86,6 +88,19 @@ export const SCENARIOS = {
       { namespace: '/contract' },
     ),
     needs: 'contract',
+  },
+  tegg: {
+    ...messages('echo, 10 in flight, by a route and by classes of tegg 3, without packet middleware and service', {
+      event: 'echo',
+      inFlight: 10,
+    }),
+    rows: Object.entries(TEGG).map(([name, label]) => ({
+      peer: 'egg4',
+      label,
+      base: TEGG.route,
+      env: { BENCH_TEGG: join(import.meta.dirname, '../test/hosts/tegg/node_modules/@eggjs') },
+      clients: { namespace: `/tegg-${name}` },
+    })),
   },
   'service-logger': {
     ...messages('echo, 10 in flight, with a service and a line of the logger', { event: 'echo-and-log', inFlight: 10 }),

@@ -3,7 +3,7 @@
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');
 
-const { BENCH_MODULES, BENCH_PLUGIN } = process.env;
+const { BENCH_MODULES, BENCH_PLUGIN, BENCH_TEGG } = process.env;
 
 module.exports = app => {
   const { message, bare, silent, cluster, adapters } = app.io.controller;
@@ -27,6 +27,7 @@ module.exports = app => {
     app.io.of(namespace).route('one-way', silent.receiveBare);
   }
   if (existsSync(join(BENCH_PLUGIN, 'contract.js'))) app.io.of(contract()).route('echo', bare.echo);
+  if (BENCH_TEGG) app.io.of('/tegg-route').route('echo', bare.echo);
   app.get('/login', app.controller.login.login);
 };
 
