@@ -10,7 +10,7 @@ import type { Missed } from './log';
 import { asOffset, Offsets } from './offsets';
 import { Peers } from './peers';
 import type { ReturningClients } from './returning-clients';
-import { roomsOf } from './rooms';
+import { endGhost, endNow, roomsOf } from './rooms';
 import { type Found, type Gone, Sessions } from './sessions';
 import type { Source, Taken } from './source';
 
@@ -73,6 +73,11 @@ export class LoggedSource implements Source {
     if (unsent) this.sessions.putBack(session, unsent); // otherwise it is where it was
   }
 
+  endGhost(pid: string, userRoom: string | undefined): void {
+    endGhost(this.clients.connected(pid), userRoom);
+    if (isPrivateId(pid)) this.#peers?.tell({ kind: 'end', pid, userRoom });
+  }
+
   start(socket: Socket, sent: readonly Missed[]): void {
     this.sessions.start(socket, sent);
   }
@@ -112,19 +117,18 @@ export class LoggedSource implements Source {
   }
 
   /** Answers a question of another process, unless it is not for this one. */
-  #answer({ kind, server, pid, offset, mark, rooms }: Readonly<Record<string, unknown>>): object | undefined {
-    if (typeof pid !== 'string' || typeof offset !== 'string') return undefined;
+  #answer({ kind, server, pid, offset, mark, rooms, userRoom }: Readonly<Record<string, unknown>>): object | undefined {
+    if (typeof pid !== 'string') return undefined;
     const connected = this.clients.connected(pid);
+    if (kind === 'end') endGhost(connected, typeof userRoom === 'string' ? userRoom : undefined);
+    if (typeof offset !== 'string') return undefined;
     if (kind === 'find') {
       const found = this.sessions.find(pid, offset, connected);
       const isSendable = found && this.#backplane?.answers.ofSession(found, this.#codec) !== undefined;
       return isSendable ? { ...found, server: this.offsets.prefix } : undefined;
     }
     if (kind !== 'take' || server !== this.offsets.prefix || typeof mark !== 'number' || !isRoomList(rooms)) return undefined;
-    if (connected) {
-      socketInternals(connected)._onclose('forced close');
-      connected.conn.close(true);
-    }
+    if (connected) endNow(connected);
     return this.sessions.take(pid, offset, mark, rooms as string[]); // checked just now
   }
 }

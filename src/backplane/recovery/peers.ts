@@ -61,6 +61,11 @@ export class Peers {
     }
   }
 
+  /** Tells all others something, without an answer. */
+  tell(message: object): void {
+    this.#send([message]);
+  }
+
   close(): void {
     for (const end of this.#waiting.values()) end(undefined);
   }

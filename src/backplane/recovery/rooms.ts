@@ -2,7 +2,8 @@
 import { type Namespace, Socket } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
 import type { Gone } from './sessions';
-import { namespaceInternals } from '../../internals/socket-io';
+import { namespaceInternals, socketInternals } from '../../internals/socket-io';
+import { isRoomOfUser } from '../../rooms';
 
 /**
  * Lets a socket leave its rooms and its namespace. One that was coming back leaves no rooms, since those of its id may be a socket's that is
@@ -26,6 +27,22 @@ export function goneOf(socket: Socket, pid: string): Gone {
 /** All rooms of a socket. Those in a session are of `socket.rooms`, which does not show that of its user. */
 export function roomsOf(adapter: Adapter, { sid, rooms }: Pick<Gone, 'sid' | 'rooms'>): string[] {
   return [...(adapter.socketRooms(sid) ?? rooms)];
+}
+
+/** The room of the user of a socket. */
+export function userRoomOf(socket: Socket): string | undefined {
+  return [...(socketInternals(socket).adapter.socketRooms(socket.id) ?? [])].find(isRoomOfUser);
+}
+
+/** Ends the socket of a client that has come back as a new one, unless it is another user's. */
+export function endGhost(ghost: Socket | undefined, userRoom: string | undefined): void {
+  if (ghost && userRoomOf(ghost) === userRoom) endNow(ghost);
+}
+
+/** Ends a socket at once, without waiting for its transport. */
+export function endNow(socket: Socket): void {
+  socketInternals(socket)._onclose('forced close');
+  socket.conn.close(true);
 }
 
 /** The members of `withRoomsOfItsOwn` that concern its own rooms. */

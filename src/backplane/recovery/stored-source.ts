@@ -7,7 +7,7 @@ import { socketInternals } from '../../internals/socket-io';
 import { EncodedPacket, type Event } from '../packet-codec';
 import type { Missed } from './log';
 import type { Deliver, ReturningClients } from './returning-clients';
-import { goneOf, roomsOf } from './rooms';
+import { endGhost, goneOf, roomsOf } from './rooms';
 import type { Gone } from './sessions';
 import type { Source, Taken } from './source';
 
@@ -58,6 +58,11 @@ export class StoredSource implements Source {
 
   giveBack(session: Gone, unsent?: readonly Missed[]): void {
     if (unsent || !this.#inside.takeSession) this.#persistSession(session); // otherwise it is where it was
+  }
+
+  /** Only in this process: the others are not asked about sessions. */
+  endGhost(pid: string, userRoom: string | undefined): void {
+    endGhost(this.#clients.connected(pid), userRoom);
   }
 
   start(): void {}

@@ -7,7 +7,7 @@ import type { Namespace, Socket } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import type { Missed } from '../recovery/log';
 import { type Held, ReturningClients } from '../recovery/returning-clients';
-import { leaveRooms, withRoomsOfItsOwn } from '../recovery/rooms';
+import { leaveRooms, userRoomOf, withRoomsOfItsOwn } from '../recovery/rooms';
 import type { Gone } from '../recovery/sessions';
 import type { Source, Taken } from '../recovery/source';
 import { socketClassOf } from '../../internals/socket-class';
@@ -53,6 +53,8 @@ export function recoverConnections<S extends Source>(
   const doConnect = namespaceInternals(nsp)._doConnect.bind(nsp);
   /** For a socket that is being connected, what its client has missed. */
   const takenFor = new WeakMap<Socket, Taken>();
+  /** For a socket whose client is not recovered, the private id that it had before. */
+  const formerIds = new WeakMap<Socket, string>();
 
   const onFailure =
     (socket: Socket) =>
@@ -84,7 +86,10 @@ export function recoverConnections<S extends Source>(
       const former = clients.latest(pid);
       const session = await source.find(pid, offset).catch(() => undefined); // there is none, or Redis does not answer
       const socket = createSocket(client, auth, session);
-      if (!session) return socket;
+      if (!session) {
+        formerIds.set(socket, pid);
+        return socket;
+      }
       const rooms = withRoomsOfItsOwn(adapter);
       socketInternals(socket).adapter = rooms;
       void rooms.addAll(socket.id, new Set(session.rooms)); // with that of its user, which join() refuses
@@ -148,6 +153,8 @@ export function recoverConnections<S extends Source>(
     _doConnect(socket: Socket, done?: (socket: Socket) => void): void {
       const session = clients.sessionOf(socket);
       const taken = session && source.take(socket, session);
+      const formerId = formerIds.get(socket);
+      if (formerId !== undefined) source.endGhost(formerId, userRoomOf(socket));
       if (!session) doConnect(socket, done);
       else if (taken instanceof Promise) taken.then(answer => connectAgain(socket, session, answer, done)).catch(onFailure(socket));
       else connectAgain(socket, session, taken, done);
