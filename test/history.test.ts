@@ -179,6 +179,28 @@ test('what a client may not ask is answered with a code, and a position that can
   assert.doesNotMatch(logs.join('\n'), /xxxx/);
 });
 
+test('a client that asks and does not read gets TRY_AGAIN, instead of filling the memory of the server', async t => {
+  const { url, io } = await startApp(t, FILES);
+  const { client } = await follow(t, url, ['room:1']);
+  const known = next(client, '$io:event');
+  io.to('room:1').emit('said', 'x'.repeat(100_000));
+  const [{ room, offset, ...rest }] = (await known) as [{ room: string; offset: number }];
+  const codes: unknown[] = [];
+  for (let index = 0; index < 300; index++)
+    client.emit('$io:history', room, { ...rest, offset }, (answer: { error?: { code: string } }) => codes.push(answer.error?.code));
+  const paused = (client.io.engine.transport as unknown as { ws: { pause(): void; resume(): void } }).ws; // of the package ws
+  paused.pause();
+  const server = io.sockets.sockets.get(String(client.id));
+  const unsent = (): number => (Reflect.get(server?.conn ?? {}, 'writeBuffer') as unknown[]).length; // private
+  for (let index = 0; index < 30; index++) server?.emit('filler', 'x'.repeat(1_000_000));
+  assert.ok(unsent() >= 10);
+  await until(t, () => io.sockets.sockets.has(String(client.id)) && unsent() >= 100);
+  paused.resume();
+  await until(t, () => codes.length === 300);
+  assert.ok(codes.includes('TRY_AGAIN'));
+  assert.equal(Object((await ask(client, '$io:history', room, { ...rest, offset })) as object).recovered, true);
+});
+
 test('the server reads pages of what is kept, or the last events', async t => {
   const { io } = await startApp(t, FILES);
   const room = io.history('room:1');

@@ -13,7 +13,11 @@ const { createSend } = require(join(ROOT, 'client.js')) as typeof client;
 const FILES: Files = {
   'config/config.default.js': "exports.io = { namespace: { '/': { packetMiddleware: ['note'] } } };",
   'app/io/middleware/note.js': `
-    module.exports = app => async (ctx, next) => { app.attempts.push(ctx.packet.filter(part => typeof part !== 'function')); await next(); };`,
+    module.exports = app => async (ctx, next) => { app.attempts.push(ctx.packet.filter(part => typeof part !== 'function'));
+      const code = app.refusals?.shift();
+      if (code) ctx.throw(429, 'not now', { code });
+      await next();
+    };`,
   'app/router.js': `
     module.exports = app => {
       app.attempts = [];
@@ -39,6 +43,8 @@ interface State {
   readonly auths: Record<string, unknown>[];
   readonly runs: string[];
   go?: () => void;
+  /** Codes of the next errors of the middleware. */
+  refusals?: string[];
 }
 
 const COMES_BACK: ClientOptions = { reconnection: true, reconnectionDelay: 20, reconnectionDelayMax: 20 };
@@ -131,6 +137,37 @@ test('send()', async t => {
     assert.deepEqual(await authAfter(), { token: 3 });
     socket.auth = done => done({ token: 4 });
     assert.deepEqual(await authAfter(), { token: 4 });
+  });
+
+  await t.test('rejects for what cannot be encoded, and sends the others', async () => {
+    const socket = newClient(t, url, { autoConnect: false });
+    const send = createSend(socket);
+    state.runs.splice(0);
+    const circular: Record<string, unknown> = {};
+    circular['self'] = circular;
+    const answers = [send('say', circular), send('say', 'after it')];
+    socket.connect();
+    await assert.rejects(answers[0] as Promise<unknown>, RangeError);
+    assert.deepEqual(await answers[1], { said: 'after it' });
+    await assert.rejects(send('say', { toJSON: () => { throw new Error('no JSON'); } }), { message: 'no JSON' }); // prettier-ignore
+    assert.deepEqual(state.runs.splice(0), ['after it']);
+  });
+
+  await t.test('waits and sends again, in order, what the server refuses for now', async () => {
+    const socket = newClient(t, url);
+    const send = createSend(socket);
+    await send('nothing');
+    state.refusals = ['TRY_AGAIN', 'TOO_MANY_EVENTS', 'TRY_AGAIN'];
+    const answers = ['one', 'two', 'three'].map(async text => send('say', text));
+    await until(t, () => state.refusals?.length === 0);
+    await ask(socket, 'say', 'last'); // the client has the refusals now
+    state.runs.splice(0);
+    answers.push(send('say', 'four'));
+    assert.deepEqual(
+      await Promise.all(answers),
+      ['one', 'two', 'three', 'four'].map(said => ({ said })),
+    );
+    assert.deepEqual(state.runs.splice(0), ['one', 'two', 'three', 'four']);
   });
 
   await t.test('reaches routes only', async () => {

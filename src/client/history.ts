@@ -44,14 +44,16 @@ interface Room {
   isBroken: boolean;
   /** Whether all that is kept has been asked for, for the first time: what is not kept any more is no gap. */
   isNew: boolean;
-  isAsking: boolean;
+  /** Time in ms after which the server is asked again if it cannot answer. */
+  delay: number;
   timer?: ReturnType<typeof setTimeout>;
 }
 
 /** Time in ms to wait for events that others have overtaken, before the server is asked for them. */
 const PATIENCE = 100;
-/** Time in ms after which the server is asked again. */
+/** Time in ms after which the server is asked again. It doubles each time. */
 const RETRY_DELAY = 1000;
+const LONGEST_DELAY = 30_000;
 const TIMEOUT = 10_000;
 /** How many events are remembered, so as not to deliver them twice. */
 const MEMORY = 1000;
@@ -65,14 +67,17 @@ const MEMORY = 1000;
 export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): void {
   const rooms = new Map<string, Room>();
   const ids = new Set<string>();
+  /** The rooms that the server is to be asked about. */
+  const wanted = new Map<string, Room>();
+  /** The question that it has not answered: one at a time. */
+  let question: { readonly room: Room } | undefined;
 
   sayHello(socket, { history: true });
   socket.on('$io:event', (position: Position, ...event: unknown[]) => take(position, event as [] | Event)); // from the server
   socket.on('disconnect', () => {
-    for (const room of rooms.values()) {
-      room.isAsking = false;
-      clearTimeout(room.timer);
-    }
+    question = undefined;
+    wanted.clear();
+    for (const room of rooms.values()) clearTimeout(room.timer);
   });
 
   function take(position: Position, event: [] | Event): void {
@@ -85,7 +90,7 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
     } else if (!room) begin(position, send, event.length > 0);
     else if (room.isBroken || room.at.epoch !== epoch) {
       flush(room);
-      begin(position, () => (onGap?.(name), send()), event.length > 0);
+      begin(position, () => (gap(name), send()), event.length > 0);
     } else if (event.length === 0) {
       if (offset !== room.at.offset) ask(name, room);
     } else if (!room.seen.has(offset)) {
@@ -101,7 +106,7 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
   function begin(position: Position, send: () => void, hasEvent: boolean): void {
     const { room: name, offset } = position;
     const isOld = rooms.has(name);
-    const room: Room = { at: position, seen: new Set(), held: new Map(), isBroken: false, isNew: false, isAsking: false };
+    const room: Room = { at: position, seen: new Set(), held: new Map(), isBroken: false, isNew: false, delay: RETRY_DELAY };
     clearTimeout(rooms.get(name)?.timer);
     rooms.set(name, room);
     if (!isOld && since === 'ever' && position.key === undefined && offset > 0) {
@@ -131,32 +136,67 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
     if (room.held.size > 0) room.timer = setTimeout(() => ask(name, room), PATIENCE);
   }
 
-  /** Delivers all that is held, in order: nobody knows any more what is missing between. */
-  function flush({ held }: Room): void {
-    for (const offset of [...held.keys()].sort((one, other) => one - other)) held.get(offset)?.();
-    held.clear();
+  /** Delivers what is held, up to an offset, in order: nobody knows any more what is missing between. */
+  function flush({ held }: Room, end = Infinity): void {
+    for (const offset of [...held.keys()].sort((one, other) => one - other)) {
+      if (offset >= end) return;
+      held.get(offset)?.();
+      held.delete(offset);
+    }
+  }
+
+  function gap(name: string): void {
+    if (onGap) run(() => onGap(name));
   }
 
   function ask(name: string, room: Room): void {
-    if (room.isAsking || !socket.connected || rooms.get(name) !== room) return;
-    room.isAsking = true;
+    if (question?.room !== room) wanted.set(name, room);
+    askNext();
+  }
+
+  function askNext(): void {
+    const [[name, room] = []] = wanted;
+    if (question || !room || name === undefined || !socket.connected) return;
+    wanted.delete(name);
+    if (rooms.get(name) !== room) return askNext(); // it has begun anew
     const { epoch, offset, key } = room.at;
+    const asked = (question = { room });
     socket.timeout(TIMEOUT).emit('$io:history', name, { epoch, offset, key }, (failure: unknown, answer: Answer) => {
-      if (!room.isAsking || rooms.get(name) !== room) return; // the connection has ended, or the room has begun anew
-      room.isAsking = false;
-      if (failure || answer.error?.code === 'TRY_AGAIN') room.timer = setTimeout(() => ask(name, room), RETRY_DELAY);
-      else if (answer.error) rooms.delete(name);
-      else learn(name, room, answer);
+      if (question !== asked) return; // the connection has ended
+      question = undefined;
+      if (rooms.get(name) === room) {
+        if (!failure && !answer.error) learn(name, room, answer);
+        else if (!failure && answer.error?.code === 'NOT_IN_ROOM') forget(name, room);
+        else askLater(name, room);
+      }
+      askNext();
     });
   }
 
+  /** In an outage, or since this user has sent too many events: it passes. */
+  function askLater(name: string, room: Room): void {
+    clearTimeout(room.timer);
+    room.timer = setTimeout(() => ask(name, room), room.delay);
+    room.delay = Math.min(2 * room.delay, LONGEST_DELAY);
+  }
+
+  /** This client has left the room. */
+  function forget(name: string, room: Room): void {
+    rooms.delete(name);
+    clearTimeout(room.timer);
+    if (room.held.size > 0) gap(name);
+    flush(room);
+  }
+
   function learn(name: string, room: Room, { recovered, events, more, epoch, offset, key }: Answer): void {
+    room.delay = RETRY_DELAY;
     if (!recovered) {
       if (epoch !== room.at.epoch) {
         flush(room);
         room.seen.clear();
       }
-      if (!room.isNew) onGap?.(name);
+      if (!room.isNew) gap(name);
+      flush(room, events[0]?.[0] ?? offset + 1);
     }
     room.isNew = false;
     for (const [offset, id, ...event] of events) pass(room, offset, () => deliver(event, id));
@@ -169,8 +209,19 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
   function deliver([name, ...args]: [] | Event, id?: string | null): void {
     if (name === undefined || (id && ids.has(id))) return;
     if (id) remember(ids, id);
-    for (const listener of socket.listenersAny()) listener.apply(socket, [name, ...args] as never[]); // of the types that the app declares
-    for (const listener of [...socket.listeners(name)]) listener.apply(socket, args as never[]);
+    for (const listener of [...socket.listenersAny()]) run(() => listener.apply(socket, [name, ...args] as never[])); // of the types that the app declares
+    for (const listener of [...socket.listeners(name)]) run(() => listener.apply(socket, args as never[]));
+  }
+}
+
+/** Calls a function of the app. What it throws is an uncaught error of the page, as ever, but stops nothing here. */
+function run(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    setTimeout(() => {
+      throw error;
+    });
   }
 }
 

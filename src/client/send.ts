@@ -49,7 +49,7 @@ type Answer<Event> = Event extends (...args: infer Args) => void
     : unknown
   : never;
 
-/** @throws SendError (rejects) with the code of the server's error, or TIMEOUT or TOO_MANY_WAITING */
+/** @throws SendError (rejects) with the code of the server's error, or TIMEOUT or TOO_MANY_WAITING; what the encoder throws for arguments that cannot be sent */
 export type Send<Emitted> = <Event extends keyof Emitted & string>(
   event: Event,
   ...args: Given<Emitted[Event]>
@@ -61,21 +61,26 @@ interface Waiting {
   readonly reject: (error: Error) => void;
   /** Ends the call. */
   readonly end: ReturnType<typeof setTimeout>;
-  /** Sends the event again. */
-  again: ReturnType<typeof setTimeout> | undefined;
+  /** Whether it has been sent, and the server may yet answer. */
+  isOut: boolean;
 }
 
 /** Stands for the user on the server while there is none. Kept for the page's life. */
 const OWNER = /* @__PURE__ */ random();
 
-/** Time in ms until an event is sent again that the server cannot handle now. */
+/** Time in ms until events are sent again that the server cannot handle now. It doubles each time. */
 const RETRY_DELAY = 1000;
+const LONGEST_DELAY = 10_000;
+
+/** What passes: an outage, and the limit for users. The answer to an earlier attempt may have been lost, so that this is not the answer. */
+const PASSING = ['TRY_AGAIN', 'TOO_MANY_EVENTS'];
 
 /**
  * Returns the function `send()` for a socket of the official client. Call it right after `io()`, before the socket has connected.
  *
  * `send(event, ...args)` waits for the connection, sends the event again after each reconnect and each time-out until the server has answered, and
- * resolves with the answer, null if the handler returned nothing. The handler runs once all the same. Events leave in the order of the calls.
+ * resolves with the answer, null if the handler returned nothing. The handler runs once all the same. Events leave in the order of the calls; one
+ * that the server cannot handle at the time is sent again later, and may come after others that left with it.
  * What waits is lost with the page.
  *
  * @example
@@ -89,32 +94,51 @@ export function createSend<Listened extends Events, Emitted extends Events>(
   const plain = socket as unknown as PlainSocket; // the events of `send()` are not among those of the app
   /** In the order of the calls. */
   const waiting = new Set<Waiting>();
+  /** While it runs, nothing is sent. */
+  let pause: ReturnType<typeof setTimeout> | undefined;
+  let delay = RETRY_DELAY;
   sayHello(plain, { owner: OWNER });
   plain.on('connect', () => {
     for (const one of waiting) attempt(one);
   });
 
   function attempt(one: Waiting): void {
-    clearTimeout(one.again);
-    if (!plain.connected) return; // the next `connect` does it
-    plain.timeout(ackTimeout).emit('$io:send', ...one.packet, (error: Error | null, answer: unknown) => {
-      if (!waiting.has(one)) return;
-      if (error) {
-        attempt(one); // the time is over; if the connection has ended, the next `connect` does it
-      } else if (isErrorReply(answer) && answer.error.code === 'TRY_AGAIN') {
-        clearTimeout(one.again);
-        one.again = setTimeout(() => attempt(one), RETRY_DELAY);
-      } else {
-        settle(one);
-        if (isErrorReply(answer)) one.reject(new SendError(answer.error));
-        else one.resolve(answer);
-      }
-    });
+    if (!plain.connected || pause) return; // the next `connect` or the end of the pause does it
+    one.isOut = true;
+    try {
+      plain.timeout(ackTimeout).emit('$io:send', ...one.packet, (error: Error | null, answer: unknown) => {
+        one.isOut = false;
+        if (waiting.has(one)) receive(one, error, answer);
+      });
+    } catch (error) {
+      settle(one);
+      one.reject(error as Error); // it cannot be encoded
+    }
+  }
+
+  function receive(one: Waiting, error: Error | null, answer: unknown): void {
+    if (error) {
+      attempt(one); // the time is over; if the connection has ended, the next `connect` does it
+    } else if (isErrorReply(answer) && PASSING.includes(answer.error.code)) {
+      if (pause) return;
+      pause = setTimeout(proceed, delay);
+      delay = Math.min(2 * delay, LONGEST_DELAY);
+    } else {
+      delay = RETRY_DELAY;
+      settle(one);
+      if (isErrorReply(answer)) one.reject(new SendError(answer.error));
+      else one.resolve(answer);
+    }
+  }
+
+  /** Sends what has waited meanwhile, in the order of the calls. */
+  function proceed(): void {
+    pause = undefined;
+    for (const one of waiting) if (!one.isOut) attempt(one);
   }
 
   function settle(one: Waiting): void {
     waiting.delete(one);
-    clearTimeout(one.again);
     clearTimeout(one.end);
   }
 
@@ -125,7 +149,7 @@ export function createSend<Listened extends Events, Emitted extends Events>(
         settle(one);
         reject(new SendError({ code: 'TIMEOUT', message: `The server has not answered in ${timeout} ms` }));
       }, timeout);
-      const one: Waiting = { packet: [random(), event, ...args], resolve, reject, end, again: undefined };
+      const one: Waiting = { packet: [random(), event, ...args], resolve, reject, end, isOut: false };
       waiting.add(one);
       attempt(one);
     });

@@ -6,6 +6,7 @@ import { toError } from '../thrown';
 import { type ClientPosition, type History, HISTORY_EVENT, historyOf, partAfter, roomOfShadow, shadowOf } from '../store/history';
 import type { Page } from '../store/streams';
 import { PacketType } from '../protocol';
+import { writeBufferOf } from '../internals/engine-io';
 import { socketInternals } from '../internals/socket-io';
 
 /** The event by which clients ask. */
@@ -23,6 +24,16 @@ interface Answer extends Omit<ClientPosition, 'room'> {
   /** Whether there are more. */
   readonly more: boolean;
 }
+
+/** The number of packets that may wait for a client that asks: it has to read what it has asked for before. */
+const MAX_UNSENT = 10;
+
+/** Those whose question is being answered. A client that does not read, and asks on, would fill the memory with answers. */
+const asking = new WeakSet<Socket>();
+
+/** Created once, since a client can cause many, and so frozen. */
+const TOO_MANY_QUESTIONS = new IoError('TRY_AGAIN', 'Ask again when the last question has been answered', { status: 503 });
+Object.freeze(TOO_MANY_QUESTIONS);
 
 /** A position that a client has sent. */
 type Given = Pick<ClientPosition, 'epoch' | 'offset' | 'key'>;
@@ -62,12 +73,15 @@ export function answerHistory(socket: Socket, [room, since]: readonly unknown[])
   if (typeof room !== 'string' || !history || !allRoomsOf(socket).has(shadowOf(room)))
     throw new IoError('NOT_IN_ROOM', 'You are not in this room, or it has no history', { status: 403 });
   const given = readGiven(since);
+  if (asking.has(socket) || writeBufferOf(socket.conn).length >= MAX_UNSENT) throw TOO_MANY_QUESTIONS;
   const answer = (page: Page): Answer => {
     if (!socket.rooms.has(room)) throw new IoError('NOT_IN_ROOM', 'You have left this room', { status: 403 });
     return answerOf(history, room, given, page);
   };
   const page = history.read(room, given.offset, PAGE);
-  return page instanceof Promise ? page.then(answer, refuseInOutage) : answer(page);
+  if (!(page instanceof Promise)) return answer(page);
+  asking.add(socket);
+  return page.then(answer, refuseInOutage).finally(() => asking.delete(socket));
 }
 
 function answerOf(history: History, room: string, given: Given, page: Page): Answer {

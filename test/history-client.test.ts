@@ -1,0 +1,150 @@
+/** `history()` of `egg-socket.io/client`, at a server that does what it is told: errors, gaps and events that others have overtaken. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { Server, type Socket } from 'socket.io';
+import { type Client, newClient, next } from './support/client';
+import { history } from './support/parts';
+import { until } from './support/until';
+
+interface Question {
+  readonly room: string;
+  readonly offset: number;
+  answer(answer: object): void;
+}
+
+interface Scene {
+  readonly client: Client;
+  /** What its listeners have heard, and `gap`. */
+  readonly heard: unknown[];
+  readonly questions: Question[];
+  /** Sends an event of a room. */
+  event(offset: number, what?: unknown, room?: string): void;
+  /** Resolves when the client has got what was sent. */
+  settled(): Promise<unknown>;
+}
+
+const POSITION = { epoch: 'one', key: 'key' };
+
+async function start(t: TestContext): Promise<Scene> {
+  const http = createServer();
+  const server = new Server(http);
+  t.after(() => server.close());
+  await new Promise<void>(resolve => http.listen(0, '127.0.0.1', resolve));
+  const client = newClient(t, `http://127.0.0.1:${(http.address() as AddressInfo).port}`); // of a server that listens to a port
+  const heard: unknown[] = [];
+  const questions: Question[] = [];
+  history(client, { onGap: () => heard.push('gap') });
+  client.on('said', what => heard.push(what));
+  const connected = next<[Socket]>(server, 'connection');
+  const [socket] = await connected;
+  socket.on('$io:history', (room: string, { offset }: { offset: number }, answer: Question['answer']) =>
+    questions.push({ room, offset, answer }),
+  );
+  return {
+    client,
+    heard,
+    questions,
+    event: (offset, what = offset, room = 'room') =>
+      void socket.emit('$io:event', { room, ...POSITION, offset }, ...(offset === 0 ? [] : ['said', what])),
+    settled: async () => socket.emitWithAck('settled'),
+  };
+}
+
+/** Lets the client answer the question of `settled()`. */
+function settle({ client }: Scene): void {
+  client.on('settled', (done: () => void) => done());
+}
+
+const page = (offset: number, events: number[], more: Partial<{ recovered: boolean; more: boolean }> = {}): object => ({
+  recovered: true,
+  ...POSITION,
+  offset,
+  events: events.map(number => [number, null, 'said', number]),
+  more: false,
+  ...more,
+});
+
+test('an event that others have overtaken is asked for, and all are heard in order', async t => {
+  const scene = await start(t);
+  for (const offset of [0, 3, 2]) scene.event(offset);
+  await until(t, () => scene.questions.length === 1);
+  assert.deepEqual(scene.heard, []);
+  scene.questions[0]?.answer(page(2, [1, 2]));
+  await until(t, () => scene.heard.length === 3);
+  assert.deepEqual(scene.heard, [1, 2, 3]);
+});
+
+test('an error that passes keeps the position and what is held: the client asks again', async t => {
+  t.mock.method(globalThis, 'setTimeout', speedUp(globalThis.setTimeout));
+  const scene = await start(t);
+  for (const offset of [0, 3]) scene.event(offset);
+  for (const [index, code] of ['TOO_MANY_EVENTS', 'INTERNAL_SERVER_ERROR', 'TRY_AGAIN'].entries()) {
+    await until(t, () => scene.questions.length === index + 1);
+    scene.questions[index]?.answer({ error: { code, message: 'later' } });
+  }
+  await until(t, () => scene.questions.length === 4);
+  scene.questions[3]?.answer(page(2, [1, 2]));
+  await until(t, () => scene.heard.length === 3);
+  assert.deepEqual(scene.heard, [1, 2, 3]);
+});
+
+test('a client that is not in the room any more hears what is held, after the gap', async t => {
+  const scene = await start(t);
+  for (const offset of [0, 3]) scene.event(offset);
+  await until(t, () => scene.questions.length === 1);
+  scene.questions[0]?.answer({ error: { code: 'NOT_IN_ROOM', message: 'You are not in this room' } });
+  await until(t, () => scene.heard.length === 2);
+  assert.deepEqual(scene.heard, ['gap', 3]);
+});
+
+test('what is held between a gap and what is kept is heard between them', async t => {
+  const scene = await start(t);
+  for (const offset of [0, 3]) scene.event(offset);
+  await until(t, () => scene.questions.length === 1);
+  scene.questions[0]?.answer(page(6, [5, 6], { recovered: false }));
+  await until(t, () => scene.heard.length === 4);
+  assert.deepEqual(scene.heard, ['gap', 3, 5, 6]);
+});
+
+test('it asks about one room at a time, and for the next page of what it has missed', async t => {
+  const scene = await start(t);
+  for (const room of ['room', 'other']) for (const offset of [0, 4]) scene.event(offset, `${room} ${offset}`, room);
+  await until(t, () => scene.questions.length === 1);
+  settle(scene);
+  await scene.settled();
+  const asked = async (count: number): Promise<Question | undefined> => {
+    await until(t, () => scene.questions.length === count);
+    return scene.questions[count - 1];
+  };
+  (await asked(1))?.answer(page(1, [1], { more: true }));
+  const [second, third] = [(await asked(2)) as Question, undefined]; // it has been asked
+  assert.equal(third, undefined);
+  second.answer(page(3, second.room === 'room' ? [2, 3] : [1, 2, 3]));
+  const last = (await asked(3)) as Question; // as above
+  last.answer(page(3, last.room === 'room' ? [2, 3] : [1, 2, 3]));
+  await until(t, () => scene.heard.length === 8);
+  assert.deepEqual(new Set([second.room, last.room]), new Set(['room', 'other']));
+});
+
+test('a listener that throws stops no other one, and no later event', async t => {
+  const scene = await start(t);
+  const thrown: unknown[] = [];
+  const own = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  t.after(() => own.forEach(listener => process.on('uncaughtException', listener)));
+  process.once('uncaughtException', error => thrown.push(error.message));
+  scene.client.onAny((_, what) => {
+    if (what === 1) throw new Error('a mistake of the app');
+  });
+  for (const offset of [0, 2, 1]) scene.event(offset);
+  await until(t, () => scene.heard.length === 2 && thrown.length === 1);
+  assert.deepEqual([scene.heard, thrown], [[1, 2], ['a mistake of the app']]);
+});
+
+/** Waits of seconds take milliseconds. */
+function speedUp(original: typeof setTimeout): typeof setTimeout {
+  return ((call: () => void, ms = 0, ...args: unknown[]) =>
+    original(call, ms >= 1000 && ms < 10_000 ? ms / 100 : ms, ...(args as []))) as typeof setTimeout; // without promisify
+}
