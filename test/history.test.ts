@@ -8,7 +8,7 @@ import { until } from './support/until';
 
 const FILES: Files = {
   'config/config.default.js': `
-    exports.io = { namespace: { '/': { history: { 'room:*': { size: 5 }, 'open:*': { since: 'ever', size: 5 }, brief: { ttl: 1 } } } } };`,
+    exports.io = { namespace: { '/': { history: { 'room:*': { size: 5 }, 'open:*': { since: 'ever', size: 5 }, brief: { ttl: 1 }, 'long:*': { size: 200 } } } } };`,
   'app/router.js': `
     module.exports = app => {
       app.io.route('join', async ctx => void ctx.socket.join(ctx.args[0]) ?? null);
@@ -227,6 +227,10 @@ test('the server reads pages of what is kept, or the last events', async t => {
     { epoch, offset: -3 },
   ])
     assert.deepEqual(await offsets({ since }), [false, [], false]);
+  for (let index = 1; index <= 150; index++) io.to('long:1').emit('said', index);
+  const last = await io.history('long:1').read({ last: 120 });
+  assert.deepEqual([last.events.length, last.events[0]?.offset, last.more], [120, 31, false]);
+  assert.equal((await io.history('long:1').read({ last: 120, since: { epoch, offset: 0 } })).events.length, 100);
   assert.throws(() => io.history('lobby'), { name: 'TypeError', code: 'IO_HISTORY_INVALID' });
   for (const limit of [0, -1, 1.5, '7']) await assert.rejects(room.read({ limit: limit as number }), { code: 'IO_HISTORY_INVALID' });
 });

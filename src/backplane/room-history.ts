@@ -31,7 +31,7 @@ export interface HistoryQuery {
   since?: HistoryPosition;
   /** Only the last so many events. Has no effect beside `since`. Default: all. */
   last?: number;
-  /** The largest number of events in this page, up to 1000. A page of large events is shorter. Default: `100`. */
+  /** The largest number of events in this page, up to 1000. A page of large events is shorter. Default: `last`, or else `100`. */
   limit?: number;
 }
 
@@ -73,9 +73,9 @@ export function addRoomHistories(nsp: Namespace): void {
       if (!history?.optionsOf(room))
         throw historyError(`the room has no history: no pattern in config.io.namespace['${nsp.name}'].history matches its name`);
       return {
-        async read({ since, last, limit = LIMIT } = {}) {
-          const count = Math.min(wholeNumber('limit', limit), MAX_LIMIT);
+        async read({ since, last, limit } = {}) {
           const start = last === undefined ? 0 : -wholeNumber('last', last);
+          const count = Math.min(wholeNumber('limit', limit ?? (since ? LIMIT : (last ?? LIMIT))), MAX_LIMIT);
           const offset = since && Number.isSafeInteger(since.offset) && since.offset >= 0 ? since.offset : 0;
           const page = await history.read(room, since ? offset : start, count);
           const epoch = nameOf(page.epoch);

@@ -13,6 +13,7 @@ import { decodeOutcome, encodeOutcome, type Outcome } from './outcome';
 import type { Control } from './controls';
 import { sentKeyOf, unpackSent } from './sent';
 import { connectionOf, receiveEvent } from './socket';
+import { OWNER_LENGTH } from '../store/outcome-store';
 
 /** The control event `$io:send`. */
 export const receiveSend: Control = (socket, args, ack) => receiveEvent(socket, unpackSent(args, ack));
@@ -65,9 +66,11 @@ function placeOf({ socket, userRoom }: Connection, { packet = [] }: SocketContex
   const secret = helloOf(socket)?.owner;
   const owner = userRoom ?? (secret === undefined ? undefined : `secret ${secret}`);
   if (owner === undefined) throw new IoError('UNKNOWN_OWNER', 'An event with an idempotency key needs a user', { status: 401 });
-  return createHash('sha256')
-    .update(JSON.stringify([socket.nsp.name, String(packet[0]), owner, key]))
-    .digest('base64url');
+  return hashOf([owner]).slice(0, OWNER_LENGTH) + hashOf([socket.nsp.name, String(packet[0]), owner, key]);
+}
+
+function hashOf(values: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(values)).digest('base64url');
 }
 
 /** Gives a retry the first answer. */

@@ -1,5 +1,5 @@
 /** Outcomes in the memory of one process: the only worker, or the agent for all of them. */
-import type { Claim, OutcomeStore } from './outcome-store';
+import { type Claim, type OutcomeStore, OWNER_LENGTH } from './outcome-store';
 
 interface Settled {
   readonly outcome: string;
@@ -12,10 +12,12 @@ interface Limits {
   readonly count: number;
   /** The most characters of all outcomes together. */
   readonly characters: number;
+  /** The most outcomes of one owner: nobody can make the server forget those of all others. */
+  readonly perOwner: number;
 }
 
 /** About 130 MB at most, and usually far less: an outcome is a short text. */
-const LIMITS: Limits = { count: 100_000, characters: 64 * 1024 * 1024 };
+const LIMITS: Limits = { count: 100_000, characters: 64 * 1024 * 1024, perOwner: 1000 };
 
 export class MemoryOutcomes implements OutcomeStore {
   readonly #limits: Limits;
@@ -23,6 +25,8 @@ export class MemoryOutcomes implements OutcomeStore {
   readonly #running = new Map<string, number>();
   /** The oldest first. */
   readonly #settled = new Map<string, Settled>();
+  /** The keys of outcomes by owner, the oldest first. */
+  readonly #byOwner = new Map<string, Set<string>>();
   #characters = 0;
 
   /** @param limits when they are reached, the oldest outcomes are forgotten before their time */
@@ -45,10 +49,13 @@ export class MemoryOutcomes implements OutcomeStore {
   }
 
   async settle(key: string, outcome: string, ttl: number): Promise<void> {
+    const now = performance.now();
     this.#running.delete(key);
+    if ((this.#settled.get(key)?.end ?? 0) > now) return;
     this.#forget(key);
-    this.#settled.set(key, { outcome, end: performance.now() + ttl });
+    this.#settled.set(key, { outcome, end: now + ttl });
     this.#characters += outcome.length;
+    this.#own(key);
     for (const oldest of this.#settled.keys()) {
       if (this.#settled.size <= this.#limits.count && this.#characters <= this.#limits.characters) break;
       this.#forget(oldest);
@@ -72,8 +79,24 @@ export class MemoryOutcomes implements OutcomeStore {
     }
   }
 
+  #own(key: string): void {
+    const owner = ownerOf(key);
+    const keys = this.#byOwner.get(owner) ?? new Set();
+    this.#byOwner.set(owner, keys.add(key));
+    const [oldest = key] = keys;
+    if (keys.size > this.#limits.perOwner) this.#forget(oldest);
+  }
+
   #forget(key: string): void {
     this.#characters -= this.#settled.get(key)?.outcome.length ?? 0;
     this.#settled.delete(key);
+    const owner = ownerOf(key);
+    const keys = this.#byOwner.get(owner);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#byOwner.delete(owner);
   }
+}
+
+function ownerOf(key: string): string {
+  return key.slice(0, OWNER_LENGTH);
 }

@@ -9,12 +9,15 @@ export type Claim =
   /** It has run. */
   | { readonly state: 'settled'; readonly outcome: string };
 
+/** Keys begin with so many characters that are the same for all keys of one owner. */
+export const OWNER_LENGTH = 16;
+
 /** All methods reject if the home cannot be reached. Times are in ms. */
 export interface OutcomeStore {
   /** Finds out what is known about a key, and takes a lease if that is nothing. Only one of several callers gets `first`. */
   claim(key: string, lease: number): Promise<Claim>;
   /** Prolongs a lease. Has no effect on an outcome. */
   renew(key: string, lease: number): Promise<void>;
-  /** Ends a lease with the outcome, which is kept for `ttl`. */
+  /** Ends a lease with the outcome, which is kept for `ttl`. An outcome that there is already stays. */
   settle(key: string, outcome: string, ttl: number): Promise<void>;
 }

@@ -124,6 +124,13 @@ for (const [name, home] of Object.entries(HOMES)) {
       assert.deepEqual(await other.claim('again', LEASE), { state: 'settled', outcome: 'outcome' });
     });
 
+    await t.test('the first outcome stays', async () => {
+      await one.claim('twice', LEASE);
+      await one.settle('twice', 'first', TTL);
+      await other.settle('twice', 'second', TTL);
+      assert.deepEqual(await other.claim('twice', LEASE), { state: 'settled', outcome: 'first' });
+    });
+
     await t.test('an outcome ends after its time', async () => {
       await one.claim('short', LEASE);
       await one.settle('short', 'outcome', 1);
@@ -147,7 +154,7 @@ for (const [name, home] of Object.entries(HOMES)) {
 }
 
 test('memory for outcomes is bounded: the oldest ones go first', async () => {
-  const store = new MemoryOutcomes({ count: 3, characters: 10 });
+  const store = new MemoryOutcomes({ count: 3, characters: 10, perOwner: 3 });
   const settle = async (key: string, outcome: string): Promise<void> => {
     await store.claim(key, LEASE);
     await store.settle(key, outcome, TTL);
@@ -162,6 +169,14 @@ test('memory for outcomes is bounded: the oldest ones go first', async () => {
   assert.deepEqual([await stateOf('d'), await stateOf('long')], ['first', 'settled']);
   await settle('longer', '12345678901');
   assert.deepEqual([await stateOf('longer')], ['first']);
+});
+
+test('memory for the outcomes of one owner is bounded: only their own oldest ones go', async () => {
+  const store = new MemoryOutcomes({ count: 100, characters: 1000, perOwner: 2 });
+  const [anna, eve] = ['a'.repeat(16), 'e'.repeat(16)];
+  for (const key of [`${anna}1`, ...Array.from({ length: 50 }, (_, n) => `${eve}${n}`), `${anna}2`]) await store.settle(key, key, TTL);
+  const states = [`${anna}1`, `${anna}2`, `${eve}47`, `${eve}48`, `${eve}49`].map(async key => (await store.claim(key, LEASE)).state);
+  assert.deepEqual(await Promise.all(states), ['settled', 'settled', 'first', 'settled', 'settled']);
 });
 
 test('in an outage no work is done, what is being done is kept after it, and this process has it meanwhile', async t => {

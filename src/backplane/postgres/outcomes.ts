@@ -54,7 +54,8 @@ export class PostgresOutcomes implements OutcomeStore {
     const { table } = this.#options;
     const text = `
       INSERT INTO ${table} AS kept (key, outcome, expires_at) VALUES ($1, $2, now() + $3::float8 * interval '1 millisecond')
-      ON CONFLICT (key) DO UPDATE SET outcome = excluded.outcome, expires_at = excluded.expires_at`;
+      ON CONFLICT (key) DO UPDATE SET outcome = excluded.outcome, expires_at = excluded.expires_at
+      WHERE kept.outcome IS NULL OR kept.expires_at <= now()`;
     // with values, which the log of PostgreSQL does not repeat
     await this.#run(async ({ pool }) => pool.query(text, [this.#idOf(key), Buffer.from(outcome), ttl]));
   }

@@ -46,6 +46,7 @@ export class RedisOutcomes implements OutcomeStore {
   }
 
   async settle(key: string, outcome: string, ttl: number): Promise<void> {
+    if ((await this.#get(key))?.startsWith(OUTCOME)) return;
     await this.#reach(async () => this.#client.set(this.#prefix + key, OUTCOME + outcome, 'PX', ttl));
   }
 

@@ -34,14 +34,15 @@ export function keepHistory(adapter: Adapter, nsp: Namespace, history: History, 
   const keep = (room: string, event: Kept): void => {
     const { frames, id } = event;
     const appended = history.append(room, frames, id);
+    const sameEvent = id !== undefined && { id };
     const finish = (position: Awaited<typeof appended>): void =>
-      deliver(room, event, { ...history.positionFor(room, position), ...(id !== undefined && { id }) });
+      deliver(room, event, { ...history.positionFor(room, position), ...sameEvent });
     if (!(appended instanceof Promise)) {
       finish(appended);
       return;
     }
     const fail = (thrown: unknown): void => logger.error('[egg-socket.io] an emit to a room with history failed:', toError(thrown));
-    appended.then(finish, () => deliver(room, event, { room })).catch(fail);
+    appended.then(finish, () => deliver(room, event, { room, ...sameEvent })).catch(fail);
   };
 
   Object.assign(adapter, {
