@@ -9,6 +9,7 @@ import type { Logger } from '../egg';
 import { messageOf, type OutageCode, OutageError } from '../errors';
 import type { OutcomeStore } from '../store/outcome-store';
 import { Inbox } from './inbox';
+import { Losses } from './losses';
 
 interface Description {
   /** The name of the backend, for example `Redis at 127.0.0.1:6379`. */
@@ -35,6 +36,8 @@ export abstract class Backplane {
   readonly inbox: Inbox;
   /** Creates answers to other processes that can be encoded. */
   readonly answers: Answers;
+  /** In each outage, messages may have been lost in both directions. */
+  readonly losses = new Losses(() => this.isReachable);
   /** Resolves when the backplane is open, when the first outage begins, or when the backplane closes. */
   protected readonly opened: Promise<void>;
   readonly #peers: Description['peers'];
@@ -44,7 +47,6 @@ export abstract class Backplane {
   readonly #onReachable: (() => void)[] = [];
   #setOpened: () => void = () => {};
   #isDown = false;
-  #outages = 0;
   #isClosed = false;
   /** The codes that have been logged for the current outage, and the latest one. */
   readonly #logged = new Set<OutageCode>();
@@ -67,11 +69,6 @@ export abstract class Backplane {
     return this.#isDown;
   }
 
-  /** The number of outages so far. In each, messages of other processes may have been lost. */
-  get outages(): number {
-    return this.#outages;
-  }
-
   protected get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -85,6 +82,7 @@ export abstract class Backplane {
     this.#isDown = true;
     this.#setOpened();
     this.failWaiting();
+    this.losses.close();
     await this.disconnect();
     this.inbox.close();
     this.answers.close();
@@ -128,11 +126,13 @@ export abstract class Backplane {
   /** To be called for each message to other processes that is lost. Their number is logged at the end of the outage. */
   countLost(): void {
     this.#lost++;
+    this.losses.ofOthers();
   }
 
   /** To be called when messages can be sent: at the boot, and after each outage. */
   protected setReachable(): void {
     for (const callback of this.#onReachable) callback();
+    if (this.losses.count > 0) this.losses.tell(); // also what was on its way when the outage began
   }
 
   protected abstract disconnect(): Promise<void> | void;
@@ -157,7 +157,7 @@ export abstract class Backplane {
     if (this.#isClosed || this.#logged.has(code)) return;
     this.#logged.add(code);
     this.#outageCode = code;
-    if (!this.#isDown) this.#outages++;
+    if (!this.#isDown) this.losses.count++;
     this.#isDown = true;
     const process = this.#peers.slice(0, -1);
     const effect = `clients of this ${process} are served, those of other ${this.#peers} are not reached until it is back`;

@@ -45,7 +45,10 @@ export abstract class PulsedBackplane extends Backplane {
   constructor(name: string, code: PulsedCode, logger: Logger) {
     super({ name, peers: 'servers', code, logger });
     this.#refusedCode = REFUSED_CODES[code];
-    this.#refusals = new Refusals(name, this.#refusedCode, logger, () => this.pulse());
+    this.#refusals = new Refusals(name, this.#refusedCode, logger, () => {
+      this.losses.count++;
+      this.pulse();
+    });
   }
 
   get isReachable(): boolean {
@@ -124,6 +127,8 @@ export abstract class PulsedBackplane extends Backplane {
   protected refuse(refusal: Refusal): void {
     if (this.isClosed) return;
     this.#refusals.add(refusal);
+    this.losses.count++; // it may be of what others have sent, or of what they are to get
+    if (refusal.losesMessage) this.losses.ofOthers();
     this.setOpened();
     if (refusal.stopsQuestions) this.failWaiting();
   }

@@ -99,6 +99,7 @@ test('while a row is read, messages of other servers wait up to 32 MB; more is l
     inbox: {} as ReaderOptions['inbox'], // nothing is invalid
     onMessage: message => read.push(message),
     onFailure: () => assert.fail('all can be read'),
+    onLost: () => assert.fail('all can be read'),
     onOverflow: ({ type }) => refusals.add({ ...RECEIVES_TOO_MUCH, losesMessage: type === BROADCAST }),
     onDrain: () => refusals.remove(RECEIVES_TOO_MUCH.problem),
   });

@@ -1,5 +1,6 @@
 /** Clients that come back to another worker or server than the one that they have left. */
 import assert from 'node:assert/strict';
+import { createConnection, createServer, type Socket as Connection } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { Server, type Socket } from 'socket.io';
 import { type AdapterServer, allKnown } from '../support/adapters';
@@ -331,7 +332,7 @@ test('a flood of clients that nobody knows has no more than 1,000 questions open
   const { source } = recoverConnections(
     adapter,
     nsp,
-    clients => new LoggedSource(adapter, nsp, clients, { outages: 0, isDown: false } as never), // all that it needs of a backplane
+    clients => new LoggedSource(adapter, nsp, clients, { losses: { count: 0, onTell: () => {} }, isDown: false } as never), // all that it needs of a backplane
     console as never, // it logs nothing here
   );
   const asked = Array.from({ length: 1010 }, async () => source.find('x'.repeat(20), ''));
@@ -432,4 +433,64 @@ test('a client that was away while the hub was not there is a new one, at any wo
   const back = await visit(t, two, later);
   await hears(t, back, 1);
   assert.deepEqual([back.socket.recovered, back.heard], [true, [1]]);
+});
+
+test('what a worker has emitted while it alone had lost the hub makes the clients of all others new ones', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const links = new Set<Connection>();
+  const relay = createServer(near => {
+    const far = createConnection(path);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      links.add(from.on('error', () => {}).on('close', () => to.destroy()));
+      from.pipe(to);
+    }
+  });
+  await new Promise<void>(resolve => relay.listen(`${path}-relay`, resolve));
+  t.after(() => relay.close());
+  const [one, two] = [await startWorker(t, path, 'one', RECOVERY), await startWorker(t, path, 'two', RECOVERY)];
+  const alone = await startWorker(t, `${path}-relay`, 'alone', RECOVERY);
+  await allKnown([one, two, alone]);
+  const before = await visit(t, one);
+  one.io.emit('said', 1);
+  await hears(t, before, 1);
+  await lose(before);
+  for (const link of links) link.destroy();
+  await until(t, () => alone.link.isDown);
+  alone.io.emit('said', 2);
+  const back = new Promise<void>(resolve => alone.link.onReachable(resolve));
+  await back;
+  await flush(alone.io);
+  await flush(two.io);
+  assert.deepEqual([one.link.isDown, two.link.isDown], [false, false]);
+  assert.equal((await visit(t, two, before)).socket.recovered, false);
+  const later = await visit(t, one);
+  await lose(later);
+  alone.io.emit('said', 3);
+  const after = await visit(t, two, later);
+  await hears(t, after, 1);
+  assert.deepEqual([after.socket.recovered, after.heard], [true, [3]]);
+});
+
+test('what a worker cannot send, since it is too large, makes the clients of others new ones', async t => {
+  const path = await hubPath(t);
+  await startHub(t, path);
+  const [one, two] = [await startWorker(t, path, 'one', RECOVERY), await startWorker(t, path, 'two', RECOVERY)];
+  await allKnown([one, two]);
+  const before = await visit(t, one);
+  await lose(before);
+  let isTold = false;
+  const { _onServerSideEmit: receive } = one.io.of('/');
+  Object.assign(one.io.of('/'), {
+    _onServerSideEmit(args: Parameters<typeof receive>[0]) {
+      isTold ||= JSON.stringify(args).includes('lost');
+      receive.call(one.io.of('/'), args);
+    },
+  });
+  two.io.emit('said', 'x'.repeat(33 * 1024 * 1024));
+  await until(t, () => isTold);
+  assert.equal((await visit(t, one, before)).socket.recovered, false);
 });

@@ -247,11 +247,11 @@ test('namespaces share the limits of a worker: the oldest events and the longest
 });
 
 test('a client whose absence, or a part of it, fell into an outage is a new one; later ones are recovered', t => {
-  const backplane = { outages: 0, isDown: false };
+  const backplane = { losses: { count: 0 }, isDown: false };
   const { sessions, emit, connect, missed } = create(t, { backplane });
   const socket = connect();
   sessions.persist(GONE, socket);
-  Object.assign(backplane, { outages: 1, isDown: true });
+  Object.assign(backplane, { losses: { count: 1 }, isDown: true });
   assert.equal(missed(''), undefined, 'while it lasts');
   backplane.isDown = false;
   assert.equal(missed(''), undefined);

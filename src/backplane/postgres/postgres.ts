@@ -60,6 +60,7 @@ export class PostgresBackplane extends DatabaseBackplane {
       inbox: this.inbox,
       onMessage: message => this.#adapters.receive(message),
       onFailure: failure => this.#onFailure(failure),
+      onLost: () => this.losses.count++,
       onOverflow: message => this.refuse({ ...RECEIVES_TOO_MUCH, losesMessage: isMissed(message) }),
       onDrain: () => this.permit(RECEIVES_TOO_MUCH.problem),
     });
@@ -124,8 +125,7 @@ export class PostgresBackplane extends DatabaseBackplane {
 
   protected async ping(pulse: number): Promise<void> {
     if (!this.#listener.isConnected) {
-      if (this.#listener.isLockedOut) this.onPulseRefused();
-      return;
+      return this.#listener.isLockedOut ? this.onPulseRefused() : undefined;
     }
     void this.#table.open(); // pulses do not wait for it, since it may have to wait for a lock
     try {

@@ -14,6 +14,8 @@ interface Options {
   onMessage(message: Message & { readonly nsp: string }): void;
   /** Called when a message cannot be fetched. */
   onFailure(failure: FailedQuery): void;
+  /** Called when a message of another server is lost by that. */
+  onLost(): void;
   /** Called when a message of another server is dropped, since too much waits. */
   onOverflow(message: Message): void;
   /** Called when nothing waits any more. */
@@ -62,13 +64,14 @@ export class Reader {
   }
 
   async #read({ channel, message }: Waiting): Promise<void> {
-    const { inbox, onMessage, onFailure } = this.#options;
+    const { inbox, onMessage, onFailure, onLost } = this.#options;
     try {
       const complete = isHeader(message) ? await this.#fetch(String(message.attachmentId)) : message;
       const { nsp } = complete;
       if (nsp === undefined) throw new InvalidMessage();
       onMessage({ ...complete, nsp });
     } catch (error) {
+      onLost();
       if (error instanceof FailedQuery) onFailure(error);
       else inbox.fail(channel, error);
     }

@@ -39,8 +39,8 @@ export class EventLog {
   #gap = { number: -1, at: Number.NEGATIVE_INFINITY };
 
   readonly #backplane: Backplane | undefined;
-  /** The outages that have been noted. */
-  #outages = 0;
+  /** The losses that have been noted. */
+  #losses = 0;
 
   /** @param maxAge the time in ms for which an event is kept */
   constructor(budget: Budget, maxAge: number, backplane?: Backplane) {
@@ -49,17 +49,24 @@ export class EventLog {
     this.#backplane = backplane;
   }
 
-  /** Notes an outage that has ended. Returns whether there is one now, in which events of other processes are lost. */
-  noteOutage(): boolean {
+  /** Notes an outage that has ended, or another loss. Returns whether there is an outage now, in which events of other processes are lost. */
+  noteLoss(): boolean {
     if (!this.#backplane) return false;
-    const { outages, isDown } = this.#backplane;
-    if (outages === this.#outages || isDown) return isDown;
-    this.#outages = outages;
-    this.#lose();
+    const { losses, isDown } = this.#backplane;
+    if (losses.count === this.#losses || isDown) return isDown;
+    this.#losses = losses.count;
+    this.lose();
     return false;
   }
 
-  /** The number of the next event. To be read after `noteOutage()`: a gap has a number, too. */
+  /** Notes that events were lost until now: the gap takes a number of its own, so that clients which connect later have nothing to do with it. */
+  lose(): void {
+    const at = Date.now();
+    this.#gap = { number: this.next, at };
+    this.add({ at, offset: 'gap', opts: NOBODY, frames: undefined });
+  }
+
+  /** The number of the next event. To be read after `noteLoss()`: a gap has a number, too. */
   get next(): number {
     return this.#base + this.#entries.length;
   }
@@ -78,7 +85,7 @@ export class EventLog {
   }
 
   add(entry: Entry): void {
-    this.noteOutage(); // a gap comes before
+    this.noteLoss(); // a gap comes before
     this.#entries.push(entry);
     this.#count(sizeOf(entry));
     this.dropOld(entry.at);
@@ -124,13 +131,6 @@ export class EventLog {
     this.#entries = [];
     this.#start = 0;
     this.#count(-this.#bytes);
-  }
-
-  /** Notes that events were lost until now: the gap takes a number of its own, so that clients which connect later have nothing to do with it. */
-  #lose(): void {
-    const at = Date.now();
-    this.#gap = { number: this.next, at };
-    this.add({ at, offset: 'gap', opts: NOBODY, frames: undefined });
   }
 
   #drop(): void {

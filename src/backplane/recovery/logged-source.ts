@@ -39,12 +39,14 @@ export class LoggedSource implements Source {
     this.#peers = backplane && new Peers(adapter, nsp, question => this.#answer(question));
     adapter.on('join-room', (room: string, id: string) => this.sessions.join(room, id));
     adapter.on('leave-room', (room: string, id: string) => this.sessions.leave(room, id));
+    const stopTelling = backplane?.losses.onTell(() => this.#peers?.tell({ kind: 'lost' }));
     const close = adapter.close.bind(adapter);
     Object.assign(adapter, {
       /** Called when a client has disconnected. */
       persistSession: (session: Gone): void =>
         this.sessions.persist({ ...session, rooms: roomsOf(adapter, session) }, nsp.sockets.get(session.sid)),
       close: (): unknown => {
+        stopTelling?.();
         this.sessions.close();
         this.#peers?.close();
         return close();
@@ -118,6 +120,7 @@ export class LoggedSource implements Source {
 
   /** Answers a question of another process, unless it is not for this one. */
   #answer({ kind, server, pid, offset, mark, rooms, userRoom }: Readonly<Record<string, unknown>>): object | undefined {
+    if (kind === 'lost') this.sessions.log.lose(); // events of that process
     if (typeof pid !== 'string') return undefined;
     const connected = this.clients.connected(pid);
     if (kind === 'end') endGhost(connected, typeof userRoom === 'string' ? userRoom : undefined);

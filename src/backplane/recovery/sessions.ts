@@ -173,7 +173,7 @@ export class Sessions implements Kept {
 
   /** Undefined if the client has missed what is not there any more. */
   #position({ start, goneAt, stays }: Stored, offset: string): Position | undefined {
-    if (this.log.noteOutage()) return undefined;
+    if (this.log.noteLoss()) return undefined;
     const position = positionIn(start, this.log, offset);
     const isLost = this.log.lacks(position.from, goneAt - this.#heartbeat) || stays.lack(Math.max(position.from, this.log.first));
     return isLost ? undefined : position;
@@ -181,7 +181,7 @@ export class Sessions implements Kept {
 
   /** The number of the next event in the log. */
   #next(): number {
-    this.log.noteOutage();
+    this.log.noteLoss();
     return this.log.next;
   }
 

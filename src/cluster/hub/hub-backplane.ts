@@ -136,6 +136,9 @@ export class HubBackplane extends Backplane {
         this.logger.debug('[egg-socket.io] worker %s has joined the hub', notice.name);
         this.#addPeer(notice.number, notice.name);
         break;
+      case 'lost':
+        this.losses.count++;
+        break;
       case 'left': {
         const name = this.peers.remove(notice.number);
         if (name !== undefined) this.logger.debug('[egg-socket.io] worker %s has left the hub', name);

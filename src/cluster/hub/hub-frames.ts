@@ -46,7 +46,9 @@ export type Notice =
   /** The reply to a hello: the worker's number, the age of the hub in ms, and all other workers. */
   | { readonly type: 'welcome'; readonly number: number; readonly age: number; readonly peers: readonly (readonly [number, string])[] }
   | { readonly type: 'joined'; readonly number: number; readonly name: string }
-  | { readonly type: 'left'; readonly number: number };
+  | { readonly type: 'left'; readonly number: number }
+  /** Messages of others to this worker were lost, since it did not read them. */
+  | { readonly type: 'lost' };
 
 /** What a frame has after its header. Its size is known before it is written. */
 export interface Content {

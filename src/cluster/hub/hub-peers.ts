@@ -100,8 +100,9 @@ export class HubPeers {
 
   /** Sends a request to all other workers. Returns false if it was dropped. */
   publish(request: Request, parts: readonly Part[] = []): boolean {
-    if (this.#outbox) return this.#outbox.push(EVERYONE, new Message(request, parts));
-    this.backplane.countLost();
+    if (!this.#outbox) this.backplane.countLost();
+    else if (this.#outbox.push(EVERYONE, new Message(request, parts))) return true;
+    else this.backplane.losses.ofOthers();
     return false;
   }
 

@@ -114,8 +114,10 @@ export class HubWorker {
   #catchUp(): void {
     if (this.#timer) this.#delay = this.#isFastEnough ? 0 : this.#delay + performance.now() - this.#since;
     this.#releaseOthers();
-    if (this.#lost > 0) this.#logger.info('[egg-socket.io] worker %s reads its messages again; lost meanwhile: %d', this.name, this.#lost);
+    if (this.#lost === 0) return;
+    this.#logger.info('[egg-socket.io] worker %s reads its messages again; lost meanwhile: %d', this.name, this.#lost);
     this.#lost = 0;
+    this.notify({ type: 'lost' });
   }
 
   #releaseOthers(): void {
