@@ -201,6 +201,38 @@ test('a client that asks and does not read gets TRY_AGAIN, instead of filling th
   assert.equal(Object((await ask(client, '$io:history', room, { ...rest, offset })) as object).recovered, true);
 });
 
+test('the shadows of a recovered client follow what it says of itself now', async t => {
+  const { url, io } = await startApp(t, {
+    ...FILES,
+    'config/config.default.js': `
+      exports.io = { namespace: { '/': { history: { 'room:*': {} } } }, init: { connectionStateRecovery: { maxDisconnectionDuration: 60_000 } } };`,
+  });
+  const client = newClient(t, url, { autoConnect: false, reconnection: true, reconnectionDelay: 20, reconnectionDelayMax: 20 });
+  const heard: string[] = [];
+  client.onAny((event: string) => heard.push(event));
+  const connectAs = async (hello: object): Promise<void> => {
+    client.auth = { $io: hello };
+    if (client.connected) client.io.engine.close();
+    else client.connect();
+    await next(client, 'connect');
+    await ask(client, 'rooms');
+  };
+  await connectAs({ v: 1, history: true });
+  await ask(client, 'join', 'room:1');
+  io.emit('any'); // has the first offset of recovery
+  for (const [hello, expected] of [
+    [{}, 'said'],
+    [{ v: 1, history: true }, '$io:event'],
+  ] as const) {
+    await connectAs(hello);
+    assert.ok(client.recovered);
+    heard.splice(0);
+    io.to('room:1').emit('said', 'hello');
+    await ask(client, 'rooms');
+    assert.deepEqual(heard, [expected]);
+  }
+});
+
 test('the server reads pages of what is kept, or the last events', async t => {
   const { io } = await startApp(t, FILES);
   const room = io.history('room:1');

@@ -7,9 +7,10 @@ import { until } from './support/until';
 
 const FILES: Files = {
   'config/config.default.js': `
+    const calls = (globalThis.onerrorCalls = []);
     exports.io = {
       namespace: Object.fromEntries(['/', '/other', '/callback'].map(name => [name, { connectionMiddleware: ['user'], packetMiddleware: ['count'] }])),
-      onerror: error => { if (error.message === 'mapped') return Object.assign(new Error('by onerror'), { status: 409, code: 'MAPPED' }); },
+      onerror: error => { calls.push(error.message); if (error.message === 'mapped') return Object.assign(new Error('by onerror'), { status: 409, code: 'MAPPED' }); },
     };`,
   'app/io/middleware/user.js': `
     module.exports = () => async (ctx, next) => {
@@ -38,6 +39,7 @@ const FILES: Files = {
       app.io.route('late', async ctx => { run(ctx); return new Error('a bug'); }, once);
       app.io.route('fail', async ctx => { run(ctx); const error = new TypeError('a bug'); throw error; }, once);
       app.io.route('refuse', async ctx => { run(ctx); ctx.throw(409, 'not again', { code: 'AGAIN', details: { run: app.runs.length } }); }, once);
+      app.io.route('ack error', async ctx => { run(ctx); ctx.ack(new Error('mapped')); }, once);
       app.io.route('mapped', async ctx => { run(ctx); throw new Error('mapped'); }, once);
       app.io.route('large', async ctx => { run(ctx); return 'x'.repeat(70_000); }, once);
       app.io.route('circle', async ctx => { run(ctx); const circle = {}; circle.self = circle; return circle; }, once);
@@ -109,14 +111,18 @@ test('a route with a key', async t => {
       ['late', 'INTERNAL_SERVER_ERROR'],
       ['refuse', 'AGAIN'],
       ['mapped', 'MAPPED'],
+      ['ack error', 'MAPPED'],
     ] as const) {
+      const { onerrorCalls } = globalThis as unknown as { onerrorCalls: string[] }; // set by the config
+      onerrorCalls.splice(0);
       const lines = logs.length;
       const first = (await ask(anna, event, 'key')) as { error: { code: string } };
       assert.equal(first.error.code, code);
       assert.deepEqual(await ask(anna, event, 'key'), first);
       assert.equal(logs.slice(lines).filter(line => line.includes(`event "${event}" failed`)).length, 1);
+      assert.equal(onerrorCalls.length, 1);
     }
-    assert.equal(runs().length, 4);
+    assert.equal(runs().length, 5);
   });
 
   await t.test('does not run again for an answer that could not be kept, and says so', async () => {

@@ -132,7 +132,7 @@ export interface NamespaceConfig {
   /** Called for the errors of this namespace, in place of `config.io.onerror`. Default: `config.io.onerror`. Since 5. */
   onerror?: OnError;
   /**
-   * The rooms whose events are kept for clients that come back, by their names, or by patterns such as `room:*`, where `*` stands for any text.
+   * The rooms whose events are kept for clients that come back, by their names, or by patterns such as `room:*`, where `*` stands for one character or more.
    * Default: none. Since 5.
    */
   history?: Record<string, HistoryConfig>;

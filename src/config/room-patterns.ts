@@ -1,7 +1,10 @@
-/** Options by names of rooms, such as `{ 'room:*': {} }`: one `*` stands for any text. A room has one pattern at most, so that their order does not matter. */
+/** Options by names of rooms, such as `{ 'room:*': {} }`: one `*` stands for one character or more. A room has one pattern at most, so that their order does not matter. */
 import { SetupError } from '../errors';
 import { isReservedRoom } from '../rooms';
 import { invalid, objectAt, type Reader } from './readers';
+
+/** The longest name of a room that a pattern matches: an app may have it from a client, and it takes memory here. */
+const MAX_LENGTH = 200;
 
 /** A pattern, split at its `*`. Without one, `end` is undefined. */
 interface Pattern {
@@ -23,9 +26,12 @@ export class RoomPatterns<Options> {
       else this.#patterns.push([pattern, options]);
   }
 
-  /** The options of a room. Undefined if no pattern matches it, and for reserved rooms. */
+  /** The options of a room. Undefined if no pattern matches it, and for reserved rooms and long names. */
   of(room: string): Options | undefined {
-    return this.#names.get(room) ?? (isReservedRoom(room) ? undefined : this.#patterns.find(([pattern]) => matches(pattern, room))?.[1]);
+    return (
+      this.#names.get(room) ??
+      (isReservedRoom(room) || room.length > MAX_LENGTH ? undefined : this.#patterns.find(([pattern]) => matches(pattern, room))?.[1])
+    );
   }
 }
 

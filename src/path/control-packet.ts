@@ -3,7 +3,6 @@ import type { Acknowledge } from '../events';
 import { IoError } from '../errors';
 import { RESERVED } from '../rooms';
 import type { Connection } from './connection';
-export { isControl } from './controls';
 import { isThenable } from './listeners';
 import { ackOf, reportFailure } from './packet-failure';
 

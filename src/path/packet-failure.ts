@@ -6,7 +6,7 @@ import { oneLine } from '../errors';
 import { toError } from '../thrown';
 import { ErrorEventLimit } from './failures';
 import { KeptError } from './kept-error';
-import { errorToAnswer } from './onerror';
+import { errorToAnswer, errorToAnswerOnce } from './onerror';
 import type { Acknowledge } from '../events';
 
 /**
@@ -21,7 +21,8 @@ export function reportFailure(
   { ack = ackOf(packet), ...place }: { ack?: Acknowledge | undefined; place?: string } = {},
 ): void {
   const error = toError(thrown);
-  const answered = errorToAnswer(connection, error, currentContext(connection, packet), packet);
+  const ctx = currentContext(connection, packet); // in a handler with a key, its error is answered again
+  const answered = ctx ? errorToAnswerOnce(connection, error, ctx) : errorToAnswer(connection, error, undefined, packet);
   logFailure(connection, packet[0], error, { answered, ...place });
   answer(connection, packet[0], answered, ack);
 }

@@ -5,7 +5,8 @@
 import { type Namespace, Socket } from 'socket.io';
 import { acknowledgementOf } from './acknowledgement';
 import type { Connection } from './connection';
-import { isControl, receiveControl } from './control-packet';
+import { receiveControl } from './control-packet';
+import { isControl } from './controls';
 import type { OutgoingCheck } from '../contract/outgoing';
 import type { Deprecations } from '../deprecated/deprecations';
 import { toError } from '../thrown';

@@ -23,6 +23,8 @@ test('a room has the options of the only pattern that matches it', () => {
     ['team--chat', undefined],
     ['team---chat', 'team-*-chat'],
     ['ab', 'a*'],
+    [`room:${'1'.repeat(195)}`, 'room:*'],
+    [`room:${'1'.repeat(196)}`, undefined],
     ['constructor', undefined],
     ['__proto__', undefined],
   ] as const)

@@ -47,7 +47,7 @@ export function keepHistory(adapter: Adapter, nsp: Namespace, history: History, 
 
   Object.assign(adapter, {
     broadcast(packet: EncodedPacket, opts: BroadcastOptions): unknown {
-      const rooms = roomsKept(history, opts);
+      const rooms = roomsKept(history, opts).filter(room => !nsp.sockets.has(room)); // not a client's own room
       if (rooms.length === 0) return broadcast(packet, opts);
       const { frames } = packet; // as they are now: an adapter may append the offset of recovery
       const { flags } = opts;
