@@ -1,5 +1,6 @@
 /** Rooms with history, at the client's end: the app's listeners get what was missed, in order and once, and the app is told of gaps. */
 import { sayHello, type Socket } from './hello';
+import type { Answer, Event, Position, Room } from './room';
 
 export interface HistoryOptions {
   /**
@@ -9,44 +10,6 @@ export interface HistoryOptions {
   since?: 'joined' | 'ever';
   /** Called where events of a room have been lost that the client should have got: after those before them, and before those after them. */
   onGap?: (room: string) => void;
-}
-
-/** As the server gives it. Nothing but the room in an outage of its history. */
-interface Position {
-  readonly room: string;
-  readonly epoch?: string;
-  readonly offset: number;
-  readonly key?: string;
-  readonly id?: string;
-}
-
-interface Answer {
-  readonly error?: { readonly code: string };
-  readonly recovered: boolean;
-  readonly epoch: string;
-  readonly offset: number;
-  readonly key?: string;
-  readonly events: [offset: number, id: string | null, ...event: Event][];
-  readonly more: boolean;
-}
-
-type Event = [name: string, ...args: unknown[]];
-
-/** What is known of a room. */
-interface Room {
-  /** All events up to here have been delivered, or were no concern of this client. */
-  at: Omit<Position, 'room' | 'id'>;
-  /** The numbers of what has been delivered. */
-  readonly seen: Set<number>;
-  /** Events that have come before earlier ones. */
-  readonly held: Map<number, () => void>;
-  /** Whether events may have been lost in an outage. */
-  isBroken: boolean;
-  /** Whether all that is kept has been asked for, for the first time: what is not kept any more is no gap. */
-  isNew: boolean;
-  /** Time in ms after which the server is asked again if it cannot answer. */
-  delay: number;
-  timer?: ReturnType<typeof setTimeout>;
 }
 
 /** Time in ms to wait for events that others have overtaken, before the server is asked for them. */

@@ -117,10 +117,7 @@ const SOCKET_METHODS = {
   registerAckCallback(this: OwnSocket, id: number, callback: Callback): void {
     const { acks, flags } = socketInternals(this);
     const { timeout } = flags;
-    if (timeout === undefined) {
-      acks.set(id, callback);
-      return;
-    }
+    if (timeout === undefined) return void acks.set(id, callback);
     const connection = this[CONNECTION];
     const settle = (error: Error | null | undefined, ...answer: unknown[]): void => {
       clearTimeout(timer);

@@ -63,7 +63,9 @@ test('a file of src has 200 lines at most, unless ARCHITECTURE.md names it', asy
 async function filesWithBadImports(folder: string): Promise<string[]> {
   const args = ['--disable-nested-config', '-A', 'all', '-f', 'json', '-c', '.oxlintrc.json', 'src'];
   const output = await new Promise<string>(resolve =>
-    execFile(join(ROOT, 'node_modules/.bin/oxlint'), args, { cwd: folder }, (_error, stdout) => resolve(stdout)),
+    execFile(join(ROOT, 'node_modules/.bin/oxlint'), args, { cwd: folder, maxBuffer: 64 * 1024 * 1024 }, (_error, stdout) =>
+      resolve(stdout),
+    ),
   );
   const { diagnostics } = JSON.parse(output) as { diagnostics: { code: string; filename: string }[] };
   const files = diagnostics
