@@ -431,28 +431,30 @@ test(
   },
 );
 
-test('in an outage of Redis a client that comes back is a new one, at once', async t => {
-  watchForCrashes(t);
-  const redis = await startRedis(t);
-  const app = await startApp(t, filesOf(`adapter: 'redis-streams', redis: { port: ${redis.port} }`));
-  const proxy = await startProxy(t, app.port);
-  const client = await connect(t, proxy.url, COMES_BACK);
-  const heard = hear(client);
-  app.io.emit('said', 1);
-  await until(client, heard, 1);
-  await redis.kill();
-  await app.logged(/IO_REDIS_DOWN/);
-  const left = gone(app);
-  proxy.cut();
-  await left;
-  const back = next(client, 'connect');
-  proxy.lead(app.port);
-  await back;
-  assert.equal(client.recovered, false);
-  app.io.to('lobby').emit('said', 2);
-  await until(client, heard, 2);
-  assert.deepEqual(heard, [1, 2]);
-});
+for (const adapter of ['redis', 'redis-streams']) {
+  test(`${adapter}: in an outage of Redis a client that comes back is a new one, at once, also at the server where it was`, async t => {
+    watchForCrashes(t);
+    const redis = await startRedis(t);
+    const app = await startApp(t, filesOf(`adapter: '${adapter}', redis: { port: ${redis.port} }`));
+    const proxy = await startProxy(t, app.port);
+    const client = await connect(t, proxy.url, COMES_BACK);
+    const heard = hear(client);
+    app.io.emit('said', 1);
+    await until(client, heard, 1);
+    await redis.kill();
+    await app.logged(/IO_REDIS_DOWN/);
+    const left = gone(app);
+    proxy.cut();
+    await left;
+    const back = next(client, 'connect');
+    proxy.lead(app.port);
+    await back;
+    assert.equal(client.recovered, false);
+    app.io.to('lobby').emit('said', 2);
+    await until(client, heard, 2);
+    assert.deepEqual(heard, [1, 2]);
+  });
+}
 
 for (const base of ['SessionAwareAdapter', 'ClusterAdapter']) {
   test(`a ${base} of the app whose sessions fail is logged once for each method, and its clients are new ones`, async t => {

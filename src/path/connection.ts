@@ -109,7 +109,11 @@ export class Connection implements ContextOwner, Arrival {
     startAnewIfOther(this);
     const limiting = this.namespace.userLimits?.admit(this);
     if (!limiting) this.#runUses();
-    else limiting.then(hasPlace => this.#runUsesOrRefuse(hasPlace)).catch((thrown: unknown) => this.#fail(thrown));
+    else
+      limiting.then(
+        hasPlace => this.#runUsesOrRefuse(hasPlace),
+        (thrown: unknown) => this.#fail(thrown), // no catch(), which would be a promise more
+      );
   }
 
   #fail(thrown: unknown): void {
