@@ -210,6 +210,38 @@ for (const [name, setUp] of Object.entries(SETUPS)) {
       }
     });
 
+    await t.test('what happens to the old connection while the new one waits holds for that, too', async st => {
+      for (const back of [one, two]) {
+        const before = await visit(st, one);
+        await before.socket.join('game');
+        Object.assign(before.socket.data, { name: 'alice', step: 1, old: true });
+        const former = vanish(before);
+        await flush(one.io);
+        const waits = new Promise<() => void>(resolve => {
+          back.io.use((socket, done) => {
+            socket.data.step = 'of middleware';
+            resolve(done);
+          });
+        });
+        const arrival = visit(st, back, former);
+        const goOn = await waits;
+        Reflect.set(back.io.of('/'), '_fns', []);
+        await before.socket.leave('game');
+        await before.socket.join('team');
+        Object.assign(before.socket.data, { name: 'bob', step: 2, fresh: true });
+        Reflect.deleteProperty(before.socket.data as object, 'old');
+        one.io.to('team').emit('said', 1);
+        one.io.to('game').emit('said', 'to nobody');
+        await flush(one.io);
+        goOn();
+        const after = await arrival;
+        await hears(st, after, 1);
+        assert.deepEqual([after.socket.recovered, after.socket.data], [true, { name: 'bob', step: 'of middleware', fresh: true }]);
+        assert.deepEqual([after.socket.rooms.has('team'), after.socket.rooms.has('game')], [true, false]);
+        await lose(after);
+      }
+    });
+
     await t.test('whoever comes with the private id of a client and is refused changes nothing for it', async st => {
       const owner = await visit(st, one);
       two.io.use((_socket, done) => done(new Error('who are you?')));

@@ -11,6 +11,14 @@ export interface Missed {
   readonly frames: readonly Frame[] | undefined;
 }
 
+/** What a client that returns gets. */
+export interface Returned {
+  readonly sid: string;
+  readonly rooms: readonly string[];
+  readonly data: unknown;
+  readonly missed: readonly Missed[];
+}
+
 /** An event that clients may have missed. */
 export interface Entry extends Missed {
   readonly at: number;
@@ -23,8 +31,8 @@ export type Filter = (number: number, opts: BroadcastOptions) => boolean;
 /** The target of a gap. */
 const NOBODY: BroadcastOptions = { rooms: new Set(['$io:nobody']), except: new Set() };
 
-/** Bytes that an entry takes beside its frames, roughly. */
-const ENTRY_SIZE = 200;
+/** Bytes that an entry takes beside its frames, and a room in it beside its name, roughly. */
+const [ENTRY_SIZE, ROOM_SIZE] = [200, 50];
 
 export class EventLog {
   readonly #budget: Budget;
@@ -154,8 +162,9 @@ export class EventLog {
   }
 }
 
-function sizeOf({ frames = [] }: Missed): number {
-  return frames.reduce((sum, { length }) => sum + length, ENTRY_SIZE);
+function sizeOf({ frames = [], opts: { rooms, except } }: Entry): number {
+  const names = [...rooms, ...(except ?? [])];
+  return [...frames, ...names].reduce((sum, { length }) => sum + length, ENTRY_SIZE + names.length * ROOM_SIZE);
 }
 
 /** Whether a broadcast reaches a client in these rooms. */

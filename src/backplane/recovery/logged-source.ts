@@ -6,7 +6,7 @@ import type { Backplane } from '../backplane';
 import { type Frame, PacketCodec } from '../packet-codec';
 import { PacketType } from '../../protocol';
 import { isPrivateId, socketInternals } from '../../internals/socket-io';
-import type { Missed } from './log';
+import type { Missed, Returned } from './log';
 import { asOffset, Offsets } from './offsets';
 import { Peers } from './peers';
 import type { ReturningClients } from './returning-clients';
@@ -94,13 +94,14 @@ export class LoggedSource implements Source {
   }
 
   /** Decodes the events before the client is connected: those of another process may be no events. Then the client gets none, and is a new one. */
-  #replay(taken: { rooms: readonly string[]; missed: readonly Missed[] } | undefined): Taken | undefined {
+  #replay(taken: Returned | undefined): Taken | undefined {
     if (!taken) return undefined;
-    const { rooms, missed } = taken;
+    const { rooms, data, missed } = taken;
     const events = this.#decode(missed);
     return (
       events && {
         rooms,
+        data,
         missed,
         offsets: new Set(missed.map(({ offset }) => offset)),
         send: socket => {
@@ -132,7 +133,9 @@ export class LoggedSource implements Source {
     }
     if (kind !== 'take' || server !== this.offsets.prefix || typeof mark !== 'number' || !isRoomList(rooms)) return undefined;
     if (connected) endNow(connected);
-    return this.sessions.take(pid, offset, mark, rooms as string[]); // checked just now
+    const taken = this.sessions.take(pid, offset, mark, rooms as string[]); // checked just now
+    if (!taken || this.#backplane?.answers.ofSession(taken, this.#codec)) return taken;
+    return { ...taken, data: undefined };
   }
 }
 
@@ -142,7 +145,7 @@ function isClaim(answer: unknown, pid: string): answer is Omit<Claim, 'offset'> 
   return typeof sid === 'string' && answer['pid'] === pid && isRoomList(rooms) && typeof mark === 'number' && typeof server === 'string';
 }
 
-function isTaken(answer: unknown): answer is { rooms: string[]; missed: Missed[] } {
+function isTaken(answer: unknown): answer is Readonly<Record<string, unknown>> & Returned {
   return isObject(answer) && isRoomList(answer['rooms']) && isListOf(answer['missed'], isMissed);
 }
 

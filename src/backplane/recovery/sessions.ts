@@ -4,7 +4,7 @@ import type { Session } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
 import { serverInternals } from '../../internals/socket-io';
 import { Budget, type Kept, LIMITS, type Limits } from './budget';
-import { type Entry, EventLog, type Missed } from './log';
+import { type Entry, EventLog, type Missed, type Returned } from './log';
 import { type Position, positionIn, type Start, startAt, Starts } from './starts';
 import { Stays } from './stays';
 
@@ -117,14 +117,14 @@ export class Sessions implements Kept {
   find(pid: string, offset: string, connected: Socket | undefined): Found | undefined {
     const session = connected ? this.#sessionOf(connected, pid) : this.#gone.get(pid);
     if (!session || session.goneAt + this.#maxAway < Date.now() || !this.#position(session, offset)) return undefined;
-    return { sid: session.sid, pid, rooms: session.rooms, data: session.data, mark: this.log.next };
+    return { sid: session.sid, pid, rooms: session.rooms, data: { ...(session.data as object) }, mark: this.log.next };
   }
 
   /**
    * Takes the session out, whose socket has ended by now, with what the client has missed. Undefined if it has been taken, or something was lost.
    * @param rooms those of the new socket: what was emitted since `mark` to one that this has left is not among it
    */
-  take(pid: string, offset: string, mark: number, rooms: readonly string[]): { rooms: readonly string[]; missed: Missed[] } | undefined {
+  take(pid: string, offset: string, mark: number, rooms: readonly string[]): Returned | undefined {
     const session = this.#gone.get(pid);
     const position = session && this.#position(session, offset);
     if (!position) return undefined;
@@ -132,7 +132,7 @@ export class Sessions implements Kept {
     const { stays, rooms: former } = session;
     const before = this.log.between(position.from, mark, stays.filter(former));
     const later = this.log.between(Math.max(position.from, mark), this.log.next, stays.filterSince(mark, former, rooms));
-    return { rooms: former, missed: [...position.sent, ...before, ...later] };
+    return { sid: session.sid, rooms: former, data: session.data, missed: [...position.sent, ...before, ...later] };
   }
 
   dropEvents(): void {

@@ -13,6 +13,8 @@ export interface Taken {
   readonly missed: readonly Missed[];
   /** The rooms of the client at the end. */
   readonly rooms: readonly string[];
+  /** Its data at the end. */
+  readonly data: unknown;
 }
 
 export interface Source {

@@ -42,10 +42,11 @@ export class StoredSource implements Source {
     return session;
   }
 
-  take(socket: Socket, { pid, rooms, missedPackets }: Session): Taken | Promise<Taken | undefined> {
+  take(socket: Socket, { pid, rooms, data, missedPackets }: Session): Taken | Promise<Taken | undefined> {
     this.#clients.endFormer(socket);
     const taken: Taken = {
       rooms,
+      data,
       missed: [],
       offsets: new Set(missedPackets.map(data => data.at(-1))),
       send: to => {

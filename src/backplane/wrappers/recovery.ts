@@ -5,6 +5,7 @@
  */
 import type { Namespace, Socket } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
+import { followData, followRooms } from '../recovery/follow';
 import type { Missed } from '../recovery/log';
 import { type Held, ReturningClients } from '../recovery/returning-clients';
 import { leaveRooms, userRoomOf, withRoomsOfItsOwn } from '../recovery/rooms';
@@ -109,20 +110,22 @@ export function recoverConnections<S extends Source>(
   /** Connects the socket of a client whose former sockets have ended, unless it has gone, or has to try again. */
   const connectAgain = (socket: Socket, session: Gone, taken: Taken | undefined, done?: (socket: Socket) => void): void => {
     const own = socketInternals(socket).adapter;
-    const rooms = [...(own.socketRooms(socket.id) ?? [])];
+    const rooms = new Set(own.socketRooms(socket.id)); // with that of its user, which join() refuses
+    if (taken) {
+      followRooms(rooms, session.rooms, taken.rooms);
+      followData(socket, session.data, taken.data);
+    }
     const isGone = socket.conn.readyState !== 'open';
     if (isGone || !taken) {
       const held = clients.heldFor(socket);
       socket._cleanup();
-      if (taken) source.giveBack({ ...session, rooms, data: socket.data as unknown }, unsentOf(taken, held));
+      if (taken) source.giveBack({ ...session, rooms: [...rooms], data: socket.data as unknown }, unsentOf(taken, held));
       socket.conn.close(true);
       return;
     }
     takenFor.set(socket, taken);
     socketInternals(socket).adapter = adapter;
-    const joined = new Set(rooms); // with that of its user, which join() refuses
-    followRooms(joined, session.rooms, taken.rooms);
-    void adapter.addAll(socket.id, joined);
+    void adapter.addAll(socket.id, rooms);
     formerSockets.delete(socket);
     doConnect(socket, done);
   };
@@ -191,10 +194,4 @@ function unsentOf({ missed, offsets }: Taken, held: readonly Held[]): Missed[] {
 
 function missedOf({ offset, frames }: Held): Missed[] {
   return typeof offset === 'string' ? [{ offset, frames }] : [];
-}
-
-/** Joins and leaves what the former socket has joined and left meanwhile. */
-function followRooms(joined: Set<string>, before: readonly string[], after: readonly string[]): void {
-  for (const room of after) if (!before.includes(room)) joined.add(room);
-  for (const room of before) if (!after.includes(room)) joined.delete(room);
 }
