@@ -1,5 +1,5 @@
 /** Rooms with history, on the way of a client that knows of them: it is told where each room is that it joins, and asks for what it has missed. */
-import type { Namespace, Socket } from 'socket.io';
+import type { Socket } from 'socket.io';
 import { helloOf } from './client-hello';
 import { IoError, OutageError } from '../errors';
 import { toError } from '../thrown';
@@ -47,7 +47,7 @@ export function addShadows(prototype: Socket): void {
       const kept = history ? [rooms].flat().filter(room => room !== this.id && !this.rooms.has(room) && history.optionsOf(room)) : [];
       if (!history || kept.length === 0) return join.call(this, rooms, ...more);
       const joined = join.call(this, [...[rooms].flat(), ...kept.map(shadowOf)], ...more);
-      if (this.connected) for (const room of kept) announce(history, room, () => [this]);
+      if (this.connected) for (const room of kept) announce(this, history, room);
       return joined;
     },
     leave(this: Socket, room: string, ...more: unknown[]): void | Promise<void> {
@@ -71,24 +71,8 @@ export function announceRooms(socket: Socket): void {
   if (!isAware) return;
   for (const shadow of allRoomsOf(socket)) {
     const room = roomOfShadow(shadow);
-    if (room !== undefined) announce(history, room, () => [socket]);
+    if (room !== undefined) announce(socket, history, room);
   }
-}
-
-/** Tells the clients of this process where their rooms are. To be called after an outage, in which events may have been lost without a trace. */
-export function announceAgain(namespaces: Iterable<Namespace>): void {
-  for (const nsp of namespaces) {
-    const history = historyOf(nsp);
-    if (!history) continue;
-    for (const shadow of nsp.adapter.rooms.keys()) {
-      const room = roomOfShadow(shadow);
-      if (room !== undefined) announce(history, room, () => socketsIn(nsp, shadow));
-    }
-  }
-}
-
-function socketsIn({ adapter, sockets }: Namespace, room: string): Socket[] {
-  return [...(adapter.rooms.get(room) ?? [])].flatMap(id => sockets.get(id) ?? []);
 }
 
 /** Answers a client that asks for what it has missed in a room. @throws IoError for what it may not ask */
@@ -148,12 +132,11 @@ function allRoomsOf(socket: Socket): ReadonlySet<string> {
   return socketInternals(socket).adapter.socketRooms(socket.id) ?? new Set();
 }
 
-/** Sends the position of a room to clients, if they are still in it. In an outage, they learn it after that. */
-function announce(history: History, room: string, socketsOf: () => readonly Socket[]): void {
+/** Sends the position of a room. In an outage, the client learns it with the next event. */
+function announce(socket: Socket, history: History, room: string): void {
   const send = (page: Page): void => {
-    const data = [HISTORY_EVENT, history.positionFor(room, page)];
-    for (const socket of socketsOf())
-      if (socket.connected && socket.rooms.has(room)) socketInternals(socket).packet({ type: PacketType.EVENT, data });
+    if (socket.connected && socket.rooms.has(room))
+      socketInternals(socket).packet({ type: PacketType.EVENT, data: [HISTORY_EVENT, history.positionFor(room, page)] });
   };
   const page = history.read(room, 0, 0);
   if (page instanceof Promise) page.then(send, () => {});

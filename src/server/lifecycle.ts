@@ -25,7 +25,6 @@ import { LoadedFiles } from '../loader/loader';
 import { joinPresence } from './join-presence';
 import { Namespaces } from './namespaces';
 import { DirectEvents } from '../path/direct-events';
-import { announceAgain } from '../path/history';
 import { Runtime } from '../path/runtime';
 import { openOnce } from './once';
 import { Server } from './server';
@@ -133,7 +132,6 @@ export class Lifecycle {
     if (warning !== undefined) logger.warn(warning);
     await this.#sessionRouting?.listen();
     await this.#backplane?.ready();
-    if (this.#histories) this.#backplane?.onReachable(() => announceAgain(this.server._nsps.values()));
     if (this.#backplane ?? this.#settings.adapter) joinPresence(this.namespaces.presences, this.server.of('/'), this.#backplane);
   }
 
