@@ -32,7 +32,7 @@ const MAX_UNSENT = 10;
 const asking = new WeakSet<Socket>();
 
 /** Created once, since a client can cause many, and so frozen. */
-const TOO_MANY_QUESTIONS = new IoError('TRY_AGAIN', 'Ask again when the last question has been answered', { status: 503 });
+const TOO_MANY_QUESTIONS = new IoError('TRY_AGAIN', 'Ask again when the last question has been answered', { status: 429 });
 Object.freeze(TOO_MANY_QUESTIONS);
 
 /** A position that a client has sent. */
