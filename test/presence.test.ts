@@ -201,7 +201,20 @@ test('namespaces made on demand have the presence of their pattern, each its own
 
 test('metadata that cannot be encoded or is too large throws at the caller, and so does a connection that is not in the room', async t => {
   const { io, url } = await startApp(t, FILES);
+  const early: unknown[] = [];
+  io.use((socket, next) => {
+    void socket.join('room:1');
+    assert.throws(
+      () => io.presence('room:1').set(socket, 'not connected yet'),
+      error => early.push(error) > 0,
+    );
+    next();
+  });
   const client = await connect(t, url, as(1));
+  assert.deepEqual(
+    early.map(error => (error as { code?: unknown }).code),
+    ['IO_PRESENCE_ABSENT'],
+  );
   await ask(client, 'join', 'room:1');
   const [socket] = await io.local.fetchSockets();
   assert.ok(socket);

@@ -3,6 +3,7 @@ import type { Namespace } from 'socket.io';
 import type { Present } from './changes';
 import { encodeMeta, type GivenMeta, presenceError } from './meta';
 import type { PresenceRoom } from './room';
+import { namespaceInternals } from '../internals/socket-io';
 
 /** The method of servers and namespaces for presence. */
 export interface HasPresence {
@@ -30,7 +31,7 @@ export interface Presence {
    * connections, the value counts that was set last by one that is still there. Does nothing if the client has disconnected.
    * @param meta at most 4096 bytes as JSON
    * @throws TypeError IO_PRESENCE_META_INVALID if it is larger, or JSON has no such value
-   * @throws TypeError IO_PRESENCE_ABSENT if the connection is not in the room
+   * @throws TypeError IO_PRESENCE_ABSENT if the connection is not in the room, or middleware has not yet let it in
    * @example app.io.presence(room).set(ctx.socket, { name: ctx.socket.user.name });
    */
   set(socket: { readonly id: string; readonly connected?: boolean }, meta: GivenMeta): void;
@@ -46,7 +47,7 @@ export function presenceOf(nsp: Namespace, room: string, find: () => PresenceRoo
       const json = encodeMeta(meta);
       const present = find();
       if (present?.hasSocket(socket.id)) present.setMeta(socket.id, json);
-      else if (socket.connected !== false)
+      else if (socket.connected !== false || namespaceInternals(nsp)._preConnectSockets.get(socket.id) === socket)
         throw presenceError(
           'IO_PRESENCE_ABSENT',
           `presence('${room}').set(): the connection is not in this room of '${nsp.name}', or not here`,
