@@ -54,6 +54,12 @@ export class Link {
     if (this.#ready.push(frame) === 1) setImmediate(this.#flush);
   }
 
+  /** Ends the connection when what is ready has been sent. */
+  end(): void {
+    this.#flush();
+    this.#connection.end(() => this.#connection.destroy());
+  }
+
   read(bytes: Buffer): void {
     const all = this.#rest ? Buffer.concat([this.#rest, bytes]) : bytes;
     let start = 0;
@@ -69,7 +75,7 @@ export class Link {
   readonly #flush = (): void => {
     const ready = this.#ready;
     this.#ready = [];
-    if (!this.#connection.destroyed) this.#connection.write(Buffer.concat(ready));
+    if (ready.length > 0 && this.#connection.writable) this.#connection.write(Buffer.concat(ready));
   };
 }
 

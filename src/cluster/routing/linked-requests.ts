@@ -8,7 +8,7 @@ import { decodeHead, headersOf, type LinkedHead } from './linked-head';
 type Handle = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** @param head bytes that came with the request for the link */
-export function acceptLink(connection: Duplex, head: Buffer, handle: Handle): void {
+export function acceptLink(connection: Duplex, head: Buffer, handle: Handle): Link {
   const requests = new Map<number, LinkedRequest>();
   const link = new Link(connection, (kind, id, content) => {
     if (kind !== FRAME.request) {
@@ -27,6 +27,7 @@ export function acceptLink(connection: Duplex, head: Buffer, handle: Handle): vo
     for (const request of requests.values()) request.abort();
   });
   link.read(head);
+  return link;
 }
 
 class LinkedRequest extends IncomingMessage {

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { Server as EngineServer } from 'engine.io';
 import { SetupError } from '../../errors';
 import { PEER_HEADER } from './headers';
+import type { Link } from './link';
 import { acceptLink } from './linked-requests';
 import { isForLink, restorePeer } from './peer';
 import type { RoutingLog } from './routing-log';
@@ -29,7 +30,7 @@ export class PrivateServer {
     requireHostHeader: false,
   });
   /** Connections of other workers for many requests. */
-  readonly #links = new Set<Duplex>();
+  readonly #links = new Set<Link>();
   #refusesSessions = false;
 
   /** @param secret shared by the workers of this start of the app only */
@@ -71,9 +72,9 @@ export class PrivateServer {
       const isLink = isForLink(request);
       if (!this.#isAllowed(request)) return;
       if (!isLink) return handleUpgrade(request, socket, head);
-      this.#links.add(socket);
-      socket.once('close', () => this.#links.delete(socket));
-      acceptLink(socket, head, handle);
+      const link = acceptLink(socket, head, handle);
+      this.#links.add(link);
+      socket.once('close', () => this.#links.delete(link));
     });
   }
 
@@ -89,7 +90,7 @@ export class PrivateServer {
 
   closeAllConnections(): void {
     this.#server.closeAllConnections();
-    for (const link of this.#links) link.destroy();
+    for (const link of this.#links) link.end();
   }
 
   #isAllowed(request: IncomingMessage): boolean {
