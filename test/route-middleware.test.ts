@@ -129,7 +129,7 @@ test('wrong arguments of a route stop the boot with the place and the remedy', a
     [
       `middleware.guard, controller.chat`,
       'IO_ROUTE_INVALID',
-      /the last argument has 'say', which is no option; the only one is acknowledge/,
+      /the last argument has 'say', which is no option; the options are acknowledge and idempotencyKey/,
     ],
     [`controller.chat.say, { acknowledge: 1 }`, 'IO_ROUTE_INVALID', /acknowledge must be true or false/],
     [``, 'IO_ROUTE_INVALID', /the handler is undefined, not a function/],
