@@ -2,8 +2,6 @@
 import type { Socket } from 'socket.io';
 
 export interface ClientHello {
-  /** The version of the protocol, from 1 on. */
-  readonly version: number;
   /** A random secret of the client, kept for its page's life. It stands for the user while there is none. */
   readonly owner?: string;
   /** Whether it takes the events of rooms with history together with their positions. */
@@ -19,7 +17,7 @@ export function helloOf({ handshake }: Pick<Socket, 'handshake'>): ClientHello |
   const hello = fieldsOf(fieldsOf(auth)?.['$io']);
   const { v: version, owner, history } = hello ?? {};
   if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 1) return undefined;
-  return { version, ...(typeof owner === 'string' && OWNER.test(owner) && { owner }), ...(history === true && { history }) };
+  return { ...(typeof owner === 'string' && OWNER.test(owner) && { owner }), ...(history === true && { history }) };
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> | undefined {

@@ -38,7 +38,7 @@ Object.freeze(TOO_MANY_QUESTIONS);
 /** A position that a client has sent. */
 type Given = Pick<ClientPosition, 'epoch' | 'offset' | 'key'>;
 
-/** Makes sockets of clients that know of history join and leave the shadows of rooms, too. To be called before `addUser`, which refuses their names. */
+/** Makes sockets of clients that know of history join and leave the shadows of rooms, too. */
 export function addShadows(prototype: Socket): void {
   const { join, leave } = prototype as Record<'join' | 'leave', (this: Socket, ...args: unknown[]) => void | Promise<void>>; // with the callback of Socket.IO 2
   Object.assign(prototype, {

@@ -49,7 +49,7 @@ async function handleOnce(handler: SocketHandler, ctx: SocketContext, key: strin
   if (!outcomes) throw new IoError('ONCE_UNAVAILABLE', 'This server cannot keep answers', { status: 501 });
   const place = placeOf(connection, ctx, key);
   let first: Attempt | undefined;
-  const earlier = await outcomes
+  const outcome = await outcomes
     .once(place, async () => {
       first = new Attempt(ctx);
       return encodeOutcome(await first.run(handler, connection));
@@ -58,7 +58,7 @@ async function handleOnce(handler: SocketHandler, ctx: SocketContext, key: strin
       throw new IoError('TRY_AGAIN', 'The server cannot find out now whether this has been handled', { status: 503, cause });
     });
   if (first) return first.end();
-  return repeat(decodeOutcome(earlier.outcome), ctx);
+  return repeat(decodeOutcome(outcome), ctx);
 }
 
 /** A key counts within a namespace, an event and an owner: a bare one would give away somebody else's answer. */

@@ -1,6 +1,5 @@
 /** The user of a connection: `socket.user`, which the app sets in connection middleware. */
 import type { Socket } from 'socket.io';
-import { addShadows } from './history';
 import { isRoomOfUser, refuseReserved, roomOfUser, userError, userIdOf } from '../rooms';
 import type { SocketUser } from '../socket-user';
 import { toError } from '../thrown';
@@ -34,7 +33,6 @@ export function addUser(prototype: Socket, connectionOf: (socket: Socket) => Own
       setUser(connectionOf(this), user);
     },
   });
-  addShadows(prototype); // first: the following refuses their names
   for (const name of ['join', 'leave'] as const) {
     const method = prototype[name] as (this: Socket, ...args: unknown[]) => void | Promise<void>; // with the callback of Socket.IO 2
     prototype[name] = function (this: Socket, ...args: unknown[]) {

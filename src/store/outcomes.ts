@@ -30,16 +30,15 @@ export class Outcomes {
    * Returns the outcome of the first work with this key. While that runs, waits for it.
    *
    * @param work does it. If it rejects, there is no outcome, and the next one does it again.
-   * @returns the outcome, and whether it is that of an earlier call
    * @throws what the store rejects with if it cannot be reached: the work has not been done then
    */
-  async once(key: string, work: () => Promise<string>): Promise<{ outcome: string; isEarlier: boolean }> {
+  async once(key: string, work: () => Promise<string>): Promise<string> {
     for (;;) {
       const own = this.#own.get(key);
-      if (own) return { outcome: await own, isEarlier: true };
+      if (own) return own;
       const claim = await this.#claim(key);
-      if (claim.state === 'settled') return { outcome: claim.outcome, isEarlier: true };
-      if (claim.state === 'first') return { outcome: await this.#run(key, work), isEarlier: false };
+      if (claim.state === 'settled') return claim.outcome;
+      if (claim.state === 'first') return this.#run(key, work);
     }
   }
 

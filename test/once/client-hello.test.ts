@@ -9,13 +9,13 @@ const SECRET = 'kYx3-0123456789_abcdef';
 const of = (auth: unknown): unknown => helloOf({ handshake: { auth } } as Socket);
 
 test('a hello has a version, and maybe a secret', () => {
-  assert.deepEqual(of({ $io: { v: 1 } }), { version: 1 });
-  assert.deepEqual(of({ user: 7, $io: { v: 2, owner: SECRET, more: true } }), { version: 2, owner: SECRET });
+  assert.deepEqual(of({ $io: { v: 1 } }), {});
+  assert.deepEqual(of({ user: 7, $io: { v: 2, owner: SECRET, more: true } }), { owner: SECRET });
 });
 
 test('a secret that is too short, too long or of another type is none', () => {
   for (const owner of ['', 'short', 'x'.repeat(65), 'a b'.repeat(10), 7, null, {}, [SECRET]])
-    assert.deepEqual(of({ $io: { v: 1, owner } }), { version: 1 });
+    assert.deepEqual(of({ $io: { v: 1, owner } }), {});
 });
 
 test('anything else is no hello', () => {
