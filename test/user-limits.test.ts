@@ -178,6 +178,17 @@ test('a client that goes while its user is counted makes nobody go', async t => 
   assert.equal(await ask(first, 'hello'), 'hi');
 });
 
+test('a client that a function of use() refuses replaces nobody', async t => {
+  const app = await startApp(t, filesWith({ connections: 1 }));
+  const first = await connect(t, app.url, as('anna'));
+  app.io.use((socket, then) => then(socket.handshake.auth['late'] === true ? new Error('not now') : undefined));
+  assert.equal((await refusal(newClient(t, app.url, as('anna', { late: true })))).message, 'not now');
+  assert.equal(await ask(first, 'hello'), 'hi');
+  const left = next(first, 'disconnect');
+  await connect(t, app.url, as('anna'));
+  assert.deepEqual((await left)[0], 'io server disconnect');
+});
+
 test('further events of a user fail, those of other users and of nobody do not', async t => {
   const app = await startApp(t, filesWith({ events: 1, burst: 10 }));
   const [phone, laptop] = [await connect(t, app.url, as('anna')), await connect(t, `${app.url}/room-1`, as('anna'))];

@@ -150,6 +150,7 @@ export class Connection implements ContextOwner, Arrival {
   /** To be called when Socket.IO has connected the socket. */
   complete(): void {
     this.namespace.runtime.arrivals.delete(this);
+    this.namespace.userLimits?.complete(this);
     if (this.dismissal) this.socket.disconnect(this.dismissal.close);
   }
 

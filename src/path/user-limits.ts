@@ -1,6 +1,5 @@
 /** The limits of each user in a namespace: connections, across workers and servers, and events. */
-import type { RemoteSocket, Socket } from 'socket.io';
-import type { DefaultEventsMap } from 'socket.io';
+import type { DefaultEventsMap, RemoteSocket, Socket } from 'socket.io';
 import { toRoom } from '../internals/socket-io';
 import { helloOf } from './client-hello';
 import { type Bucket, EventLimit } from './event-limit';
@@ -34,6 +33,8 @@ export class UserLimits {
   readonly #onUnknown: (error: unknown) => void;
   /** The connections to this process, by namespace and user, in the order in which they were admitted. */
   readonly #here = new Map<string, Set<Limited>>();
+  /** Those that go when a connection that has been given a place is connected. */
+  readonly #replaced = new WeakMap<Limited, readonly Rival[]>();
 
   /** @param onUnknown called when the connections to other workers and servers cannot be counted */
   constructor({ connections, whenFull, events, burst }: Settings, onUnknown: (error: unknown) => void) {
@@ -44,7 +45,7 @@ export class UserLimits {
   }
 
   /**
-   * To be called when middleware has admitted a client. Resolves with whether there is a place for it, which another one may have made.
+   * To be called when middleware has admitted a client. Resolves with whether there is a place for it, or another one goes for it.
    * Undefined if there is no need to wait.
    */
   admit(connection: Limited): Promise<boolean> | undefined {
@@ -56,6 +57,12 @@ export class UserLimits {
     const here = this.#here.get(key) ?? new Set();
     this.#here.set(key, here.add(connection));
     return this.#findPlace(connection, userRoom, here);
+  }
+
+  /** To be called when the client is connected: functions of `use()` may have refused it before. */
+  complete(connection: Limited): void {
+    for (const rival of this.#replaced.get(connection) ?? []) rival.disconnect();
+    this.#replaced.delete(connection);
   }
 
   /** To be called when a client has gone, or was refused. */
@@ -83,7 +90,7 @@ export class UserLimits {
     const replaceable = this.#whenFull === 'replace' ? rivals : rivals.filter(rival => isSamePage(rival, socket));
     if (replaceable.length < excess) return false;
     const oldestFirst = replaceable.toSorted((a, b) => a.handshake.issued - b.handshake.issued);
-    for (const rival of oldestFirst.slice(0, excess)) rival.disconnect();
+    this.#replaced.set(connection, oldestFirst.slice(0, excess));
     return true;
   }
 
