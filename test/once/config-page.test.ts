@@ -82,7 +82,7 @@ function typeOfInit(option: string): string {
 /** The members of each interface, by its name. */
 async function declaredOptions(): Promise<Map<string, Row[]>> {
   const interfaces = new Map<string, Row[]>();
-  for (const file of ['src/config/options.ts', 'src/config/adapter-options.ts']) {
+  for (const file of ['src/config/options.ts', 'src/config/namespace-options.ts', 'src/config/adapter-options.ts']) {
     const source = ts.createSourceFile(file, await readFile(join(ROOT, file), 'utf8'), ts.ScriptTarget.Latest, true);
     for (const declaration of source.statements.filter(ts.isInterfaceDeclaration)) {
       const members = declaration.members.filter(ts.isPropertySignature).filter(member => member.name.getText() !== 'name');
