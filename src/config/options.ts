@@ -1,11 +1,13 @@
-/** The public types of `config.io`, except those for adapters and Redis. A test compares them with docs/config.md word by word. */
+/** The public types of `config.io`, except those for limits, adapters and Redis. A test compares them with docs/config.md word by word. */
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'egg';
 import type { ServerOptions } from 'socket.io';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';
+import type { LimitsConfig, NamespaceLimits } from './limits';
 import type { HistoryConfig, PresenceConfig, UserLimits } from './namespace-options';
 
 export type { AdapterConfig, AdapterFactory, AdapterName, HistoryConfig, PresenceConfig, RedisConfig, UserLimits };
+export type { EventsLimit, LimitsConfig, NamespaceLimits, PendingLimit } from './limits';
 
 /** `config.io` */
 export interface IoConfig {
@@ -80,6 +82,12 @@ export interface IoConfig {
   documents?: string | false;
 
   /**
+   * What one client may cost this server. `false` turns a limit off.
+   * Default: [each has its own](limits.md). Since 5.
+   */
+  limits?: LimitsConfig;
+
+  /**
    * Called for each error of a controller, of middleware or of a listener, with its context. An Error that it returns answers the client in place
    * of the first one. An asynchronous function can only report errors: nobody waits for it. `onerror` of a namespace is called instead.
    * Default: none. Since 5.
@@ -125,6 +133,11 @@ export interface NamespaceConfig {
    * the last has settled. At most 1,000 wait; further ones fail with `TOO_MANY_EVENTS`. Default: `false`. Since 5.
    */
   ordered?: boolean;
+  /**
+   * What one client may cost in this namespace.
+   * Default: those of [`config.io.limits`](limits.md). Since 5.
+   */
+  limits?: NamespaceLimits;
   /**
    * Limits for each user, whom connection middleware sets as `socket.user`. Clients without a user are not limited.
    * Default: none. Since 5.

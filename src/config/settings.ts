@@ -3,6 +3,7 @@ import { isDevelopment, SetupError } from '../errors';
 import { nearest } from '../nearest';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { type HistorySettings, readHistory } from './history';
+import { type LimitSettings, readLimits, readNamespaceLimits } from './limits';
 import { cleanupWarning, corsWarning, recoveryWarning, timeoutWarning } from './checks';
 import { readInit } from './init';
 import type { GenerateId, InitOptions, NamespaceConfig, OnError } from './options';
@@ -28,12 +29,15 @@ export interface Settings {
   readonly idempotencyTtl: number;
   readonly checkOutgoing: boolean;
   readonly documents: string | false;
+  readonly limits: LimitSettings;
   readonly onerror: OnError | undefined;
   readonly generateId: GenerateId | undefined;
 }
 
 interface NamespaceSettings
-  extends Required<Omit<NamespaceConfig, 'onerror' | 'history' | 'presence' | 'userLimits'>>, Pick<NamespaceConfig, 'onerror'> {
+  extends Required<Omit<NamespaceConfig, 'onerror' | 'history' | 'limits' | 'presence' | 'userLimits'>>, Pick<NamespaceConfig, 'onerror'> {
+  /** Those of all namespaces, and its own in place of some. */
+  readonly limits: LimitSettings;
   readonly userLimits: UserLimitSettings | undefined;
   /** Undefined if no room has a history. */
   readonly history: HistorySettings | undefined;
@@ -66,9 +70,10 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
   const adapter = init.connectionStateRecovery ? withAllEvents(given) : given;
   for (const warning of [noRecovery, cleanupWarning(init, adapter), corsWarning(init), timeoutWarning(init, config.serverTimeout)])
     if (warning !== undefined) warn(warning);
+  const limits = readLimits('config.io.limits', io['limits']);
   return {
     init,
-    namespaces: readNamespaces(io['namespace'] ?? {}),
+    namespaces: readNamespaces(io['namespace'] ?? {}, limits),
     adapter,
     cluster,
     acknowledge: readAcknowledge(io['acknowledge']),
@@ -76,6 +81,7 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     idempotencyTtl: isSet(io['idempotencyTtl']) ? wholeNumber(1)('config.io.idempotencyTtl', io['idempotencyTtl']) : 600_000,
     checkOutgoing: isSet(io['checkOutgoing']) ? booleanAt('config.io.checkOutgoing', io['checkOutgoing']) : isDevelopment(config.env),
     documents: readDocuments(io['documents'], config.env),
+    limits,
     onerror: isSet(io['onerror']) ? functionAt<OnError>('config.io.onerror', io['onerror']) : undefined,
     generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
   };
@@ -100,16 +106,23 @@ function readDocuments(value: unknown, env: string | undefined): Settings['docum
   return env === 'local' || env === 'unittest' ? path : false;
 }
 
-function readNamespaces(value: unknown): Settings['namespaces'] {
+function readNamespaces(value: unknown, limits: LimitSettings): Settings['namespaces'] {
   const namespaces = new Map<string, NamespaceSettings>();
   for (const [name, options] of Object.entries(objectAt('config.io.namespace', value))) {
     const place = `config.io.namespace['${name}']`;
     if (Object.hasOwn(NAMESPACE_OPTIONS, name) && Array.isArray(options))
       invalid(place, `inside a namespace, as in config.io.namespace['/'].${name}`);
-    const { connectionMiddleware, packetMiddleware, ordered, userLimits, onerror, history, presence, ...rest } = objectAt(
-      place,
-      options ?? {},
-    );
+    const {
+      connectionMiddleware,
+      packetMiddleware,
+      ordered,
+      limits: ownLimits,
+      userLimits,
+      onerror,
+      history,
+      presence,
+      ...rest
+    } = objectAt(place, options ?? {});
     for (const key of Object.keys(rest)) {
       const guess = otherPlaceOf(place, key) ?? nearest(key, Object.keys(NAMESPACE_OPTIONS));
       const question = guess === undefined ? '' : `, did you mean ${guess}?`;
@@ -122,6 +135,7 @@ function readNamespaces(value: unknown): Settings['namespaces'] {
       packetMiddleware: namesAt(`${place}.packetMiddleware`, packetMiddleware ?? []),
       ordered: isSet(ordered) && booleanAt(`${place}.ordered`, ordered),
       presence: readPresence(`${place}.presence`, presence),
+      limits: readNamespaceLimits(`${place}.limits`, ownLimits, limits),
       userLimits: isSet(userLimits) ? readUserLimits(`${place}.userLimits`, userLimits) : undefined,
       history: isSet(history) ? readHistory(`${place}.history`, history) : undefined,
       ...(isSet(onerror) && { onerror: functionAt<OnError>(`${place}.onerror`, onerror) }),

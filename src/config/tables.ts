@@ -24,6 +24,7 @@ export const OPTIONS = {
   idempotencyTtl: true,
   checkOutgoing: true,
   documents: true,
+  limits: true,
   onerror: true,
   generateId: true,
 } satisfies Record<keyof IoConfig, true>;
@@ -84,6 +85,7 @@ export const NAMESPACE_OPTIONS = {
   connectionMiddleware: true,
   packetMiddleware: true,
   ordered: true,
+  limits: true,
   userLimits: true,
   presence: true,
   onerror: true,

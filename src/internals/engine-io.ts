@@ -22,6 +22,10 @@ interface HeartbeatInternals {
   readonly hasRefreshedPingTimeout: boolean;
 }
 
+interface ClosingInternals {
+  onClose(reason: string): void;
+}
+
 interface MiddlewareInternals {
   readonly middlewares: readonly unknown[];
   _applyMiddlewares(request: unknown, response: unknown, done: (error?: unknown) => void): void;
@@ -55,7 +59,7 @@ export const ENGINE_MIDDLEWARE: Members<MiddlewareInternals> = {
   fallback: 'each WebSocket keeps the response of its upgrade',
 };
 
-/** This one and the two below are checked with the first client: at the boot there is no connection yet. */
+/** This one and the three below are checked with the first client: at the boot there is no connection yet. */
 export const ENGINE_SOCKET: Members<{ writeBuffer: unknown[] }> = {
   package: 'engine.io',
   owner: 'Socket',
@@ -80,6 +84,13 @@ export const HEARTBEAT: Members<HeartbeatInternals> = {
   fallback: 'each event costs more, since it goes through Engine.IO and the parser',
 };
 
+export const ENGINE_CLOSE: Members<ClosingInternals> = {
+  package: 'engine.io',
+  owner: 'Socket',
+  why: { onClose: 'what is closed for a limit ends at once, and its memory comes back' },
+  fallback: 'a connection that is closed for a limit ends later, and `disconnect` gets another reason',
+};
+
 export function engineInternals(engine: EngineServer): EngineInternals {
   return engine as unknown as EngineInternals; // protected
 }
@@ -94,6 +105,7 @@ export function checkFirstConnection(engine: EngineServer, warn: (line: string) 
       [
         [ENGINE_SOCKET, connection],
         [HEARTBEAT, connection],
+        [ENGINE_CLOSE, connection],
       ],
       warn,
     );
@@ -169,4 +181,18 @@ export function forgetUpgrade(connection: EngineSocket): void {
   connection.transport.removeAllListeners('headers'); // of the responses of polling
   const [first, ...others] = webSocket.listeners('error');
   if (first?.name === 'onUpgradeError' && others.length > 0) webSocket.off('error', first as Listener); // the transport has its own; typed as any function
+}
+
+/**
+ * Closes a connection at once: what waits for the client is dropped. `close()` would wait until the client has read it all.
+ * @param reason that of the event `disconnect`
+ */
+export function terminate(connection: EngineSocket, reason: string): void {
+  const { transport } = connection;
+  const webSocket = webSocketOf(connection) as { terminate?(): void } | undefined; // of any engine
+  transport.discard(); // a polling one would wait for its next request
+  webSocket?.terminate?.();
+  if (hasMembers(ENGINE_CLOSE, connection))
+    (connection as object as ClosingInternals).onClose(reason); // private
+  else connection.close(true);
 }

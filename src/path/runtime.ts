@@ -4,6 +4,7 @@ import type { Socket } from 'socket.io';
 import { Deprecations } from '../deprecated/deprecations';
 import type { EggApplication, Logger } from '../egg';
 import { isDevelopment } from '../errors';
+import type { Limits } from '../limits/limits';
 import type { Outcomes } from '../store/outcomes';
 import { Arrivals } from './arrivals';
 import type { Controls } from './controls';
@@ -30,6 +31,7 @@ interface Dependencies {
   readonly ids: Ids;
   /** Whether clients may recover. */
   readonly canRecover: boolean;
+  readonly limits: Limits;
   readonly unmatched: UnmatchedPolicy;
   /** Makes a returning client a new one. The function gives it the id that the app wants. */
   readonly startAnew: (socket: Socket, assignId: () => void) => void;
@@ -48,6 +50,8 @@ export class Runtime {
   readonly ids: Ids;
   /** Counts running handlers and connection middleware. */
   readonly inFlight = new InFlight();
+  /** What one client may cost. */
+  readonly limits: Limits;
   readonly logger: Logger;
   /** The outcomes of events with a key. Undefined if the processes of this app have no common place for them. */
   outcomes: Outcomes | undefined;
@@ -74,7 +78,7 @@ export class Runtime {
   #Context: SocketContextClass | undefined;
   #isRetiring = false;
 
-  constructor(app: EggApplication, { ids, canRecover, unmatched, startAnew }: Dependencies) {
+  constructor(app: EggApplication, { ids, canRecover, limits, unmatched, startAnew }: Dependencies) {
     this.logger = app.logger;
     this.reveal = isDevelopment(app.config.env);
     this.storage = app.ctxStorage;
@@ -82,6 +86,7 @@ export class Runtime {
     this.deprecations = new Deprecations(app.logger);
     this.failures = new FailureLog(app.logger, app.ctxStorage);
     this.ids = ids;
+    this.limits = limits;
     this.unmatched = unmatched;
     this.startAnew = socket => startAnew(socket, () => ids.assign(socket));
     this.recoveryAuth = canRecover ? new RecoveryAuth(app.logger) : undefined;
@@ -117,6 +122,7 @@ export class Runtime {
   /** Ends what waits, and writes the pending counts of the logs. To be called when all connections have been closed. */
   flush(): void {
     this.outcomes?.close();
+    this.limits.flush();
     this.refusals.flush();
     this.slowLog.flush();
     this.failures.flush();

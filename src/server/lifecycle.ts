@@ -21,6 +21,7 @@ import { trimHandshakes } from '../handshake/leftovers';
 import { explainTooLarge } from '../handshake/message-size';
 import { OriginCheck } from '../handshake/origin';
 import { findWsEngine } from '../handshake/websocket-engine';
+import { Limits } from '../limits/limits';
 import { LoadedFiles } from '../loader/loader';
 import { joinPresence } from './join-presence';
 import { Namespaces } from './namespaces';
@@ -69,7 +70,8 @@ export class Lifecycle {
     this.#app = app;
     this.#settings = settings;
     this.ids = new Ids(settings.generateId, logger, formerSocketOf);
-    this.runtime = new Runtime(app, { ids: this.ids, canRecover: Boolean(init.connectionStateRecovery), unmatched, startAnew });
+    const limits = new Limits(settings.limits, logger);
+    this.runtime = new Runtime(app, { ids: this.ids, canRecover: Boolean(init.connectionStateRecovery), limits, unmatched, startAnew });
     this.#files = new LoadedFiles(app);
     this.namespaces = new Namespaces(app, settings, this.#files, this.runtime);
     this.#originCheck = new OriginCheck(app, init);

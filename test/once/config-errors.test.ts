@@ -21,6 +21,17 @@ test('a wrong type or value stops the boot and says what it must be', () => {
     [`{ documents: 'docs' }`, /config\.io\.documents must be false or a path, such as '\/io-docs'/],
     [`{ documents: true }`, /config\.io\.documents must be false or a path, such as '\/io-docs'/],
     [`{ unmatched: 'eror' }`, /config\.io\.unmatched must be ignore or error/],
+    [`{ limits: false }`, /config\.io\.limits must be an object, not a boolean/],
+    [`{ limits: { event: false } }`, /config\.io\.limits must be an object with events, .*; it has event, did you mean events\?/],
+    [`{ limits: { events: true } }`, /config\.io\.limits\.events must be an object with perSecond, burst, drop, or false, not a boolean/],
+    [`{ limits: { events: { perSecond: -1 } } }`, /config\.io\.limits\.events\.perSecond must be a whole number from 1 on, not -1/],
+    [`{ limits: { events: { rate: 1 } } }`, /config\.io\.limits\.events must be an object with perSecond, burst, drop; it has rate/],
+    [`{ limits: { pending: { max: '10' } } }`, /config\.io\.limits\.pending\.max must be a number, not a string/],
+    [`{ limits: { pending: 'off' } }`, /config\.io\.limits\.pending must be an object, not a string/],
+    [
+      `{ namespace: { '/chat': { limits: { pending: {} } } } }`,
+      /config\.io\.namespace\['\/chat'\]\.limits\.pending must be in config\.io\.limits, since it is for all namespaces of a client together/,
+    ],
     [`{ init: [] }`, /config\.io\.init must be an object, not an array/],
     [`{ init: { allowRequest: true } }`, /config\.io\.init\.allowRequest must be a function/],
     [`{ init: { wsEngine: 1 } }`, /config\.io\.init\.wsEngine must be a string or a function, not 1/],
@@ -101,7 +112,7 @@ test('an option at the wrong place is told where it belongs, and one like no oth
     "host: '10.0.0.1'": 'config.io.host is not an option; did you mean config.io.redis.host?',
     'maxLen: 1': 'config.io.maxLen is not an option; did you mean config.io.adapter.maxLen?',
     'colour: 1':
-      'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, acknowledge, unmatched, idempotencyTtl, checkOutgoing, documents, onerror, generateId (',
+      'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, acknowledge, unmatched, idempotencyTtl, checkOutgoing, documents, limits, onerror, generateId (',
     'init: { namespace: {} }': 'config.io.init.namespace is not an option; did you mean config.io.namespace?',
     'init: { credentials: true }': 'config.io.init.credentials is not an option; did you mean config.io.init.cors.credentials?',
     'init: { maxDisconnectionDuration: 1 }':
@@ -277,6 +288,13 @@ for (const [what, config, code, message] of [
     refusalOf(config, code, message);
   });
 }
+
+test('limits have their defaults, and false turns one off', () => {
+  const { limits } = readConfig({ io: { limits: { events: { perSecond: 20 }, pending: false } } }, 1, () => {});
+  assert.deepEqual(limits.events, { perSecond: 20, burst: 5000, drop: false });
+  assert.equal(limits.pending, undefined);
+  assert.deepEqual(readConfig({ io: { limits: null } }, 1, () => {}).limits.pending, { max: 1000, drop: false });
+});
 
 /** Returns the error with which the config is refused. */
 function refusalOf(file: string, code: string, message: RegExp): Error & { code?: string } {

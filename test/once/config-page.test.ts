@@ -1,4 +1,4 @@
-/** docs/config.md says of each option what its declaration says. */
+/** docs/config.md and docs/limits.md say of each option what its declaration says. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,6 +14,9 @@ const SECTIONS: Record<string, string> = {
   "config.io.namespace['/'].userLimits": 'UserLimits',
   "config.io.namespace['/'].history['room:*']": 'HistoryConfig',
   "config.io.namespace['/'].presence['room:*']": 'PresenceConfig',
+  'config.io.limits': 'LimitsConfig',
+  'config.io.limits.events': 'EventsLimit',
+  'config.io.limits.pending': 'PendingLimit',
   'config.io.redis': 'RedisConfig',
   'All adapters': 'Answers',
   redis: 'RedisPubSub',
@@ -82,9 +85,9 @@ function typeOfInit(option: string): string {
 /** The members of each interface, by its name. */
 async function declaredOptions(): Promise<Map<string, Row[]>> {
   const interfaces = new Map<string, Row[]>();
-  for (const file of ['src/config/options.ts', 'src/config/namespace-options.ts', 'src/config/adapter-options.ts']) {
-    const source = ts.createSourceFile(file, await readFile(join(ROOT, file), 'utf8'), ts.ScriptTarget.Latest, true);
-    for (const declaration of source.statements.filter(ts.isInterfaceDeclaration)) {
+  for (const file of ['options', 'namespace-options', 'limits', 'adapter-options']) {
+    const source = ts.createSourceFile(file, await readFile(join(ROOT, `src/config/${file}.ts`), 'utf8'), ts.ScriptTarget.Latest, true);
+    for (const declaration of source.statements.filter(ts.isInterfaceDeclaration).filter(({ name }) => !name.text.endsWith('Settings'))) {
       const members = declaration.members.filter(ts.isPropertySignature).filter(member => member.name.getText() !== 'name');
       interfaces.set(declaration.name.text, members.map(rowOf));
     }
@@ -105,8 +108,8 @@ function rowOf(member: ts.PropertySignature): Row {
 
 /** The rows of the table in each section, by its heading. */
 async function sectionsOfPage(): Promise<Map<string, Row[]>> {
-  const page = await readFile(join(ROOT, 'docs/config.md'), 'utf8');
-  const sections = page.split(/^##+ /m).slice(1);
+  const pages = await Promise.all(['config', 'limits'].map(async page => readFile(join(ROOT, `docs/${page}.md`), 'utf8')));
+  const sections = pages.flatMap(page => page.split(/^##+ /m).slice(1));
   return new Map(
     sections.map(section => {
       const [heading = '', ...lines] = section.split('\n');

@@ -61,6 +61,7 @@ async function installed(t: TestContext): Promise<(readonly [Members, object | u
     ...wsInternals.webSocketSpecimens(),
     [engineIoInternals.ENGINE_SOCKET, connection],
     [engineIoInternals.HEARTBEAT, connection],
+    [engineIoInternals.ENGINE_CLOSE, connection],
     [engineIoInternals.ENGINE_TRANSPORT, connection?.transport],
     [adapterInternals.ADAPTER, nsp.adapter],
     [adapterInternals.CLUSTER_ADAPTER, PostgresAdapter.prototype],
@@ -241,9 +242,9 @@ test('a connection that lacks a member is told of once, when the first client is
   const connection = Object.assign(new EventEmitter(), { transport: { name: 'polling' } });
   engine.emit('connection', connection);
   const members = (): (string | undefined)[] => lines.map(line => / has no ([^:]+): /.exec(line)?.[1]);
-  assert.deepEqual(members(), ['Socket.writeBuffer', 'Socket.pingTimeoutTimer']);
+  assert.deepEqual(members(), ['Socket.writeBuffer', 'Socket.pingTimeoutTimer', 'Socket.onClose']);
   connection.emit('upgrade', { name: 'websocket' });
-  assert.deepEqual(members(), ['Socket.writeBuffer', 'Socket.pingTimeoutTimer', 'WebSocket.socket']);
+  assert.deepEqual(members(), ['Socket.writeBuffer', 'Socket.pingTimeoutTimer', 'Socket.onClose', 'WebSocket.socket']);
 });
 
 // the last one: what it hides stays hidden, since the app needs it until it has closed

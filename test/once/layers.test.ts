@@ -29,6 +29,7 @@ const VIOLATIONS: Record<string, string> = {
   'handshake/ids.ts': "import { HubBackplane } from '../cluster/hub/hub-backplane';\nexport const bad = HubBackplane;",
   'handshake/origin.ts': "import type { Connection } from '../path/connection';\nexport type Bad = Connection;",
   'internals/members.ts': "import type { Logger } from '../egg';\nexport type Bad = Logger;",
+  'limits/limits.ts': "import type { Connection } from '../path/connection';\nexport type Bad = Connection;",
   'loader/handlers.ts': "import { Server } from '../server/server';\nexport const bad = Server;",
   'path/connection.ts': "import { Server } from '../server/server';\nexport const bad = Server;",
   'path/in-flight.ts': "import type { Lifecycle } from '../server/lifecycle';\nexport type Bad = Lifecycle;",

@@ -1,0 +1,111 @@
+/** `config.io.limits`: the public types, which a test compares with docs/limits.md, the defaults, and what is made of them. */
+import { nearest } from '../nearest';
+import { booleanAt, invalid, isSet, objectAt, type Reader, wholeNumber } from './readers';
+
+/** `config.io.limits` */
+export interface LimitsConfig {
+  /**
+   * The events that one client may send, to all namespaces together. Over it, the server reads the connection more slowly, and nothing is lost. A
+   * client that still sends ten times as many for 5 s is disconnected.
+   * Default: `{ perSecond: 1000, burst: 5000, drop: false }`. Since 5.
+   */
+  events?: EventsLimit | false;
+  /**
+   * The events of one client, of all namespaces together, whose handlers have not ended. Over it, the server stops reading the connection until some
+   * have ended.
+   * Default: `{ max: 1000, drop: false }`. Since 5.
+   */
+  pending?: PendingLimit | false;
+}
+
+/** `config.io.limits.events` */
+export interface EventsLimit {
+  /** The most events per second, on the average. Default: `1000`. Since 5. */
+  perSecond?: number;
+  /** The number of events that a client may send at once after a pause, such as those that it has kept while it was away. Default: `5000`. Since 5. */
+  burst?: number;
+  /** `true`: further events fail with `TOO_MANY_EVENTS`, and the server reads on. Default: `false`. Since 5. */
+  drop?: boolean;
+}
+
+/** `config.io.limits.pending` */
+export interface PendingLimit {
+  /** The most events whose handlers have not ended. Default: `1000`. Since 5. */
+  max?: number;
+  /** `true`: further events fail with `BUSY`, and the server reads on. Default: `false`. Since 5. */
+  drop?: boolean;
+}
+
+/** `config.io.namespace['/'].limits`: those that a namespace may have in place of `config.io.limits`. */
+// oxlint-disable-next-line typescript/no-generated-empty-object-type -- the first one makes this unnecessary
+export type NamespaceLimits = Pick<LimitsConfig, (typeof OF_NAMESPACES)[number]>;
+
+/** `config.io.limits`, checked and complete. A limit that is off is undefined, or Infinity if it is a number. */
+export interface LimitSettings {
+  readonly events: Readonly<Required<EventsLimit>> | undefined;
+  readonly pending: Readonly<Required<PendingLimit>> | undefined;
+}
+
+type LimitReaders = { readonly [Name in keyof LimitSettings]: Reader<LimitSettings[Name]> };
+
+const count = wholeNumber(1);
+
+/** Of each limit. They get undefined for one that is not set, and never null. */
+const LIMITS = {
+  events: group<EventsLimit>({ perSecond: [count, 1000], burst: [count, 5000], drop: [booleanAt, false] }),
+  pending: group<PendingLimit>({ max: [count, 1000], drop: [booleanAt, false] }),
+} satisfies LimitReaders & Record<keyof LimitsConfig, unknown>;
+
+/** The names of `NamespaceLimits`. */
+const OF_NAMESPACES = [] as const satisfies readonly (keyof LimitsConfig)[];
+
+/** @throws SetupError if a limit is unknown, or its value is wrong */
+export function readLimits(place: string, value: unknown): LimitSettings {
+  return readEach(place, value, LIMITS);
+}
+
+/**
+ * Reads the limits of a namespace. Those that it does not have are those of all.
+ * @throws SetupError as above, and for a limit that a namespace cannot have
+ */
+export function readNamespaceLimits(place: string, value: unknown, ofAll: LimitSettings): LimitSettings {
+  const given = objectAt(place, value ?? {});
+  const known: readonly string[] = OF_NAMESPACES;
+  const other = Object.keys(given).find(name => Object.hasOwn(LIMITS, name) && !known.includes(name));
+  if (other !== undefined) invalid(`${place}.${other}`, `in config.io.limits, since it is for all namespaces of a client together`);
+  const own = Object.entries(readLimits(place, given)).filter(([name]) => isSet(given[name]));
+  return { ...ofAll, ...Object.fromEntries(own) };
+}
+
+/** Reads an object with the options that `readers` has, and no others. */
+function readEach<Options>(place: string, value: unknown, readers: { readonly [Name in keyof Options]: Reader<Options[Name]> }): Options {
+  const given = objectAt(place, value ?? {});
+  const known = Object.keys(readers);
+  for (const key of Object.keys(given)) {
+    if (known.includes(key)) continue;
+    const guess = nearest(key, known);
+    invalid(place, `an object with ${known.join(', ')}; it has ${key}${guess === undefined ? '' : `, did you mean ${guess}?`}`);
+  }
+  const entries = Object.entries<Reader<unknown>>(readers).map(([name, read]) => [
+    name,
+    read(`${place}.${name}`, given[name] ?? undefined),
+  ]);
+  return Object.fromEntries(entries) as Options; // has the result of each of its readers
+}
+
+/** A limit of several options, each with its reader and its default. `false` turns it off. */
+function group<Options>(options: {
+  readonly [Name in keyof Options]-?: readonly [Reader<NonNullable<Options[Name]>>, NonNullable<Options[Name]>];
+}): Reader<Readonly<Required<Options>> | undefined> {
+  const readers = Object.fromEntries(
+    Object.entries<readonly [Reader<unknown>, unknown]>(options).map(([name, [read, fallback]]) => [
+      name,
+      (place: string, value: unknown) => (isSet(value) ? read(place, value) : fallback),
+    ]),
+  ) as unknown as { readonly [Name in keyof Required<Options>]: Reader<Required<Options>[Name]> }; // one for each option
+  return (place, value) => {
+    if (value === false) return undefined;
+    if (value === true) invalid(place, `an object with ${Object.keys(options).join(', ')}, or false`, value);
+    return readEach(place, value, readers);
+  };
+}

@@ -1,0 +1,58 @@
+/** What one client may cost: counts and logs each limit that is reached, and ends connections for it. */
+import type { Socket as EngineSocket } from 'engine.io';
+import type { LimitSettings } from '../config/limits';
+import type { Logger } from '../egg';
+import { messageOf } from '../errors';
+import { terminate } from '../internals/engine-io';
+import { LogLimit } from '../log-limit';
+
+/** What is counted, by the name of the option in `config.io.limits`, with what the log says of it. */
+const KINDS = {
+  events: 'a client sends too many events',
+  pending: 'too many handlers of a client have not ended',
+};
+
+export type LimitKind = keyof typeof KINDS;
+
+export class Limits {
+  readonly settings: LimitSettings;
+  /** How often each limit has been reached. */
+  readonly counts: Record<LimitKind, number> = { events: 0, pending: 0 };
+  readonly #logger: Logger;
+  readonly #log = new LogLimit({ interval: 1000 });
+
+  constructor(settings: LimitSettings, logger: Logger) {
+    this.settings = settings;
+    this.#logger = logger;
+  }
+
+  /**
+   * Counts a limit that has been reached, and logs at most one line of each kind a second.
+   * @param outcome what happens now, such as 'its connection is closed'; without anything from the client
+   */
+  report(kind: LimitKind, outcome: string): void {
+    this.counts[kind]++;
+    const problem = `${KINDS[kind]} (config.io.limits.${kind}): ${outcome}`;
+    const log = (text: string): void => this.#logger.warn(messageOf('IO_LIMIT_REACHED', text));
+    this.#log.log(
+      kind,
+      () => log(problem),
+      count => log(`${problem}, ${count} times more in the last second`),
+    );
+  }
+
+  /**
+   * Ends a connection at once, with what waits for it, so that its memory comes back. `disconnect` gets the reason `limit reached: <kind>`, after
+   * which nobody is recovered.
+   */
+  endFor(connection: EngineSocket, kind: LimitKind): void {
+    if (connection.readyState === 'closed') return;
+    this.report(kind, 'its connection is closed');
+    terminate(connection, `limit reached: ${kind}`);
+  }
+
+  /** Writes the pending counts. To be called when all connections have been closed. */
+  flush(): void {
+    this.#log.flush();
+  }
+}
