@@ -236,16 +236,96 @@ test('the rooms of an event count as well', t => {
   assert.equal(missed(''), undefined);
 });
 
+test('what a client was sent at its return counts, and is given up with the oldest: the client is a new one if it has not got all of it', async t => {
+  const large = 'x'.repeat(2000);
+  const [one, two] = [`${large}1`, `${large}2`];
+  for (const [title, offset, later, expected] of [
+    ['while there is room', one, 2, [two, large, large]],
+    ['when there is none', one, 4, undefined],
+    ['when there is none, and it has got an event since', '~0', 4, [large, large, large]],
+  ] as const) {
+    await t.test(title, t => {
+      const { sessions, emit, connect, missed } = create(t, { limits: { ...LIMITS, namespaceBytes: 10_000 } });
+      const socket = connect(one, two);
+      t.mock.timers.tick(1);
+      for (let count = 0; count < later; count++) emit(large, 'lobby');
+      sessions.persist(GONE, socket);
+      sessions.end(socket);
+      assert.deepEqual(missed(offset), expected);
+    });
+  }
+});
+
+test('what clients have been sent that came back to this process counts once more than the log, however many they are', t => {
+  const { sessions, emit, connect } = create(t, { limits: { ...LIMITS, namespaceBytes: 50_000 } });
+  const pids = Array.from({ length: 20 }, (_, index) => `client ${index}`);
+  for (const pid of pids) sessions.persist({ ...GONE, pid }, connect());
+  emit('x'.repeat(10_000), 'lobby');
+  for (const pid of pids) {
+    const taken = sessions.take(pid, '', sessions.log.next, []);
+    assert.equal(taken?.missed.length, 1, pid);
+    sessions.start({ id: pid } as Socket, taken.missed);
+  }
+  assert.ok(sessions.bytes > 20_000 && sessions.bytes < 25_000, String(sessions.bytes));
+});
+
+test('the rooms and the data of a client that has gone count', async t => {
+  const text = 'x'.repeat(300);
+  const loop: unknown[] = [];
+  loop.push(loop, { text: [text] });
+  const thrower = {
+    get bad(): never {
+      throw new Error('of the app');
+    },
+  };
+  const shared = new (class {
+    text = text.repeat(1000);
+  })();
+  const cases: Record<string, readonly [gone: Partial<typeof GONE>, least: number, most: number]> = {
+    nothing: [{}, 500, 800],
+    'a room': [{ rooms: [text] }, 800, 1100],
+    'an object': [{ data: { text } }, 800, 1100],
+    'an array': [{ data: [text] }, 800, 1100],
+    'a map': [{ data: new Map([[1, text]]) }, 800, 1100],
+    'a set': [{ data: new Set([text]) }, 800, 1100],
+    bytes: [{ data: { bytes: Buffer.alloc(300) } }, 800, 1100],
+    'what contains itself': [{ data: loop }, 800, 1200],
+    'a list of numbers': [{ data: Array(40).fill(0) }, 800, 1200],
+    'a getter that throws': [{ data: thrower }, 500, 800],
+    'an instance of a class, which others may share': [{ data: { shared } }, 500, 800],
+    'a large list': [{ data: Array.from({ length: 100_000 }, (_, index) => [index]) }, 800_000, 1e6],
+  };
+  for (const [title, [gone, least, most]] of Object.entries(cases)) {
+    await t.test(title, t => {
+      const { sessions } = create(t);
+      sessions.persist({ ...GONE, ...gone }, undefined);
+      assert.ok(sessions.bytes >= least && sessions.bytes < most, String(sessions.bytes));
+      sessions.close();
+      assert.equal(sessions.bytes, 0);
+    });
+  }
+});
+
+test('what a client had not got when its new connection ended counts', t => {
+  const { sessions, missed } = create(t, { limits: { ...LIMITS, namespaceBytes: 5000 } });
+  sessions.putBack(GONE, [{ offset: '~1', frames: ['x'.repeat(1000)] }]);
+  for (let count = 0; count < 3; count++) {
+    t.mock.timers.tick(1);
+    sessions.putBack({ ...GONE, pid: `${count}` }, [{ offset: '~1', frames: ['x'.repeat(1000)] }]);
+  }
+  assert.equal(missed(''), undefined);
+});
+
 test('namespaces share the limits of a worker: the oldest events and the longest absent clients of all go first', t => {
-  const limits = { namespaceBytes: 1e6, bytes: 10_000, sessions: 3 };
+  const limits = { namespaceBytes: 1e6, bytes: 12_000, sessions: 3 };
   const one = create(t, { limits });
   const other = create(t, { limits, server: one.server });
   one.sessions.persist(GONE, one.connect());
   one.emit('old', 'lobby');
   t.mock.timers.tick(SECOND);
   other.sessions.persist(GONE, other.connect());
-  for (let count = 0; count < 38; count++) other.emit('new', 'lobby');
-  assert.equal(other.missed('')?.length, 38);
+  for (let count = 0; count < 42; count++) other.emit('new', 'lobby');
+  assert.equal(other.missed('')?.length, 42);
   assert.equal(one.missed(''), undefined);
 
   one.sessions.persist(GONE, one.connect());
@@ -274,5 +354,6 @@ test('after a while, nothing is kept, and there is no timer', t => {
   sessions.persist(GONE, connect('sent'));
   emit('missed');
   t.mock.timers.tick(120 * SECOND);
-  assert.deepEqual([sessions.log.isEmpty, sessions.hasGone, sessions.oldestSession], [true, false, Number.POSITIVE_INFINITY]);
+  const { bytes, hasGone, oldest, oldestSession } = sessions;
+  assert.deepEqual([bytes, hasGone, oldest, oldestSession], [0, false, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
 });

@@ -1,9 +1,9 @@
 /** The limits of what a worker keeps for clients that may return: the oldest goes first. */
 
 export interface Limits {
-  /** Bytes of the events of one namespace. */
+  /** Bytes of what is kept for one namespace: events, sessions, and what clients were sent when they came back. */
   readonly namespaceBytes: number;
-  /** Bytes of the events of all namespaces. */
+  /** Bytes of what is kept for all namespaces. */
   readonly bytes: number;
   /** Disconnected clients of all namespaces. */
   readonly sessions: number;
@@ -13,43 +13,81 @@ export const LIMITS: Limits = { namespaceBytes: 16 * 2 ** 20, bytes: 64 * 2 ** 2
 
 /** What is kept for one namespace. */
 export interface Kept {
-  /** When the oldest event was emitted, and when the longest absent client went. Infinity if there is none. */
-  readonly oldestEvent: number;
+  /** When the oldest of all that is kept began. Infinity if there is nothing. */
+  readonly oldest: number;
+  /** When the longest absent client went. Infinity if there is none. */
   readonly oldestSession: number;
-  /** Drops some of the oldest events. */
-  dropEvents(): void;
+  /** Drops the oldest: some events, a session, or what a client was sent. */
+  drop(): void;
   /** Drops the session of the longest absent client. */
   dropSession(): void;
 }
 
 /** What all namespaces of a server keep. */
 export class Budget {
-  readonly limits: Limits;
+  readonly #limits: Limits;
+  readonly #accounts = new Set<Account>();
   bytes = 0;
   sessions = 0;
-  readonly #all = new Set<Kept>();
 
   constructor(limits = LIMITS) {
-    this.limits = limits;
+    this.#limits = limits;
   }
 
-  add(kept: Kept): void {
-    this.#all.add(kept);
+  /** Begins to count what a namespace keeps. */
+  open(kept: Kept): Account {
+    const account = new Account(this, kept);
+    this.#accounts.add(account);
+    return account;
   }
 
-  remove(kept: Kept): void {
-    this.#all.delete(kept);
+  close(account: Account): void {
+    this.#accounts.delete(account);
   }
 
-  /** Drops what is too much. */
-  settle(): void {
-    for (let kept; this.bytes > this.limits.bytes && (kept = this.#oldest('oldestEvent'));) kept.dropEvents();
-    for (let kept; this.sessions > this.limits.sessions && (kept = this.#oldest('oldestSession'));) kept.dropSession();
+  /** Drops what is too much. @param account of the namespace that keeps more than before */
+  settle(account: Account): void {
+    const { namespaceBytes, bytes, sessions } = this.#limits;
+    while (account.bytes > namespaceBytes && account.kept.oldest < Number.POSITIVE_INFINITY) account.kept.drop();
+    for (let oldest; this.bytes > bytes && (oldest = this.#oldest('oldest'));) oldest.drop();
+    for (let oldest; this.sessions > sessions && (oldest = this.#oldest('oldestSession'));) oldest.dropSession();
   }
 
   /** Undefined if there is nothing to drop. */
-  #oldest(by: 'oldestEvent' | 'oldestSession'): Kept | undefined {
-    const [first] = [...this.#all].filter(kept => kept[by] < Number.POSITIVE_INFINITY).sort((one, other) => one[by] - other[by]);
+  #oldest(by: 'oldest' | 'oldestSession'): Kept | undefined {
+    let [first, since] = [undefined as Kept | undefined, Number.POSITIVE_INFINITY];
+    for (const { kept } of this.#accounts) {
+      const at = kept[by];
+      if (at < since) [first, since] = [kept, at];
+    }
     return first;
+  }
+}
+
+/** Counts what one namespace keeps. */
+export class Account {
+  bytes = 0;
+  readonly kept: Kept;
+  readonly #budget: Budget;
+
+  constructor(budget: Budget, kept: Kept) {
+    this.#budget = budget;
+    this.kept = kept;
+  }
+
+  /** @param bytes negative for what is not kept any more */
+  count(bytes: number, sessions = 0): void {
+    this.bytes += bytes;
+    this.#budget.bytes += bytes;
+    this.#budget.sessions += sessions;
+  }
+
+  /** To be called when something has been added. */
+  settle(): void {
+    this.#budget.settle(this);
+  }
+
+  close(): void {
+    this.#budget.close(this);
   }
 }

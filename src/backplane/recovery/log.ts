@@ -2,7 +2,8 @@
 import type { BroadcastOptions } from 'socket.io-adapter';
 import type { Frame } from '../packet-codec';
 import type { Backplane } from '../backplane';
-import type { Budget } from './budget';
+import type { Account } from './budget';
+import { sizeOfFrames, sizeOfNames } from './size';
 
 /** An event as a client gets it. */
 export interface Missed {
@@ -31,18 +32,17 @@ export type Filter = (number: number, opts: BroadcastOptions) => boolean;
 /** The target of a gap. */
 const NOBODY: BroadcastOptions = { rooms: new Set(['$io:nobody']), except: new Set() };
 
-/** Bytes that an entry takes beside its frames, and a room in it beside its name, roughly. */
-const [ENTRY_SIZE, ROOM_SIZE] = [200, 50];
+/** Bytes that an entry takes beside its frames, roughly. */
+const ENTRY_SIZE = 200;
 
 export class EventLog {
-  readonly #budget: Budget;
+  readonly #account: Account;
   readonly #maxAge: number;
   #entries: (Entry | undefined)[] = [];
   /** The index of the oldest entry that counts. Those before it are removed from time to time. */
   #start = 0;
   /** The number of the entry at index 0. */
   #base = 0;
-  #bytes = 0;
   /** The latest event that is not there: one that was dropped, or that did not arrive in an outage. */
   #gap = { number: -1, at: Number.NEGATIVE_INFINITY };
 
@@ -51,8 +51,8 @@ export class EventLog {
   #losses = 0;
 
   /** @param maxAge the time in ms for which an event is kept */
-  constructor(budget: Budget, maxAge: number, backplane?: Backplane) {
-    this.#budget = budget;
+  constructor(account: Account, maxAge: number, backplane?: Backplane) {
+    this.#account = account;
     this.#maxAge = maxAge;
     this.#backplane = backplane;
   }
@@ -95,10 +95,8 @@ export class EventLog {
   add(entry: Entry): void {
     this.noteLoss(); // a gap comes before
     this.#entries.push(entry);
-    this.#count(sizeOf(entry));
+    this.#account.count(sizeOf(entry));
     this.dropOld(entry.at);
-    while (this.#bytes > this.#budget.limits.namespaceBytes) this.dropSome();
-    if (this.#budget.bytes > this.#budget.limits.bytes) this.#budget.settle();
   }
 
   /** Whether an event with this number or a later one is not there. @param receivedUntil the time until which the client has got everything */
@@ -135,17 +133,17 @@ export class EventLog {
   }
 
   clear(): void {
+    while (!this.isEmpty) this.#drop();
     this.#base = this.next;
     this.#entries = [];
     this.#start = 0;
-    this.#count(-this.#bytes);
   }
 
   #drop(): void {
     const entry = this.#entries[this.#start];
     if (!entry) return;
     this.#gap = { number: Math.max(this.#gap.number, this.#base + this.#start), at: Math.max(this.#gap.at, entry.at) };
-    this.#count(-sizeOf(entry));
+    this.#account.count(-sizeOf(entry));
     this.#entries[this.#start++] = undefined; // the array itself is made shorter later
   }
 
@@ -155,16 +153,10 @@ export class EventLog {
     this.#entries = this.#entries.slice(this.#start);
     this.#start = 0;
   }
-
-  #count(bytes: number): void {
-    this.#bytes += bytes;
-    this.#budget.bytes += bytes;
-  }
 }
 
 function sizeOf({ frames = [], opts: { rooms, except } }: Entry): number {
-  const names = [...rooms, ...(except ?? [])];
-  return [...frames, ...names].reduce((sum, { length }) => sum + length, ENTRY_SIZE + names.length * ROOM_SIZE);
+  return ENTRY_SIZE + sizeOfFrames(frames) + sizeOfNames(rooms) + sizeOfNames(except);
 }
 
 /** Whether a broadcast reaches a client in these rooms. */

@@ -1,26 +1,19 @@
 /** The clients of a namespace that may return to this process, or from here to another one: what they were, and what they have missed. */
 import type { Namespace, Socket } from 'socket.io';
-import type { Session } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
 import { serverInternals } from '../../internals/socket-io';
-import { Budget, type Kept, LIMITS, type Limits } from './budget';
+import { type Account, Budget, type Kept, LIMITS, type Limits } from './budget';
+import { type Gone, GoneClients, type Stored } from './gone-clients';
 import { type Entry, EventLog, type Missed, type Returned } from './log';
 import { type Position, positionIn, type Start, startAt, Starts } from './starts';
 import { Stays } from './stays';
 
-/** The session of a disconnected client, as Socket.IO passes it. */
-export type Gone = Omit<Session, 'missedPackets'>;
+export type { Gone };
 
 /** The session of a client that returns. It stays where it is until it is taken. */
 export interface Found extends Gone {
   /** The number of the next event in the log at that moment. */
   readonly mark: number;
-}
-
-interface Stored extends Gone {
-  readonly goneAt: number;
-  readonly start: Start;
-  readonly stays: Stays;
 }
 
 /** Time in ms for middleware to let a client in: for so long, what it needs is kept after the end of its time. */
@@ -33,14 +26,13 @@ const budgets = new WeakMap<object, Budget>();
 export class Sessions implements Kept {
   readonly log: EventLog;
   readonly #nsp: Namespace;
-  readonly #budget: Budget;
+  readonly #account: Account;
   /** The longest time in ms for which a client may be away. */
   readonly #maxAway: number;
   /** The longest time in ms until a vanished client is noticed. */
   readonly #heartbeat: number;
-  /** By the client's private id, the longest absent one first. */
-  readonly #gone = new Map<string, Stored>();
-  readonly #starts = new Starts();
+  readonly #starts: Starts;
+  readonly #gone: GoneClients;
   /** By the id of the socket. */
   readonly #stays = new Map<string, Stays>();
   #timer: NodeJS.Timeout | undefined;
@@ -50,19 +42,25 @@ export class Sessions implements Kept {
     const { connectionStateRecovery, pingInterval = 25_000, pingTimeout = 20_000 } = serverInternals(nsp.server).opts;
     this.#maxAway = connectionStateRecovery?.maxDisconnectionDuration ?? 120_000;
     this.#heartbeat = pingInterval + pingTimeout;
-    this.#budget = budgets.get(nsp.server) ?? new Budget(limits);
-    budgets.set(nsp.server, this.#budget);
-    this.#budget.add(this);
-    this.log = new EventLog(this.#budget, this.#maxAway + this.#heartbeat + GRACE, backplane);
+    const budget = budgets.get(nsp.server) ?? new Budget(limits);
+    budgets.set(nsp.server, budget);
+    this.#account = budget.open(this);
+    this.log = new EventLog(this.#account, this.#maxAway + this.#heartbeat + GRACE, backplane);
+    this.#starts = new Starts(this.#account);
+    this.#gone = new GoneClients(this.#account, this.#starts);
   }
 
-  get oldestEvent(): number {
-    return this.log.oldest;
+  get oldest(): number {
+    return Math.min(this.log.oldest, this.#gone.oldest, this.#starts.oldest);
   }
 
   get oldestSession(): number {
-    const [stored] = this.#gone.values();
-    return stored?.goneAt ?? Number.POSITIVE_INFINITY;
+    return this.#gone.oldest;
+  }
+
+  /** Bytes of what is kept, roughly. */
+  get bytes(): number {
+    return this.#account.bytes;
   }
 
   get hasGone(): boolean {
@@ -76,12 +74,14 @@ export class Sessions implements Kept {
 
   add(entry: Entry): void {
     this.log.add(entry);
+    this.#account.settle();
     this.#timer ??= this.#forgetLater();
   }
 
   /** To be called when a client has been connected. @param sent the events that it has just been sent */
   start(socket: Socket, sent: readonly Missed[]): void {
     this.#starts.begin(socket, this.#next(), sent);
+    this.#account.settle();
     this.#timer ??= this.#forgetLater();
   }
 
@@ -128,28 +128,31 @@ export class Sessions implements Kept {
     const session = this.#gone.get(pid);
     const position = session && this.#position(session, offset);
     if (!position) return undefined;
-    this.#remove(pid);
+    this.#gone.delete(pid);
     const { stays, rooms: former } = session;
     const before = this.log.between(position.from, mark, stays.filter(former));
     const later = this.log.between(Math.max(position.from, mark), this.log.next, stays.filterSince(mark, former, rooms));
     return { sid: session.sid, rooms: former, data: session.data, missed: [...position.sent, ...before, ...later] };
   }
 
-  dropEvents(): void {
-    this.log.dropSome();
+  drop(): void {
+    const { oldest } = this;
+    if (oldest === this.log.oldest) this.log.dropSome();
+    else if (oldest === this.#gone.oldest) this.#gone.drop();
+    else this.#starts.drop();
   }
 
   dropSession(): void {
-    const [pid] = this.#gone.keys();
-    if (pid !== undefined) this.#remove(pid);
+    this.#gone.drop();
   }
 
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.log.clear();
-    for (const pid of this.#gone.keys()) this.#remove(pid);
-    this.#budget.remove(this);
+    this.#gone.clear();
+    this.#starts.clear();
+    this.#account.close();
   }
 
   #sessionOf(socket: Socket, pid: string): Stored {
@@ -160,21 +163,16 @@ export class Sessions implements Kept {
   }
 
   #store(session: Gone, start: Start, stays = new Stays()): void {
-    this.#remove(session.pid);
-    this.#gone.set(session.pid, { ...session, goneAt: Date.now(), start, stays });
-    this.#budget.sessions++;
-    this.#budget.settle();
+    this.#gone.add(session, start, stays);
+    this.#account.settle();
     this.#timer ??= this.#forgetLater();
-  }
-
-  #remove(pid: string): void {
-    if (this.#gone.delete(pid)) this.#budget.sessions--;
   }
 
   /** Undefined if the client has missed what is not there any more. */
   #position({ start, goneAt, stays }: Stored, offset: string): Position | undefined {
     if (this.log.noteLoss()) return undefined;
     const position = positionIn(start, this.log, offset);
+    if (!position) return undefined;
     const isLost = this.log.lacks(position.from, goneAt - this.#heartbeat) || stays.lack(Math.max(position.from, this.log.first));
     return isLost ? undefined : position;
   }
@@ -193,7 +191,7 @@ export class Sessions implements Kept {
     this.#timer = undefined;
     const now = Date.now();
     this.log.dropOld(now);
-    for (const [pid, { goneAt }] of this.#gone) if (goneAt + this.#maxAway + GRACE < now) this.#remove(pid);
+    this.#gone.forget(now - this.#maxAway - GRACE);
     this.#starts.forget(now - this.#heartbeat - GRACE); // a client that is still there has answered a heartbeat since
     if (!this.log.isEmpty || this.#gone.size > 0 || !this.#starts.areCertain) this.#timer = this.#forgetLater();
   }

@@ -2,8 +2,8 @@
  * When clients were in which rooms. One that comes back gets what was emitted to its rooms of that moment: neither what came before it joined one,
  * nor less because it has left one since.
  */
-
 import { type Filter, isFor } from './log';
+import { sizeOfNames } from './size';
 
 /** The time in a room that a client has left, in numbers of the log. */
 interface Stay {
@@ -23,6 +23,11 @@ export class Stays {
   #ended: Stay[] = [];
   /** The number up to which stays have been forgotten. */
   #forgotten = 0;
+
+  /** Bytes of memory, roughly. */
+  get size(): number {
+    return sizeOfNames(this.#joined.keys()) + sizeOfNames(this.#ended.map(({ room }) => room));
+  }
 
   join(room: string, number: number): void {
     this.#joined.set(room, number);
