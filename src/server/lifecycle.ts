@@ -17,12 +17,11 @@ import { guardDecoder } from '../protocol';
 import type { EggApplication } from '../egg';
 import { safeCors } from '../handshake/cors';
 import { Ids } from '../handshake/ids';
-import { trimHandshakes } from '../handshake/leftovers';
-import { explainTooLarge } from '../handshake/message-size';
 import { OriginCheck } from '../handshake/origin';
 import { findWsEngine } from '../handshake/websocket-engine';
 import { Limits } from '../limits/limits';
 import { LoadedFiles } from '../loader/loader';
+import { openEngine } from './engine';
 import { joinPresence } from './join-presence';
 import { Namespaces } from './namespaces';
 import { DirectEvents } from '../path/direct-events';
@@ -31,11 +30,10 @@ import { openOnce } from './once';
 import { Server } from './server';
 import { closeInOrder } from './shutdown';
 import { makeSpecimens } from '../internals/check';
-import { checkFirstConnection } from '../internals/engine-io';
 import { checkInternals } from '../internals/members';
 import { serverInternals } from '../internals/socket-io';
 import { webSocketSpecimens } from '../internals/ws';
-import { CorkedWebSocketServer, flushRefusals } from '../handshake/corked-websocket';
+import { CorkedWebSocketServer } from '../handshake/corked-websocket';
 
 const lifecycles = new WeakMap<object, Lifecycle>();
 
@@ -189,12 +187,7 @@ export class Lifecycle {
   #attach(engine: EngineServer): void {
     this.#engine = engine;
     this.#stopLooking?.();
-    checkFirstConnection(engine, line => this.#app.logger.warn(line));
-    this.ids.attach(engine);
-    this.#originCheck.attach(engine);
-    explainTooLarge(engine, problem => this.runtime.refusals.warnOfSize(problem));
-    trimHandshakes(engine, this.server.path());
-    flushRefusals(engine);
-    this.#sessionRouting?.attach(engine);
+    const { ids, runtime } = this;
+    openEngine(engine, this.server.path(), { ids, originCheck: this.#originCheck, runtime, sessionRouting: this.#sessionRouting });
   }
 }
