@@ -59,13 +59,13 @@ export class OutageError extends Error {
   }
 }
 
-/** The error of a question to a client that goes before it answers. It is never sent to a client. */
+/** The error of a question to a client that goes before it answers, and the reason of `ctx.signal`. It is never sent to a client. */
 export class ClientGoneError extends Error {
   override readonly name = 'ClientGoneError';
   readonly code = 'IO_CLIENT_GONE';
 
-  constructor() {
-    super(messageOf('IO_CLIENT_GONE', 'the client disconnected before it answered'));
+  constructor(problem = 'the client disconnected before it answered') {
+    super(messageOf('IO_CLIENT_GONE', problem));
   }
 }
 

@@ -84,6 +84,11 @@ declare module 'egg' {
     args: unknown[];
     /** Acknowledges the packet. Undefined if the client did not ask for that. A controller that returns a value need not call it. */
     ack: Acknowledge | undefined;
+    /**
+     * Aborts when the client goes while the packet is handled, or while the connection's middleware runs. Its `reason` has the code `IO_CLIENT_GONE`.
+     * In handlers of reserved events and of events with an idempotency key, which have to end without the client too, it does not.
+     */
+    signal: AbortSignal;
   }
 
   interface EggAppConfig {

@@ -13,8 +13,10 @@ import type { Namespace } from './namespace';
 import type { NamedLayer } from './onion';
 import type { PacketQueue } from './packet-queue';
 import { Questions } from './questions';
+import { obstacleOf } from './obstacle';
 import { refusalTo, sendRefusal, withdraw } from './refusal';
 import type { ConnectionSession } from './session';
+import { abortSignals } from './signal';
 import { startAnewIfOther } from './user';
 import type { SocketUse } from './uses';
 
@@ -43,6 +45,7 @@ export class Connection implements ContextOwner, Arrival {
   /** The connection middleware that started last. */
   middleware: NamedLayer | undefined;
   readonly questions = new Questions();
+  signals: Set<AbortController> | undefined;
   readonly handlers: Handlers = { running: 0, goneAt: undefined };
   /** Counts the events of the user. Undefined if they are not limited. */
   bucket: Bucket | undefined;
@@ -83,6 +86,10 @@ export class Connection implements ContextOwner, Arrival {
     return { ...this.namespace.pattern?.regExp?.exec(this.socket.nsp.name)?.groups };
   }
 
+  get isGone(): boolean {
+    return this.#state === 'ended' || this.#state === 'postponed';
+  }
+
   get isPostponed(): boolean {
     return this.#state === 'postponed';
   }
@@ -92,14 +99,7 @@ export class Connection implements ContextOwner, Arrival {
   }
 
   get obstacle(): Arrival['obstacle'] {
-    const { parents } = this.namespace;
-    if (this.#state === 'admitted' || this.middleware) {
-      const which = this.#state === 'admitted' ? 'of use()' : `'${this.middleware?.name}'`;
-      return { problem: `middleware ${which} has not ended`, remedy: 'call next(), or throw' };
-    }
-    if (parents && !parents.isEmpty)
-      return { problem: 'the function of a parent namespace has not answered', remedy: 'call its third argument' };
-    return { problem: 'the session has not been read', remedy: 'does its store answer?' };
+    return obstacleOf(this.namespace, this.#state === 'admitted' ? 'of use()' : this.middleware && `'${this.middleware.name}'`);
   }
 
   /** Admit: runs the functions of `nsp.use()`, which may still refuse the client, and then connects it. Does nothing after another decision. */
@@ -190,6 +190,7 @@ export class Connection implements ContextOwner, Arrival {
     clearTimeout(this.#timer);
     this.#state = 'ended';
     this.questions.end();
+    abortSignals(this);
     this.namespace.runtime.arrivals.delete(this);
     this.namespace.runtime.inFlight.leave(this.handlers);
     this.namespace.userLimits?.leave(this);
@@ -232,6 +233,7 @@ export class Connection implements ContextOwner, Arrival {
     withdraw(this.socket, deprecations);
     this.#state = 'postponed';
     this.questions.end();
+    abortSignals(this, error);
     const { least, most } = arrivals.retryDelay;
     const end = (): void => {
       if (arrivals.usesOtherNamespaces(this)) this.#turnAway(refusal);

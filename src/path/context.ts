@@ -7,15 +7,17 @@ import type { Socket } from 'socket.io';
 import type { EggApplication, EggSession, Logger } from '../egg';
 import { keepLocale, type LocaleOwner } from './locale';
 import { addModuleScope, type SETTLE } from './module-scope';
+import { createExchangeClasses, defineValues } from './request';
 import { warnOfResponses } from './response-warnings';
 import { createServicesClass } from './service';
 import { SHORTHANDS } from './shorthands';
 import { addParams, type ParamsOwner } from './params';
 import type { ConnectionSession } from './session';
+import { addSignal, SIGNAL, type SignalOwner } from './signal';
 import type { Acknowledge } from '../events';
 
 /** The part of a connection that its contexts use. */
-export interface ContextOwner extends LocaleOwner, ParamsOwner {
+export interface ContextOwner extends LocaleOwner, ParamsOwner, SignalOwner {
   readonly socket: Socket;
   readonly session: ConnectionSession | undefined;
   /** Members that `ctx.req` has in addition to those of the handshake's request. */
@@ -32,6 +34,7 @@ export interface SocketContext {
   args: unknown[];
   readonly ack: Acknowledge | undefined;
   readonly [SETTLE]?: () => void;
+  [SIGNAL]: AbortController | null | undefined;
 }
 
 /** A handler, as this plugin calls it. In users' types the context is Egg's, of which this is a part. */
@@ -50,6 +53,7 @@ const SERVICE = Symbol('service');
 
 /** Creates the class of an app's contexts. To be called after Egg has extended its context prototype, and before the first connection. */
 export function createContextClass(app: EggApplication, isDevelopment: boolean): SocketContextClass {
+  const exchange = createExchangeClasses(app);
   class EggSocketContext {
     declare readonly app: EggApplication;
     declare readonly logger: Logger;
@@ -65,6 +69,7 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
     declare [REQUEST]: object | undefined;
     declare [RESPONSE]: object | undefined;
     declare [SERVICE]: object | undefined;
+    declare [SIGNAL]: AbortController | null | undefined;
 
     constructor(owner: ContextOwner, packet?: unknown[]) {
       this[OWNER] = owner;
@@ -72,6 +77,7 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
       this.packet = packet;
       this.starttime = Date.now();
       const last = packet?.at(-1);
+      this[SIGNAL] = undefined;
       this[ACK] = typeof last === 'function' ? (last as Acknowledge) : undefined; // Socket.IO's: a client cannot send a function
     }
 
@@ -100,10 +106,10 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
       return this.socket.request.url ?? '';
     }
     get request(): object {
-      return (this[REQUEST] ??= new EggSocketRequest(this));
+      return (this[REQUEST] ??= new exchange.Request(this));
     }
     get response(): object {
-      return (this[RESPONSE] ??= new EggSocketResponse(this));
+      return (this[RESPONSE] ??= new exchange.Response(this));
     }
 
     /** Defined on the prototype only if Egg has sessions. */
@@ -118,57 +124,6 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
     };
   }
 
-  class EggSocketRequest {
-    readonly ctx: EggSocketContext;
-
-    constructor(ctx: EggSocketContext) {
-      this.ctx = ctx;
-    }
-
-    get app(): EggApplication {
-      return app;
-    }
-    get req(): IncomingMessage {
-      return this.ctx.req;
-    }
-    get res(): ServerResponse {
-      return this.ctx.res;
-    }
-    get response(): object {
-      return this.ctx.response;
-    }
-    get originalUrl(): string {
-      return this.ctx.originalUrl;
-    }
-
-    /** `http` or `https`, even if a proxy sends `ws` or `wss` for a WebSocket. */
-    get protocol(): unknown {
-      const protocol: unknown = Reflect.get(app.request, 'protocol', this);
-      return protocol === 'ws' ? 'http' : protocol === 'wss' ? 'https' : protocol;
-    }
-  }
-
-  class EggSocketResponse {
-    readonly ctx: EggSocketContext;
-
-    constructor(ctx: EggSocketContext) {
-      this.ctx = ctx;
-    }
-
-    get app(): EggApplication {
-      return app;
-    }
-    get req(): IncomingMessage {
-      return this.ctx.req;
-    }
-    get res(): ServerResponse {
-      return this.ctx.res;
-    }
-    get request(): object {
-      return this.ctx.request;
-    }
-  }
-
   const Services = createServicesClass(app);
   if (Services) {
     Object.defineProperty(EggSocketContext.prototype, 'service', {
@@ -178,22 +133,15 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
       },
     });
   }
-  // ours inherit from Egg's prototypes, which stay unchanged
+  // inherits from Egg's, which stays unchanged
   Object.setPrototypeOf(EggSocketContext.prototype, app.context);
-  Object.setPrototypeOf(EggSocketRequest.prototype, app.request);
-  Object.setPrototypeOf(EggSocketResponse.prototype, app.response);
-  // own values, so that the constructor's assignments do not call a setter of Koa
   defineValues(EggSocketContext.prototype, { app, socket: undefined, packet: undefined, starttime: 0 });
-  for (const { prototype } of [EggSocketRequest, EggSocketResponse]) defineValues(prototype, { ctx: undefined });
   Object.defineProperties(EggSocketContext.prototype, SHORTHANDS);
   addModuleScope(EggSocketContext.prototype, app);
   keepLocale(EggSocketContext.prototype, app, ctx => ctx[OWNER]);
   addParams(EggSocketContext.prototype, ctx => ctx[OWNER]);
-  if (isDevelopment) warnOfResponses(app, { context: EggSocketContext.prototype, response: EggSocketResponse.prototype });
+  addSignal(EggSocketContext.prototype, ctx => ctx[OWNER]);
+  if (isDevelopment) warnOfResponses(app, { context: EggSocketContext.prototype, response: exchange.Response.prototype as object });
   if ('session' in app.context) Object.defineProperty(EggSocketContext.prototype, 'session', EggSocketContext.session);
   return EggSocketContext;
-}
-
-function defineValues(target: object, values: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(values)) Object.defineProperty(target, name, { value, configurable: true, writable: true });
 }

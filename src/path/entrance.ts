@@ -7,9 +7,9 @@ import { denyNamespace, refuseWithoutNext, settleFailure } from './failed-connec
 import { SETTLE } from './module-scope';
 import { callNamespaceListeners, catchListenerErrors, type Namespace, namespaceOf } from './namespace';
 import { descend, type Layer, type NamedLayer } from './onion';
-import { receiveReserved } from './packet';
 import { AbsentNamespace, type Parents } from './parents';
 import type { Passport } from './passport';
+import { receiveReserved } from './reserved-event';
 import type { SessionStore } from './session';
 import { checkEmits, connectionOf, isBypassed, socketAdopter } from './socket';
 import { announceRooms } from './history';

@@ -58,7 +58,7 @@ export function refusalFor(error: Error, reveal: boolean): ErrorAnswer {
 
 /** Whether an error needs a developer's attention, unlike an answer that is meant for the client. */
 export function isUnexpected(error: Error): boolean {
-  if (error instanceof ClientGoneError) return false; // clients may leave at any time
+  if (error instanceof ClientGoneError || error.cause instanceof ClientGoneError) return false; // clients may leave at any time; many libraries wrap the reason of a signal
   return !isShown(error) || (describe(error).status ?? 400) >= 500;
 }
 

@@ -12,6 +12,7 @@ import { errorToAnswerOnce } from './onerror';
 import { decodeOutcome, encodeOutcome, type Outcome } from './outcome';
 import type { Control } from './controls';
 import { sentKeyOf, unpackSent } from './sent';
+import { releaseSignal } from './signal';
 import { connectionOf, receiveEvent } from './socket';
 import { OWNER_LENGTH } from '../store/outcome-store';
 
@@ -52,6 +53,7 @@ async function handleOnce(handler: SocketHandler, ctx: SocketContext, key: strin
   const outcome = await outcomes
     .once(place, async () => {
       first = new Attempt(ctx);
+      releaseSignal(ctx, connection); // the client comes back for the answer
       return encodeOutcome(await first.run(handler, connection));
     })
     .catch((cause: unknown) => {

@@ -13,6 +13,7 @@ import { refuseReserved, refuseWaiting } from './refused-events';
 import { NOT_FOUND } from './router';
 import { handlerOfSent, passKey, sentKeyOf } from './sent';
 import { PacketQueue } from './packet-queue';
+import { releaseSignal } from './signal';
 import type { Acknowledge } from '../events';
 import { runSocketUses } from './uses';
 
@@ -47,13 +48,6 @@ function open(connection: Connection, packet: unknown[]): boolean {
   passKey(packet, ctx);
   runtime.storage.run(ctx, runPacket, ctx, connection, handler);
   return true;
-}
-
-/** Handles an event that the server fires itself: without middleware and without an answer. */
-export function receiveReserved(connection: Connection, event: string, args: unknown[], handler: SocketHandler): void {
-  const { runtime } = connection.namespace;
-  const ctx = new runtime.Context(connection, [event, ...args]);
-  void runtime.storage.run(ctx, runReserved, ctx, connection, handler);
 }
 
 /**
@@ -121,8 +115,10 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
 }
 
 /** The packet has settled. */
-function end(ctx: SocketContext, { handlers, namespace, queue }: Connection): void {
+function end(ctx: SocketContext, connection: Connection): void {
+  const { handlers, namespace, queue } = connection;
   ctx[SETTLE]?.();
+  releaseSignal(ctx, connection);
   namespace.runtime.inFlight.end(handlers);
   queue?.next();
 }
@@ -181,20 +177,4 @@ function callOwnListeners(connection: Connection, packet: unknown[], ack: Acknow
   const [event, ...args] = packet;
   if (!socket.connected || socket.listenerCount(event as string) === 0) return;
   callListeners(socket, socket.rawListeners(event as string), args, thrown => reportFailure(connection, packet, thrown, { ack }));
-}
-
-async function runReserved(ctx: SocketContext, connection: Connection, handler: SocketHandler): Promise<void> {
-  const { runtime } = connection.namespace;
-  runtime.inFlight.begin();
-  try {
-    await handler.call(ctx, ctx);
-    await connection.session?.save();
-  } catch (thrown) {
-    const error = toError(thrown);
-    logFailure(connection, ctx.packet?.[0], error, { answered: errorToAnswer(connection, error, ctx) });
-    await connection.saveAfterFailure();
-  } finally {
-    ctx[SETTLE]?.();
-    runtime.inFlight.end();
-  }
 }

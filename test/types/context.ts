@@ -29,6 +29,7 @@ export const filter: Middleware = async (ctx, next) => {
   const [event, ...args] = ctx.packet;
   const name: string = event;
   const first: unknown = args[0];
+  await fetch('http://127.0.0.1', { signal: ctx.signal });
   // @ts-expect-error -- an array
   const wrong: string = ctx.packet;
   void wrong;

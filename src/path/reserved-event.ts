@@ -1,0 +1,32 @@
+/** An event that the server fires itself: `disconnecting`, `disconnect` or `error`, with a route of the app. */
+import type { Connection } from './connection';
+import type { SocketContext, SocketHandler } from './context';
+import { SETTLE } from './module-scope';
+import { errorToAnswer } from './onerror';
+import { logFailure } from './packet-failure';
+import { releaseSignal } from './signal';
+import { toError } from '../thrown';
+
+/** Handles it: without middleware and without an answer. */
+export function receiveReserved(connection: Connection, event: string, args: unknown[], handler: SocketHandler): void {
+  const { runtime } = connection.namespace;
+  const ctx = new runtime.Context(connection, [event, ...args]);
+  releaseSignal(ctx, connection); // the client may have gone already
+  void runtime.storage.run(ctx, runReserved, ctx, connection, handler);
+}
+
+async function runReserved(ctx: SocketContext, connection: Connection, handler: SocketHandler): Promise<void> {
+  const { runtime } = connection.namespace;
+  runtime.inFlight.begin();
+  try {
+    await handler.call(ctx, ctx);
+    await connection.session?.save();
+  } catch (thrown) {
+    const error = toError(thrown);
+    logFailure(connection, ctx.packet?.[0], error, { answered: errorToAnswer(connection, error, ctx) });
+    await connection.saveAfterFailure();
+  } finally {
+    ctx[SETTLE]?.();
+    runtime.inFlight.end();
+  }
+}
