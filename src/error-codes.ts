@@ -60,6 +60,7 @@ export type RuntimeCode =
   | OutageCode
   | 'IO_ANSWER_INVALID'
   | 'IO_ANSWER_MISSING'
+  | 'IO_AUTH_TIME_INVALID'
   | 'IO_CLIENT_GONE'
   | 'IO_CONTRACT_VIOLATED'
   | 'IO_CORS_MISSING'

@@ -3,10 +3,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Context } from 'egg';
 import type { ServerOptions } from 'socket.io';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';
+import type { CheckAuth, ExpiresAt, NamespaceAuth, RecheckConfig } from './auth-options';
 import type { LimitsConfig, NamespaceLimits } from './limits';
 import type { HistoryConfig, PresenceConfig, UserLimits } from './namespace-options';
 
 export type { AdapterConfig, AdapterFactory, AdapterName, HistoryConfig, PresenceConfig, RedisConfig, UserLimits };
+export type { CheckAuth, ExpiresAt, NamespaceAuth, RecheckConfig };
 export type { EventsLimit, LimitsConfig, NamespaceLimits, PendingLimit } from './limits';
 
 /** `config.io` */
@@ -94,6 +96,9 @@ export interface IoConfig {
    */
   onerror?: OnError;
 
+  /** How long the logins of clients last, in all namespaces that have no `auth` of their own. Default: as long as their connections. Since 5. */
+  auth?: NamespaceAuth;
+
   /**
    * Creates the id of a connection from its handshake request: the `socket.id` in `/`, and `<namespace>#<id>` in other namespaces.
    * A connection is refused if this throws or rejects, or returns anything but a string of 1 to 200 characters that no other connection has.
@@ -145,6 +150,8 @@ export interface NamespaceConfig {
   userLimits?: UserLimits;
   /** Called for the errors of this namespace, in place of `config.io.onerror`. Default: `config.io.onerror`. Since 5. */
   onerror?: OnError;
+  /** How long the logins of clients last, in place of `config.io.auth`. `false`: as long as their connections. Default: `config.io.auth`. Since 5. */
+  auth?: NamespaceAuth | false;
   /**
    * The rooms whose events are kept for clients that come back, by their names, or by patterns such as `room:*`, where `*` stands for one character or more.
    * Default: none. Since 5.

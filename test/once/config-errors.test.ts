@@ -62,6 +62,14 @@ test('a wrong type or value stops the boot and says what it must be', () => {
       /\.userLimits\.burst must be a whole number from 1 on, not 1\.5/,
     ],
     [`{ namespace: { '/chat': { userLimits: { connections: 1, burst: 1 } } } }`, /\.burst must be set together with events/],
+    [`{ auth: true }`, /config\.io\.auth must be an object, not a boolean/],
+    [`{ auth: { maxage: 1 } }`, /config\.io\.auth must be an object with .*it has maxage, did you mean maxAge\?/],
+    [`{ auth: { maxAge: 0 } }`, /config\.io\.auth\.maxAge must be a whole number from 1 on, not 0/],
+    [`{ auth: { expiresAt: 1000 } }`, /config\.io\.auth\.expiresAt must be a function, not 1000/],
+    [`{ auth: { recheck: { check() {} } } }`, /config\.io\.auth\.recheck\.every must be a number/],
+    [`{ auth: { recheck: { every: 1000 } } }`, /config\.io\.auth\.recheck\.check must be a function/],
+    [`{ auth: { recheck: { every: 1000, check() {}, after: 1 } } }`, /recheck must be an object with every, check; it has after/],
+    [`{ namespace: { '/chat': { auth: { maxAge: '1h' } } } }`, /\['\/chat'\]\.auth\.maxAge must be a number, not a string/],
     [
       `{ namespace: { '/chat': { presence: ['room:*'] } } }`,
       /\['\/chat'\]\.presence must be an object with patterns of rooms, .*, not an array/,
@@ -112,7 +120,7 @@ test('an option at the wrong place is told where it belongs, and one like no oth
     "host: '10.0.0.1'": 'config.io.host is not an option; did you mean config.io.redis.host?',
     'maxLen: 1': 'config.io.maxLen is not an option; did you mean config.io.adapter.maxLen?',
     'colour: 1':
-      'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, acknowledge, unmatched, idempotencyTtl, checkOutgoing, documents, limits, onerror, generateId (',
+      'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, acknowledge, unmatched, idempotencyTtl, checkOutgoing, documents, limits, onerror, auth, generateId (',
     'init: { namespace: {} }': 'config.io.init.namespace is not an option; did you mean config.io.namespace?',
     'init: { credentials: true }': 'config.io.init.credentials is not an option; did you mean config.io.init.cors.credentials?',
     'init: { maxDisconnectionDuration: 1 }':
