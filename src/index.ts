@@ -20,6 +20,7 @@ export type {
   NamespaceAuth,
   NamespaceConfig,
   NamespaceLimits,
+  NamespacesLimit,
   OnError,
   PendingLimit,
   PresenceConfig,

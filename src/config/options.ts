@@ -9,7 +9,7 @@ import type { HistoryConfig, PresenceConfig, UserLimits } from './namespace-opti
 
 export type { AdapterConfig, AdapterFactory, AdapterName, HistoryConfig, PresenceConfig, RedisConfig, UserLimits };
 export type { CheckAuth, ExpiresAt, NamespaceAuth, RecheckConfig };
-export type { EventsLimit, LimitsConfig, NamespaceLimits, PendingLimit } from './limits';
+export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit } from './limits';
 
 /** `config.io` */
 export interface IoConfig {

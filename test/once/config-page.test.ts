@@ -19,6 +19,7 @@ const SECTIONS: Record<string, string> = {
   'config.io.limits': 'LimitsConfig',
   'config.io.limits.events': 'EventsLimit',
   'config.io.limits.pending': 'PendingLimit',
+  'config.io.limits.namespaces': 'NamespacesLimit',
   'config.io.redis': 'RedisConfig',
   'All adapters': 'Answers',
   redis: 'RedisPubSub',
