@@ -4,10 +4,11 @@ import { nearest } from '../nearest';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { type HistorySettings, readHistory } from './history';
 import { type AuthSettings, readAuth } from './auth';
+import { cleanupWarning, corsWarning, recoveryWarning, sessionIdWarning, timeoutWarning } from './checks';
+import { readAllowedHosts, readBind } from './handshake';
 import { type LimitSettings, readLimits, readNamespaceLimits } from './limits';
-import { cleanupWarning, corsWarning, recoveryWarning, timeoutWarning } from './checks';
 import { readInit } from './init';
-import type { GenerateId, InitOptions, NamespaceConfig, OnError } from './options';
+import type { BoundTo, GenerateId, InitOptions, NamespaceConfig, OnError } from './options';
 import { otherPlaceOf, unknownOption } from './places';
 import { type PresenceSettings, readPresence } from './presence';
 import { booleanAt, functionAt, invalid, isSet, namesAt, objectAt, oneOf, wholeNumber } from './readers';
@@ -35,6 +36,9 @@ export interface Settings {
   /** Undefined if logins last as long as connections. */
   readonly auth: AuthSettings | undefined;
   readonly generateId: GenerateId | undefined;
+  /** Undefined if all are allowed. */
+  readonly allowedHosts: readonly string[] | undefined;
+  readonly bind: readonly BoundTo[];
 }
 
 interface NamespaceSettings
@@ -57,6 +61,8 @@ interface Config {
   /** The config of egg-redis or @eggjs/redis. */
   readonly redis?: unknown;
   readonly serverTimeout?: number | null;
+  /** The config of Egg's sessions. */
+  readonly session?: { readonly key?: string };
 }
 
 /**
@@ -74,8 +80,9 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
   const noRecovery = recoveryWarning(init, given, { workers, cluster });
   if (noRecovery !== undefined) delete init.connectionStateRecovery;
   const adapter = init.connectionStateRecovery ? withAllEvents(given) : given;
-  for (const warning of [noRecovery, cleanupWarning(init, adapter), corsWarning(init), timeoutWarning(init, config.serverTimeout)])
-    if (warning !== undefined) warn(warning);
+  const bind = readBind(io['bind'], config.session?.key);
+  const warnings = [cleanupWarning(init, adapter), corsWarning(init), timeoutWarning(init, config.serverTimeout)];
+  for (const warning of [noRecovery, ...warnings, sessionIdWarning(init, bind, config.env)]) if (warning !== undefined) warn(warning);
   const limits = readLimits('config.io.limits', io['limits']);
   const auth = isSet(io['auth']) ? readAuth('config.io.auth', io['auth']) : undefined;
   return {
@@ -92,6 +99,8 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     limits,
     onerror: isSet(io['onerror']) ? functionAt<OnError>('config.io.onerror', io['onerror']) : undefined,
     generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
+    allowedHosts: readAllowedHosts(io['allowedHosts']),
+    bind,
   };
 }
 

@@ -29,13 +29,15 @@ export const OPTIONS = {
   onerror: true,
   auth: true,
   generateId: true,
+  allowedHosts: true,
+  bind: true,
 } satisfies Record<keyof IoConfig, true>;
 
 /** `config.io.init`: the allowed types of each option. Socket.IO and Engine.IO check the rest. */
 export const INIT_TYPES = {
   adapter: ['function'],
   addTrailingSlash: ['boolean'],
-  allowEIO3: ['boolean'],
+  allowEIO3: ['boolean', 'string'],
   allowRequest: ['function'],
   allowUpgrades: ['boolean'],
   cleanupEmptyChildNamespaces: ['boolean'],

@@ -41,7 +41,16 @@ test('a wrong type or value stops the boot and says what it must be', () => {
     [`{ init: { pingTimeout: 'soon' } }`, /config\.io\.init\.pingTimeout must be a number, not a string/],
     [`{ init: { transports: 'websocket' } }`, /config\.io\.init\.transports must be an array, not a string/],
     [`{ init: { maxHttpBufferSize: '1mb' } }`, /config\.io\.init\.maxHttpBufferSize must be a number, not a string/],
-    [`{ init: { allowEIO3: 'no' } }`, /config\.io\.init\.allowEIO3 must be a boolean, not a string/],
+    [`{ init: { allowEIO3: 'no' } }`, /config\.io\.init\.allowEIO3 must be true, false or 'websocket'/],
+    [`{ init: { allowEIO3: 1 } }`, /config\.io\.init\.allowEIO3 must be a boolean or a string, not 1/],
+    [`{ allowedHosts: 'a.example' }`, /config\.io\.allowedHosts must be an array of host names, .*, not a string/],
+    [`{ allowedHosts: [] }`, /config\.io\.allowedHosts must be an array of host names/],
+    ...['http://a.example', 'a.example:80', '', '*', 'a/b', '.'].map(
+      host => [`{ allowedHosts: ['${host}'] }`, /config\.io\.allowedHosts\[0\] must be a host name/] as const,
+    ),
+    [`{ bind: 'address' }`, /config\.io\.bind must be an array of 'address', 'userAgent' and 'cookie'/],
+    [`{ bind: ['ip'] }`, /config\.io\.bind must be an array of/],
+    [`{ bind: ['cookie'] }`, /config\.io\.bind must be without 'cookie', since Egg's session plugin is off/],
     [`{ init: { connectionStateRecovery: 1 } }`, /config\.io\.init\.connectionStateRecovery must be an object/],
     [`{ namespace: ['/'] }`, /config\.io\.namespace must be an object, not an array/],
     [`{ namespace: { '/chat': 'auth' } }`, /config\.io\.namespace\['\/chat'\] must be an object, not a string/],
@@ -121,7 +130,7 @@ test('an option at the wrong place is told where it belongs, and one like no oth
     "host: '10.0.0.1'": 'config.io.host is not an option; did you mean config.io.redis.host?',
     'maxLen: 1': 'config.io.maxLen is not an option; did you mean config.io.adapter.maxLen?',
     'colour: 1':
-      'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, acknowledge, unmatched, idempotencyTtl, checkOutgoing, documents, limits, onerror, auth, generateId (',
+      'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, acknowledge, unmatched, idempotencyTtl, checkOutgoing, documents, limits, onerror, auth, generateId, ',
     'init: { namespace: {} }': 'config.io.init.namespace is not an option; did you mean config.io.namespace?',
     'init: { credentials: true }': 'config.io.init.credentials is not an option; did you mean config.io.init.cors.credentials?',
     'init: { maxDisconnectionDuration: 1 }':
