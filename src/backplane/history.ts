@@ -8,7 +8,7 @@ import type { Streams } from '../store/streams';
 import { PacketCodec } from './packet-codec';
 
 /** The adapters whose backend keeps the events. */
-const KEEPERS: ReadonlySet<string> = new Set(['redis', 'redis-sharded', 'redis-streams']);
+const KEEPERS: ReadonlySet<string> = new Set(['redis', 'redis-sharded', 'redis-streams', 'postgres']);
 
 export class Histories {
   readonly #namespaces: Settings['namespaces'];

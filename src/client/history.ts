@@ -48,7 +48,8 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
     const room = rooms.get(name);
     const send = (): void => deliver(event, position.id);
     if (epoch === undefined) {
-      if (room) room.isBroken = true;
+      if (!room) rooms.set(name, newRoom(position, true));
+      else if (event.length > 0) room.isBroken = true;
       send();
     } else if (!room) begin(position, send, event.length > 0);
     else if (room.isBroken || room.at.epoch !== epoch) {
@@ -68,8 +69,8 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
   /** A room that is new here, or begins anew after a gap. */
   function begin(position: Position, send: () => void, hasEvent: boolean): void {
     const { room: name, offset } = position;
-    const isOld = rooms.has(name);
-    const room: Room = { at: position, seen: new Set(), held: new Map(), isBroken: false, isNew: false, delay: RETRY_DELAY };
+    const isOld = rooms.get(name)?.at.epoch !== undefined;
+    const room = newRoom(position);
     clearTimeout(rooms.get(name)?.timer);
     rooms.set(name, room);
     if (!isOld && since === 'ever' && position.key === undefined && offset > 0) {
@@ -96,7 +97,7 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
       room.held.delete(room.at.offset + 1);
       next();
     }
-    if (room.held.size > 0) room.timer = setTimeout(() => ask(name, room), PATIENCE);
+    if (room.held.size > 0) askLater(name, room, PATIENCE);
   }
 
   /** Delivers what is held, up to an offset, in order: nobody knows any more what is missing between. */
@@ -130,17 +131,18 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
       if (rooms.get(name) === room) {
         if (!failure && !answer.error) learn(name, room, answer);
         else if (!failure && answer.error?.code === 'NOT_IN_ROOM') forget(name, room);
-        else askLater(name, room);
+        else {
+          askLater(name, room, room.delay); // in an outage, or since this user has sent too many events: it passes
+          room.delay = Math.min(2 * room.delay, LONGEST_DELAY);
+        }
       }
       askNext();
     });
   }
 
-  /** In an outage, or since this user has sent too many events: it passes. */
-  function askLater(name: string, room: Room): void {
+  function askLater(name: string, room: Room, delay: number): void {
     clearTimeout(room.timer);
-    room.timer = setTimeout(() => ask(name, room), room.delay);
-    room.delay = Math.min(2 * room.delay, LONGEST_DELAY);
+    room.timer = setTimeout(() => ask(name, room), delay);
   }
 
   /** This client has left the room. */
@@ -175,6 +177,10 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
     for (const listener of [...socket.listenersAny()]) run(() => listener.apply(socket, [name, ...args] as never[])); // of the types that the app declares
     for (const listener of [...socket.listeners(name)]) run(() => listener.apply(socket, args as never[]));
   }
+}
+
+function newRoom(at: Position, isBroken = false): Room {
+  return { at, seen: new Set(), held: new Map(), isBroken, isNew: false, delay: RETRY_DELAY };
 }
 
 /** Calls a function of the app. What it throws is an uncaught error of the page, as ever, but stops nothing here. */

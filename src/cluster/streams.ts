@@ -1,5 +1,6 @@
-/** Chooses where the events of rooms with history are kept. The agent keeps them for the workers of one machine, Redis for several machines. */
+/** Chooses where the events of rooms with history are kept. The agent keeps them for the workers of one machine, Redis or PostgreSQL for several machines. */
 import type { Backplane } from '../backplane/backplane';
+import { PostgresBackplane } from '../backplane/postgres/postgres';
 import { RedisBackplane } from '../backplane/redis/redis';
 import { MemoryStreams } from '../store/memory-streams';
 import { RedisStreams } from '../store/redis-streams';
@@ -28,6 +29,7 @@ interface JsonPage extends Position {
 /** To be called if the backplane, or this process alone, can keep them. */
 export function streamsOf(backplane: Backplane | undefined): Streams {
   if (backplane instanceof HubBackplane) return new AgentStreams(backplane.agent);
+  if (backplane instanceof PostgresBackplane) return backplane.kept.createStreams();
   return backplane instanceof RedisBackplane ? new RedisStreams(backplane.keys) : new MemoryStreams();
 }
 

@@ -1,11 +1,11 @@
 /** Rooms with history, on the way of a client that knows of them: it is told where each room is that it joins, and asks for what it has missed. */
 import type { Socket } from 'socket.io';
 import { helloOf } from './client-hello';
+import { announce } from './room-positions';
 import { IoError, OutageError } from '../errors';
 import { toError } from '../thrown';
-import { type ClientPosition, type History, HISTORY_EVENT, historyOf, partAfter, roomOfShadow, shadowOf } from '../store/history';
+import { type ClientPosition, type History, historyOf, partAfter, roomOfShadow, shadowOf } from '../store/history';
 import type { Page } from '../store/streams';
-import { PacketType } from '../protocol';
 import { writeBufferOf } from '../internals/engine-io';
 import { socketInternals } from '../internals/socket-io';
 
@@ -47,7 +47,7 @@ export function addShadows(prototype: Socket): void {
       const kept = history ? [rooms].flat().filter(room => room !== this.id && !this.rooms.has(room) && history.optionsOf(room)) : [];
       if (!history || kept.length === 0) return join.call(this, rooms, ...more);
       const joined = join.call(this, [...[rooms].flat(), ...kept.map(shadowOf)], ...more);
-      if (this.connected) for (const room of kept) announce(this, history, room);
+      if (this.connected) for (const room of kept) void announce(history, room, () => [this]);
       return joined;
     },
     leave(this: Socket, room: string, ...more: unknown[]): void | Promise<void> {
@@ -71,7 +71,7 @@ export function announceRooms(socket: Socket): void {
   if (!isAware) return;
   for (const shadow of allRoomsOf(socket)) {
     const room = roomOfShadow(shadow);
-    if (room !== undefined) announce(socket, history, room);
+    if (room !== undefined) void announce(history, room, () => [socket]);
   }
 }
 
@@ -130,15 +130,4 @@ function historyFor(socket: Socket): History | undefined {
 /** With the shadows, which `socket.rooms` does not show to the app. */
 function allRoomsOf(socket: Socket): ReadonlySet<string> {
   return socketInternals(socket).adapter.socketRooms(socket.id) ?? new Set();
-}
-
-/** Sends the position of a room. In an outage, the client learns it with the next event. */
-function announce(socket: Socket, history: History, room: string): void {
-  const send = (page: Page): void => {
-    if (socket.connected && socket.rooms.has(room))
-      socketInternals(socket).packet({ type: PacketType.EVENT, data: [HISTORY_EVENT, history.positionFor(room, page)] });
-  };
-  const page = history.read(room, 0, 0);
-  if (page instanceof Promise) page.then(send, () => {});
-  else send(page);
 }

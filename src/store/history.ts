@@ -95,6 +95,12 @@ export class History {
     return this.#streams.read(this.#prefix + room, after, count, this.#limitsOf(room));
   }
 
+  /** Resolves with the position of a room when its stream has begun anew that lacks an event. Rejects if it cannot be read. */
+  async begunAnew(room: string): Promise<Position> {
+    await this.#streams.untilRestarted(this.#prefix + room);
+    return this.read(room, 0, 0);
+  }
+
   /** What clients of the room are told of a position. */
   positionFor(room: string, { epoch, offset }: Position): ClientPosition {
     const position = { room, epoch: nameOf(epoch), offset };

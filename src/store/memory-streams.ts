@@ -62,6 +62,9 @@ export class MemoryStreams implements Streams {
     else this.#losses++;
   }
 
+  /** No event is ever missing. */
+  async untilRestarted(): Promise<void> {}
+
   close(): void {
     clearInterval(this.#timer);
     this.#streams.clear();

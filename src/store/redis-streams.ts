@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { entryOf, type Epoch, epochOf, fieldsOf, idOf, newId, offsetOf } from './redis-entries';
 import { RemoteStreams } from './remote-streams';
-import { type Entry, type Limits, type Page, pageOf, type Position } from './streams';
+import { type Entry, type Limits, type Page, pageOf, type Position, REMEMBERED } from './streams';
 
 /** Runs commands of Redis. */
 export interface RedisKeys {
@@ -15,8 +15,6 @@ export interface RedisKeys {
   run(command: string, args: readonly (string | number | Uint8Array)[], expected?: RegExp): Promise<unknown>;
 }
 
-/** Redis removes a stream as long as this after its events have expired, in ms: until then, nobody who comes back has missed anything. */
-const REMEMBERED = 86_400_000;
 /** Time in ms between two prolongations of a stream. */
 const PROLONG_INTERVAL = 3_600_000;
 /** Time in ms between two removals of events that have expired. */

@@ -48,8 +48,13 @@ export interface Streams {
   read(stream: string, after: number, count: number, limits: Limits): Page | Promise<Page>;
   /** Begins a new epoch, since events have been lost. */
   restart(stream: string): void | Promise<void>;
+  /** Resolves when a stream has begun anew that lacks an event, since `append` has rejected; at once if it lacks none. */
+  untilRestarted(stream: string): Promise<void>;
   close(): void;
 }
+
+/** How long a stream is remembered after its events have expired, in ms: until then, nobody who comes back has missed anything. */
+export const REMEMBERED = 86_400_000;
 
 /** The size of a page: no further event is added to one with as many bytes. */
 const PAGE_BYTES = 256 * 1024;

@@ -82,6 +82,7 @@ test(
     const { agent } = processesOf(cluster.master.pid ?? 0);
     process.kill(agent ?? 0, 'SIGKILL');
     await until(t, async () => Array.isArray(await read(one)) && Array.isArray(await read(other)) && (await read(one)).length === 0);
+    await until(t, () => heard.at(-1) === 'gap in room:1'); // before anybody emits
     await ask(one, 'say', 'room:1', 'with a new agent');
     await until(t, () => heard.includes('with a new agent'));
     assert.deepEqual(heard.slice(9), ['gap in room:1', 'with a new agent']);

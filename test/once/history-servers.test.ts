@@ -7,6 +7,7 @@ import { Redis } from 'ioredis';
 import { ROOT, type RunningApp, startApp } from '../support/app';
 import { ask, type Client, type ClientOptions, newClient, next } from '../support/client';
 import { history } from '../support/parts';
+import { newPostgres, runAt } from '../support/postgres';
 import { type RedisServer, startRedis } from '../support/redis';
 import { until } from '../support/until';
 
@@ -31,10 +32,22 @@ async function startRedisFor(t: TestContext, adapter: string): Promise<Backend> 
   };
 }
 
+async function startPostgres(t: TestContext): Promise<Backend> {
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  return {
+    config: `adapter: { name: 'postgres', connection: '${postgres.url}' }`,
+    lose: async () => runAt(postgres.url, 'TRUNCATE socket_io_streams'),
+    kill: async () => postgres.kill(),
+    start: async () => postgres.start(),
+  };
+}
+
 const BACKENDS: Record<string, (t: TestContext) => Promise<Backend>> = {
   redis: async t => startRedisFor(t, 'redis'),
   'redis-sharded': async t => startRedisFor(t, 'redis-sharded'),
   'redis-streams': async t => startRedisFor(t, 'redis-streams'),
+  postgres: startPostgres,
 };
 
 async function startServers(t: TestContext, config: string, init = '{}'): Promise<[RunningApp, RunningApp]> {
@@ -134,6 +147,7 @@ for (const [name, start] of Object.entries(BACKENDS))
     assert.equal(answer.error.code, 'TRY_AGAIN');
     await backend.start();
     await until(t, () => one.logs.some(line => line.includes('is back;')) && other.logs.some(line => line.includes('is back;')));
+    await until(t, () => anna.heard.includes('gap in room:1') && bert.heard.includes('gap in room:1')); // before anybody emits
     await say('after an outage');
     await until(t, () => anna.heard.length === 3 && bert.heard.length === 2);
     assert.deepEqual(anna.heard, ['during an outage', 'gap in room:1', 'after an outage']);

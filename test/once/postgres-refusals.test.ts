@@ -1,13 +1,16 @@
 /** PostgreSQL as operators run it: what it refuses, is not allowed to do, or does not deliver. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { before, test, type TestContext } from 'node:test';
 import { createAdapter } from '@socket.io/postgres-adapter';
 import { Server } from 'socket.io';
-import { type RunningApp, startApp } from '../support/app';
-import { ask, type Client as SocketClient, connect, next } from '../support/client';
+import { ROOT, type RunningApp, startApp } from '../support/app';
+import { ask, type Client as SocketClient, connect, newClient, next } from '../support/client';
 import { documentedFault } from '../support/documented-fault';
 import { lifetimeOfFile } from '../support/lifetime';
+import { history } from '../support/parts';
 import { newPostgres, type PostgresServer } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
 import { repeatUntil, until } from '../support/until';
@@ -123,6 +126,67 @@ test('a user who may not use the table for idempotency keys, and the same table 
   assert.equal(refusals.length, 1, refusals.join('\n'));
   assert.ok(!one.logs.some(line => BACK.test(line)), 'there was no outage');
 });
+
+test('a user who may not use the tables of rooms with history, and these when they are locked: clients of the rooms get events, and learn of gaps', async t => {
+  watchForCrashes(t);
+  await admin.query('CREATE ROLE teller LOGIN');
+  await admin.query('CREATE SCHEMA told');
+  await admin.query('CREATE TABLE told.messages (id bigserial UNIQUE, created_at timestamptz DEFAULT now(), payload bytea)');
+  await admin.query('GRANT USAGE ON SCHEMA told TO teller');
+  await admin.query('GRANT ALL ON ALL TABLES IN SCHEMA told TO teller');
+  await admin.query('GRANT ALL ON ALL SEQUENCES IN SCHEMA told TO teller');
+  const files = { 'app/router.js': `module.exports = app => app.io.route('join', ctx => void ctx.socket.join('room'));` };
+  const adapter = `{ name: 'postgres', connection: '${urlOf('teller')}', tableName: 'told.messages' }`;
+  const one = await startApp(t, {
+    ...files,
+    'config/config.default.js': `exports.io = { adapter: ${adapter}, namespace: { '/': { history: { room: {} } } } };`,
+  });
+  const heard: unknown[] = [];
+  const alice = newClient(t, one.url);
+  history(alice, { onGap: () => heard.push('gap') });
+  alice.on('said', what => heard.push(what));
+  alice.on('connect', () => alice.emit('join'));
+  await next(alice, 'connect');
+  await until(t, () =>
+    one.logs.some(line =>
+      refusal('refuses statements for rooms with history', 'get their events with gaps', 'permission denied').test(line),
+    ),
+  );
+  await until(t, () => one.io.sockets.adapter.rooms.has('room'));
+  one.io.to('room').emit('said', 'without a table');
+  await until(t, () => heard.length === 1);
+  const fault = documentedFault('postgres', 'a user who may not use the tables of rooms with history');
+  await fault.questions(one);
+  await assert.rejects(one.io.history('room').read(), { name: 'OutageError' });
+  for (const statement of documentedTables('socket_io_streams', 'socket_io_events')) await admin.query(statement);
+  await until(t, () => one.logs.some(line => /^INFO .*allows statements for rooms with history again$/.test(line)));
+  await until(t, () => heard.at(-1) === 'gap');
+  one.io.to('room').emit('said', 'with a table');
+  await until(t, () => heard.length === 3);
+  assert.deepEqual(heard, ['without a table', 'gap', 'with a table']);
+  fault.log(one.logs);
+
+  await admin.query('BEGIN');
+  t.after(async () => admin.query('ROLLBACK'));
+  await admin.query('LOCK TABLE told.socket_io_streams');
+  one.io.to('room').emit('said', 'while it is locked');
+  await until(t, () => heard.length === 4);
+  assert.equal((await one.io.fetchSockets()).length, 1);
+  await admin.query('COMMIT');
+  await until(t, () => heard.at(-1) === 'gap');
+  one.io.to('room').emit('said', 'unlocked');
+  await until(t, () => heard.length === 6);
+  assert.deepEqual(heard.slice(3), ['while it is locked', 'gap', 'unlocked']);
+  assert.ok(!one.logs.some(line => BACK.test(line)), 'there was no outage');
+});
+
+/** What docs/backends.md says of tables, for those of this schema. */
+function documentedTables(...names: string[]): string[] {
+  const statements = readFileSync(join(ROOT, 'docs/backends.md'), 'utf8').match(/(?<=^\| `)(?:CREATE|GRANT) [^`]+/gm) ?? [];
+  return statements
+    .filter(text => names.some(name => text.includes(name)))
+    .map(text => text.replaceAll(/(?<=(?:TABLE|ON) )(?=socket_io_)/g, 'told.').replace('TO chat', 'TO teller'));
+}
 
 test('a row that may not be read, which is lost with a line of log; the messages around it are not', async t => {
   watchForCrashes(t);

@@ -2,8 +2,12 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { Cluster, Redis } from 'ioredis';
-import { MemoryStreams, type RedisKeys, RedisStreams } from '../support/parts';
+import { ROOT } from '../support/app';
+import { Logs } from '../support/logs';
+import { createBackplane, MemoryStreams, readConfig, type RedisKeys, RedisStreams, type Streams, streamsOf } from '../support/parts';
+import { newPostgres, runAt } from '../support/postgres';
 import { startRedis, startRedisCluster } from '../support/redis';
+import { until } from '../support/until';
 
 const LIMITS = { size: 5, ttl: 60_000 };
 
@@ -25,6 +29,18 @@ function processOf(t: TestContext, client: Redis | Cluster): RedisStreams {
   } satisfies RedisKeys);
   t.after(() => streams.close());
   t.after(() => client.disconnect());
+  return streams;
+}
+
+/** The streams of one more process with PostgreSQL. */
+async function postgresProcess(t: TestContext, connection: string): Promise<Streams> {
+  const logs = new Logs();
+  const settings = readConfig({ io: { adapter: { name: 'postgres', connection, cleanupInterval: 50 } } }, 1, message => logs.warn(message));
+  const backplane = createBackplane(settings.adapter, { logger: logs, baseDir: ROOT, hub: undefined });
+  t.after(() => backplane?.close());
+  await backplane?.ready();
+  const streams = streamsOf(backplane);
+  t.after(() => streams.close());
   return streams;
 }
 
@@ -107,4 +123,74 @@ test('redis: a stream whose latest events are lost, as in a failover, begins ane
   assert.deepEqual([after.offset, after.epoch === epoch], [1, false]);
   assert.ok((await admin.pttl(key)) > LIMITS.ttl);
   assert.deepEqual(await admin.keys('*'), [key]);
+});
+
+test('postgres: streams of several processes, also behind PgBouncer in transaction mode, have one epoch and one order', async t => {
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  const { url } = await postgres.startPgBouncer('transaction');
+  const [one, other] = [await postgresProcess(t, postgres.url), await postgresProcess(t, url)];
+  const both = await Promise.all([one, other].map(async streams => streams.read('room', 0, 0, LIMITS)));
+  assert.deepEqual(both[0], both[1], 'they have created it at once');
+
+  const settled: string[] = [];
+  const texts = Array.from({ length: 300 }, (_, index) => `${index % 2 ? 'one' : 'other'} ${index}`);
+  const limits = { size: 1000, ttl: 60_000 };
+  await Promise.all(
+    texts.map(async (text, index) => {
+      await (index % 2 ? one : other).append('room', event(text), limits);
+      settled.push(text);
+    }),
+  );
+  const { entries, offset, epoch } = await other.read('room', 0, 1000, limits);
+  assert.deepEqual([offset, epoch], [300, both[0]?.epoch]);
+  assert.deepEqual(
+    entries.map(entry => entry.offset),
+    texts.map((_, index) => index + 1),
+  );
+  const kept = entries.map(({ content }) => String(content[0]));
+  for (const name of ['one', 'other']) {
+    const own = texts.filter(text => text.startsWith(`${name} `));
+    for (const order of [kept, settled]) assert.deepEqual(order.filter(text => own.includes(text)), own); // prettier-ignore
+  }
+});
+
+test('postgres: whoever has the former epoch continues nothing, and a stream whose latest events are lost begins anew', async t => {
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  const [one, other] = [await postgresProcess(t, postgres.url), await postgresProcess(t, postgres.url)];
+  const { epoch } = await one.append('room', event('1'), LIMITS);
+  assert.deepEqual(await other.append('room', event('2'), LIMITS), { epoch, offset: 2 });
+  await one.restart('room');
+  const anew = await other.append('room', event('anew'), LIMITS);
+  assert.deepEqual([anew.offset, anew.epoch === epoch], [1, false]);
+  assert.deepEqual(await one.append('room', event('later'), LIMITS), { epoch: anew.epoch, offset: 2 });
+
+  await runAt(postgres.url, 'UPDATE socket_io_streams SET last = 1'); // as a failover leaves it
+  await runAt(postgres.url, 'DELETE FROM socket_io_events WHERE number = 2');
+  const after = await one.append('room', event('3'), LIMITS);
+  assert.deepEqual([after.offset, after.epoch === anew.epoch], [1, false]);
+});
+
+test('postgres: bytes and ids stay as they are, a stream keeps no more than its size and for no longer than its time, and nothing stays for ever', async t => {
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  const streams = await postgresProcess(t, postgres.url);
+  const content = ['ünï $1', Buffer.from([0, 255])];
+  await streams.append('room', { content, id: 'id' }, LIMITS);
+  assert.deepEqual((await streams.read('room', 0, 9, LIMITS)).entries, [{ offset: 1, content, id: 'id' }]);
+  await Promise.all(Array.from({ length: 9 }, async (_, index) => streams.append('room', event(String(index)), LIMITS)));
+  const numbers = async (after: number, count: number, limits = LIMITS): Promise<number[]> =>
+    (await streams.read('room', after, count, limits)).entries.map(({ offset }) => offset);
+  assert.deepEqual(await numbers(0, 9), [6, 7, 8, 9, 10]);
+  assert.deepEqual([await numbers(-2, 9), await numbers(7, 2), await numbers(10, 9)], [[9, 10], [8, 9], []]);
+
+  await runAt(postgres.url, 'UPDATE socket_io_events SET expires_at = now() WHERE number = 8'); // of a server with another ttl
+  assert.deepEqual(await numbers(0, 9), [9, 10], 'a gap is at the beginning, where it shows');
+  await streams.append('brief', event('1'), { size: 5, ttl: 1 });
+  await until(t, async () => (await streams.read('brief', 0, 9, LIMITS)).entries.length === 0);
+  assert.equal((await streams.read('brief', 0, 9, LIMITS)).offset, 1);
+  await runAt(postgres.url, 'UPDATE socket_io_events SET expires_at = now(); UPDATE socket_io_streams SET expires_at = now()');
+  const left = 'SELECT epoch FROM socket_io_events UNION SELECT epoch FROM socket_io_streams';
+  await until(t, async () => (await runAt(postgres.url, left)).length === 0);
 });

@@ -26,6 +26,7 @@ import type * as presenceRoom from '../../dist/presence/room';
 import type * as lifecycle from '../../dist/server/lifecycle';
 import type * as agentIo from '../../dist/cluster/agent-io';
 import type * as clusterOutcomes from '../../dist/cluster/outcomes';
+import type * as clusterStreams from '../../dist/cluster/streams';
 import type * as memoryOutcomes from '../../dist/store/memory-outcomes';
 import type * as memoryStreams from '../../dist/store/memory-streams';
 import type * as redisStreams from '../../dist/store/redis-streams';
@@ -62,6 +63,7 @@ const DIST = join(__dirname, '../../../dist');
 
 export type Hub = hub.Hub;
 export type HubBackplane = hubBackplane.HubBackplane;
+export type Streams = ReturnType<typeof clusterStreams.streamsOf>;
 export type Handlers = inFlight.Handlers;
 
 export const { Delivery } = require(join(DIST, 'backplane/postgres/delivery')) as typeof delivery;
@@ -84,6 +86,7 @@ export const { ErrorEventLimit } = require(join(DIST, 'path/failures')) as typeo
 export const { AgentIo } = require(join(DIST, 'cluster/agent-io')) as typeof agentIo;
 export type AgentIo = agentIo.AgentIo;
 export const { agentOutcomes, keepOutcomes, outcomeStoreOf } = require(join(DIST, 'cluster/outcomes')) as typeof clusterOutcomes;
+export const { streamsOf } = require(join(DIST, 'cluster/streams')) as typeof clusterStreams;
 export const { MemoryOutcomes } = require(join(DIST, 'store/memory-outcomes')) as typeof memoryOutcomes;
 export const { MemoryStreams } = require(join(DIST, 'store/memory-streams')) as typeof memoryStreams;
 export const { RedisStreams } = require(join(DIST, 'store/redis-streams')) as typeof redisStreams;

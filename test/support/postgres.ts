@@ -2,6 +2,7 @@
 import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +24,26 @@ export interface PostgresServer {
   newStandby(): Promise<PostgresServer>;
   /** A PgBouncer that leads to it. */
   startPgBouncer(mode: 'session' | 'transaction'): Promise<PgBouncer>;
+}
+
+/** The adapter brings it. */
+const { Client } = createRequire(require.resolve('@socket.io/postgres-adapter'))('pg') as { Client: new (url: string) => PgClient };
+
+interface PgClient {
+  connect(): Promise<unknown>;
+  query(text: string): Promise<{ rows: Record<string, unknown>[] }>;
+  end(): Promise<void>;
+}
+
+/** Runs a statement of an operator. Returns its rows. */
+export async function runAt(url: string, text: string): Promise<Record<string, unknown>[]> {
+  const client = new Client(url);
+  await client.connect();
+  try {
+    return (await client.query(text)).rows;
+  } finally {
+    await client.end();
+  }
 }
 
 export interface PgBouncer {

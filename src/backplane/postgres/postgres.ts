@@ -12,20 +12,21 @@ import { CONNECT_TIMEOUT } from '../pulsed-backplane';
 import type { Refusal } from '../refusals';
 import { Adapters } from './adapters';
 import { Delivery } from './delivery';
+import { Kept } from './kept';
 import { Listener } from './listener';
 import { channelOf, type Message } from './messages';
-import { PostgresOutcomes } from './outcomes';
 import type { MessagePack, Notification, Pg, PgPool } from './pg';
 import { Publisher } from './publisher';
 import { Queries } from './queries';
 import { Reader } from './reader';
 import { FailedQuery, RECEIVES_TOO_MUCH, POOLER, problemOf, refusalOf, refusedConnectionOf, SENDS_TOO_MUCH } from './refused';
-import { connectionOptions, nameOf, outcomePoolOptions, settingsOf } from './settings';
+import { connectionOptions, keptPoolOptions, nameOf, settingsOf } from './settings';
 import { Table } from './table';
 
 export class PostgresBackplane extends DatabaseBackplane {
   readonly createAdapter: AdapterFactory;
-  override readonly outcomes: OutcomeStore & { close(): Promise<void> };
+  override readonly outcomes: OutcomeStore;
+  readonly kept: Kept;
   readonly requestsTimeout: number;
   readonly #prefix: string;
   readonly #pulseChannel: string;
@@ -46,7 +47,8 @@ export class PostgresBackplane extends DatabaseBackplane {
     const pg = load('pg') as Pg;
     const messagePack = load('@msgpack/msgpack') as MessagePack;
     this.requestsTimeout = requestsTimeout;
-    const { prefix, table, outcomeTable, threshold, cleanupInterval } = settingsOf(others);
+    const settings = settingsOf(others);
+    const { prefix, table, threshold, cleanupInterval } = settings;
     this.#prefix = prefix;
     this.#pulseChannel = this.channelOf(`pulse-${randomBytes(6).toString('hex')}`);
     const reach = connectionOptions(connection);
@@ -95,14 +97,13 @@ export class PostgresBackplane extends DatabaseBackplane {
       forget: id => this.#reader.forget(id),
     });
     this.createAdapter = nsp => this.#adapters.create(nsp);
-    this.outcomes = new PostgresOutcomes({
-      pool: new pg.Pool(outcomePoolOptions(reach)),
-      table: outcomeTable,
-      prefix,
-      cleanupInterval,
+    this.kept = new Kept(messagePack, settings, {
+      pool: new pg.Pool(keptPoolOptions(reach)),
       reach: async question => this.reach(question),
+      error: cause => this.error(cause),
       onRefused: (failure, suspend) => this.#onFailure(failure, undefined, suspend),
     });
+    this.outcomes = this.kept.outcomes;
     void this.#listener.start();
   }
 
@@ -147,9 +148,7 @@ export class PostgresBackplane extends DatabaseBackplane {
 
   protected async disconnect(): Promise<void> {
     this.#table.close();
-    await closeInTime(
-      Promise.all([this.outcomes.close(), this.#publisher.flush().then(async () => this.#pool.end()), this.#listener.close()]),
-    );
+    await closeInTime(Promise.all([this.kept.close(), this.#publisher.flush().then(async () => this.#pool.end()), this.#listener.close()]));
     this.#listener.destroy();
   }
 

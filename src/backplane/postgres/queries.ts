@@ -1,7 +1,7 @@
 /** All SQL statements except LISTEN. */
 import { toError } from '../../thrown';
 import { type PgPool, type Rows, sqlStateOf } from './pg';
-import { FailedQuery, KEYS, type Statement } from './refused';
+import { FailedQuery, KEYS, ROOMS, type Statement } from './refused';
 
 /** SQLSTATEs for a table that another server has just created. */
 const CREATED_MEANWHILE: ReadonlySet<unknown> = new Set(['23505', '42P07']);
@@ -95,7 +95,8 @@ export class Queries {
         return async () => this.#deleteOld();
       case 'LISTEN': // retried by the listener
       case 'NOTIFY': // retried by pulses
-      case KEYS: // retried by PostgresOutcomes
+      case KEYS: // these two are retried by KeptTables
+      case ROOMS:
     }
     return undefined;
   }

@@ -23,6 +23,8 @@ const NOT_RECEIVED = 'events of other servers do not reach clients of this serve
 
 /** All statements on the table of outcomes. */
 export const KEYS = 'statements for idempotency keys';
+/** All statements on the tables of rooms with history. */
+export const ROOMS = 'statements for rooms with history';
 
 /** The statements that the plugin uses, and the effect of a refusal. */
 const EFFECTS = {
@@ -33,9 +35,12 @@ const EFFECTS = {
   SELECT: `${NOT_RECEIVED} ${THROUGH_TABLE}`,
   DELETE: 'the table grows',
   [KEYS]: 'events with an idempotency key are not handled',
+  [ROOMS]: 'clients of these rooms get their events with gaps',
 } as const;
 
 export type Statement = keyof typeof EFFECTS;
+/** Those that are tried again where they are made. */
+export type KeptStatement = typeof KEYS | typeof ROOMS;
 
 /** The message of `pg` for a query without an answer. Pulses detect dead connections sooner. */
 const READ_TIMEOUT = 'Query read timeout';
@@ -49,7 +54,7 @@ export class FailedQuery extends Error {
 
   constructor(statement: Statement, place: string, cause: Error) {
     super(`${statement} ${place}: ${cause.message}`, { cause });
-    this.statement = sqlStateOf(cause) === NO_TABLE && statement !== KEYS ? 'CREATE TABLE' : statement;
+    this.statement = sqlStateOf(cause) === NO_TABLE && statement !== KEYS && statement !== ROOMS ? 'CREATE TABLE' : statement;
     this.place = place;
     this.cause = cause;
   }

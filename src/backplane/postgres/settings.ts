@@ -1,12 +1,13 @@
 /** The options of the adapter with their defaults. */
 import { CONNECT_TIMEOUT } from '../pulsed-backplane';
 import { MAX_NOTIFICATION } from './messages';
+import type { StreamTables } from './streams';
 
 /** Time for PostgreSQL to answer a query, in ms. Outages are detected sooner; this ends queries that a connection has lost. */
 const QUERY_TIMEOUT = 5000;
 
-/** The most connections for outcomes: a statement takes about a millisecond. */
-const OUTCOME_CONNECTIONS = 4;
+/** The most connections for what is kept in tables of ours: a statement takes about a millisecond. */
+const KEPT_CONNECTIONS = 4;
 
 /** The options of `pg`. */
 export function connectionOptions(connection: unknown): object {
@@ -18,10 +19,10 @@ export function connectionOptions(connection: unknown): object {
   };
 }
 
-/** Those of the connections for outcomes, which are opened when they are needed. */
-export function outcomePoolOptions(options: object): object {
-  const { max = OUTCOME_CONNECTIONS } = options as { max?: number }; // of the app, for `pg`
-  return { ...options, max: Math.min(max, OUTCOME_CONNECTIONS) };
+/** Those of the connections for what is kept, which are opened when they are needed. */
+export function keptPoolOptions(options: object): object {
+  const { max = KEPT_CONNECTIONS } = options as { max?: number }; // of the app, for `pg`
+  return { ...options, max: Math.min(max, KEPT_CONNECTIONS) };
 }
 
 /** The name of the database server in the log, without passwords. */
@@ -40,6 +41,8 @@ export interface PostgresSettings {
   readonly table: string;
   /** The table for the outcomes of handlers. */
   readonly outcomeTable: string;
+  /** The tables of rooms with history. */
+  readonly streamTables: StreamTables;
   /** Size in bytes above which a message goes through the table. */
   readonly threshold: number;
   /** Time between two deletions of old rows, and their minimum age, in ms. */
@@ -50,10 +53,12 @@ export interface PostgresSettings {
 export function settingsOf(options: Readonly<Record<string, unknown>>): PostgresSettings {
   const { channelPrefix = 'socket.io', tableName = 'socket_io_attachments', payloadThreshold, cleanupInterval = 30_000 } = options;
   const table = String(tableName);
+  const schema = table.slice(0, table.lastIndexOf('.') + 1);
   return {
     prefix: String(channelPrefix),
     table,
-    outcomeTable: `${table.slice(0, table.lastIndexOf('.') + 1)}socket_io_outcomes`, // in the same schema
+    outcomeTable: `${schema}socket_io_outcomes`,
+    streamTables: { ends: `${schema}socket_io_streams`, events: `${schema}socket_io_events` },
     threshold: Math.min(Number(payloadThreshold ?? MAX_NOTIFICATION), MAX_NOTIFICATION),
     cleanupInterval: Number(cleanupInterval),
   };

@@ -31,6 +31,20 @@ export function keepHistory(adapter: Adapter, nsp: Namespace, history: History, 
     broadcast(copy, { rooms: new Set([shadowOf(room)]), except: new Set(), ...(flags && { flags }) });
   };
 
+  /** The rooms whose streams lack an event. */
+  const incomplete = new Set<string>();
+
+  /** Tells clients of all servers that something is missing, as soon as the stream has begun anew. */
+  const announceGap = async (room: string): Promise<void> => {
+    if (incomplete.has(room)) return;
+    incomplete.add(room);
+    const position = await history.begunAnew(room).catch(() => {}); // the next outage is over later
+    incomplete.delete(room);
+    if (!position) return;
+    const data = [HISTORY_EVENT, history.positionFor(room, position)];
+    broadcast(codec.encodeEvent({ type: PacketType.EVENT, nsp: nsp.name, data }), { rooms: new Set([shadowOf(room)]), except: new Set() });
+  };
+
   const keep = (room: string, event: Kept): void => {
     const { frames, id } = event;
     const appended = history.append(room, frames, id);
@@ -42,7 +56,11 @@ export function keepHistory(adapter: Adapter, nsp: Namespace, history: History, 
       return;
     }
     const fail = (thrown: unknown): void => logger.error('[egg-socket.io] an emit to a room with history failed:', toError(thrown));
-    appended.then(finish, () => deliver(room, event, { room, ...sameEvent })).catch(fail);
+    const lose = async (): Promise<void> => {
+      deliver(room, event, { room, ...sameEvent });
+      await announceGap(room);
+    };
+    appended.then(finish, lose).catch(fail);
   };
 
   Object.assign(adapter, {
