@@ -16,6 +16,12 @@ export interface LimitsConfig {
    * Default: `{ max: 1000, drop: false }`. Since 5.
    */
   pending?: PendingLimit | false;
+  /**
+   * The namespaces of one client, connected or connecting. One too many is refused with `TOO_MANY_NAMESPACES`, and a name of a pattern that is too long
+   * with `NAMESPACE_TOO_LONG`.
+   * Default: `{ max: 100, nameLength: 200 }`. Since 5.
+   */
+  namespaces?: NamespacesLimit | false;
 }
 
 /** `config.io.limits.events` */
@@ -36,6 +42,14 @@ export interface PendingLimit {
   drop?: boolean;
 }
 
+/** `config.io.limits.namespaces` */
+export interface NamespacesLimit {
+  /** The most namespaces of one client. Default: `100`. Since 5. */
+  max?: number;
+  /** The most characters in the name of a namespace that is made on demand. Default: `200`. Since 5. */
+  nameLength?: number;
+}
+
 /** `config.io.namespace['/'].limits`: those that a namespace may have in place of `config.io.limits`. */
 // oxlint-disable-next-line typescript/no-generated-empty-object-type -- the first one makes this unnecessary
 export type NamespaceLimits = Pick<LimitsConfig, (typeof OF_NAMESPACES)[number]>;
@@ -44,6 +58,7 @@ export type NamespaceLimits = Pick<LimitsConfig, (typeof OF_NAMESPACES)[number]>
 export interface LimitSettings {
   readonly events: Readonly<Required<EventsLimit>> | undefined;
   readonly pending: Readonly<Required<PendingLimit>> | undefined;
+  readonly namespaces: Readonly<Required<NamespacesLimit>> | undefined;
 }
 
 type LimitReaders = { readonly [Name in keyof LimitSettings]: Reader<LimitSettings[Name]> };
@@ -54,6 +69,7 @@ const count = wholeNumber(1);
 const LIMITS = {
   events: group<EventsLimit>({ perSecond: [count, 1000], burst: [count, 5000], drop: [booleanAt, false] }),
   pending: group<PendingLimit>({ max: [count, 1000], drop: [booleanAt, false] }),
+  namespaces: group<NamespacesLimit>({ max: [count, 100], nameLength: [count, 200] }),
 } satisfies LimitReaders & Record<keyof LimitsConfig, unknown>;
 
 /** The names of `NamespaceLimits`. */

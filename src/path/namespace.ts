@@ -9,6 +9,7 @@ import { isControl } from './controls';
 import { namespaceInternals } from '../internals/socket-io';
 import type { Runtime } from './runtime';
 import { callListeners } from './listeners';
+import type { LoginRules } from './login';
 import type { Layer } from './onion';
 import { PacketContract } from './packet-contract';
 import { AbsentNamespace, type Parents } from './parents';
@@ -56,6 +57,8 @@ export class Namespace {
   isOrdered = false;
   /** Undefined if users are not limited. */
   userLimits: UserLimits | undefined;
+  /** Undefined if logins last as long as connections. */
+  loginRules: LoginRules | undefined;
   /** Undefined without a contract. */
   contract: PacketContract | undefined;
   /** The parents to ask for each client. Undefined for a parent, and for a namespace of its own. */

@@ -15,7 +15,7 @@ interface Owner {
   user: SocketUser | undefined;
   /** The room of the user. Undefined if the connection is in none. */
   userRoom: string | undefined;
-  startAnew(): void;
+  readonly namespace: { readonly runtime: { startAnew(socket: Socket): void } };
   log(level: 'warn' | 'error', what: string, error: Error): void;
 }
 
@@ -83,7 +83,7 @@ export function startAnewIfOther(connection: Owner): void {
   const { socket, userRoom } = connection;
   if (!socket.recovered) return;
   const rooms = socketInternals(socket).adapter.socketRooms(socket.id) ?? [];
-  if ([...rooms].find(isRoomOfUser) !== userRoom) connection.startAnew();
+  if ([...rooms].find(isRoomOfUser) !== userRoom) connection.namespace.runtime.startAnew(socket);
 }
 
 /** @throws TypeError if it cannot be a user */
