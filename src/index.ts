@@ -27,6 +27,7 @@ export type {
   PresenceConfig,
   RecheckConfig,
   RedisConfig,
+  RoomsLimit,
   UserLimits,
 } from './config/options';
 export type { HistoryEvent, HistoryPage, HistoryPosition, HistoryQuery, RoomHistory } from './backplane/room-history';

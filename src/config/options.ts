@@ -8,7 +8,7 @@ import type { HistoryConfig, PresenceConfig, UserLimits } from './namespace-opti
 
 export type { AdapterConfig, AdapterFactory, AdapterName, HistoryConfig, PresenceConfig, RedisConfig, UserLimits };
 export type { CheckAuth, ExpiresAt, GenerateId, NamespaceAuth, OnError, RecheckConfig };
-export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit } from './limits';
+export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit, RoomsLimit } from './limits';
 
 /** `config.io` */
 export interface IoConfig {

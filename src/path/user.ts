@@ -1,6 +1,6 @@
 /** The user of a connection: `socket.user`, which the app sets in connection middleware. */
 import type { Socket } from 'socket.io';
-import { isRoomOfUser, refuseReserved, roomOfUser, userError, userIdOf } from '../rooms';
+import { isRoomOfUser, roomOfUser, userError, userIdOf } from '../rooms';
 import type { SocketUser } from '../socket-user';
 import { toError } from '../thrown';
 import { socketInternals } from '../internals/socket-io';
@@ -19,11 +19,7 @@ interface Owner {
   log(level: 'warn' | 'error', what: string, error: Error): void;
 }
 
-/**
- * Gives sockets the member `user`. Their `join()` and `leave()` then throw for the rooms of users and the like: an app may have the name of a room
- * from a client.
- * @param prototype that of sockets of connections, with all other members
- */
+/** Gives sockets the member `user`. @param prototype that of sockets of connections */
 export function addUser(prototype: Socket, connectionOf: (socket: Socket) => Owner): void {
   Object.defineProperty(prototype, 'user', {
     get(this: Socket): SocketUser | undefined {
@@ -33,13 +29,6 @@ export function addUser(prototype: Socket, connectionOf: (socket: Socket) => Own
       setUser(connectionOf(this), user);
     },
   });
-  for (const name of ['join', 'leave'] as const) {
-    const method = prototype[name] as (this: Socket, ...args: unknown[]) => void | Promise<void>; // with the callback of Socket.IO 2
-    prototype[name] = function (this: Socket, ...args: unknown[]) {
-      refuseReserved(args[0]);
-      return method.apply(this, args);
-    };
-  }
 }
 
 /**

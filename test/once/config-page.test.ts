@@ -20,6 +20,7 @@ const SECTIONS: Record<string, string> = {
   'config.io.limits.events': 'EventsLimit',
   'config.io.limits.pending': 'PendingLimit',
   'config.io.limits.namespaces': 'NamespacesLimit',
+  'config.io.limits.rooms': 'RoomsLimit',
   'config.io.redis': 'RedisConfig',
   'All adapters': 'Answers',
   redis: 'RedisPubSub',
