@@ -74,6 +74,11 @@ export function messageOf(code: SetupCode | RuntimeCode, problem: string): strin
   return `[egg-socket.io] ${code}: ${problem} (egg-socket.io/docs/errors.md#${code.toLowerCase()})`;
 }
 
+/** A mistake in a call of the app. A TypeError, whose message no client gets. */
+export function mistakeOf(code: RuntimeCode, problem: string, options?: ErrorOptions): TypeError {
+  return Object.assign(new TypeError(messageOf(code, problem), options), { code });
+}
+
 /**
  * An error made to be shown: the client gets its code, message and details, in production too.
  * Throw it in a controller or in middleware.

@@ -1,5 +1,5 @@
 /** The names that this plugin keeps for itself: of rooms, among them the room of each user, and of control events. */
-import { IoError, messageOf, type RuntimeCode } from './errors';
+import { IoError, mistakeOf } from './errors';
 
 /** The beginning of reserved names. */
 export const RESERVED = '$io:';
@@ -50,10 +50,5 @@ export function userIdOf(given: unknown): string {
   if (typeof id === 'string' && id !== '' && id.length <= MAX_ID && !UNUSABLE.test(id)) return id;
   const got = typeof id === 'string' ? `a string of ${id.length}` : id === null || typeof id === 'number' ? String(id) : typeof id;
   const wanted = `a finite number, or a string of 1 to ${MAX_ID} characters without control characters`;
-  throw userError('IO_USER_INVALID', `the id of a user must be ${wanted}; it is ${got}`);
-}
-
-/** A mistake of the app with users. A TypeError, whose message no client gets. */
-export function userError(code: RuntimeCode, problem: string): TypeError {
-  return Object.assign(new TypeError(messageOf(code, problem)), { code });
+  throw mistakeOf('IO_USER_INVALID', `the id of a user must be ${wanted}; it is ${got}`);
 }

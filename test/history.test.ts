@@ -263,7 +263,7 @@ test('the server reads pages of what is kept, or the last events', async t => {
   const last = await io.history('long:1').read({ last: 120 });
   assert.deepEqual([last.events.length, last.events[0]?.offset, last.more], [120, 31, false]);
   assert.equal((await io.history('long:1').read({ last: 120, since: { epoch, offset: 0 } })).events.length, 100);
-  assert.throws(() => io.history('lobby'), { name: 'TypeError', code: 'IO_HISTORY_INVALID' });
+  assert.throws(() => io.history('lobby'), { name: 'TypeError', code: 'IO_ROOM_UNMATCHED' });
   for (const limit of [0, -1, 1.5, '7']) await assert.rejects(room.read({ limit: limit as number }), { code: 'IO_HISTORY_INVALID' });
 });
 
@@ -274,7 +274,7 @@ test('a history that is not possible, or whose options are wrong, stops the boot
   const codeOf = async (files: Files): Promise<unknown> => (await bootError(t, files)).code;
   assert.equal(
     await codeOf(withHistory("{ 'room:*': {} }", "adapter: { name: 'mongo', url: 'mongodb://127.0.0.1', database: 'chat' }")),
-    'IO_HISTORY_UNAVAILABLE',
+    'IO_STORE_MISSING',
   );
   assert.equal(await codeOf(withHistory("{ 'room:*': {}, '*:1': {} }")), 'IO_ROOM_PATTERN_AMBIGUOUS');
   for (const wrong of ['{ size: 0 }', '{ size: 10001 }', "{ ttl: '5m' }", "{ since: 'always' }", '{ length: 7 }', '7'])

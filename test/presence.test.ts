@@ -194,9 +194,9 @@ test('namespaces made on demand have the presence of their pattern, each its own
     [],
     'the room of a socket is none',
   );
-  assert.throws(() => io.presence('x'), { name: 'TypeError', code: 'IO_PRESENCE_OFF' });
-  assert.throws(() => io.presence('$io:user:1'), { code: 'IO_PRESENCE_OFF' });
-  assert.throws(() => io.of('/other').presence('room:1'), { code: 'IO_PRESENCE_OFF' });
+  assert.throws(() => io.presence('x'), { name: 'TypeError', code: 'IO_ROOM_UNMATCHED' });
+  assert.throws(() => io.presence('$io:user:1'), { code: 'IO_ROOM_UNMATCHED' });
+  assert.throws(() => io.of('/other').presence('room:1'), { code: 'IO_ROOM_UNMATCHED' });
 });
 
 test('metadata that cannot be encoded or is too large throws at the caller, and so does a connection that is not in the room', async t => {

@@ -34,7 +34,7 @@ export class Histories {
     const [name] = [...namespaces].find(([, { history }]) => history) ?? [];
     if (name === undefined) return undefined;
     const refuse = (problem: string): never => {
-      throw new SetupError('IO_HISTORY_UNAVAILABLE', `config.io.namespace['${name}'].history ${problem}`);
+      throw new SetupError('IO_STORE_MISSING', `config.io.namespace['${name}'].history ${problem}`);
     };
     if (adapter?.name === 'own') return refuse('does not work with an adapter of your own; use one of this plugin');
     if (adapter && !KEEPERS.has(adapter.name)) return refuse(`does not work with the adapter '${adapter.name}'`);

@@ -1,7 +1,7 @@
 /** `nsp.history(room)`: what is kept of a room, for the server itself. */
 import type { Namespace } from 'socket.io';
 import type { Arguments } from '../events';
-import { messageOf } from '../errors';
+import { mistakeOf } from '../errors';
 import { historyOf, nameOf, partAfter } from '../store/history';
 import type { EventsMap } from '../types';
 
@@ -71,7 +71,7 @@ export function addRoomHistories(nsp: Namespace): void {
     history(room: string): RoomHistory<EventsMap> {
       const history = historyOf(nsp);
       if (!history?.optionsOf(room))
-        throw historyError(`the room has no history: no pattern in config.io.namespace['${nsp.name}'].history matches its name`);
+        throw mistakeOf('IO_ROOM_UNMATCHED', `no pattern of config.io.namespace['${nsp.name}'].history matches the room '${room}'`);
       return {
         async read({ since, last, limit } = {}) {
           const start = last === undefined ? 0 : -wholeNumber('last', last);
@@ -93,11 +93,6 @@ export function addRoomHistories(nsp: Namespace): void {
 }
 
 function wholeNumber(name: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 1) throw historyError(`${name} must be a whole number from 1 on`);
+  if (!Number.isSafeInteger(value) || value < 1) throw mistakeOf('IO_HISTORY_INVALID', `${name} must be a whole number from 1 on`);
   return value;
-}
-
-/** A mistake of the app. A TypeError, whose message no client gets. */
-function historyError(problem: string): TypeError {
-  return Object.assign(new TypeError(messageOf('IO_HISTORY_INVALID', problem)), { code: 'IO_HISTORY_INVALID' });
 }

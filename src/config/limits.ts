@@ -1,6 +1,5 @@
 /** `config.io.limits`: the public types, which a test compares with docs/limits.md, the defaults, and what is made of them. */
-import { nearest } from '../nearest';
-import { booleanAt, invalid, isSet, objectAt, type Reader, wholeNumber } from './readers';
+import { booleanAt, invalid, isSet, objectAt, readEach, type Reader, wholeNumber } from './readers';
 
 /** `config.io.limits` */
 export interface LimitsConfig {
@@ -16,18 +15,6 @@ export interface LimitsConfig {
    * Default: `{ max: 1000, drop: false }`. Since 5.
    */
   pending?: PendingLimit | false;
-  /**
-   * The namespaces of one client, connected or connecting. One too many is refused with `TOO_MANY_NAMESPACES`, and a name of a pattern that is too long
-   * with `NAMESPACE_TOO_LONG`.
-   * Default: `{ max: 100, nameLength: 200 }`. Since 5.
-   */
-  namespaces?: NamespacesLimit | false;
-  /**
-   * The rooms of one connection, in each namespace. `join()` throws an `IoError` for one too many, `TOO_MANY_ROOMS`, and for a name that is too long,
-   * `ROOM_TOO_LONG`. `socketsJoin()` leaves such a connection out, with a line of log.
-   * Default: `{ max: 10000, nameLength: 256 }`. Since 5.
-   */
-  rooms?: RoomsLimit | false;
 }
 
 /** `config.io.limits.events` */
@@ -48,31 +35,14 @@ export interface PendingLimit {
   drop?: boolean;
 }
 
-/** `config.io.limits.namespaces` */
-export interface NamespacesLimit {
-  /** The most namespaces of one client. Default: `100`. Since 5. */
-  max?: number;
-  /** The most characters in the name of a namespace that is made on demand. Default: `200`. Since 5. */
-  nameLength?: number;
-}
-
-/** `config.io.limits.rooms` */
-export interface RoomsLimit {
-  /** The most rooms of one connection. Its own one does not count, nor do those of users and of this plugin. Default: `10000`. Since 5. */
-  max?: number;
-  /** The most characters in the name of a room. Default: `256`. Since 5. */
-  nameLength?: number;
-}
-
 /** `config.io.namespace['/'].limits`: those that a namespace may have in place of `config.io.limits`. */
+// oxlint-disable-next-line typescript/no-generated-empty-object-type -- the first one makes this unnecessary
 export type NamespaceLimits = Pick<LimitsConfig, (typeof OF_NAMESPACES)[number]>;
 
 /** `config.io.limits`, checked and complete. A limit that is off is undefined, or Infinity if it is a number. */
 export interface LimitSettings {
   readonly events: Readonly<Required<EventsLimit>> | undefined;
   readonly pending: Readonly<Required<PendingLimit>> | undefined;
-  readonly namespaces: Readonly<Required<NamespacesLimit>> | undefined;
-  readonly rooms: Readonly<Required<RoomsLimit>> | undefined;
 }
 
 type LimitReaders = { readonly [Name in keyof LimitSettings]: Reader<LimitSettings[Name]> };
@@ -83,12 +53,10 @@ const count = wholeNumber(1);
 const LIMITS = {
   events: group<EventsLimit>({ perSecond: [count, 1000], burst: [count, 5000], drop: [booleanAt, false] }),
   pending: group<PendingLimit>({ max: [count, 1000], drop: [booleanAt, false] }),
-  namespaces: group<NamespacesLimit>({ max: [count, 100], nameLength: [count, 200] }),
-  rooms: group<RoomsLimit>({ max: [count, 10_000], nameLength: [count, 256] }),
 } satisfies LimitReaders & Record<keyof LimitsConfig, unknown>;
 
 /** The names of `NamespaceLimits`. */
-const OF_NAMESPACES = ['rooms'] as const satisfies readonly (keyof LimitsConfig)[];
+const OF_NAMESPACES = [] as const satisfies readonly (keyof LimitsConfig)[];
 
 /** @throws SetupError if a limit is unknown, or its value is wrong */
 export function readLimits(place: string, value: unknown): LimitSettings {
@@ -106,22 +74,6 @@ export function readNamespaceLimits(place: string, value: unknown, ofAll: LimitS
   if (other !== undefined) invalid(`${place}.${other}`, `in config.io.limits, since it is for all namespaces of a client together`);
   const own = Object.entries(readLimits(place, given)).filter(([name]) => isSet(given[name]));
   return { ...ofAll, ...Object.fromEntries(own) };
-}
-
-/** Reads an object with the options that `readers` has, and no others. */
-function readEach<Options>(place: string, value: unknown, readers: { readonly [Name in keyof Options]: Reader<Options[Name]> }): Options {
-  const given = objectAt(place, value ?? {});
-  const known = Object.keys(readers);
-  for (const key of Object.keys(given)) {
-    if (known.includes(key)) continue;
-    const guess = nearest(key, known);
-    invalid(place, `an object with ${known.join(', ')}; it has ${key}${guess === undefined ? '' : `, did you mean ${guess}?`}`);
-  }
-  const entries = Object.entries<Reader<unknown>>(readers).map(([name, read]) => [
-    name,
-    read(`${place}.${name}`, given[name] ?? undefined),
-  ]);
-  return Object.fromEntries(entries) as Options; // has the result of each of its readers
 }
 
 /** A limit of several options, each with its reader and its default. `false` turns it off. */

@@ -1,5 +1,6 @@
 /** Readers of single values. They throw a SetupError that names the place of a wrong value. */
 import { SetupError } from '../errors';
+import { nearest } from '../nearest';
 
 export type Reader<Value> = (place: string, value: unknown) => Value;
 
@@ -57,6 +58,40 @@ export function wholeNumber(first: number, last = Number.POSITIVE_INFINITY): Rea
       invalid(place, `a whole number from ${first} ${last === Number.POSITIVE_INFINITY ? 'on' : `to ${last}`}`, value);
     return value;
   };
+}
+
+/** Reads an object with the options that `readers` has, and no others. */
+export function readEach<Options>(
+  place: string,
+  value: unknown,
+  readers: { readonly [Name in keyof Options]: Reader<Options[Name]> },
+): Options {
+  const given = objectAt(place, value ?? {});
+  const known = Object.keys(readers);
+  for (const key of Object.keys(given)) {
+    if (known.includes(key)) continue;
+    const guess = nearest(key, known);
+    invalid(place, `an object with ${known.join(', ')}; it has ${key}${guess === undefined ? '' : `, did you mean ${guess}?`}`);
+  }
+  const entries = Object.entries<Reader<unknown>>(readers).map(([name, read]) => [
+    name,
+    read(`${place}.${name}`, given[name] ?? undefined),
+  ]);
+  return Object.fromEntries(entries) as Options; // has the result of each of its readers
+}
+
+/** Reads an object with the options that `readers` has, each with its default, and no others. */
+export function readOptions<Options>(
+  place: string,
+  value: unknown,
+  readers: Readers<Options>,
+  defaults: Required<Options>,
+): Required<Options> {
+  const entries = Object.entries<Reader<unknown>>(readers).map(([name, read]) => [
+    name,
+    (at: string, given: unknown) => (isSet(given) ? read(at, given) : defaults[name as keyof Options]), // of the same options
+  ]);
+  return readEach(place, value, Object.fromEntries(entries) as { [Name in keyof Required<Options>]: Reader<Required<Options>[Name]> }); // one for each
 }
 
 /** @param value its type, or the number itself, is named in the message, unless it is undefined */

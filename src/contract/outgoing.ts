@@ -2,9 +2,7 @@
 import { type Checked, validateAll, whenReady } from './check';
 import type { Contract, ServerEventContract, StandardSchema } from './contract';
 import { isErrorReply } from './reply';
-import { messageOf, oneLine, type RuntimeCode } from '../errors';
-
-const VIOLATED: RuntimeCode = 'IO_CONTRACT_VIOLATED';
+import { mistakeOf, oneLine } from '../errors';
 
 export class OutgoingCheck {
   readonly #namespace: string;
@@ -69,5 +67,5 @@ export class OutgoingCheck {
 }
 
 function violation(problem: string): Error {
-  return Object.assign(new TypeError(messageOf(VIOLATED, problem)), { code: VIOLATED });
+  return mistakeOf('IO_CONTRACT_VIOLATED', problem);
 }

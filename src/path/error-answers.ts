@@ -1,6 +1,6 @@
 /** Classifies errors of the app: the answer to the client, whether the failure is temporary, and how it is logged. */
 import { STATUS_CODES } from 'node:http';
-import { ClientGoneError, type ErrorAnswer, OutageError } from '../errors';
+import { ClientGoneError, type ErrorAnswer, IoError, OutageError } from '../errors';
 import { isError, toError } from '../thrown';
 
 /** Errors of the session store. */
@@ -58,6 +58,7 @@ export function refusalFor(error: Error, reveal: boolean): ErrorAnswer {
 
 /** Whether an error needs a developer's attention, unlike an answer that is meant for the client. */
 export function isUnexpected(error: Error): boolean {
+  if (error instanceof IoError && error.code === 'TRY_AGAIN') return false; // the outage has a line of its own
   if (error instanceof ClientGoneError || error.cause instanceof ClientGoneError) return false; // clients may leave at any time; many libraries wrap the reason of a signal
   return !isShown(error) || (describe(error).status ?? 400) >= 500;
 }
@@ -83,12 +84,6 @@ export function isTemporary(error: Error, depth = 0): boolean {
   if (errno !== undefined || syscall !== undefined || (code !== undefined && NETWORK_CODES.has(code))) return true;
   // `fetch failed` has the details in its cause; causes may be circular
   return depth < 5 && isFault(error) && error.cause instanceof Error && isTemporary(error.cause, depth + 1);
-}
-
-/** Whether an error says that the client may not do something, such as one of `ctx.throw(401)`, or of a library for tokens. */
-export function isDenial(error: Error): boolean {
-  const { status } = describe(error);
-  return status === 401 || status === 403;
 }
 
 /** Marks an error of the session store as temporary. */

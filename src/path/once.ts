@@ -47,7 +47,7 @@ function checkKey(key: unknown): string {
 async function handleOnce(handler: SocketHandler, ctx: SocketContext, key: string): Promise<unknown> {
   const connection = connectionOf(ctx.socket);
   const { outcomes } = connection.namespace.runtime;
-  if (!outcomes) throw new IoError('ONCE_UNAVAILABLE', 'This server cannot keep answers', { status: 501 });
+  if (!outcomes) throw new IoError('STORE_MISSING', 'This server cannot keep answers', { status: 501 });
   const place = placeOf(connection, ctx, key);
   let first: Attempt | undefined;
   const outcome = await outcomes

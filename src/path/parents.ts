@@ -4,7 +4,7 @@
  */
 import { Namespace, type Server, type Socket } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
-import { messageOf } from '../errors';
+import { mistakeOf } from '../errors';
 import { namespaceInternals, serverInternals } from '../internals/socket-io';
 
 /** A parent namespace with its private members. */
@@ -12,6 +12,9 @@ export type Parent = Namespace & {
   readonly children: Set<Namespace>;
   createChild(name: string): Namespace;
 };
+
+/** The longest name for which parents are asked. Clients choose the names, which are kept. */
+const MAX_NAME = 500;
 
 /** The function of a parent. Socket.IO turns a regular expression into one. */
 type Allows = (name: string, auth: object, answer: (error: unknown, isAllowed: boolean) => void) => unknown;
@@ -75,6 +78,7 @@ export class Parents {
   }
 
   async #ask(name: string, auth: object): Promise<Parent | undefined> {
+    if (name.length > MAX_NAME) return undefined;
     for (const [allows, parent] of this.#parents) {
       const isAllowed = await new Promise<boolean>((resolve, reject) => {
         (async () => allows(name, auth, (error, isAllowed) => resolve(!error && isAllowed)))().catch(reject);
@@ -165,9 +169,8 @@ export function detach(child: Namespace, parent: Parent): void {
 export function refuseOperators(parent: Namespace): void {
   for (const name of ['emitWithAck', 'exceptUser', 'history', 'presence', 'user']) {
     const refuse = (): never => {
-      const code = 'IO_PATTERN_UNSUPPORTED';
       const problem = `${name}() is not supported for all namespaces of a pattern: name one of them, as in app.io.of('/room-7')`;
-      throw Object.assign(new TypeError(messageOf(code, problem)), { code });
+      throw mistakeOf('IO_PATTERN_UNSUPPORTED', problem);
     };
     Object.assign(parent, { [name]: refuse });
   }

@@ -1,6 +1,7 @@
 /** The user of a connection: `socket.user`, which the app sets in connection middleware. */
 import type { Socket } from 'socket.io';
-import { isRoomOfUser, roomOfUser, userError, userIdOf } from '../rooms';
+import { mistakeOf } from '../errors';
+import { isRoomOfUser, refuseReserved, roomOfUser, userIdOf } from '../rooms';
 import type { SocketUser } from '../socket-user';
 import { toError } from '../thrown';
 import { socketInternals } from '../internals/socket-io';
@@ -15,11 +16,15 @@ interface Owner {
   user: SocketUser | undefined;
   /** The room of the user. Undefined if the connection is in none. */
   userRoom: string | undefined;
-  readonly namespace: { readonly runtime: { startAnew(socket: Socket): void } };
+  startAnew(): void;
   log(level: 'warn' | 'error', what: string, error: Error): void;
 }
 
-/** Gives sockets the member `user`. @param prototype that of sockets of connections */
+/**
+ * Gives sockets the member `user`. Their `join()` and `leave()` then throw for the rooms of users and the like: an app may have the name of a room
+ * from a client.
+ * @param prototype that of sockets of connections, with all other members
+ */
 export function addUser(prototype: Socket, connectionOf: (socket: Socket) => Owner): void {
   Object.defineProperty(prototype, 'user', {
     get(this: Socket): SocketUser | undefined {
@@ -29,6 +34,13 @@ export function addUser(prototype: Socket, connectionOf: (socket: Socket) => Own
       setUser(connectionOf(this), user);
     },
   });
+  for (const name of ['join', 'leave'] as const) {
+    const method = prototype[name] as (this: Socket, ...args: unknown[]) => void | Promise<void>; // with the callback of Socket.IO 2
+    prototype[name] = function (this: Socket, ...args: unknown[]) {
+      refuseReserved(args[0]);
+      return method.apply(this, args);
+    };
+  }
 }
 
 /**
@@ -41,7 +53,7 @@ function setUser(connection: Owner, given: unknown): void {
   if (userRoom !== undefined) {
     const user = userFrom(given);
     if (roomOfUser(user.id) !== userRoom)
-      throw userError('IO_USER_CHANGED', 'socket.user has another id already, and a connection has one user for life');
+      throw mistakeOf('IO_USER_CHANGED', 'socket.user has another id already, and a connection has one user for life');
     connection.user = user;
     return;
   }
@@ -60,7 +72,7 @@ function acceptUser(connection: Owner, given: unknown): SocketUser | undefined {
     const user = userFrom(given);
     if (!connection.isAdmitted) return user;
     const problem = 'socket.user was set after the client had been admitted; set it in connection middleware, before next()';
-    throw userError('IO_USER_LATE', problem);
+    throw mistakeOf('IO_USER_LATE', problem);
   } catch (thrown) {
     connection.log('warn', 'socket.user is kept, but app.io.user() does not reach the client', toError(thrown));
     return undefined;
@@ -72,7 +84,7 @@ export function startAnewIfOther(connection: Owner): void {
   const { socket, userRoom } = connection;
   if (!socket.recovered) return;
   const rooms = socketInternals(socket).adapter.socketRooms(socket.id) ?? [];
-  if ([...rooms].find(isRoomOfUser) !== userRoom) connection.namespace.runtime.startAnew(socket);
+  if ([...rooms].find(isRoomOfUser) !== userRoom) connection.startAnew();
 }
 
 /** @throws TypeError if it cannot be a user */

@@ -1,5 +1,5 @@
 /** Metadata: what others may know of a user. It is kept as JSON, so that all workers have the same value, and nobody changes it later. */
-import { messageOf, type RuntimeCode } from '../errors';
+import { mistakeOf } from '../errors';
 
 /** What others may know of a user in a room, such as a name. Any value that JSON has, unless the app declares properties. */
 // an interface, so that apps can add to it
@@ -17,16 +17,11 @@ export function encodeMeta(meta: unknown): string {
   try {
     json = JSON.stringify(meta);
   } catch (cause) {
-    throw presenceError('IO_PRESENCE_META_INVALID', 'the metadata of a user cannot be encoded as JSON', { cause });
+    throw mistakeOf('IO_PRESENCE_META_INVALID', 'the metadata of a user cannot be encoded as JSON', { cause });
   }
-  if (json === undefined) throw presenceError('IO_PRESENCE_META_INVALID', `the metadata of a user cannot be of the type ${typeof meta}`);
+  if (json === undefined) throw mistakeOf('IO_PRESENCE_META_INVALID', `the metadata of a user cannot be of the type ${typeof meta}`);
   const size = Buffer.byteLength(json);
   if (size > MAX_BYTES)
-    throw presenceError('IO_PRESENCE_META_INVALID', `the metadata of a user takes ${size} bytes as JSON, and may take ${MAX_BYTES}`);
+    throw mistakeOf('IO_PRESENCE_META_INVALID', `the metadata of a user takes ${size} bytes as JSON, and may take ${MAX_BYTES}`);
   return json;
-}
-
-/** A mistake of the app with presence. A TypeError, whose message no client gets. */
-export function presenceError(code: RuntimeCode, problem: string, options?: ErrorOptions): TypeError {
-  return Object.assign(new TypeError(messageOf(code, problem), options), { code });
 }

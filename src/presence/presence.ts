@@ -1,7 +1,8 @@
 /** `nsp.presence(room)`: who is in a room, on all workers and servers. */
 import type { Namespace } from 'socket.io';
 import type { Present } from './changes';
-import { encodeMeta, type GivenMeta, presenceError } from './meta';
+import { encodeMeta, type GivenMeta } from './meta';
+import { mistakeOf } from '../errors';
 import type { PresenceRoom } from './room';
 import { namespaceInternals } from '../internals/socket-io';
 
@@ -9,7 +10,7 @@ import { namespaceInternals } from '../internals/socket-io';
 export interface HasPresence {
   /**
    * Who is in a room of this namespace, on all workers and servers. The room has to match a pattern of `presence` in the config of the namespace.
-   * @throws TypeError IO_PRESENCE_OFF if it does not
+   * @throws TypeError IO_ROOM_UNMATCHED if it does not
    * @example app.io.of('/chat').presence('room:7').list() // [{ id: 'anna', meta: { name: 'Anna' } }]
    */
   presence(room: string): Presence;
@@ -48,7 +49,7 @@ export function presenceOf(nsp: Namespace, room: string, find: () => PresenceRoo
       const present = find();
       if (present?.hasSocket(socket.id)) present.setMeta(socket.id, json);
       else if (socket.connected !== false || namespaceInternals(nsp)._preConnectSockets.get(socket.id) === socket)
-        throw presenceError(
+        throw mistakeOf(
           'IO_PRESENCE_ABSENT',
           `presence('${room}').set(): the connection is not in this room of '${nsp.name}', or not here`,
         );

@@ -8,7 +8,7 @@ import { userOfRoom } from '../rooms';
 import type { Replicated } from './announcer';
 import type { PresenceChange } from './changes';
 import type { Change } from './messages';
-import { presenceError } from './meta';
+import { mistakeOf } from '../errors';
 import { type Presence, presenceOf } from './presence';
 import type { Replication } from './replication';
 import { PresenceRoom } from './room';
@@ -111,7 +111,7 @@ export class Presences implements Replicated {
   #presenceIn(nsp: Namespace, room: string): Presence {
     if (!this.#patternsOf(nsp.name)?.of(room)) {
       const problem = `no pattern of config.io.namespace['${nsp.name}'].presence matches the room '${room}'`;
-      throw presenceError('IO_PRESENCE_OFF', problem);
+      throw mistakeOf('IO_ROOM_UNMATCHED', problem);
     }
     return presenceOf(nsp, room, () => this.#find(nsp.name, room));
   }

@@ -1,6 +1,6 @@
 /**
  * Presence on several workers: workers are killed at random while clients come and go, and at rest each worker and each client knows who is there.
- * PRESENCE_ROUNDS=100 npm run test:unit -- presence-cluster kills a hundred.
+ * `npm run soak` kills a hundred.
  */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
