@@ -15,6 +15,8 @@ export interface Logger {
 
 export interface EggContext {
   readonly logger: Logger;
+  /** The address of the client, by `config.proxy`. Empty or undefined if there is none. */
+  readonly ip?: string;
   /** Absent if the session plugin is off. */
   session?: EggSession | null;
   readonly cookies: { get(name: string, options: unknown): unknown };
@@ -47,7 +49,7 @@ interface EggConfig {
   readonly io?: unknown;
   /** The config of egg-redis or @eggjs/redis. */
   readonly redis?: unknown;
-  readonly session?: { readonly store?: unknown; readonly ContextStore?: unknown; readonly autoCommit?: boolean };
+  readonly session?: { readonly key?: string; readonly store?: unknown; readonly ContextStore?: unknown; readonly autoCommit?: boolean };
 }
 
 /** The options with which Egg was started. */

@@ -120,9 +120,6 @@ test('namespaces of a pattern have its routes, middleware and listeners, and the
   await t.test('names that do not match are refused', async t => {
     for (const name of ['/room-', '/room-7/8', '/Room-8', '/x/room-8', '/red/annlee.html', '/red/-lee.html', '/red/ann-leeXhtml'])
       assert.equal((await refusal(newClient(t, url + name, KEY))).message, 'Invalid namespace', name);
-    const long = 'x'.repeat(500 - '/room-'.length);
-    assert.deepEqual(await ask(await connect(t, `${url}/room-${long}`, KEY), 'other'), `unmatched in ${long}`);
-    assert.equal((await refusal(newClient(t, `${url}/room-${long}x`, KEY))).message, 'Invalid namespace');
   });
 
   await t.test('a regular expression has its named groups as ctx.params, a function and any other namespace none', async t => {

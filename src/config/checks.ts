@@ -16,7 +16,7 @@ export function allowsPolling({ transports = ['polling', 'websocket'] }: Init): 
  */
 export function corsWarning(init: Init): string | undefined {
   const { cors, allowEIO3 } = init;
-  if (!allowEIO3 || !allowsPolling(init) || typeof cors !== 'object') return undefined;
+  if (allowEIO3 !== true || !allowsPolling(init) || typeof cors !== 'object') return undefined;
   const { origin, credentials } = cors;
   if (!origin || (Array.isArray(origin) && origin.length === 0)) return undefined;
   const remedies = [
@@ -26,6 +26,14 @@ export function corsWarning(init: Init): string | undefined {
   if (remedies.length === 0) return undefined;
   const problem = `config.io.init.cors blocks clients of Socket.IO 2 in browsers, since they poll with credentials by default: set ${remedies.join(' and ')} there; if you have no such clients, set config.io.init.allowEIO3 to false`;
   return messageOf('IO_CORS_CREDENTIALS', problem);
+}
+
+/** The id of a session is a secret, but for clients of Socket.IO 2 it is the `socket.id`, which apps show to others. */
+export function sessionIdWarning(init: Init, bind: readonly string[], env: string | undefined): string | undefined {
+  if (env !== 'prod' || init.allowEIO3 !== true || !allowsPolling(init) || bind.length > 0) return undefined;
+  const problem =
+    "clients of Socket.IO 2 may poll, and whoever knows the socket.id of one that does can take part in its session: set config.io.init.allowEIO3 to 'websocket', or to false if you have no such clients, or set config.io.bind";
+  return messageOf('IO_SESSION_ID_PUBLIC', problem);
 }
 
 /** Recovery needs an adapter that keeps events, or processes that can ask each other for them. Without, it would only cost time. */

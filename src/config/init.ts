@@ -29,6 +29,8 @@ export function readInit(value: unknown, warn: (message: string) => void): InitO
     const names = typeOf(given[option]) === 'object' ? Object.keys(given[option] as object) : []; // checked just now
     for (const key of names) if (!Object.hasOwn(known, key)) warn(unknownOption(`config.io.init.${option}`, key));
   }
+  if (isSet(given['allowEIO3']) && ![true, false, 'websocket'].includes(init.allowEIO3 ?? true))
+    invalid('config.io.init.allowEIO3', "true, false or 'websocket'");
   if (typeof init.cookie === 'string') init.cookie = { name: init.cookie }; // the form of Socket.IO 2
   for (const transport of init.transports ?? []) {
     if (typeof transport !== 'string' || !TRANSPORTS.includes(transport))

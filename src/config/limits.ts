@@ -15,6 +15,18 @@ export interface LimitsConfig {
    * Default: `{ max: 1000, drop: false }`. Since 5.
    */
   pending?: PendingLimit | false;
+  /**
+   * The namespaces of one client, connected or connecting. One too many is refused with `TOO_MANY_NAMESPACES`, and a name of a pattern that is too long
+   * with `NAMESPACE_TOO_LONG`.
+   * Default: `{ max: 100, nameLength: 200 }`. Since 5.
+   */
+  namespaces?: NamespacesLimit | false;
+  /**
+   * The rooms of one connection, in each namespace. `join()` throws an `IoError` for one too many, `TOO_MANY_ROOMS`, and for a name that is too long,
+   * `ROOM_TOO_LONG`. `socketsJoin()` leaves such a connection out, with a line of log.
+   * Default: `{ max: 10000, nameLength: 256 }`. Since 5.
+   */
+  rooms?: RoomsLimit | false;
 }
 
 /** `config.io.limits.events` */
@@ -35,14 +47,31 @@ export interface PendingLimit {
   drop?: boolean;
 }
 
+/** `config.io.limits.namespaces` */
+export interface NamespacesLimit {
+  /** The most namespaces of one client. Default: `100`. Since 5. */
+  max?: number;
+  /** The most characters in the name of a namespace that is made on demand. Default: `200`. Since 5. */
+  nameLength?: number;
+}
+
+/** `config.io.limits.rooms` */
+export interface RoomsLimit {
+  /** The most rooms of one connection. Its own one does not count, nor do those of users and of this plugin. Default: `10000`. Since 5. */
+  max?: number;
+  /** The most characters in the name of a room. Default: `256`. Since 5. */
+  nameLength?: number;
+}
+
 /** `config.io.namespace['/'].limits`: those that a namespace may have in place of `config.io.limits`. */
-// oxlint-disable-next-line typescript/no-generated-empty-object-type -- the first one makes this unnecessary
 export type NamespaceLimits = Pick<LimitsConfig, (typeof OF_NAMESPACES)[number]>;
 
 /** `config.io.limits`, checked and complete. A limit that is off is undefined, or Infinity if it is a number. */
 export interface LimitSettings {
   readonly events: Readonly<Required<EventsLimit>> | undefined;
   readonly pending: Readonly<Required<PendingLimit>> | undefined;
+  readonly namespaces: Readonly<Required<NamespacesLimit>> | undefined;
+  readonly rooms: Readonly<Required<RoomsLimit>> | undefined;
 }
 
 type LimitReaders = { readonly [Name in keyof LimitSettings]: Reader<LimitSettings[Name]> };
@@ -53,10 +82,12 @@ const count = wholeNumber(1);
 const LIMITS = {
   events: group<EventsLimit>({ perSecond: [count, 1000], burst: [count, 5000], drop: [booleanAt, false] }),
   pending: group<PendingLimit>({ max: [count, 1000], drop: [booleanAt, false] }),
+  namespaces: group<NamespacesLimit>({ max: [count, 100], nameLength: [count, 200] }),
+  rooms: group<RoomsLimit>({ max: [count, 10_000], nameLength: [count, 256] }),
 } satisfies LimitReaders & Record<keyof LimitsConfig, unknown>;
 
 /** The names of `NamespaceLimits`. */
-const OF_NAMESPACES = [] as const satisfies readonly (keyof LimitsConfig)[];
+const OF_NAMESPACES = ['rooms'] as const satisfies readonly (keyof LimitsConfig)[];
 
 /** @throws SetupError if a limit is unknown, or its value is wrong */
 export function readLimits(place: string, value: unknown): LimitSettings {

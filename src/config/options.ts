@@ -1,13 +1,14 @@
 /** The public types of `config.io`, except those for limits, adapters and Redis. A test compares them with docs/config.md word by word. */
-import type { IncomingMessage } from 'node:http';
-import type { Context } from 'egg';
 import type { ServerOptions } from 'socket.io';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';
+import type { CheckAuth, ExpiresAt, NamespaceAuth, RecheckConfig } from './auth-options';
+import type { GenerateId, OnError } from './functions';
 import type { LimitsConfig, NamespaceLimits } from './limits';
 import type { HistoryConfig, PresenceConfig, UserLimits } from './namespace-options';
 
 export type { AdapterConfig, AdapterFactory, AdapterName, HistoryConfig, PresenceConfig, RedisConfig, UserLimits };
-export type { EventsLimit, LimitsConfig, NamespaceLimits, PendingLimit } from './limits';
+export type { CheckAuth, ExpiresAt, GenerateId, NamespaceAuth, OnError, RecheckConfig };
+export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit, RoomsLimit } from './limits';
 
 /** `config.io` */
 export interface IoConfig {
@@ -94,6 +95,9 @@ export interface IoConfig {
    */
   onerror?: OnError;
 
+  /** How long the logins of clients last, in all namespaces that have no `auth` of their own. Default: as long as their connections. Since 5. */
+  auth?: NamespaceAuth;
+
   /**
    * Creates the id of a connection from its handshake request: the `socket.id` in `/`, and `<namespace>#<id>` in other namespaces.
    * A connection is refused if this throws or rejects, or returns anything but a string of 1 to 200 characters that no other connection has.
@@ -101,10 +105,34 @@ export interface IoConfig {
    * Default: the random ids of Socket.IO. Since 4.
    */
   generateId?: GenerateId;
+
+  /**
+   * The hosts that clients may ask for in `Host`, without their ports, such as `['chat.example.com', '.example.org']`; with a dot in front, a name
+   * stands for itself and all names below it. Requests for other hosts are refused. Protects a server that all clients can reach by its address from
+   * pages of other sites, by DNS rebinding.
+   * Default: all hosts. Since 5.
+   */
+  allowedHosts?: string[];
+
+  /**
+   * What all requests of a session must have in common with its handshake: the client's `'address'`, as in `ctx.ip`, its `'userAgent'`, the
+   * `'cookie'` of Egg's session. Other requests are refused, and the client begins a new session.
+   * Default: `[]`, so that the id of a session is enough. Since 5.
+   */
+  bind?: BoundTo[];
 }
 
+/** What a session is bound to: `config.io.bind`. */
+export type BoundTo = 'address' | 'userAgent' | 'cookie';
+
 /** `config.io.init` */
-export interface InitOptions extends Partial<Omit<ServerOptions, 'wsEngine'>> {
+export interface InitOptions extends Partial<Omit<ServerOptions, 'allowEIO3' | 'wsEngine'>> {
+  /**
+   * Whether clients of Socket.IO 2 can connect. Socket.IO's default is `false`. `'websocket'`: by WebSocket only, since with `true` whoever knows the
+   * `socket.id` of such a client that polls can take part in its session: [what a session id is worth](security.md#what-a-session-id-is-worth).
+   * Default: `true`. Since 5.
+   */
+  allowEIO3?: boolean | 'websocket';
   /**
    * The WebSocket implementation: `'ws'`, the name of another installed package, or its `Server` class.
    * `'uws'` stands for its maintained fork, the package `eiows`. Default: `'ws'`. Since 4.
@@ -145,6 +173,8 @@ export interface NamespaceConfig {
   userLimits?: UserLimits;
   /** Called for the errors of this namespace, in place of `config.io.onerror`. Default: `config.io.onerror`. Since 5. */
   onerror?: OnError;
+  /** How long the logins of clients last, in place of `config.io.auth`. `false`: as long as their connections. Default: `config.io.auth`. Since 5. */
+  auth?: NamespaceAuth | false;
   /**
    * The rooms whose events are kept for clients that come back, by their names, or by patterns such as `room:*`, where `*` stands for one character or more.
    * Default: none. Since 5.
@@ -156,17 +186,3 @@ export interface NamespaceConfig {
    */
   presence?: Record<string, PresenceConfig>;
 }
-
-/**
- * Maps or reports an error. It is logged in any case, so do not log it again.
- *
- * @param error what was thrown, returned or given to `ctx.ack()`. A value that is not an Error has been put into one.
- * @param ctx the context of the packet or the connection in which the error occurred. `ctx.packet` is undefined for a connection.
- * @returns nothing, or an error for the client, which is answered and classified as if it had been thrown. It must not be in a promise.
- *   If the function throws, the client is answered as without it.
- * @example onerror: (error, ctx) => (error.name === 'SequelizeOptimisticLockError' ? new IoError('CONFLICT', 'Changed meanwhile') : undefined)
- */
-export type OnError = (error: Error, ctx: Context) => Error | void | Promise<void>;
-
-/** Creates the id of a connection from its handshake request. */
-export type GenerateId = (request: IncomingMessage) => string | Promise<string>;

@@ -1,7 +1,17 @@
 /** Finds the option that an unknown one most likely means: at another place, or with another spelling. */
 import { messageOf } from '../errors';
 import { nearest } from '../nearest';
-import { ADAPTERS, CORS_OPTIONS, INIT_TYPES, NAMESPACE_OPTIONS, OPTIONS, RECOVERY_OPTIONS, REDIS_OPTIONS, USER_LIMITS } from './tables';
+import {
+  ADAPTERS,
+  AUTH_OPTIONS,
+  CORS_OPTIONS,
+  INIT_TYPES,
+  NAMESPACE_OPTIONS,
+  OPTIONS,
+  RECOVERY_OPTIONS,
+  REDIS_OPTIONS,
+  USER_LIMITS,
+} from './tables';
 
 /** The options by place, in search order. */
 const PLACES: Readonly<Record<string, readonly string[]>> = {
@@ -11,6 +21,7 @@ const PLACES: Readonly<Record<string, readonly string[]>> = {
   'config.io.init.connectionStateRecovery': Object.keys(RECOVERY_OPTIONS),
   "config.io.namespace['/']": Object.keys(NAMESPACE_OPTIONS),
   "config.io.namespace['/'].userLimits": Object.keys(USER_LIMITS),
+  "config.io.namespace['/'].auth": Object.keys(AUTH_OPTIONS),
   'config.io.redis': [...Object.keys(REDIS_OPTIONS), 'nodes', 'sentinels', 'tls'],
   'config.io.adapter': Object.values(ADAPTERS).flatMap(options => Object.keys(options)),
 };
@@ -27,7 +38,7 @@ export function unknownOption(place: string, key: string): string {
 /** The end of a sentence: the guess, or else the known options if they are few. */
 export function didYouMean(guess: string | undefined, known: readonly string[]): string {
   if (guess !== undefined) return `; did you mean ${guess}?`;
-  return known.length > 16 ? '' : `; the options are ${known.join(', ')}`;
+  return known.length > 20 ? '' : `; the options are ${known.join(', ')}`;
 }
 
 /** The full name of an option that exists at another place. Undefined if there is none, or if it exists at this place. */

@@ -3,10 +3,12 @@ import { isDevelopment, SetupError } from '../errors';
 import { nearest } from '../nearest';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { type HistorySettings, readHistory } from './history';
+import { type AuthSettings, readAuth } from './auth';
+import { cleanupWarning, corsWarning, recoveryWarning, sessionIdWarning, timeoutWarning } from './checks';
+import { readAllowedHosts, readBind } from './handshake';
 import { type LimitSettings, readLimits, readNamespaceLimits } from './limits';
-import { cleanupWarning, corsWarning, recoveryWarning, timeoutWarning } from './checks';
 import { readInit } from './init';
-import type { GenerateId, InitOptions, NamespaceConfig, OnError } from './options';
+import type { BoundTo, GenerateId, InitOptions, NamespaceConfig, OnError } from './options';
 import { otherPlaceOf, unknownOption } from './places';
 import { type PresenceSettings, readPresence } from './presence';
 import { booleanAt, functionAt, invalid, isSet, namesAt, objectAt, oneOf, wholeNumber } from './readers';
@@ -31,17 +33,25 @@ export interface Settings {
   readonly documents: string | false;
   readonly limits: LimitSettings;
   readonly onerror: OnError | undefined;
+  /** Undefined if logins last as long as connections. */
+  readonly auth: AuthSettings | undefined;
   readonly generateId: GenerateId | undefined;
+  /** Undefined if all are allowed. */
+  readonly allowedHosts: readonly string[] | undefined;
+  readonly bind: readonly BoundTo[];
 }
 
 interface NamespaceSettings
-  extends Required<Omit<NamespaceConfig, 'onerror' | 'history' | 'limits' | 'presence' | 'userLimits'>>, Pick<NamespaceConfig, 'onerror'> {
+  extends
+    Required<Omit<NamespaceConfig, 'auth' | 'onerror' | 'history' | 'limits' | 'presence' | 'userLimits'>>,
+    Pick<NamespaceConfig, 'onerror'> {
   /** Those of all namespaces, and its own in place of some. */
   readonly limits: LimitSettings;
   readonly userLimits: UserLimitSettings | undefined;
   /** Undefined if no room has a history. */
   readonly history: HistorySettings | undefined;
   readonly presence: RoomPatterns<PresenceSettings> | undefined;
+  readonly auth: AuthSettings | undefined;
 }
 
 /** The part of Egg's config that is read here. */
@@ -51,6 +61,8 @@ interface Config {
   /** The config of egg-redis or @eggjs/redis. */
   readonly redis?: unknown;
   readonly serverTimeout?: number | null;
+  /** The config of Egg's sessions. */
+  readonly session?: { readonly key?: string };
 }
 
 /**
@@ -68,12 +80,15 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
   const noRecovery = recoveryWarning(init, given, { workers, cluster });
   if (noRecovery !== undefined) delete init.connectionStateRecovery;
   const adapter = init.connectionStateRecovery ? withAllEvents(given) : given;
-  for (const warning of [noRecovery, cleanupWarning(init, adapter), corsWarning(init), timeoutWarning(init, config.serverTimeout)])
-    if (warning !== undefined) warn(warning);
+  const bind = readBind(io['bind'], config.session?.key);
+  const warnings = [cleanupWarning(init, adapter), corsWarning(init), timeoutWarning(init, config.serverTimeout)];
+  for (const warning of [noRecovery, ...warnings, sessionIdWarning(init, bind, config.env)]) if (warning !== undefined) warn(warning);
   const limits = readLimits('config.io.limits', io['limits']);
+  const auth = isSet(io['auth']) ? readAuth('config.io.auth', io['auth']) : undefined;
   return {
     init,
-    namespaces: readNamespaces(io['namespace'] ?? {}, limits),
+    namespaces: readNamespaces(io['namespace'] ?? {}, limits, auth),
+    auth,
     adapter,
     cluster,
     acknowledge: readAcknowledge(io['acknowledge']),
@@ -84,6 +99,8 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     limits,
     onerror: isSet(io['onerror']) ? functionAt<OnError>('config.io.onerror', io['onerror']) : undefined,
     generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
+    allowedHosts: readAllowedHosts(io['allowedHosts']),
+    bind,
   };
 }
 
@@ -106,7 +123,8 @@ function readDocuments(value: unknown, env: string | undefined): Settings['docum
   return env === 'local' || env === 'unittest' ? path : false;
 }
 
-function readNamespaces(value: unknown, limits: LimitSettings): Settings['namespaces'] {
+/** @param limits @param auth those of namespaces that have none of their own */
+function readNamespaces(value: unknown, limits: LimitSettings, auth: AuthSettings | undefined): Settings['namespaces'] {
   const namespaces = new Map<string, NamespaceSettings>();
   for (const [name, options] of Object.entries(objectAt('config.io.namespace', value))) {
     const place = `config.io.namespace['${name}']`;
@@ -121,6 +139,7 @@ function readNamespaces(value: unknown, limits: LimitSettings): Settings['namesp
       onerror,
       history,
       presence,
+      auth: ownAuth,
       ...rest
     } = objectAt(place, options ?? {});
     for (const key of Object.keys(rest)) {
@@ -137,6 +156,7 @@ function readNamespaces(value: unknown, limits: LimitSettings): Settings['namesp
       presence: readPresence(`${place}.presence`, presence),
       limits: readNamespaceLimits(`${place}.limits`, ownLimits, limits),
       userLimits: isSet(userLimits) ? readUserLimits(`${place}.userLimits`, userLimits) : undefined,
+      auth: ownAuth === false ? undefined : isSet(ownAuth) ? readAuth(`${place}.auth`, ownAuth) : auth,
       history: isSet(history) ? readHistory(`${place}.history`, history) : undefined,
       ...(isSet(onerror) && { onerror: functionAt<OnError>(`${place}.onerror`, onerror) }),
     });

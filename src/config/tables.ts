@@ -10,7 +10,8 @@ import type {
   RedisConfig,
   UserLimits,
 } from './options';
-import { booleanAt, oneOf, type Readers, stringAt, stringOrObjectAt, numberAt, wholeNumber } from './readers';
+import type { CheckAuth, ExpiresAt, NamespaceAuth, RecheckConfig } from './auth-options';
+import { booleanAt, functionAt, objectAt, oneOf, type Readers, stringAt, stringOrObjectAt, numberAt, wholeNumber } from './readers';
 
 /** `config.io` */
 export const OPTIONS = {
@@ -26,14 +27,17 @@ export const OPTIONS = {
   documents: true,
   limits: true,
   onerror: true,
+  auth: true,
   generateId: true,
+  allowedHosts: true,
+  bind: true,
 } satisfies Record<keyof IoConfig, true>;
 
 /** `config.io.init`: the allowed types of each option. Socket.IO and Engine.IO check the rest. */
 export const INIT_TYPES = {
   adapter: ['function'],
   addTrailingSlash: ['boolean'],
-  allowEIO3: ['boolean'],
+  allowEIO3: ['boolean', 'string'],
   allowRequest: ['function'],
   allowUpgrades: ['boolean'],
   cleanupEmptyChildNamespaces: ['boolean'],
@@ -89,6 +93,7 @@ export const NAMESPACE_OPTIONS = {
   userLimits: true,
   presence: true,
   onerror: true,
+  auth: true,
   history: true,
 } satisfies Record<keyof NamespaceConfig, true>;
 
@@ -104,6 +109,14 @@ const bytes = wholeNumber(1);
 
 /** `config.io.namespace['/'].history['room:*']` */
 export const HISTORY_OPTIONS = { size: wholeNumber(1, 10_000), ttl: ms, since: oneOf('joined', 'ever') } satisfies Readers<HistoryConfig>;
+
+/** `config.io.namespace['/'].auth` */
+export const AUTH_OPTIONS = { maxAge: ms, expiresAt: functionAt<ExpiresAt>, recheck: objectAt } satisfies Readers<
+  Omit<NamespaceAuth, 'recheck'> & { recheck: object }
+>;
+
+/** `config.io.namespace['/'].auth.recheck` */
+export const RECHECK_OPTIONS = { every: ms, check: functionAt<CheckAuth> } satisfies Readers<RecheckConfig>;
 
 type ConfigOf<Name extends AdapterName> = Extract<AdapterConfig, { name: Name }>;
 

@@ -3,18 +3,15 @@
  * opening a WebSocket. So every handshake is checked here, and every request of a session.
  */
 import type { IncomingMessage } from 'node:http';
-import type { Server as EngineServer } from 'engine.io';
 import type { InitOptions } from '../config/options';
 import type { EggApplication, EggContext } from '../egg';
 import { isInCors } from './cors';
 import { hostname, hostOf, isNameOf, isSiteOf } from './hosts';
-import { type EngineInternals, engineInternals, type EngineRequest } from '../internals/engine-io';
+import type { EngineInternals, EngineRequest } from '../internals/engine-io';
 import { OriginLog } from './origin-log';
+import { REFUSED, type RequestCheck } from './request-check';
 
 type AllowRequest = NonNullable<InitOptions['allowRequest']>;
-
-/** Engine.IO's error code for a forbidden request. */
-const FORBIDDEN = 4;
 
 export class OriginCheck {
   readonly #app: EggApplication;
@@ -58,16 +55,11 @@ export class OriginCheck {
     }, fail);
   };
 
-  /** Makes the engine check requests of a session too, and refuse JSONP. */
-  attach(engine: EngineServer): void {
-    const verifier = engineInternals(engine);
-    const verify = verifier.verify.bind(engine);
-    verifier.verify = (request, isUpgrade, answer) => {
-      const refusal = this.#refusalOf(request, isUpgrade, verifier.clients);
-      if (refusal === undefined) verify(request, isUpgrade, answer);
-      else answer(FORBIDDEN, { message: refusal });
-    };
-  }
+  /** Checks requests of a session too, and refuses JSONP. */
+  readonly check: RequestCheck = (request, isUpgrade, sessions) => {
+    const message = this.#refusalOf(request, isUpgrade, sessions);
+    return message === undefined ? undefined : { code: REFUSED.forbidden, message };
+  };
 
   /** Writes pending counts to the log. To be called when the app closes. */
   close(): void {

@@ -10,6 +10,8 @@ import { LogLimit } from '../log-limit';
 const KINDS = {
   events: 'a client sends too many events',
   pending: 'too many handlers of a client have not ended',
+  rooms: 'a connection joins too many rooms, or one with a long name',
+  namespaces: 'a client asks for too many namespaces, or for one with a long name',
 };
 
 export type LimitKind = keyof typeof KINDS;
@@ -17,7 +19,7 @@ export type LimitKind = keyof typeof KINDS;
 export class Limits {
   readonly settings: LimitSettings;
   /** How often each limit has been reached. */
-  readonly counts: Record<LimitKind, number> = { events: 0, pending: 0 };
+  readonly counts: Record<LimitKind, number> = { events: 0, pending: 0, namespaces: 0, rooms: 0 };
   readonly #logger: Logger;
   readonly #log = new LogLimit({ interval: 1000 });
 

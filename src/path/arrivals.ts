@@ -56,6 +56,14 @@ export class Arrivals {
     return this.#byClient.get(client)?.byNamespace.get(nsp.name)?.isReplaceable === false && !namespacesOf(client).has(nsp.name);
   }
 
+  /** The number of namespaces that the client is connected or connecting to, with that of this arrival. */
+  countNamespaces({ socket: { client, nsp } }: Arrival): number {
+    const connected = namespacesOf(client);
+    const connecting = this.#byClient.get(client)?.byNamespace;
+    const isKnown = connected.has(nsp.name) || connecting?.has(nsp.name);
+    return connected.size + (connecting?.size ?? 0) + (isKnown ? 0 : 1);
+  }
+
   /** Adds an arrival, in place of an earlier one of the same client and namespace. Returns false if the caller has to close the connection instead. */
   add(arrival: Arrival): boolean {
     const { client, nsp } = arrival.socket;
@@ -63,7 +71,7 @@ export class Arrivals {
     const arrivals = this.#byClient.get(client) ?? this.#addClient(client);
     const { byNamespace, replaced } = arrivals;
     const earlier = byNamespace.get(nsp.name);
-    if (earlier && (!earlier.isReplaceable || replaced.size === MAX_REPLACED)) return false;
+    if (earlier && (!earlier.isReplaceable || (earlier.isRunning && replaced.size === MAX_REPLACED))) return false;
     if (earlier?.isRunning) replaced.add(earlier);
     byNamespace.set(nsp.name, arrival); // before the earlier one leaves: a client without arrivals is deleted
     earlier?.leave();

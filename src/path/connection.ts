@@ -9,6 +9,7 @@ import type { ContextOwner } from './context';
 import type { Bucket } from './event-limit';
 import type { ErrorEventLimit } from './failures';
 import type { Handlers } from './in-flight';
+import { beginLogin, type Login } from './login';
 import type { Namespace } from './namespace';
 import type { NamedLayer } from './onion';
 import type { PacketQueue } from './packet-queue';
@@ -49,6 +50,8 @@ export class Connection implements ContextOwner, Arrival {
   readonly handlers: Handlers = { running: 0, goneAt: undefined };
   /** Counts the events of the user. Undefined if they are not limited. */
   bucket: Bucket | undefined;
+  /** Undefined if logins last as long as connections. */
+  login: Login | undefined;
   /** The packets of an `ordered` namespace. Set with the first one. */
   queue: PacketQueue | undefined;
   /** Set with the first `error` event. */
@@ -104,7 +107,7 @@ export class Connection implements ContextOwner, Arrival {
 
   /** Admit: runs the functions of `nsp.use()`, which may still refuse the client, and then connects it. Does nothing after another decision. */
   admit(): void {
-    if (!this.isConnecting) return;
+    if (!this.isConnecting || !beginLogin(this)) return;
     this.#state = 'admitted';
     startAnewIfOther(this);
     const limiting = this.namespace.userLimits?.admit(this);
@@ -194,6 +197,7 @@ export class Connection implements ContextOwner, Arrival {
     this.namespace.runtime.arrivals.delete(this);
     this.namespace.runtime.inFlight.leave(this.handlers);
     this.namespace.userLimits?.leave(this);
+    this.login?.end();
     this.afterPackets(() => {
       if (!this.#ascend) return;
       this.setBusy(true);
@@ -245,11 +249,6 @@ export class Connection implements ContextOwner, Arrival {
   /** The name of the client's namespace, if a parent stands for it. */
   get #child(): string | undefined {
     return this.namespace.pattern && this.socket.nsp.name;
-  }
-
-  /** Makes the client a new one, if it was about to be recovered: it has come back as another user. */
-  startAnew(): void {
-    this.namespace.runtime.startAnew(this.socket);
   }
 
   /** Saves the changes that a handler made to the session before it failed, as Egg does over HTTP. Never rejects. */

@@ -3,11 +3,12 @@ import type { Namespace as SocketIoNamespace, Socket } from 'socket.io';
 import { storeError } from './error-answers';
 import { Connection } from './connection';
 import type { SocketContext } from './context';
-import { denyNamespace, refuseWithoutNext, settleFailure } from './failed-connection';
+import { refuseWithoutNext, settleFailure } from './failed-connection';
 import { SETTLE } from './module-scope';
-import { callNamespaceListeners, catchListenerErrors, type Namespace, namespaceOf } from './namespace';
+import { callNamespaceListeners, catchListenerErrors, type Namespace } from './namespace';
+import { excessOf, forwardOrDeny } from './namespace-request';
 import { descend, type Layer, type NamedLayer } from './onion';
-import { AbsentNamespace, type Parents } from './parents';
+import type { Parents } from './parents';
 import type { Passport } from './passport';
 import { receiveReserved } from './reserved-event';
 import type { SessionStore } from './session';
@@ -65,6 +66,12 @@ function receiveConnection(connection: Connection): void {
     connection.leave(); // a client can connect and leave in one request, or ask twice
     return;
   }
+  const excess = excessOf(connection);
+  if (excess) {
+    runtime.limits.report('namespaces', 'that one is refused');
+    connection.refuse(excess);
+    return;
+  }
   if (!runtime.arrivals.add(connection)) {
     connection.leave();
     socket.conn.close(); // like Socket.IO, if the client is connected to the namespace already
@@ -104,28 +111,6 @@ function descendOrAdmit(connection: Connection): void {
   }
   connection.admit();
   connection.settle();
-}
-
-/** Asks the parents. Returns whether the connection ends here: no parent accepted the client, or it was passed on to a new namespace. */
-async function forwardOrDeny(connection: Connection, parents: Parents): Promise<boolean> {
-  const { socket } = connection;
-  const { nsp } = socket;
-  const parent = await parents.of(socket);
-  if (!connection.isConnecting) return true;
-  const namespace = parent && namespaceOf(parent);
-  if (!namespace || (nsp instanceof AbsentNamespace && connection.namespace.runtime.isRetiring)) {
-    denyNamespace(connection);
-    return true;
-  }
-  if (nsp instanceof AbsentNamespace) {
-    const present = parents.create(socket, parent);
-    connection.leave();
-    nsp.forward(present);
-    return true;
-  }
-  parent.children.add(nsp);
-  connection.namespace = namespace;
-  return false;
 }
 
 /** Open: prepares what all contexts of the connection share. Returns a promise only if something has to wait. */

@@ -86,6 +86,12 @@ export function isTemporary(error: Error, depth = 0): boolean {
   return depth < 5 && isFault(error) && error.cause instanceof Error && isTemporary(error.cause, depth + 1);
 }
 
+/** Whether an error says that the client may not do something, such as one of `ctx.throw(401)`, or of a library for tokens. */
+export function isDenial(error: Error): boolean {
+  const { status } = describe(error);
+  return status === 401 || status === 403;
+}
+
 /** Marks an error of the session store as temporary. */
 export function storeError(thrown: unknown): Error {
   const error = toError(thrown);

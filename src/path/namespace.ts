@@ -9,6 +9,8 @@ import { isControl } from './controls';
 import { namespaceInternals } from '../internals/socket-io';
 import type { Runtime } from './runtime';
 import { callListeners } from './listeners';
+import type { LoginRules } from './login';
+import type { Limits } from '../limits/limits';
 import type { Layer } from './onion';
 import { PacketContract } from './packet-contract';
 import { AbsentNamespace, type Parents } from './parents';
@@ -56,6 +58,10 @@ export class Namespace {
   isOrdered = false;
   /** Undefined if users are not limited. */
   userLimits: UserLimits | undefined;
+  /** Undefined if logins last as long as connections. */
+  loginRules: LoginRules | undefined;
+  /** What one client may cost here. */
+  limits: Limits['settings'];
   /** Undefined without a contract. */
   contract: PacketContract | undefined;
   /** The parents to ask for each client. Undefined for a parent, and for a namespace of its own. */
@@ -72,6 +78,7 @@ export class Namespace {
     this.name = pattern?.name ?? (nsp instanceof AbsentNamespace ? 'made on demand' : nsp.name);
     this.nsp = nsp;
     this.runtime = runtime;
+    this.limits = runtime.limits.settings;
     this.router = new Router(this.name, runtime.unmatched, message => runtime.logger.warn(message));
     this.encoder = new CheckedEncoder(nsp.server.encoder, !nsp.server._opts.parser);
     this.pattern = pattern;

@@ -13,9 +13,6 @@ export type Parent = Namespace & {
   createChild(name: string): Namespace;
 };
 
-/** The longest name for which parents are asked. Clients choose the names, which are kept. */
-const MAX_NAME = 500;
-
 /** The function of a parent. Socket.IO turns a regular expression into one. */
 type Allows = (name: string, auth: object, answer: (error: unknown, isAllowed: boolean) => void) => unknown;
 
@@ -78,7 +75,6 @@ export class Parents {
   }
 
   async #ask(name: string, auth: object): Promise<Parent | undefined> {
-    if (name.length > MAX_NAME) return undefined;
     for (const [allows, parent] of this.#parents) {
       const isAllowed = await new Promise<boolean>((resolve, reject) => {
         (async () => allows(name, auth, (error, isAllowed) => resolve(!error && isAllowed)))().catch(reject);

@@ -9,6 +9,7 @@ import type { Outcomes } from '../store/outcomes';
 import { Arrivals } from './arrivals';
 import type { Controls } from './controls';
 import { createContextClass, type SocketContextClass } from './context';
+import { Deadlines } from './deadlines';
 import type { DirectEvents } from './direct-events';
 import { EventWarnings } from './event-warnings';
 import { FailureLog } from './failures';
@@ -42,6 +43,8 @@ export class Runtime {
   readonly arrivals: Arrivals;
   /** Filled by the parts that have control events. */
   readonly controls: Controls = new Map([[ASK_EVENT, answerHistory]]);
+  /** The ends and the checks of logins. */
+  readonly deadlines = new Deadlines();
   readonly deprecations: Deprecations;
   /** Undefined in production. */
   readonly eventWarnings: EventWarnings | undefined;
@@ -123,6 +126,7 @@ export class Runtime {
   flush(): void {
     this.outcomes?.close();
     this.limits.flush();
+    this.deadlines.close();
     this.refusals.flush();
     this.slowLog.flush();
     this.failures.flush();

@@ -14,7 +14,7 @@ import { callListeners } from './listeners';
 import { receivePacket } from './packet';
 import { reportFailure } from './packet-failure';
 import { refuseExcess } from './refused-events';
-import { addShadows } from './history';
+import { guardRooms } from './rooms';
 import { addUser } from './user';
 import { eventOf } from '../store/history';
 import type { SocketUse } from './uses';
@@ -155,7 +155,7 @@ function addMethods(prototype: Socket, deprecations: Deprecations): void {
     },
   });
   deprecations.addToSockets(prototype);
-  addShadows(prototype); // before `addUser`, which refuses their names
+  guardRooms(prototype, connectionOf);
   addUser(prototype, connectionOf);
 }
 

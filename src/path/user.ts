@@ -1,7 +1,7 @@
 /** The user of a connection: `socket.user`, which the app sets in connection middleware. */
 import type { Socket } from 'socket.io';
 import { mistakeOf } from '../errors';
-import { isRoomOfUser, refuseReserved, roomOfUser, userIdOf } from '../rooms';
+import { isRoomOfUser, roomOfUser, userIdOf } from '../rooms';
 import type { SocketUser } from '../socket-user';
 import { toError } from '../thrown';
 import { socketInternals } from '../internals/socket-io';
@@ -16,15 +16,11 @@ interface Owner {
   user: SocketUser | undefined;
   /** The room of the user. Undefined if the connection is in none. */
   userRoom: string | undefined;
-  startAnew(): void;
+  readonly namespace: { readonly runtime: { startAnew(socket: Socket): void } };
   log(level: 'warn' | 'error', what: string, error: Error): void;
 }
 
-/**
- * Gives sockets the member `user`. Their `join()` and `leave()` then throw for the rooms of users and the like: an app may have the name of a room
- * from a client.
- * @param prototype that of sockets of connections, with all other members
- */
+/** Gives sockets the member `user`. @param prototype that of sockets of connections */
 export function addUser(prototype: Socket, connectionOf: (socket: Socket) => Owner): void {
   Object.defineProperty(prototype, 'user', {
     get(this: Socket): SocketUser | undefined {
@@ -34,13 +30,6 @@ export function addUser(prototype: Socket, connectionOf: (socket: Socket) => Own
       setUser(connectionOf(this), user);
     },
   });
-  for (const name of ['join', 'leave'] as const) {
-    const method = prototype[name] as (this: Socket, ...args: unknown[]) => void | Promise<void>; // with the callback of Socket.IO 2
-    prototype[name] = function (this: Socket, ...args: unknown[]) {
-      refuseReserved(args[0]);
-      return method.apply(this, args);
-    };
-  }
 }
 
 /**
@@ -84,7 +73,7 @@ export function startAnewIfOther(connection: Owner): void {
   const { socket, userRoom } = connection;
   if (!socket.recovered) return;
   const rooms = socketInternals(socket).adapter.socketRooms(socket.id) ?? [];
-  if ([...rooms].find(isRoomOfUser) !== userRoom) connection.startAnew();
+  if ([...rooms].find(isRoomOfUser) !== userRoom) connection.namespace.runtime.startAnew(socket);
 }
 
 /** @throws TypeError if it cannot be a user */

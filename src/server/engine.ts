@@ -5,22 +5,22 @@ import { flushRefusals } from '../handshake/corked-websocket';
 import type { Ids } from '../handshake/ids';
 import { trimHandshakes } from '../handshake/leftovers';
 import { explainTooLarge } from '../handshake/message-size';
-import type { OriginCheck } from '../handshake/origin';
+import type { Handshakes } from '../handshake/handshakes';
 import { checkFirstConnection } from '../internals/engine-io';
 import type { Runtime } from '../path/runtime';
 
 interface Parts {
   readonly ids: Ids;
-  readonly originCheck: OriginCheck;
+  readonly handshakes: Handshakes;
   readonly runtime: Runtime;
   readonly sessionRouting: SessionRouting | undefined;
 }
 
 /** @param path that of the engine, without the slash at its end */
-export function openEngine(engine: EngineServer, path: string, { ids, originCheck, runtime, sessionRouting }: Parts): void {
+export function openEngine(engine: EngineServer, path: string, { ids, handshakes, runtime, sessionRouting }: Parts): void {
   checkFirstConnection(engine, line => runtime.logger.warn(line));
   ids.attach(engine);
-  originCheck.attach(engine);
+  handshakes.attach(engine);
   explainTooLarge(engine, problem => runtime.refusals.warnOfSize(problem));
   trimHandshakes(engine, path);
   flushRefusals(engine);

@@ -16,8 +16,8 @@ import type { Settings } from '../config/settings';
 import { guardDecoder } from '../protocol';
 import type { EggApplication } from '../egg';
 import { safeCors } from '../handshake/cors';
+import { Handshakes } from '../handshake/handshakes';
 import { Ids } from '../handshake/ids';
-import { OriginCheck } from '../handshake/origin';
 import { findWsEngine } from '../handshake/websocket-engine';
 import { Limits } from '../limits/limits';
 import { LoadedFiles } from '../loader/loader';
@@ -52,7 +52,7 @@ export class Lifecycle {
   readonly #settings: Settings;
   readonly #files: LoadedFiles;
   readonly #topology: Topology;
-  readonly #originCheck: OriginCheck;
+  readonly #handshakes: Handshakes;
   readonly #sessionRouting: SessionRouting | undefined;
   readonly #histories: Histories | undefined;
   readonly #reannouncement = new Reannouncement(() => this.server._nsps.values());
@@ -74,7 +74,7 @@ export class Lifecycle {
     this.runtime = new Runtime(app, { ids: this.ids, canRecover: Boolean(init.connectionStateRecovery), limits, unmatched, startAnew });
     this.#files = new LoadedFiles(app);
     this.namespaces = new Namespaces(app, settings, this.#files, this.runtime);
-    this.#originCheck = new OriginCheck(app, init);
+    this.#handshakes = new Handshakes(app, settings);
     this.#topology = topologyOf(app.options, settings);
     const wsEngine = findWsEngine(init.wsEngine, baseDir);
     checkInternals(wsEngine === CorkedWebSocketServer ? [...makeSpecimens(), ...webSocketSpecimens()] : makeSpecimens(), line =>
@@ -99,7 +99,8 @@ export class Lifecycle {
           ...init,
           // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; Engine.IO fails at once if it is not an engine
           wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
-          allowRequest: this.#originCheck.allowRequest,
+          allowEIO3: Boolean(init.allowEIO3),
+          allowRequest: this.#handshakes.allowRequest,
           ...(init.cors && { cors: safeCors(init.cors) }),
           adapter: createAdapterFactory(settings, { backplane: this.#backplane, histories: this.#histories, deprecations, logger }),
         },
@@ -180,7 +181,7 @@ export class Lifecycle {
     this.#stopLooking?.();
     await this.retire();
     this.#sessionRouting?.close();
-    this.#originCheck.close();
+    this.#handshakes.close();
     this.runtime.flush();
     this.namespaces.presences?.close();
     await this.#backplane?.close();
@@ -192,6 +193,6 @@ export class Lifecycle {
     this.#engine = engine;
     this.#stopLooking?.();
     const { ids, runtime } = this;
-    openEngine(engine, this.server.path(), { ids, originCheck: this.#originCheck, runtime, sessionRouting: this.#sessionRouting });
+    openEngine(engine, this.server.path(), { ids, handshakes: this.#handshakes, runtime, sessionRouting: this.#sessionRouting });
   }
 }

@@ -17,7 +17,8 @@ export function lateFailureLogOf({ name, runtime }: Namespace): LateFailureLog {
 export function takeMiddleware(namespace: Namespace, { namespaces }: Settings, files: LoadedFiles): void {
   const settings = namespaces.get(namespace.name);
   if (!settings) return;
-  const { ordered, userLimits } = settings;
+  const { limits, ordered, userLimits } = settings;
+  namespace.limits = limits;
   namespace.isOrdered = ordered;
   if (userLimits)
     namespace.userLimits = new UserLimits(userLimits, error => namespace.runtime.refusals.warnOfUncounted(namespace.name, toError(error)));

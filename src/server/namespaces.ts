@@ -7,6 +7,7 @@ import type { EggApplication } from '../egg';
 import { SetupError } from '../errors';
 import type { LoadedFiles } from '../loader/loader';
 import { askParents, openEntrance } from '../path/entrance';
+import type { LoginRules } from '../path/login';
 import { type ErrorMapper, Namespace, namespaceOf, type Pattern, patternOf } from '../path/namespace';
 import { AbsentNamespace, detach, type Parent, Parents, refuseOperators, removeCopies } from '../path/parents';
 import { catchUseErrors } from '../path/uses';
@@ -162,8 +163,11 @@ export class Namespaces {
 
   #create(nsp: SocketIoNamespace, pattern?: Pattern): Namespace {
     const namespace = new Namespace(this.#runtime, nsp, pattern);
-    const onerror = this.#settings.namespaces.get(namespace.name)?.onerror ?? this.#settings.onerror;
-    namespace.errorMapper = onerror as ErrorMapper | undefined; // in users' types the context is Egg's, of which ours is a part
+    const settings = this.#settings.namespaces.get(namespace.name);
+    const { auth, onerror = this.#settings.onerror } = settings ?? this.#settings;
+    // in users' types the context is Egg's, of which ours is a part
+    namespace.errorMapper = onerror as ErrorMapper | undefined;
+    namespace.loginRules = auth as LoginRules | undefined;
     return namespace;
   }
 

@@ -12,6 +12,7 @@ function filesFor(config: string): Record<string, string> {
     'config/config.default.js': `
       exports.io = {
         ${config},
+        limits: { rooms: { max: 3 } },
         namespace: {
           '/': { connectionMiddleware: ['user'] },
           '/limited': { connectionMiddleware: ['user'], userLimits: { connections: 1 } },
@@ -85,6 +86,13 @@ for (const [name, start] of Object.entries(BACKENDS))
     other.io.to('a').emit('news', 'to a');
     other.io.to('b').emit('news', 'to nobody');
     assert.deepEqual(await heard(), [['to a'], ['to a'], []]);
+
+    const full = [...other.io.sockets.sockets.values()].find(({ id }) => id === laptop.id);
+    await full?.join(['c', 'd']); // it is in 'a'
+    one.io.socketsJoin('e');
+    await until(t, async () => (await other.io.in('e').fetchSockets()).length === 2);
+    await other.logged(/^WARN .*IO_LIMIT_REACHED: .*config\.io\.limits\.rooms\): it is left out of socketsJoin/);
+    assert.deepEqual([full?.rooms.has('e'), full?.rooms.has('d')], [false, true]);
 
     const ends = [phone, laptop].map(async client => next(client, 'disconnect'));
     anna.disconnect();

@@ -18,6 +18,7 @@ import { keepHistory } from './keep-history';
 import { logFailedRecovery } from './log-failed-recovery';
 import { publishOfficially } from './official-messages';
 import { frameOnce } from './frame-once';
+import { guardJoins } from './guard-joins';
 import { forgetAcknowledgements, forgetForOthers, forgetForOthersOfMongo } from './forget-acknowledgements';
 import type { Operator } from '../operators';
 import { publishAside } from './publish-aside';
@@ -28,7 +29,6 @@ import { StoredSource } from '../recovery/stored-source';
 import { addOffsets, hearRoomsOfGone, logBroadcasts } from './log-broadcasts';
 import { recoverConnections } from './recovery';
 import { restoreWhileUp } from './restore-while-up';
-import { refuseReservedRooms } from './refuse-reserved';
 import { waitUntilOpen } from './wait-until-open';
 
 /** Those that stand on Socket.IO's ClusterAdapter. */
@@ -152,9 +152,9 @@ const ROWS: readonly Row[] = [
     if (opened) waitUntilOpen(adapter, opened);
   }),
 
-  // The rooms of users and the like are not the app's. After `waitUntilOpen`: the other way round, a call in the agent that has to wait would not
+  // The rooms of users and the like are not the app's, and a socket that has too many rooms keeps no others from joining. After `waitUntilOpen`: the other way round, a call in the agent that has to wait would not
   // throw at its caller.
-  of(ALL, ({ adapter }) => refuseReservedRooms(adapter)),
+  of(ALL, ({ adapter }) => guardJoins(adapter)),
 
   // WebSockets with nothing waiting get the frame of a broadcast directly.
   of(ENCODED, ({ adapter, nsp }) => frameOnce(adapter, nsp)),

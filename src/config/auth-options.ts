@@ -1,0 +1,51 @@
+/** The public types of `config.io.auth`. */
+import type { Context } from 'egg';
+
+/** `config.io.namespace['/'].auth`: how long the login of a client lasts. */
+export interface NamespaceAuth {
+  /** Time in ms after which a client has to log in again. It counts from its connection. Default: no limit. Since 5. */
+  maxAge?: number;
+  /**
+   * Says when the login of a client ends: at the end of its token or session. Called when connection middleware has admitted the client.
+   * Default: none. Since 5.
+   */
+  expiresAt?: ExpiresAt;
+  /** Asks again and again whether a connected client may stay. Default: none. Since 5. */
+  recheck?: RecheckConfig;
+}
+
+/** `config.io.namespace['/'].auth.recheck` */
+export interface RecheckConfig {
+  /**
+   * Time in ms between two checks of a connection. The first one comes after half of it or later, so that clients which come together are spread.
+   * Default: it must be set. Since 5.
+   */
+  every: number;
+  /** Says whether the client may stay. Default: it must be set. Since 5. */
+  check: CheckAuth;
+}
+
+/**
+ * Says when the login of a client ends. It must not return a promise: read what it needs in connection middleware.
+ *
+ * @param ctx a context of the connection, as in connection middleware
+ * @returns a Date, or a time in ms since 1970 as of `Date.now()`; undefined or null if it does not end. A client whose time is over already is refused
+ *   with the code `AUTH_EXPIRED`. If the function throws or returns anything else, the client is refused like after an error of middleware.
+ * @example expiresAt: ctx => ctx.socket.data.token.exp * 1000
+ */
+export type ExpiresAt = (ctx: Context) => Date | number | null | undefined;
+
+/**
+ * Says whether a connected client may stay.
+ *
+ * @param ctx a context of the connection, as in connection middleware
+ * @returns whether it may stay, or a promise of that. The connection ends with the code `AUTH_REVOKED` if it is false or any other falsy value, or if
+ *   the function throws an error with the status 401 or 403, as `ctx.throw(401)` does. After any other error, which is logged, the client stays, and
+ *   the next check decides.
+ * @example
+ * check: async ctx => {
+ *   await ctx.session.reload();
+ *   return Boolean(ctx.session?.user);
+ * }
+ */
+export type CheckAuth = (ctx: Context) => boolean | Promise<boolean>;

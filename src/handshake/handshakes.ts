@@ -1,0 +1,47 @@
+/** Who may begin a session, and who may take part in it: the checks of all requests, in order. */
+import type { Server as EngineServer } from 'engine.io';
+import type { Settings } from '../config/settings';
+import type { EggApplication } from '../egg';
+import { addressesOf } from './address';
+import { allowHosts } from './allowed-hosts';
+import { Binding } from './binding';
+import { OriginCheck } from './origin';
+import { refusePolling3, refuseTakeover } from './protocol-3';
+import { RefusedRequests } from './refused-requests';
+import { checkRequests, type RequestCheck } from './request-check';
+
+export class Handshakes {
+  readonly #origin: OriginCheck;
+  readonly #refused: RefusedRequests;
+  readonly #binding: Binding | undefined;
+  readonly #checks: readonly RequestCheck[];
+
+  constructor(app: EggApplication, { init, allowedHosts, bind }: Settings) {
+    this.#origin = new OriginCheck(app, init);
+    this.#refused = new RefusedRequests(app.logger);
+    this.#binding = bind.length > 0 ? new Binding(bind, app, addressesOf(app), this.#refused) : undefined;
+    this.#checks = [
+      ...(allowedHosts ? [allowHosts(allowedHosts, app, this.#refused)] : []),
+      ...(init.allowEIO3 === 'websocket' ? [refusePolling3] : []),
+      refuseTakeover,
+      this.#origin.check,
+      ...(this.#binding ? [this.#binding.check] : []),
+    ];
+  }
+
+  /** Engine.IO's `allowRequest`. */
+  get allowRequest(): OriginCheck['allowRequest'] {
+    return this.#origin.allowRequest;
+  }
+
+  attach(engine: EngineServer): void {
+    checkRequests(engine, this.#checks);
+    this.#binding?.attach(engine);
+  }
+
+  /** Writes pending counts to the log. To be called when the app closes. */
+  close(): void {
+    this.#origin.close();
+    this.#refused.flush();
+  }
+}

@@ -1,0 +1,43 @@
+/** Log lines for requests that are refused by `config.io.allowedHosts` and `config.io.bind`. Clients can cause any number of them. */
+import type { BoundTo } from '../config/options';
+import type { Logger } from '../egg';
+import { messageOf, oneLine } from '../errors';
+import { LogLimit } from '../log-limit';
+
+type Code = 'IO_BIND_REFUSED' | 'IO_HOST_REFUSED';
+
+/** The part of `config.io.bind` in words. */
+const NAMES: Readonly<Record<BoundTo, string>> = { address: 'address', userAgent: 'User-Agent', cookie: "session's cookie" };
+
+export class RefusedRequests {
+  readonly #logger: Logger;
+  readonly #limit = new LogLimit({ interval: 60_000, lines: 5 });
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  warnOfHost(host: string, header: string): void {
+    const problem = `a request for host "${oneLine(host.slice(0, 200))}" (header ${oneLine(header)}) was refused: if it is one of yours, list it in config.io.allowedHosts`;
+    this.#warn('IO_HOST_REFUSED', problem);
+  }
+
+  warnOfBinding(name: BoundTo): void {
+    const problem = `a request of a session was refused: its ${NAMES[name]} is not that of the handshake, and config.io.bind has '${name}'`;
+    this.#warn('IO_BIND_REFUSED', problem);
+  }
+
+  /** Writes pending counts. To be called when the app closes. */
+  flush(): void {
+    this.#limit.flush();
+  }
+
+  #warn(code: Code, problem: string): void {
+    const logger = this.#logger;
+    this.#limit.log(
+      code,
+      () => logger.warn(messageOf(code, problem)),
+      count => logger.warn(messageOf(code, `${count} more in the last minute, the latest: ${problem}`)),
+    );
+  }
+}

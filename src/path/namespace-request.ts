@@ -1,0 +1,39 @@
+/** A client asks for a namespace: whether it may have one more, and which parent accepts it if the namespace is made on demand. */
+import type { Connection } from './connection';
+import type { ErrorAnswer } from '../errors';
+import { denyNamespace } from './failed-connection';
+import { namespaceOf } from './namespace';
+import { AbsentNamespace, type Parents } from './parents';
+
+const TOO_MANY_NAMESPACES: ErrorAnswer = { code: 'TOO_MANY_NAMESPACES', message: 'Too many namespaces' };
+const NAMESPACE_TOO_LONG: ErrorAnswer = { code: 'NAMESPACE_TOO_LONG', message: 'The name of the namespace is too long' };
+
+/** The refusal of a client that asks for too many namespaces, or for one made on demand whose name is too long. */
+export function excessOf(connection: Connection): ErrorAnswer | undefined {
+  const { parents, runtime } = connection.namespace;
+  const limit = runtime.limits.settings.namespaces;
+  if (!limit) return undefined;
+  const isOnDemand = parents?.isEmpty === false;
+  if (isOnDemand && connection.socket.nsp.name.length > limit.nameLength) return NAMESPACE_TOO_LONG;
+  return runtime.arrivals.countNamespaces(connection) > limit.max ? TOO_MANY_NAMESPACES : undefined;
+}
+
+/** Asks the parents. Returns whether the connection ends here: no parent accepted the client, or it was passed on to a new namespace. */
+export async function forwardOrDeny(connection: Connection, parents: Parents): Promise<boolean> {
+  const { socket } = connection;
+  const { nsp } = socket;
+  const parent = await parents.of(socket);
+  if (!connection.isConnecting) return true;
+  const namespace = parent && namespaceOf(parent);
+  if (!namespace || (nsp instanceof AbsentNamespace && connection.namespace.runtime.isRetiring)) {
+    denyNamespace(connection);
+    return true;
+  }
+  if (nsp instanceof AbsentNamespace) {
+    nsp.forward(parents.create(socket, parent)); // the arrival there takes the place of this one, which counts until then
+    return true;
+  }
+  parent.children.add(nsp);
+  connection.namespace = namespace;
+  return false;
+}

@@ -1,0 +1,151 @@
+/** How long a login lasts: `config.io.auth`. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { type Files, type RunningApp, startApp } from './support/app';
+import { ask, type Client, connect, newClient, next, refusal } from './support/client';
+import { internals, nothingRemains, watchForCrashes } from './support/remains';
+import { until } from './support/until';
+
+const FILES: Files = {
+  'config/config.default.js': `
+    exports.io = {
+      auth: { maxAge: 300 },
+      namespace: {
+        '/': { connectionMiddleware: ['token'] },
+        '/free': { auth: false },
+        '/room-{id}': {},
+        '/token': { connectionMiddleware: ['token'], auth: { expiresAt: ctx => ctx.socket.data.until() } },
+        '/checked': {
+          connectionMiddleware: ['token'],
+          auth: {
+            recheck: {
+              every: 200,
+              async check(ctx) {
+                const { name, checks } = ctx.socket.data;
+                checks.push(ctx.app.currentContext === ctx);
+                return ctx.app.answers[name](ctx);
+              },
+            },
+          },
+        },
+      },
+    };`,
+  'app/io/middleware/token.js': `
+    module.exports = app => async (ctx, next) => {
+      const { name, until } = ctx.handshake.auth ?? {};
+      Object.assign(ctx.socket.data, { name, checks: [], until: () => app.times[until]() });
+      await next();
+      app.emit('ascended', name);
+    };`,
+  'app/router.js': `
+    module.exports = app => {
+      app.io.of('/token').use((socket, next) => next(socket.handshake.auth.refused ? new Error('not you') : undefined));
+      for (const name of ['/', '/free', '/room-{id}', '/token', '/checked']) app.io.of(name).route('hello', async () => 'hi');
+      app.io.of('/checked').route('checks', async ctx => ctx.socket.data.checks.splice(0));
+    };`,
+  'app.js': `
+    module.exports = app => {
+      app.times = {
+        soon: () => new Date(Date.now() + 300), later: () => Date.now() + 60000, never: () => undefined, past: () => Date.now() - 1,
+        seconds: () => Math.floor(Date.now() / 1000) + 60, promise: async () => Date.now() + 60000, wrong: () => { throw new Error('a mistake'); },
+      };
+      app.answers = {
+        good: async () => true, bad: () => false, thrower: async ctx => ctx.throw(401, 'not any more'),
+        failing: async () => { throw new Error('the database is down'); }, hanging: () => new Promise(() => {}),
+        changing: async ctx => ctx.app.mayStay,
+      };
+    };`,
+};
+
+/** What a client hears from its end. */
+async function endOf(client: Client): Promise<unknown[]> {
+  const error = next(client, 'error');
+  const end = next(client, 'disconnect');
+  return [...(await error), (await end)[0]];
+}
+
+async function start(t: TestContext): Promise<RunningApp> {
+  watchForCrashes(t);
+  return startApp(t, FILES);
+}
+
+const EXPIRED = ['The login has expired', { code: 'AUTH_EXPIRED' }, 'io server disconnect'];
+const REVOKED = ['The login has been revoked', { code: 'AUTH_REVOKED' }, 'io server disconnect'];
+
+test('a login ends after maxAge: the client is told, does not reconnect by itself, and may log in again', async t => {
+  const { app, io, url } = await start(t);
+  const free = await connect(t, `${url}/free`);
+  for (const version of [2, 3, 4] as const) {
+    const client = await connect(t, url, { reconnection: true, reconnectionDelay: 1 }, version);
+    const room = await connect(t, `${url}/room-1`, {}, version);
+    const ascended = next(app, 'ascended');
+    const ends = Promise.all([endOf(client), endOf(room)]);
+    assert.equal(await ask(client, 'hello'), 'hi');
+    assert.deepEqual(await ends, [EXPIRED, EXPIRED], `client ${version}`);
+    await ascended;
+    assert.equal(internals(io).runtime.deadlines.size, 0);
+    const again = next(client, 'connect');
+    client.connect();
+    await again;
+    assert.equal(await ask(client, 'hello'), 'hi');
+    client.disconnect();
+  }
+  assert.equal(await ask(free, 'hello'), 'hi');
+  free.disconnect();
+  await nothingRemains(io);
+  assert.equal(internals(io).runtime.deadlines.size, 0);
+});
+
+test('expiresAt says when a login ends; a client that comes later is refused', async t => {
+  const { io, url, logged } = await start(t);
+  const visit = (until: string, more: object = {}): Client => newClient(t, `${url}/token`, { auth: { until, ...more } });
+  const never = visit('never');
+  await next(never, 'connect');
+  assert.equal(internals(io).runtime.deadlines.size, 0);
+  const later = visit('later');
+  await next(later, 'connect');
+  assert.equal(internals(io).runtime.deadlines.size, 1);
+  assert.deepEqual(await endOf(visit('soon')), EXPIRED);
+
+  const past = await refusal(visit('past'));
+  assert.deepEqual([past.message, past.data], ['The login has expired', { code: 'AUTH_EXPIRED' }]);
+  for (const until of ['seconds', 'promise']) {
+    const { message, data } = await refusal(visit(until));
+    assert.match(message, /IO_AUTH_TIME_INVALID.*a time in ms/);
+    assert.deepEqual(data, { code: 'INTERNAL_SERVER_ERROR' });
+  }
+  await logged(/^ERROR .*connection refused.*IO_AUTH_TIME_INVALID/);
+  assert.equal((await refusal(visit('wrong'))).message, 'a mistake');
+  assert.equal((await refusal(visit('soon', { refused: true }))).message, 'not you');
+
+  for (const client of [never, later]) {
+    assert.equal(await ask(client, 'hello'), 'hi');
+    client.disconnect();
+  }
+  await nothingRemains(io);
+  assert.equal(internals(io).runtime.deadlines.size, 0);
+});
+
+test('recheck asks again and again whether a client may stay: what fails says nothing, unless it is a 401 or 403', async t => {
+  const { app, io, url, logged, logs } = await start(t);
+  Object.assign(app, { mayStay: true });
+  const visit = async (name: string): Promise<Client> => connect(t, `${url}/checked`, { auth: { name } });
+  const [good, failing, hanging, changing] = await Promise.all(['good', 'failing', 'hanging', 'changing'].map(visit));
+  assert.ok(good && failing && hanging && changing);
+  for (const name of ['bad', 'thrower']) assert.deepEqual(await endOf(await visit(name)), REVOKED, name);
+  await logged(/^ERROR .*recheck\.check failed, and the client stays.*namespace \/checked.*/);
+  await logged(/^WARN .*recheck\.check.*the check before has not ended yet/);
+
+  let count = 0;
+  await until(t, async () => (count += ((await ask(good, 'checks')) as boolean[]).filter(Boolean).length) >= 3);
+  const end = endOf(changing);
+  Object.assign(app, { mayStay: false });
+  assert.deepEqual(await end, REVOKED);
+  assert.ok(!logs.some(line => line.includes('not any more')));
+  for (const client of [good, failing, hanging]) {
+    assert.equal(await ask(client, 'hello'), 'hi');
+    client.disconnect();
+  }
+  await nothingRemains(io);
+  assert.equal(internals(io).runtime.deadlines.size, 0);
+});
