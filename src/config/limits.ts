@@ -27,6 +27,12 @@ export interface LimitsConfig {
    * Default: `{ max: 10000, nameLength: 256 }`. Since 5.
    */
   rooms?: RoomsLimit | false;
+  /**
+   * The bytes that may wait for a client that reads too slowly. Each message counts 128 bytes more, and the largest one does not count. Over half of
+   * it, volatile events are dropped. Over it, a client that takes nothing for 10 s is disconnected; over eight times as much, at once.
+   * Default: `1000000`. Since 5.
+   */
+  backlog?: number | false;
 }
 
 /** `config.io.limits.events` */
@@ -72,6 +78,7 @@ export interface LimitSettings {
   readonly pending: Readonly<Required<PendingLimit>> | undefined;
   readonly namespaces: Readonly<Required<NamespacesLimit>> | undefined;
   readonly rooms: Readonly<Required<RoomsLimit>> | undefined;
+  readonly backlog: number;
 }
 
 type LimitReaders = { readonly [Name in keyof LimitSettings]: Reader<LimitSettings[Name]> };
@@ -84,6 +91,7 @@ const LIMITS = {
   pending: group<PendingLimit>({ max: [count, 1000], drop: [booleanAt, false] }),
   namespaces: group<NamespacesLimit>({ max: [count, 100], nameLength: [count, 200] }),
   rooms: group<RoomsLimit>({ max: [count, 10_000], nameLength: [count, 256] }),
+  backlog: numberOrOff(1_000_000),
 } satisfies LimitReaders & Record<keyof LimitsConfig, unknown>;
 
 /** The names of `NamespaceLimits`. */
@@ -105,6 +113,14 @@ export function readNamespaceLimits(place: string, value: unknown, ofAll: LimitS
   if (other !== undefined) invalid(`${place}.${other}`, `in config.io.limits, since it is for all namespaces of a client together`);
   const own = Object.entries(readLimits(place, given)).filter(([name]) => isSet(given[name]));
   return { ...ofAll, ...Object.fromEntries(own) };
+}
+
+/** A limit that is a number. `false` turns it off. */
+function numberOrOff(fallback: number): Reader<number> {
+  return (place, value) => {
+    if (value === false) return Number.POSITIVE_INFINITY;
+    return isSet(value) ? count(place, value) : fallback;
+  };
 }
 
 /** A limit of several options, each with its reader and its default. `false` turns it off. */

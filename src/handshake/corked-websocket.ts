@@ -4,9 +4,17 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Server as EngineServer } from 'engine.io';
+import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type * as Ws from 'ws';
-import { type FrameWriter, type SenderInternals, senderOf, WebSocket, WebSocketServer } from '../internals/ws';
+import {
+  type BacklogWatch,
+  type FrameWriter,
+  type SenderInternals,
+  senderOf,
+  type Watchable,
+  WebSocket,
+  WebSocketServer,
+} from '../internals/ws';
 
 /** Called when a frame has been sent. Engine.IO sends no further frames until then. */
 type Sent = (error?: Error | null) => void;
@@ -50,8 +58,11 @@ export function flushRefusals(engine: EngineServer): void {
   engine.on('connection_error', ({ req }: { req?: IncomingMessage }) => req?.socket.uncork());
 }
 
-class CorkedWebSocket extends WebSocket implements FrameWriter {
+class CorkedWebSocket extends WebSocket implements FrameWriter, Watchable {
   #connection: Duplex | undefined;
+  /** Undefined if nobody watches the backlog. */
+  #watch: BacklogWatch | undefined;
+  #engineConnection: EngineSocket | undefined;
   #isCorked = false;
   /** Callbacks for frames of this tick. Undefined if there are none. */
   #waiting: Sent[] | undefined;
@@ -68,7 +79,8 @@ class CorkedWebSocket extends WebSocket implements FrameWriter {
   static #sendFrame(this: CorkedSender, frame: Frame, sent?: Sent): void {
     const webSocket = this[WEB_SOCKET];
     webSocket.#cork();
-    if (sent === undefined || !webSocket.#hasRoom || opcodeOf(frame) === CLOSE) this[SEND_FRAME](frame, sent);
+    const keepsUp = webSocket.#keepsUp(frame[0].length + (frame[1]?.length ?? 0));
+    if (sent === undefined || !keepsUp || opcodeOf(frame) === CLOSE) this[SEND_FRAME](frame, sent);
     else {
       (webSocket.#waiting ??= []).push(sent);
       this[SEND_FRAME](frame);
@@ -76,10 +88,27 @@ class CorkedWebSocket extends WebSocket implements FrameWriter {
   }
 
   writeFrame(frame: Buffer): boolean {
-    if (!this.#hasRoom || this.readyState !== this.OPEN) return false;
+    if (!this.#hasRoom || this.readyState !== this.OPEN || frame.length > this.#largeFrame) return false;
     this.#cork();
     this.#connection?.write(frame);
     return true;
+  }
+
+  watch(watch: BacklogWatch, connection: EngineSocket): boolean {
+    this.#watch = watch;
+    this.#engineConnection = connection;
+    return senderOf(this)?.sendFrame === CorkedWebSocket.#sendFrame;
+  }
+
+  get #largeFrame(): number {
+    return this.#watch?.largeFrame ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether a frame of so many bytes counts as sent at the end of the tick. */
+  #keepsUp(bytes: number): boolean {
+    if (this.#hasRoom && bytes <= this.#largeFrame) return true;
+    if (this.#engineConnection) this.#watch?.onBehind(this.#engineConnection, bytes);
+    return false;
   }
 
   #cork(): void {

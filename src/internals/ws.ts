@@ -1,4 +1,5 @@
 /** Engine.IO's copy of ws, and the private members of ws: each with its reason. */
+import type { Socket as EngineSocket } from 'engine.io';
 import type * as Ws from 'ws';
 import type { Members, Specimens } from './members';
 import { requireThrough } from './require-through';
@@ -15,6 +16,20 @@ export interface SenderInternals {
 export interface FrameWriter {
   /** Sends a frame at the end of the tick. Returns false where it has not taken it: the connection is closing, or the client is behind. */
   writeFrame(frame: Buffer): boolean;
+}
+
+/** Is told of WebSockets whose clients do not keep up. `connection` is the one of Engine.IO. */
+export interface BacklogWatch {
+  /** A frame of more bytes does not count as sent before it has left. */
+  readonly largeFrame: number;
+  /** Called before each frame that has to wait, since the operating system has not taken the ones before, or it is large itself. */
+  onBehind(connection: EngineSocket, bytes: number): void;
+}
+
+/** A WebSocket that tells when its client does not keep up. */
+export interface Watchable {
+  /** Returns false if it cannot tell. */
+  watch(watch: BacklogWatch, connection: EngineSocket): boolean;
 }
 
 export const WS_SOCKET: Members<{ _sender: unknown }> = {
@@ -43,6 +58,15 @@ export function webSocketSpecimens(): Specimens {
 
 export function isFrameWriter(webSocket: unknown): webSocket is FrameWriter {
   return typeof (webSocket as Partial<FrameWriter> | undefined)?.writeFrame === 'function'; // of any engine
+}
+
+export function isWatchable(webSocket: unknown): webSocket is Watchable {
+  return typeof (webSocket as Partial<Watchable> | undefined)?.watch === 'function'; // of any engine
+}
+
+/** The connection of the operating system below a WebSocket. Undefined if its engine does not show it. */
+export function socketOf(webSocket: unknown): object | undefined {
+  return (webSocket as { _socket?: object | null } | undefined)?._socket ?? undefined; // private
 }
 
 /** The sender of a WebSocket. Undefined if ws lacks it. */

@@ -1,10 +1,11 @@
 /** What one client may cost: counts and logs each limit that is reached, and ends connections for it. */
-import type { Socket as EngineSocket } from 'engine.io';
+import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { LimitSettings } from '../config/limits';
 import type { Logger } from '../egg';
 import { messageOf } from '../errors';
 import { terminate } from '../internals/engine-io';
 import { LogLimit } from '../log-limit';
+import { Backlog } from './backlog';
 
 /** What is counted, by the name of the option in `config.io.limits`, with what the log says of it. */
 const KINDS = {
@@ -12,6 +13,7 @@ const KINDS = {
   pending: 'too many handlers of a client have not ended',
   rooms: 'a connection joins too many rooms, or one with a long name',
   namespaces: 'a client asks for too many namespaces, or for one with a long name',
+  backlog: 'a client does not read what waits for it',
 };
 
 export type LimitKind = keyof typeof KINDS;
@@ -19,13 +21,24 @@ export type LimitKind = keyof typeof KINDS;
 export class Limits {
   readonly settings: LimitSettings;
   /** How often each limit has been reached. */
-  readonly counts: Record<LimitKind, number> = { events: 0, pending: 0, namespaces: 0, rooms: 0 };
+  readonly counts = Object.fromEntries(Object.keys(KINDS).map(kind => [kind, 0])) as Record<LimitKind, number>; // one of each
+  /** Undefined if it is off. */
+  readonly backlog: Backlog | undefined;
   readonly #logger: Logger;
   readonly #log = new LogLimit({ interval: 1000 });
 
   constructor(settings: LimitSettings, logger: Logger) {
     this.settings = settings;
+    this.backlog =
+      settings.backlog === Number.POSITIVE_INFINITY
+        ? undefined
+        : new Backlog(settings.backlog, connection => this.endFor(connection, 'backlog'));
     this.#logger = logger;
+  }
+
+  /** To be called for an engine before it has connections. */
+  attach(engine: EngineServer): void {
+    this.backlog?.attach(engine);
   }
 
   /**
@@ -55,6 +68,7 @@ export class Limits {
 
   /** Writes the pending counts. To be called when all connections have been closed. */
   flush(): void {
+    this.backlog?.close();
     this.#log.flush();
   }
 }

@@ -24,5 +24,6 @@ export function openEngine(engine: EngineServer, path: string, { ids, handshakes
   explainTooLarge(engine, problem => runtime.refusals.warnOfSize(problem));
   trimHandshakes(engine, path);
   flushRefusals(engine);
+  runtime.limits.attach(engine);
   sessionRouting?.attach(engine);
 }

@@ -61,6 +61,11 @@ export class RawClient {
     this.#webSocket.pause();
   }
 
+  /** Reads on. */
+  thaw(): void {
+    this.#webSocket.resume();
+  }
+
   /** Cuts the TCP connection, with no word of goodbye. */
   vanish(): void {
     this.#webSocket.terminate();
@@ -68,8 +73,9 @@ export class RawClient {
 }
 
 /** Opens a connection over polling: the address of its further requests. */
-export async function openPolling(url: string): Promise<string> {
-  const address = `${url}/socket.io/?EIO=4&transport=polling`;
-  const { sid } = JSON.parse((await (await fetch(address)).text()).slice(1)) as { sid: string };
+export async function openPolling(url: string, protocol: 3 | 4 = 4): Promise<string> {
+  const address = `${url}/socket.io/?EIO=${protocol}&transport=polling`;
+  const [, open = ''] = /(\{[^}]*\})/.exec(await (await fetch(address)).text()) ?? []; // protocol 3 writes lengths, and more packets
+  const { sid } = JSON.parse(open) as { sid: string };
   return `${address}&sid=${sid}`;
 }
