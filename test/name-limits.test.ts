@@ -256,3 +256,70 @@ test('socketsJoin() of one worker leaves out who has too many rooms at another o
     ],
   );
 });
+
+/** What ends the connection when a client sends it, and what does not, by the limit. */
+const PACKETS: Record<string, { readonly ends: (frame: string) => string; readonly passes: string; readonly limit: string }> = {
+  'the name of an event': { ends: prefix => `42${prefix}["${'x'.repeat(201)}"]`, passes: 'x'.repeat(200), limit: 'eventName' },
+  'the name of an event with bytes': {
+    ends: prefix => `451-${prefix}["${'x'.repeat(201)}",{"_placeholder":true,"num":0}]`,
+    passes: 'ü'.repeat(200),
+    limit: 'eventName',
+  },
+  'the id of an acknowledgement': { ends: prefix => `42${prefix}1000000000000000["x"]`, passes: 'x', limit: 'ackId' },
+  'the id of an answer': { ends: prefix => `43${prefix}1000000000000000[]`, passes: 'x', limit: 'ackId' },
+};
+
+test('a client that sends the name of an event or an id that is too long is disconnected, and only that one', async t => {
+  const running = await start(t, {
+    'config/config.default.js': `exports.io = { namespace: { '/wide': { limits: { eventName: false } } } };`,
+    'app/router.js': `
+      module.exports = app => {
+        for (const name of ['/', '/wide']) {
+          app.io.of(name)
+            .routeUnmatched(async ctx => ctx.packet[0].length)
+            .route('disconnect', async ctx => { app.emit('gone', ...ctx.args); });
+        }
+      };`,
+  });
+  const { app, io, url, counts, logs } = running;
+  const bystander = await connect(t, url);
+
+  for (const [what, { ends, passes, limit }] of Object.entries(PACKETS)) {
+    for (const protocol of [3, 4] as const) {
+      await t.test(`${what}, protocol ${protocol}`, async t => {
+        const client = await RawClient.open(t, url, { protocol });
+        if (protocol === 4) client.send('40');
+        await client.frame(/^40/);
+        client.send(`42999999999999999["${passes}"]`);
+        assert.equal(await client.frame(/^43/), `43999999999999999[${passes.length}]`);
+        const before = counts[limit] ?? 0;
+        const gone = next(app, 'gone');
+        client.send(ends(''));
+        if (what.endsWith('bytes')) client.send(protocol === 3 ? Buffer.from([4, 1]) : Buffer.from([1]));
+        assert.equal((await gone)[0], `limit reached: ${limit}`);
+        await client.closed;
+        assert.equal(counts[limit], before + 1);
+      });
+    }
+  }
+
+  await t.test('over polling', async () => {
+    const address = await openPolling(url);
+    const post = async (body: string): Promise<unknown> => fetch(address, { method: 'POST', body });
+    await post('40');
+    const gone = next(app, 'gone');
+    await post(`42["${'x'.repeat(201)}"]`);
+    assert.equal((await gone)[0], 'limit reached: eventName');
+    assert.equal((await fetch(address)).status, 400);
+  });
+
+  await t.test('a namespace may have no limit', async t => {
+    assert.equal(await ask(await connect(t, `${url}/wide`), 'x'.repeat(100_000)), 100_000);
+  });
+
+  assert.equal(await ask(bystander, 'alive'), 5);
+  assert.ok(
+    logs.some(line => line.includes('IO_LIMIT_REACHED') && line.includes('(config.io.limits.eventName): its connection is closed')),
+  );
+  await until(t, () => io.engine.clientsCount === 1);
+});

@@ -33,6 +33,8 @@ export interface LimitsConfig {
    * Default: `1000000`. Since 5.
    */
   backlog?: number | false;
+  /** The most characters in the name of an event that a client sends. Over it, the connection is closed. Default: `200`. Since 5. */
+  eventName?: number | false;
 }
 
 /** `config.io.limits.events` */
@@ -79,6 +81,7 @@ export interface LimitSettings {
   readonly namespaces: Readonly<Required<NamespacesLimit>> | undefined;
   readonly rooms: Readonly<Required<RoomsLimit>> | undefined;
   readonly backlog: number;
+  readonly eventName: number;
 }
 
 type LimitReaders = { readonly [Name in keyof LimitSettings]: Reader<LimitSettings[Name]> };
@@ -92,10 +95,11 @@ const LIMITS = {
   namespaces: group<NamespacesLimit>({ max: [count, 100], nameLength: [count, 200] }),
   rooms: group<RoomsLimit>({ max: [count, 10_000], nameLength: [count, 256] }),
   backlog: numberOrOff(1_000_000),
+  eventName: numberOrOff(200),
 } satisfies LimitReaders & Record<keyof LimitsConfig, unknown>;
 
 /** The names of `NamespaceLimits`. */
-const OF_NAMESPACES = ['rooms'] as const satisfies readonly (keyof LimitsConfig)[];
+const OF_NAMESPACES = ['rooms', 'eventName'] as const satisfies readonly (keyof LimitsConfig)[];
 
 /** @throws SetupError if a limit is unknown, or its value is wrong */
 export function readLimits(place: string, value: unknown): LimitSettings {

@@ -7,11 +7,13 @@ import { terminate } from '../internals/engine-io';
 import { LogLimit } from '../log-limit';
 import { Backlog } from './backlog';
 
-/** What is counted, by the name of the option in `config.io.limits`, with what the log says of it. */
+/** What is counted, by the name of the option in `config.io.limits` if there is one, with what the log says of it. */
 const KINDS = {
   events: 'a client sends too many events',
   pending: 'too many handlers of a client have not ended',
   rooms: 'a connection joins too many rooms, or one with a long name',
+  eventName: 'a client sends an event with a long name',
+  ackId: 'a client sends an acknowledgement with an id of more than 15 digits, or asks for one',
   namespaces: 'a client asks for too many namespaces, or for one with a long name',
   backlog: 'a client does not read what waits for it',
 };
@@ -47,7 +49,7 @@ export class Limits {
    */
   report(kind: LimitKind, outcome: string): void {
     this.counts[kind]++;
-    const problem = `${KINDS[kind]} (config.io.limits.${kind}): ${outcome}`;
+    const problem = `${KINDS[kind]}${kind in this.settings ? ` (config.io.limits.${kind})` : ''}: ${outcome}`;
     const log = (text: string): void => this.#logger.warn(messageOf('IO_LIMIT_REACHED', text));
     this.#log.log(
       kind,

@@ -1,6 +1,7 @@
 /** A connection's steps, from CONNECT to the end: Receive, Open, Descend, Admit, packets, Leave, Ascend, Settle. */
 import type { Namespace as SocketIoNamespace, Socket } from 'socket.io';
 import { storeError } from './error-answers';
+import { checkEmits } from './checked-emits';
 import { Connection } from './connection';
 import type { SocketContext } from './context';
 import { refuseWithoutNext, settleFailure } from './failed-connection';
@@ -12,7 +13,7 @@ import type { Parents } from './parents';
 import type { Passport } from './passport';
 import { receiveReserved } from './reserved-event';
 import type { SessionStore } from './session';
-import { checkEmits, connectionOf, isBypassed, socketAdopter } from './socket';
+import { connectionOf, isBypassed, socketAdopter } from './socket';
 import { announceRooms } from './history';
 import { catchUseErrors } from './uses';
 

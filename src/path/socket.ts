@@ -7,12 +7,12 @@ import { acknowledgementOf } from './acknowledgement';
 import type { Connection } from './connection';
 import { receiveControl } from './control-packet';
 import { isControl } from './controls';
-import type { OutgoingCheck } from '../contract/outgoing';
 import type { Deprecations } from '../deprecated/deprecations';
 import { toError } from '../thrown';
 import { callListeners } from './listeners';
 import { receivePacket } from './packet';
 import { reportFailure } from './packet-failure';
+import { endForExcess } from './packet-limits';
 import { refuseExcess } from './refused-events';
 import { guardRooms } from './rooms';
 import { addUser } from './user';
@@ -49,6 +49,7 @@ const SOCKET_METHODS = {
   /** Receives an event of the client. Listeners of `onAny()` are called first, as in Socket.IO. */
   onevent(this: OwnSocket, { data, id }: { data?: unknown[]; id?: number }): void {
     const packet = data ?? [];
+    if (endForExcess(this[CONNECTION], id, packet[0])) return;
     if (id !== undefined && id !== null) {
       const connection = this[CONNECTION];
       const ack = acknowledgementOf(connection, id, packet);
@@ -98,6 +99,7 @@ const SOCKET_METHODS = {
 
   /** Receives the answer of a client. */
   onack(this: OwnSocket, { id, data }: { id: number; data: unknown[] }): void {
+    if (endForExcess(this[CONNECTION], id)) return;
     const { acks } = socketInternals(this);
     const callback = acks.get(id);
     if (!callback) return;
@@ -172,20 +174,6 @@ export function receiveEvent(socket: Socket, packet: unknown[]): void {
 /** The connection that a socket has been linked to. */
 export function connectionOf(socket: Socket): Connection {
   return (socket as OwnSocket)[CONNECTION];
-}
-
-/** Makes `emit()` throw for what the contract does not let the server emit. Broadcasts are checked by the adapter. */
-export function checkEmits(socket: Socket, outgoing: OutgoingCheck): void {
-  const emit = socket.emit.bind(socket);
-  socket.emit = (event: string, ...args: unknown[]) => {
-    try {
-      outgoing.event([event, ...args]);
-    } catch (error) {
-      socketInternals(socket).flags = {}; // those of this emit, such as `volatile`: else the next one would have them
-      throw error;
-    }
-    return emit(event, ...args);
-  };
 }
 
 /** Whether another package has replaced the method that receives the client's events. */

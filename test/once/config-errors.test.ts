@@ -29,10 +29,8 @@ test('a wrong type or value stops the boot and says what it must be', () => {
     [`{ limits: { pending: { max: '10' } } }`, /config\.io\.limits\.pending\.max must be a number, not a string/],
     [`{ limits: { namespaces: { max: 0 } } }`, /config\.io\.limits\.namespaces\.max must be a whole number from 1 on, not 0/],
     [`{ limits: { rooms: { nameLength: 1.5 } } }`, /config\.io\.limits\.rooms\.nameLength must be a whole number from 1 on, not 1\.5/],
-    [
-      `{ namespace: { '/chat': { limits: { rooms: 7 } } } }`,
-      /config\.io\.namespace\['\/chat'\]\.limits\.rooms must be an object, not 7/,
-    ],
+    [`{ namespace: { '/chat': { limits: { rooms: 7 } } } }`, /config\.io\.namespace\['\/chat'\]\.limits\.rooms must be an object, not 7/],
+    [`{ limits: { eventName: '200' } }`, /config\.io\.limits\.eventName must be a number, not a string/],
     [`{ limits: { pending: 'off' } }`, /config\.io\.limits\.pending must be an object, not a string/],
     [
       `{ namespace: { '/chat': { limits: { pending: {} } } } }`,
