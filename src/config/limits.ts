@@ -35,6 +35,18 @@ export interface LimitsConfig {
   backlog?: number | false;
   /** The most characters in the name of an event that a client sends. Over it, the connection is closed. Default: `200`. Since 5. */
   eventName?: number | false;
+  /**
+   * The most connections of a worker. Further clients that poll are passed on to a worker that has room; others are refused with
+   * `TOO_MANY_CONNECTIONS`, and try again by themselves.
+   * Default: `false`. Since 5.
+   */
+  connections?: number | false;
+  /**
+   * The most handshakes per second of a worker, of all clients together. Further ones are refused with `TOO_MANY_HANDSHAKES`, and the clients try again
+   * by themselves.
+   * Default: `500`. Since 5.
+   */
+  handshakes?: number | false;
 }
 
 /** `config.io.limits.events` */
@@ -82,6 +94,8 @@ export interface LimitSettings {
   readonly rooms: Readonly<Required<RoomsLimit>> | undefined;
   readonly backlog: number;
   readonly eventName: number;
+  readonly connections: number;
+  readonly handshakes: number;
 }
 
 type LimitReaders = { readonly [Name in keyof LimitSettings]: Reader<LimitSettings[Name]> };
@@ -96,6 +110,8 @@ const LIMITS = {
   rooms: group<RoomsLimit>({ max: [count, 10_000], nameLength: [count, 256] }),
   backlog: numberOrOff(1_000_000),
   eventName: numberOrOff(200),
+  connections: numberOrOff(Number.POSITIVE_INFINITY),
+  handshakes: numberOrOff(500),
 } satisfies LimitReaders & Record<keyof LimitsConfig, unknown>;
 
 /** The names of `NamespaceLimits`. */

@@ -2,7 +2,9 @@
 import type { Server as EngineServer } from 'engine.io';
 import type { Settings } from '../config/settings';
 import type { EggApplication } from '../egg';
+import type { Limits } from '../limits/limits';
 import { addressesOf } from './address';
+import { Admission } from './admission';
 import { allowHosts } from './allowed-hosts';
 import { Binding } from './binding';
 import { OriginCheck } from './origin';
@@ -15,11 +17,13 @@ export class Handshakes {
   readonly #refused: RefusedRequests;
   readonly #binding: Binding | undefined;
   readonly #checks: readonly RequestCheck[];
+  readonly #admission: Admission;
 
-  constructor(app: EggApplication, { init, allowedHosts, bind }: Settings) {
+  constructor(app: EggApplication, { init, allowedHosts, bind }: Settings, limits: Limits) {
     this.#origin = new OriginCheck(app, init);
     this.#refused = new RefusedRequests(app.logger);
     this.#binding = bind.length > 0 ? new Binding(bind, app, addressesOf(app), this.#refused) : undefined;
+    this.#admission = new Admission(limits);
     this.#checks = [
       ...(allowedHosts ? [allowHosts(allowedHosts, app, this.#refused)] : []),
       ...(init.allowEIO3 === 'websocket' ? [refusePolling3] : []),
@@ -35,7 +39,7 @@ export class Handshakes {
   }
 
   attach(engine: EngineServer): void {
-    checkRequests(engine, this.#checks);
+    checkRequests(engine, this.#checks, this.#admission);
     this.#binding?.attach(engine);
   }
 

@@ -1,6 +1,8 @@
 /** Checks of the requests that reach Engine.IO: those that begin a session, and those of one. */
 import type { Server as EngineServer } from 'engine.io';
 import { type EngineInternals, engineInternals, type EngineRequest } from '../internals/engine-io';
+import { refuseRequest } from '../internals/engine-answer';
+import type { Admission } from './admission';
 
 /** Engine.IO's codes for a request that it refuses. Polling gets a 403 for the second one and else a 400, WebSockets always a 400. */
 export const REFUSED = { badRequest: 3, forbidden: 4, protocol: 5 } as const;
@@ -14,8 +16,8 @@ interface RequestRefusal {
 /** Returns undefined for a request that it does not refuse. Must not throw. */
 export type RequestCheck = (request: EngineRequest, isUpgrade: boolean, sessions: EngineInternals['clients']) => RequestRefusal | undefined;
 
-/** Makes an engine ask these checks, in this order, before its own. */
-export function checkRequests(engine: EngineServer, checks: readonly RequestCheck[]): void {
+/** Makes an engine ask these checks, in this order, before its own. @param admission asked last, for requests that begin a session */
+export function checkRequests(engine: EngineServer, checks: readonly RequestCheck[], admission: Admission | undefined): void {
   const verifier = engineInternals(engine);
   const verify = verifier.verify.bind(engine);
   verifier.verify = (request, isUpgrade, answer) => {
@@ -26,7 +28,10 @@ export function checkRequests(engine: EngineServer, checks: readonly RequestChec
         return;
       }
     }
-    verify(request, isUpgrade, answer);
+    const code = isOfSession(request) ? undefined : admission?.refusalOf(engine);
+    if (code === undefined) verify(request, isUpgrade, answer);
+    else if (isUpgrade) answer(REFUSED.forbidden, { message: code });
+    else comeBackLater(engine, request, code);
   };
 }
 
@@ -36,4 +41,17 @@ export function sessionOf(
   sessions: EngineInternals['clients'],
 ): EngineInternals['clients'][string] | undefined {
   return sid !== undefined && Object.hasOwn(sessions, sid) ? sessions[sid] : undefined;
+}
+
+/** Whether a request has the id of a session. As Engine.IO sees it. */
+function isOfSession({ _query: { sid } }: EngineRequest): boolean {
+  return sid !== undefined && sid !== '';
+}
+
+/** The longest time after which a client is to come again, in s. Random, so that not all come at once. The official client has random times of its own. */
+const MAX_RETRY_AFTER = 10;
+
+function comeBackLater(engine: EngineServer, request: EngineRequest, code: string): void {
+  const retryAfter = String(1 + Math.floor(Math.random() * MAX_RETRY_AFTER));
+  refuseRequest(engine, request, { status: 503, headers: { 'Retry-After': retryAfter }, code, message: 'Service unavailable, come again' });
 }

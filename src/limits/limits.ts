@@ -16,6 +16,8 @@ const KINDS = {
   ackId: 'a client sends an acknowledgement with an id of more than 15 digits, or asks for one',
   namespaces: 'a client asks for too many namespaces, or for one with a long name',
   backlog: 'a client does not read what waits for it',
+  connections: 'this worker has as many connections as it may have',
+  handshakes: 'too many clients come at once',
 };
 
 export type LimitKind = keyof typeof KINDS;

@@ -6,7 +6,7 @@ import type { SocketUser } from '../socket-user';
 import { toError } from '../thrown';
 import type { Arrival } from './arrivals';
 import type { ContextOwner } from './context';
-import type { Bucket } from './event-limit';
+import type { Bucket } from '../limits/bucket';
 import type { ErrorEventLimit } from './failures';
 import type { Handlers } from './in-flight';
 import { beginLogin, type Login } from './login';

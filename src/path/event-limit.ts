@@ -1,42 +1,8 @@
 /** A limit on the events of each user in this process: a token bucket, which all connections of the user share. */
+import { Bucket } from '../limits/bucket';
 
 /** A number of users at which those are looked for that need no bucket any more. */
 const FIRST_SWEEP = 1000;
-
-export class Bucket {
-  /** The number of connections that use it. */
-  holders = 0;
-  readonly #perMs: number;
-  readonly #size: number;
-  #tokens: number;
-  #at: number;
-
-  constructor(perSecond: number, size: number, now: number) {
-    this.#perMs = perSecond / 1000;
-    this.#size = size;
-    this.#tokens = size;
-    this.#at = now;
-  }
-
-  /** Counts an event. Returns whether it is within the limit. @param now in ms, from a monotonic clock */
-  take(now = performance.now()): boolean {
-    this.#fill(now);
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
-  }
-
-  /** Whether it is as if the user were new. */
-  isIdle(now: number): boolean {
-    this.#fill(now);
-    return this.holders === 0 && this.#tokens === this.#size;
-  }
-
-  #fill(now: number): void {
-    this.#tokens = Math.min(this.#size, this.#tokens + (now - this.#at) * this.#perMs);
-    this.#at = now;
-  }
-}
 
 export class EventLimit {
   readonly #perSecond: number;

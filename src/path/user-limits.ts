@@ -2,7 +2,8 @@
 import type { DefaultEventsMap, RemoteSocket, Socket } from 'socket.io';
 import { toRoom } from '../internals/socket-io';
 import { helloOf } from './client-hello';
-import { type Bucket, EventLimit } from './event-limit';
+import type { Bucket } from '../limits/bucket';
+import { EventLimit } from './event-limit';
 
 /** The part of a connection that is used here. */
 interface Limited {

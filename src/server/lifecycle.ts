@@ -74,7 +74,7 @@ export class Lifecycle {
     this.runtime = new Runtime(app, { ids: this.ids, canRecover: Boolean(init.connectionStateRecovery), limits, unmatched, startAnew });
     this.#files = new LoadedFiles(app);
     this.namespaces = new Namespaces(app, settings, this.#files, this.runtime);
-    this.#handshakes = new Handshakes(app, settings);
+    this.#handshakes = new Handshakes(app, settings, limits);
     this.#topology = topologyOf(app.options, settings);
     const wsEngine = findWsEngine(init.wsEngine, baseDir);
     checkInternals(wsEngine === CorkedWebSocketServer ? [...makeSpecimens(), ...webSocketSpecimens()] : makeSpecimens(), line =>
@@ -82,7 +82,7 @@ export class Lifecycle {
     );
     const { routesSessions, usesHub } = this.#topology;
     const folder = routesSessions || usesHub ? folderOf(app) : undefined;
-    if (routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, logger);
+    if (routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, logger, limits.settings.connections);
     this.#histories = Histories.of(settings, usesHub || (app.options.workers ?? 1) <= 1, () => streamsOf(this.#backplane));
     // last of what may throw, so that an error leaves nothing open
     this.#backplane = createBackplane(settings.adapter, {

@@ -17,17 +17,22 @@ export class Owners {
   readonly #worker: string;
   readonly #folder: RunFolder;
   readonly #log: RoutingLog;
+  readonly #capacity: number;
   /** The number of sessions of each other worker, from its last answer. Infinite for a worker that did not answer. */
   readonly #sessions = new Map<string, number>();
   /** When each worker that did not answer is tried again: it may have been too busy, such as with its start. */
   readonly #retriedAt = new Map<string, number>();
   #refreshedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param worker the id of this worker */
-  constructor(worker: string, folder: RunFolder, log: RoutingLog) {
+  /**
+   * @param worker the id of this worker
+   * @param capacity the most sessions of a worker, which refuses further ones
+   */
+  constructor(worker: string, folder: RunFolder, log: RoutingLog, capacity: number) {
     this.#worker = worker;
     this.#folder = folder;
     this.#log = log;
+    this.#capacity = capacity;
   }
 
   /** The other worker that owns the session of a request. Undefined if it is this one, or if there is no such worker or session. */
@@ -49,7 +54,8 @@ export class Owners {
     let [owner, fewest]: [string | undefined, number] = [undefined, held];
     for (const [worker, sessions] of this.#sessions) if (sessions < fewest) [owner, fewest] = [worker, sessions];
     const isBalanced = held - fewest <= Math.max(TOLERATED_EXCESS.sessions, fewest * TOLERATED_EXCESS.share);
-    if (owner === undefined || isBalanced) {
+    const isRoomElsewhere = held >= this.#capacity && fewest < this.#capacity;
+    if (owner === undefined || (isBalanced && !isRoomElsewhere)) {
       this.#log.debug('worker %s, with %d sessions, keeps a new one', this.#worker, held);
       return undefined;
     }

@@ -40,12 +40,15 @@ export class SessionRouting {
   readonly #webSockets = new WebSocketPipes();
   #engine: EngineServer | undefined;
 
-  /** @param worker digits, different from those of all other workers of this start of the app */
-  constructor(worker: string, folder: RunFolder, logger: Logger) {
+  /**
+   * @param worker digits, different from those of all other workers of this start of the app
+   * @param capacity the most sessions of a worker
+   */
+  constructor(worker: string, folder: RunFolder, logger: Logger, capacity = Number.POSITIVE_INFINITY) {
     this.#worker = worker;
     this.#folder = folder;
     this.#log = new RoutingLog(logger);
-    this.#owners = new Owners(worker, folder, this.#log);
+    this.#owners = new Owners(worker, folder, this.#log, capacity);
     this.#private = new PrivateServer(folder.secret, this.#log);
     this.#requests = new RequestLinks(folder.secret);
   }

@@ -1,0 +1,19 @@
+/** Answers to requests of clients that poll, where Engine.IO has none that fits. */
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Server as EngineServer } from 'engine.io';
+import type { EngineRequest } from './engine-io';
+
+/** An answer of HTTP in place of Engine.IO's own, whose only status codes are 400 and 403. */
+interface HttpRefusal {
+  readonly status: number;
+  readonly headers: OutgoingHttpHeaders;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Refuses a polled request in Engine.IO's place, and tells the listeners of `connection_error`. */
+export function refuseRequest(engine: EngineServer, request: EngineRequest, { status, headers, code, message }: HttpRefusal): void {
+  const { res: response } = request as { res?: ServerResponse }; // set by Engine.IO, which does not declare it for this class
+  engine.emit('connection_error', { req: request, code: 4, message: code, context: { message } }); // 4: forbidden
+  response?.writeHead(status, { ...headers, 'Content-Type': 'application/json' }).end(JSON.stringify({ code, message }));
+}

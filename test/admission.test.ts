@@ -1,0 +1,116 @@
+/** Whether a worker takes one more client. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
+import { test, type TestContext } from 'node:test';
+import { type RunningApp, startApp } from './support/app';
+import { newClient, next } from './support/client';
+import { shareCluster } from './support/cluster';
+import { RawClient } from './support/raw';
+import { internals, watchForCrashes } from './support/remains';
+import { until } from './support/until';
+
+const ROUTER = `module.exports = app => {
+  app.io.route('worker', () => process.pid);
+  app.router.get('/held', ctx => { ctx.body = String(app.io.engine.clientsCount); });
+};`;
+
+async function start(t: TestContext, limits: string): Promise<RunningApp & { counts: Record<string, number> }> {
+  watchForCrashes(t);
+  const running = await startApp(t, { 'app/router.js': ROUTER, 'config/config.default.js': `exports.io = { limits: ${limits} };` });
+  return { ...running, counts: internals(running.io).runtime.limits.counts };
+}
+
+interface Answer {
+  status: number;
+  retryAfter: string | undefined;
+  body: string;
+}
+
+/** The answer to the first request of a client that polls. */
+async function handshake(url: string, protocol = 4, agent?: Agent): Promise<Answer> {
+  const sent = request(`${url}/socket.io/?transport=polling&EIO=${protocol}`, { agent: agent ?? false });
+  sent.end();
+  const [response] = (await once(sent, 'response')) as [AsyncIterable<Buffer> & { statusCode: number; headers: Record<string, string> }];
+  let body = '';
+  for await (const part of response) body += part.toString();
+  return { status: response.statusCode, retryAfter: response.headers['retry-after'], body };
+}
+
+test('a worker has as many connections as it may have, and one that goes makes room', async t => {
+  const { url, io, counts, logs, logged } = await start(t, '{ connections: 3 }');
+  const errors: unknown[] = [];
+  io.engine.on('connection_error', (error: { code: number; message: string }) => errors.push([error.code, error.message]));
+  const first = await RawClient.open(t, url);
+  await RawClient.open(t, url, { protocol: 3 });
+  assert.equal((await handshake(url)).status, 200);
+  for (const protocol of [3, 4]) {
+    const { status, retryAfter, body } = await handshake(url, protocol);
+    assert.equal(status, 503);
+    assert.match(retryAfter ?? '', /^([1-9]|10)$/);
+    assert.deepEqual(JSON.parse(body), { code: 'TOO_MANY_CONNECTIONS', message: 'Service unavailable, come again' });
+  }
+  assert.deepEqual(errors, [
+    [4, 'TOO_MANY_CONNECTIONS'],
+    [4, 'TOO_MANY_CONNECTIONS'],
+  ]);
+  await assert.rejects(RawClient.open(t, url), /closed/);
+  assert.equal(counts['connections'], 3);
+  assert.equal(io.engine.clientsCount, 3);
+  first.vanish();
+  await until(t, () => io.engine.clientsCount === 2);
+  await RawClient.open(t, url);
+  await logged(/WARN.*IO_LIMIT_REACHED: this worker has as many connections as it may have \(config\.io\.limits\.connections\)/);
+  assert.equal(logs.filter(line => /IO_LIMIT_REACHED/.test(line)).length, 1);
+});
+
+test('clients that come faster than they may are told to come again, and do so', async t => {
+  const { url, counts } = await start(t, '{ handshakes: 4 }');
+  const clients = [2, 3, 4, 4, 4, 4, 4].map((version, i) =>
+    newClient(
+      t,
+      url,
+      { reconnection: true, reconnectionDelay: 100, transports: [i % 2 === 0 ? 'polling' : 'websocket'] },
+      version as 2 | 3 | 4,
+    ),
+  );
+  await Promise.all(clients.map(async client => next(client, 'connect')));
+  assert.ok((counts['handshakes'] ?? 0) >= 3);
+  for (const client of clients) assert.ok(client.connected);
+  while ((await handshake(url)).status === 200);
+  const { status, retryAfter, body } = await handshake(url);
+  assert.equal(status, 503);
+  assert.match(retryAfter ?? '', /^([1-9]|10)$/);
+  assert.equal((JSON.parse(body) as { code: string }).code, 'TOO_MANY_HANDSHAKES');
+});
+
+test('a page of another site can read that it is to come again', async t => {
+  watchForCrashes(t);
+  const config = `exports.io = { init: { cors: { origin: 'https://a.example' } }, limits: { connections: 1 } };`;
+  const { url } = await startApp(t, { 'config/config.default.js': config });
+  await RawClient.open(t, url);
+  const response = await fetch(`${url}/socket.io/?transport=polling&EIO=4`, { headers: { origin: 'https://a.example' } });
+  await response.body?.cancel();
+  assert.deepEqual([response.status, response.headers.get('access-control-allow-origin')], [503, 'https://a.example']);
+});
+
+const CLUSTER = { 'app/router.js': ROUTER, 'config/config.default.js': 'exports.io = { limits: { connections: 5 } };' };
+
+const cluster = shareCluster(CLUSTER, async () => ({ workers: 2 }));
+
+test('clients that poll go to a worker that has room, whichever they reach', async t => {
+  const { url } = await cluster();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 }); // as a proxy that reuses a connection: all reach the same worker
+  t.after(() => agent.destroy());
+  const answers: number[] = [];
+  for (let i = 0; i < 10; i++) answers.push((await handshake(url, 4, agent)).status);
+  assert.deepEqual(
+    answers,
+    Array.from({ length: 10 }, () => 200),
+  );
+  for (let i = 0; i < 4; i++) {
+    const { status, body } = await handshake(url, 4, agent);
+    assert.equal(status, 503, body);
+    assert.equal((JSON.parse(body) as { code: string }).code, 'TOO_MANY_CONNECTIONS');
+  }
+});
