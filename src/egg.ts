@@ -28,6 +28,8 @@ export interface EggContext {
 export interface EggSession {
   /** Whether the request had no cookie of a session. */
   readonly isNew?: boolean;
+  /** Its key in an external store. */
+  readonly externalKey?: string;
   /** In ms, or 'session'. The setter has the session saved, even without changes. */
   maxAge: number | 'session' | undefined;
   toJSON(): Record<string, unknown>;

@@ -9,6 +9,7 @@ export type {
   AdapterConfig,
   AdapterFactory,
   AdapterName,
+  AuthConfig,
   BoundTo,
   CheckAuth,
   EventsLimit,

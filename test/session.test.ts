@@ -43,6 +43,11 @@ const APP: Files = {
       });
       app.io.route('commit', async ctx => { ctx.session[ctx.args[0]] = ctx.args[1]; await ctx.session.manuallyCommit(); return 'committed'; });
       app.io.route('regenerate', async ctx => { await ctx.session.regenerate(); });
+      app.io.route('reload', async ctx => {
+        if (ctx.args[0]) ctx.session.draft = ctx.args[0];
+        await ctx.session?.reload();
+        return ctx.session && { ...ctx.session.toJSON() };
+      });
       app.io.route('remember', async ctx => { ctx.session.maxAge = ctx.args[0]; return ctx.session.maxAge; });
       app.io.route('untouched', async () => 'untouched');
       app.io.route('disconnect', async ctx => {
@@ -247,6 +252,40 @@ test('a logout over HTTP is seen at the next connection', async t => {
   assert.equal(await (await fetch(`${running.url}/logout`, { headers: extraHeaders })).text(), 'out');
   assert.equal(await ask(client, 'who'), 'anna');
   assert.equal(await ask(await connect(t, running.url, { extraHeaders }), 'who'), null);
+});
+
+test('reload() reads the session anew: what HTTP has changed is there, what was not saved is not, and a logout is seen', async t => {
+  const running = await startStored(t);
+  const extraHeaders = await logIn(running, 'anna');
+  const client = await connect(t, running.url, { extraHeaders });
+  assert.equal(await ask(client, 'set', 'a', 'socket'), 'set');
+  await (await fetch(`${running.url}/set?key=b&value=http`, { headers: extraHeaders })).text();
+  assert.equal(await ask(client, 'get', 'b'), null);
+  const { set } = running.counts;
+  assert.deepEqual(await ask(client, 'reload', 'a draft'), { user: 'anna', a: 'socket', b: 'http' });
+  assert.equal(await ask(client, 'get', 'b'), 'http');
+  assert.equal(running.counts.set, set);
+  assert.equal(await ask(client, 'set', 'c', 'socket'), 'set');
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', a: 'socket', b: 'http', c: 'socket' });
+
+  Reflect.set(running.app, 'storeFails', true);
+  assert.deepEqual(await ask(client, 'reload'), { error: { code: 'INTERNAL_SERVER_ERROR', message: 'the store is down' } });
+  Reflect.set(running.app, 'storeFails', false);
+  assert.equal(await ask(client, 'who'), 'anna');
+  await (await fetch(`${running.url}/logout`, { headers: extraHeaders })).text();
+  assert.equal(await ask(client, 'reload'), null);
+  assert.equal(await ask(client, 'who'), null);
+
+  const stranger = await connect(t, running.url);
+  assert.deepEqual(await ask(stranger, 'reload'), {});
+});
+
+test('reload() rejects where sessions are in cookies: there is nothing newer', async t => {
+  const running = await startApp(t, APP);
+  const client = await connect(t, running.url, { extraHeaders: await logIn(running, 'anna') });
+  const { error } = (await ask(client, 'reload')) as { error: { message: string } };
+  assert.match(error.message, /session\.reload\(\) needs an external store/);
+  assert.equal(await ask(client, 'who'), 'anna');
 });
 
 test('a client comes back by itself when the store has failed, whatever the store says, and hears nothing of it', async t => {

@@ -14,6 +14,15 @@ export interface NamespaceAuth {
   recheck?: RecheckConfig;
 }
 
+/** `config.io.auth` */
+export interface AuthConfig extends NamespaceAuth {
+  /**
+   * Whether the connections of an HTTP session end when that ends, on all workers and servers: with `ctx.session = null`, `session.regenerate()` or
+   * `app.sessionStore.destroy()`. For sessions in an external store. Default: `false`. Since 5.
+   */
+  followSession?: boolean;
+}
+
 /** `config.io.namespace['/'].auth.recheck` */
 export interface RecheckConfig {
   /**

@@ -1,8 +1,8 @@
 /** Reads `config.io.auth` and `auth` of a namespace: how long logins last. */
 import { nearest } from '../nearest';
 import type { CheckAuth, ExpiresAt } from './auth-options';
-import { invalid, isSet, objectAt } from './readers';
-import { AUTH_OPTIONS, RECHECK_OPTIONS } from './tables';
+import { booleanAt, invalid, isSet, objectAt } from './readers';
+import { AUTH_OPTIONS, GLOBAL_AUTH_OPTIONS, RECHECK_OPTIONS } from './tables';
 
 export interface AuthSettings {
   /** In ms. Infinite without a limit. */
@@ -11,8 +11,17 @@ export interface AuthSettings {
   readonly recheck: { readonly every: number; readonly check: CheckAuth } | undefined;
 }
 
+/** Reads `config.io.auth`. @throws SetupError like `readAuth` */
+export function readGlobalAuth(value: unknown): { readonly auth: AuthSettings | undefined; readonly followSession: boolean } {
+  const place = 'config.io.auth';
+  const given = objectAt(place, value ?? {});
+  refuseUnknown(place, given, GLOBAL_AUTH_OPTIONS);
+  const { followSession, ...rest } = given;
+  return { auth: readAuth(place, rest), followSession: isSet(followSession) && booleanAt(`${place}.followSession`, followSession) };
+}
+
 /**
- * Undefined if logins last as long as connections.
+ * Reads `auth` of a namespace. Undefined if logins last as long as connections.
  * @throws SetupError if an option is not valid, unknown or missing
  */
 export function readAuth(place: string, value: unknown): AuthSettings | undefined {

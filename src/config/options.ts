@@ -1,13 +1,13 @@
 /** The public types of `config.io`, except those for limits, adapters and Redis. A test compares them with docs/config.md word by word. */
 import type { ServerOptions } from 'socket.io';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';
-import type { CheckAuth, ExpiresAt, NamespaceAuth, RecheckConfig } from './auth-options';
+import type { AuthConfig, CheckAuth, ExpiresAt, NamespaceAuth, RecheckConfig } from './auth-options';
 import type { GenerateId, OnError } from './functions';
 import type { LimitsConfig, NamespaceLimits } from './limits';
 import type { HistoryConfig, PresenceConfig, UserLimits } from './namespace-options';
 
 export type { AdapterConfig, AdapterFactory, AdapterName, HistoryConfig, PresenceConfig, RedisConfig, UserLimits };
-export type { CheckAuth, ExpiresAt, GenerateId, NamespaceAuth, OnError, RecheckConfig };
+export type { AuthConfig, CheckAuth, ExpiresAt, GenerateId, NamespaceAuth, OnError, RecheckConfig };
 export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit, RoomsLimit } from './limits';
 
 /** `config.io` */
@@ -96,7 +96,7 @@ export interface IoConfig {
   onerror?: OnError;
 
   /** How long the logins of clients last, in all namespaces that have no `auth` of their own. Default: as long as their connections. Since 5. */
-  auth?: NamespaceAuth;
+  auth?: AuthConfig;
 
   /**
    * Creates the id of a connection from its handshake request: the `socket.id` in `/`, and `<namespace>#<id>` in other namespaces.

@@ -3,7 +3,7 @@ import { isDevelopment, SetupError } from '../errors';
 import { nearest } from '../nearest';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { type HistorySettings, readHistory } from './history';
-import { type AuthSettings, readAuth } from './auth';
+import { type AuthSettings, readAuth, readGlobalAuth } from './auth';
 import { cleanupWarning, corsWarning, recoveryWarning, sessionIdWarning, timeoutWarning } from './checks';
 import { readAllowedHosts, readBind } from './handshake';
 import { type LimitSettings, readLimits, readNamespaceLimits } from './limits';
@@ -35,6 +35,7 @@ export interface Settings {
   readonly onerror: OnError | undefined;
   /** Undefined if logins last as long as connections. */
   readonly auth: AuthSettings | undefined;
+  readonly followSession: boolean;
   readonly generateId: GenerateId | undefined;
   /** Undefined if all are allowed. */
   readonly allowedHosts: readonly string[] | undefined;
@@ -84,11 +85,12 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
   const warnings = [cleanupWarning(init, adapter), corsWarning(init), timeoutWarning(init, config.serverTimeout)];
   for (const warning of [noRecovery, ...warnings, sessionIdWarning(init, bind, config.env)]) if (warning !== undefined) warn(warning);
   const limits = readLimits('config.io.limits', io['limits']);
-  const auth = isSet(io['auth']) ? readAuth('config.io.auth', io['auth']) : undefined;
+  const { auth, followSession } = readGlobalAuth(io['auth']);
   return {
     init,
     namespaces: readNamespaces(io['namespace'] ?? {}, limits, auth),
     auth,
+    followSession,
     adapter,
     cluster,
     acknowledge: readAcknowledge(io['acknowledge']),

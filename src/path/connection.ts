@@ -9,7 +9,7 @@ import type { ContextOwner } from './context';
 import type { Bucket } from '../limits/bucket';
 import type { ErrorEventLimit } from './failures';
 import type { Handlers } from './in-flight';
-import { beginLogin, type Login } from './login';
+import { beginLogin, leaveLogin, type Login } from './login';
 import type { Namespace } from './namespace';
 import type { NamedLayer } from './onion';
 import type { PacketQueue } from './packet-queue';
@@ -197,7 +197,7 @@ export class Connection implements ContextOwner, Arrival {
     this.namespace.runtime.arrivals.delete(this);
     this.namespace.runtime.inFlight.leave(this.handlers);
     this.namespace.userLimits?.leave(this);
-    this.login?.end();
+    leaveLogin(this);
     this.afterPackets(() => {
       if (!this.#ascend) return;
       this.setBusy(true);

@@ -138,6 +138,7 @@ async function openLater(
   passport: Passport | undefined,
 ): Promise<void> {
   connection.session = await session;
+  connection.namespace.runtime.followedSessions?.add(connection);
   if (!passport) return;
   const { Context } = connection.namespace.runtime;
   try {

@@ -1,11 +1,11 @@
 /** How long the login of a connection lasts: until its token or session expires, or a check finds that it has been revoked. */
+import type { AsyncLocalStorage } from 'node:async_hooks';
 import { type ErrorAnswer, messageOf } from '../errors';
 import { toError } from '../thrown';
-import type { ContextOwner, SocketContext } from './context';
-import type { Deadline } from './deadlines';
+import type { ContextOwner, SocketContext, SocketContextClass } from './context';
+import type { Deadline, Deadlines } from './deadlines';
 import { isDenial } from './error-answers';
 import { SETTLE } from './module-scope';
-import type { Runtime } from './runtime';
 
 /** `config.io.auth`, checked. In users' types the context is Egg's, of which ours is a part. */
 export interface LoginRules {
@@ -15,9 +15,17 @@ export interface LoginRules {
   readonly recheck: { readonly every: number; readonly check: (ctx: SocketContext) => unknown } | undefined;
 }
 
+/** The part of `Runtime` that is used here. */
+interface Services {
+  readonly Context: SocketContextClass;
+  readonly storage: AsyncLocalStorage<unknown>;
+  readonly deadlines: Deadlines;
+  readonly followedSessions: { delete(connection: Client): void } | undefined;
+}
+
 /** The part of a connection that is used here. */
 export interface Client extends ContextOwner {
-  readonly namespace: { readonly loginRules: LoginRules | undefined; readonly runtime: Runtime };
+  readonly namespace: { readonly loginRules: LoginRules | undefined; readonly runtime: Services };
   readonly isConnecting: boolean;
   login: Login | undefined;
   refuse(answer: ErrorAnswer): void;
@@ -25,7 +33,7 @@ export interface Client extends ContextOwner {
 }
 
 const EXPIRED: ErrorAnswer = { code: 'AUTH_EXPIRED', message: 'The login has expired' };
-const REVOKED: ErrorAnswer = { code: 'AUTH_REVOKED', message: 'The login has been revoked' };
+export const REVOKED: ErrorAnswer = { code: 'AUTH_REVOKED', message: 'The login has been revoked' };
 
 /** The function that fails, in the log. */
 const CHECK = 'config.io.auth.recheck.check failed, and the client stays';
@@ -45,6 +53,12 @@ export function beginLogin(connection: Client): boolean {
   if (login.begin()) return true;
   connection.refuse(EXPIRED);
   return false;
+}
+
+/** To be called when the client has gone. */
+export function leaveLogin(connection: Client): void {
+  connection.login?.end();
+  connection.namespace.runtime.followedSessions?.delete(connection);
 }
 
 export class Login implements Deadline {
@@ -133,7 +147,7 @@ export class Login implements Deadline {
 }
 
 /** Ends connections, and tells their clients why. Those of one page are told before the first of them ends. @param close as for `socket.disconnect(close)` */
-function endLogins(connections: readonly Client[], answer: ErrorAnswer, close = false): void {
+export function endLogins(connections: readonly Client[], answer: ErrorAnswer, close = false): void {
   for (const { isConnecting, socket } of connections) if (!isConnecting) socket.emit('error', answer.message, { code: answer.code });
   for (const connection of connections) {
     if (connection.isConnecting) connection.refuse(answer);

@@ -13,6 +13,7 @@ import { Deadlines } from './deadlines';
 import type { DirectEvents } from './direct-events';
 import { EventWarnings } from './event-warnings';
 import { FailureLog } from './failures';
+import { FollowedSessions } from './followed-sessions';
 import { answerHistory, ASK_EVENT } from './history';
 import { InFlight } from './in-flight';
 import { Passport } from './passport';
@@ -50,6 +51,8 @@ export class Runtime {
   readonly eventWarnings: EventWarnings | undefined;
   /** Logs failures of handlers, middleware and listeners. */
   readonly failures: FailureLog;
+  /** Undefined unless connections end together with their HTTP sessions. */
+  followedSessions: FollowedSessions | undefined;
   readonly ids: Ids;
   /** Counts running handlers and connection middleware. */
   readonly inFlight = new InFlight();
@@ -98,8 +101,12 @@ export class Runtime {
     this.arrivals = new Arrivals((arrival, ms) => this.slowLog.warn(arrival, ms));
   }
 
-  /** To be called when the app has been loaded, so that its contexts and sessions are complete. */
-  load(app: EggApplication): void {
+  /**
+   * To be called when the app has been loaded, so that its contexts and sessions are complete.
+   * @throws SetupError if HTTP sessions cannot be followed
+   */
+  load(app: EggApplication, { followSession }: { readonly followSession: boolean }): void {
+    if (followSession) this.followedSessions = FollowedSessions.of(app);
     this.sessions = SessionStore.of(app);
     this.passport = Passport.of(app);
     this.#Context = createContextClass(app, this.reveal);

@@ -5,12 +5,14 @@ import type { EggApplication, EggContext, EggSession, SessionMiddleware } from '
 import { sessionSpecimens } from '../internals/egg';
 import { checkInternals } from '../internals/members';
 import { storeError } from './error-answers';
-import { type RunSession, StoredSession } from './stored-session';
+import { addReload, type RunSession, StoredSession } from './stored-session';
 
 /** One connection's session. */
 export interface ConnectionSession {
   /** Null if there is no session any more. */
   value: EggSession | null | undefined;
+  /** The key of the session in an external store. Undefined if there is no session. */
+  readonly key: string | undefined;
   /** Saves the changes since it was opened or last saved. Returns undefined if there is nothing to do. Rejects like `open`. */
   save(): Promise<void> | undefined;
 }
@@ -85,6 +87,10 @@ class HandshakeCookies {
   set(): void {}
 }
 
+async function refuseReload(): Promise<never> {
+  throw new Error('session.reload() needs an external store: a session in a cookie is what the handshake has sent');
+}
+
 /**
  * A session stored in the cookie itself. It is decoded on first access, since that costs a third of a bare connection.
  * It cannot be saved: changes last as long as the connection.
@@ -100,11 +106,17 @@ class CookieSession implements ConnectionSession {
   }
 
   get value(): EggSession | null | undefined {
-    return this.#context.session;
+    const { session } = this.#context;
+    if (session && !Object.hasOwn(session, 'reload')) addReload(session, refuseReload);
+    return session;
   }
 
   set value(session: EggSession | null | undefined) {
     this.#context.session = session ?? null;
+  }
+
+  get key(): undefined {
+    return undefined;
   }
 
   save(): undefined {

@@ -15,7 +15,7 @@ export type RunSession = (work: (ctx: EggContext) => Promise<void>) => Promise<E
 
 /** A session in an external store. HTTP requests and the user's other connections may write to it at the same time. */
 export class StoredSession {
-  readonly #ctx: EggContext;
+  #ctx: EggContext;
   readonly #run: RunSession;
   readonly #autoCommit: boolean;
   /** The content of the store, as last seen by this connection. Undefined if no cookie names a session. */
@@ -38,13 +38,20 @@ export class StoredSession {
   get value(): EggSession | null | undefined {
     this.#isTouched = true;
     const { session } = this.#ctx;
-    if (session && !Object.hasOwn(session, 'commit')) this.#replaceCommit(session);
+    if (session && !Object.hasOwn(session, 'commit')) {
+      this.#replaceCommit(session);
+      addReload(session, () => this.#reload());
+    }
     return session;
   }
 
   set value(session: EggSession | null | undefined) {
     this.#isTouched = true;
     this.#ctx.session = session ?? null;
+  }
+
+  get key(): string | undefined {
+    return this.#saved && this.#ctx.session?.externalKey;
   }
 
   save(): Promise<void> | undefined {
@@ -109,10 +116,31 @@ export class StoredSession {
     }
   }
 
+  /** Drops changes that have not been saved. A session that is not in the store any more is null then. */
+  async #reload(): Promise<void> {
+    const read = async (): Promise<void> => {
+      if (!this.#saved) return; // no cookie names a session
+      const ctx = await this.#run(async () => {});
+      if (!isStored(ctx.session)) return this.#forget();
+      this.#ctx = ctx;
+      this.#saved = this.#latest = fieldsOf(ctx.session);
+    };
+    try {
+      await (this.#written = this.#written.then(read, read));
+    } catch (thrown) {
+      throw storeError(thrown);
+    }
+  }
+
   #forget(): void {
     this.#ctx.session = null;
     this.#saved = this.#latest = undefined;
   }
+}
+
+/** Gives a session `reload()`, which does not appear among its values. */
+export function addReload(session: EggSession, reload: () => Promise<void>): void {
+  Object.defineProperty(session, 'reload', { configurable: true, writable: true, value: reload });
 }
 
 /** Whether the session is that of a cookie, and not a new one. */

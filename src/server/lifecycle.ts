@@ -22,7 +22,7 @@ import { findWsEngine } from '../handshake/websocket-engine';
 import { Limits } from '../limits/limits';
 import { LoadedFiles } from '../loader/loader';
 import { openEngine } from './engine';
-import { joinPresence } from './join-presence';
+import { joinOthers } from './join-others';
 import { Namespaces } from './namespaces';
 import { DirectEvents } from '../path/direct-events';
 import { Reannouncement } from '../path/room-positions';
@@ -123,7 +123,7 @@ export class Lifecycle {
   /** Resolves the names of controllers and middleware, and joins the other workers and servers. To be called when the app has been loaded. */
   async ready(): Promise<void> {
     const { logger } = this.#app;
-    this.runtime.load(this.#app);
+    this.runtime.load(this.#app, this.#settings);
     void this.#files.controllers; // an invalid file stops the boot, even if no route uses it
     void this.#files.middlewares;
     this.namespaces.load();
@@ -136,7 +136,7 @@ export class Lifecycle {
     await this.#sessionRouting?.listen();
     await this.#backplane?.ready();
     if (this.#histories) this.#backplane?.onReachable(() => this.#reannouncement.begin());
-    if (this.#backplane ?? this.#settings.adapter) joinPresence(this.namespaces.presences, this.server.of('/'), this.#backplane);
+    if (this.#backplane ?? this.#settings.adapter) joinOthers(this, this.#backplane);
   }
 
   /**

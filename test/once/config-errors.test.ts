@@ -77,6 +77,8 @@ test('a wrong type or value stops the boot and says what it must be', () => {
     [`{ namespace: { '/chat': { userLimits: { connections: 1, burst: 1 } } } }`, /\.burst must be set together with events/],
     [`{ auth: true }`, /config\.io\.auth must be an object, not a boolean/],
     [`{ auth: { maxage: 1 } }`, /config\.io\.auth must be an object with .*it has maxage, did you mean maxAge\?/],
+    [`{ auth: { followSession: 'yes' } }`, /config\.io\.auth\.followSession must be true or false, not a string/],
+    [`{ namespace: { '/chat': { auth: { followSession: true } } } }`, /\.auth must be an object with .*it has followSession/],
     [`{ auth: { maxAge: 0 } }`, /config\.io\.auth\.maxAge must be a whole number from 1 on, not 0/],
     [`{ auth: { expiresAt: 1000 } }`, /config\.io\.auth\.expiresAt must be a function, not 1000/],
     [`{ auth: { recheck: { check() {} } } }`, /config\.io\.auth\.recheck\.every must be a number/],

@@ -14,6 +14,7 @@ const SECTIONS: Record<string, string> = {
   "config.io.namespace['/'].userLimits": 'UserLimits',
   "config.io.namespace['/'].history['room:*']": 'HistoryConfig',
   "config.io.namespace['/'].presence['room:*']": 'PresenceConfig',
+  'config.io.auth': 'AuthConfig',
   "config.io.namespace['/'].auth": 'NamespaceAuth',
   "config.io.namespace['/'].auth.recheck": 'RecheckConfig',
   'config.io.limits': 'LimitsConfig',

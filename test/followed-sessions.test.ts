@@ -1,0 +1,211 @@
+/** Connections that end together with their HTTP session: `config.io.auth.followSession`. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { bootError, type Files, type RunningApp, startApp } from './support/app';
+import { ask, type Client, connect, newClient, next, refusal } from './support/client';
+import { startCluster } from './support/cluster';
+import { type RedisServer, startRedis } from './support/redis';
+import { internals, nothingRemains } from './support/remains';
+
+const REVOKED = ['The login has been revoked', { code: 'AUTH_REVOKED' }, 'io server disconnect'];
+
+const CONFIG = 'exports.io = { auth: { followSession: true }, namespace: { "/": { connectionMiddleware: ["gate"] } } };';
+
+const FILES: Files = {
+  'app/io/middleware/gate.js': `
+    module.exports = app => async (ctx, next) => { app.emit('coming'); await app.gate; await next(); };`,
+  'app/router.js': `
+    module.exports = app => {
+      app.router.get('/login', async ctx => { ctx.session = { user: ctx.query.user }; ctx.body = 'in'; });
+      app.router.get('/logout', async ctx => { ctx.session = null; ctx.body = 'out'; });
+      app.router.get('/regenerate', async ctx => { await ctx.session.regenerate(); ctx.body = 'new'; });
+      app.router.get('/block', async ctx => { await app.sessionStore.destroy(ctx.session.externalKey); ctx.body = 'blocked'; });
+      app.router.get('/worker', async ctx => { ctx.body = String(process.pid); });
+      for (const name of ['/', '/news']) {
+        app.io.of(name).route('who', async ctx => ctx.session?.user ?? null).route('worker', async () => process.pid)
+          .route('logout', async ctx => { ctx.session = null; });
+      }
+    };`,
+};
+
+/** An app with its sessions in Redis. */
+function filesWith({ port }: RedisServer, config = CONFIG): Files {
+  return {
+    ...FILES,
+    'config/config.default.js': `${config} exports.logger = { ...exports.logger, level: 'INFO' };`,
+    'app.js': `
+      const Redis = require('ioredis');
+      module.exports = class {
+        constructor(app) { this.app = app; }
+        async didLoad() {
+          const redis = (this.redis = new Redis(${port}, '127.0.0.1'));
+          const { app } = this;
+          app.sessionStore = {
+            async get(key) {
+              const stored = await redis.get(key);
+              app.emit('reading');
+              await app.reading;
+              return JSON.parse(stored);
+            },
+            async set(key, value) { await redis.set(key, JSON.stringify(value)); },
+            async destroy(key) { await redis.del(key); if (app.storeFails) throw new Error('the store is down'); },
+          };
+        }
+        async beforeClose() { this.redis.disconnect(); }
+      };`,
+  };
+}
+
+async function fetchText(url: string, cookie = ''): Promise<string> {
+  return (await fetch(url, { headers: { cookie } })).text();
+}
+
+/** Logs in over HTTP; gives the options of a page from then on. */
+async function logIn(url: string, user: string): Promise<{ extraHeaders: { cookie: string } }> {
+  const response = await fetch(`${url}/login?user=${user}`);
+  assert.equal(await response.text(), 'in');
+  const cookies = response.headers.getSetCookie().map(cookie => cookie.split(';')[0]);
+  return { extraHeaders: { cookie: cookies.join('; ') } };
+}
+
+/** What a client hears from its end. */
+async function endOf(client: Client): Promise<unknown[]> {
+  const error = next(client, 'error');
+  const end = next(client, 'disconnect');
+  return [...(await error), (await end)[0]];
+}
+
+async function start(t: TestContext, files?: Files): Promise<RunningApp> {
+  return startApp(t, files ?? filesWith(await startRedis(t)));
+}
+
+async function nobodyIsFollowed({ io }: RunningApp): Promise<void> {
+  await nothingRemains(io);
+  assert.equal(internals(io).runtime.followedSessions?.size, 0);
+}
+
+test('a logout over HTTP ends all connections of the session, and no others', async t => {
+  const running = await start(t);
+  const { app, url } = running;
+  const other = await connect(t, url, await logIn(url, 'bert'));
+  const stranger = await connect(t, url);
+  for (const way of ['logout', 'regenerate', 'block', 'failing logout']) {
+    Object.assign(app, { storeFails: way === 'failing logout' });
+    const page = await logIn(url, 'anna');
+    const first = await connect(t, url, { ...page, reconnection: true, reconnectionDelay: 1, forceNew: false, multiplex: true });
+    const clients = [
+      first,
+      first.io.socket('/news', {}),
+      await connect(t, url, { ...page, transports: ['polling'] }),
+      await connect(t, url, page, 2),
+      await connect(t, `${url}/news`, { ...page, transports: ['polling'] }, 2),
+    ];
+    for (const client of clients) assert.equal(await ask(client, 'who'), 'anna');
+    const ends = Promise.all(clients.map(endOf));
+    await fetchText(`${url}/${way.split(' ').at(-1)}`, page.extraHeaders.cookie);
+    assert.deepEqual(
+      await ends,
+      clients.map(() => REVOKED),
+      way,
+    );
+    Object.assign(app, { storeFails: false });
+    const again = next(first, 'connect');
+    first.connect();
+    await again;
+    assert.equal(await ask(first, 'who'), null);
+    first.disconnect();
+  }
+  assert.equal(await ask(other, 'who'), 'bert');
+  assert.equal(await ask(stranger, 'who'), null);
+  for (const client of [other, stranger]) client.disconnect();
+  await nobodyIsFollowed(running);
+});
+
+test('a handler that ends the session ends its connections, too', async t => {
+  const running = await start(t);
+  const page = await logIn(running.url, 'anna');
+  const clients = [await connect(t, running.url, page), await connect(t, running.url, page)];
+  const ends = Promise.all(clients.map(endOf));
+  clients[0]?.emit('logout');
+  assert.deepEqual(await ends, [REVOKED, REVOKED]);
+  await nobodyIsFollowed(running);
+});
+
+test('a logout refuses a client whose middleware runs, and one whose session has been read but not yet taken', async t => {
+  const running = await start(t);
+  const { app, url } = running;
+  for (const gate of ['gate', 'reading']) {
+    const page = await logIn(url, 'anna');
+    let open = (): void => {};
+    Object.assign(app, { [gate]: new Promise<void>(resolve => (open = resolve)) });
+    const coming = next(app, gate === 'gate' ? 'coming' : 'reading');
+    const client = newClient(t, url, page);
+    const refused = refusal(client);
+    await coming;
+    if (gate === 'reading') Object.assign(app, { reading: undefined }); // for the logout
+    await fetchText(`${url}/logout`, page.extraHeaders.cookie);
+    open();
+    const { message, data } = await refused;
+    assert.deepEqual([message, data], ['The login has been revoked', { code: 'AUTH_REVOKED' }], gate);
+    client.disconnect();
+    await nobodyIsFollowed(running);
+  }
+});
+
+test('a store that is made for each context, ContextStore, is followed as well', async t => {
+  const { 'app.js': _, ...files } = filesWith({ port: 1 } as RedisServer); // without Redis
+  const running = await start(t, {
+    ...files,
+    'config/config.default.js': `${CONFIG}
+      const sessions = new Map();
+      exports.session = {
+        ContextStore: class {
+          async get(key) { return JSON.parse(sessions.get(key) ?? 'null'); }
+          async set(key, value) { sessions.set(key, JSON.stringify(value)); }
+          async destroy(key) { sessions.delete(key); }
+        },
+      };`,
+  });
+  const page = await logIn(running.url, 'anna');
+  const end = endOf(await connect(t, running.url, page));
+  await fetchText(`${running.url}/logout`, page.extraHeaders.cookie);
+  assert.deepEqual(await end, REVOKED);
+});
+
+test('without an external store there is nothing to follow, and the boot stops', async t => {
+  const error = await bootError(t, { 'config/config.default.js': CONFIG });
+  assert.equal(error.code, 'IO_CONFIG_INVALID');
+  assert.match(error.message, /config\.io\.auth\.followSession needs sessions in an external store.*set app\.sessionStore/);
+});
+
+test('a logout at one worker ends the connections to the other one', { timeout: 60_000 }, async t => {
+  const cluster = await startCluster(t, filesWith(await startRedis(t)), { workers: 2 });
+  const { url } = cluster;
+  const page = await logIn(url, 'anna');
+  const clients = new Map<unknown, Client>();
+  while (clients.size < 2) {
+    const client = await connect(t, url, page);
+    clients.set(await ask(client, 'worker'), client);
+  }
+  const ends = Promise.all([...clients.values()].map(endOf));
+  await fetchText(`${url}/logout`, page.extraHeaders.cookie);
+  assert.deepEqual(await ends, [REVOKED, REVOKED]);
+  assert.equal(await cluster.terminate(), 0); // before Redis
+});
+
+test('a logout at one server ends the connections to another one, which learns no key', async t => {
+  const redis = await startRedis(t);
+  const config = `exports.io = { auth: { followSession: true }, redis: { port: ${redis.port} } };`;
+  const [one, two] = [await start(t, filesWith(redis, config)), await start(t, filesWith(redis, config))];
+  const page = await logIn(one.url, 'anna');
+  const told: unknown[] = [];
+  const main = two.io.of('/');
+  const receive = main._onServerSideEmit.bind(main);
+  Object.assign(main, { _onServerSideEmit: (args: [string, ...unknown[]]) => (told.push(args), receive(args)) });
+  const client = await connect(t, two.url, page);
+  assert.equal(await ask(client, 'who'), 'anna');
+  const end = endOf(client);
+  await fetchText(`${one.url}/logout`, page.extraHeaders.cookie);
+  assert.deepEqual(await end, REVOKED);
+  assert.match(JSON.stringify(told), /^\[\["\$io:session","[\w-]{43}"\]\]$/);
+});
