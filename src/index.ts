@@ -93,8 +93,10 @@ declare module 'egg' {
     /** Acknowledges the packet. Undefined if the client did not ask for that. A controller that returns a value need not call it. */
     ack: Acknowledge | undefined;
     /**
-     * Aborts when the client goes while the packet is handled, or while the connection's middleware runs. Its `reason` has the code `IO_CLIENT_GONE`.
+     * Aborts when the client goes while the packet is handled, or while the connection's middleware runs: its `reason` has the code `IO_CLIENT_GONE`.
      * In handlers of reserved events and of events with an idempotency key, which have to end without the client too, it does not.
+     * It also aborts when `config.io.limits.handlerTimeout` is over, with the code `TIMEOUT`, and for a client that cannot finish connecting in time,
+     * with `CONNECT_TIMEOUT`.
      */
     signal: AbortSignal;
   }

@@ -142,7 +142,7 @@ test('middleware that does not end while its client waits is named in the log, o
       'config/config.default.js': `exports.io = { namespace: { '/free': {}, '/held': { connectionMiddleware: ['guard'] } } };`,
     }),
   );
-  internals(io).runtime.arrivals.slowAfter = 50;
+  internals(io).runtime.arrivals.slow.ms = 50;
   const main = await connect(t, `${url}/free`);
   const entered = next(app, 'entered');
   main.io.socket('/held');

@@ -237,7 +237,7 @@ test('at most 5 replaced CONNECTs for a namespace that is not there may wait for
 
 test('the function of a parent that does not answer is named in the log, once a minute for all names that clients make up', async t => {
   const { url, io, ask, logged, logs } = await startHeld(t);
-  internals(io).runtime.arrivals.slowAfter = 50;
+  internals(io).runtime.arrivals.slow.ms = 50;
   const client = await RawClient.open(t, url);
   const answers = [];
   for (const name of ['/a', '/b', '/c']) answers.push(await ask(() => client.send(`40${name},`)));

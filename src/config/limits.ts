@@ -47,6 +47,12 @@ export interface LimitsConfig {
    * Default: `500`. Since 5.
    */
   handshakes?: number | false;
+  /**
+   * Time in ms for an event to be handled, middleware included, and for a handler of a reserved event. After it, the event fails with `TIMEOUT`, and
+   * `ctx.signal` aborts.
+   * Default: `false`. Since 5.
+   */
+  handlerTimeout?: number | false;
 }
 
 /** `config.io.limits.events` */
@@ -96,11 +102,14 @@ export interface LimitSettings {
   readonly eventName: number;
   readonly connections: number;
   readonly handshakes: number;
+  readonly handlerTimeout: number;
 }
 
 type LimitReaders = { readonly [Name in keyof LimitSettings]: Reader<LimitSettings[Name]> };
 
 const count = wholeNumber(1);
+/** Up to the longest time of a timer. */
+const ms = wholeNumber(1, 2 ** 31 - 1);
 
 /** Of each limit. They get undefined for one that is not set, and never null. */
 const LIMITS = {
@@ -112,10 +121,11 @@ const LIMITS = {
   eventName: numberOrOff(200),
   connections: numberOrOff(Number.POSITIVE_INFINITY),
   handshakes: numberOrOff(500),
+  handlerTimeout: (place, value) => (value === undefined || value === false ? Number.POSITIVE_INFINITY : ms(place, value)),
 } satisfies LimitReaders & Record<keyof LimitsConfig, unknown>;
 
 /** The names of `NamespaceLimits`. */
-const OF_NAMESPACES = ['rooms', 'eventName'] as const satisfies readonly (keyof LimitsConfig)[];
+const OF_NAMESPACES = ['rooms', 'eventName', 'handlerTimeout'] as const satisfies readonly (keyof LimitsConfig)[];
 
 /** @throws SetupError if a limit is unknown, or its value is wrong */
 export function readLimits(place: string, value: unknown): LimitSettings {

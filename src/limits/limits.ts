@@ -22,10 +22,18 @@ const KINDS = {
 
 export type LimitKind = keyof typeof KINDS;
 
+/** What is only counted: the log has the failure of the event or of the connection. */
+const TIMEOUTS = ['connectTimeout', 'handlerTimeout'] as const;
+
+type TimeoutKind = (typeof TIMEOUTS)[number];
+
 export class Limits {
   readonly settings: LimitSettings;
   /** How often each limit has been reached. */
-  readonly counts = Object.fromEntries(Object.keys(KINDS).map(kind => [kind, 0])) as Record<LimitKind, number>; // one of each
+  readonly counts = Object.fromEntries([...Object.keys(KINDS), ...TIMEOUTS].map(kind => [kind, 0])) as Record<
+    LimitKind | TimeoutKind,
+    number
+  >; // one of each
   /** Undefined if it is off. */
   readonly backlog: Backlog | undefined;
   readonly #logger: Logger;

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'socket.io';
 import { namespacesOf } from '../internals/socket-io';
+import { TimeLimit } from '../limits/time-limit';
 
 /** One client that is connecting to one namespace. */
 export interface Arrival {
@@ -17,6 +18,8 @@ export interface Arrival {
   readonly isPostponed: boolean;
   /** What the client is waiting for, and how to fix it. */
   readonly obstacle: { readonly problem: string; readonly remedy: string };
+  /** Makes the client try again later. @param answered the error that it gets */
+  postpone(error: Error, answered: Error): void;
   /** Called when the client has gone, or has asked for the same namespace again. */
   leave(): void;
 }
@@ -31,24 +34,29 @@ interface ClientArrivals {
 
 type Client = Socket['client'];
 
+/** Time in ms after which running middleware is logged as slow. */
+const SLOW_AFTER = 10_000;
+
 /** The most replaced arrivals with running middleware that one client may have. */
 const MAX_REPLACED = 5;
 
 export class Arrivals {
   /** Time in ms before a postponed connection is closed. Random within this range, so that clients do not all come back at once. Tests shorten it. */
   readonly retryDelay = { least: 1000, most: 5000 };
-  /** Time in ms after which running middleware is logged as slow. Tests shorten it. */
-  slowAfter = 10_000;
+  /** Those whose middleware is not slow yet. */
+  readonly slow: TimeLimit<Arrival>;
+  /** Those that still have time to complete. */
+  readonly late: TimeLimit<Arrival>;
   readonly #byClient = new Map<Client, ClientArrivals>();
-  /** Start times, oldest first. */
-  readonly #running = new Map<Arrival, number>();
-  /** One timer for all arrivals, set while any is running. */
-  #timer: NodeJS.Timeout | undefined;
-  readonly #onSlow: (arrival: Arrival, ms: number) => void;
 
-  /** @param onSlow called once for each arrival whose middleware has been running for `slowAfter` ms */
-  constructor(onSlow: (arrival: Arrival, ms: number) => void) {
-    this.#onSlow = onSlow;
+  /**
+   * @param timeout the time in ms to complete
+   * @param onSlow called once for each arrival whose middleware has been running for 10 s
+   * @param onLate called once for each arrival that is not complete after `timeout`
+   */
+  constructor(timeout: number, onSlow: (arrival: Arrival, ms: number) => void, onLate: (arrival: Arrival, ms: number) => void) {
+    this.slow = new TimeLimit(SLOW_AFTER, arrival => arrival.isPostponed || onSlow(arrival, this.slow.ms));
+    this.late = new TimeLimit(timeout, arrival => arrival.isPostponed || onLate(arrival, this.late.ms));
   }
 
   /** Whether Socket.IO is connecting an earlier one of the same client and namespace: its answer is the answer to this one, too. */
@@ -75,8 +83,8 @@ export class Arrivals {
     if (earlier?.isRunning) replaced.add(earlier);
     byNamespace.set(nsp.name, arrival); // before the earlier one leaves: a client without arrivals is deleted
     earlier?.leave();
-    this.#running.set(arrival, performance.now());
-    this.#timer ??= this.#reportSlowIn(this.slowAfter);
+    this.slow.add(arrival);
+    this.late.add(arrival);
     return true;
   }
 
@@ -94,7 +102,8 @@ export class Arrivals {
 
   /** To be called when the arrival is complete, or never will be. */
   delete(arrival: Arrival): void {
-    this.#running.delete(arrival);
+    this.slow.delete(arrival);
+    this.late.delete(arrival);
     const { client, nsp } = arrival.socket;
     const arrivals = this.#byClient.get(client);
     if (arrivals?.byNamespace.get(nsp.name) !== arrival) return;
@@ -116,27 +125,10 @@ export class Arrivals {
 
   /** To be called when the server closes: ends postponed connections at once. */
   close(): void {
-    clearTimeout(this.#timer); // and is not set again
+    this.slow.close();
+    this.late.close();
     for (const { byNamespace } of this.#byClient.values())
       for (const { isPostponed, socket } of byNamespace.values()) if (isPostponed) socket.conn.close();
-  }
-
-  #reportSlow(): void {
-    this.#timer = undefined;
-    const now = performance.now();
-    for (const [arrival, since] of this.#running) {
-      const left = since + this.slowAfter - now;
-      if (left > 0) {
-        this.#timer = this.#reportSlowIn(left);
-        return;
-      }
-      this.#running.delete(arrival);
-      if (!arrival.isPostponed) this.#onSlow(arrival, this.slowAfter);
-    }
-  }
-
-  #reportSlowIn(ms: number): NodeJS.Timeout {
-    return setTimeout(() => this.#reportSlow(), Math.ceil(ms)).unref();
   }
 
   #addClient(client: Client): ClientArrivals {

@@ -230,6 +230,7 @@ export class Connection implements ContextOwner, Arrival {
     const what = 'connection postponed, the client will try again';
     failures.logTemporary({ what, namespace: name, child: this.#child, socket: this.socket.id, error });
     const refusal = refusalTo(this.socket, { ...answerTo(answered, reveal), retry: true });
+    abortSignals(this, error);
     if (arrivals.isInOtherNamespace(this)) {
       this.#turnAway(refusal);
       return;
@@ -237,7 +238,6 @@ export class Connection implements ContextOwner, Arrival {
     withdraw(this.socket, deprecations);
     this.#state = 'postponed';
     this.questions.end();
-    abortSignals(this, error);
     const { least, most } = arrivals.retryDelay;
     const end = (): void => {
       if (arrivals.usesOtherNamespaces(this)) this.#turnAway(refusal);

@@ -7,6 +7,7 @@ import { toError } from '../thrown';
 import type { SocketContext } from './context';
 import { isControl } from './controls';
 import { namespaceInternals } from '../internals/socket-io';
+import type { TimeLimit } from '../limits/time-limit';
 import type { Runtime } from './runtime';
 import { callListeners } from './listeners';
 import type { LoginRules } from './login';
@@ -56,6 +57,8 @@ export class Namespace {
   packetMiddleware: readonly Layer[] = [];
   /** Whether a packet of a connection begins only when the one before has settled. */
   isOrdered = false;
+  /** That of each handler. Undefined if that is not limited. */
+  handlerTimeout: TimeLimit<() => void> | undefined;
   /** Undefined if users are not limited. */
   userLimits: UserLimits | undefined;
   /** Undefined if logins last as long as connections. */

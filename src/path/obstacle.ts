@@ -1,4 +1,5 @@
-/** What a client that is connecting waits for, as the log tells it. */
+/** What a client that is connecting waits for, and what becomes of it when it waits for too long. */
+import { timeoutError } from '../limits/timeout-error';
 import type { Arrival } from './arrivals';
 import type { Parents } from './parents';
 
@@ -8,4 +9,11 @@ export function obstacleOf({ parents }: { readonly parents: Parents | undefined 
   if (parents && !parents.isEmpty)
     return { problem: 'the function of a parent namespace has not answered', remedy: 'call its third argument' };
   return { problem: 'the session has not been read', remedy: 'does its store answer?' };
+}
+
+/** Sends away a client that cannot finish connecting. It tries again by itself, unless other namespaces use its connection. */
+export function postponeLate(arrival: Arrival, ms: number): void {
+  const { problem, remedy } = arrival.obstacle;
+  const logged = timeoutError('CONNECT_TIMEOUT', `${problem} after ${ms / 1000} s: ${remedy}`);
+  arrival.postpone(logged, timeoutError('CONNECT_TIMEOUT', 'The connection could not be completed in time'));
 }

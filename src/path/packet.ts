@@ -15,6 +15,7 @@ import { handlerOfSent, passKey, sentKeyOf } from './sent';
 import { PacketQueue } from './packet-queue';
 import { releaseSignal } from './signal';
 import type { Acknowledge } from '../events';
+import { inTime } from './handler-timeout';
 import { runSocketUses } from './uses';
 
 /** Receive. Called for each event of a client. */
@@ -111,7 +112,7 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
   };
 
   runtime.inFlight.begin(connection.handlers);
-  descend(packetMiddleware, ctx, core).then(settle, fail);
+  inTime(connection, ctx, descend(packetMiddleware, ctx, core)).then(settle, fail);
 }
 
 /** The packet has settled. */

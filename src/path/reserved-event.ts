@@ -5,6 +5,7 @@ import { SETTLE } from './module-scope';
 import { errorToAnswer } from './onerror';
 import { logFailure } from './packet-failure';
 import { releaseSignal } from './signal';
+import { inTime } from './handler-timeout';
 import { toError } from '../thrown';
 
 /** Handles it: without middleware and without an answer. */
@@ -19,7 +20,7 @@ async function runReserved(ctx: SocketContext, connection: Connection, handler: 
   const { runtime } = connection.namespace;
   runtime.inFlight.begin();
   try {
-    await handler.call(ctx, ctx);
+    await inTime(connection, ctx, Promise.resolve(handler.call(ctx, ctx)));
     await connection.session?.save();
   } catch (thrown) {
     const error = toError(thrown);

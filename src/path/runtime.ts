@@ -1,9 +1,10 @@
 /** The services that namespaces, connections and packets of a server share. These do not know the server itself. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
-import type { Socket } from 'socket.io';
+import type { ServerOptions, Socket } from 'socket.io';
 import { Deprecations } from '../deprecated/deprecations';
 import type { EggApplication, Logger } from '../egg';
 import { isDevelopment } from '../errors';
+import { TimeLimit } from '../limits/time-limit';
 import type { Limits } from '../limits/limits';
 import type { Outcomes } from '../store/outcomes';
 import { Arrivals } from './arrivals';
@@ -16,6 +17,7 @@ import { FailureLog } from './failures';
 import { FollowedSessions } from './followed-sessions';
 import { answerHistory, ASK_EVENT } from './history';
 import { InFlight } from './in-flight';
+import { postponeLate } from './obstacle';
 import { Passport } from './passport';
 import { RecoveryAuth } from './recovery-auth';
 import type { UnmatchedPolicy } from './router';
@@ -31,13 +33,16 @@ interface Ids {
 /** Dependencies from outside of this folder. */
 interface Dependencies {
   readonly ids: Ids;
-  /** Whether clients may recover. */
-  readonly canRecover: boolean;
+  /** The options of Socket.IO. */
+  readonly init: Pick<Partial<ServerOptions>, 'connectionStateRecovery' | 'connectTimeout'>;
   readonly limits: Limits;
   readonly unmatched: UnmatchedPolicy;
   /** Makes a returning client a new one. The function gives it the id that the app wants. */
   readonly startAnew: (socket: Socket, assignId: () => void) => void;
 }
+
+/** Socket.IO's default, in ms. */
+const CONNECT_TIMEOUT = 45_000;
 
 export class Runtime {
   /** Connections that are not complete yet. */
@@ -82,9 +87,11 @@ export class Runtime {
   /** Undefined if egg-passport is off. */
   passport: Passport | undefined;
   #Context: SocketContextClass | undefined;
+  /** By their time in ms. */
+  readonly #timeLimits = new Map<number, TimeLimit<() => void>>();
   #isRetiring = false;
 
-  constructor(app: EggApplication, { ids, canRecover, limits, unmatched, startAnew }: Dependencies) {
+  constructor(app: EggApplication, { ids, init, limits, unmatched, startAnew }: Dependencies) {
     this.logger = app.logger;
     this.reveal = isDevelopment(app.config.env);
     this.storage = app.ctxStorage;
@@ -95,10 +102,17 @@ export class Runtime {
     this.limits = limits;
     this.unmatched = unmatched;
     this.startAnew = socket => startAnew(socket, () => ids.assign(socket));
-    this.recoveryAuth = canRecover ? new RecoveryAuth(app.logger) : undefined;
+    this.recoveryAuth = init.connectionStateRecovery ? new RecoveryAuth(app.logger) : undefined;
     this.refusals = new RefusalLog(app.logger);
     this.slowLog = new SlowLog(app.logger, app.ctxStorage);
-    this.arrivals = new Arrivals((arrival, ms) => this.slowLog.warn(arrival, ms));
+    this.arrivals = new Arrivals(
+      Number(init.connectTimeout) || CONNECT_TIMEOUT, // 0 counts as not set, as for Socket.IO
+      (arrival, ms) => this.slowLog.warn(arrival, ms),
+      (arrival, ms) => {
+        limits.counts.connectTimeout++;
+        postponeLate(arrival, ms);
+      },
+    );
   }
 
   /**
@@ -118,6 +132,14 @@ export class Runtime {
     return this.#Context;
   }
 
+  /** That of all handlers that have the same time. Undefined if that is not limited. @param ms Infinity for no limit */
+  timeLimit(ms: number): TimeLimit<() => void> | undefined {
+    if (ms === Number.POSITIVE_INFINITY) return undefined;
+    const limit = this.#timeLimits.get(ms) ?? new TimeLimit(ms, expire => expire());
+    this.#timeLimits.set(ms, limit);
+    return limit;
+  }
+
   /** Whether the server is closing. */
   get isRetiring(): boolean {
     return this.#isRetiring;
@@ -132,6 +154,7 @@ export class Runtime {
   /** Ends what waits, and writes the pending counts of the logs. To be called when all connections have been closed. */
   flush(): void {
     this.outcomes?.close();
+    for (const limit of this.#timeLimits.values()) limit.close();
     this.limits.flush();
     this.deadlines.close();
     this.refusals.flush();

@@ -49,6 +49,11 @@ export function releaseSignal(ctx: Signaling, owner: SignalOwner): void {
   else ctx[SIGNAL] = null;
 }
 
+/** Aborts the signal of one context, also for a later access. */
+export function abortSignal(ctx: Signaling, reason: Error): void {
+  (ctx[SIGNAL] ??= new AbortController()).abort(reason);
+}
+
 /** To be called when the client has gone. @param reason default: a `ClientGoneError` */
 export function abortSignals(owner: SignalOwner, reason?: Error): void {
   const { signals } = owner;

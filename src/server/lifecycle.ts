@@ -71,7 +71,7 @@ export class Lifecycle {
     this.#settings = settings;
     this.ids = new Ids(settings.generateId, logger, formerSocketOf);
     const limits = new Limits(settings.limits, logger);
-    this.runtime = new Runtime(app, { ids: this.ids, canRecover: Boolean(init.connectionStateRecovery), limits, unmatched, startAnew });
+    this.runtime = new Runtime(app, { ids: this.ids, init, limits, unmatched, startAnew });
     this.#files = new LoadedFiles(app);
     this.namespaces = new Namespaces(app, settings, this.#files, this.runtime);
     this.#handshakes = new Handshakes(app, settings, limits);

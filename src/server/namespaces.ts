@@ -164,10 +164,11 @@ export class Namespaces {
   #create(nsp: SocketIoNamespace, pattern?: Pattern): Namespace {
     const namespace = new Namespace(this.#runtime, nsp, pattern);
     const settings = this.#settings.namespaces.get(namespace.name);
-    const { auth, onerror = this.#settings.onerror } = settings ?? this.#settings;
+    const { auth, limits, onerror = this.#settings.onerror } = settings ?? this.#settings;
     // in users' types the context is Egg's, of which ours is a part
     namespace.errorMapper = onerror as ErrorMapper | undefined;
     namespace.loginRules = auth as LoginRules | undefined;
+    namespace.handlerTimeout = this.#runtime.timeLimit(limits.handlerTimeout);
     return namespace;
   }
 

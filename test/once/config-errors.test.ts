@@ -31,6 +31,12 @@ test('a wrong type or value stops the boot and says what it must be', () => {
     [`{ limits: { rooms: { nameLength: 1.5 } } }`, /config\.io\.limits\.rooms\.nameLength must be a whole number from 1 on, not 1\.5/],
     [`{ namespace: { '/chat': { limits: { rooms: 7 } } } }`, /config\.io\.namespace\['\/chat'\]\.limits\.rooms must be an object, not 7/],
     [`{ limits: { eventName: '200' } }`, /config\.io\.limits\.eventName must be a number, not a string/],
+    [`{ limits: { handlerTimeout: -1 } }`, /config\.io\.limits\.handlerTimeout must be a whole number from 1 to 2147483647, not -1/],
+    [`{ limits: { handlerTimeout: true } }`, /config\.io\.limits\.handlerTimeout must be a number, not a boolean/],
+    [
+      `{ namespace: { '/chat': { limits: { handlerTimeout: '5s' } } } }`,
+      /config\.io\.namespace\['\/chat'\]\.limits\.handlerTimeout must be a number, not a string/,
+    ],
     [`{ limits: { pending: 'off' } }`, /config\.io\.limits\.pending must be an object, not a string/],
     [
       `{ namespace: { '/chat': { limits: { pending: {} } } } }`,
