@@ -21,13 +21,16 @@ interface Scene {
   readonly questions: Question[];
   /** Sends an event of a room. */
   event(offset: number, what?: unknown, room?: string): void;
+  /** Sends an event that the server could not keep, or says that it does not know where the room is. */
+  lost(what: unknown, room?: string): void;
   /** Resolves when the client has got what was sent. */
   settled(): Promise<unknown>;
 }
 
 const POSITION = { epoch: 'one', key: 'key' };
 
-async function start(t: TestContext): Promise<Scene> {
+/** @param prepare is called before `history()` */
+async function start(t: TestContext, prepare: (client: Client) => unknown = () => {}): Promise<Scene> {
   const http = createServer();
   const server = new Server(http);
   t.after(() => server.close());
@@ -35,6 +38,7 @@ async function start(t: TestContext): Promise<Scene> {
   const client = newClient(t, `http://127.0.0.1:${(http.address() as AddressInfo).port}`); // of a server that listens to a port
   const heard: unknown[] = [];
   const questions: Question[] = [];
+  prepare(client);
   history(client, { onGap: () => heard.push('gap') });
   client.on('said', what => heard.push(what));
   const connected = next<[Socket]>(server, 'connection');
@@ -48,6 +52,7 @@ async function start(t: TestContext): Promise<Scene> {
     questions,
     event: (offset, what = offset, room = 'room') =>
       void socket.emit('$io:event', { room, ...POSITION, offset }, ...(offset === 0 ? [] : ['said', what])),
+    lost: (what, room = 'room') => void socket.emit('$io:event', { room }, ...(what === undefined ? [] : ['said', what])),
     settled: async () => socket.emitWithAck('settled'),
   };
 }
@@ -148,3 +153,53 @@ function speedUp(original: typeof setTimeout): typeof setTimeout {
   return ((call: () => void, ms = 0, ...args: unknown[]) =>
     original(call, ms >= 1000 && ms < 10_000 ? ms / 100 : ms, ...(args as []))) as typeof setTimeout; // without promisify
 }
+
+test('an event without a position, and a room that is joined in an outage, are gaps as soon as the server knows where the room is', async t => {
+  const scene = await start(t);
+  scene.event(0);
+  scene.lost('in an outage');
+  await until(t, () => scene.heard.length === 1);
+  scene.event(0); // as it was: the room's server has not told yet that the stream begins anew
+  await until(t, () => scene.heard.length === 2);
+  scene.event(1);
+  await until(t, () => scene.heard.length === 3);
+  assert.deepEqual(scene.heard, ['in an outage', 'gap', 1]);
+
+  scene.lost(undefined);
+  scene.event(2); // a client that knows the room has lost nothing by joining it again
+  scene.lost(undefined, 'other');
+  scene.event(1, 'later', 'other');
+  await until(t, () => scene.heard.length === 6);
+  assert.deepEqual(scene.heard.slice(3), [2, 'gap', 'later']);
+  assert.equal(scene.questions.length, 0);
+});
+
+for (const kind of ['Any', 'AnyOutgoing'] as const)
+  test(`listeners of on${kind}() hear no event that begins with $io:, and are as ever otherwise`, async t => {
+    const names: string[] = [];
+    const scene = await start(t, client => client[`on${kind}`](listen('before')));
+    const { client } = scene;
+    function listen(who: string) {
+      return (event: string): void => void names.push(`${who}: ${event}`);
+    }
+    const [first, gone] = [listen('first'), listen('gone')];
+    assert.equal(client[`on${kind}`](listen('last'))[`on${kind}`](gone), client);
+    client[`prepend${kind}`](first)[`off${kind}`](gone);
+    assert.equal(client[`listeners${kind}`]()[0], first);
+    assert.equal(client[`listeners${kind}`]().length, 3);
+    for (const offset of [0, 2]) scene.event(offset);
+    await until(t, () => scene.questions.length === 1); // one of ours has left, too
+    scene.questions[0]?.answer(page(1, [1]));
+    client.on('settled', (done: () => void) => done());
+    await scene.settled();
+    client.emit('hello');
+    const heard = kind === 'Any' ? ['said', 'said', 'settled'] : ['hello'];
+    assert.deepEqual(
+      names,
+      heard.flatMap(event => ['first', 'before', 'last'].map(who => `${who}: ${event}`)),
+    );
+    client[`off${kind}`]();
+    client.emit('hello');
+    await scene.settled();
+    assert.equal(names.length, 3 * heard.length);
+  });

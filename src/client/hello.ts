@@ -1,14 +1,19 @@
-/** What a client says of itself when it connects, in `auth.$io`. For pages, as everything in this folder: no file here imports anything at run time but its neighbours. */
+/**
+ * What a client says of itself when it connects, in `auth.$io`, and that the app does not hear what is said then. For pages, as everything in this
+ * folder: no file here imports anything at run time but its neighbours.
+ */
+
+type Listener = (...args: never[]) => void; // of whatever types the app declares
 
 /** The part of the official client's socket that is used here. */
 export interface Socket {
   auth: Auth | ((done: (auth: object) => void) => void);
-  readonly connected: boolean;
-  on(event: string, listener: (...args: never[]) => void): unknown;
+  on(event: string, listener: Listener): unknown;
   emit(event: string, ...args: unknown[]): unknown;
   timeout(ms: number): { emit(event: string, ...args: unknown[]): unknown };
-  listeners(event: string): ((...args: never[]) => void)[]; // of whatever types the app declares
-  listenersAny(): ((...args: never[]) => void)[];
+  readonly connected: boolean;
+  listeners(event: string): Listener[];
+  listenersAny(): Listener[];
 }
 
 type Auth = { [key: string]: unknown };
@@ -24,17 +29,37 @@ export function sayHello(socket: Socket, fields: Auth): void {
   }
   const hello = { v: 1, ...fields };
   hellos.set(socket, hello);
+  hideControls(socket, 'Any');
+  hideControls(socket, 'AnyOutgoing');
   let given = socket.auth;
-  const add = (auth: Auth): Auth => Object.assign(auth, { $io: hello }); // the same object: apps change it
   Object.defineProperty(socket, 'auth', {
-    configurable: true,
-    enumerable: true,
     get: (): Socket['auth'] => {
-      const auth = given;
-      return typeof auth === 'function' ? done => auth(own => done({ ...own, $io: hello })) : add(auth ?? (given = {}));
+      const auth = (given ??= {});
+      if (typeof auth === 'function') return done => auth(own => done({ ...own, $io: hello }));
+      return Object.assign(auth, { $io: hello }); // the same object: apps change it
     },
     set: (auth: Socket['auth']) => {
       given = auth;
     },
+  });
+}
+
+/** Keeps the listeners of `onAny()`, or of `onAnyOutgoing()`, itself: they do not hear events that begin with `$io:`. */
+function hideControls(socket: Socket, kind: 'Any' | 'AnyOutgoing'): void {
+  const methods = socket as unknown as Record<string, ((listener?: Listener) => Listener[]) | undefined>; // of the official client, the second kind from 4.5 on
+  let listeners = methods[`listeners${kind}`]?.() ?? [];
+  methods[`off${kind}`]?.();
+  methods[`on${kind}`]?.((...packet) => {
+    if (!String(packet[0]).startsWith('$io:')) for (const listener of listeners) listener.apply(socket, packet);
+  });
+  const change = (changed: (listener: Listener) => Listener[]) => (listener: Listener) => {
+    listeners = changed(listener);
+    return socket;
+  };
+  Object.assign(socket, {
+    [`on${kind}`]: change(listener => [...listeners, listener]),
+    [`prepend${kind}`]: change(listener => [listener, ...listeners]),
+    [`off${kind}`]: change(listener => (listener ? listeners.filter(one => one !== listener) : [])),
+    [`listeners${kind}`]: () => listeners,
   });
 }

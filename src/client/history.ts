@@ -30,157 +30,155 @@ const MEMORY = 1000;
 export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): void {
   const rooms = new Map<string, Room>();
   const ids = new Set<string>();
-  /** The rooms that the server is to be asked about. */
-  const wanted = new Map<string, Room>();
-  /** The question that it has not answered: one at a time. */
-  let question: { readonly room: Room } | undefined;
+  /** The rooms that the server is to be asked about, one at a time: it has not answered about the first one. */
+  const wanted = new Set<Room>();
+  /** Another one for each connection: what answers an earlier one counts no more. */
+  let connection = {};
 
   sayHello(socket, { history: true });
-  socket.on('$io:event', (position: Position, ...event: unknown[]) => take(position, event as [] | Event)); // from the server
+  socket.on('$io:event', (position: Position, ...event: unknown[]) => take(position, event.length > 0 ? (event as Event) : undefined)); // from the server
   socket.on('disconnect', () => {
-    question = undefined;
+    connection = {};
     wanted.clear();
     for (const room of rooms.values()) clearTimeout(room.timer);
   });
 
-  function take(position: Position, event: [] | Event): void {
+  function take(position: Position, event: Event | undefined): void {
     const { room: name, epoch, offset } = position;
-    const room = rooms.get(name);
-    const send = (): void => deliver(event, position.id);
+    const known = rooms.get(name);
     if (epoch === undefined) {
-      if (!room) rooms.set(name, newRoom(position, true));
-      else if (event.length > 0) room.isBroken = true;
-      send();
-    } else if (!room) begin(position, send, event.length > 0);
-    else if (room.isBroken || room.at.epoch !== epoch) {
-      flush(room);
-      begin(position, () => (gap(name), send()), event.length > 0);
-    } else if (event.length === 0) {
-      if (offset !== room.at.offset) ask(name, room);
-    } else if (!room.seen.has(offset)) {
-      if (offset <= room.at.offset) pass(room, offset, send);
-      else {
-        room.held.set(offset, () => (pass(room, offset, send), (room.at = position)));
-        advance(name, room);
-      }
+      if (known) known.isBroken ||= event !== undefined;
+      else begin(position, offset, false).isBroken = true;
+      if (event) deliver(event, position.id);
+      return;
     }
+    let room = known;
+    if (!room || room.isBroken || room.at.epoch !== epoch) {
+      const isNew = since === 'ever' && !room?.at.epoch && position.key === undefined;
+      if (room) {
+        clearTimeout(room.timer);
+        flush(room, Infinity);
+        if (!isNew) gap(room);
+      }
+      room = begin(position, isNew ? 0 : event ? offset - 1 : offset, isNew);
+    }
+    if (!event) {
+      if (offset !== room.at.offset) ask(room);
+    } else if (offset > room.at.offset) {
+      room.held.set(offset, [position, event]);
+      advance(room);
+    } else pass(room, offset, event, position.id);
   }
 
   /** A room that is new here, or begins anew after a gap. */
-  function begin(position: Position, send: () => void, hasEvent: boolean): void {
-    const { room: name, offset } = position;
-    const isOld = rooms.get(name)?.at.epoch !== undefined;
-    const room = newRoom(position);
-    clearTimeout(rooms.get(name)?.timer);
+  function begin(position: Position, offset: number, isNew: boolean): Room {
+    const name = position.room;
+    const room = {
+      name,
+      at: { ...position, offset },
+      seen: new Set<number>(),
+      held: new Map(),
+      isBroken: false,
+      isNew,
+      delay: RETRY_DELAY,
+    };
     rooms.set(name, room);
-    if (!isOld && since === 'ever' && position.key === undefined && offset > 0) {
-      room.at = { ...position, offset: 0 };
-      room.isNew = true;
-      if (hasEvent) room.held.set(offset, () => (pass(room, offset, send), (room.at = position)));
-      ask(name, room);
-    } else if (hasEvent) pass(room, offset, send);
-    else send();
+    return room;
   }
 
   /** Delivers an event, unless that has been done. */
-  function pass({ seen }: Room, offset: number, send: () => void): void {
+  function pass({ seen }: Room, offset: number, event: Event, id: string | null | undefined): void {
     if (seen.has(offset)) return;
     remember(seen, offset);
-    send();
+    deliver(event, id);
   }
 
   /** Delivers what follows without a gap. If there is one, the server is asked after a while. */
-  function advance(name: string, room: Room): void {
+  function advance(room: Room): void {
+    flush(room, 0);
     clearTimeout(room.timer);
-    for (const offset of room.held.keys()) if (offset <= room.at.offset) room.held.delete(offset);
-    for (let next; (next = room.held.get(room.at.offset + 1));) {
-      room.held.delete(room.at.offset + 1);
-      next();
-    }
-    if (room.held.size > 0) askLater(name, room, PATIENCE);
+    if (room.held.size > 0) askLater(room, PATIENCE);
   }
 
-  /** Delivers what is held, up to an offset, in order: nobody knows any more what is missing between. */
-  function flush({ held }: Room, end = Infinity): void {
-    for (const offset of [...held.keys()].sort((one, other) => one - other)) {
-      if (offset >= end) return;
-      held.get(offset)?.();
-      held.delete(offset);
+  /** Delivers what is held, in order: to the next gap, and up to an offset even if nobody knows any more what is missing. */
+  function flush(room: Room, end: number): void {
+    for (const [offset, [position, event]] of [...room.held].sort(([one], [other]) => one - other)) {
+      if (offset >= end && offset > room.at.offset + 1) return;
+      room.held.delete(offset);
+      if (offset > room.at.offset) room.at = position;
+      pass(room, offset, event, position.id);
     }
   }
 
-  function gap(name: string): void {
+  function gap({ name }: Room): void {
     if (onGap) run(() => onGap(name));
   }
 
-  function ask(name: string, room: Room): void {
-    if (question?.room !== room) wanted.set(name, room);
-    askNext();
+  function ask(room: Room): void {
+    wanted.add(room);
+    if (wanted.size === 1) askNext();
   }
 
   function askNext(): void {
-    const [[name, room] = []] = wanted;
-    if (question || !room || name === undefined || !socket.connected) return;
-    wanted.delete(name);
-    if (rooms.get(name) !== room) return askNext(); // it has begun anew
+    const [room] = wanted;
+    if (!room) return;
     const { epoch, offset, key } = room.at;
-    const asked = (question = { room });
-    socket.timeout(TIMEOUT).emit('$io:history', name, { epoch, offset, key }, (failure: unknown, answer: Answer) => {
-      if (question !== asked) return; // the connection has ended
-      question = undefined;
-      if (rooms.get(name) === room) {
-        if (!failure && !answer.error) learn(name, room, answer);
-        else if (!failure && answer.error?.code === 'NOT_IN_ROOM') forget(name, room);
-        else {
-          askLater(name, room, room.delay); // in an outage, or since this user has sent too many events: it passes
-          room.delay = Math.min(2 * room.delay, LONGEST_DELAY);
-        }
+    const asked = connection;
+    socket.timeout(TIMEOUT).emit('$io:history', room.name, { epoch, offset, key }, (failure: unknown, answer: Answer) => {
+      if (asked !== connection) return;
+      wanted.delete(room);
+      const code = failure ? '' : answer.error?.code;
+      if (rooms.get(room.name) !== room) {
+        // it has begun anew
+      } else if (code === undefined) learn(room, answer);
+      else if (code === 'NOT_IN_ROOM') forget(room);
+      else {
+        askLater(room, room.delay); // in an outage, or since this user has sent too many events: it passes
+        room.delay = Math.min(2 * room.delay, LONGEST_DELAY);
       }
       askNext();
     });
   }
 
-  function askLater(name: string, room: Room, delay: number): void {
+  function askLater(room: Room, delay: number): void {
     clearTimeout(room.timer);
-    room.timer = setTimeout(() => ask(name, room), delay);
+    room.timer = setTimeout(() => ask(room), delay);
   }
 
   /** This client has left the room. */
-  function forget(name: string, room: Room): void {
-    rooms.delete(name);
+  function forget(room: Room): void {
+    rooms.delete(room.name);
     clearTimeout(room.timer);
-    if (room.held.size > 0) gap(name);
-    flush(room);
+    if (room.held.size > 0) gap(room);
+    flush(room, Infinity);
   }
 
-  function learn(name: string, room: Room, { recovered, events, more, epoch, offset, key }: Answer): void {
+  function learn(room: Room, { recovered, events, more, epoch, offset, key }: Answer): void {
     room.delay = RETRY_DELAY;
     if (!recovered) {
       if (epoch !== room.at.epoch) {
-        flush(room);
+        flush(room, Infinity);
         room.seen.clear();
       }
-      if (!room.isNew) gap(name);
+      if (!room.isNew) gap(room);
       flush(room, events[0]?.[0] ?? offset + 1);
     }
     room.isNew = false;
-    for (const [offset, id, ...event] of events) pass(room, offset, () => deliver(event, id));
+    for (const [offset, id, ...event] of events) pass(room, offset, event, id);
     if (!recovered || offset > room.at.offset) room.at = { epoch, offset, ...(key !== undefined && { key }) };
-    advance(name, room);
-    if (more) ask(name, room);
+    advance(room);
+    if (more) ask(room);
   }
 
   /** Calls the listeners of the app. An event that has come by another room as well is delivered once. */
-  function deliver([name, ...args]: [] | Event, id?: string | null): void {
-    if (name === undefined || (id && ids.has(id))) return;
-    if (id) remember(ids, id);
+  function deliver([name, ...args]: Event, id?: string | null): void {
+    if (id) {
+      if (ids.has(id)) return;
+      remember(ids, id);
+    }
     for (const listener of [...socket.listenersAny()]) run(() => listener.apply(socket, [name, ...args] as never[])); // of the types that the app declares
     for (const listener of [...socket.listeners(name)]) run(() => listener.apply(socket, args as never[]));
   }
-}
-
-function newRoom(at: Position, isBroken = false): Room {
-  return { at, seen: new Set(), held: new Map(), isBroken, isNew: false, delay: RETRY_DELAY };
 }
 
 /** Calls a function of the app. What it throws is an uncaught error of the page, as ever, but stops nothing here. */

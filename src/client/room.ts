@@ -1,6 +1,6 @@
 /** A room with history, as the client sees it, and what the server says of it. */
 
-/** As the server gives it. Nothing but the room in an outage of its history. */
+/** As the server gives it. In an outage of its history, it has no epoch. */
 export interface Position {
   readonly room: string;
   readonly epoch?: string;
@@ -25,15 +25,16 @@ export type Event = [name: string, ...args: unknown[]];
 
 /** What is known of a room. */
 export interface Room {
+  readonly name: string;
   /** All events up to here have been delivered, or were no concern of this client. */
   at: Omit<Position, 'room' | 'id'>;
   /** The numbers of what has been delivered. */
   readonly seen: Set<number>;
   /** Events that have come before earlier ones. */
-  readonly held: Map<number, () => void>;
+  readonly held: Map<number, readonly [Position, Event]>;
   /** Whether events may have been lost in an outage. */
   isBroken: boolean;
-  /** Whether all that is kept has been asked for, for the first time: what is not kept any more is no gap. */
+  /** Whether all that is kept is asked for, for the first time: what is not kept any more is no gap. */
   isNew: boolean;
   /** Time in ms after which the server is asked again if it cannot answer. */
   delay: number;

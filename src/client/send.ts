@@ -106,28 +106,26 @@ export function createSend<Listened extends Events, Emitted extends Events>(
     if (!plain.connected || pause) return; // the next `connect` or the end of the pause does it
     one.isOut = true;
     try {
-      plain.timeout(ackTimeout).emit('$io:send', ...one.packet, (error: Error | null, answer: unknown) => {
+      plain.timeout(ackTimeout).emit('$io:send', ...one.packet, (failure: Error | null, answer: unknown) => {
         one.isOut = false;
-        if (waiting.has(one)) receive(one, error, answer);
+        if (!waiting.has(one)) return;
+        if (failure)
+          attempt(one); // the time is over; if the connection has ended, the next `connect` does it
+        else receive(one, answer);
       });
     } catch (error) {
-      settle(one);
-      one.reject(error as Error); // it cannot be encoded
+      settle(one, error as Error); // it cannot be encoded
     }
   }
 
-  function receive(one: Waiting, error: Error | null, answer: unknown): void {
-    if (error) {
-      attempt(one); // the time is over; if the connection has ended, the next `connect` does it
-    } else if (isErrorReply(answer) && PASSING.includes(answer.error.code)) {
-      if (pause) return;
+  function receive(one: Waiting, answer: unknown): void {
+    const error = errorIn(answer);
+    if (!error || !PASSING.includes(error.code)) {
+      delay = RETRY_DELAY;
+      settle(one, error && new SendError(error), answer);
+    } else if (!pause) {
       pause = setTimeout(proceed, delay);
       delay = Math.min(2 * delay, LONGEST_DELAY);
-    } else {
-      delay = RETRY_DELAY;
-      settle(one);
-      if (isErrorReply(answer)) one.reject(new SendError(answer.error));
-      else one.resolve(answer);
     }
   }
 
@@ -137,18 +135,20 @@ export function createSend<Listened extends Events, Emitted extends Events>(
     for (const one of waiting) if (!one.isOut) attempt(one);
   }
 
-  function settle(one: Waiting): void {
+  function settle(one: Waiting, error: Error | undefined, answer?: unknown): void {
     waiting.delete(one);
     clearTimeout(one.end);
+    if (error) one.reject(error);
+    else one.resolve(answer);
   }
 
   async function send(event: string, ...args: unknown[]): Promise<unknown> {
     if (waiting.size >= limit) throw new SendError({ code: 'TOO_MANY_WAITING', message: `${limit} events wait for an answer` });
     return new Promise((resolve, reject) => {
-      const end = setTimeout(() => {
-        settle(one);
-        reject(new SendError({ code: 'TIMEOUT', message: `The server has not answered in ${timeout} ms` }));
-      }, timeout);
+      const end = setTimeout(
+        () => settle(one, new SendError({ code: 'TIMEOUT', message: `The server has not answered in ${timeout} ms` })),
+        timeout,
+      );
       const one: Waiting = { packet: [random(), event, ...args], resolve, reject, end, isOut: false };
       waiting.add(one);
       attempt(one);
@@ -158,16 +158,14 @@ export function createSend<Listened extends Events, Emitted extends Events>(
   return send as Send<Emitted>; // answers are of the types that the app declares
 }
 
-/** An answer with an error, and nothing else. */
-function isErrorReply(answer: unknown): answer is ErrorReply {
-  const { error, ...others } = Object(answer) as { error?: { code?: unknown } }; // of any type
-  return typeof error?.code === 'string' && Object.keys(others).length === 0;
+/** The error in an answer that has nothing else. */
+function errorIn(answer: unknown): ErrorReply['error'] | undefined {
+  const { error, ...others } = Object(answer) as Partial<ErrorReply>; // of any type
+  return typeof error?.code === 'string' && Object.keys(others).length === 0 ? error : undefined;
 }
 
-/** 36 characters that nobody can guess, where there is a source of such: mini programs have none. */
+/** A text that nobody can guess, where there is a source of such: mini programs have none. */
 function random(): string {
-  const bytes = new Uint8Array(18);
-  if (typeof crypto === 'undefined') bytes.forEach((_, index) => (bytes[index] = Math.random() * 256));
-  else crypto.getRandomValues(bytes);
-  return [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join('');
+  const numbers = new Uint32Array(5);
+  return (typeof crypto === 'undefined' ? numbers.map(() => Math.random() * 2 ** 32) : crypto.getRandomValues(numbers)).join('-');
 }
