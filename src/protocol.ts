@@ -22,25 +22,43 @@ export const MAX_NESTING = 64;
 
 const officialParsers = new WeakMap<Parser, Parser>();
 
+/** Where a client's packets are checked. A decoder that belongs to no connection has none. */
+export interface PacketGuard<Connection = object> {
+  /** The connection that has just begun: Socket.IO makes its decoder now. */
+  readonly newest: Connection | undefined;
+  /** The most bytes of `auth`. */
+  readonly maxAuth: number;
+  /** Called for each packet that is nested too deeply. */
+  onNested(connection: Connection | undefined): void;
+  /** Called for each message of a packet with attachments that is not complete yet. */
+  onPart(connection: Connection, bytes: number): void;
+  /** Called when such a packet is complete. */
+  onComplete(connection: Connection): void;
+}
+
+/** In place of an `auth` that is too large, which is not kept. A client may send it as well: it is refused, too. */
+export const AUTH_TOO_LARGE = '$io:auth-too-large';
+
+const CONNECTION = Symbol('connection');
+const SIZE = Symbol('size');
+const IS_PARTIAL = Symbol('isPartial');
+
 /**
- * Returns a parser whose decoder differs in three points:
+ * Returns a parser whose decoder differs in these points:
  * - It throws if a packet is nested too deeply, as for an unreadable packet: Socket.IO closes the connection.
  * - It delays a CONNECT that follows a DISCONNECT in the same read. Socket.IO handles CONNECT at once but DISCONNECT in the next tick, so
  *   that `socket.disconnect().connect()` in a client would look like a second connect, and end the connection.
  * - It throws if the `auth` of a CONNECT is not an object. The official parsers do so themselves; one of the app may not. Null is no `auth`:
  *   MessagePack may encode undefined as null.
- *
- * @param onRefusal called for each packet that is nested too deeply
+ * - It replaces an `auth` that is too large, and tells of packets that are not complete.
  */
-export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
-  const guard = (listener: Listener): Listener => {
+export function guardDecoder<Connection>(parser: Parser, guard: PacketGuard<Connection>): Parser {
+  const guardListener = (decoder: Decoder, listener: Listener): Listener => {
     let hasLeft = false;
     const onPacket: Listener & { fn?: Listener } = function (decoded) {
-      const packet = decoded.type === PacketType.CONNECT && decoded.data === null ? { ...decoded, data: undefined } : decoded;
-      if (packet.type === PacketType.CONNECT && packet.data !== undefined && typeof packet.data !== 'object')
-        throw new Error('auth is not an object');
+      const packet = decoded.type === PacketType.CONNECT ? checkConnect(decoded, decoder[SIZE], guard.maxAuth) : decoded;
       if (isNestedDeeper(packet.data, MAX_NESTING)) {
-        onRefusal();
+        guard.onNested(decoder[CONNECTION]);
         throw new Error('the packet is nested too deeply');
       }
       if (packet.type === PacketType.DISCONNECT) {
@@ -55,22 +73,60 @@ export function guardDecoder(parser: Parser, onRefusal: () => void): Parser {
     onPacket.fn = listener; // off() looks for it
     return onPacket;
   };
-  const guarded = (event: string, listener: Listener): Listener => (event === 'decoded' ? guard(listener) : listener); // a parser of the app may have more events
+  const guarded = (decoder: Decoder, event: string, listener: Listener): Listener =>
+    event === 'decoded' ? guardListener(decoder, listener) : listener; // a parser of the app may have more events
   class Decoder extends parser.Decoder {
+    readonly [CONNECTION] = guard.newest;
+    /** The bytes of the message that is being decoded. */
+    [SIZE] = 0;
+    [IS_PARTIAL] = false;
+
     constructor(...args: ConstructorParameters<Parser['Decoder']>) {
       super(...args);
       if (!Object.hasOwn(this, 'on')) return;
       const on = this.on.bind(this); // a field, which hides the method below
-      Object.assign(this, { on: (event: 'decoded', listener: Listener): unknown => on(event, guarded(event, listener)) });
+      Object.assign(this, { on: (event: 'decoded', listener: Listener): unknown => on(event, guarded(this, event, listener)) });
+    }
+
+    override add(message: unknown): void {
+      this[SIZE] = sizeOf(message);
+      super.add(message);
+      const { [CONNECTION]: connection, [IS_PARTIAL]: wasPartial } = this;
+      this[IS_PARTIAL] = isPartial(this);
+      if (connection === undefined) return;
+      if (this[IS_PARTIAL]) guard.onPart(connection, this[SIZE]);
+      else if (wasPartial) guard.onComplete(connection);
     }
 
     override on(event: 'decoded', listener: Listener): this {
-      return super.on(event, guarded(event, listener));
+      return super.on(event, guarded(this, event, listener));
     }
   }
   const stricter = Object.create(parser, { Decoder: { value: Decoder } }) as Parser; // inherits everything else
   officialParsers.set(stricter, parser);
   return stricter;
+}
+
+/** @throws Error if the `auth` is not an object. @param size the bytes of the whole packet */
+function checkConnect(packet: Packet, size: number, maxAuth: number): Packet {
+  const { nsp } = packet;
+  const data = packet.data ?? undefined;
+  if (data !== undefined && typeof data !== 'object') throw new Error('auth is not an object');
+  const query = nsp.indexOf('?'); // the `auth` of protocol 3
+  if (data !== undefined && size - nsp.length > maxAuth) return { ...packet, data: { [AUTH_TOO_LARGE]: true } };
+  if (query >= 0 && nsp.length - query > maxAuth) return { ...packet, nsp: `${nsp.slice(0, query)}?${AUTH_TOO_LARGE}=true` };
+  return packet.data === data ? packet : { ...packet, data };
+}
+
+/** The bytes of a message. Of texts, those of a CONNECT alone are counted exactly. */
+function sizeOf(message: unknown): number {
+  if (typeof message === 'string') return message.startsWith('0') ? Buffer.byteLength(message) : message.length;
+  return (message as Partial<ArrayBufferView> | null)?.byteLength ?? 0; // an engine may have other messages
+}
+
+/** Whether bytes of a packet are to come. */
+function isPartial(decoder: object): boolean {
+  return Boolean((decoder as { readonly reconstructor?: object | null }).reconstructor); // private; a parser of the app may have none
 }
 
 /** The original parser, for packets of other servers. */

@@ -53,6 +53,14 @@ export interface LimitsConfig {
    * Default: `false`. Since 5.
    */
   handlerTimeout?: number | false;
+  /**
+   * The time in ms in which the next bytes of a packet with attachments have to come. After it, the client is disconnected; and, also without this limit,
+   * if all bytes of such a packet are more than ten times `config.io.init.maxHttpBufferSize`.
+   * Default: `10000`. Since 5.
+   */
+  attachments?: number | false;
+  /** The bytes of a client's `auth`. With more, it is refused with `AUTH_TOO_LARGE`. Default: `64000`. Since 5. */
+  auth?: number | false;
 }
 
 /** `config.io.limits.events` */
@@ -103,6 +111,8 @@ export interface LimitSettings {
   readonly connections: number;
   readonly handshakes: number;
   readonly handlerTimeout: number;
+  readonly attachments: number;
+  readonly auth: number;
 }
 
 type LimitReaders = { readonly [Name in keyof LimitSettings]: Reader<LimitSettings[Name]> };
@@ -122,6 +132,8 @@ const LIMITS = {
   connections: numberOrOff(Number.POSITIVE_INFINITY),
   handshakes: numberOrOff(500),
   handlerTimeout: (place, value) => (value === undefined || value === false ? Number.POSITIVE_INFINITY : ms(place, value)),
+  attachments: numberOrOff(10_000),
+  auth: numberOrOff(64_000),
 } satisfies LimitReaders & Record<keyof LimitsConfig, unknown>;
 
 /** The names of `NamespaceLimits`. */

@@ -20,6 +20,7 @@ export interface PollResponse {
 
 /** The connection of an operating system, or what stands for it. */
 interface Outlet {
+  readonly bytesRead?: number;
   readonly bytesWritten?: number;
   readonly writableLength?: number;
   readonly _handle?: OutletHandle | null;
@@ -46,6 +47,18 @@ export function pollResponseOf({ transport }: EngineSocket): PollResponse | unde
 export function progressOfWebSocket(connection: EngineSocket): number {
   const socket = socketOf(webSocketOf(connection));
   return socket ? progressOf(socket) : -bytesInWebSocket(connection);
+}
+
+/**
+ * A number that changes whenever bytes of a message have come. NaN, which differs from itself, while Engine.IO reads a POST, whose time is limited, and
+ * while this server does not read.
+ */
+export function progressOfReading(connection: EngineSocket): number {
+  const webSocket = webSocketOf(connection) as { isPaused?: boolean } | undefined; // of ws; another engine may lack it
+  if (!webSocket) return (connection.transport as { dataReq?: object | null }).dataReq ? Number.NaN : 0; // not declared
+  if (webSocket.isPaused === true) return Number.NaN;
+  const socket: Outlet | undefined = socketOf(webSocket);
+  return socket?.bytesRead ?? 0;
 }
 
 /**

@@ -5,6 +5,8 @@ import type { Logger } from '../egg';
 import { messageOf } from '../errors';
 import { terminate } from '../internals/engine-io';
 import { LogLimit } from '../log-limit';
+import { MAX_NESTING, type PacketGuard } from '../protocol';
+import { Attachments } from './attachments';
 import { Backlog } from './backlog';
 
 /** What is counted, by the name of the option in `config.io.limits` if there is one, with what the log says of it. */
@@ -18,6 +20,9 @@ const KINDS = {
   backlog: 'a client does not read what waits for it',
   connections: 'this worker has as many connections as it may have',
   handshakes: 'too many clients come at once',
+  attachments: 'a client does not complete a packet with attachments',
+  auth: 'the auth of a client is too large',
+  depth: `a packet of a client is nested deeper than ${MAX_NESTING} levels`,
 };
 
 export type LimitKind = keyof typeof KINDS;
@@ -27,7 +32,7 @@ const TIMEOUTS = ['connectTimeout', 'handlerTimeout'] as const;
 
 type TimeoutKind = (typeof TIMEOUTS)[number];
 
-export class Limits {
+export class Limits implements PacketGuard<EngineSocket> {
   readonly settings: LimitSettings;
   /** How often each limit has been reached. */
   readonly counts = Object.fromEntries([...Object.keys(KINDS), ...TIMEOUTS].map(kind => [kind, 0])) as Record<
@@ -36,6 +41,8 @@ export class Limits {
   >; // one of each
   /** Undefined if it is off. */
   readonly backlog: Backlog | undefined;
+  readonly attachments: Attachments;
+  newest: EngineSocket | undefined;
   readonly #logger: Logger;
   readonly #log = new LogLimit({ interval: 1000 });
 
@@ -45,12 +52,32 @@ export class Limits {
       settings.backlog === Number.POSITIVE_INFINITY
         ? undefined
         : new Backlog(settings.backlog, connection => this.endFor(connection, 'backlog'));
+    this.attachments = new Attachments(settings.attachments, connection => this.endFor(connection, 'attachments'));
     this.#logger = logger;
+  }
+
+  get maxAuth(): number {
+    return this.settings.auth;
   }
 
   /** To be called for an engine before it has connections. */
   attach(engine: EngineServer): void {
     this.backlog?.attach(engine);
+    this.attachments.attach(engine);
+    // before Socket.IO's own listener, which makes the decoder
+    engine.on('connection', (connection: EngineSocket) => (this.newest = connection));
+  }
+
+  onNested(connection: EngineSocket | undefined): void {
+    if (connection) this.endFor(connection, 'depth');
+  }
+
+  onPart(connection: EngineSocket, bytes: number): void {
+    this.attachments.onPart(connection, bytes);
+  }
+
+  onComplete(connection: EngineSocket): void {
+    this.attachments.onComplete(connection);
   }
 
   /**
@@ -81,6 +108,8 @@ export class Limits {
   /** Writes the pending counts. To be called when all connections have been closed. */
   flush(): void {
     this.backlog?.close();
+    this.attachments.close();
+    this.newest = undefined;
     this.#log.flush();
   }
 }

@@ -69,8 +69,8 @@ function receiveConnection(connection: Connection): void {
   }
   const excess = excessOf(connection);
   if (excess) {
-    runtime.limits.report('namespaces', 'that one is refused');
-    connection.refuse(excess);
+    runtime.limits.report(excess.kind, 'that one is refused');
+    connection.refuse(excess.answer);
     return;
   }
   if (!runtime.arrivals.add(connection)) {

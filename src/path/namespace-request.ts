@@ -3,13 +3,28 @@ import type { Connection } from './connection';
 import type { ErrorAnswer } from '../errors';
 import { denyNamespace } from './failed-connection';
 import { namespaceOf } from './namespace';
+import type { LimitKind } from '../limits/limits';
 import { AbsentNamespace, type Parents } from './parents';
+import { AUTH_TOO_LARGE } from '../protocol';
 
 const TOO_MANY_NAMESPACES: ErrorAnswer = { code: 'TOO_MANY_NAMESPACES', message: 'Too many namespaces' };
+const LARGE_AUTH: ErrorAnswer = { code: 'AUTH_TOO_LARGE', message: 'The auth is too large' };
 const NAMESPACE_TOO_LONG: ErrorAnswer = { code: 'NAMESPACE_TOO_LONG', message: 'The name of the namespace is too long' };
 
-/** The refusal of a client that asks for too many namespaces, or for one made on demand whose name is too long. */
-export function excessOf(connection: Connection): ErrorAnswer | undefined {
+interface Excess {
+  readonly kind: LimitKind;
+  readonly answer: ErrorAnswer;
+}
+
+/** The refusal of a client whose `auth` is too large, or who asks for too many namespaces, or for one made on demand whose name is too long. */
+export function excessOf(connection: Connection): Excess | undefined {
+  const { auth } = connection.socket.handshake as { auth?: object }; // none with an old client
+  if (auth && AUTH_TOO_LARGE in auth) return { kind: 'auth', answer: LARGE_AUTH };
+  const answer = excessOfNamespaces(connection);
+  return answer && { kind: 'namespaces', answer };
+}
+
+function excessOfNamespaces(connection: Connection): ErrorAnswer | undefined {
   const { parents, runtime } = connection.namespace;
   const limit = runtime.limits.settings.namespaces;
   if (!limit) return undefined;

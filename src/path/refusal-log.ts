@@ -2,7 +2,6 @@
 import type { Logger } from '../egg';
 import { messageOf, oneLine } from '../errors';
 import { LogLimit } from '../log-limit';
-import { MAX_NESTING } from '../protocol';
 
 /** Writes one line of each kind a minute, and then the number of the others. */
 export class RefusalLog {
@@ -11,16 +10,6 @@ export class RefusalLog {
 
   constructor(logger: Logger) {
     this.#logger = logger;
-  }
-
-  /** A packet was nested too deeply. */
-  warnOfNesting(): void {
-    const packet = `nested deeper than ${MAX_NESTING} levels`;
-    this.#warn(
-      'IO_PACKET_NESTED',
-      `a packet ${packet} was refused, and its connection was closed`,
-      count => `${count} more packets ${packet} were refused in the last minute`,
-    );
   }
 
   /** A message was too large. @param problem a clause that names the limit */
@@ -53,7 +42,7 @@ export class RefusalLog {
   }
 
   #warn(
-    code: 'IO_MESSAGE_TOO_LARGE' | 'IO_NAMESPACE_UNKNOWN' | 'IO_PACKET_NESTED' | 'IO_USER_LIMIT' | 'IO_USER_UNCOUNTED',
+    code: 'IO_MESSAGE_TOO_LARGE' | 'IO_NAMESPACE_UNKNOWN' | 'IO_USER_LIMIT' | 'IO_USER_UNCOUNTED',
     problem: string,
     summary: (count: number) => string,
     kind: string = code,

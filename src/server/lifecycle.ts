@@ -114,7 +114,7 @@ export class Lifecycle {
       throw error;
     }
     this.runtime.directEvents = DirectEvents.of(server._parser);
-    serverInternals(server)._parser = guardDecoder(server._parser, () => this.runtime.refusals.warnOfNesting()); // used for each new client
+    serverInternals(server)._parser = guardDecoder(server._parser, this.runtime.limits); // used for each new client
     deprecations.addToServer(server);
     this.server = server;
     lifecycles.set(server, this);

@@ -9,7 +9,13 @@ const MESSAGES = 20_000;
 /** What our decoder has to take: an event with its data in a list. */
 const PLAIN_EVENT = /^42(\/[^,]*,)?\d{0,15}\[/;
 
-const { Decoder } = guardDecoder(new Server()._parser, () => {});
+const { Decoder } = guardDecoder(new Server()._parser, {
+  newest: undefined,
+  maxAuth: 64_000,
+  onNested: () => {},
+  onPart: () => {},
+  onComplete: () => {},
+});
 
 /** What the usual way makes of a message: a packet, or undefined where it throws or waits for more. */
 function usual(message: string): unknown {
