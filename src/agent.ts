@@ -2,6 +2,7 @@
 import { AgentIo } from './cluster/agent-io';
 import { Hub } from './cluster/hub/hub';
 import { keepOutcomes } from './cluster/outcomes';
+import { keepRates } from './cluster/rates';
 import { RunFolder } from './cluster/run-folder';
 import { keepStreams } from './cluster/streams';
 import { JOIN_HUB, topologyOf } from './cluster/topology';
@@ -72,6 +73,7 @@ export default class IoAgentBoot {
       this.#hub = new Hub(this.#agent.logger);
       keepOutcomes(this.#hub);
       keepStreams(this.#hub, this.#streams);
+      keepRates(this.#hub, this.#agent.baseDir);
     }
     await this.#hub.listen(this.#openFolder().hubSocket);
   }

@@ -4,6 +4,7 @@
 export type SetupCode =
   | 'IO_ADAPTER_MISSING'
   | 'IO_ADAPTER_UNKNOWN'
+  | 'IO_ADDRESS_FORGEABLE'
   | 'IO_AGENT_ADAPTER'
   | 'IO_AGENT_ALONE'
   | 'IO_CONFIG_INVALID'
@@ -23,6 +24,7 @@ export type SetupCode =
   | 'IO_PATTERN_INVALID'
   | 'IO_PATTERN_LATE'
   | 'IO_PROCESSES_UNKNOWN'
+  | 'IO_RATE_LIMITER_MISSING'
   | 'IO_RECOVERY_CLEANUP'
   | 'IO_RECOVERY_UNAVAILABLE'
   | 'IO_REDIS_CLIENT_UNKNOWN'
@@ -58,6 +60,7 @@ export type OutageCode = PulsedCode | RefusedCode | 'IO_HUB_DOWN' | 'IO_HUB_OVER
 /** Codes of problems while the app runs. They are logged; some are also the `code` of an error that a call rejects with. */
 export type RuntimeCode =
   | OutageCode
+  | 'IO_ADDRESSES_UNSHARED'
   | 'IO_ANSWER_INVALID'
   | 'IO_ANSWER_MISSING'
   | 'IO_AUTH_TIME_INVALID'

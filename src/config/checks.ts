@@ -77,3 +77,18 @@ export function timeoutWarning(init: Init, serverTimeout: number | null | undefi
   const problem = `config.serverTimeout is ${serverTimeout} ms, but the server pings clients only every ${pingInterval} ms: Egg closes the requests of polling clients in between; make it longer than config.io.init.pingInterval, or remove it`;
   return messageOf('IO_SERVER_TIMEOUT', problem);
 }
+
+/** How Egg finds the addresses of clients. */
+export interface ProxyConfig {
+  readonly proxy?: boolean;
+  readonly maxIpsCount?: number;
+  /** An older form of `maxIpsCount`. */
+  readonly maxProxyCount?: number;
+}
+
+/** Egg takes the first address of `X-Forwarded-For`, which the client itself has sent, unless it knows how many there can be. */
+export function addressWarning({ proxy, maxIpsCount, maxProxyCount }: ProxyConfig, options: readonly string[]): string | undefined {
+  if (!proxy || maxIpsCount || maxProxyCount || options.length === 0) return undefined;
+  const problem = `${options.join(' and ')} can be evaded: config.proxy is true, and a client may send any X-Forwarded-For; set config.maxIpsCount to the number of proxies in front of the app`;
+  return messageOf('IO_ADDRESS_FORGEABLE', problem);
+}

@@ -1,5 +1,9 @@
 /** `config.io.limits`: the public types, which a test compares with docs/limits.md, the defaults, and what is made of them. */
+import type { EventsLimit, NamespacesLimit, PendingLimit, RoomsLimit } from './limit-options';
+import { type EventRate, type PerAddressLimit, readPerAddress, readPerEvent } from './rate-limits';
 import { booleanAt, invalid, isSet, objectAt, readEach, type Reader, wholeNumber } from './readers';
+
+export type { EventsLimit, NamespacesLimit, PendingLimit, RoomsLimit };
 
 /** `config.io.limits` */
 export interface LimitsConfig {
@@ -48,6 +52,18 @@ export interface LimitsConfig {
    */
   handshakes?: number | false;
   /**
+   * What the clients of one address may cost together. Loopback, private and unknown addresses do not count, and IPv6 counts by its first 64 bits.
+   * Needs the package `rate-limiter-flexible`.
+   * Default: `false`. Since 5.
+   */
+  perAddress?: PerAddressLimit | false;
+  /**
+   * The most events of a name that one connection may send, by the name, such as `{ typing: { perSecond: 5 } }`. Further ones fail with
+   * `TOO_MANY_EVENTS`.
+   * Default: `{}`. Since 5.
+   */
+  perEvent?: Record<string, EventRate>;
+  /**
    * Time in ms for an event to be handled, middleware included, and for a handler of a reserved event. After it, the event fails with `TIMEOUT`, and
    * `ctx.signal` aborts.
    * Default: `false`. Since 5.
@@ -63,40 +79,6 @@ export interface LimitsConfig {
   auth?: number | false;
 }
 
-/** `config.io.limits.events` */
-export interface EventsLimit {
-  /** The most events per second, on the average. Default: `1000`. Since 5. */
-  perSecond?: number;
-  /** The number of events that a client may send at once after a pause, such as those that it has kept while it was away. Default: `5000`. Since 5. */
-  burst?: number;
-  /** `true`: further events fail with `TOO_MANY_EVENTS`, and the server reads on. Default: `false`. Since 5. */
-  drop?: boolean;
-}
-
-/** `config.io.limits.pending` */
-export interface PendingLimit {
-  /** The most events whose handlers have not ended. Default: `1000`. Since 5. */
-  max?: number;
-  /** `true`: further events fail with `BUSY`, and the server reads on. Default: `false`. Since 5. */
-  drop?: boolean;
-}
-
-/** `config.io.limits.namespaces` */
-export interface NamespacesLimit {
-  /** The most namespaces of one client. Default: `100`. Since 5. */
-  max?: number;
-  /** The most characters in the name of a namespace that is made on demand. Default: `200`. Since 5. */
-  nameLength?: number;
-}
-
-/** `config.io.limits.rooms` */
-export interface RoomsLimit {
-  /** The most rooms of one connection. Its own one does not count, nor do those of users and of this plugin. Default: `10000`. Since 5. */
-  max?: number;
-  /** The most characters in the name of a room. Default: `256`. Since 5. */
-  nameLength?: number;
-}
-
 /** `config.io.namespace['/'].limits`: those that a namespace may have in place of `config.io.limits`. */
 export type NamespaceLimits = Pick<LimitsConfig, (typeof OF_NAMESPACES)[number]>;
 
@@ -110,6 +92,9 @@ export interface LimitSettings {
   readonly eventName: number;
   readonly connections: number;
   readonly handshakes: number;
+  /** Each is Infinity if it is not set. */
+  readonly perAddress: Readonly<Required<PerAddressLimit>> | undefined;
+  readonly perEvent: ReadonlyMap<string, Readonly<Required<EventRate>>>;
   readonly handlerTimeout: number;
   readonly attachments: number;
   readonly auth: number;
@@ -131,13 +116,15 @@ const LIMITS = {
   eventName: numberOrOff(200),
   connections: numberOrOff(Number.POSITIVE_INFINITY),
   handshakes: numberOrOff(500),
+  perAddress: readPerAddress,
+  perEvent: readPerEvent,
   handlerTimeout: (place, value) => (value === undefined || value === false ? Number.POSITIVE_INFINITY : ms(place, value)),
   attachments: numberOrOff(10_000),
   auth: numberOrOff(64_000),
 } satisfies LimitReaders & Record<keyof LimitsConfig, unknown>;
 
 /** The names of `NamespaceLimits`. */
-const OF_NAMESPACES = ['rooms', 'eventName', 'handlerTimeout'] as const satisfies readonly (keyof LimitsConfig)[];
+const OF_NAMESPACES = ['rooms', 'eventName', 'handlerTimeout', 'perEvent'] as const satisfies readonly (keyof LimitsConfig)[];
 
 /** @throws SetupError if a limit is unknown, or its value is wrong */
 export function readLimits(place: string, value: unknown): LimitSettings {

@@ -4,7 +4,7 @@ import { nearest } from '../nearest';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { type HistorySettings, readHistory } from './history';
 import { type AuthSettings, readAuth, readGlobalAuth } from './auth';
-import { cleanupWarning, corsWarning, recoveryWarning, sessionIdWarning, timeoutWarning } from './checks';
+import { addressWarning, cleanupWarning, corsWarning, recoveryWarning, sessionIdWarning, timeoutWarning, type ProxyConfig } from './checks';
 import { readAllowedHosts, readBind } from './handshake';
 import { type LimitSettings, readLimits, readNamespaceLimits } from './limits';
 import { readInit } from './init';
@@ -56,7 +56,7 @@ interface NamespaceSettings
 }
 
 /** The part of Egg's config that is read here. */
-interface Config {
+interface Config extends ProxyConfig {
   readonly env?: string;
   readonly io?: unknown;
   /** The config of egg-redis or @eggjs/redis. */
@@ -82,9 +82,16 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
   if (noRecovery !== undefined) delete init.connectionStateRecovery;
   const adapter = init.connectionStateRecovery ? withAllEvents(given) : given;
   const bind = readBind(io['bind'], config.session?.key);
-  const warnings = [cleanupWarning(init, adapter), corsWarning(init), timeoutWarning(init, config.serverTimeout)];
-  for (const warning of [noRecovery, ...warnings, sessionIdWarning(init, bind, config.env)]) if (warning !== undefined) warn(warning);
   const limits = readLimits('config.io.limits', io['limits']);
+  const ofAddresses = [
+    ...(bind.includes('address') ? ['config.io.bind'] : []),
+    ...(limits.perAddress ? ['config.io.limits.perAddress'] : []),
+  ];
+  const warnings = [
+    ...[noRecovery, cleanupWarning(init, adapter), corsWarning(init), timeoutWarning(init, config.serverTimeout)],
+    ...[sessionIdWarning(init, bind, config.env), addressWarning(config, ofAddresses)],
+  ];
+  for (const warning of warnings) if (warning !== undefined) warn(warning);
   const { auth, followSession } = readGlobalAuth(io['auth']);
   return {
     init,

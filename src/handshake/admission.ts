@@ -1,28 +1,56 @@
-/** Whether a worker takes one more client: `config.io.limits.connections` and `handshakes`. */
-import type { Server as EngineServer } from 'engine.io';
+/** Whether a worker takes one more client: `config.io.limits.connections`, `handshakes` and `perAddress`. */
+import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import { Bucket } from '../limits/bucket';
-import type { Limits } from '../limits/limits';
+import type { LimitKind, Limits } from '../limits/limits';
+import type { EngineRequest } from '../internals/engine-io';
+import type { AddressOf } from './address';
+
+export interface Turned {
+  readonly code: 'TOO_MANY_CONNECTIONS' | 'TOO_MANY_HANDSHAKES';
+  /** Of the answer to a client that polls. */
+  readonly status: 429 | 503;
+}
 
 export class Admission {
   readonly #limits: Limits;
+  readonly #addressOf: AddressOf;
   readonly #handshakes: Bucket | undefined;
 
-  constructor(limits: Limits) {
+  constructor(limits: Limits, addressOf: AddressOf) {
     const { handshakes } = limits.settings;
     this.#limits = limits;
+    this.#addressOf = addressOf;
     this.#handshakes = Number.isFinite(handshakes) ? new Bucket(handshakes, handshakes, performance.now()) : undefined;
   }
 
-  /** To be asked for each request that begins a session. Returns the code of the refusal, if it is refused. */
-  refusalOf({ clientsCount }: EngineServer): string | undefined {
-    if (clientsCount >= this.#limits.settings.connections) {
-      this.#limits.report('connections', 'clients are refused, and come again');
-      return 'TOO_MANY_CONNECTIONS';
-    }
-    if (this.#handshakes && !this.#handshakes.take()) {
-      this.#limits.report('handshakes', 'clients are refused, and come again');
-      return 'TOO_MANY_HANDSHAKES';
-    }
+  attach(engine: EngineServer): void {
+    const { addresses } = this.#limits;
+    if (!addresses) return;
+    engine.on('connection', (connection: EngineSocket) => {
+      const { request } = connection as { request: EngineSocket['request'] | null }; // null over WebTransport, which has no address
+      if (request) addresses.add(connection, this.#addressOf(request));
+    });
+  }
+
+  /** To be asked for each request that begins a session. Returns undefined, or resolves with it, if the client may come. */
+  ask(engine: EngineServer, request: EngineRequest): Turned | undefined | Promise<Turned | undefined> {
+    const { addresses } = this.#limits;
+    if (!addresses) return this.#askWorker(engine);
+    const address = this.#addressOf(request);
+    if (addresses.isFull(address)) return this.#turn('perAddress', 'TOO_MANY_CONNECTIONS', 429);
+    const counting = addresses.countHandshake(address);
+    if (!counting) return this.#askWorker(engine);
+    return counting.then(wait => (wait > 0 ? this.#turn('perAddress', 'TOO_MANY_HANDSHAKES', 429) : this.#askWorker(engine)));
+  }
+
+  #askWorker({ clientsCount }: EngineServer): Turned | undefined {
+    if (clientsCount >= this.#limits.settings.connections) return this.#turn('connections', 'TOO_MANY_CONNECTIONS', 503);
+    if (this.#handshakes && !this.#handshakes.take()) return this.#turn('handshakes', 'TOO_MANY_HANDSHAKES', 503);
     return undefined;
+  }
+
+  #turn(kind: LimitKind, code: Turned['code'], status: Turned['status']): Turned {
+    this.#limits.report(kind, 'clients are refused, and come again');
+    return { code, status };
   }
 }

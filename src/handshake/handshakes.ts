@@ -22,8 +22,9 @@ export class Handshakes {
   constructor(app: EggApplication, { init, allowedHosts, bind }: Settings, limits: Limits) {
     this.#origin = new OriginCheck(app, init);
     this.#refused = new RefusedRequests(app.logger);
-    this.#binding = bind.length > 0 ? new Binding(bind, app, addressesOf(app), this.#refused) : undefined;
-    this.#admission = new Admission(limits);
+    const addressOf = addressesOf(app);
+    this.#binding = bind.length > 0 ? new Binding(bind, app, addressOf, this.#refused) : undefined;
+    this.#admission = new Admission(limits, addressOf);
     this.#checks = [
       ...(allowedHosts ? [allowHosts(allowedHosts, app, this.#refused)] : []),
       ...(init.allowEIO3 === 'websocket' ? [refusePolling3] : []),
@@ -41,6 +42,7 @@ export class Handshakes {
   attach(engine: EngineServer): void {
     checkRequests(engine, this.#checks, this.#admission);
     this.#binding?.attach(engine);
+    this.#admission.attach(engine);
   }
 
   /** Writes pending counts to the log. To be called when the app closes. */

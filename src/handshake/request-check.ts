@@ -2,7 +2,7 @@
 import type { Server as EngineServer } from 'engine.io';
 import { type EngineInternals, engineInternals, type EngineRequest } from '../internals/engine-io';
 import { refuseRequest } from '../internals/engine-answer';
-import type { Admission } from './admission';
+import type { Admission, Turned } from './admission';
 
 /** Engine.IO's codes for a request that it refuses. Polling gets a 403 for the second one and else a 400, WebSockets always a 400. */
 export const REFUSED = { badRequest: 3, forbidden: 4, protocol: 5 } as const;
@@ -17,7 +17,7 @@ interface RequestRefusal {
 export type RequestCheck = (request: EngineRequest, isUpgrade: boolean, sessions: EngineInternals['clients']) => RequestRefusal | undefined;
 
 /** Makes an engine ask these checks, in this order, before its own. @param admission asked last, for requests that begin a session */
-export function checkRequests(engine: EngineServer, checks: readonly RequestCheck[], admission: Admission | undefined): void {
+export function checkRequests(engine: EngineServer, checks: readonly RequestCheck[], admission: Admission): void {
   const verifier = engineInternals(engine);
   const verify = verifier.verify.bind(engine);
   verifier.verify = (request, isUpgrade, answer) => {
@@ -28,10 +28,14 @@ export function checkRequests(engine: EngineServer, checks: readonly RequestChec
         return;
       }
     }
-    const code = isOfSession(request) ? undefined : admission?.refusalOf(engine);
-    if (code === undefined) verify(request, isUpgrade, answer);
-    else if (isUpgrade) answer(REFUSED.forbidden, { message: code });
-    else comeBackLater(engine, request, code);
+    const admit = (turned: Turned | undefined): void => {
+      if (!turned) verify(request, isUpgrade, answer);
+      else if (isUpgrade) answer(REFUSED.forbidden, { message: turned.code });
+      else comeBackLater(engine, request, turned);
+    };
+    const turned = isOfSession(request) ? undefined : admission.ask(engine, request);
+    if (turned instanceof Promise) void turned.then(admit);
+    else admit(turned);
   };
 }
 
@@ -51,7 +55,8 @@ function isOfSession({ _query: { sid } }: EngineRequest): boolean {
 /** The longest time after which a client is to come again, in s. Random, so that not all come at once. The official client has random times of its own. */
 const MAX_RETRY_AFTER = 10;
 
-function comeBackLater(engine: EngineServer, request: EngineRequest, code: string): void {
+function comeBackLater(engine: EngineServer, request: EngineRequest, { status, code }: Turned): void {
   const retryAfter = String(1 + Math.floor(Math.random() * MAX_RETRY_AFTER));
-  refuseRequest(engine, request, { status: 503, headers: { 'Retry-After': retryAfter }, code, message: 'Service unavailable, come again' });
+  const message = status === 429 ? 'Too many of one address, come again' : 'Service unavailable, come again';
+  refuseRequest(engine, request, { status, headers: { 'Retry-After': retryAfter }, code, message });
 }

@@ -7,7 +7,9 @@ import { terminate } from '../internals/engine-io';
 import { LogLimit } from '../log-limit';
 import { MAX_NESTING, type PacketGuard } from '../protocol';
 import { Attachments } from './attachments';
+import { AddressLimits } from './address-limits';
 import { Backlog } from './backlog';
+import { loadRateLimiter } from './rates';
 
 /** What is counted, by the name of the option in `config.io.limits` if there is one, with what the log says of it. */
 const KINDS = {
@@ -23,6 +25,8 @@ const KINDS = {
   attachments: 'a client does not complete a packet with attachments',
   auth: 'the auth of a client is too large',
   depth: `a packet of a client is nested deeper than ${MAX_NESTING} levels`,
+  perAddress: 'too much comes from one address',
+  perEvent: 'a client sends too many events of one name',
 };
 
 export type LimitKind = keyof typeof KINDS;
@@ -43,11 +47,15 @@ export class Limits implements PacketGuard<EngineSocket> {
   readonly backlog: Backlog | undefined;
   readonly attachments: Attachments;
   newest: EngineSocket | undefined;
+  /** Undefined if addresses are not limited. */
+  readonly addresses: AddressLimits | undefined;
   readonly #logger: Logger;
   readonly #log = new LogLimit({ interval: 1000 });
 
-  constructor(settings: LimitSettings, logger: Logger) {
+  /** @throws SetupError if a package is missing in the app's folder, `baseDir` */
+  constructor(settings: LimitSettings, logger: Logger, baseDir: string) {
     this.settings = settings;
+    this.addresses = settings.perAddress && new AddressLimits(settings.perAddress, loadRateLimiter(baseDir));
     this.backlog =
       settings.backlog === Number.POSITIVE_INFINITY
         ? undefined

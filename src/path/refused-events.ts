@@ -1,6 +1,7 @@
 /** Events of clients that are refused before they have a context. */
 import type { Connection } from './connection';
 import { IoError } from '../errors';
+import type { LimitKind } from '../limits/limits';
 import { errorToAnswer } from './onerror';
 import { ackOf, answer, logFailure, reportFailure } from './packet-failure';
 import { RESERVED_EVENTS } from './router';
@@ -26,6 +27,12 @@ export function refuseReserved(connection: Connection, packet: unknown[]): boole
 export function refuseExcess(connection: Connection, packet: unknown[]): void {
   const { namespace, user } = connection;
   namespace.runtime.refusals.warnOfUser('too many events', namespace.name, user?.id);
+  answer(connection, packet[0], TOO_MANY_EVENTS, ackOf(packet));
+}
+
+/** Refuses an event that is over a limit of `config.io.limits`. */
+export function refuseOverLimit(connection: Connection, packet: unknown[], kind: LimitKind): void {
+  connection.namespace.runtime.limits.report(kind, 'events are refused');
   answer(connection, packet[0], TOO_MANY_EVENTS, ackOf(packet));
 }
 

@@ -12,7 +12,7 @@ import { toError } from '../thrown';
 import { callListeners } from './listeners';
 import { receivePacket } from './packet';
 import { reportFailure } from './packet-failure';
-import { endForExcess } from './packet-limits';
+import { endForExcess, refuseOverRate } from './packet-limits';
 import { refuseExcess } from './refused-events';
 import { guardRooms } from './rooms';
 import { addUser } from './user';
@@ -56,6 +56,7 @@ const SOCKET_METHODS = {
       packet.push(connection.namespace.runtime.eventWarnings?.follow(ack) ?? ack);
     }
     if (this[CONNECTION].bucket?.take() === false) return refuseExcess(this[CONNECTION], packet);
+    if (refuseOverRate(this[CONNECTION], packet)) return;
     if (isControl(packet[0])) return receiveControl(this[CONNECTION], packet);
     receiveEvent(this, packet);
   },

@@ -9,6 +9,7 @@ import { formerSocketOf, startAnew } from '../backplane/wrappers/recovery';
 import { HubBackplane } from '../cluster/hub/hub-backplane';
 import { HubReceiver } from '../cluster/hub/hub-receiver';
 import { SessionRouting } from '../cluster/routing/session-routing';
+import { shareRates } from '../cluster/rates';
 import { attachWhenFound } from '../cluster/single-process';
 import { streamsOf } from '../cluster/streams';
 import { folderOf, ownWorkerId, type Topology, topologyOf } from '../cluster/topology';
@@ -70,7 +71,7 @@ export class Lifecycle {
     this.#app = app;
     this.#settings = settings;
     this.ids = new Ids(settings.generateId, logger, formerSocketOf);
-    const limits = new Limits(settings.limits, logger);
+    const limits = new Limits(settings.limits, logger, baseDir);
     this.runtime = new Runtime(app, { ids: this.ids, init, limits, unmatched, startAnew });
     this.#files = new LoadedFiles(app);
     this.namespaces = new Namespaces(app, settings, this.#files, this.runtime);
@@ -90,6 +91,7 @@ export class Lifecycle {
       baseDir,
       hub: usesHub && folder ? () => new HubBackplane(folder.hubSocket, ownWorkerId(), logger) : undefined,
     });
+    shareRates(limits.addresses, this.#backplane, logger);
     openOnce(this.runtime, this.#backplane, settings, app.options.workers);
     const { deprecations } = this.runtime;
     let server: Server;

@@ -21,6 +21,8 @@ const SECTIONS: Record<string, string> = {
   'config.io.limits.events': 'EventsLimit',
   'config.io.limits.pending': 'PendingLimit',
   'config.io.limits.namespaces': 'NamespacesLimit',
+  'config.io.limits.perAddress': 'PerAddressLimit',
+  "config.io.limits.perEvent['typing']": 'EventRate',
   'config.io.limits.rooms': 'RoomsLimit',
   'config.io.redis': 'RedisConfig',
   'All adapters': 'Answers',
@@ -90,7 +92,7 @@ function typeOfInit(option: string): string {
 /** The members of each interface, by its name. */
 async function declaredOptions(): Promise<Map<string, Row[]>> {
   const interfaces = new Map<string, Row[]>();
-  for (const file of ['options', 'namespace-options', 'limits', 'adapter-options', 'auth-options']) {
+  for (const file of ['options', 'namespace-options', 'limits', 'limit-options', 'rate-limits', 'adapter-options', 'auth-options']) {
     const source = ts.createSourceFile(file, await readFile(join(ROOT, `src/config/${file}.ts`), 'utf8'), ts.ScriptTarget.Latest, true);
     for (const declaration of source.statements.filter(ts.isInterfaceDeclaration).filter(({ name }) => !name.text.endsWith('Settings'))) {
       const members = declaration.members.filter(ts.isPropertySignature).filter(member => member.name.getText() !== 'name');

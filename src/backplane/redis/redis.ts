@@ -90,6 +90,11 @@ export class RedisBackplane extends PulsedBackplane {
     if (!this.isDown) await this.#streamReaders?.ready(CONNECT_TIMEOUT);
   }
 
+  /** Runs a script with one key. Rejects if Redis cannot be reached, or refuses it. */
+  async runScript(script: string, key: string, args: readonly string[]): Promise<unknown> {
+    return this.reach(async () => this.#publisher.call('eval', script, 1, `${this.#prefix}:rate:${key}`, ...args));
+  }
+
   channelOf(nsp: string): string {
     return `${this.#prefix}#${nsp}#`;
   }

@@ -1,0 +1,67 @@
+/** What processes count together: by the agent for the workers of one machine, by Redis for several machines. */
+import type { Backplane } from '../backplane/backplane';
+import { RedisBackplane } from '../backplane/redis/redis';
+import type { Logger } from '../egg';
+import { messageOf, oneLine } from '../errors';
+import type { AddressLimits } from '../limits/address-limits';
+import { loadRateLimiter, memoryRates, type Rate, type RateLimiterPackage, type Rates, redisRates } from '../limits/rates';
+import { toError } from '../thrown';
+import type { Hub } from './hub/hub';
+import { HubBackplane } from './hub/hub-backplane';
+
+/** The kind of questions to the agent. */
+const KIND = 'rates';
+
+interface Request {
+  readonly rate: Rate;
+  readonly key: string;
+  readonly points: number;
+}
+
+/** Makes the limits of addresses count together with other processes, where these have a common place. */
+export function shareRates(addresses: AddressLimits | undefined, backplane: Backplane | undefined, logger: Logger): void {
+  if (!addresses || !backplane) return;
+  addresses.share((rate, own) => {
+    const shared = sharedRates(addresses.package, rate, backplane);
+    return shared ? orOwn(shared, own, logger) : own;
+  });
+}
+
+/** To be called in the agent. */
+export function keepRates(hub: Hub, baseDir: string): void {
+  const kept = new Map<string, Rates>();
+  hub.answer(KIND, async asked => {
+    const { rate, key, points } = asked as Request; // written below, in a worker
+    let rates = kept.get(rate.name);
+    if (!rates) kept.set(rate.name, (rates = memoryRates(loadRateLimiter(baseDir), rate)));
+    return rates.consume(key, points);
+  });
+}
+
+function sharedRates(rateLimiter: RateLimiterPackage, rate: Rate, backplane: Backplane): Rates | undefined {
+  if (backplane instanceof HubBackplane) {
+    const ask = async (request: Request): Promise<number> => (await backplane.agent.ask(KIND, request)) as number; // of the function above
+    return { consume: async (key, points) => ask({ rate, key, points }) };
+  }
+  if (!(backplane instanceof RedisBackplane)) return undefined;
+  return redisRates(rateLimiter, rate, async (script, key, args) => backplane.runScript(script, key, args));
+}
+
+/** Counts in this process while the others cannot be reached: nobody is refused for an outage. */
+function orOwn(shared: Rates, own: Rates, logger: Logger): Rates {
+  let isApart = false;
+  return {
+    async consume(key, points) {
+      try {
+        const wait = await shared.consume(key, points);
+        isApart = false;
+        return wait;
+      } catch (error) {
+        const problem = `addresses are counted in this process alone for now: ${oneLine(toError(error).message)}`;
+        if (!isApart) logger.warn(messageOf('IO_ADDRESSES_UNSHARED', problem));
+        isApart = true;
+        return own.consume(key, points);
+      }
+    },
+  };
+}
