@@ -11,6 +11,12 @@ const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 /** What pages import, too. */
 const FOR_PAGES = ['contract/contract', 'client/client'];
 
+/** It is not loaded here, since it would add hooks to a run of tests. An import may wait for Vitest, a require() may not. */
+const TEST_KIT = `import { useVitest } from './lifetimes.js';
+export { ioTest, ReplyError, TestClient } from './test.js';
+await useVitest();
+`;
+
 const IMPORT = /(from )'\.\/(.+?)'/g;
 
 /** In this order: the example is compiled against the plugin's types. */
@@ -73,8 +79,9 @@ async function addEsm(dist) {
     const names = Object.keys(createRequire(import.meta.url)(join(dist, folder, `${name}.js`)));
     writeFileSync(join(dist, folder, `${name}.mjs`), `export { ${names.join(', ')} } from './${name}.js';\n`);
   }
+  writeFileSync(join(dist, 'testing/test.mjs'), TEST_KIT);
   for (const entry of FOR_PAGES) await addEsmBuild(dist, entry);
-  const modules = new Set(['index', ...FOR_PAGES, 'tegg/tegg']);
+  const modules = new Set(['index', ...FOR_PAGES, 'tegg/tegg', 'testing/test']);
   for (const name of modules) {
     const declarations = readFileSync(join(dist, `${name}.d.ts`), 'utf8').replaceAll(
       /(from |import\()'(\.{1,2}\/.+?)'/g,

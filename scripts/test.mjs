@@ -33,7 +33,15 @@ const FOLDERS = [
   'test/schemas',
   ...(HAS_NODES && !isQuick ? ['test/nodes'] : []),
 ];
-const OTHER_FOLDERS = ['test/hosts/egg3', 'test/hosts/egg41', 'test/bundlers', 'test/documents', 'benchmark', 'test/dev-servers'];
+const OTHER_FOLDERS = [
+  'test/hosts/egg3',
+  'test/hosts/egg41',
+  'test/bundlers',
+  'test/runners',
+  'test/documents',
+  'benchmark',
+  'test/dev-servers',
+];
 
 const total = new Total();
 try {

@@ -43,6 +43,8 @@ const NOT_QUICK_FILES = [
   'soak-leak',
   'start',
   'system',
+  'test-kit',
+  'test-runners',
   'ts-helper',
 ];
 
@@ -70,7 +72,7 @@ const ALSO_ON_24 = {
 };
 
 /** What runs on egg 4.1, a beta: it has to load the plugin and to answer, but is not held to everything yet. */
-const EGG41_FILES = ['packet', 'module-scope', 'tegg'];
+const EGG41_FILES = ['packet', 'module-scope', 'tegg', 'test-kit'];
 const EGG41_NODE = 24;
 
 /** What one of these lists names must not drop out of it in silence when its file gets another name. */

@@ -1,0 +1,152 @@
+/** `egg-socket.io/test`, for the tests of apps. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { defineContract, type StandardSchema } from 'egg-socket.io/contract';
+import { ioTest, ReplyError } from 'egg-socket.io/test';
+import { ioApp } from './support/kit';
+
+/** A schema that takes anything: only its type counts here. */
+function anySchema<T>(): StandardSchema<T> {
+  return { '~standard': { version: 1, vendor: 'test', validate: value => ({ value: value as T }) } };
+}
+const string = anySchema<string>();
+const number = anySchema<number>();
+const delivered = anySchema<{ delivered: boolean }>();
+
+const FILES = {
+  'app/service/clock.js': `module.exports = app => class extends app.Service { async now() { return 1; } };`,
+  'app/io/middleware/auth.js': `module.exports = () => async (ctx, next) => {
+    if (!ctx.session.user) ctx.throw(401, 'Sign in first');
+    await next();
+  };`,
+  'app/router.js': `module.exports = app => {
+    const { io } = app;
+    io.of('/chat').route('say', async ctx => {
+      const [text] = ctx.args;
+      if (text === '') ctx.throw(422, 'Say something');
+      ctx.app.io.of('/chat').emit('said', text, await ctx.service.clock.now());
+      return { delivered: true };
+    });
+    io.of('/chat').route('silent', async () => {});
+    io.of('/chat').route('leave', async ctx => { ctx.socket.disconnect(); });
+    io.of('/members').route('me', async ctx => ctx.session.user.name);
+  };`,
+  'config/config.default.js': `exports.io = { namespace: { '/members': { connectionMiddleware: ['auth'] } } };`,
+};
+
+test('a client calls, and others hear of it', async t => {
+  const { io } = await ioApp(t, FILES);
+  const [alice, bob] = [await io('/chat'), await io('/chat')];
+  assert.deepEqual(await alice.call('say', 'hello'), { delivered: true });
+  assert.deepEqual(await bob.next('said'), ['hello', 1]);
+  await alice.call('say', 'once more');
+  await alice.call('say', 'and again');
+  assert.deepEqual(await bob.all('said'), [
+    ['once more', 1],
+    ['and again', 1],
+  ]);
+  assert.deepEqual(await bob.all('said'), []);
+});
+
+test('an error that answers a call is thrown', async t => {
+  const { io } = await ioApp(t, FILES);
+  const alice = await io('/chat');
+  await assert.rejects(alice.call('say', ''), (error: unknown) => {
+    assert(error instanceof ReplyError);
+    assert.equal(error.message, 'Say something');
+    assert.equal(error.code, 'UNPROCESSABLE_ENTITY');
+    return true;
+  });
+});
+
+test('who waits in vain is told what was heard instead', async t => {
+  const { io } = await ioApp(t, FILES, { timeout: 200 });
+  const alice = await io('/chat');
+  await alice.call('say', 'hello');
+  await assert.rejects(alice.next('saif'), { message: "no event 'saif' within 200 ms; the client has heard said('hello', 1)" });
+  await assert.rejects(alice.call('silent'), { message: "no answer to 'silent' within 200 ms; the client has heard said('hello', 1)" });
+});
+
+test('who waits when the connection ends is told so at once', async t => {
+  const { io } = await ioApp(t, FILES, { timeout: 60_000 });
+  const alice = await io('/chat');
+  const never = assert.rejects(alice.next('said'), {
+    message: 'the client has been disconnected: io server disconnect; the client has heard nothing',
+  });
+  alice.send('leave');
+  await never;
+  assert.equal(await alice.gone(), 'io server disconnect');
+  assert.equal(alice.connected, false);
+  await assert.rejects(alice.call('say', 'x'), /no answer to 'say': the client has been disconnected: io server disconnect/);
+  assert.throws(() => alice.send('say', 'x'), /'say' cannot be sent: the client has been disconnected/);
+});
+
+test('a session needs no login, and a refusal is told', async t => {
+  const { io } = await ioApp(t, FILES);
+  const alice = await io('/members', { session: { user: { name: 'Alice' } }, extraHeaders: { cookie: 'lang=en' } });
+  assert.equal(alice.refused, undefined);
+  assert.equal(await alice.call('me'), 'Alice');
+  const nobody = await io('/members');
+  assert.deepEqual(nobody.refused, { code: 'UNAUTHORIZED', message: 'Sign in first' });
+  await assert.rejects(nobody.call('me'), { message: "no answer to 'me': the client was refused with UNAUTHORIZED: Sign in first" });
+});
+
+test('a session without a login is for the env unittest only', async t => {
+  const { app, io } = await ioApp<{ config: { env: string } }>(t, FILES);
+  app.config.env = 'prod';
+  await assert.rejects(io('/members', { session: { user: {} } }), {
+    message: "a session without a login is for tests: the env of the app is 'prod', not 'unittest'",
+  });
+});
+
+test('a folder without egg-mock is told what to install', async () => {
+  await assert.rejects(ioTest({ baseDir: '/' }), /the app at \/ has neither @eggjs\/mock nor egg-mock: install/);
+});
+
+test('tests of a file share an app; clients and mocks end with each of them', async t => {
+  type App = { mockService(...args: unknown[]): void; io: { of(name: string): { sockets: Map<string, unknown> } } };
+  const { app, io, url } = await ioApp<App>(t, FILES);
+  await t.test('one', async () => {
+    app.mockService('clock', 'now', async () => 12);
+    const alice = await io('/chat');
+    await alice.call('say', 'what time is it?');
+    assert.deepEqual(await alice.next('said'), ['what time is it?', 12]);
+  });
+  await t.test('another', async () => {
+    const bob = await io('/chat');
+    assert.deepEqual([...app.io.of('/chat').sockets.keys()], [bob.id]);
+    await bob.call('say', 'what time is it?');
+    assert.deepEqual(await bob.next('said'), ['what time is it?', 1]);
+    assert.match(url, /^http:\/\/127\.0\.0\.1:\d+$/);
+  });
+});
+
+test('a cluster has sessions, too', async t => {
+  const { io } = await ioApp(t, FILES, { workers: 2 });
+  const clients = await Promise.all(['Alice', 'Bob', 'Carol'].map(async name => io('/members', { session: { user: { name } } })));
+  assert.deepEqual(await Promise.all(clients.map(async client => client.call('me'))), ['Alice', 'Bob', 'Carol']);
+  const [alice, bob] = [await io('/chat'), await io('/chat')];
+  await alice.call('say', 'hello');
+  assert.deepEqual(await bob.next('said'), ['hello', 1]);
+  await assert.rejects(bob.all('said'), /all\(\) needs an app in the process of the test/);
+});
+
+test('the events of a contract have their types', async t => {
+  const chat = defineContract({
+    namespace: '/chat',
+    client: { say: { args: [string], ack: delivered }, silent: {} },
+    server: { said: { args: [string, number] } },
+  });
+  const { io } = await ioApp(t, FILES);
+  const alice = await io(chat);
+  const answer: { delivered: boolean } = await alice.call('say', 'hello');
+  assert.equal(answer.delivered, true);
+  const [text, at]: [string, number] = await alice.next('said');
+  assert.deepEqual([text, at], ['hello', 1]);
+  // @ts-expect-error -- there is no such event
+  const unknown = alice.call('shout', 'hello');
+  // @ts-expect-error -- its argument is a text
+  const wrong = alice.call('say', 1);
+  alice.disconnect();
+  await Promise.all([assert.rejects(unknown), wrong.catch(() => {})]);
+});
