@@ -252,12 +252,8 @@ export class Connection implements ContextOwner, Arrival {
   }
 
   /** Saves the changes that a handler made to the session before it failed, as Egg does over HTTP. Never rejects. */
-  async saveAfterFailure(): Promise<void> {
-    try {
-      await this.session?.save();
-    } catch (thrown) {
-      this.log('error', 'saving the session failed', toError(thrown));
-    }
+  saveAfterFailure(): Promise<void> | undefined {
+    return this.session?.save()?.catch((thrown: unknown) => this.log('error', 'saving the session failed', toError(thrown)));
   }
 
   /** Logs a failure with its namespace and socket. Many failures of the same `place` and message are counted instead. */

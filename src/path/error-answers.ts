@@ -39,10 +39,9 @@ const JWT_ERRORS: ReadonlySet<string> = new Set(['JsonWebTokenError', 'TokenExpi
 
 /** The answer to a packet whose handling failed. */
 export function answerTo(error: Error, reveal: boolean): ErrorAnswer {
-  const { code, status } = describe(error);
   if (isShown(error)) {
     const details = detailsOf(error);
-    return { code: code ?? statusName(status ?? 400), message: error.message, ...(details !== undefined && { details }) };
+    return { code: codeOf(error) ?? statusName(statusOf(error) ?? 400), message: error.message, ...(details !== undefined && { details }) };
   }
   return { code: statusName(500), message: reveal ? error.message : statusText(500) };
 }
@@ -53,14 +52,14 @@ export function answerTo(error: Error, reveal: boolean): ErrorAnswer {
  */
 export function refusalFor(error: Error, reveal: boolean): ErrorAnswer {
   if (isShown(error) || isFault(error)) return answerTo(error, reveal); // the same as for a packet
-  return { code: describe(error).code ?? 'CONNECTION_REFUSED', message: error.message };
+  return { code: codeOf(error) ?? 'CONNECTION_REFUSED', message: error.message };
 }
 
 /** Whether an error needs a developer's attention, unlike an answer that is meant for the client. */
 export function isUnexpected(error: Error): boolean {
   if (error instanceof IoError && error.code === 'TRY_AGAIN') return false; // the outage has a line of its own
   if (error instanceof ClientGoneError || error.cause instanceof ClientGoneError) return false; // clients may leave at any time; many libraries wrap the reason of a signal
-  return !isShown(error) || (describe(error).status ?? 400) >= 500;
+  return !isShown(error) || (statusOf(error) ?? 400) >= 500;
 }
 
 /**
@@ -69,7 +68,7 @@ export function isUnexpected(error: Error): boolean {
  */
 export function isFault(error: Error): boolean {
   if (isShown(error)) return false;
-  return !PLAIN.has(error.constructor.name) || isOfNode(error) || describe(error).expose === false;
+  return !PLAIN.has(error.constructor.name) || isOfNode(error) || exposeOf(error) === false;
 }
 
 /**
@@ -78,9 +77,10 @@ export function isFault(error: Error): boolean {
  */
 export function isTemporary(error: Error, depth = 0): boolean {
   if (ofStore.has(error) || error instanceof OutageError) return true;
-  const { status = 0, code } = describe(error);
+  const status = statusOf(error) ?? 0;
   if (status >= 400) return status >= 500;
   const { errno, syscall } = error as NodeJS.ErrnoException;
+  const code = codeOf(error);
   if (errno !== undefined || syscall !== undefined || (code !== undefined && NETWORK_CODES.has(code))) return true;
   // `fetch failed` has the details in its cause; causes may be circular
   return depth < 5 && isFault(error) && error.cause instanceof Error && isTemporary(error.cause, depth + 1);
@@ -88,7 +88,7 @@ export function isTemporary(error: Error, depth = 0): boolean {
 
 /** Whether an error says that the client may not do something, such as one of `ctx.throw(401)`, or of a library for tokens. */
 export function isDenial(error: Error): boolean {
-  const { status } = describe(error);
+  const status = statusOf(error);
   return status === 401 || status === 403;
 }
 
@@ -101,8 +101,10 @@ export function storeError(thrown: unknown): Error {
 
 /** Whether an error is made to be shown: IoError, and those of http-errors (`ctx.throw`), egg-validate and so on. */
 function isShown(error: Error): boolean {
-  const { expose, status } = describe(error);
-  return expose ?? (status !== undefined && status >= 400 && status < 500 && !isOfNode(error));
+  const expose = exposeOf(error);
+  if (expose !== undefined) return expose;
+  const status = statusOf(error);
+  return status !== undefined && status >= 400 && status < 500 && !isOfNode(error);
 }
 
 /** Whether an error is one of Node's own. Most of these are plain Errors, but their messages contain paths, commands and output. */
@@ -113,13 +115,19 @@ export function isOfNode(error: Error): boolean {
 }
 
 /** The conventional fields of errors, if they have the conventional type. */
-function describe(error: Error): { code?: string; status?: number; expose?: boolean } {
-  const { code, status, expose } = error as Error & Record<'code' | 'status' | 'expose', unknown>;
-  return {
-    ...(typeof code === 'string' && code !== '' && { code }),
-    ...(typeof status === 'number' ? { status } : JWT_ERRORS.has(error.name) && { status: 401 }),
-    ...(typeof expose === 'boolean' && { expose }),
-  };
+type Fields = Error & { readonly code?: unknown; readonly status?: unknown; readonly expose?: unknown };
+
+function codeOf({ code }: Fields): string | undefined {
+  return typeof code === 'string' && code !== '' ? code : undefined;
+}
+
+function statusOf({ name, status }: Fields): number | undefined {
+  if (typeof status === 'number') return status;
+  return JWT_ERRORS.has(name) ? 401 : undefined;
+}
+
+function exposeOf({ expose }: Fields): boolean | undefined {
+  return typeof expose === 'boolean' ? expose : undefined;
 }
 
 /** An error's own details, or the list of a validator: egg-validate names it `errors`. */

@@ -18,12 +18,12 @@ export function reportFailure(
   connection: Connection,
   packet: unknown[],
   thrown: unknown,
-  { ack = ackOf(packet), ...place }: { ack?: Acknowledge | undefined; place?: string } = {},
+  { ack = ackOf(packet), place }: { ack?: Acknowledge | undefined; place?: string } = {},
 ): void {
   const error = toError(thrown);
   const ctx = currentContext(connection, packet); // in a handler with a key, its error is answered again
   const answered = ctx ? errorToAnswerOnce(connection, error, ctx) : errorToAnswer(connection, error, undefined, packet);
-  logFailure(connection, packet[0], error, { answered, ...place });
+  logFailure(connection, packet[0], error, answered, place);
   answer(connection, packet[0], answered, ack);
 }
 
@@ -40,13 +40,8 @@ export function ackOf(packet: unknown[]): Acknowledge | undefined {
   return typeof last === 'function' ? (last as Acknowledge) : undefined;
 }
 
-/** @param options.answered the error that the client gets, which decides the level. Default: `error` */
-export function logFailure(
-  connection: Connection,
-  event: unknown,
-  error: Error,
-  { answered = error, place }: { answered?: Error; place?: string } = {},
-): void {
+/** @param answered the error that the client gets, which decides the level @param place see `Failure` */
+export function logFailure(connection: Connection, event: unknown, error: Error, answered = error, place?: string): void {
   if (error instanceof KeptError) return; // it has been logged when it occurred
   // the client chose the name: keep it short, and on one line
   const what = `event ${JSON.stringify(oneLine(String(event).slice(0, 100)))} failed`;

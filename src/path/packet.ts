@@ -96,19 +96,23 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
     }
     end(ctx, connection);
   };
-  const fail = async (thrown: unknown): Promise<void> => {
-    try {
-      const error = toError(thrown);
-      const name = ctx.packet?.[0]; // as middleware has left it, to find its route
-      const answered = errorToAnswer(connection, error, ctx);
-      const place = router.match(name) ? {} : { place: 'events without a route failed' };
-      // during development, an unmatched event has its own warning
-      if (error !== NOT_FOUND || !runtime.eventWarnings) logFailure(connection, name, error, { answered, ...place });
-      await connection.saveAfterFailure();
-      answer(connection, event, answered, ack);
-    } finally {
-      end(ctx, connection);
-    }
+  const fail = (thrown: unknown): void => {
+    const error = toError(thrown);
+    const name = ctx.packet?.[0]; // as middleware has left it, to find its route
+    const answered = errorToAnswer(connection, error, ctx);
+    const respond = (): void => {
+      try {
+        answer(connection, event, answered, ack);
+      } finally {
+        end(ctx, connection);
+      }
+    };
+    // during development, an unmatched event has its own warning
+    if (error !== NOT_FOUND || !runtime.eventWarnings)
+      logFailure(connection, name, error, answered, router.match(name) ? undefined : 'events without a route failed');
+    const saving = connection.saveAfterFailure();
+    if (saving) void saving.then(respond);
+    else respond();
   };
 
   runtime.inFlight.begin(connection.handlers);

@@ -18,7 +18,7 @@ export function refuseReserved(connection: Connection, packet: unknown[]): boole
   const error = RESERVED.get(packet[0]);
   if (!error) return false;
   const answered = errorToAnswer(connection, error, undefined, packet);
-  logFailure(connection, packet[0], error, { answered });
+  logFailure(connection, packet[0], error, answered);
   if (ackOf(packet)) answer(connection, packet[0], answered, ackOf(packet));
   return true;
 }

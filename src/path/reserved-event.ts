@@ -24,7 +24,7 @@ async function runReserved(ctx: SocketContext, connection: Connection, handler: 
     await connection.session?.save();
   } catch (thrown) {
     const error = toError(thrown);
-    logFailure(connection, ctx.packet?.[0], error, { answered: errorToAnswer(connection, error, ctx) });
+    logFailure(connection, ctx.packet?.[0], error, errorToAnswer(connection, error, ctx));
     await connection.saveAfterFailure();
   } finally {
     ctx[SETTLE]?.();
