@@ -30,6 +30,7 @@ export type {
   PresenceConfig,
   RecheckConfig,
   RedisConfig,
+  RenewAuth,
   RoomsLimit,
   UserLimits,
 } from './config/options';

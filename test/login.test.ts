@@ -15,6 +15,18 @@ const FILES: Files = {
         '/free': { auth: false },
         '/room-{id}': {},
         '/token': { connectionMiddleware: ['token'], auth: { expiresAt: ctx => ctx.socket.data.until() } },
+        '/renewed': {
+          connectionMiddleware: ['token'],
+          auth: {
+            expiresAt: ctx => ctx.app.times[ctx.socket.handshake.auth.until](),
+            async renew(ctx, { user, until }) {
+              ctx.app.emit('renewing', ctx.app.currentContext === ctx);
+              await ctx.app.gate;
+              if (user === 'wrong') ctx.throw(401, 'a wrong token');
+              return user;
+            },
+          },
+        },
         '/checked': {
           connectionMiddleware: ['token'],
           auth: {
@@ -32,7 +44,8 @@ const FILES: Files = {
     };`,
   'app/io/middleware/token.js': `
     module.exports = app => async (ctx, next) => {
-      const { name, until } = ctx.handshake.auth ?? {};
+      const { name, until, user } = ctx.handshake.auth ?? {};
+      if (user) ctx.socket.user = user;
       Object.assign(ctx.socket.data, { name, checks: [], until: () => app.times[until]() });
       await next();
       app.emit('ascended', name);
@@ -40,7 +53,8 @@ const FILES: Files = {
   'app/router.js': `
     module.exports = app => {
       app.io.of('/token').use((socket, next) => next(socket.handshake.auth.refused ? new Error('not you') : undefined));
-      for (const name of ['/', '/free', '/room-{id}', '/token', '/checked']) app.io.of(name).route('hello', async () => 'hi');
+      for (const name of ['/', '/free', '/room-{id}', '/token', '/checked', '/renewed']) app.io.of(name).route('hello', async () => 'hi');
+      app.io.of('/renewed').route('auth', async ctx => ctx.handshake.auth);
       app.io.of('/checked').route('checks', async ctx => ctx.socket.data.checks.splice(0));
     };`,
   'app.js': `
@@ -148,4 +162,87 @@ test('recheck asks again and again whether a client may stay: what fails says no
   }
   await nothingRemains(io);
   assert.equal(internals(io).runtime.deadlines.size, 0);
+});
+
+const renewal = async (client: Client, auth: unknown): Promise<unknown> => ask(client, '$io:auth', auth);
+
+test('a client renews its login by $io:auth, as the same user', async t => {
+  const { app, io, url } = await start(t);
+  const hello = { v: 1 };
+  const visit = async (user: string | undefined, until = 'soon'): Promise<Client> =>
+    connect(t, `${url}/renewed`, { auth: { user, until, $io: hello } });
+  const [client, nobody] = [await visit('anna', 'later'), await visit(undefined, 'later')];
+  const renewing = next(app, 'renewing');
+  const { expiresIn } = (await renewal(client, { user: 'anna', until: 'later', more: 1 })) as { expiresIn: number };
+  assert.deepEqual(await renewing, [true]);
+  assert.ok(expiresIn > 59_000 && expiresIn <= 60_000);
+  assert.deepEqual(await ask(client, 'auth'), { user: 'anna', until: 'later', more: 1, $io: hello });
+  assert.deepEqual(await renewal(client, { user: { id: 'anna' }, until: 'never' }), {});
+  assert.deepEqual(await renewal(nobody, { user: true, until: 'never' }), {});
+
+  const refused = { error: { code: 'AUTH_REFUSED', message: 'The new login is not valid' } };
+  for (const auth of [{ until: 'later' }, { user: 'anna', until: 'past' }]) assert.deepEqual(await renewal(client, auth), refused);
+  assert.deepEqual(await renewal(client, { user: 'wrong', until: 'later' }), { error: { code: 'UNAUTHORIZED', message: 'a wrong token' } });
+  assert.match(JSON.stringify(await renewal(client, { user: true, until: 'later' })), /"INTERNAL_SERVER_ERROR"/);
+  assert.match(JSON.stringify(await renewal(client, { user: 'anna', until: 'seconds' })), /"INTERNAL_SERVER_ERROR"/);
+  for (const auth of [undefined, null, 'anna', ['anna']])
+    assert.match(JSON.stringify(await renewal(client, auth)), /"INVALID_ARGUMENT"/, String(auth));
+  assert.deepEqual(await ask(client, 'auth'), { user: { id: 'anna' }, until: 'never', $io: hello });
+
+  const end = endOf(client);
+  client.emit('$io:auth', { user: 'bert', until: 'later' });
+  assert.deepEqual(await end, ['The new login is that of another user', { code: 'AUTH_OTHER_USER' }, 'io server disconnect']);
+  const free = await connect(t, `${url}/free`);
+  assert.match(JSON.stringify(await renewal(free, { user: 'anna' })), /"RESERVED_EVENT"/);
+  for (const one of [free, nobody]) one.disconnect();
+  await nothingRemains(io);
+  assert.equal(internals(io).runtime.deadlines.size, 0);
+});
+
+test('a login whose time is over while it is being renewed goes on until that is decided', async t => {
+  const { app, io, url } = await start(t);
+  for (const [user, isRenewed] of [
+    ['anna', true],
+    ['wrong', false],
+  ] as const) {
+    const client = await connect(t, `${url}/renewed`, { auth: { user: 'anna', until: 'soon' } });
+    const { deadlines } = internals(io).runtime;
+    let open = (): void => {};
+    Object.assign(app, { gate: new Promise<void>(resolve => (open = resolve)) });
+    const renewing = next(app, 'renewing');
+    const end = endOf(client);
+    const answer = renewal(client, { user, until: 'later' });
+    await renewing;
+    assert.match(JSON.stringify(await renewal(client, { user, until: 'later' })), /"TRY_AGAIN"/); // one at a time
+    const due = Date.now() + 500; // its time is over, and a period of the deadlines as well
+    await until(t, () => Date.now() > due);
+    assert.equal(await ask(client, 'hello'), 'hi');
+    assert.equal(deadlines.size, 1);
+    open();
+    if (isRenewed) {
+      assert.deepEqual(Object.keys(Object(await answer) as object), ['expiresIn']);
+      assert.equal(await ask(client, 'hello'), 'hi');
+      client.disconnect();
+    } else assert.deepEqual(await end, EXPIRED);
+  }
+  await nothingRemains(io);
+  assert.equal(internals(io).runtime.deadlines.size, 0);
+});
+
+test('renewals count as handshakes, and have their limit of size', async t => {
+  const { url, io } = await startApp(t, {
+    ...FILES,
+    'config/config.default.js': `
+      exports.io = { limits: { handshakes: 2, auth: 100 }, auth: { maxAge: 60000, renew: () => true } };`,
+  });
+  const client = await connect(t, url);
+  const refused = { error: { code: 'TRY_AGAIN', message: 'The login cannot be renewed now' } };
+  let answer: unknown;
+  await until(t, async () => Object.hasOwn(Object((answer = await renewal(client, {}))) as object, 'error')); // faster than twice a second
+  assert.deepEqual(answer, refused);
+  assert.equal(internals(io).runtime.limits.counts.handshakes, 1);
+  assert.deepEqual(await renewal(client, { token: 'a'.repeat(100) }), {
+    error: { code: 'AUTH_TOO_LARGE', message: 'The auth is too large' },
+  });
+  assert.equal(internals(io).runtime.limits.counts.auth, 1);
 });

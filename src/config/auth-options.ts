@@ -3,15 +3,17 @@ import type { Context } from 'egg';
 
 /** `config.io.namespace['/'].auth`: how long the login of a client lasts. */
 export interface NamespaceAuth {
-  /** Time in ms after which a client has to log in again. It counts from its connection. Default: no limit. Since 5. */
+  /** Time in ms after which a client has to log in again. It counts from its connection, or from its last renewal. Default: no limit. Since 5. */
   maxAge?: number;
   /**
-   * Says when the login of a client ends: at the end of its token or session. Called when connection middleware has admitted the client.
-   * Default: none. Since 5.
+   * Says when the login of a client ends: at the end of its token or session. Called when connection middleware has admitted the client, and after
+   * each renewal. Default: none. Since 5.
    */
   expiresAt?: ExpiresAt;
   /** Asks again and again whether a connected client may stay. Default: none. Since 5. */
   recheck?: RecheckConfig;
+  /** Decides about a new `auth` of a connected client, such as a new token. Default: none, and a client has to connect anew. Since 5. */
+  renew?: RenewAuth;
 }
 
 /** `config.io.auth` */
@@ -58,3 +60,16 @@ export type ExpiresAt = (ctx: Context) => Date | number | null | undefined;
  * }
  */
 export type CheckAuth = (ctx: Context) => boolean | Promise<boolean>;
+
+/**
+ * Decides about a new `auth` that a connected client has sent by the event `$io:auth`, so that its login goes on. `ctx.socket.handshake.auth` is the
+ * former one until then, and the new one afterwards.
+ *
+ * @param ctx a context of the connection, as in connection middleware
+ * @param auth an object that the client has sent, with anything in it
+ * @returns the user whom it belongs to, as the id or an object with `id`, or a promise of that. It must be the one of `ctx.socket.user`: otherwise the
+ *   connection ends with the code `AUTH_OTHER_USER`. Where a connection has no user, `true` accepts it as well. Anything falsy refuses it with
+ *   `AUTH_REFUSED`, and an error is answered like one of a handler: then the login ends when it would have ended.
+ * @example renew: async (ctx, { token }) => (await ctx.service.token.verify(token))?.id
+ */
+export type RenewAuth = (ctx: Context, auth: Record<string, unknown>) => unknown;

@@ -1,6 +1,6 @@
 /** Reads `config.io.auth` and `auth` of a namespace: how long logins last. */
 import { nearest } from '../nearest';
-import type { CheckAuth, ExpiresAt } from './auth-options';
+import type { CheckAuth, ExpiresAt, RenewAuth } from './auth-options';
 import { booleanAt, invalid, isSet, objectAt } from './readers';
 import { AUTH_OPTIONS, GLOBAL_AUTH_OPTIONS, RECHECK_OPTIONS } from './tables';
 
@@ -9,6 +9,7 @@ export interface AuthSettings {
   readonly maxAge: number;
   readonly expiresAt: ExpiresAt | undefined;
   readonly recheck: { readonly every: number; readonly check: CheckAuth } | undefined;
+  readonly renew: RenewAuth | undefined;
 }
 
 /** Reads `config.io.auth`. @throws SetupError like `readAuth` */
@@ -27,12 +28,13 @@ export function readGlobalAuth(value: unknown): { readonly auth: AuthSettings | 
 export function readAuth(place: string, value: unknown): AuthSettings | undefined {
   const given = objectAt(place, value);
   refuseUnknown(place, given, AUTH_OPTIONS);
-  const { maxAge, expiresAt, recheck } = given;
-  if (!isSet(maxAge) && !isSet(expiresAt) && !isSet(recheck)) return undefined;
+  const { maxAge, expiresAt, recheck, renew } = given;
+  if (!isSet(maxAge) && !isSet(expiresAt) && !isSet(recheck) && !isSet(renew)) return undefined;
   return {
     maxAge: isSet(maxAge) ? AUTH_OPTIONS.maxAge(`${place}.maxAge`, maxAge) : Number.POSITIVE_INFINITY,
     expiresAt: isSet(expiresAt) ? AUTH_OPTIONS.expiresAt(`${place}.expiresAt`, expiresAt) : undefined,
     recheck: isSet(recheck) ? readRecheck(`${place}.recheck`, recheck) : undefined,
+    renew: isSet(renew) ? AUTH_OPTIONS.renew(`${place}.renew`, renew) : undefined,
   };
 }
 

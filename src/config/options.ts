@@ -1,13 +1,13 @@
 /** The public types of `config.io`, except those for limits, adapters and Redis. A test compares them with docs/config.md word by word. */
 import type { ServerOptions } from 'socket.io';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';
-import type { AuthConfig, CheckAuth, ExpiresAt, NamespaceAuth, RecheckConfig } from './auth-options';
+import type { AuthConfig, CheckAuth, ExpiresAt, NamespaceAuth, RecheckConfig, RenewAuth } from './auth-options';
 import type { GenerateId, OnError } from './functions';
 import type { LimitsConfig, NamespaceLimits } from './limits';
 import type { HistoryConfig, PresenceConfig, UserLimits } from './namespace-options';
 
 export type { AdapterConfig, AdapterFactory, AdapterName, HistoryConfig, PresenceConfig, RedisConfig, UserLimits };
-export type { AuthConfig, CheckAuth, ExpiresAt, GenerateId, NamespaceAuth, OnError, RecheckConfig };
+export type { AuthConfig, CheckAuth, ExpiresAt, GenerateId, NamespaceAuth, OnError, RecheckConfig, RenewAuth };
 export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit, RoomsLimit } from './limits';
 export type { EventRate, PerAddressLimit } from './rate-limits';
 

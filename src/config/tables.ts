@@ -10,7 +10,7 @@ import type {
   RedisConfig,
   UserLimits,
 } from './options';
-import type { AuthConfig, CheckAuth, ExpiresAt, NamespaceAuth, RecheckConfig } from './auth-options';
+import type { AuthConfig, CheckAuth, ExpiresAt, NamespaceAuth, RecheckConfig, RenewAuth } from './auth-options';
 import { booleanAt, functionAt, objectAt, oneOf, type Readers, stringAt, stringOrObjectAt, numberAt, wholeNumber } from './readers';
 
 /** `config.io` */
@@ -111,9 +111,12 @@ const bytes = wholeNumber(1);
 export const HISTORY_OPTIONS = { size: wholeNumber(1, 10_000), ttl: ms, since: oneOf('joined', 'ever') } satisfies Readers<HistoryConfig>;
 
 /** `config.io.namespace['/'].auth` */
-export const AUTH_OPTIONS = { maxAge: ms, expiresAt: functionAt<ExpiresAt>, recheck: objectAt } satisfies Readers<
-  Omit<NamespaceAuth, 'recheck'> & { recheck: object }
->;
+export const AUTH_OPTIONS = {
+  maxAge: ms,
+  expiresAt: functionAt<ExpiresAt>,
+  recheck: objectAt,
+  renew: functionAt<RenewAuth>,
+} satisfies Readers<Omit<NamespaceAuth, 'recheck'> & { recheck: object }>;
 
 /** `config.io.auth` */
 export const GLOBAL_AUTH_OPTIONS = { ...AUTH_OPTIONS, followSession: booleanAt } satisfies Readers<

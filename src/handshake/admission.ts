@@ -1,6 +1,5 @@
 /** Whether a worker takes one more client: `config.io.limits.connections`, `handshakes` and `perAddress`. */
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
-import { Bucket } from '../limits/bucket';
 import type { LimitKind, Limits } from '../limits/limits';
 import type { EngineRequest } from '../internals/engine-io';
 import type { AddressOf } from './address';
@@ -14,13 +13,10 @@ export interface Turned {
 export class Admission {
   readonly #limits: Limits;
   readonly #addressOf: AddressOf;
-  readonly #handshakes: Bucket | undefined;
 
   constructor(limits: Limits, addressOf: AddressOf) {
-    const { handshakes } = limits.settings;
     this.#limits = limits;
     this.#addressOf = addressOf;
-    this.#handshakes = Number.isFinite(handshakes) ? new Bucket(handshakes, handshakes, performance.now()) : undefined;
   }
 
   attach(engine: EngineServer): void {
@@ -45,7 +41,7 @@ export class Admission {
 
   #askWorker({ clientsCount }: EngineServer): Turned | undefined {
     if (clientsCount >= this.#limits.settings.connections) return this.#turn('connections', 'TOO_MANY_CONNECTIONS', 503);
-    if (this.#handshakes && !this.#handshakes.take()) return this.#turn('handshakes', 'TOO_MANY_HANDSHAKES', 503);
+    if (this.#limits.handshakes?.take() === false) return this.#turn('handshakes', 'TOO_MANY_HANDSHAKES', 503);
     return undefined;
   }
 

@@ -10,6 +10,7 @@ import { Attachments } from './attachments';
 import { AddressLimits } from './address-limits';
 import { Backlog } from './backlog';
 import { loadRateLimiter } from './rates';
+import { Bucket } from './bucket';
 
 /** What is counted, by the name of the option in `config.io.limits` if there is one, with what the log says of it. */
 const KINDS = {
@@ -49,6 +50,8 @@ export class Limits implements PacketGuard<EngineSocket> {
   newest: EngineSocket | undefined;
   /** Undefined if addresses are not limited. */
   readonly addresses: AddressLimits | undefined;
+  /** Counts the handshakes, and renewals of logins. Undefined if it is off. */
+  readonly handshakes: Bucket | undefined;
   readonly #logger: Logger;
   readonly #log = new LogLimit({ interval: 1000 });
 
@@ -61,6 +64,8 @@ export class Limits implements PacketGuard<EngineSocket> {
         ? undefined
         : new Backlog(settings.backlog, connection => this.endFor(connection, 'backlog'));
     this.attachments = new Attachments(settings.attachments, connection => this.endFor(connection, 'attachments'));
+    const { handshakes } = settings;
+    this.handshakes = Number.isFinite(handshakes) ? new Bucket(handshakes, handshakes, performance.now()) : undefined;
     this.#logger = logger;
   }
 

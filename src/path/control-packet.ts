@@ -1,16 +1,11 @@
 /** A control event of a client: the way of a packet that the app has no part in. */
 import type { Acknowledge } from '../events';
-import { IoError } from '../errors';
-import { RESERVED } from '../rooms';
 import type { Connection } from './connection';
+import { UNKNOWN_CONTROL } from './controls';
 import { isThenable } from './listeners';
 import { ackOf, reportFailure } from './packet-failure';
 
 const PLACE = 'a control event failed';
-
-/** Created once, since a client can send many, and so frozen. */
-const UNKNOWN = new IoError('RESERVED_EVENT', `Events that begin with '${RESERVED}' are reserved`);
-Object.freeze(UNKNOWN);
 
 /** @param packet `[event, ...args]`, with the acknowledgement function at the end if the client asked for one */
 export function receiveControl(connection: Connection, packet: unknown[]): void {
@@ -20,7 +15,7 @@ export function receiveControl(connection: Connection, packet: unknown[]): void 
   const ack = ackOf(packet);
   const control = namespace.runtime.controls.get(packet[0] as string); // the name is reserved, so it is a string
   try {
-    if (!control) throw UNKNOWN;
+    if (!control) throw UNKNOWN_CONTROL;
     const answer = control(socket, packet.slice(1, ack && -1), ack);
     if (isThenable(answer)) answerLater(connection, answer, ack).catch(fail);
     else if (answer !== undefined) ack?.(answer);

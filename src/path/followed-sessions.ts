@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { EggApplication } from '../egg';
 import { SetupError } from '../errors';
-import { type Client, endLogins, REVOKED } from './login';
+import type { Client } from './login';
+import { endLogins, REVOKED } from './login-end';
 
 /** Time in ms for which a session that has ended is remembered: a connection may have read it just before, and not be known yet. */
 const MEMORY = 10_000;

@@ -1,10 +1,14 @@
 /** How long the login of a connection lasts: until its token or session expires, or a check finds that it has been revoked. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
-import { type ErrorAnswer, messageOf } from '../errors';
+import type { ErrorAnswer } from '../errors';
+import type { Limits } from '../limits/limits';
 import { toError } from '../thrown';
 import type { ContextOwner, SocketContext, SocketContextClass } from './context';
 import type { Deadline, Deadlines } from './deadlines';
 import { isDenial } from './error-answers';
+import { endLogins, EXPIRED, REVOKED } from './login-end';
+import { allowRenewal, askApp } from './login-renewal';
+import { timeOf } from './login-time';
 import { SETTLE } from './module-scope';
 
 /** `config.io.auth`, checked. In users' types the context is Egg's, of which ours is a part. */
@@ -13,6 +17,7 @@ export interface LoginRules {
   readonly maxAge: number;
   readonly expiresAt: ((ctx: SocketContext) => unknown) | undefined;
   readonly recheck: { readonly every: number; readonly check: (ctx: SocketContext) => unknown } | undefined;
+  readonly renew: ((ctx: SocketContext, auth: object) => unknown) | undefined;
 }
 
 /** The part of `Runtime` that is used here. */
@@ -20,6 +25,7 @@ interface Services {
   readonly Context: SocketContextClass;
   readonly storage: AsyncLocalStorage<unknown>;
   readonly deadlines: Deadlines;
+  readonly limits: Limits;
   readonly followedSessions: { delete(connection: Client): void } | undefined;
 }
 
@@ -27,19 +33,17 @@ interface Services {
 export interface Client extends ContextOwner {
   readonly namespace: { readonly loginRules: LoginRules | undefined; readonly runtime: Services };
   readonly isConnecting: boolean;
+  readonly userRoom: string | undefined;
   login: Login | undefined;
   refuse(answer: ErrorAnswer): void;
   log(level: 'warn' | 'error', what: string, error: Error): void;
 }
 
-const EXPIRED: ErrorAnswer = { code: 'AUTH_EXPIRED', message: 'The login has expired' };
-export const REVOKED: ErrorAnswer = { code: 'AUTH_REVOKED', message: 'The login has been revoked' };
+/** Time in ms for which a login goes on after its end if it is being renewed. */
+const GRACE = 10_000;
 
 /** The function that fails, in the log. */
 const CHECK = 'config.io.auth.recheck.check failed, and the client stays';
-
-/** A smaller time in ms is of before 1973, so it must be one in seconds. */
-const LEAST_TIME = 1e11;
 
 /**
  * Begins the login of a client that middleware has admitted, or refuses the client if its login has expired. Returns whether the client may go on.
@@ -50,6 +54,7 @@ export function beginLogin(connection: Client): boolean {
   if (!rules) return true;
   const login = new Login(connection, rules);
   connection.login = login;
+  if (rules.renew) allowRenewal(connection, login, rules.renew);
   if (login.begin()) return true;
   connection.refuse(EXPIRED);
   return false;
@@ -69,6 +74,9 @@ export class Login implements Deadline {
   #expiry = Number.POSITIVE_INFINITY;
   #nextCheck = Number.POSITIVE_INFINITY;
   #isChecking = false;
+  #isHeld = false;
+  /** How often it has been renewed. */
+  #renewals = 0;
   #hasEnded = false;
 
   constructor(connection: Client, rules: LoginRules) {
@@ -88,6 +96,33 @@ export class Login implements Deadline {
     return true;
   }
 
+  /** The time in ms until it ends. Infinite if it does not end. */
+  get rest(): number {
+    return this.#expiry - Date.now();
+  }
+
+  /** Whether the client has gone. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Whether it is being renewed. A login whose time is over meanwhile goes on until then, for 10 s at most. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  set isHeld(isHeld: boolean) {
+    this.#isHeld = isHeld;
+    if (!isHeld && !this.#hasEnded && this.rest <= 0) endLogins([this.#connection], EXPIRED);
+  }
+
+  /** Begins anew by a new `auth`. Returns whether that has not expired already. @throws whatever `expiresAt` throws */
+  renew(): boolean {
+    const isValid = this.begin();
+    if (isValid) this.#renewals++;
+    return isValid;
+  }
+
   /** To be called when the client has gone. */
   end(): void {
     this.#hasEnded = true;
@@ -96,7 +131,7 @@ export class Login implements Deadline {
 
   due(): void {
     const now = Date.now();
-    if (now >= this.#expiry) {
+    if (now >= this.#expiry && (!this.#isHeld || now >= this.#expiry + GRACE)) {
       endLogins([this.#connection], EXPIRED);
       return;
     }
@@ -109,7 +144,29 @@ export class Login implements Deadline {
   }
 
   #schedule(): void {
-    this.#connection.namespace.runtime.deadlines.set(this, Math.min(this.#expiry, this.#nextCheck));
+    const end = this.#isHeld ? this.#expiry + GRACE : this.#expiry;
+    this.#connection.namespace.runtime.deadlines.set(this, Math.min(end, this.#nextCheck));
+  }
+
+  /** Never rejects. */
+  async #check(check: (ctx: SocketContext) => unknown): Promise<void> {
+    const connection = this.#connection;
+    if (this.#isChecking) {
+      connection.log('warn', CHECK, new Error('the check before has not ended yet'));
+      return;
+    }
+    this.#isChecking = true;
+    const renewals = this.#renewals;
+    let mayStay: boolean;
+    try {
+      mayStay = Boolean(await askApp(connection, async ctx => check(ctx)));
+    } catch (thrown) {
+      mayStay = !isDenial(toError(thrown)); // any other error says nothing of the login
+      if (mayStay && !this.#hasEnded) connection.log('error', CHECK, toError(thrown));
+    } finally {
+      this.#isChecking = false;
+    }
+    if (!mayStay && !this.#hasEnded && renewals === this.#renewals) endLogins([connection], REVOKED);
   }
 
   #ask(expiresAt: (ctx: SocketContext) => unknown): number {
@@ -121,47 +178,4 @@ export class Login implements Deadline {
       ctx[SETTLE]?.();
     }
   }
-
-  /** Never rejects. */
-  async #check(check: (ctx: SocketContext) => unknown): Promise<void> {
-    const connection = this.#connection;
-    if (this.#isChecking) {
-      connection.log('warn', CHECK, new Error('the check before has not ended yet'));
-      return;
-    }
-    this.#isChecking = true;
-    const { Context, storage } = connection.namespace.runtime;
-    const ctx = new Context(connection);
-    let mayStay: boolean;
-    try {
-      mayStay = Boolean(await storage.run(ctx, check, ctx));
-    } catch (thrown) {
-      mayStay = !isDenial(toError(thrown)); // any other error says nothing of the login
-      if (mayStay && !this.#hasEnded) connection.log('error', CHECK, toError(thrown));
-    } finally {
-      ctx[SETTLE]?.();
-      this.#isChecking = false;
-    }
-    if (!mayStay && !this.#hasEnded) endLogins([connection], REVOKED);
-  }
-}
-
-/** Ends connections, and tells their clients why. Those of one page are told before the first of them ends. @param close as for `socket.disconnect(close)` */
-export function endLogins(connections: readonly Client[], answer: ErrorAnswer, close = false): void {
-  for (const { isConnecting, socket } of connections) if (!isConnecting) socket.emit('error', answer.message, { code: answer.code });
-  for (const connection of connections) {
-    if (connection.isConnecting) connection.refuse(answer);
-    else connection.socket.disconnect(close);
-  }
-}
-
-/** Infinite for nothing. @throws TypeError if it is no time */
-function timeOf(given: unknown): number {
-  if (given === undefined || given === null) return Number.POSITIVE_INFINITY;
-  const time = given instanceof Date ? given.getTime() : given;
-  if (typeof time === 'number' && time >= LEAST_TIME) return time;
-  const got = typeof time === 'number' ? String(time) : typeof given;
-  throw new TypeError(
-    messageOf('IO_AUTH_TIME_INVALID', `config.io.auth.expiresAt must return a Date, or a time in ms since 1970; it returned ${got}`),
-  );
 }

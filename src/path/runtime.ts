@@ -8,7 +8,7 @@ import { TimeLimit } from '../limits/time-limit';
 import type { Limits } from '../limits/limits';
 import type { Outcomes } from '../store/outcomes';
 import { Arrivals } from './arrivals';
-import type { Controls } from './controls';
+import type { Control, Controls } from './controls';
 import { createContextClass, type SocketContextClass } from './context';
 import { Deadlines } from './deadlines';
 import type { DirectEvents } from './direct-events';
@@ -18,6 +18,7 @@ import { FollowedSessions } from './followed-sessions';
 import { answerHistory, ASK_EVENT } from './history';
 import { InFlight } from './in-flight';
 import { postponeLate } from './obstacle';
+import { renewLogin } from './login-renewal';
 import { Passport } from './passport';
 import { RecoveryAuth } from './recovery-auth';
 import type { UnmatchedPolicy } from './router';
@@ -48,7 +49,10 @@ export class Runtime {
   /** Connections that are not complete yet. */
   readonly arrivals: Arrivals;
   /** Filled by the parts that have control events. */
-  readonly controls: Controls = new Map([[ASK_EVENT, answerHistory]]);
+  readonly controls: Controls = new Map<string, Control>([
+    [ASK_EVENT, answerHistory],
+    ['$io:auth', renewLogin],
+  ]);
   /** The ends and the checks of logins. */
   readonly deadlines = new Deadlines();
   readonly deprecations: Deprecations;

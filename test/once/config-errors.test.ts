@@ -90,6 +90,7 @@ test('a wrong type or value stops the boot and says what it must be', () => {
     [`{ namespace: { '/chat': { auth: { followSession: true } } } }`, /\.auth must be an object with .*it has followSession/],
     [`{ auth: { maxAge: 0 } }`, /config\.io\.auth\.maxAge must be a whole number from 1 on, not 0/],
     [`{ auth: { expiresAt: 1000 } }`, /config\.io\.auth\.expiresAt must be a function, not 1000/],
+    [`{ auth: { renew: true } }`, /config\.io\.auth\.renew must be a function, not a boolean/],
     [`{ auth: { recheck: { check() {} } } }`, /config\.io\.auth\.recheck\.every must be a number/],
     [`{ auth: { recheck: { every: 1000 } } }`, /config\.io\.auth\.recheck\.check must be a function/],
     [`{ auth: { recheck: { every: 1000, check() {}, after: 1 } } }`, /recheck must be an object with every, check; it has after/],
