@@ -1,6 +1,7 @@
 /** The plugin's lifecycle in the agent. */
 import { AgentIo } from './cluster/agent-io';
 import { Hub } from './cluster/hub/hub';
+import { keepHandovers } from './cluster/handovers';
 import { keepOutcomes } from './cluster/outcomes';
 import { keepRates } from './cluster/rates';
 import { RunFolder } from './cluster/run-folder';
@@ -8,6 +9,7 @@ import { keepStreams } from './cluster/streams';
 import { JOIN_HUB, topologyOf } from './cluster/topology';
 import { readConfig, type Settings } from './config/settings';
 import type { EggAgent } from './egg';
+import { MemoryHandovers } from './store/memory-handovers';
 import { MemoryStreams } from './store/memory-streams';
 
 export default class IoAgentBoot {
@@ -17,6 +19,8 @@ export default class IoAgentBoot {
   #io: AgentIo | undefined;
   /** What the agent keeps of rooms with history. */
   readonly #streams = new MemoryStreams();
+  /** What workers that end leave for others. */
+  readonly #handovers = new MemoryHandovers();
 
   constructor(agent: EggAgent) {
     this.#agent = agent;
@@ -41,6 +45,7 @@ export default class IoAgentBoot {
     await this.#io?.close();
     await this.#hub?.close();
     this.#streams.close();
+    this.#handovers.close();
     await this.#folder?.remove();
     await this.#folder?.sweep();
   }
@@ -74,6 +79,7 @@ export default class IoAgentBoot {
       keepOutcomes(this.#hub);
       keepStreams(this.#hub, this.#streams);
       keepRates(this.#hub, this.#agent.baseDir);
+      keepHandovers(this.#hub, this.#handovers);
     }
     await this.#hub.listen(this.#openFolder().hubSocket);
   }

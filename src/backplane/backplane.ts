@@ -4,9 +4,11 @@
  * wait for other processes fail at once.
  */
 import { Answers } from './answer';
+import { Departure } from './departure';
 import type { AdapterFactory } from '../config/options';
 import type { Logger } from '../egg';
 import { messageOf, type OutageCode, OutageError } from '../errors';
+import type { HandoverStore } from '../store/handover-store';
 import type { OutcomeStore } from '../store/outcome-store';
 import { Inbox } from './inbox';
 import { Losses } from './losses';
@@ -30,6 +32,9 @@ export abstract class Backplane {
   abstract get isReachable(): boolean;
   /** Where all processes keep the outcomes of handlers. Undefined if the backend has no place for them. */
   readonly outcomes: OutcomeStore | undefined;
+  /** Where a process that ends leaves the sessions of its clients for another one. Undefined if the backend has no place for them. */
+  readonly handovers: HandoverStore | undefined;
+  readonly departure = new Departure();
   readonly name: string;
   readonly logger: Logger;
   /** Logs unusable messages of other processes. */
@@ -44,9 +49,10 @@ export abstract class Backplane {
   readonly #code: OutageCode;
   /** Called when other processes become unreachable, except while the second function returns true. */
   readonly #waiting = new Map<() => void, (() => boolean) | undefined>();
-  readonly #onReachable: (() => void)[] = [];
+  readonly #onReachable = new Set<() => void>();
   #setOpened: () => void = () => {};
   #isDown = false;
+  #wasReachable = false;
   #isClosed = false;
   /** The codes that have been logged for the current outage, and the latest one. */
   readonly #logged = new Set<OutageCode>();
@@ -67,6 +73,11 @@ export abstract class Backplane {
   /** Whether other processes receive nothing: during an outage, and after the backplane has closed. */
   get isDown(): boolean {
     return this.#isDown;
+  }
+
+  /** Whether messages could be sent at any time until now. */
+  get wasReachable(): boolean {
+    return this.#wasReachable;
   }
 
   protected get isClosed(): boolean {
@@ -113,9 +124,10 @@ export abstract class Backplane {
     return () => this.#waiting.delete(callback);
   }
 
-  /** Registers a function that is called whenever messages can be sent again: after each outage. */
-  onReachable(callback: () => void): void {
-    this.#onReachable.push(callback);
+  /** Registers a function that is called whenever messages can be sent again: after each outage. Returns a function that cancels this. */
+  onReachable(callback: () => void): () => void {
+    this.#onReachable.add(callback);
+    return () => this.#onReachable.delete(callback);
   }
 
   /** The error of a question that other processes cannot answer. */
@@ -131,6 +143,7 @@ export abstract class Backplane {
 
   /** To be called when messages can be sent: at the boot, and after each outage. */
   protected setReachable(): void {
+    this.#wasReachable = true;
     for (const callback of this.#onReachable) callback();
     if (this.losses.count > 0) this.losses.tell(); // also what was on its way when the outage began
   }

@@ -11,7 +11,7 @@ import type { Frame, PacketCodec } from './packet-codec';
 const MAX_LEVELS = 80;
 
 /** A frame that every adapter can send: not all of them support bytes in every message. */
-type Carried = string | { readonly base64: string };
+export type Carried = string | { readonly base64: string };
 
 /** Encoded values by field. Servers of this plugin read them in place of the fields; other servers ignore them. */
 type Encoded = Record<string, readonly Carried[]>;
@@ -60,11 +60,11 @@ function hasBytes(value: unknown): boolean {
   return bytesOf(value) !== undefined || Object.values(value).some(hasBytes);
 }
 
-function carry(frame: Frame): Carried {
+export function carry(frame: Frame): Carried {
   return typeof frame === 'string' ? frame : { base64: Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).toString('base64') };
 }
 
-function uncarry(frame: unknown): unknown {
+export function uncarry(frame: unknown): unknown {
   return isObject(frame) && typeof frame['base64'] === 'string' ? Buffer.from(frame['base64'], 'base64') : frame;
 }
 

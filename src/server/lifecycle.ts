@@ -172,9 +172,9 @@ export class Lifecycle {
     this.runtime.retire();
     this.namespaces.children?.close();
     const { server, runtime } = this;
-    const { inFlight, logger } = runtime;
+    const departure = this.#backplane?.departure;
     if (this.#engine)
-      this.#retiring ??= closeInOrder({ server, engine: this.#engine, inFlight, sessionRouting: this.#sessionRouting, logger });
+      this.#retiring ??= closeInOrder({ server, engine: this.#engine, runtime, sessionRouting: this.#sessionRouting, departure });
     await this.#retiring;
   }
 

@@ -8,7 +8,8 @@ import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { Namespace, Server as SocketIoServer, Socket } from 'socket.io';
 import type { Logger } from '../egg';
 import { SERVICE_UNAVAILABLE, type SessionRouting } from '../cluster/routing/session-routing';
-import type { InFlight } from '../path/in-flight';
+import type { Departure } from '../backplane/departure';
+import type { Runtime } from '../path/runtime';
 import { engineInternals, webSocketOf, writeBufferOf } from '../internals/engine-io';
 import { namespaceInternals } from '../internals/socket-io';
 
@@ -16,19 +17,22 @@ import { namespaceInternals } from '../internals/socket-io';
 const HANDLERS_TIMEOUT = 2500;
 /** Time in ms to close the connections, including `disconnect` routes and the code after `next()`. */
 const CLOSE_TIMEOUT = 1500;
+/** Time in ms to hand over sessions that there is at least, after everything else has taken its time. */
+const MIN_HANDOVER_TIME = 500;
 
 type OpenWebSocket = EventEmitter & { terminate(): void };
 
 export interface Closing {
   readonly server: SocketIoServer;
   readonly engine: EngineServer;
-  readonly inFlight: InFlight;
+  readonly runtime: Pick<Runtime, 'inFlight' | 'logger'>;
   readonly sessionRouting: SessionRouting | undefined;
-  readonly logger: Logger;
+  /** Hands over to other processes what this one has of its clients, when these have gone. Undefined if there are none. */
+  readonly departure: Departure | undefined;
 }
 
 /** Never rejects. Terminates the connections of clients that do not answer in time. */
-export async function closeInOrder({ server, engine, inFlight, sessionRouting, logger }: Closing): Promise<void> {
+export async function closeInOrder({ server, engine, runtime: { inFlight, logger }, sessionRouting, departure }: Closing): Promise<void> {
   const end = performance.now() + HANDLERS_TIMEOUT + CLOSE_TIMEOUT;
   refuseNew(server, engine);
   sessionRouting?.refuseSessions();
@@ -45,6 +49,7 @@ export async function closeInOrder({ server, engine, inFlight, sessionRouting, l
   );
   for (const webSocket of webSockets) webSocket.terminate();
 
+  await within(Math.max(MIN_HANDOVER_TIME, end - performance.now()), departure?.leave());
   if (sessionRouting) {
     sessionRouting.closePrivate();
     // clients of other workers may be piped through this one until those have closed too

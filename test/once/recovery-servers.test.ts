@@ -4,7 +4,7 @@ import { createConnection, createServer, type Socket as Connection } from 'node:
 import { test, type TestContext } from 'node:test';
 import { Server, type Socket } from 'socket.io';
 import { type AdapterServer, allKnown } from '../support/adapters';
-import { type Client, newClient, next, refusal } from '../support/client';
+import { newClient, next, refusal } from '../support/client';
 import { enterMute, hubPath, joinByHub, startHub, startWorker } from '../support/hub';
 import { join } from '../support/joined';
 import { startMongo } from '../support/mongo';
@@ -13,6 +13,7 @@ import { LoggedSource, recoverConnections } from '../support/parts';
 import { RawClient } from '../support/raw';
 import { startRedis } from '../support/redis';
 import { until } from '../support/until';
+import { authOf, flush, hears, lose, vanish, visit } from '../support/visit';
 
 const RECOVERY = { connectionStateRecovery: { skipMiddlewares: false } };
 
@@ -50,54 +51,6 @@ async function over(t: TestContext, io: object, baseDir?: string): Promise<Adapt
   const server = await join(t, { init: RECOVERY, ...io }, undefined, baseDir);
   await server.ready();
   return server;
-}
-
-/** A client as the official one is after a reconnect: with the private id and the last offset of the one before. */
-interface Visit {
-  readonly client: Client;
-  readonly socket: Socket;
-  readonly heard: unknown[];
-  /** What it sends when it comes back, if its network has vanished. */
-  readonly auth?: object;
-}
-
-async function visit(t: TestContext, { io, url }: AdapterServer, former?: Visit): Promise<Visit> {
-  const arrival = next<[Socket]>(io, 'connection');
-  const client = newClient(t, url, { auth: former ? authOf(former) : {} });
-  const heard: unknown[] = former?.heard ?? [];
-  client.on('said', (value: unknown) => heard.push(value));
-  const connected = next(client, 'connect');
-  const [socket] = await arrival;
-  await connected;
-  return { client, socket, heard };
-}
-
-function authOf({ client, auth }: Visit): object {
-  return auth ?? { pid: Reflect.get(client, '_pid') as unknown, offset: (Reflect.get(client, '_lastOffset') ?? '') as unknown }; // private
-}
-
-/** Whatever the client is sent from now on gets lost; its server is told nothing. Returns the client as it is now. */
-function vanish(visit: Visit): Visit {
-  const auth = authOf(visit);
-  visit.client.off('said');
-  return { ...visit, auth };
-}
-
-async function hears(t: TestContext, { heard }: Visit, count: number): Promise<void> {
-  await until(t, () => heard.length >= count);
-}
-
-/** The server closes the connection; the client stays away. */
-async function lose({ client, socket }: Visit): Promise<void> {
-  const left = next(socket, 'disconnect');
-  client.io.reconnection(false);
-  socket.conn.close();
-  await left;
-}
-
-/** What this server has sent before has come by at all others. */
-async function flush(io: Server): Promise<void> {
-  await io.fetchSockets();
 }
 
 /** The questions and answers of other servers that come to a server from now on. */

@@ -149,8 +149,8 @@ test('what is emitted while middleware runs comes after what was missed before, 
 test('of the rooms of a client, those at the moment of an event count', t => {
   const { sessions, emit, connect, missed } = create(t);
   const socket = connect();
-  const come = (room: string): void => sessions.join(room, GONE.sid);
-  const go = (room: string): void => sessions.leave(room, GONE.sid);
+  const come = (room: string): void => sessions.visits.join(room, GONE.sid);
+  const go = (room: string): void => sessions.visits.leave(room, GONE.sid);
   come('game');
   const offset = emit('heard');
   emit('before it came', 'lobby');
@@ -172,15 +172,15 @@ test('of the rooms of a client, those at the moment of an event count', t => {
 test('a room that the client joins or leaves while its new connection waits counts from that moment', t => {
   const { sessions, emit, connect } = create(t);
   const socket = connect();
-  for (const room of ['a', 'lobby', 'game']) sessions.join(room, GONE.sid);
+  for (const room of ['a', 'lobby', 'game']) sessions.visits.join(room, GONE.sid);
   emit('before it came', 'team');
   sessions.persist({ ...GONE, rooms: ['a', 'lobby', 'game'] }, socket);
   const mark = sessions.find(PID, '', undefined)?.mark ?? 0;
   emit('not yet', 'team');
-  sessions.join('team', GONE.sid);
+  sessions.visits.join('team', GONE.sid);
   emit('now', 'team');
   emit('still', 'game');
-  sessions.leave('game', GONE.sid);
+  sessions.visits.leave('game', GONE.sid);
   emit('no more', 'game');
   emit('left by middleware', 'lobby');
   sessions.persist({ ...GONE, rooms: ['a', 'lobby', 'team'] }, socket);
@@ -196,9 +196,9 @@ test('of a client that leaves rooms without end, so much is kept, and it is a ne
   const offset = emit('heard');
   let recent = '';
   for (let count = 0; count < 1100; count++) {
-    sessions.join('game', GONE.sid);
+    sessions.visits.join('game', GONE.sid);
     recent = emit('to nobody', 'elsewhere');
-    sessions.leave('game', GONE.sid);
+    sessions.visits.leave('game', GONE.sid);
   }
   sessions.persist(GONE, socket);
   assert.equal(missed(offset), undefined);

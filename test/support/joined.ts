@@ -11,6 +11,7 @@ const CURRENT: Parts = { createAdapterFactory, createBackplane, Deprecations, re
 
 export interface Joined extends AdapterServer {
   readonly logs: Logs;
+  readonly backplane: NonNullable<ReturnType<Parts['createBackplane']>>;
   /** Resolves when the boot of an app would go on. */
   ready(): Promise<void>;
 }
@@ -37,5 +38,5 @@ export async function join(
   );
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>; // typed as a class only
   const server = await startServer(t, { ...init, adapter }, () => void backplane.close());
-  return { ...server, logs, ready: () => backplane.ready() };
+  return { ...server, logs, backplane, ready: () => backplane.ready() };
 }

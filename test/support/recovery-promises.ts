@@ -29,12 +29,12 @@ export const PROMISES: Record<Way, Record<SetUp, Recovered>> = {
     ...{ redis: 'never', 'redis-sharded': 'never', 'redis-streams': 'never', postgres: 'never' },
   },
   'worker replaced': {
-    ...{ memory: 'never', hub: 'never' },
-    ...{ redis: 'never', 'redis-sharded': 'never', 'redis-streams': 'after an event that is kept', postgres: 'never' },
+    ...{ memory: 'never', hub: 'always' },
+    ...{ redis: 'always', 'redis-sharded': 'always', 'redis-streams': 'after an event that is kept', postgres: 'always' },
   },
   'servers replaced': {
     ...{ memory: 'never', hub: 'never' },
-    ...{ redis: 'never', 'redis-sharded': 'never', 'redis-streams': 'after an event that is kept', postgres: 'never' },
+    ...{ redis: 'always', 'redis-sharded': 'always', 'redis-streams': 'after an event that is kept', postgres: 'always' },
   },
 };
 

@@ -63,6 +63,12 @@ export class KeptTables {
     return this.#run(async pool => (await pool.query(text, values)).rows);
   }
 
+  /** The same without a trace: creates no table, and refusals are not retried. Rejects with the error of PostgreSQL. */
+  async tryWith(text: string, values: unknown[]): Promise<Rows<object>['rows']> {
+    const { pool, reach } = this.#keeping;
+    return reach(async () => (await pool.query(text, values)).rows);
+  }
+
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#timer);

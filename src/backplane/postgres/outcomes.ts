@@ -1,10 +1,12 @@
-/** Outcomes in PostgreSQL: rows of a table, which have a lease first, and then the outcome. */
+/** Outcomes in PostgreSQL: rows of a table, which have a lease first, and then the outcome. What servers hand over is in the same table. */
 import { createHash } from 'node:crypto';
+import type { HandoverStore } from '../../store/handover-store';
 import type { Claim, OutcomeStore } from '../../store/outcome-store';
 import { type Keeping, KeptTables } from './kept-tables';
 import { KEYS } from './refused';
 
-export class PostgresOutcomes implements OutcomeStore {
+export class PostgresOutcomes implements OutcomeStore, HandoverStore {
+  readonly lasts = true;
   readonly #prefix: string;
   readonly #table: string;
   readonly #tables: KeptTables;
@@ -40,6 +42,19 @@ export class PostgresOutcomes implements OutcomeStore {
       ON CONFLICT (key) DO UPDATE SET outcome = excluded.outcome, expires_at = excluded.expires_at
       WHERE kept.outcome IS NULL OR kept.expires_at <= now()`;
     await this.#tables.queryWith(text, [this.#idOf(key), Buffer.from(outcome), ttl]);
+  }
+
+  async put(name: string, text: string, ttl: number): Promise<void> {
+    const statement = `
+      INSERT INTO ${this.#table} (key, outcome, expires_at) VALUES ($1, $2, now() + $3::float8 * interval '1 millisecond')
+      ON CONFLICT (key) DO UPDATE SET outcome = excluded.outcome, expires_at = excluded.expires_at`;
+    await this.#tables.queryWith(statement, [this.#idOf(`handover ${name}`), Buffer.from(text), ttl]);
+  }
+
+  async take(name: string): Promise<string | undefined> {
+    const statement = `DELETE FROM ${this.#table} WHERE key = $1 AND expires_at > now() RETURNING outcome`;
+    const [row] = (await this.#tables.tryWith(statement, [this.#idOf(`handover ${name}`)])) as { outcome: Buffer }[]; // of the statement
+    return row?.outcome.toString();
   }
 
   close(): void {

@@ -5,7 +5,6 @@ import type { DatabaseSettings } from '../../config/adapter';
 import type { AdapterFactory } from '../../config/options';
 import type { Logger } from '../../egg';
 import type { OutageCode } from '../../errors';
-import type { OutcomeStore } from '../../store/outcome-store';
 import { isMissed } from '../cluster-message';
 import { closeInTime, DatabaseBackplane } from '../database';
 import { CONNECT_TIMEOUT } from '../pulsed-backplane';
@@ -25,7 +24,8 @@ import { Table } from './table';
 
 export class PostgresBackplane extends DatabaseBackplane {
   readonly createAdapter: AdapterFactory;
-  override readonly outcomes: OutcomeStore;
+  override readonly outcomes: Kept['outcomes'];
+  override readonly handovers: Kept['outcomes'];
   readonly kept: Kept;
   readonly requestsTimeout: number;
   readonly #prefix: string;
@@ -103,7 +103,7 @@ export class PostgresBackplane extends DatabaseBackplane {
       error: cause => this.error(cause),
       onRefused: (failure, suspend) => this.#onFailure(failure, undefined, suspend),
     });
-    this.outcomes = this.kept.outcomes;
+    this.handovers = this.outcomes = this.kept.outcomes;
     void this.#listener.start();
   }
 

@@ -23,8 +23,17 @@ export interface Kept {
   dropSession(): void;
 }
 
+const budgets = new WeakMap<object, Budget>();
+
 /** What all namespaces of a server keep. */
 export class Budget {
+  /** That of a server. */
+  static of(server: object, limits = LIMITS): Budget {
+    const budget = budgets.get(server) ?? new Budget(limits);
+    budgets.set(server, budget);
+    return budget;
+  }
+
   readonly #limits: Limits;
   readonly #accounts = new Set<Account>();
   bytes = 0;

@@ -1,6 +1,7 @@
 /** The sessions of the clients that have gone, the longest absent one first. */
 import type { Session } from 'socket.io-adapter';
 import type { Account } from './budget';
+import type { EventLog } from './log';
 import { sizeOfData, sizeOfNames } from './size';
 import type { Start, Starts } from './starts';
 import type { Stays } from './stays';
@@ -8,10 +9,22 @@ import type { Stays } from './stays';
 /** The session of a disconnected client, as Socket.IO passes it. */
 export type Gone = Omit<Session, 'missedPackets'>;
 
+/** What has been handed over by a process that has ended. */
+export interface Former {
+  /** What it had logged. */
+  readonly log: EventLog;
+  /** The offsets of all events there. */
+  readonly offsets: ReadonlySet<string>;
+  /** Where the log of this process continues it, with some events that are in both. */
+  readonly from: number;
+}
+
 export interface Stored extends Gone {
   readonly goneAt: number;
   readonly start: Start;
   readonly stays: Stays;
+  /** Set if another process had the client: the numbers of `start` and `stays` are those of its log. */
+  readonly former?: Former | undefined;
 }
 
 /** Bytes that a session takes besides, roughly. */
@@ -38,15 +51,19 @@ export class GoneClients {
     return stored?.goneAt ?? Number.POSITIVE_INFINITY;
   }
 
+  get all(): readonly Stored[] {
+    return [...this.#stored.values()];
+  }
+
   get(pid: string): Stored | undefined {
     return this.#stored.get(pid);
   }
 
-  add(session: Gone, start: Start, stays: Stays): void {
+  add(session: Stored): void {
     this.delete(session.pid);
-    const size = SESSION_SIZE + sizeOfNames(session.rooms) + sizeOfData(session.data) + stays.size;
-    this.#stored.set(session.pid, { ...session, goneAt: Date.now(), start, stays, size });
-    this.#starts.hold(start);
+    const size = SESSION_SIZE + sizeOfNames(session.rooms) + sizeOfData(session.data) + session.stays.size;
+    this.#stored.set(session.pid, { ...session, size });
+    this.#starts.hold(session.start);
     this.#account.count(size, 1);
   }
 

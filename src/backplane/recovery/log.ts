@@ -1,39 +1,21 @@
 /** The events of a namespace that clients may have missed, in the order in which this process has delivered them. */
-import type { BroadcastOptions } from 'socket.io-adapter';
-import type { Frame } from '../packet-codec';
 import type { Backplane } from '../backplane';
 import type { Account } from './budget';
-import { sizeOfFrames, sizeOfNames } from './size';
+import { type Entry, type Filter, type Missed, NOBODY, sizeOf } from './entry';
 
-/** An event as a client gets it. */
-export interface Missed {
-  readonly offset: string;
-  /** Undefined for a volatile event, which is not sent again. */
-  readonly frames: readonly Frame[] | undefined;
-}
-
-/** What a client that returns gets. */
-export interface Returned {
-  readonly sid: string;
-  readonly rooms: readonly string[];
-  readonly data: unknown;
-  readonly missed: readonly Missed[];
-}
-
-/** An event that clients may have missed. */
-export interface Entry extends Missed {
+/** The latest event that is not there: one that was dropped, or that did not arrive in an outage. */
+export interface Gap {
+  readonly number: number;
   readonly at: number;
-  readonly opts: BroadcastOptions;
 }
 
-/** Whether the event with this number and these options is for a client. */
-export type Filter = (number: number, opts: BroadcastOptions) => boolean;
-
-/** The target of a gap. */
-const NOBODY: BroadcastOptions = { rooms: new Set(['$io:nobody']), except: new Set() };
-
-/** Bytes that an entry takes beside its frames, roughly. */
-const ENTRY_SIZE = 200;
+/** The log of another process, up to its end. */
+export interface Past {
+  /** The number of its first entry. */
+  readonly base: number;
+  readonly gap: Gap;
+  readonly entries: readonly Entry[];
+}
 
 export class EventLog {
   readonly #account: Account;
@@ -43,18 +25,25 @@ export class EventLog {
   #start = 0;
   /** The number of the entry at index 0. */
   #base = 0;
-  /** The latest event that is not there: one that was dropped, or that did not arrive in an outage. */
-  #gap = { number: -1, at: Number.NEGATIVE_INFINITY };
+  #gap: Gap = { number: -1, at: Number.NEGATIVE_INFINITY };
 
   readonly #backplane: Backplane | undefined;
   /** The losses that have been noted. */
   #losses = 0;
 
-  /** @param maxAge the time in ms for which an event is kept */
-  constructor(account: Account, maxAge: number, backplane?: Backplane) {
+  /**
+   * @param maxAge the time in ms for which an event is kept
+   * @param past what is there already. Nothing is added to it.
+   */
+  constructor(account: Account, maxAge: number, backplane?: Backplane, past?: Past) {
     this.#account = account;
     this.#maxAge = maxAge;
     this.#backplane = backplane;
+    if (!past) return;
+    this.#base = past.base;
+    this.#gap = past.gap;
+    this.#entries = [...past.entries];
+    for (const entry of past.entries) account.count(sizeOf(entry));
   }
 
   /** Notes an outage that has ended, or another loss. Returns whether there is an outage now, in which events of other processes are lost. */
@@ -77,6 +66,12 @@ export class EventLog {
   /** The number of the next event. To be read after `noteLoss()`: a gap has a number, too. */
   get next(): number {
     return this.#base + this.#entries.length;
+  }
+
+  /** The number of the next event, after what has been lost until now. */
+  noteNext(): number {
+    this.noteLoss();
+    return this.next;
   }
 
   /** The number of the oldest event that is there, or of the next one. */
@@ -121,6 +116,20 @@ export class EventLog {
     );
   }
 
+  /** What is there since a moment. */
+  since(at: number): Past {
+    let start = this.#start;
+    let gap = this.#gap;
+    for (let entry; (entry = this.#entries[start]) && entry.at < at; start++)
+      gap = { number: Math.max(gap.number, this.#base + start), at: Math.max(gap.at, entry.at) };
+    return { base: this.#base + start, gap, entries: this.#entries.slice(start) as Entry[] }; // those before `#start` are removed
+  }
+
+  /** The offsets of all events that are there. */
+  get offsets(): ReadonlySet<string> {
+    return new Set(this.#entries.flatMap(entry => (entry ? [entry.offset] : [])));
+  }
+
   dropOld(now = Date.now()): void {
     while (this.oldest + this.#maxAge < now) this.#drop();
     this.#compact();
@@ -153,13 +162,4 @@ export class EventLog {
     this.#entries = this.#entries.slice(this.#start);
     this.#start = 0;
   }
-}
-
-function sizeOf({ frames = [], opts: { rooms, except } }: Entry): number {
-  return ENTRY_SIZE + sizeOfFrames(frames) + sizeOfNames(rooms) + sizeOfNames(except);
-}
-
-/** Whether a broadcast reaches a client in these rooms. */
-export function isFor(rooms: readonly string[], { rooms: wanted, except }: BroadcastOptions): boolean {
-  return (wanted.size === 0 || rooms.some(room => wanted.has(room))) && !rooms.some(room => except?.has(room));
 }

@@ -6,13 +6,15 @@ import type { Backplane } from '../backplane';
 import { type Frame, PacketCodec } from '../packet-codec';
 import { PacketType } from '../../protocol';
 import { isPrivateId, socketInternals } from '../../internals/socket-io';
-import type { Missed, Returned } from './log';
+import type { Missed, Returned } from './entry';
 import { asOffset, Offsets } from './offsets';
-import { Peers } from './peers';
+import { Peers, type Question } from './peers';
 import type { ReturningClients } from './returning-clients';
 import { endGhost, endNow, roomsOf } from './rooms';
-import { type Found, type Gone, Sessions } from './sessions';
+import { type Found, Sessions } from './sessions';
+import { Succession } from './succession';
 import type { Source, Taken } from './source';
+import type { Gone } from './gone-clients';
 
 /** A session, with what is needed to take it. */
 interface Claim extends Found {
@@ -30,6 +32,7 @@ export class LoggedSource implements Source {
   readonly #codec: PacketCodec;
   readonly #backplane: Backplane | undefined;
   readonly #peers: Peers | undefined;
+  readonly #succession: Succession | undefined;
 
   constructor(adapter: Adapter, nsp: Namespace, clients: ReturningClients, backplane: Backplane | undefined) {
     this.sessions = new Sessions(nsp, backplane);
@@ -37,8 +40,14 @@ export class LoggedSource implements Source {
     this.#codec = new PacketCodec(nsp);
     this.#backplane = backplane;
     this.#peers = backplane && new Peers(adapter, nsp, question => this.#answer(question));
-    adapter.on('join-room', (room: string, id: string) => this.sessions.join(room, id));
-    adapter.on('leave-room', (room: string, id: string) => this.sessions.leave(room, id));
+    adapter.on('join-room', (room: string, id: string) => this.sessions.visits.join(room, id));
+    adapter.on('leave-room', (room: string, id: string) => this.sessions.visits.leave(room, id));
+    const store = backplane?.handovers;
+    const succession = (this.#succession =
+      store &&
+      this.#peers &&
+      new Succession({ nsp, store, backplane, peers: this.#peers, codec: this.#codec, offsets: this.offsets, sessions: this.sessions }));
+    const stopHandingOver = succession && backplane?.departure.add(succession);
     const stopTelling = backplane?.losses.onTell(() => this.#peers?.tell({ kind: 'lost' }));
     const close = adapter.close.bind(adapter);
     Object.assign(adapter, {
@@ -47,6 +56,8 @@ export class LoggedSource implements Source {
         this.sessions.persist({ ...session, rooms: roomsOf(adapter, session) }, nsp.sockets.get(session.sid)),
       close: (): unknown => {
         stopTelling?.();
+        stopHandingOver?.();
+        succession?.close();
         this.sessions.close();
         this.#peers?.close();
         return close();
@@ -56,6 +67,7 @@ export class LoggedSource implements Source {
 
   async find(pid: string, given: string): Promise<Claim | undefined> {
     const offset = asOffset(given) ?? ''; // it goes to all servers
+    if (this.#backplane?.wasReachable) await this.#succession?.arrival;
     const found = this.sessions.find(pid, offset, this.clients.connected(pid));
     if (found) return { ...found, offset, server: undefined };
     if (!this.#peers || !isPrivateId(pid)) return undefined;
@@ -120,7 +132,14 @@ export class LoggedSource implements Source {
   }
 
   /** Answers a question of another process, unless it is not for this one. */
-  #answer({ kind, server, pid, offset, mark, rooms, userRoom }: Readonly<Record<string, unknown>>): object | undefined {
+  #answer(question: Question): object | undefined | Promise<object | undefined> {
+    const arrival = question['kind'] === 'find' ? this.#succession?.arrival : undefined;
+    return arrival
+      ? arrival.then(() => this.#answerAtOnce(question))
+      : (this.#succession?.answer(question) ?? this.#answerAtOnce(question));
+  }
+
+  #answerAtOnce({ kind, server, pid, offset, mark, rooms, userRoom }: Question): object | undefined {
     if (kind === 'lost') this.sessions.log.lose(); // events of that process
     if (typeof pid !== 'string') return undefined;
     const connected = this.clients.connected(pid);

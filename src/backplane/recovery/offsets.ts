@@ -10,6 +10,11 @@ export class Offsets {
   readonly prefix = `~${randomBytes(6).toString('base64url')}.`;
   #count = 0;
 
+  /** Whether this process has emitted. */
+  get areUsed(): boolean {
+    return this.#count > 0;
+  }
+
   next(): string {
     return this.prefix + this.#count++;
   }

@@ -13,13 +13,25 @@ const TIMEOUT = 2000;
 /** Questions that may be open at once. A flood of clients with invented ids asks no more of the other servers. */
 const MAX_OPEN = 1000;
 
-/** Returns the answer, or undefined if this process has none. */
-type Handler = (question: Readonly<Record<string, unknown>>) => object | undefined;
+/** The longest time in ms to find out whether there is any other process. */
+const POLL_TIMEOUT = 500;
+
+export type Question = Readonly<Record<string, unknown>>;
+
+/** Returns or resolves with the answer, or with undefined if this process has none. */
+type Handler = (question: Question) => object | undefined | Promise<object | undefined>;
+
+/** A question that is open. */
+interface Waiting {
+  /** To be called with each answer. Without one if a process that had seemed to have an answer has none. */
+  receive(answer?: object): void;
+  end(): void;
+}
 
 export class Peers {
   readonly #adapter: Adapter;
   readonly #handler: Handler;
-  readonly #waiting = new Map<string, (answer: object | undefined) => void>();
+  readonly #waiting = new Map<string, Waiting>();
 
   /** @param handler answers the questions of others. May throw: then there is no answer. */
   constructor(adapter: Adapter, nsp: Namespace, handler: Handler) {
@@ -40,18 +52,24 @@ export class Peers {
   }
 
   /** Resolves with the first answer; with undefined if nobody has one, or the others cannot be asked. Never rejects. */
-  async ask(question: object): Promise<Readonly<Record<string, unknown>> | undefined> {
+  async ask(question: object, timeout = TIMEOUT): Promise<Question | undefined> {
     const id = randomUUID();
     let timer: NodeJS.Timeout | undefined;
+    /** The number of processes whose answer is on its way. */
+    let missing = 0;
     try {
       return await new Promise(resolve => {
-        const end = (answer?: object): void => resolve(answer as Record<string, unknown> | undefined); // of any fields
-        timer = setTimeout(end, TIMEOUT).unref();
-        this.#waiting.set(id, end);
+        const end = (answer?: object): void => resolve(answer as Question | undefined); // of any fields
+        timer = setTimeout(end, timeout).unref();
+        const receive = (answer?: object): void => {
+          if (answer || --missing === 0) end(answer);
+        };
+        this.#waiting.set(id, { receive, end });
         this.#send([
           { ...question, id },
           (error: unknown, answers: readonly unknown[]) => {
-            if (error || !answers.includes(true)) end(); // otherwise the answer is on its way, maybe on another one
+            missing += answers.filter(hasAnswer => hasAnswer === true).length;
+            if (error || missing === 0) end(); // otherwise the answer is on its way, maybe on another one
           },
         ]);
       });
@@ -61,20 +79,30 @@ export class Peers {
     }
   }
 
+  /** Resolves with whether each of the others has an answer; with undefined if that is not known. Never rejects. */
+  async poll(question: object): Promise<readonly unknown[] | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const polled = new Promise<readonly unknown[] | undefined>(resolve => {
+      timer = setTimeout(resolve, POLL_TIMEOUT, undefined).unref();
+      this.#send([question, (error: unknown, answers: readonly unknown[]) => resolve(error ? undefined : answers)]);
+    });
+    return polled.finally(() => clearTimeout(timer));
+  }
+
   /** Tells all others something, without an answer. */
   tell(message: object): void {
     this.#send([message]);
   }
 
   close(): void {
-    for (const end of this.#waiting.values()) end(undefined);
+    for (const { end } of this.#waiting.values()) end();
   }
 
   #receive(message: unknown, acknowledge: unknown): void {
     if (!isObject(message)) return;
     const { answerTo, answer } = message;
     if (typeof answerTo === 'string') {
-      if (isObject(answer)) this.#waiting.get(answerTo)?.(answer);
+      this.#waiting.get(answerTo)?.receive(isObject(answer) ? answer : undefined);
       return;
     }
     const hasAnswer = this.#answer(message);
@@ -82,9 +110,11 @@ export class Peers {
   }
 
   /** Sends the answer by itself: the asking server waits for the acknowledgements of all others, and one of them may hang. */
-  #answer(question: Readonly<Record<string, unknown>>): boolean {
+  #answer(question: Question): boolean {
     const answer = this.#handler(question);
-    if (answer) this.#send([{ answerTo: question['id'], answer }]);
+    const send = (value: object | undefined): void => this.#send([{ answerTo: question['id'], answer: value }]);
+    if (answer instanceof Promise) answer.then(send, () => send(undefined));
+    else if (answer && question['id'] !== undefined) send(answer);
     return answer !== undefined;
   }
 

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import type { Namespace, Socket } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import type { Frame } from '../packet-codec';
-import { isFor } from './log';
-import type { Gone } from './sessions';
+import { isFor } from './entry';
+import type { Gone } from './gone-clients';
 import { namespaceInternals, privateIdOf, socketInternals } from '../../internals/socket-io';
 
 export type Deliver = (socket: Socket) => void;

@@ -1,7 +1,7 @@
 /** The rooms of sockets that are connecting, or that have gone. */
 import { type Namespace, Socket } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
-import type { Gone } from './sessions';
+import type { Gone } from './gone-clients';
 import { namespaceInternals, socketInternals } from '../../internals/socket-io';
 import { isRoomOfUser } from '../../rooms';
 

@@ -4,7 +4,7 @@
  */
 import type { Frame } from '../packet-codec';
 import type { Account } from './budget';
-import type { Missed } from './log';
+import type { Missed } from './entry';
 import { sizeOfFrames } from './size';
 
 /** Bytes that an event takes in the list of one client, roughly. */

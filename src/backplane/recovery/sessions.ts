@@ -4,11 +4,13 @@ import type { Backplane } from '../backplane';
 import { serverInternals } from '../../internals/socket-io';
 import { type Account, Budget, type Kept, LIMITS, type Limits } from './budget';
 import { type Gone, GoneClients, type Stored } from './gone-clients';
-import { type Entry, EventLog, type Missed, type Returned } from './log';
-import { type Position, positionIn, type Start, startAt, Starts } from './starts';
+import type { Entry, Missed, Returned } from './entry';
+import { FormerLogs } from './former-logs';
+import { EventLog } from './log';
+import { startAt, Starts } from './starts';
 import { Stays } from './stays';
-
-export type { Gone };
+import { continueAt, type Continuation, type Handover, withoutFormer } from './stored';
+import { Visits } from './visits';
 
 /** The session of a client that returns. It stays where it is until it is taken. */
 export interface Found extends Gone {
@@ -16,15 +18,16 @@ export interface Found extends Gone {
   readonly mark: number;
 }
 
-/** Time in ms for middleware to let a client in: for so long, what it needs is kept after the end of its time. */
-const GRACE = 10_000;
-/** The longest time between two removals of old events and sessions, in ms. */
-const FORGET_INTERVAL = 60_000;
-
-const budgets = new WeakMap<object, Budget>();
+/** In ms: the time for middleware to let a client in, for which what it needs is kept longer; and the longest time between two removals. */
+const [GRACE, FORGET_INTERVAL] = [10_000, 60_000];
 
 export class Sessions implements Kept {
   readonly log: EventLog;
+  readonly visits: Visits;
+  /** The time in ms for which a session is kept. */
+  readonly lifetime: number;
+  /** The number of processes that are about to hand over their sessions: what is emitted from now on counts for these. */
+  awaited = 0;
   readonly #nsp: Namespace;
   readonly #account: Account;
   /** The longest time in ms for which a client may be away. */
@@ -33,8 +36,7 @@ export class Sessions implements Kept {
   readonly #heartbeat: number;
   readonly #starts: Starts;
   readonly #gone: GoneClients;
-  /** By the id of the socket. */
-  readonly #stays = new Map<string, Stays>();
+  readonly #formerLogs: FormerLogs;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(nsp: Namespace, backplane?: Backplane, limits: Limits = LIMITS) {
@@ -42,16 +44,17 @@ export class Sessions implements Kept {
     const { connectionStateRecovery, pingInterval = 25_000, pingTimeout = 20_000 } = serverInternals(nsp.server).opts;
     this.#maxAway = connectionStateRecovery?.maxDisconnectionDuration ?? 120_000;
     this.#heartbeat = pingInterval + pingTimeout;
-    const budget = budgets.get(nsp.server) ?? new Budget(limits);
-    budgets.set(nsp.server, budget);
-    this.#account = budget.open(this);
-    this.log = new EventLog(this.#account, this.#maxAway + this.#heartbeat + GRACE, backplane);
+    this.#account = Budget.of(nsp.server, limits).open(this);
+    this.lifetime = this.#maxAway + GRACE;
+    this.log = new EventLog(this.#account, this.lifetime + this.#heartbeat, backplane);
+    this.visits = new Visits(nsp, this.log);
+    this.#formerLogs = new FormerLogs(this.#account, this.lifetime + this.#heartbeat);
     this.#starts = new Starts(this.#account);
     this.#gone = new GoneClients(this.#account, this.#starts);
   }
 
   get oldest(): number {
-    return Math.min(this.log.oldest, this.#gone.oldest, this.#starts.oldest);
+    return Math.min(this.log.oldest, this.#formerLogs.oldest, this.#gone.oldest, this.#starts.oldest);
   }
 
   get oldestSession(): number {
@@ -64,12 +67,12 @@ export class Sessions implements Kept {
   }
 
   get hasGone(): boolean {
-    return this.#gone.size > 0;
+    return this.#gone.size + this.awaited > 0;
   }
 
   /** Whether somebody may miss an event: somebody is connected, or may return. */
   get isNeeded(): boolean {
-    return this.#nsp.sockets.size > 0 || this.#gone.size > 0;
+    return this.#nsp.sockets.size > 0 || this.hasGone;
   }
 
   add(entry: Entry): void {
@@ -80,43 +83,32 @@ export class Sessions implements Kept {
 
   /** To be called when a client has been connected. @param sent the events that it has just been sent */
   start(socket: Socket, sent: readonly Missed[]): void {
-    this.#starts.begin(socket, this.#next(), sent);
+    this.#starts.begin(socket, this.log.noteNext(), sent);
     this.#account.settle();
     this.#timer ??= this.#forgetLater();
-  }
-
-  /** To be called when a client has joined a room. */
-  join(room: string, id: string): void {
-    const stays = this.#stays.get(id) ?? new Stays();
-    stays.join(room, this.#next());
-    this.#stays.set(id, stays);
-  }
-
-  /** To be called when a client has left a room. */
-  leave(room: string, id: string): void {
-    this.#stays.get(id)?.leave(room, this.#next(), this.log.first);
   }
 
   /** To be called when the socket of a client has ended, before it leaves its rooms. */
   end(socket: Socket): void {
     this.#starts.end(socket);
-    if ((this.#nsp.sockets.get(socket.id) ?? socket) === socket) this.#stays.delete(socket.id); // otherwise the rooms are of that one
+    this.visits.end(socket);
   }
 
   /** Keeps the session of a client that has gone. */
   persist(session: Gone, socket: Socket | undefined): void {
-    this.#store(session, this.#starts.of(socket) ?? startAt(this.#next()), this.#stays.get(session.sid));
+    const start = this.#starts.of(socket) ?? startAt(this.log.noteNext());
+    this.#store({ ...session, goneAt: Date.now(), start, stays: this.visits.of(session.sid) });
   }
 
   /** Keeps a session that was taken for a client which has gone meanwhile. @param unsent what it has not been sent */
   putBack(session: Gone, unsent: readonly Missed[]): void {
-    this.#store(session, startAt(this.#next(), unsent));
+    this.#store({ ...session, goneAt: Date.now(), start: startAt(this.log.noteNext(), unsent), stays: new Stays() });
   }
 
   /** The session of a client. Undefined if there is none, or if something was lost. @param connected its socket, if it has not ended */
   find(pid: string, offset: string, connected: Socket | undefined): Found | undefined {
     const session = connected ? this.#sessionOf(connected, pid) : this.#gone.get(pid);
-    if (!session || session.goneAt + this.#maxAway < Date.now() || !this.#position(session, offset)) return undefined;
+    if (!session || session.goneAt + this.#maxAway < Date.now() || !this.#continueAt(session, offset)) return undefined;
     return { sid: session.sid, pid, rooms: session.rooms, data: { ...(session.data as object) }, mark: this.log.next };
   }
 
@@ -126,18 +118,36 @@ export class Sessions implements Kept {
    */
   take(pid: string, offset: string, mark: number, rooms: readonly string[]): Returned | undefined {
     const session = this.#gone.get(pid);
-    const position = session && this.#position(session, offset);
-    if (!position) return undefined;
+    const continuation = session && this.#continueAt(session, offset);
+    if (!continuation) return undefined;
     this.#gone.delete(pid);
-    const { stays, rooms: former } = session;
-    const before = this.log.between(position.from, mark, stays.filter(former));
-    const later = this.log.between(Math.max(position.from, mark), this.log.next, stays.filterSince(mark, former, rooms));
-    return { sid: session.sid, rooms: former, data: session.data, missed: [...position.sent, ...before, ...later] };
+    const { sid, rooms: former, data } = session;
+    const { sent, from, stays, isNew } = continuation;
+    const before = this.log.between(from, mark, stays.filter(former));
+    const later = this.log.between(Math.max(from, mark), this.log.next, stays.filterSince(mark, former, rooms));
+    return { sid, rooms: former, data, missed: [...sent, ...[...before, ...later].filter(isNew)] };
+  }
+
+  /** Gives away all sessions of clients that have gone. */
+  handOver(): Handover {
+    const since = this.log.noteLoss() ? Number.POSITIVE_INFINITY : Date.now() - this.#maxAway;
+    const recent = this.#gone.all.filter(({ goneAt }) => goneAt >= since);
+    const sessions = recent.flatMap(stored => withoutFormer(stored, this.log, this.#heartbeat) ?? []);
+    const past = this.log.since(Math.max(since, Math.min(Date.now(), this.#gone.oldest)) - this.#heartbeat);
+    this.#gone.clear();
+    return { past, sessions };
+  }
+
+  /** Takes over the sessions of a process that has ended. @param from the number of the first event here that may be none there */
+  inherit({ past, sessions }: Handover, from: number): void {
+    const former = this.#formerLogs.add(past, from);
+    for (const session of sessions) this.#store({ ...session, former });
   }
 
   drop(): void {
     const { oldest } = this;
     if (oldest === this.log.oldest) this.log.dropSome();
+    else if (oldest === this.#formerLogs.oldest) this.#formerLogs.drop();
     else if (oldest === this.#gone.oldest) this.#gone.drop();
     else this.#starts.drop();
   }
@@ -150,6 +160,7 @@ export class Sessions implements Kept {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.log.clear();
+    this.#formerLogs.clear();
     this.#gone.clear();
     this.#starts.clear();
     this.#account.close();
@@ -157,30 +168,18 @@ export class Sessions implements Kept {
 
   #sessionOf(socket: Socket, pid: string): Stored {
     const rooms = [...(this.#nsp.adapter.socketRooms(socket.id) ?? [])];
-    const start = this.#starts.of(socket) ?? startAt(this.#next());
-    const stays = this.#stays.get(socket.id) ?? new Stays();
-    return { sid: socket.id, pid, rooms, data: socket.data as unknown, goneAt: Date.now(), start, stays };
+    const start = this.#starts.of(socket) ?? startAt(this.log.noteNext());
+    return { sid: socket.id, pid, rooms, data: socket.data as unknown, goneAt: Date.now(), start, stays: this.visits.of(socket.id) };
   }
 
-  #store(session: Gone, start: Start, stays = new Stays()): void {
-    this.#gone.add(session, start, stays);
+  #store(session: Stored): void {
+    this.#gone.add(session);
     this.#account.settle();
     this.#timer ??= this.#forgetLater();
   }
 
-  /** Undefined if the client has missed what is not there any more. */
-  #position({ start, goneAt, stays }: Stored, offset: string): Position | undefined {
-    if (this.log.noteLoss()) return undefined;
-    const position = positionIn(start, this.log, offset);
-    if (!position) return undefined;
-    const isLost = this.log.lacks(position.from, goneAt - this.#heartbeat) || stays.lack(Math.max(position.from, this.log.first));
-    return isLost ? undefined : position;
-  }
-
-  /** The number of the next event in the log. */
-  #next(): number {
-    this.log.noteLoss();
-    return this.log.next;
+  #continueAt(session: Stored, offset: string): Continuation | undefined {
+    return this.log.noteLoss() ? undefined : continueAt(session, this.log, offset, this.#heartbeat);
   }
 
   #forgetLater(): NodeJS.Timeout {
@@ -191,8 +190,10 @@ export class Sessions implements Kept {
     this.#timer = undefined;
     const now = Date.now();
     this.log.dropOld(now);
-    this.#gone.forget(now - this.#maxAway - GRACE);
+    this.#gone.forget(now - this.lifetime);
+    this.#formerLogs.forget(now, new Set(this.#gone.all.map(({ former }) => former?.log)));
     this.#starts.forget(now - this.#heartbeat - GRACE); // a client that is still there has answered a heartbeat since
-    if (!this.log.isEmpty || this.#gone.size > 0 || !this.#starts.areCertain) this.#timer = this.#forgetLater();
+    if (!this.log.isEmpty || this.#gone.size > 0 || !this.#formerLogs.areNone || !this.#starts.areCertain)
+      this.#timer = this.#forgetLater();
   }
 }

@@ -1,7 +1,7 @@
 /** Where the sessions of clients come from that return. */
 import type { Socket } from 'socket.io';
-import type { Missed } from './log';
-import type { Gone } from './sessions';
+import type { Missed } from './entry';
+import type { Gone } from './gone-clients';
 
 /** What a client that returns is sent when it has been connected. */
 export interface Taken {

@@ -1,7 +1,8 @@
 /** How the connections of a namespace began. */
 import type { Socket } from 'socket.io';
 import type { Account } from './budget';
-import type { EventLog, Missed } from './log';
+import type { Missed } from './entry';
+import type { EventLog } from './log';
 import { SentEvents } from './sent-events';
 
 export interface Start {

@@ -2,7 +2,7 @@
  * When clients were in which rooms. One that comes back gets what was emitted to its rooms of that moment: neither what came before it joined one,
  * nor less because it has left one since.
  */
-import { type Filter, isFor } from './log';
+import { type Filter, isFor } from './entry';
 import { sizeOfNames } from './size';
 
 /** The time in a room that a client has left, in numbers of the log. */
@@ -16,13 +16,32 @@ interface Stay {
 /** The most stays that have ended of one client. Clients may choose their rooms. */
 const MAX_ENDED = 1000;
 
+/** The stays of one client, for another process. */
+export interface WrittenStays {
+  readonly joined: readonly (readonly [room: string, number: number])[];
+  readonly ended: readonly Stay[];
+  readonly forgotten: number;
+}
+
+const NONE: WrittenStays = { joined: [], ended: [], forgotten: 0 };
+
 /** The stays of one client. */
 export class Stays {
-  readonly #joined = new Map<string, number>();
+  readonly #joined: Map<string, number>;
   /** Those that have ended, in this order. */
-  #ended: Stay[] = [];
+  #ended: Stay[];
   /** The number up to which stays have been forgotten. */
-  #forgotten = 0;
+  #forgotten: number;
+
+  constructor({ joined, ended, forgotten }: WrittenStays = NONE) {
+    this.#joined = new Map(joined);
+    this.#ended = [...ended];
+    this.#forgotten = forgotten;
+  }
+
+  toJSON(): WrittenStays {
+    return { joined: [...this.#joined], ended: this.#ended, forgotten: this.#forgotten };
+  }
 
   /** Bytes of memory, roughly. */
   get size(): number {

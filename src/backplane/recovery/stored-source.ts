@@ -5,10 +5,10 @@ import { PacketType } from '../../protocol';
 import { type RecoveryInternals, recoveryInternals } from '../../internals/adapters';
 import { socketInternals } from '../../internals/socket-io';
 import { EncodedPacket, type Event } from '../packet-codec';
-import type { Missed } from './log';
+import type { Missed } from './entry';
 import type { Deliver, ReturningClients } from './returning-clients';
 import { endGhost, goneOf, roomsOf } from './rooms';
-import type { Gone } from './sessions';
+import type { Gone } from './gone-clients';
 import type { Source, Taken } from './source';
 
 export class StoredSource implements Source {

@@ -27,7 +27,7 @@ export class Keys implements RedisKeys {
 
   /** Whether it is the name of a key of these. Channels and streams of the adapters have other names. */
   has(key: string): boolean {
-    return key.startsWith(`${this.prefix}:history:`);
+    return key.startsWith(`${this.prefix}:history:`) || key.startsWith(`${this.prefix}:handover:`);
   }
 
   async run(command: string, args: readonly (string | number | Uint8Array)[], expected?: RegExp): Promise<unknown> {

@@ -4,11 +4,13 @@ import type { RedisSettings } from '../../config/adapter';
 import type { AdapterFactory, RedisConfig } from '../../config/options';
 import type { Logger } from '../../egg';
 import type { OutageError } from '../../errors';
+import type { HandoverStore } from '../../store/handover-store';
 import type { OutcomeStore } from '../../store/outcome-store';
 import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';
 import { createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
 import { type Client, type Command, nameOf } from './client';
 import { Connections } from './connections';
+import { RedisHandovers } from './handovers';
 import { Keys } from './keys';
 import { LastingAnswers } from './lasting';
 import { RedisOutcomes } from './outcomes';
@@ -26,6 +28,7 @@ const PULSES_PER_ROLE = 25;
 export class RedisBackplane extends PulsedBackplane {
   readonly createAdapter: AdapterFactory;
   override readonly outcomes: OutcomeStore;
+  override readonly handovers: HandoverStore;
   readonly keys: Keys;
   readonly requestsTimeout: number | undefined;
   readonly #adapterName: RedisSettings['name'];
@@ -81,6 +84,7 @@ export class RedisBackplane extends PulsedBackplane {
     }
     this.outcomes = new RedisOutcomes(this.#publisher, prefix, async question => this.reach(question));
     this.keys = new Keys(this, this.#publisher, prefix, { add: it => this.refuse(it), remove: it => this.permit(it) });
+    this.handovers = new RedisHandovers(this.keys);
     this.createAdapter = createAdapters({ settings, prefix, backplane: this, publisher: this.#publisher, subscriber, streams });
   }
 

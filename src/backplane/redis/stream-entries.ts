@@ -8,7 +8,7 @@ import { toError } from '../../thrown';
 import { isClusterMessage, isRoomList } from '../backend-message';
 import { InvalidMessage } from '../inbox';
 import type { PulsedBackplane } from '../pulsed-backplane';
-import type { Gone } from '../recovery/sessions';
+import type { Gone } from '../recovery/gone-clients';
 import { unpackMissed } from '../broadcast-message';
 import { PacketCodec } from '../packet-codec';
 import { unpackValues } from '../values';

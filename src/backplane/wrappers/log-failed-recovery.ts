@@ -8,7 +8,7 @@ import type { Logger } from '../../egg';
 import { messageOf } from '../../errors';
 import { toError } from '../../thrown';
 import { LogLimit } from '../../log-limit';
-import type { Gone } from '../recovery/sessions';
+import type { Gone } from '../recovery/gone-clients';
 
 /** Logs what fails, once a minute for each method. The client is then a new one when it comes back. */
 export function logFailedRecovery(adapter: Adapter, nsp: Namespace, logger: Logger): void {

@@ -6,10 +6,10 @@
 import type { Namespace, Socket } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import { followData, followRooms } from '../recovery/follow';
-import type { Missed } from '../recovery/log';
+import type { Missed } from '../recovery/entry';
 import { type Held, ReturningClients } from '../recovery/returning-clients';
 import { leaveRooms, userRoomOf, withRoomsOfItsOwn } from '../recovery/rooms';
-import type { Gone } from '../recovery/sessions';
+import type { Gone } from '../recovery/gone-clients';
 import type { Source, Taken } from '../recovery/source';
 import { socketClassOf } from '../../internals/socket-class';
 import type { Logger } from '../../egg';

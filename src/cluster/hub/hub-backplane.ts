@@ -3,6 +3,7 @@ import { createConnection, type Socket } from 'node:net';
 import { Backplane } from '../../backplane/backplane';
 import type { AdapterFactory } from '../../config/options';
 import type { Logger } from '../../egg';
+import { agentHandovers } from '../handovers';
 import { HubAdapter } from './hub-adapter';
 import { HubAgent } from './hub-agent';
 import { controlFrame, eachFrame, FrameReader, HUB, type Notice } from './hub-frames';
@@ -32,6 +33,7 @@ export class HubBackplane extends Backplane {
   readonly peers: HubPeers;
   /** Answers questions of this worker, such as those to its memory. */
   readonly agent = new HubAgent();
+  override readonly handovers = agentHandovers(this.agent);
   readonly #path: string;
   readonly #workerName: string;
   readonly #isSendOnly: boolean;

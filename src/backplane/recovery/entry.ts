@@ -1,0 +1,44 @@
+/** Events that clients may have missed. */
+import type { BroadcastOptions } from 'socket.io-adapter';
+import type { Frame } from '../packet-codec';
+import { sizeOfFrames, sizeOfNames } from './size';
+
+/** An event as a client gets it. */
+export interface Missed {
+  readonly offset: string;
+  /** Undefined for a volatile event, which is not sent again. */
+  readonly frames: readonly Frame[] | undefined;
+}
+
+/** What a client that returns gets. */
+export interface Returned {
+  readonly sid: string;
+  readonly rooms: readonly string[];
+  readonly data: unknown;
+  readonly missed: readonly Missed[];
+}
+
+/** An event that clients may have missed. */
+export interface Entry extends Missed {
+  readonly at: number;
+  readonly opts: BroadcastOptions;
+}
+
+/** Whether the event with this number and these options is for a client. */
+export type Filter = (number: number, opts: BroadcastOptions) => boolean;
+
+/** The target of a gap. */
+export const NOBODY: BroadcastOptions = { rooms: new Set(['$io:nobody']), except: new Set() };
+
+/** Bytes that an entry takes beside its frames, roughly. */
+const ENTRY_SIZE = 200;
+
+/** The bytes that an entry takes. */
+export function sizeOf({ frames = [], opts: { rooms, except } }: Entry): number {
+  return ENTRY_SIZE + sizeOfFrames(frames) + sizeOfNames(rooms) + sizeOfNames(except);
+}
+
+/** Whether a broadcast reaches a client in these rooms. */
+export function isFor(rooms: readonly string[], { rooms: wanted, except }: BroadcastOptions): boolean {
+  return (wanted.size === 0 || rooms.some(room => wanted.has(room))) && !rooms.some(room => except?.has(room));
+}

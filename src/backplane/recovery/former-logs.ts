@@ -1,0 +1,55 @@
+/** The logs of processes that have ended, for their clients, which may come back to this one. */
+import type { Account } from './budget';
+import { EventLog, type Past } from './log';
+import type { Former } from './gone-clients';
+
+export class FormerLogs {
+  readonly #account: Account;
+  readonly #maxAge: number;
+  readonly #all = new Set<EventLog>();
+
+  /** @param maxAge the time in ms for which an event is kept */
+  constructor(account: Account, maxAge: number) {
+    this.#account = account;
+    this.#maxAge = maxAge;
+  }
+
+  get areNone(): boolean {
+    return this.#all.size === 0;
+  }
+
+  /** When the oldest event was emitted. Infinity if there is none. */
+  get oldest(): number {
+    return Math.min(...[...this.#all].map(log => log.oldest)); // Infinity for none
+  }
+
+  /** @param from where the log of this process continues it */
+  add(past: Past, from: number): Former {
+    const log = new EventLog(this.#account, this.#maxAge, undefined, past);
+    this.#all.add(log);
+    return { log, offsets: log.offsets, from };
+  }
+
+  /** Drops some of the oldest events. */
+  drop(): void {
+    const { oldest } = this;
+    for (const log of this.#all) if (log.oldest === oldest) log.dropSome();
+  }
+
+  /** Drops events that are too old, and logs that no client needs any more. @param used those that are needed */
+  forget(now: number, used: ReadonlySet<EventLog | undefined>): void {
+    for (const log of this.#all) {
+      if (used.has(log)) log.dropOld(now);
+      else this.#remove(log);
+    }
+  }
+
+  clear(): void {
+    for (const log of this.#all) this.#remove(log);
+  }
+
+  #remove(log: EventLog): void {
+    this.#all.delete(log);
+    log.clear();
+  }
+}

@@ -1,0 +1,211 @@
+/** A server that ends hands over its clients to another one: they come back to any, and lose nothing. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import type { Socket } from 'socket.io';
+import { type AdapterServer, allKnown } from '../support/adapters';
+import { newClient, next } from '../support/client';
+import { hubPath, startHub, startWorker } from '../support/hub';
+import { join } from '../support/joined';
+import { keepHandovers, MemoryHandovers } from '../support/parts';
+import { newPostgres } from '../support/postgres';
+import { startRedis } from '../support/redis';
+import { flush, hears, lose, vanish, visit } from '../support/visit';
+
+const INIT = { connectionStateRecovery: { skipMiddlewares: false } };
+
+interface Ending extends AdapterServer {
+  /** Hands over what it has, and closes. */
+  end(): Promise<void>;
+}
+
+type Start = () => Promise<Ending>;
+
+const SETUPS: Record<string, (t: TestContext) => Promise<Start>> = {
+  async hub(t) {
+    const [path, kept] = [await hubPath(t), new MemoryHandovers()];
+    keepHandovers(await startHub(t, path), kept);
+    t.after(() => kept.close());
+    let number = 0;
+    return async () => {
+      const worker = await startWorker(t, path, `worker ${++number}`, INIT);
+      return ending(worker, async () => worker.link.departure.leave());
+    };
+  },
+  async redis(t) {
+    const { port } = await startRedis(t);
+    return async () => overBackend(t, { redis: { port } });
+  },
+  async postgres(t) {
+    const server = await newPostgres(t);
+    await server.start();
+    return async () => overBackend(t, { adapter: { name: 'postgres', connection: server.url } });
+  },
+};
+
+async function overBackend(t: TestContext, io: object): Promise<Ending> {
+  const server = await join(t, { init: INIT, ...io });
+  await server.ready();
+  return ending(server, async () => server.backplane.departure.leave());
+}
+
+function ending(server: AdapterServer, leave: () => Promise<void>): Ending {
+  return {
+    ...server,
+    async end() {
+      await leave();
+      await server.leave();
+    },
+  };
+}
+
+for (const [name, setUp] of Object.entries(SETUPS)) {
+  test(`handover over ${name}`, async t => {
+    const start = await setUp(t);
+    const [one, two, three] = [await start(), await start(), await start()];
+
+    await t.test('what others emit while a server hands over arrives once, in order, and so does what comes after', async st => {
+      const visits = [await visit(st, one), await visit(st, one), await visit(st, one), await visit(st, one)];
+      let number = 0;
+      const say = (): unknown => three.io.emit('said', ++number);
+      say();
+      for (const visitor of visits) {
+        await hears(st, visitor, 1);
+        await lose(visitor);
+      }
+      const closing = new AbortController();
+      const talking = (async () => {
+        for (let turn = 0; turn < 300 && !closing.signal.aborted; turn++, await nextTurn()) say();
+      })();
+      await one.end();
+      closing.abort();
+      await talking;
+      say();
+      await allKnown([two, three]);
+      await flush(three.io);
+      for (const [index, former] of visits.entries()) {
+        const back = await visit(st, index % 2 ? two : three, former);
+        say();
+        await hears(st, back, number);
+        assert.deepEqual([back.socket.recovered, back.heard], [true, Array.from({ length: number }, (_, index) => index + 1)]);
+        back.client.disconnect();
+      }
+    });
+
+    await t.test('a client that is away while two servers end one after the other loses nothing of its rooms', async st => {
+      const four = await start();
+      const entered = await visit(st, two);
+      const { socket } = entered;
+      await socket.join(['lobby', 'left']);
+      three.io.to('left').emit('said', 1);
+      await hears(st, entered, 1);
+      const first = vanish(entered);
+      three.io.to('left').emit('said', 2);
+      await flush(three.io);
+      await socket.leave('left');
+      three.io.to('left').emit('said', 'not for it');
+      socket.data = { name: 'Ann', bytes: Buffer.from('ok') };
+      await lose(first);
+      three.io.to('lobby').emit('said', 3);
+      await flush(three.io);
+      await two.end();
+      await allKnown([three, four]);
+      three.io.to('lobby').emit('said', 4);
+      three.io.to('left').emit('said', 'not for it');
+      await flush(three.io);
+      await three.end(); // it may be the heir
+      four.io.to('lobby').emit('said', 5);
+      const back = await visit(st, four, first);
+      four.io.to('lobby').emit('said', 6);
+      await hears(st, back, 6);
+      assert.deepEqual([back.socket.recovered, back.heard, back.socket.id], [true, [1, 2, 3, 4, 5, 6], socket.id]);
+      assert.deepEqual([back.socket.data, back.socket.rooms], [{ name: 'Ann', bytes: Buffer.from('ok') }, new Set([socket.id, 'lobby'])]);
+    });
+  });
+}
+
+test('what the last server leaves is for one that starts later, unless another one may have emitted in between', async t => {
+  const { port } = await startRedis(t);
+  const redis = new Redis({ port });
+  t.after(() => redis.disconnect());
+  const start = async (): Promise<Ending> => overBackend(t, { redis: { port } });
+  const KEY = 'socket.io:handover:last /';
+  const one = await start();
+  const ann = await visit(t, one);
+  one.io.emit('said', 1);
+  await hears(t, ann, 1);
+  await lose(ann);
+  one.io.emit('said', 2);
+  await one.end();
+  const text = await redis.getBuffer(KEY);
+  assert.ok(text && (await redis.pttl(KEY)) <= 130_000, 'for as long as a client may be away');
+
+  const two = await start();
+  assert.ok(!(await redis.get(KEY)));
+  const back = await visit(t, two, ann);
+  await hears(t, back, 2);
+  assert.deepEqual([back.socket.recovered, back.heard], [true, [1, 2]]);
+  back.client.disconnect();
+
+  await redis.set(KEY, text); // as if there had been an outage
+  await allKnown([two, await start()]);
+  const again = await visit(t, two, ann);
+  assert.equal(again.socket.recovered, true, 'nobody has emitted');
+  const left = next(again.socket, 'disconnect');
+  again.client.disconnect();
+  await left;
+  await redis.set(KEY, text);
+  two.io.emit('said', 3);
+  const three = await start();
+  assert.ok(!(await redis.get(KEY)));
+  assert.equal((await visit(t, three, ann)).socket.recovered, false);
+});
+
+test('what is no handover makes clients new ones, and does no harm', async t => {
+  const { port } = await startRedis(t);
+  const redis = new Redis({ port });
+  t.after(() => redis.disconnect());
+  for (const text of ['{', '[]', '{"base":0,"gap":{"number":-1,"at":null},"entries":[],"sent":[],"sessions":[{"pid":7}]}']) {
+    await redis.set('socket.io:handover:last /', text);
+    const server = await overBackend(t, { redis: { port } });
+    const arrival = next<[Socket]>(server.io, 'connection');
+    const client = newClient(t, server.url, { auth: { pid: 'a'.repeat(20), offset: '' } });
+    assert.equal((await arrival)[0].recovered, false);
+    client.disconnect();
+    await server.leave();
+  }
+});
+
+test('a client that comes back during the handover waits for it', async t => {
+  const path = await hubPath(t);
+  const hub = await startHub(t, path);
+  const kept = new MemoryHandovers();
+  let arrive = (): void => {};
+  const isPut = new Promise<void>(resolve => (arrive = resolve));
+  let goOn = (): void => {};
+  const mayGoOn = new Promise<void>(resolve => (goOn = resolve));
+  hub.answer('handovers', async asked => {
+    const { name, text, ttl } = asked as { name: string; text?: string; ttl: number };
+    if (text === undefined) return kept.take(name);
+    arrive();
+    await mayGoOn;
+    return kept.put(name, text, ttl);
+  });
+  t.after(() => kept.close());
+  const [one, two, three] = [
+    await startWorker(t, path, '1', INIT),
+    await startWorker(t, path, '2', INIT),
+    await startWorker(t, path, '3', INIT),
+  ];
+  const visits = [await visit(t, one), await visit(t, one)];
+  for (const visitor of visits) await lose(visitor);
+  const left = one.link.departure.leave();
+  await isPut;
+  const returned = visits.map(async (former, index) => visit(t, [two, three][index] ?? two, former));
+  await flush(two.io);
+  await flush(three.io);
+  goOn();
+  await left;
+  for (const back of await Promise.all(returned)) assert.equal(back.socket.recovered, true);
+});

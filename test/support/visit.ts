@@ -1,0 +1,54 @@
+/** Clients that come back to another server than the one that they have left. */
+import type { TestContext } from 'node:test';
+import type { Server, Socket } from 'socket.io';
+import type { AdapterServer } from './adapters';
+import { type Client, newClient, next } from './client';
+import { until } from './until';
+
+/** A client as the official one is after a reconnect: with the private id and the last offset of the one before. */
+export interface Visit {
+  readonly client: Client;
+  readonly socket: Socket;
+  readonly heard: unknown[];
+  /** What it sends when it comes back, if its network has vanished. */
+  readonly auth?: object;
+}
+
+export async function visit(t: TestContext, { io, url }: AdapterServer, former?: Visit): Promise<Visit> {
+  const arrival = next<[Socket]>(io, 'connection');
+  const client = newClient(t, url, { auth: former ? authOf(former) : {} });
+  const heard: unknown[] = former?.heard ?? [];
+  client.on('said', (value: unknown) => heard.push(value));
+  const connected = next(client, 'connect');
+  const [socket] = await arrival;
+  await connected;
+  return { client, socket, heard };
+}
+
+export function authOf({ client, auth }: Visit): object {
+  return auth ?? { pid: Reflect.get(client, '_pid') as unknown, offset: (Reflect.get(client, '_lastOffset') ?? '') as unknown }; // private
+}
+
+/** Whatever the client is sent from now on gets lost; its server is told nothing. Returns the client as it is now. */
+export function vanish(visit: Visit): Visit {
+  const auth = authOf(visit);
+  visit.client.off('said');
+  return { ...visit, auth };
+}
+
+export async function hears(t: TestContext, { heard }: Visit, count: number): Promise<void> {
+  await until(t, () => heard.length >= count);
+}
+
+/** The server closes the connection; the client stays away. */
+export async function lose({ client, socket }: Visit): Promise<void> {
+  const left = next(socket, 'disconnect');
+  client.io.reconnection(false);
+  socket.conn.close();
+  await left;
+}
+
+/** What this server has sent before has come by at all others. */
+export async function flush(io: Server): Promise<void> {
+  await io.fetchSockets();
+}
