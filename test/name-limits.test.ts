@@ -67,10 +67,12 @@ test('a client may have 100 namespaces', async t => {
     const answers: ((error: unknown, isAllowed: boolean) => void)[] = [];
     running.app.on('asked', answer => answers.push(answer as (typeof answers)[number]));
     const address = await openPolling(url);
+    const before = running.counts['namespaces'] ?? 0;
     const packets = Array.from({ length: 1000 }, (_, index) => `40/held-${index},`);
     await fetch(address, { method: 'POST', body: packets.join('\u001E') });
     await until(t, () => answers.length === 100);
     await fetch(address, { method: 'POST', body: '40/held-again,' });
+    await until(t, () => running.counts['namespaces'] === before + 901);
     for (const answer of answers) answer(null, true);
     await until(t, () => io.of('/held-99').sockets.size === 1);
     assert.equal(answers.length, 100);

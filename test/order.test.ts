@@ -233,8 +233,9 @@ test('a closing server that has waited long enough fires disconnect in spite of 
   assert.deepEqual(journalOf(app), ['begin first', 'disconnecting', 'server shutting down', 'middleware ends']);
 });
 
-test('1,000 events of a connection wait, and further ones fail', async t => {
-  const app = await startApp(t, FILES);
+test('without the limit `pending`, 1,000 events of a connection wait, and further ones fail', async t => {
+  const config = `${FILES['config/config.default.js']}; exports.io.limits = { pending: false };`;
+  const app = await startApp(t, { ...FILES, 'config/config.default.js': config });
   const client = await RawClient.open(t, app.url);
   client.send('40/bare,');
   await client.frame(/^40/);

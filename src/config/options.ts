@@ -159,7 +159,8 @@ export interface NamespaceConfig {
   packetMiddleware?: string[];
   /**
    * Whether the events of a connection are handled one after the other, in the order in which the client has sent them: the next one begins when
-   * the last has settled. At most 1,000 wait; further ones fail with `TOO_MANY_EVENTS`. Default: `false`. Since 5.
+   * the last has settled. Those that wait count for `limits.pending`; without that limit, at most 1,000 wait, and further ones fail with
+   * `TOO_MANY_EVENTS`. Default: `false`. Since 5.
    */
   ordered?: boolean;
   /**

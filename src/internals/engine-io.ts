@@ -17,13 +17,14 @@ export interface EngineInternals {
   verify(request: EngineRequest, isUpgrade: boolean, answer: (code?: number, context?: { message: string }) => void): void;
 }
 
-interface HeartbeatInternals {
+export interface HeartbeatInternals {
   readonly pingTimeoutTimer: NodeJS.Timeout | null;
   readonly hasRefreshedPingTimeout: boolean;
 }
 
-interface ClosingInternals {
+export interface LimitedInternals {
   onClose(reason: string): void;
+  sendPacket(type: string): void;
 }
 
 interface MiddlewareInternals {
@@ -84,11 +85,14 @@ export const HEARTBEAT: Members<HeartbeatInternals> = {
   fallback: 'each event costs more, since it goes through Engine.IO and the parser',
 };
 
-export const ENGINE_CLOSE: Members<ClosingInternals> = {
+export const ENGINE_LIMITS: Members<LimitedInternals> = {
   package: 'engine.io',
   owner: 'Socket',
-  why: { onClose: 'what is closed for a limit ends at once, and its memory comes back' },
-  fallback: 'a connection that is closed for a limit ends later, and `disconnect` gets another reason',
+  why: {
+    onClose: 'what is closed for a limit ends at once, and its memory comes back',
+    sendPacket: 'a client that is not read for some time still gets pings',
+  },
+  fallback: 'a connection that is closed for a limit ends later, and a client that is not read for some time may disconnect',
 };
 
 export function engineInternals(engine: EngineServer): EngineInternals {
@@ -105,7 +109,7 @@ export function checkFirstConnection(engine: EngineServer, warn: (line: string) 
       [
         [ENGINE_SOCKET, connection],
         [HEARTBEAT, connection],
-        [ENGINE_CLOSE, connection],
+        [ENGINE_LIMITS, connection],
       ],
       warn,
     );
@@ -181,18 +185,4 @@ export function forgetUpgrade(connection: EngineSocket): void {
   connection.transport.removeAllListeners('headers'); // of the responses of polling
   const [first, ...others] = webSocket.listeners('error');
   if (first?.name === 'onUpgradeError' && others.length > 0) webSocket.off('error', first as Listener); // the transport has its own; typed as any function
-}
-
-/**
- * Closes a connection at once: what waits for the client is dropped. `close()` would wait until the client has read it all.
- * @param reason that of the event `disconnect`
- */
-export function terminate(connection: EngineSocket, reason: string): void {
-  const { transport } = connection;
-  const webSocket = webSocketOf(connection) as { terminate?(): void } | undefined; // of any engine
-  transport.discard(); // a polling one would wait for its next request
-  webSocket?.terminate?.();
-  if (hasMembers(ENGINE_CLOSE, connection))
-    (connection as object as ClosingInternals).onClose(reason); // private
-  else connection.close(true);
 }

@@ -3,7 +3,8 @@ import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { LimitSettings } from '../config/limits';
 import type { Logger } from '../egg';
 import { messageOf } from '../errors';
-import { terminate } from '../internals/engine-io';
+import { terminate } from '../internals/engine-connection';
+import { intakeOf } from './intakes';
 import { LogLimit } from '../log-limit';
 import { MAX_NESTING, type PacketGuard } from '../protocol';
 import { Attachments } from './attachments';
@@ -115,6 +116,7 @@ export class Limits implements PacketGuard<EngineSocket> {
   endFor(connection: EngineSocket, kind: LimitKind): void {
     if (connection.readyState === 'closed') return;
     this.report(kind, 'its connection is closed');
+    intakeOf(connection)?.drop();
     terminate(connection, `limit reached: ${kind}`);
   }
 

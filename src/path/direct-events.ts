@@ -9,6 +9,8 @@ import { hasMembers } from '../internals/members';
 import { CLIENT_DECODER, isDecoderIdle, isKnownParser } from '../internals/parser';
 import { namespacesOf, socketInternals } from '../internals/socket-io';
 import { WebSocket } from '../internals/ws';
+import type { Intake } from '../limits/intake';
+import { intakeOf } from '../limits/intakes';
 import { decodeEvent, type EventPacket } from './event-decoder';
 
 type Client = Socket['client'];
@@ -60,15 +62,16 @@ function replaceListener(connection: EngineSocket, client: Client): void {
 
 function onMessage(this: ReadWebSocket, message: Buffer, isBinary: boolean): void {
   const client = this[CLIENT];
-  const packet = !isBinary && isUnobserved(client, this) ? decodeEvent(message) : undefined;
+  const intake = intakeOf(client.conn);
+  const packet = !isBinary && !intake?.isHolding && isUnobserved(client, this, intake) ? decodeEvent(message) : undefined;
   const socket = packet && namespacesOf(client).get(packet.nsp);
-  if (socket)
+  if (socket && (!intake || intake.take()))
     process.nextTick(receive, socket, packet); // as in Socket.IO: in order with other packets, and in a context of its own
   else this[USUAL](message, isBinary);
 }
 
 /** Whether the usual way would do nothing but decode the message. */
-function isUnobserved(client: Client, webSocket: ReadWebSocket): boolean {
+function isUnobserved(client: Client, webSocket: ReadWebSocket, intake: Intake | undefined): boolean {
   const { conn } = client;
   const { transport } = conn;
   return (
@@ -77,7 +80,7 @@ function isUnobserved(client: Client, webSocket: ReadWebSocket): boolean {
     !isPinged(conn) &&
     isDecoderIdle(client) &&
     conn.listenerCount('data') === 1 &&
-    conn.listenerCount('packet') === 0 &&
+    conn.listenerCount('packet') === (intake ? 1 : 0) &&
     conn.listenerCount('message') === 0 &&
     transport.listenerCount('packet') === 1
   );

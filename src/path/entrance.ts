@@ -3,6 +3,7 @@ import type { Namespace as SocketIoNamespace, Socket } from 'socket.io';
 import { storeError } from './error-answers';
 import { checkEmits } from './checked-emits';
 import { Connection } from './connection';
+import { takeIntake } from './refuse-message';
 import type { SocketContext } from './context';
 import { refuseWithoutNext, settleFailure } from './failed-connection';
 import { SETTLE } from './module-scope';
@@ -24,6 +25,7 @@ export function openEntrance(nsp: SocketIoNamespace, namespace: Namespace): void
   const run = (socket: Socket, connect: () => void): void => {
     const connection = new Connection(namespace, socket, connect);
     adoptSocket(socket, connection);
+    takeIntake(connection);
     receiveConnection(connection);
   };
   Object.assign(nsp, { run });

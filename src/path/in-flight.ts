@@ -1,11 +1,15 @@
 /** Counts running handlers and connection middleware, so that a closing server can wait for them. */
 
+import type { Intake } from '../limits/intake';
+
 /** The handlers of one connection. */
 export interface Handlers {
   /** The number of running handlers. */
   running: number;
   /** When the client went, by `performance.now()`. */
   goneAt: number | undefined;
+  /** Limits those of all namespaces of the client together. */
+  intake?: Intake;
 }
 
 /** Time in ms after a client has gone during which a closing server still waits for its handlers. */
@@ -25,6 +29,7 @@ export class InFlight {
     else {
       this.#handlers++;
       handlers.running++;
+      handlers.intake?.beginHandler();
       if (handlers.goneAt !== undefined) this.#left.add(handlers); // its client had sent it before
     }
   }
@@ -35,6 +40,7 @@ export class InFlight {
     else {
       this.#handlers--;
       handlers.running--;
+      handlers.intake?.endHandler();
       if (handlers.running === 0 && handlers.goneAt !== undefined) this.#left.delete(handlers);
     }
     if (this.#waiting.length > 0) this.#wake();

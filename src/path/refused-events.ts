@@ -11,7 +11,8 @@ const RESERVED = new Map<unknown, IoError>(
   [...RESERVED_EVENTS].map(event => [event, Object.freeze(new IoError('RESERVED_EVENT', `'${event}' is an event of the server`))]),
 );
 
-const TOO_MANY_EVENTS = Object.freeze(new IoError('TOO_MANY_EVENTS', 'Too many events', { status: 429 }));
+/** More than a user or a connection may send. */
+export const TOO_MANY_EVENTS = Object.freeze(new IoError('TOO_MANY_EVENTS', 'Too many events', { status: 429 }));
 
 /** Refuses an event of the server. Returns whether it is one. */
 export function refuseReserved(connection: Connection, packet: unknown[]): boolean {

@@ -7,6 +7,8 @@ import { trimHandshakes } from '../handshake/leftovers';
 import { explainTooLarge } from '../handshake/message-size';
 import type { Handshakes } from '../handshake/handshakes';
 import { checkFirstConnection } from '../internals/engine-io';
+import { limitIntake } from '../limits/intakes';
+import { refuseMessage } from '../path/refuse-message';
 import type { Runtime } from '../path/runtime';
 
 interface Parts {
@@ -14,10 +16,15 @@ interface Parts {
   readonly handshakes: Handshakes;
   readonly runtime: Runtime;
   readonly sessionRouting: SessionRouting | undefined;
+  /** Whether the app has a parser of its own. */
+  readonly hasOwnParser: boolean;
+  /** Makes Socket.IO listen to the engine. */
+  readonly bind: () => void;
 }
 
 /** @param path that of the engine, without the slash at its end */
-export function openEngine(engine: EngineServer, path: string, { ids, handshakes, runtime, sessionRouting }: Parts): void {
+export function openEngine(engine: EngineServer, path: string, parts: Parts): void {
+  const { ids, handshakes, runtime, sessionRouting, hasOwnParser, bind } = parts;
   checkFirstConnection(engine, line => runtime.logger.warn(line));
   ids.attach(engine);
   handshakes.attach(engine);
@@ -26,4 +33,11 @@ export function openEngine(engine: EngineServer, path: string, { ids, handshakes
   flushRefusals(engine);
   runtime.limits.attach(engine);
   sessionRouting?.attach(engine);
+  bind();
+  limitIntake(engine, {
+    limits: runtime.limits,
+    maxSize: engine.opts.maxHttpBufferSize ?? 1_000_000,
+    heartbeat: Math.min(engine.opts.pingInterval ?? 25_000, engine.opts.pingTimeout ?? 20_000),
+    refuse: hasOwnParser ? undefined : refuseMessage,
+  });
 }

@@ -109,7 +109,7 @@ export class Lifecycle {
         runtime: this.runtime,
         files: this.#files,
         namespaces: this.namespaces,
-        onEngine: engine => this.#attach(engine),
+        onEngine: (engine, bind) => this.#attach(engine, bind),
       });
     } catch (error) {
       void this.#backplane?.close(); // the adapter may lack a required member
@@ -191,10 +191,10 @@ export class Lifecycle {
     this.#histories?.close();
   }
 
-  #attach(engine: EngineServer): void {
+  #attach(engine: EngineServer, bind: () => void): void {
     this.#engine = engine;
     this.#stopLooking?.();
-    const { ids, runtime } = this;
-    openEngine(engine, this.server.path(), { ids, handshakes: this.#handshakes, runtime, sessionRouting: this.#sessionRouting });
+    const parts = { ids: this.ids, handshakes: this.#handshakes, runtime: this.runtime, sessionRouting: this.#sessionRouting };
+    openEngine(engine, this.server.path(), { ...parts, hasOwnParser: Boolean(this.#settings.init.parser), bind });
   }
 }

@@ -26,8 +26,8 @@ interface Parts {
   readonly runtime: Runtime;
   readonly files: LoadedFiles;
   readonly namespaces: Namespaces;
-  /** Called for each engine that the server is attached to, before Socket.IO adds its listeners. */
-  readonly onEngine: (engine: EngineServer) => void;
+  /** Called for each engine that the server is attached to. It has to call `bind`, with which Socket.IO adds its listeners. */
+  readonly onEngine: (engine: EngineServer, bind: () => void) => void;
 }
 
 /** The type parameters are those of Socket.IO's server, for the namespace `/`. */
@@ -43,7 +43,7 @@ export class Server<
   readonly #runtime: Runtime;
   readonly #files: LoadedFiles;
   readonly #namespaces: Namespaces;
-  readonly #onEngine: (engine: EngineServer) => void;
+  readonly #onEngine: Parts['onEngine'];
   readonly route: AddRoute<this, '/'> = (event: string, ...parts: unknown[]) => {
     this.of('/').route(event, ...(parts as SpecificArguments)); // by the signatures
     return this;
@@ -176,8 +176,8 @@ export class Server<
 
   /** Called by Socket.IO for each engine that it is attached to. @internal */
   override bind(engine: EngineServer): this {
-    this.#onEngine(engine);
-    return super.bind(engine);
+    this.#onEngine(engine, () => super.bind(engine));
+    return this;
   }
 
   /** Called by Socket.IO for a client that asks for a namespace that does not exist. @internal */

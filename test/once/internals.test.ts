@@ -61,7 +61,7 @@ async function installed(t: TestContext): Promise<(readonly [Members, object | u
     ...wsInternals.webSocketSpecimens(),
     [engineIoInternals.ENGINE_SOCKET, connection],
     [engineIoInternals.HEARTBEAT, connection],
-    [engineIoInternals.ENGINE_CLOSE, connection],
+    [engineIoInternals.ENGINE_LIMITS, connection],
     [engineIoInternals.ENGINE_TRANSPORT, connection?.transport],
     [adapterInternals.ADAPTER, nsp.adapter],
     [adapterInternals.CLUSTER_ADAPTER, PostgresAdapter.prototype],

@@ -1,0 +1,38 @@
+/** What is done to a connection of Engine.IO that reaches a limit. */
+import type { Socket as EngineSocket } from 'engine.io';
+import { ENGINE_LIMITS, type HeartbeatInternals, type LimitedInternals, webSocketOf } from './engine-io';
+import { hasMembers } from './members';
+
+/**
+ * Closes a connection at once: what waits for the client is dropped. `close()` would wait until the client has read it all.
+ * @param reason that of the event `disconnect`
+ */
+export function terminate(connection: EngineSocket, reason: string): void {
+  const { transport } = connection;
+  const webSocket = webSocketOf(connection) as { terminate?(): void } | undefined; // of any engine
+  transport.discard(); // a polling one would wait for its next request
+  webSocket?.terminate?.();
+  const internals = limitedInternals(connection);
+  if (internals) internals.onClose(reason);
+  else connection.close(true);
+}
+
+/** Lets the time begin anew in which Engine.IO waits for a sign of life. */
+export function refreshHeartbeat(connection: EngineSocket): void {
+  (connection as unknown as HeartbeatInternals).pingTimeoutTimer?.refresh(); // private
+}
+
+/** Sends what a client needs to know that the connection is alive. In protocol 3, the client sends the pings, and any packet is such a sign. */
+export function sendHeartbeat(connection: EngineSocket): void {
+  limitedInternals(connection)?.sendPacket(connection.protocol === 3 ? 'noop' : 'ping');
+}
+
+/** Whether a pong of the client answers a ping of the server. */
+export function isAwaitedPong(connection: EngineSocket): boolean {
+  return (connection as unknown as HeartbeatInternals).pingTimeoutTimer !== null; // private
+}
+
+/** Undefined if Engine.IO lacks one. */
+function limitedInternals(connection: object): LimitedInternals | undefined {
+  return hasMembers(ENGINE_LIMITS, connection) ? connection : undefined;
+}

@@ -1,0 +1,88 @@
+/** Stops reading a connection for some time, by members of ws and of Engine.IO. */
+import type { ServerResponse } from 'node:http';
+import type { Socket as EngineSocket } from 'engine.io';
+import { refreshHeartbeat, sendHeartbeat } from './engine-connection';
+import { webSocketOf } from './engine-io';
+
+/** The members of ws that are used. Another engine may lack them. */
+interface PausableWebSocket {
+  pause(): void;
+  resume(): void;
+}
+
+/** The most time in ms between two signs of life of a connection that is not read. */
+const KEEP_ALIVE_INTERVAL = 1000;
+
+export class Reading {
+  readonly #connection: EngineSocket;
+  /** Goes on. Set while the connection is not read. */
+  #resume: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  readonly #interval: number;
+
+  /** @param heartbeat the shorter one of the two times of Engine.IO, in ms */
+  constructor(connection: EngineSocket, heartbeat: number) {
+    this.#connection = connection;
+    this.#interval = Math.min(heartbeat / 2, KEEP_ALIVE_INTERVAL);
+  }
+
+  /**
+   * Stops reading, until `resume()`. Does nothing if that is not possible: with another WebSocket engine, or by polling between two requests.
+   * @param onTick called about once a second until then
+   */
+  pause(onTick: () => void): void {
+    if (this.#resume) return;
+    this.#resume = pauseWebSocket(this.#connection) ?? holdBackAnswer(this.#connection);
+    if (!this.#resume) return;
+    this.#timer = setInterval(() => {
+      this.#keepAlive();
+      onTick();
+    }, this.#interval).unref();
+  }
+
+  resume(): void {
+    if (!this.#resume) return;
+    clearInterval(this.#timer);
+    refreshHeartbeat(this.#connection);
+    this.#resume();
+    this.#resume = undefined;
+  }
+
+  /**
+   * Engine.IO cannot see that the client is alive, and does not ping it again before it has answered. So it must not miss the answer, and the client
+   * must not miss the next ping. Writing also finds a client that has gone, whose close is not read.
+   */
+  #keepAlive(): void {
+    refreshHeartbeat(this.#connection);
+    if (this.#connection.transport.writable) sendHeartbeat(this.#connection);
+  }
+}
+
+/** Returns what goes on. */
+function pauseWebSocket(connection: EngineSocket): (() => void) | undefined {
+  const webSocket = webSocketOf(connection);
+  if (!isPausable(webSocket)) return undefined;
+  webSocket.pause();
+  return () => webSocket.resume();
+}
+
+/** Holds back the answer to the request that is being read: the client sends the next one after that. */
+function holdBackAnswer(connection: EngineSocket): (() => void) | undefined {
+  const { dataRes: response } = connection.transport as { dataRes?: ServerResponse | null }; // of a polling one while it reads; private
+  if (!response) return undefined;
+  const { end } = response;
+  let answer: (() => void) | undefined;
+  response.end = (...args: unknown[]): ServerResponse => {
+    answer = () => void end.apply(response, args as Parameters<typeof end>); // one of its signatures
+    return response;
+  };
+  return () => {
+    response.end = end;
+    answer?.();
+  };
+}
+
+function isPausable(webSocket: unknown): webSocket is PausableWebSocket {
+  return typeof (webSocket as Partial<PausableWebSocket> | undefined)?.pause === 'function'; // of any engine
+}

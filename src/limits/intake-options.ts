@@ -1,0 +1,27 @@
+/** What the intakes of all connections have in common. */
+import type { Socket as EngineSocket } from 'engine.io';
+import type { Socket } from 'socket.io';
+import type { LimitSettings } from '../config/limits';
+import type { Shortage } from './allowance';
+
+export type Client = Socket['client'];
+
+/** See `Limits`. */
+interface Reports {
+  readonly settings: LimitSettings;
+  report(limit: Shortage, outcome: string): void;
+  endFor(connection: EngineSocket, limit: Shortage): void;
+}
+
+export interface IntakeOptions {
+  readonly limits: Reports;
+  /** The longest message, or request with messages, in bytes. */
+  readonly maxSize: number;
+  /** The shorter one of the times of Engine.IO, in ms. */
+  readonly heartbeat: number;
+  /**
+   * Refuses an event. Returns false for another message, which has to wait.
+   * Undefined with a parser of the app: then nothing can be said about a message, and each counts as an event.
+   */
+  readonly refuse: ((client: Client, message: string, limit: Shortage) => boolean) | undefined;
+}

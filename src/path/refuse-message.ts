@@ -1,0 +1,35 @@
+/** Messages of clients by the limits `events` and `pending`: what a connection has to do with them, and how an event is refused. */
+import type { Socket } from 'socket.io';
+import { IoError } from '../errors';
+import { namespacesOf } from '../internals/socket-io';
+import { intakeOf } from '../limits/intakes';
+import { acknowledgementOf } from './acknowledgement';
+import type { Connection } from './connection';
+import { decodeEvent } from './event-decoder';
+import { answer } from './packet-failure';
+import { TOO_MANY_EVENTS } from './refused-events';
+import { connectionOf } from './socket';
+
+const ERRORS = {
+  events: TOO_MANY_EVENTS,
+  pending: Object.freeze(new IoError('BUSY', 'Too many events are being handled', { status: 429 })),
+};
+
+/** To be called for each new connection: its handlers count for the limit `pending`. */
+export function takeIntake({ handlers, socket }: Connection): void {
+  const intake = intakeOf(socket.conn);
+  if (!intake) return;
+  handlers.intake = intake;
+  intake.client = socket.client;
+}
+
+/** Refuses an event that is over a limit. Returns false for any other message, and for an event with bytes. */
+export function refuseMessage(client: Socket['client'], message: string, limit: keyof typeof ERRORS): boolean {
+  const packet = decodeEvent(Buffer.from(`4${message}`)); // of Engine.IO
+  const socket = packet && namespacesOf(client).get(packet.nsp);
+  if (!socket) return false;
+  const connection = connectionOf(socket);
+  const ack = packet.id === undefined ? undefined : acknowledgementOf(connection, packet.id, packet.data);
+  answer(connection, packet.data[0], ERRORS[limit], ack);
+  return true;
+}

@@ -1,0 +1,225 @@
+/** What one client may send: the limits `events` and `pending` of a connection. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { type RunningApp, startApp } from './support/app';
+import { ask, connect, next } from './support/client';
+import { openPolling, RawClient } from './support/raw';
+import { internals, nothingRemains } from './support/remains';
+import { until } from './support/until';
+
+async function startLimited(t: TestContext, limits: object, more = ''): Promise<RunningApp & { journal: unknown[] }> {
+  const app = await startApp(t, {
+    'config/config.default.js': `exports.io = { limits: ${JSON.stringify(limits)}, ${more} };`,
+    'app/router.js': `
+      const { once } = require('node:events');
+      module.exports = app => {
+        app.journal = [];
+        const note = async ctx => { app.journal.push(ctx.args[0]); return ctx.args[0]; };
+        const hold = async ctx => {
+          app.journal.push('begin ' + ctx.args[0]);
+          await once(app, 'go on');
+          app.journal.push('end ' + ctx.args[0]);
+          return ctx.args[0];
+        };
+        const question = async ctx => {
+          app.journal.push('begin ' + ctx.args[0]);
+          const answer = await ctx.socket.emitWithAck('question', ctx.args[0]);
+          app.journal.push('end ' + ctx.args[0]);
+          return answer;
+        };
+        for (const name of ['/', '/chat'])
+          app.io.of(name).route('note', note).route('hold', hold).route('question', question)
+            .route('disconnect', async ctx => { app.journal.push(ctx.args[0]); });
+      };`,
+  });
+  return Object.assign(app, { journal: Reflect.get(app.app, 'journal') as unknown[] });
+}
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+const notes = (count: number): string[] => numbers(count).map(n => `42["note",${n}]`);
+
+function countsOf({ io }: RunningApp): Record<string, number> {
+  return internals(io).runtime.limits.counts;
+}
+
+test('what a client sends in one go is handled in order, in slices between which others come, and no limit is reached', async t => {
+  const app = await startLimited(t, {});
+  const client = await RawClient.open(t, app.url);
+  client.send('40');
+  await client.frame(/^40/);
+  const turns = new Map<number, number>();
+  let turn = 0;
+  const count = (): void => {
+    turns.set(++turn, app.journal.length);
+    if (app.journal.length < 2000) setImmediate(count);
+  };
+  setImmediate(count);
+  client.burst(...notes(1000), '451-["note",{"_placeholder":true,"num":0}]', Buffer.from('bytes'), ...notes(999), '41');
+  await until(t, () => app.journal.includes('client namespace disconnect'));
+  assert.deepEqual(app.journal.filter(one => typeof one === 'number').length, 1999);
+  assert.deepEqual(app.journal.slice(0, 1000), numbers(1000));
+  assert.deepEqual(app.journal.slice(1001, 2000), numbers(999));
+  const perTurn = [...turns.values()].map((length, n, all) => length - (all[n - 1] ?? 0));
+  assert.ok(Math.max(...perTurn) <= 200, `${Math.max(...perTurn)} in a turn`);
+  assert.deepEqual([countsOf(app)['events'], countsOf(app)['pending']], [0, 0]);
+});
+
+for (const [name, send] of Object.entries({
+  WebSocket: overWebSocket(4),
+  'WebSocket of protocol 3': overWebSocket(3),
+  polling: overPolling,
+}))
+  test(`more events than a client may send wait, and none is lost: ${name}`, async t => {
+    const app = await startLimited(t, { events: { perSecond: 400, burst: 100 } });
+    const begin = performance.now();
+    const close = await send(t, app, notes(300));
+    await until(t, () => app.journal.length === 300);
+    assert.ok(performance.now() - begin >= 450, `in ${performance.now() - begin} ms`); // 200 of them at 400 a second
+    assert.deepEqual(app.journal, numbers(300));
+    assert.equal(countsOf(app)['events'], 1);
+    assert.match(await app.logged(/IO_LIMIT_REACHED/), /^WARN .*config\.io\.limits\.events.*: its events wait/);
+    close();
+    await nothingRemains(app.io);
+  });
+
+test('a client that leaves after its events has all of them handled that it may send', async t => {
+  const app = await startLimited(t, { events: { perSecond: 1, burst: 500 } });
+  const client = await connect(t, app.url);
+  for (const n of numbers(600)) client.emit('note', n);
+  client.io.engine.once('flush', () => client.io.engine.close());
+  await until(t, () => app.journal.includes('transport close'));
+  assert.deepEqual(app.journal, [...numbers(499), 'transport close']); // one is what the client has connected with
+  await nothingRemains(app.io);
+});
+
+test('with drop, further events fail, and the server reads on', async t => {
+  const app = await startLimited(t, { events: { perSecond: 1, burst: 20, drop: true } });
+  const client = await connect(t, app.url);
+  const errors: unknown[] = [];
+  client.on('error', (...args) => errors.push(args));
+  const answers = Promise.all(numbers(30).map(async n => ask(client, 'note', n)));
+  client.emit('note', 'unanswered');
+  const refused = { error: { code: 'TOO_MANY_EVENTS', message: 'Too many events' } };
+  const got = await answers;
+  assert.deepEqual(app.journal, numbers(19));
+  assert.deepEqual(got, [...numbers(19), ...numbers(11).map(() => refused)]);
+  await until(t, () => errors.length > 0);
+  assert.deepEqual(errors, [['Too many events', { code: 'TOO_MANY_EVENTS', event: 'note' }]]);
+  assert.equal(countsOf(app)['events'], 12);
+});
+
+test('a client that sends ten times what it may for some time is disconnected at once', async t => {
+  const app = await startLimited(t, { events: { perSecond: 10, burst: 10 } });
+  const client = await RawClient.open(t, app.url);
+  client.send('40');
+  await client.frame(/^40/);
+  client.burst(...notes(500));
+  await until(t, () => countsOf(app)['events'] === 1);
+  client.burst(...notes(100));
+  await client.closed;
+  assert.equal(app.journal.at(-1), 'limit reached: events');
+  assert.match(await app.logged(/IO_LIMIT_REACHED.*closed/), /config\.io\.limits\.events/);
+  await nothingRemains(app.io);
+});
+
+test('CONNECTs, pings and unknown events count, pongs and answers to questions do not', async t => {
+  const app = await startLimited(t, { events: { perSecond: 1, burst: 10 } });
+  const client = await RawClient.open(t, app.url);
+  client.send('40');
+  await client.frame(/^40/);
+  const waits = (): boolean => countsOf(app)['events'] === 1;
+  const [socket] = app.io.sockets.sockets.values();
+  for (const n of numbers(20)) {
+    const answer = socket?.emitWithAck('question');
+    client.send(`43${n}["answer"]`);
+    assert.equal(await answer, 'answer');
+  }
+  assert.equal(waits(), false);
+  client.send('42["unknown"]', '42["unknown"]', '40/chat,', '430["no question"]', '6', '6');
+  await client.frame(/^40.chat/);
+  client.send('41/chat,', '42["unknown"]');
+  await until(t, () => app.journal.length === 1);
+  assert.equal(waits(), false);
+  client.send('42["note",1]');
+  await until(t, () => app.journal.length === 2);
+  client.send('42["note",2]');
+  await until(t, waits);
+  await until(t, () => app.journal.length === 3);
+});
+
+test('handlers that have not ended keep further events waiting, of all namespaces, but not answers that they wait for', async t => {
+  const app = await startLimited(t, { pending: { max: 3 } });
+  const client = await connect(t, app.url);
+  client.on('question', (n, answer) => answer(`answer ${n}`));
+  const chat = client.io.socket('/chat', {}).connect();
+  await next(chat, 'connect');
+  const held = Promise.all([ask(client, 'hold', 1), ask(chat, 'hold', 2)]);
+  const asked = ask(client, 'question', 3);
+  const waiting = Promise.all([ask(client, 'question', 4), ask(client, 'question', 5), ask(client, 'note', 6)]);
+  assert.equal(await asked, 'answer 3');
+  assert.deepEqual(await waiting, ['answer 4', 'answer 5', 6]);
+  assert.deepEqual(app.journal, ['begin 1', 'begin 2', 'begin 3', 'end 3', 'begin 4', 'end 4', 'begin 5', 'end 5', 6]);
+  const third = ask(client, 'hold', 7);
+  await until(t, () => app.journal.includes('begin 7'));
+  const fourth = ask(client, 'note', 8);
+  await until(t, () => (countsOf(app)['pending'] ?? 0) >= 1);
+  app.app.emit('go on');
+  assert.deepEqual(await Promise.all([held, third, fourth]), [[1, 2], 7, 8]);
+  assert.deepEqual(app.journal.slice(-4), ['end 1', 'end 2', 'end 7', 8]);
+});
+
+test('with drop, an event fails whose client has too many handlers that have not ended', async t => {
+  const app = await startLimited(t, { pending: { max: 2, drop: true } });
+  const client = await connect(t, app.url);
+  const held = [ask(client, 'hold', 1), ask(client, 'hold', 2)];
+  await until(t, () => app.journal.length === 2);
+  const refused = { error: { code: 'BUSY', message: 'Too many events are being handled' } };
+  assert.deepEqual(await Promise.all([ask(client, 'note', 3), ask(client, 'note', 4)]), [refused, refused]);
+  app.app.emit('go on');
+  assert.deepEqual(await Promise.all([...held, ask(client, 'note', 5)]), [1, 2, 5]);
+});
+
+test('a client whose events are many bytes is not read while they wait, and still found when it goes', async t => {
+  const app = await startLimited(t, { pending: { max: 1 } }, 'init: { pingInterval: 1000, pingTimeout: 2000 }');
+  const client = await connect(t, app.url);
+  void ask(client, 'hold', 1);
+  const big = 'x'.repeat(400_000);
+  const [socket] = app.io.sockets.sockets.values();
+  for (const n of numbers(40)) client.emit('note', n, big);
+  const webSocket = Reflect.get(client.io.engine.transport, 'ws') as { bufferedAmount: number; terminate(): void };
+  const read = (): number => Number(Reflect.get(Reflect.get(socket?.conn.request.socket ?? {}, '_handle') ?? {}, 'bytesRead'));
+  await until(t, () => read() > 4_000_000);
+  await until(t, () => webSocket.bufferedAmount > 0);
+  for (let pings = 0; pings < 7; pings++) await next(client.io, 'ping'); // one each half of the interval: more than a client may be silent
+  assert.equal(client.connected, true);
+  assert.ok(read() < 7_000_000, `${read()}`);
+  app.app.emit('go on');
+  await until(t, () => app.journal.includes(39));
+  assert.deepEqual(app.journal.filter(Number.isInteger), numbers(40));
+  void ask(client, 'hold', 2);
+  for (const n of numbers(40)) client.emit('note', n, big);
+  await until(t, () => read() > 20_000_000);
+  webSocket.terminate();
+  await until(t, () => app.io.sockets.sockets.size === 0);
+  app.app.emit('go on');
+  await nothingRemains(app.io);
+});
+
+/** Sends frames in one piece. Returns what ends the connection. */
+function overWebSocket(protocol: 3 | 4) {
+  return async (t: TestContext, { url }: RunningApp, frames: string[]): Promise<() => void> => {
+    const client = await RawClient.open(t, url, { protocol });
+    if (protocol === 4) client.send('40');
+    await client.frame(/^40/);
+    client.burst(...frames);
+    return () => client.vanish();
+  };
+}
+
+async function overPolling(_t: TestContext, { url }: RunningApp, frames: string[]): Promise<() => void> {
+  const address = await openPolling(url);
+  const post = async (body: string): Promise<string> => (await fetch(address, { method: 'POST', body })).text();
+  await post('40');
+  assert.equal(await post(frames.join('\u001E')), 'ok');
+  return () => void post('1');
+}
