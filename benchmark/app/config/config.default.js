@@ -8,6 +8,7 @@ module.exports = ({ baseDir }) => ({
   rundir: `${baseDir}/run`,
   cluster: { listen: { hostname: '127.0.0.1' } },
   io: {
+    limits: { handshakes: false }, // the generator opens its clients as fast as it can, and they do not come again
     ...(BENCH_RECOVERY && { init: { connectionStateRecovery: {} } }),
     ...(BENCH_REDIS && { redis: { host: '127.0.0.1', port: Number(BENCH_REDIS) } }),
     ...(BENCH_ADAPTER && { adapter: BENCH_INTEROP ? { name: BENCH_ADAPTER, interop: BENCH_INTEROP === 'true' } : BENCH_ADAPTER }),
