@@ -121,6 +121,11 @@ export const SCENARIOS = {
     ...toRoom('io.to(room).emit() to 20 of 1,000 clients, per client, with and without history of the room', 'to-room'),
     rows: HISTORY,
   },
+  'history-hub': {
+    ...toRoom('emit to a room of 20 of another worker, per client, in all processes, with and without history of the room', 'to-room'),
+    rows: HISTORY.map(row => ({ ...row, cluster: { servers: 1, workers: 2 }, clients: { ...row.clients, isElsewhere: true } })),
+    measure: async (row, ms) => ({ ...(await measureSending(row, 'broadcasts', { ms, event: 'to-room' })), extras: {} }),
+  },
   'recovery-socket': {
     about: `socket.emit(), ${REPEATS} for each message, per event, with and without recovery`,
     unit: 'us',

@@ -30,6 +30,7 @@ export interface Shown {
 /** Time in ms in which changes are collected for one event. */
 const WINDOW = 100;
 
+/** Those of one while: a room has none at rest, since it takes memory. */
 export class Changes {
   readonly #shownOf: (id: string) => Shown | undefined;
   readonly #tell: (change: Pick<PresenceChange, 'joined' | 'changed' | 'left'>) => void;
@@ -37,25 +38,21 @@ export class Changes {
   readonly #known = new Map<string, Shown | undefined>();
   /** Those of them that a list has shown otherwise in between. */
   readonly #listed = new Set<string>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer: NodeJS.Timeout;
 
   /**
    * @param shownOf what is so
-   * @param tell called at the end of each time with changes, with lists that may be empty
+   * @param tell called once, at the end, with lists that may be empty
    */
   constructor(shownOf: (id: string) => Shown | undefined, tell: (change: Pick<PresenceChange, 'joined' | 'changed' | 'left'>) => void) {
     this.#shownOf = shownOf;
     this.#tell = tell;
-  }
-
-  get isEmpty(): boolean {
-    return this.#known.size === 0;
+    this.#timer = setTimeout(() => this.#end(), WINDOW).unref();
   }
 
   /** To be called before something of a user changes. */
   before(id: string): void {
     if (!this.#known.has(id)) this.#known.set(id, this.#shownOf(id));
-    this.#timer ??= setTimeout(() => this.#end(), WINDOW).unref();
   }
 
   /**
@@ -71,7 +68,6 @@ export class Changes {
   }
 
   #end(): void {
-    this.#timer = undefined;
     const joined: Present[] = [];
     const changed: Present[] = [];
     const left: Pick<Present, 'id'>[] = [];
@@ -82,8 +78,6 @@ export class Changes {
       else if (known) changed.push(present(id, shown));
       else joined.push(present(id, shown));
     }
-    this.#known.clear();
-    this.#listed.clear();
     this.#tell({ joined, changed, left });
   }
 }

@@ -11,7 +11,7 @@ import type { Change } from './messages';
 import { mistakeOf } from '../errors';
 import { type Presence, presenceOf } from './presence';
 import type { Replication } from './replication';
-import { PresenceRoom } from './room';
+import { PresenceRoom, type Surroundings as SurroundingsOfRooms } from './room';
 import type { Peer } from './share';
 
 /** The options of rooms that match a pattern. */
@@ -36,7 +36,7 @@ export class Presences implements Replicated {
   readonly self: Peer;
   readonly #namespaces: Surroundings['namespaces'];
   readonly #byPattern: readonly (readonly [RegExp, Patterns | undefined])[];
-  readonly #tell: Surroundings['tell'];
+  readonly #ofRooms: SurroundingsOfRooms;
   /** By namespace and name. Only those where somebody is. */
   readonly #rooms = new Map<string, Map<string, PresenceRoom>>();
   readonly #observed = new WeakSet<Adapter>();
@@ -44,7 +44,12 @@ export class Presences implements Replicated {
   constructor({ namespaces, tell, self }: Surroundings) {
     this.self = self;
     this.#namespaces = namespaces;
-    this.#tell = tell;
+    this.#ofRooms = {
+      self,
+      tell,
+      onOwnChange: (nsp, room, id) => this.replication?.change(nsp, room, id),
+      onEmpty: (nsp, room) => this.#remove(nsp, room),
+    };
     this.#byPattern = [...namespaces].filter(([name]) => isPattern(name)).map(([name, { presence }]) => [parsePattern(name), presence]);
   }
 
@@ -137,13 +142,7 @@ export class Presences implements Replicated {
     this.#rooms.set(nsp, rooms);
     let present = rooms.get(room);
     if (!present) {
-      present = new PresenceRoom(room, {
-        self: this.self,
-        grace,
-        tell: change => this.#tell(nsp, change),
-        onOwnChange: id => this.replication?.change(nsp, room, id),
-        onEmpty: () => this.#remove(nsp, room),
-      });
+      present = new PresenceRoom(nsp, room, grace, this.#ofRooms);
       rooms.set(room, present);
     }
     return present;

@@ -11,66 +11,66 @@ interface Local {
   at: number;
 }
 
-interface Surroundings {
+/** The same for all rooms. */
+export interface Surroundings {
   /** This process. */
   readonly self: Peer;
-  /** Time in ms: a shorter absence is none. */
-  readonly grace: number;
   /** Called with each change for the clients of this process. */
-  readonly tell: (change: PresenceChange) => void;
+  readonly tell: (nsp: string, change: PresenceChange) => void;
   /** Called when the connections of a user to this process have changed. */
-  readonly onOwnChange: (id: string) => void;
+  readonly onOwnChange: (nsp: string, room: string, id: string) => void;
   /** Called when nothing is left. */
-  readonly onEmpty: () => void;
+  readonly onEmpty: (nsp: string, room: string) => void;
 }
 
 const NO_SHARES: readonly Share[] = [];
 
 export class PresenceRoom {
+  readonly #nsp: string;
+  readonly #name: string;
+  readonly #grace: number;
   readonly #with: Surroundings;
   /** The users with connections. */
   readonly #members = new Map<string, readonly Share[]>();
   /** The users whose last connection has gone less than the grace time ago, in this order. */
-  readonly #absent = new Map<string, Shown & { readonly until: number }>();
-  /** The connections to this process, by socket. */
-  readonly #locals = new Map<string, Local>();
-  readonly #changes: Changes;
+  #absent: Map<string, Shown & { readonly until: number }> | undefined;
+  /** The connections to this process, by socket. Like the next ones, there only while it has some: there may be many rooms. */
+  #locals: Map<string, Local> | undefined;
+  /** Those that clients are still to be told of. */
+  #changes: Changes | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(name: string, surroundings: Surroundings) {
+  /** @param grace time in ms: a shorter absence is none */
+  constructor(nsp: string, name: string, grace: number, surroundings: Surroundings) {
+    this.#nsp = nsp;
+    this.#name = name;
+    this.#grace = grace;
     this.#with = surroundings;
-    this.#changes = new Changes(
-      id => this.#shown(id),
-      change => {
-        const isChange = change.joined.length + change.changed.length + change.left.length > 0;
-        if (isChange && this.#locals.size > 0) surroundings.tell({ room: name, count: this.count, ...change });
-        this.#endIfEmpty();
-      },
-    );
   }
 
   get count(): number {
-    return this.#members.size + this.#absent.size;
+    return this.#members.size + (this.#absent?.size ?? 0);
   }
 
   has(id: string): boolean {
-    return this.#members.has(id) || this.#absent.has(id);
+    return this.#members.has(id) || this.#absent?.has(id) === true;
   }
 
   list(): Present[] {
-    this.#changes.onList();
+    this.#changes?.onList();
     const members = [...this.#members].map(([id, shares]) => present(id, { meta: metaOf(shares) }));
-    return [...members, ...[...this.#absent].map(([id, shown]) => present(id, shown))];
+    return [...members, ...[...(this.#absent ?? [])].map(([id, shown]) => present(id, shown))];
   }
 
   /** Whether a connection to this process is present. */
   hasSocket(socket: string): boolean {
-    return this.#locals.has(socket);
+    return this.#locals?.has(socket) === true;
   }
 
   /** A connection to this process has joined. @param id of its user */
   join(socket: string, id: string): void {
-    if (this.#locals.has(socket)) return;
+    if (this.hasSocket(socket)) return;
+    this.#locals ??= new Map();
     this.#locals.set(socket, { id, meta: undefined, at: 0 }); // first: there is somebody to tell
     const own = this.#ownShare(id);
     this.#putOwn(id, (own?.connections ?? 0) + 1, own);
@@ -78,17 +78,17 @@ export class PresenceRoom {
 
   /** A connection to this process has left. */
   leave(socket: string): void {
-    const local = this.#locals.get(socket);
+    const local = this.#locals?.get(socket);
     const own = local && this.#ownShare(local.id);
     if (!own) return;
-    this.#locals.delete(socket);
+    if (this.#locals?.delete(socket) && this.#locals.size === 0) this.#locals = undefined;
     const isShown = local.meta !== undefined && local.at === own.at;
     this.#putOwn(local.id, own.connections - 1, isShown && own.connections > 1 ? this.#newestLocal(local.id) : own);
   }
 
   /** Sets the metadata of a user, by one of the connections to this process. @param meta JSON */
   setMeta(socket: string, meta: string): void {
-    const local = this.#locals.get(socket);
+    const local = this.#locals?.get(socket);
     const own = local && this.#ownShare(local.id);
     if (!own) return;
     local.meta = meta;
@@ -101,10 +101,10 @@ export class PresenceRoom {
     const before = this.#members.get(id) ?? NO_SHARES;
     const others = before.filter(({ peer }) => peer !== share.peer);
     if (share.connections === 0 && others.length === before.length) return;
-    if (this.#locals.size > 0) this.#changes.before(id);
+    if (this.#locals) this.#before(id);
     if (share.connections > 0) {
       this.#members.set(id, others.length === 0 ? [share] : others.concat(share)); // no spread, which reserves memory for many more
-      this.#absent.delete(id);
+      this.#return(id);
     } else if (others.length > 0) this.#members.set(id, others);
     else {
       this.#members.delete(id);
@@ -126,12 +126,33 @@ export class PresenceRoom {
 
   close(): void {
     clearTimeout(this.#timer);
-    this.#changes.close();
+    this.#changes?.close();
+  }
+
+  /** To be called before something of a user changes. */
+  #before(id: string): void {
+    this.#changes ??= new Changes(
+      id => this.#shown(id),
+      change => this.#tell(change),
+    );
+    this.#changes.before(id);
+  }
+
+  #tell(change: Pick<PresenceChange, 'joined' | 'changed' | 'left'>): void {
+    this.#changes = undefined;
+    const isChange = change.joined.length + change.changed.length + change.left.length > 0;
+    if (isChange && this.#locals) this.#with.tell(this.#nsp, { room: this.#name, count: this.count, ...change });
+    this.#endIfEmpty();
+  }
+
+  /** The user is no longer absent for a while: there again, or gone. */
+  #return(id: string): void {
+    if (this.#absent?.delete(id) && this.#absent.size === 0) this.#absent = undefined;
   }
 
   #shown(id: string): Shown | undefined {
     const shares = this.#members.get(id);
-    return shares ? { meta: metaOf(shares) } : this.#absent.get(id);
+    return shares ? { meta: metaOf(shares) } : this.#absent?.get(id);
   }
 
   #ownShare(id: string): Share | undefined {
@@ -140,40 +161,40 @@ export class PresenceRoom {
 
   #putOwn(id: string, connections: number, { meta, at }: Partial<Pick<Share, 'meta' | 'at'>> = {}): void {
     this.put(id, { peer: this.#with.self, connections, meta, at: at ?? 0 });
-    this.#with.onOwnChange(id);
+    this.#with.onOwnChange(this.#nsp, this.#name, id);
   }
 
   /** The connection of a user to this process that has set metadata last. */
   #newestLocal(id: string): Local | undefined {
     let newest: Local | undefined;
-    for (const local of this.#locals.values()) if (local.id === id && local.at > (newest?.at ?? 0)) newest = local;
+    for (const local of this.#locals?.values() ?? []) if (local.id === id && local.at > (newest?.at ?? 0)) newest = local;
     return newest;
   }
 
   /** The last connection of a user has gone. */
   #beginAbsence(id: string, meta: string | undefined): void {
-    const { grace } = this.#with;
-    if (grace > 0) {
-      this.#absent.set(id, { until: performance.now() + grace, meta });
-      this.#timer ??= setTimeout(() => this.#endAbsences(), grace).unref();
+    if (this.#grace > 0) {
+      this.#absent ??= new Map();
+      this.#absent.set(id, { until: performance.now() + this.#grace, meta });
+      this.#timer ??= setTimeout(() => this.#endAbsences(), this.#grace).unref();
     } else this.#endIfEmpty();
   }
 
   #endAbsences(): void {
     this.#timer = undefined;
     const now = performance.now();
-    for (const [id, { until }] of this.#absent) {
+    for (const [id, { until }] of this.#absent ?? []) {
       if (until > now) {
         this.#timer = setTimeout(() => this.#endAbsences(), Math.ceil(until - now)).unref();
         break;
       }
-      if (this.#locals.size > 0) this.#changes.before(id);
-      this.#absent.delete(id);
+      if (this.#locals) this.#before(id);
+      this.#return(id);
     }
     this.#endIfEmpty();
   }
 
   #endIfEmpty(): void {
-    if (this.count === 0 && this.#changes.isEmpty) this.#with.onEmpty();
+    if (this.count === 0 && !this.#changes) this.#with.onEmpty(this.#nsp, this.#name);
   }
 }
