@@ -29,6 +29,7 @@ export type {
   PerAddressLimit,
   PresenceConfig,
   RecheckConfig,
+  RecoveryLimit,
   RedisConfig,
   RenewAuth,
   RoomsLimit,

@@ -566,3 +566,28 @@ test('recovery in memory and cleanupEmptyChildNamespaces are warned of when the 
     await close();
   }
 });
+
+test('a worker keeps as many clients that have gone as the config says, with a line of log when the longest absent one is dropped', async t => {
+  watchForCrashes(t);
+  const { io, url, logged } = await startApp(t, filesOf('limits: { recovery: { sessions: 1 } }'));
+  const pids: string[] = [];
+  for (let count = 0; count < 2; count++) {
+    const client = await RawClient.open(t, url);
+    client.send('40');
+    const { pid } = JSON.parse((await client.frame(/^40/)).slice(2)) as { pid: string };
+    const [socket] = io.sockets.sockets.values();
+    assert.ok(socket);
+    const gone = next(socket, 'disconnect');
+    client.vanish();
+    await gone;
+    pids.push(pid);
+  }
+  const isRecovered: boolean[] = [];
+  for (const pid of pids) {
+    const client = await RawClient.open(t, url);
+    client.send(`40${JSON.stringify({ pid, offset: '' })}`);
+    isRecovered.push((await client.frame(/^40/)).includes(pid)); // else it has a new one
+  }
+  assert.deepEqual(isRecovered, [false, true]);
+  await logged(/^WARN .*IO_LIMIT_REACHED: too much is kept .* \(config\.io\.limits\.recovery\): the oldest of that is dropped/);
+});

@@ -10,10 +10,12 @@ import type { Settings } from '../config/settings';
 import type { Deprecations } from '../deprecated/deprecations';
 import type { Logger } from '../egg';
 import { SetupError } from '../errors';
+import type { Limits } from '../limits/limits';
 import type { Histories } from './history';
 import { MongoBackplane, type MongoPackage } from './mongo';
 import { type Operator, operatorsOf } from './operators';
 import { PostgresBackplane } from './postgres/postgres';
+import { Budget } from './recovery/budget';
 import { PulsedBackplane } from './pulsed-backplane';
 import type { StreamsPackage } from './redis/adapters';
 import { RedisBackplane } from './redis/redis';
@@ -32,6 +34,8 @@ interface Surroundings {
 interface Parts {
   readonly backplane: Backplane | undefined;
   readonly deprecations: Deprecations;
+  /** Undefined in the agent, which has no clients. */
+  readonly limits?: Limits;
   readonly logger: Logger;
   /** If set, calls wait until it resolves. */
   readonly opened?: Promise<void>;
@@ -64,7 +68,7 @@ export function createBackplane(adapter: AdapterSettings | undefined, { logger, 
 /** Creates the factory of adapters, which wraps each adapter. */
 export function createAdapterFactory(
   { init, adapter: settings }: Pick<Settings, 'init' | 'adapter'>,
-  { backplane, deprecations, logger, opened, histories }: Parts,
+  { backplane, deprecations, limits, logger, opened, histories }: Parts,
 ): AdapterFactory {
   const carrier = carrierOf(settings, backplane);
   const interop = settings === undefined || settings.name === 'own' || settings.options.interop !== false;
@@ -73,6 +77,7 @@ export function createAdapterFactory(
   return function (nsp) {
     const adapter = create(nsp);
     const recovers = isRecoveryOn && (carrier.kind !== 'own' || adapter instanceof SessionAwareAdapter);
+    if (recovers) Budget.of(nsp.server, limits?.settings.recovery, () => limits?.report('recovery', 'the oldest of that is dropped'));
     histories?.addTo(nsp);
     let made: Operator | undefined;
     const operators = (): Operator => (made ??= operatorsOf(nsp));

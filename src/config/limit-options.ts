@@ -33,3 +33,13 @@ export interface RoomsLimit {
   /** The most characters in the name of a room. Default: `256`. Since 5. */
   nameLength?: number;
 }
+
+/** `config.io.limits.recovery` */
+export interface RecoveryLimit {
+  /** The most clients that have gone. Default: `10000`. Since 5. */
+  sessions?: number;
+  /** The most bytes in one namespace: events, and the rooms and data of clients that have gone. Default: `16777216`, 16 MB. Since 5. */
+  namespaceBytes?: number;
+  /** The same for all namespaces together. Default: `67108864`, 64 MB. Since 5. */
+  bytes?: number;
+}

@@ -1,9 +1,9 @@
 /** `config.io.limits`: the public types, which a test compares with docs/limits.md, the defaults, and what is made of them. */
-import type { EventsLimit, NamespacesLimit, PendingLimit, RoomsLimit } from './limit-options';
+import type { EventsLimit, NamespacesLimit, PendingLimit, RecoveryLimit, RoomsLimit } from './limit-options';
 import { type EventRate, type PerAddressLimit, readPerAddress, readPerEvent } from './rate-limits';
 import { booleanAt, invalid, isSet, objectAt, readEach, type Reader, wholeNumber } from './readers';
 
-export type { EventsLimit, NamespacesLimit, PendingLimit, RoomsLimit };
+export type { EventsLimit, NamespacesLimit, PendingLimit, RecoveryLimit, RoomsLimit };
 
 /** `config.io.limits` */
 export interface LimitsConfig {
@@ -77,6 +77,12 @@ export interface LimitsConfig {
   attachments?: number | false;
   /** The bytes of a client's `auth`. With more, it is refused with `AUTH_TOO_LARGE`. Default: `64000`. Since 5. */
   auth?: number | false;
+  /**
+   * What a worker keeps for clients that may come back, with `connectionStateRecovery`. The oldest goes first, and a client that needs it is a new
+   * client. `redis-streams` has limits of its own.
+   * Default: `{ sessions: 10000, namespaceBytes: 16777216, bytes: 67108864 }`. Since 5.
+   */
+  recovery?: RecoveryLimit | false;
 }
 
 /** `config.io.namespace['/'].limits`: those that a namespace may have in place of `config.io.limits`. */
@@ -98,6 +104,7 @@ export interface LimitSettings {
   readonly handlerTimeout: number;
   readonly attachments: number;
   readonly auth: number;
+  readonly recovery: Readonly<Required<RecoveryLimit>> | undefined;
 }
 
 type LimitReaders = { readonly [Name in keyof LimitSettings]: Reader<LimitSettings[Name]> };
@@ -121,6 +128,7 @@ const LIMITS = {
   handlerTimeout: (place, value) => (value === undefined || value === false ? Number.POSITIVE_INFINITY : ms(place, value)),
   attachments: numberOrOff(10_000),
   auth: numberOrOff(64_000),
+  recovery: group<RecoveryLimit>({ sessions: [count, 10_000], namespaceBytes: [count, 16 * 2 ** 20], bytes: [count, 64 * 2 ** 20] }),
 } satisfies LimitReaders & Record<keyof LimitsConfig, unknown>;
 
 /** The names of `NamespaceLimits`. */

@@ -8,7 +8,7 @@ import type { HistoryConfig, PresenceConfig, UserLimits } from './namespace-opti
 
 export type { AdapterConfig, AdapterFactory, AdapterName, HistoryConfig, PresenceConfig, RedisConfig, UserLimits };
 export type { AuthConfig, CheckAuth, ExpiresAt, GenerateId, NamespaceAuth, OnError, RecheckConfig, RenewAuth };
-export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit, RoomsLimit } from './limits';
+export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit, RecoveryLimit, RoomsLimit } from './limits';
 export type { EventRate, PerAddressLimit } from './rate-limits';
 
 /** `config.io` */

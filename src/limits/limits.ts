@@ -18,6 +18,7 @@ const KINDS = {
   events: 'a client sends too many events',
   pending: 'too many handlers of a client have not ended',
   rooms: 'a connection joins too many rooms, or one with a long name',
+  recovery: 'too much is kept for clients that may come back',
   eventName: 'a client sends an event with a long name',
   ackId: 'a client sends an acknowledgement with an id of more than 15 digits, or asks for one',
   namespaces: 'a client asks for too many namespaces, or for one with a long name',

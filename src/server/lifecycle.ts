@@ -104,7 +104,7 @@ export class Lifecycle {
           allowEIO3: Boolean(init.allowEIO3),
           allowRequest: this.#handshakes.allowRequest,
           ...(init.cors && { cors: safeCors(init.cors) }),
-          adapter: createAdapterFactory(settings, { backplane: this.#backplane, histories: this.#histories, deprecations, logger }),
+          adapter: createAdapterFactory(settings, { backplane: this.#backplane, histories: this.#histories, deprecations, limits, logger }),
         },
         runtime: this.runtime,
         files: this.#files,

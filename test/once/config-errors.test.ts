@@ -40,6 +40,7 @@ test('a wrong type or value stops the boot and says what it must be', () => {
       `{ namespace: { '/chat': { limits: { handlerTimeout: '5s' } } } }`,
       /config\.io\.namespace\['\/chat'\]\.limits\.handlerTimeout must be a number, not a string/,
     ],
+    [`{ limits: { recovery: { bytes: -1 } } }`, /config\.io\.limits\.recovery\.bytes must be a whole number from 1 on, not -1/],
     [`{ limits: { pending: 'off' } }`, /config\.io\.limits\.pending must be an object, not a string/],
     [
       `{ namespace: { '/chat': { limits: { pending: {} } } } }`,

@@ -24,6 +24,7 @@ const SECTIONS: Record<string, string> = {
   'config.io.limits.perAddress': 'PerAddressLimit',
   "config.io.limits.perEvent['typing']": 'EventRate',
   'config.io.limits.rooms': 'RoomsLimit',
+  'config.io.limits.recovery': 'RecoveryLimit',
   'config.io.redis': 'RedisConfig',
   'All adapters': 'Answers',
   redis: 'RedisPubSub',

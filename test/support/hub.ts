@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { ServerOptions } from 'socket.io';
 import { type AdapterServer, type Join, startServer } from './adapters';
+import { ROOT } from './app';
 import { Logs } from './logs';
-import { controlFrame, createAdapterFactory, Deprecations, Hub, HubBackplane } from './parts';
+import { controlFrame, createAdapterFactory, Deprecations, Hub, HubBackplane, Limits, readConfig } from './parts';
 
 export interface Worker extends AdapterServer {
   readonly link: HubBackplane;
@@ -36,7 +37,12 @@ export async function startWorker(t: TestContext, path: string, name: string, op
   // Socket.IO types it as a class only, but takes a factory as well
   const create = createAdapterFactory(
     { init: { ...(options.connectionStateRecovery && { connectionStateRecovery: options.connectionStateRecovery }) }, adapter: undefined },
-    { backplane: link, deprecations: new Deprecations(logs), logger: logs },
+    {
+      backplane: link,
+      deprecations: new Deprecations(logs),
+      limits: new Limits(readConfig({ io: {} }, 1, () => {}).limits, logs, ROOT),
+      logger: logs,
+    },
   );
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>;
   const server = await startServer(t, { adapter, ...options }, () => void link.close());

@@ -48,6 +48,7 @@ import type * as protocol from '../../dist/protocol';
 import type * as internalsCheck from '../../dist/internals/check';
 import type * as members from '../../dist/internals/members';
 import type * as socketIoMembers from '../../dist/internals/socket-io';
+import type * as limits from '../../dist/limits/limits';
 import type * as logLimit from '../../dist/log-limit';
 import type * as loggedSource from '../../dist/backplane/recovery/logged-source';
 import type * as logging from '../../dist/backplane/wrappers/log-broadcasts';
@@ -105,6 +106,7 @@ export const { controlFrame, eachFrame, FrameReader, HEADER, MAX_FRAME, writeHea
   join(DIST, 'cluster/hub/hub-frames'),
 ) as typeof hubFrames;
 export const { HubBackplane } = require(join(DIST, 'cluster/hub/hub-backplane')) as typeof hubBackplane;
+export const { Limits } = require(join(DIST, 'limits/limits')) as typeof limits;
 export const { LogLimit } = require(join(DIST, 'log-limit')) as typeof logLimit;
 export const { INIT_DEFAULTS, INIT_TYPES } = require(join(DIST, 'config/tables')) as typeof configTables;
 export const { readRoomPatterns } = require(join(DIST, 'config/room-patterns')) as typeof roomPatterns;

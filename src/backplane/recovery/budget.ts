@@ -9,7 +9,7 @@ export interface Limits {
   readonly sessions: number;
 }
 
-export const LIMITS: Limits = { namespaceBytes: 16 * 2 ** 20, bytes: 64 * 2 ** 20, sessions: 10_000 };
+const NONE: Limits = { namespaceBytes: Infinity, bytes: Infinity, sessions: Infinity };
 
 /** What is kept for one namespace. */
 export interface Kept {
@@ -27,20 +27,26 @@ const budgets = new WeakMap<object, Budget>();
 
 /** What all namespaces of a server keep. */
 export class Budget {
-  /** That of a server. */
-  static of(server: object, limits = LIMITS): Budget {
-    const budget = budgets.get(server) ?? new Budget(limits);
+  /**
+   * That of a server, which the first call creates.
+   * @param limits undefined if they are off
+   * @param onDrop called when something had to be dropped
+   */
+  static of(server: object, limits = NONE, onDrop = (): void => {}): Budget {
+    const budget = budgets.get(server) ?? new Budget(limits, onDrop);
     budgets.set(server, budget);
     return budget;
   }
 
   readonly #limits: Limits;
+  readonly #onDrop: () => void;
   readonly #accounts = new Set<Account>();
   bytes = 0;
   sessions = 0;
 
-  constructor(limits = LIMITS) {
+  constructor(limits: Limits, onDrop: () => void) {
     this.#limits = limits;
+    this.#onDrop = onDrop;
   }
 
   /** Begins to count what a namespace keeps. */
@@ -57,6 +63,8 @@ export class Budget {
   /** Drops what is too much. @param account of the namespace that keeps more than before */
   settle(account: Account): void {
     const { namespaceBytes, bytes, sessions } = this.#limits;
+    if (account.bytes <= namespaceBytes && this.bytes <= bytes && this.sessions <= sessions) return;
+    this.#onDrop();
     while (account.bytes > namespaceBytes && account.kept.oldest < Number.POSITIVE_INFINITY) account.kept.drop();
     for (let oldest; this.bytes > bytes && (oldest = this.#oldest('oldest'));) oldest.drop();
     for (let oldest; this.sessions > sessions && (oldest = this.#oldest('oldestSession'));) oldest.dropSession();

@@ -2,7 +2,7 @@
 import type { Namespace, Socket } from 'socket.io';
 import type { Backplane } from '../backplane';
 import { serverInternals } from '../../internals/socket-io';
-import { type Account, Budget, type Kept, LIMITS, type Limits } from './budget';
+import { type Account, Budget, type Kept, type Limits } from './budget';
 import { type Gone, GoneClients, type Stored } from './gone-clients';
 import type { Entry, Missed, Returned } from './entry';
 import { FormerLogs } from './former-logs';
@@ -39,7 +39,7 @@ export class Sessions implements Kept {
   readonly #formerLogs: FormerLogs;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(nsp: Namespace, backplane?: Backplane, limits: Limits = LIMITS) {
+  constructor(nsp: Namespace, backplane?: Backplane, limits?: Limits) {
     this.#nsp = nsp;
     const { connectionStateRecovery, pingInterval = 25_000, pingTimeout = 20_000 } = serverInternals(nsp.server).opts;
     this.#maxAway = connectionStateRecovery?.maxDisconnectionDuration ?? 120_000;
