@@ -62,6 +62,17 @@ import type * as recovery from '../../dist/backplane/wrappers/recovery';
 import type * as runFolder from '../../dist/cluster/run-folder';
 import type * as sessionRouting from '../../dist/cluster/routing/session-routing';
 import type * as topology from '../../dist/cluster/topology';
+import type * as backendMessage from '../../dist/backplane/backend-message';
+import type * as hubMessage from '../../dist/cluster/hub/hub-message';
+import type * as recoveryOffsets from '../../dist/backplane/recovery/offsets';
+import type * as postgresMessage from '../../dist/backplane/postgres/messages';
+import type * as presenceMessage from '../../dist/presence/messages';
+import type * as pubsubMessage from '../../dist/backplane/redis/pubsub-message';
+import type * as redisEntry from '../../dist/store/redis-entries';
+import type * as hubRequest from '../../dist/cluster/hub/hub-request';
+import type * as link from '../../dist/cluster/routing/link';
+import type * as sessionIds from '../../dist/cluster/routing/session-ids';
+import type * as rooms from '../../dist/rooms';
 
 const DIST = join(__dirname, '../../../dist');
 
@@ -79,7 +90,7 @@ export const { Refusals } = require(join(DIST, 'backplane/refusals')) as typeof 
 export const { FailedQuery, RECEIVES_TOO_MUCH, meaningOf } = require(join(DIST, 'backplane/postgres/refused')) as typeof refused;
 export const { createAdapterFactory, createBackplane } = require(join(DIST, 'backplane/adapter')) as typeof adapter;
 export const { PacketCodec } = require(join(DIST, 'backplane/packet-codec')) as typeof packetCodec;
-export const { Inbox } = require(join(DIST, 'backplane/inbox')) as typeof inbox;
+export const { Inbox, InvalidMessage } = require(join(DIST, 'backplane/inbox')) as typeof inbox;
 export const { Deprecations } = require(join(DIST, 'deprecated/deprecations')) as typeof deprecations;
 export const { CorkedWebSocketServer } = require(join(DIST, 'handshake/corked-websocket')) as typeof corkedWebSocket;
 export const { trimHandshakes } = require(join(DIST, 'handshake/leftovers')) as typeof leftovers;
@@ -138,3 +149,14 @@ export const wsInternals = require(join(DIST, 'internals/ws')) as typeof wsMembe
 export const { makeSpecimens, serverSpecimens } = require(join(DIST, 'internals/check')) as typeof internalsCheck;
 export const { checkInternals, requireMembers, TESTED_VERSIONS } = require(join(DIST, 'internals/members')) as typeof members;
 export const { history } = require(join(DIST, 'client/history')) as typeof clientHistory;
+export const clusterMessages = require(join(DIST, 'backplane/backend-message')) as typeof backendMessage;
+export const hubMessages = require(join(DIST, 'cluster/hub/hub-message')) as typeof hubMessage;
+export const offsets = require(join(DIST, 'backplane/recovery/offsets')) as typeof recoveryOffsets;
+export const postgresMessages = require(join(DIST, 'backplane/postgres/messages')) as typeof postgresMessage;
+export const presenceMessages = require(join(DIST, 'presence/messages')) as typeof presenceMessage;
+export const pubsubMessages = require(join(DIST, 'backplane/redis/pubsub-message')) as typeof pubsubMessage;
+export const redisEntries = require(join(DIST, 'store/redis-entries')) as typeof redisEntry;
+export const { readRequest: readHubRequest } = require(join(DIST, 'cluster/hub/hub-request')) as typeof hubRequest;
+export const { Link } = require(join(DIST, 'cluster/routing/link')) as typeof link;
+export const { ownerNamedBy } = require(join(DIST, 'cluster/routing/session-ids')) as typeof sessionIds;
+export const { userIdOf } = require(join(DIST, 'rooms')) as typeof rooms;

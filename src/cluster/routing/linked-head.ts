@@ -43,7 +43,7 @@ export function headersOf(rawHeaders: RawHeaders): NodeJS.Dict<string | string[]
   const headers: NodeJS.Dict<string | string[]> = {};
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const [name = '', value = ''] = [rawHeaders[index]?.toLowerCase(), rawHeaders[index + 1]];
-    const before = headers[name];
+    const before = Object.hasOwn(headers, name) ? headers[name] : undefined; // a client may send any name, such as `constructor`
     if (name === 'set-cookie') headers[name] = Array.isArray(before) ? [...before, value] : [value];
     else if (before === undefined) headers[name] = value;
     else if (!ONCE.has(name)) headers[name] = [before, value].join(name === 'cookie' ? '; ' : ', ');
