@@ -2,14 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bootError, startApp } from './support/app';
-import { ask, connect } from './support/client';
 
 const MIDDLEWARE = {
   'app/io/middleware/drop.js': `module.exports = () => async (ctx, next) => { if (ctx.packet[1] !== 'drop') await next(); };`,
 };
 
 test('a part of Socket.IO that is returned, as by a call that can be chained, is no answer', async t => {
-  const { url, logs } = await startApp(t, {
+  const { open, logs } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
         const parts = {
@@ -30,16 +29,12 @@ test('a part of Socket.IO that is returned, as by a call that can be chained, is
       };`,
   });
   for (const part of ['socket', 'namespace', 'server', 'operator', 'broadcast', 'local', 'remote', 'ofNamespace']) {
-    const client = await connect(t, url);
-    assert.equal(await ask(client, part), 'by callback', part);
-    assert.equal(await ask(client, `${part} or null`), null, part);
+    const client = await open();
+    assert.equal(await client.call(part), 'by callback', part);
+    assert.equal(await client.call(`${part} or null`), null, part);
     client.disconnect();
   }
-  assert.deepEqual(
-    await ask(await connect(t, url), 'adapter'),
-    { adapter: 'none', operator: null },
-    'what only looks like one is an answer',
-  );
+  assert.deepEqual(await (await open()).call('adapter'), { adapter: 'none', operator: null }, 'what only looks like one is an answer');
   assert.deepEqual(
     logs.filter(line => line.startsWith('ERROR')),
     [],
@@ -47,7 +42,7 @@ test('a part of Socket.IO that is returned, as by a call that can be chained, is
 });
 
 test("with acknowledge: 'callback' only the handler itself answers, and errors do", async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     ...MIDDLEWARE,
     'config/config.default.js': `exports.io = { acknowledge: 'callback', namespace: { '/around': { packetMiddleware: ['drop'] } } };`,
     'app/io/controller/chat.js': `
@@ -65,15 +60,15 @@ test("with acknowledge: 'callback' only the handler itself answers, and errors d
       };`,
   });
   for (const nsp of ['/', '/around']) {
-    const client = await connect(t, url + nsp);
-    for (const event of ['both', 'value']) assert.equal(await ask(client, event), 'by callback');
-    assert.deepEqual(await ask(client, 'fail'), { error: { code: 'FORBIDDEN', message: 'not you' } });
-    assert.equal(await ask(client, 'asked'), 'returned', 'the route says more than the config');
+    const client = await open(nsp);
+    for (const event of ['both', 'value']) assert.equal(await client.call(event), 'by callback');
+    await assert.rejects(client.call('fail'), { code: 'FORBIDDEN', message: 'not you' });
+    assert.equal(await client.call('asked'), 'returned', 'the route says more than the config');
   }
 });
 
 test('a route with acknowledge: true answers null for undefined when the handler has ended, unless it has answered itself', async t => {
-  const { url, app } = await startApp(t, {
+  const { open, app } = await startApp(t, {
     ...MIDDLEWARE,
     'config/config.default.js': `exports.io = { namespace: { '/around': { packetMiddleware: ['drop'] } } };`,
     'app/router.js': `
@@ -92,15 +87,15 @@ test('a route with acknowledge: true answers null for undefined when the handler
   const handled: unknown[] = [];
   app.on('handled', event => handled.push(event));
   for (const nsp of ['/', '/around']) {
-    const client = await connect(t, url + nsp);
+    const client = await open(nsp);
     let answers = 0;
-    client.emit('plain', () => answers++);
-    client.emit('nothing'); // nobody asks
-    if (nsp === '/around') client.emit('nothing', 'drop', () => answers++);
-    assert.equal(await ask(client, 'nothing'), null);
-    assert.equal(await ask(client, 'value'), 0);
-    assert.equal(await ask(client, 'itself'), 'first');
-    assert.deepEqual(await ask(client, 'fail'), { error: { code: 'FORBIDDEN', message: 'not you' } });
+    client.socket.emit('plain', () => answers++);
+    client.send('nothing'); // nobody asks
+    if (nsp === '/around') client.socket.emit('nothing', 'drop', () => answers++);
+    assert.equal(await client.call('nothing'), null);
+    assert.equal(await client.call('value'), 0);
+    assert.equal(await client.call('itself'), 'first');
+    await assert.rejects(client.call('fail'), { code: 'FORBIDDEN', message: 'not you' });
     assert.equal(answers, 0);
   }
   assert.deepEqual(handled, ['nothing', 'nothing', 'nothing', 'nothing']);

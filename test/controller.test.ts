@@ -3,10 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { bootError, HOST, startApp } from './support/app';
-import { ask, connect } from './support/client';
 
 test('a method of a class controller runs on an instance of its own, with the context as this.ctx and as its argument', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/io/controller/chat.js': `
       'use strict';
       module.exports = app => class ChatController extends app.Controller {
@@ -20,14 +19,14 @@ test('a method of a class controller runs on an instance of its own, with the co
       module.exports = app => class extends app.Service { async greet(name) { return 'hello ' + name; } };`,
     'app/router.js': `module.exports = app => { app.io.route('who', app.io.controller.chat.who); };`,
   });
-  const client = await connect(t, url);
+  const client = await open();
   const answer = { first: true, pathName: 'controller.chat', file: true, same: true, app: true, keys: 'test-keys', service: 'hello you' };
-  assert.deepEqual(await ask(client, 'who'), answer);
-  assert.deepEqual(await ask(client, 'who'), answer);
+  assert.deepEqual(await client.call('who'), answer);
+  assert.deepEqual(await client.call('who'), answer);
 });
 
 test('a class may be exported as it is, and needs no base class', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/io/controller/plain.js': `
       'use strict';
       module.exports = class {
@@ -36,11 +35,11 @@ test('a class may be exported as it is, and needs no base class', async t => {
       };`,
     'app/router.js': `module.exports = app => { app.io.route('echo', app.io.controller.plain.echo); };`,
   });
-  assert.equal(await ask(await connect(t, url), 'echo', 'as it is'), 'as it is');
+  assert.equal(await (await open()).call('echo', 'as it is'), 'as it is');
 });
 
 test('inherited methods are handlers; overridden ones are those of the subclass; getters and the constructor are none', async t => {
-  const { url, io } = await startApp(t, {
+  const { open, io } = await startApp(t, {
     'app/base.js': `
       'use strict';
       module.exports = app => class Base extends app.Controller {
@@ -60,9 +59,9 @@ test('inherited methods are handlers; overridden ones are those of the subclass;
         app.io.route('overridden', room.overridden);
       };`,
   });
-  const client = await connect(t, url);
-  assert.equal(await ask(client, 'inherited'), 'base Room');
-  assert.equal(await ask(client, 'overridden'), 'room over base');
+  const client = await open();
+  assert.equal(await client.call('inherited'), 'base Room');
+  assert.equal(await client.call('overridden'), 'room over base');
   assert.deepEqual(
     ['notAHandler', 'constructor'].filter(name => Object.hasOwn(io.controller['room'] ?? {}, name)),
     [],
@@ -70,7 +69,7 @@ test('inherited methods are handlers; overridden ones are those of the subclass;
 });
 
 test('a function of an object is called with the context as this and as its argument', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/io/controller/chat.js': `
       exports.old = async function() { return 'this ' + this.args[0]; };
       exports.both = async function(ctx) { return this === ctx; };
@@ -85,16 +84,16 @@ test('a function of an object is called with the context as this and as its argu
         app.io.route('deep', chat.nested.deep);
       };`,
   });
-  const client = await connect(t, url);
-  assert.equal(await ask(client, 'old', 1), 'this 1');
-  assert.equal(await ask(client, 'both'), true);
-  assert.equal(await ask(client, 'arrow', 2), 'arrow 2');
-  assert.equal(await ask(client, 'sync', 3), 'sync 3');
-  assert.equal(await ask(client, 'deep', 4), 'deep 4');
+  const client = await open();
+  assert.equal(await client.call('old', 1), 'this 1');
+  assert.equal(await client.call('both'), true);
+  assert.equal(await client.call('arrow', 2), 'arrow 2');
+  assert.equal(await client.call('sync', 3), 'sync 3');
+  assert.equal(await client.call('deep', 4), 'deep 4');
 });
 
 test('a file may export one async function, as it is or from a factory', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/io/controller/ping.js': `module.exports = async ctx => 'ping ' + ctx.args[0];`,
     'app/io/controller/old.js': `module.exports = async function() { return 'old ' + this.args[0]; };`,
     'app/io/controller/made.js': `module.exports = app => async ctx => app.config.keys + ' ' + ctx.args[0];`,
@@ -108,15 +107,15 @@ test('a file may export one async function, as it is or from a factory', async t
         app.io.route('keys', object.keys);
       };`,
   });
-  const client = await connect(t, url);
-  assert.equal(await ask(client, 'ping', 1), 'ping 1');
-  assert.equal(await ask(client, 'old', 2), 'old 2');
-  assert.equal(await ask(client, 'made', 3), 'test-keys 3');
-  assert.equal(await ask(client, 'keys'), 'test-keys');
+  const client = await open();
+  assert.equal(await client.call('ping', 1), 'ping 1');
+  assert.equal(await client.call('old', 2), 'old 2');
+  assert.equal(await client.call('made', 3), 'test-keys 3');
+  assert.equal(await client.call('keys'), 'test-keys');
 });
 
 test('folders nest, also beside a file of the same name, and names of files become camel case', async t => {
-  const { url, io } = await startApp(t, {
+  const { open, io } = await startApp(t, {
     'app/io/controller/chat.js': `exports.say = async () => 'chat';`,
     'app/io/controller/chat/room.js': `exports.say = async () => 'chat/room';`,
     'app/io/controller/admin/v1/user_list.js': `exports.say = async () => 'user_list';`,
@@ -130,16 +129,16 @@ test('folders nest, also beside a file of the same name, and names of files beco
         app.io.route('big', bigRoom.say);
       };`,
   });
-  const client = await connect(t, url);
-  assert.equal(await ask(client, 'chat'), 'chat');
-  assert.equal(await ask(client, 'room'), 'chat/room');
-  assert.equal(await ask(client, 'list'), 'user_list');
-  assert.equal(await ask(client, 'big'), 'BigRoom');
+  const client = await open();
+  assert.equal(await client.call('chat'), 'chat');
+  assert.equal(await client.call('room'), 'chat/room');
+  assert.equal(await client.call('list'), 'user_list');
+  assert.equal(await client.call('big'), 'BigRoom');
   assert.deepEqual(Object.keys(io.controller).sort(), ['admin', 'bigRoom', 'chat']);
 });
 
 test('plugins bring controllers and middleware, and factories find what other plugins put on the app', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'config/plugin.js': `
       const path = require('node:path');
       exports.friend = { enable: true, path: path.join(__dirname, '../lib/friend') };`,
@@ -164,13 +163,13 @@ test('plugins bring controllers and middleware, and factories find what other pl
         app.io.route('own', app.io.controller.own.who);
       };`,
   });
-  const client = await connect(t, url);
-  assert.deepEqual(await ask(client, 'friend'), ['a friend', 'plugin: a friend', 'app']);
-  assert.deepEqual(await ask(client, 'own'), ['own', 'a friend', 'plugin: a friend', 'app']);
+  const client = await open();
+  assert.deepEqual(await client.call('friend'), ['a friend', 'plugin: a friend', 'app']);
+  assert.deepEqual(await client.call('own'), ['own', 'a friend', 'plugin: a friend', 'app']);
 });
 
 test('app.controller keeps the HTTP controllers and nothing else', async t => {
-  const { app, url } = await startApp(t, {
+  const { app, open, url } = await startApp(t, {
     'app/controller/home.js': `
       module.exports = app => class extends app.Controller { async index() { this.ctx.body = 'home'; } };`,
     'app/io/controller/chat.js': `exports.say = async () => 'said';`,
@@ -182,11 +181,11 @@ test('app.controller keeps the HTTP controllers and nothing else', async t => {
   });
   assert.deepEqual(Object.keys(Reflect.get(app, 'controller') as object), ['home']);
   assert.equal(await (await fetch(url)).text(), 'home');
-  assert.equal(await ask(await connect(t, url), 'say'), 'said');
+  assert.equal(await (await open()).call('say'), 'said');
 });
 
 test('app.io.controllers and app.io.middlewares are the old names of app.io.controller and app.io.middleware, and warn once', async t => {
-  const { io, logs, url } = await startApp(t, {
+  const { io, logs, open } = await startApp(t, {
     'app/io/controller/chat.js': `exports.say = async () => 'said';`,
     'app/io/middleware/auth.js': `module.exports = () => async (ctx, next) => { await next(); };`,
     'app/router.js': `module.exports = app => { app.io.route('say', app.io.controllers.chat.say); };`,
@@ -194,7 +193,7 @@ test('app.io.controllers and app.io.middlewares are the old names of app.io.cont
   assert.equal(io.controllers, io.controller);
   assert.equal(io.middlewares, io.middleware);
   assert.equal(typeof io.middleware['auth'], 'function');
-  assert.equal(await ask(await connect(t, url), 'say'), 'said');
+  assert.equal(await (await open()).call('say'), 'said');
   assert.deepEqual(
     logs.filter(line => line.includes('IO_DEPRECATED')).map(line => line.replace(/ \(.*/, '')),
     [
@@ -238,9 +237,9 @@ test('what only looks at app.io.controller finds an object like any other', asyn
 });
 
 test('an app without app/io has neither controllers nor middleware', async t => {
-  const { io, url } = await startApp(t, {});
+  const { io, open } = await startApp(t, {});
   assert.deepEqual([Object.keys(io.controller), Object.keys(io.middleware)], [[], []]);
-  await connect(t, url);
+  await open();
 });
 
 const GENERATORS = {
@@ -262,12 +261,12 @@ const GENERATORS = {
 };
 
 test('generator functions are controllers where Egg still runs them', { skip: HOST !== 'egg3' }, async t => {
-  const { url } = await startApp(t, GENERATORS);
-  const client = await connect(t, url);
-  assert.equal(await ask(client, 'old', 1), 'said 1');
-  assert.equal(await ask(client, 'older', 2), 'class said 2');
-  assert.equal(await ask(client, 'oldest', 3), 'file said 3');
-  assert.equal(await ask(client, 'inline', 4), 'inline said 4');
+  const { open } = await startApp(t, GENERATORS);
+  const client = await open();
+  assert.equal(await client.call('old', 1), 'said 1');
+  assert.equal(await client.call('older', 2), 'class said 2');
+  assert.equal(await client.call('oldest', 3), 'file said 3');
+  assert.equal(await client.call('inline', 4), 'inline said 4');
 });
 
 test('generator functions stop the boot where Egg does not run them', { skip: HOST === 'egg3' }, async t => {

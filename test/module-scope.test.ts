@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Files, startApp } from './support/app';
-import { ask, connect, next } from './support/client';
+import { next } from './support/client';
 import { teggApp } from './support/tegg';
 
 /** A module of four classes. Each tells `made` and `ended` when an object of it is made and destroyed. */
@@ -86,36 +86,36 @@ const APP: Files = teggApp({
 });
 
 test('objects of tegg are those of the packet, whoever asks for them', async t => {
-  const { url } = await startApp(t, APP);
-  const client = await connect(t, url);
-  assert.deepEqual(await ask(client, 'shop', 'middleware'), [4, 4]);
-  assert.deepEqual(await ask(client, 'shop'), [3, 3]); // a basket of its own
+  const { open } = await startApp(t, APP);
+  const client = await open();
+  assert.deepEqual(await client.call('shop', 'middleware'), [4, 4]);
+  assert.deepEqual(await client.call('shop'), [3, 3]); // a basket of its own
 });
 
 test('a packet makes the objects that it asks for and no others; they end when it has settled, also by a failure', async t => {
-  const { url } = await startApp(t, APP);
-  const client = await connect(t, url);
-  await ask(client, 'counts');
-  assert.equal(await ask(client, 'nothing'), true);
-  assert.deepEqual(await ask(client, 'counts'), { made: [], ended: [] });
-  await ask(client, 'shop');
-  assert.deepEqual(await ask(client, 'counts'), { made: ['Basket', 'Order'], ended: ['Basket', 'Order'] });
-  await ask(client, 'fail');
-  assert.deepEqual(await ask(client, 'counts'), { made: ['Basket'], ended: ['Basket'] });
+  const { open } = await startApp(t, APP);
+  const client = await open();
+  await client.call('counts');
+  assert.equal(await client.call('nothing'), true);
+  assert.deepEqual(await client.call('counts'), { made: [], ended: [] });
+  await client.call('shop');
+  assert.deepEqual(await client.call('counts'), { made: ['Basket', 'Order'], ended: ['Basket', 'Order'] });
+  await assert.rejects(client.call('fail'));
+  assert.deepEqual(await client.call('counts'), { made: ['Basket'], ended: ['Basket'] });
 });
 
 test('objects around a connection last until it has gone, and a reserved event has its own', async t => {
-  const { url, app } = await startApp(t, APP);
-  const watcher = await connect(t, url);
-  await ask(watcher, 'counts');
-  const client = await connect(t, url, { query: { basket: '1' } });
-  assert.deepEqual(await ask(client, 'shop'), [3, 3]);
+  const { open, app } = await startApp(t, APP);
+  const watcher = await open();
+  await watcher.call('counts');
+  const client = await open('/', { query: { basket: '1' } });
+  assert.deepEqual(await client.call('shop'), [3, 3]);
   const [left, bye] = [next(app, 'left'), next(app, 'bye')];
   client.disconnect();
   assert.deepEqual((await left)[0], ['connection']);
   assert.deepEqual(await bye, [[]]);
   for (;;) {
-    const { ended } = (await ask(watcher, 'counts')) as { ended: string[] };
+    const { ended } = (await watcher.call('counts')) as { ended: string[] };
     if (ended.length > 0) {
       assert.deepEqual(new Set([...ended, 'Basket', 'Order']), new Set(['Basket', 'Order']));
       break;
@@ -124,23 +124,23 @@ test('objects around a connection last until it has gone, and a reserved event h
 });
 
 test('what runs in the background keeps the objects of its packet', async t => {
-  const { url, app } = await startApp(t, APP);
-  const client = await connect(t, url);
-  await ask(client, 'counts');
-  assert.equal(await ask(client, 'background'), 'begun');
-  assert.deepEqual(await ask(client, 'nothing'), true);
+  const { open, app } = await startApp(t, APP);
+  const client = await open();
+  await client.call('counts');
+  assert.equal(await client.call('background'), 'begun');
+  assert.deepEqual(await client.call('nothing'), true);
   const restocked = next(app, 'restocked');
   app.emit('go on');
   assert.deepEqual(await restocked, [true, []]);
-  assert.deepEqual(await ask(client, 'counts'), { made: ['Basket'], ended: ['Basket'] });
+  assert.deepEqual(await client.call('counts'), { made: ['Basket'], ended: ['Basket'] });
 });
 
 test('after a packet has settled, singletons are found, and its own objects are refused rather than kept for ever', async t => {
-  const { url, app } = await startApp(t, APP);
-  const client = await connect(t, url);
-  const answer = ask(client, 'late');
+  const { open, app } = await startApp(t, APP);
+  const client = await open();
+  const answer = client.call('late');
   await next(app, 'settling');
-  assert.equal(await ask(client, 'nothing'), true);
+  assert.equal(await client.call('nothing'), true);
   app.emit('go on');
   assert.deepEqual(await answer, ['function', 'ctx is required']);
 });

@@ -2,26 +2,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bootError, startApp } from './support/app';
-import { ask, connect, next, refusal, newClient } from './support/client';
+import { next } from './support/client';
 
 test('app.io.route routes events of the main namespace, app.io.of(name).route those of another, and both can be chained', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
         app.io.route('say', async () => 'main').route('more', async () => 'main, more');
         app.io.of('/chat').route('say', async () => 'chat').route('more', async () => 'chat, more');
       };`,
   });
-  const [main, chat] = [await connect(t, url), await connect(t, url + '/chat')];
-  assert.deepEqual(await Promise.all([ask(main, 'say'), ask(main, 'more')]), ['main', 'main, more']);
-  assert.deepEqual(await Promise.all([ask(chat, 'say'), ask(chat, 'more')]), ['chat', 'chat, more']);
+  const [main, chat] = [await open(), await open('/chat')];
+  assert.deepEqual(await Promise.all([main.call('say'), main.call('more')]), ['main', 'main, more']);
+  assert.deepEqual(await Promise.all([chat.call('say'), chat.call('more')]), ['chat', 'chat, more']);
 });
 
 test('an event without a route and without a listener is ignored, and so is one that is named like a member of Object', async t => {
-  const { url, logs } = await startApp(t, { 'app/router.js': `module.exports = app => { app.io.route('say', async () => 'said'); };` });
-  const client = await connect(t, url);
-  for (const event of ['nothing', '__proto__', 'constructor', 'toString', 'hasOwnProperty']) client.emit(event, 1);
-  assert.equal(await ask(client, 'say'), 'said');
+  const { open, logs } = await startApp(t, { 'app/router.js': `module.exports = app => { app.io.route('say', async () => 'said'); };` });
+  const client = await open();
+  for (const event of ['nothing', '__proto__', 'constructor', 'toString', 'hasOwnProperty']) client.send(event, 1);
+  assert.equal(await client.call('say'), 'said');
   assert.deepEqual(
     logs.filter(line => line.startsWith('ERROR')),
     [],
@@ -29,7 +29,7 @@ test('an event without a route and without a listener is ignored, and so is one 
 });
 
 test('events can be named like members of Object, and a number is the event of its text', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
         app.io.route('__proto__', async () => 'proto');
@@ -37,14 +37,14 @@ test('events can be named like members of Object, and a number is the event of i
         app.io.route('7', async ctx => ctx.packet[0]);
       };`,
   });
-  const client = await connect(t, url);
-  assert.equal(await ask(client, '__proto__'), 'proto');
-  assert.equal(await ask(client, 'constructor'), 'made');
-  assert.equal(await ask(client, 7 as unknown as string), 7); // clients in JavaScript may send it
+  const client = await open();
+  assert.equal(await client.call('__proto__'), 'proto');
+  assert.equal(await client.call('constructor'), 'made');
+  assert.equal(await client.call(7 as unknown as string), 7); // clients in JavaScript may send it
 });
 
 test('a routed event reaches the listeners of the socket as well', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
         app.io.route('say', async ctx => 'routed');
@@ -53,14 +53,14 @@ test('a routed event reaches the listeners of the socket as well', async t => {
         });
       };`,
   });
-  const client = await connect(t, url);
-  const listened = next(client, 'listened');
-  assert.equal(await ask(client, 'say', 'hello'), 'routed');
+  const client = await open();
+  const listened = client.next('listened');
+  assert.equal(await client.call('say', 'hello'), 'routed');
   assert.deepEqual(await listened, ['hello', 'function']);
 });
 
 test('a second route of an event is warned of, and the first one stays', async t => {
-  const { url, logs } = await startApp(t, {
+  const { open, logs } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
         app.io.of('/chat').route('say', async () => 'first');
@@ -73,7 +73,7 @@ test('a second route of an event is warned of, and the first one stays', async t
   assert.equal(warnings.length, 2);
   assert.match(warnings[0] ?? '', /^WARN .*route\('say'\) of namespace '\/chat' exists already; the first one is kept/);
   assert.match(warnings[1] ?? '', /route\('disconnect'\) of namespace '\/'/);
-  assert.equal(await ask(await connect(t, url + '/chat'), 'say'), 'first');
+  assert.equal(await (await open('/chat')).call('say'), 'first');
 });
 
 test('a handler that is no function stops the boot with the event, the namespace and where to look', async t => {
@@ -89,13 +89,13 @@ test('a handler that is no function stops the boot with the event, the namespace
 });
 
 test('a handler may be named by a string, as for the router of HTTP', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/io/controller/chat.js': `module.exports = app => class extends app.Controller { async say() { return 'said ' + this.ctx.args[0]; } };`,
     'app/io/controller/admin/time.js': `module.exports = async () => 'noon';`,
     'app/router.js': `module.exports = app => { app.io.route('say', 'chat.say').of('/admin').route('time', 'admin.time'); };`,
   });
-  assert.equal(await ask(await connect(t, url), 'say', 'hello'), 'said hello');
-  assert.equal(await ask(await connect(t, url + '/admin'), 'time'), 'noon');
+  assert.equal(await (await open()).call('say', 'hello'), 'said hello');
+  assert.equal(await (await open('/admin')).call('time'), 'noon');
 });
 
 test('a handler of a name that there is not stops the boot with the names that there are', async t => {
@@ -118,18 +118,18 @@ test('an event that is no string stops the boot', async t => {
 });
 
 test('a namespace that is a pattern works with listeners of its own', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
         app.io.of(/^\\/room-\\d+$/).on('connection', socket => socket.on('where', ack => ack(socket.nsp.name)));
       };`,
   });
-  assert.equal(await ask(await connect(t, url + '/room-7'), 'where'), '/room-7');
-  assert.equal((await refusal(newClient(t, url + '/room-x'))).message, 'Invalid namespace');
+  assert.equal(await (await open('/room-7')).call('where'), '/room-7');
+  assert.equal((await open('/room-x')).refused?.message, 'Invalid namespace');
 });
 
 test('an error that middleware of the socket itself passes on reaches a routed error', async t => {
-  const { url, app } = await startApp(t, {
+  const { open, app } = await startApp(t, {
     ...RESERVED,
     'app/router.js': `${RESERVED['app/router.js']}
       const routes = module.exports;
@@ -138,9 +138,9 @@ test('an error that middleware of the socket itself passes on reaches a routed e
         app.io.on('connection', socket => socket.use((packet, next) => next(new Error('not this one'))));
       };`,
   });
-  const client = await connect(t, url);
+  const client = await open();
   const report = next<[ReservedReport]>(app, 'reserved');
-  client.emit('unrouted');
+  client.send('unrouted');
   const [{ event, args }] = await report;
   assert.equal(event, 'error');
   assert.match(String(args[0]), /^Error: not this one/);
@@ -158,19 +158,19 @@ test('an event that no client can send is warned of', async t => {
 });
 
 test('a namespace that is routed but not configured works, without middleware', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['no'], packetMiddleware: ['no'] } } };`,
     'app/io/middleware/no.js': `module.exports = () => async () => { throw new Error('no'); };`,
     'app/router.js': `module.exports = app => { app.io.of('/news').route('say', async () => 'news'); };`,
   });
-  assert.equal(await ask(await connect(t, url + '/news'), 'say'), 'news');
+  assert.equal(await (await open('/news')).call('say'), 'news');
 });
 
 test('a namespace that is neither routed nor configured is refused, and named in the log', async t => {
-  const { url, logs, logged, close } = await startApp(t, {});
-  assert.equal((await refusal(newClient(t, url + '/nowhere'))).message, 'Invalid namespace');
+  const { open, logs, logged, close } = await startApp(t, {});
+  assert.equal((await open('/nowhere')).refused?.message, 'Invalid namespace');
   assert.match(await logged(/IO_NAMESPACE_UNKNOWN/), /^WARN .*: a client asked for the namespace "\/nowhere", which does not exist/);
-  for (const name of ['/else', `/a\nb${'x'.repeat(500)}`]) await refusal(newClient(t, url + name));
+  for (const name of ['/else', `/a\nb${'x'.repeat(500)}`]) await open(name);
   await close();
   const [, counted = '', ...more] = logs.filter(line => line.includes('IO_NAMESPACE_UNKNOWN'));
   assert.match(counted, /: 2 more in the last minute, the latest: a client asked for the namespace "\/a bx{96}",/);
@@ -208,8 +208,8 @@ interface ReservedReport {
 }
 
 test('disconnecting and disconnect have a whole context with the reason, and run without packet middleware', async t => {
-  const { url, app } = await startApp(t, RESERVED);
-  const client = await connect(t, url);
+  const { open, app } = await startApp(t, RESERVED);
+  const client = await open();
   const { id } = client;
   const reports: ReservedReport[] = [];
   const marked: unknown[] = [];
@@ -240,36 +240,33 @@ test('disconnecting and disconnect have a whole context with the reason, and run
 });
 
 test('a routed error is reached by errors of the connection', async t => {
-  const { url, app } = await startApp(t, RESERVED);
-  const client = await connect(t, url);
+  const { open, app } = await startApp(t, RESERVED);
+  const client = await open();
   const report = next<[ReservedReport]>(app, 'reserved');
   // no packet of the protocol begins like this
-  client.io.engine.write('9nonsense');
+  client.socket.io.engine.write('9nonsense');
   const [{ event, args }] = await report;
   assert.equal(event, 'error');
   assert.match(String(args[0]), /^Error: unknown packet type 9/);
 });
 
 test('a client that emits an event with the name of a reserved one reaches nothing and is told so', async t => {
-  const { url, app } = await startApp(t, RESERVED);
-  const client = await connect(t, url);
+  const { open, app } = await startApp(t, RESERVED);
+  const client = await open();
   let fired = 0;
   const onReserved = (): number => fired++;
   app.on('reserved', onReserved);
   // the client itself does not let this one out
-  const error = { error: { code: 'RESERVED_EVENT', message: `'error' is an event of the server` } };
-  assert.deepEqual(await ask(client, 'error', 'boo'), error);
-  let heard = 0;
-  client.on('error', () => heard++);
-  client.emit('error', 'boo');
-  assert.equal(await ask(client, 'say'), 'said');
-  assert.equal(heard, 0, 'nobody has asked');
+  await assert.rejects(client.call('error', 'boo'), { code: 'RESERVED_EVENT', message: `'error' is an event of the server` });
+  client.send('error', 'boo');
+  assert.equal(await client.call('say'), 'said');
+  assert.deepEqual(await client.all('error'), [], 'nobody has asked');
   assert.equal(fired, 0);
   app.off('reserved', onReserved);
 });
 
 test('a client that emits error does not fire listeners of the socket either, routed or not', async t => {
-  const { url, app } = await startApp(t, {
+  const { open, app } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
         app.io.on('connection', socket => socket.on('error', () => app.emit('fired')));
@@ -278,25 +275,25 @@ test('a client that emits error does not fire listeners of the socket either, ro
   });
   let fired = 0;
   app.on('fired', () => fired++);
-  const client = await connect(t, url);
-  assert.match(JSON.stringify(await ask(client, 'error', 'boo')), /RESERVED_EVENT/);
-  assert.equal(await ask(client, 'say'), 'said');
+  const client = await open();
+  await assert.rejects(client.call('error', 'boo'), { code: 'RESERVED_EVENT' });
+  assert.equal(await client.call('say'), 'said');
   assert.equal(fired, 0);
 });
 
 test('a reserved handler that throws is logged once, and nothing else suffers', async t => {
-  const { url, logs, logged } = await startApp(t, {
+  const { open, logs, logged } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
         app.io.route('disconnect', async () => { throw new Error('too late'); });
         app.io.route('say', async () => 'said');
       };`,
   });
-  const client = await connect(t, url);
+  const client = await open();
   const { id } = client;
   client.disconnect();
   const line = await logged(/too late/);
   assert.ok(line.startsWith(`ERROR [egg-socket.io] event "disconnect" failed, namespace /, socket ${id}: Error: too late`), line);
-  assert.equal(await ask(await connect(t, url), 'say'), 'said');
+  assert.equal(await (await open()).call('say'), 'said');
   assert.equal(logs.filter(one => one.includes('too late')).length, 1);
 });

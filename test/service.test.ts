@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startApp } from './support/app';
-import { connect } from './support/client';
 
 const SERVICES = {
   'app/service/one.js': `module.exports = app => class extends app.Service { who() { return this.ctx.args[0]; } two() { return this.service.two.who(); } };`,
@@ -12,7 +11,7 @@ const SERVICES = {
 const ROUTER = `module.exports = app => app.io.route('ask', app.io.controller.ask);`;
 
 test('ctx.service has what app/service has: classes, folders, objects; each made once for a context', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     ...SERVICES,
     'app/io/controller/ask.js': `
       const seen = new Set();
@@ -26,34 +25,34 @@ test('ctx.service has what app/service has: classes, folders, objects; each made
       };`,
     'app/router.js': ROUTER,
   });
-  const client = await connect(t, url);
+  const client = await open();
   const answer = (n: number): unknown[] => [true, true, true, `two of ${n}`, `admin ${n}`, 'object', true, true, false];
-  assert.deepEqual(await Promise.all([1, 2].map(n => client.emitWithAck('ask', n) as Promise<unknown>)), [answer(1), answer(2)]);
+  assert.deepEqual(await Promise.all([1, 2].map(n => client.call('ask', n))), [answer(1), answer(2)]);
 });
 
 test('a method or a class that a test puts in the place of a service’s is the one that handlers get', async t => {
-  const { app, url } = await startApp(t, {
+  const { app, open } = await startApp(t, {
     ...SERVICES,
     'app/io/controller/ask.js': `module.exports = async ctx => ctx.service.one.who();`,
     'app/router.js': ROUTER,
   });
-  const client = await connect(t, url);
-  assert.equal(await client.emitWithAck('ask', 1), 1);
+  const client = await open();
+  assert.equal(await client.call('ask', 1), 1);
   app.mockService('one', 'who', () => 'replaced');
-  assert.equal(await client.emitWithAck('ask', 1), 'replaced');
+  assert.equal(await client.call('ask', 1), 'replaced');
   app.serviceClasses['one'] = class {
     who(): string {
       return 'of another class';
     }
   };
-  assert.equal(await client.emitWithAck('ask', 1), 'of another class');
+  assert.equal(await client.call('ask', 1), 'of another class');
 });
 
 test('an app without services has an empty ctx.service', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/io/controller/ask.js': `module.exports = async ctx => Object.keys(ctx.service).filter(name => !name.startsWith('_'));`,
     'app/router.js': ROUTER,
   });
-  const client = await connect(t, url);
-  assert.deepEqual(await client.emitWithAck('ask'), []);
+  const client = await open();
+  assert.deepEqual(await client.call('ask'), []);
 });

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { bootError, type Files, HOST, hostFolder, removeApp, startApp, writeApp } from './support/app';
-import { ask, connect, newClient, next, refusal } from './support/client';
+import { next } from './support/client';
 import { NO_TEGG, teggApp, teggModule } from './support/tegg';
 
 const IMPORTS = `
@@ -135,68 +135,67 @@ const APP: Files = teggApp({
 
 test('decorated classes are routes', async t => {
   const app = await startApp(t, APP);
-  const chat = await connect(t, `${app.url}/chat`, { query: { user: 'ada' } });
+  const { open } = app;
+  const chat = await open('/chat', { query: { user: 'ada' } });
 
   await t.test('with arguments, injected parameters, acknowledgements and what the class injects', async () => {
-    assert.equal(await ask(chat, 'plain'), 'a route');
-    assert.equal(await ask(chat, 'count', 'one two three'), 3);
-    assert.deepEqual(await ask(chat, 'room:say', 'hi'), ['hi', '/chat', 'ada']);
-    assert.deepEqual(await ask(chat, 'injected', 1), [1, 'injected', 'object', 'function']);
-    assert.deepEqual(await ask(chat, 'injected'), [null, 'injected', 'object', 'function']);
-    assert.deepEqual(await ask(chat, 'all', 1, 'two'), [1, 'two']);
-    assert.equal(await ask(chat, 'later', 'soon'), 'soon');
-    assert.equal(await ask(chat, 'sure'), null);
-    assert.equal(await ask(chat, 'inherited'), 'ChatController');
-    assert.deepEqual(await ask(chat, 'fail'), { error: { code: 'FULL', message: 'no room' } });
+    assert.equal(await chat.call('plain'), 'a route');
+    assert.equal(await chat.call('count', 'one two three'), 3);
+    assert.deepEqual(await chat.call('room:say', 'hi'), ['hi', '/chat', 'ada']);
+    assert.deepEqual(await chat.call('injected', 1), [1, 'injected', 'object', 'function']);
+    assert.deepEqual(await chat.call('injected'), [null, 'injected', 'object', 'function']);
+    assert.deepEqual(await chat.call('all', 1, 'two'), [1, 'two']);
+    assert.equal(await chat.call('later', 'soon'), 'soon');
+    assert.equal(await chat.call('sure'), null);
+    assert.equal(await chat.call('inherited'), 'ChatController');
+    await assert.rejects(chat.call('fail'), { code: 'FULL', message: 'no room' });
   });
 
   await t.test('with middleware of the config, of the class and of the method, in this order', async () => {
-    assert.deepEqual(await ask(chat, 'trace'), ['outer', 'class', 'named', 'tegg', 'upper', 'lower']);
+    assert.deepEqual(await chat.call('trace'), ['outer', 'class', 'named', 'tegg', 'upper', 'lower']);
   });
 
   await t.test('with an injected namespace, anywhere', async () => {
-    const told = next(chat, 'told');
-    assert.equal(await ask(chat, 'tell', 'news'), true);
-    assert.deepEqual(await told, ['news', true]);
+    assert.equal(await chat.call('tell', 'news'), true);
+    assert.deepEqual(await chat.next('told'), ['news', true]);
   });
 
   await t.test('when clients connect and leave', async () => {
-    const client = newClient(t, `${app.url}/chat`, { query: { user: 'bob' } });
-    assert.deepEqual(await next(client, 'welcome'), ['bob']);
+    const client = await open('/chat', { query: { user: 'bob' } });
+    assert.deepEqual(await client.next('welcome'), ['bob']);
     const { id } = client;
     const left = next(app.app, 'left');
     client.disconnect();
     assert.deepEqual(await left, ['client namespace disconnect', id]);
-    assert.equal((await refusal(newClient(t, `${app.url}/chat`, { query: { banned: '1' } }))).message, 'banned');
+    assert.equal((await open('/chat', { query: { banned: '1' } })).refused?.message, 'banned');
   });
 
   await t.test('with an object for each packet, if the class or what it injects belongs to the packet', async () => {
-    const basket = await connect(t, `${app.url}/basket`);
-    const [count, first] = (await ask(basket, 'add', 'tea')) as number[];
-    assert.deepEqual(await ask(basket, 'add', 'tea'), [count, Number(first) + 1]);
+    const basket = await open('/basket');
+    const [count, first] = (await basket.call('add', 'tea')) as number[];
+    assert.deepEqual(await basket.call('add', 'tea'), [count, Number(first) + 1]);
     assert.equal(count, 1);
-    assert.equal(await ask(basket, 'own'), false);
-    assert.equal(await ask(basket, 'object'), true);
-    assert.deepEqual(await ask(basket, 'share', 'tea'), ['tea']);
-    assert.deepEqual(await ask(basket, 'share', 'milk'), ['milk']);
+    assert.equal(await basket.call('own'), false);
+    assert.equal(await basket.call('object'), true);
+    assert.deepEqual(await basket.call('share', 'tea'), ['tea']);
+    assert.deepEqual(await basket.call('share', 'milk'), ['milk']);
   });
 
   await t.test('with a contract', async () => {
-    const client = await connect(t, `${app.url}/contract`);
-    const said = next(client, 'said');
-    assert.deepEqual(await ask(client, 'say', 'hello'), { length: 5 });
-    assert.deepEqual(await said, ['hello']);
-    assert.equal(codeOf(await ask(client, 'say', 'too long')), 'INVALID_ARGUMENT');
-    assert.equal(codeOf(await ask(client, 'wrong')), 'INTERNAL_SERVER_ERROR');
-    assert.equal(await ask(client, 'room:say', 'hi'), 'hi');
+    const client = await open('/contract');
+    assert.deepEqual(await client.call('say', 'hello'), { length: 5 });
+    assert.deepEqual(await client.next('said'), ['hello']);
+    await assert.rejects(client.call('say', 'too long'), { code: 'INVALID_ARGUMENT' });
+    await assert.rejects(client.call('wrong'), { code: 'INTERNAL_SERVER_ERROR' });
+    assert.equal(await client.call('room:say', 'hi'), 'hi');
   });
 
   await t.test('with a pattern, with decorators of the standard, and as ESM', async () => {
-    assert.equal(await ask(await connect(t, `${app.url}/room-7`), 'where'), '7');
-    const standard = await connect(t, `${app.url}/standard`);
-    assert.equal(await ask(standard, 'echo', 'hi'), 'hi');
-    assert.equal(await ask(standard, 'a:b'), 'other');
-    if (TAKES_ESM) assert.equal(await ask(await connect(t, `${app.url}/esm`), 'count', 'one two'), 2);
+    assert.equal(await (await open('/room-7')).call('where'), '7');
+    const standard = await open('/standard');
+    assert.equal(await standard.call('echo', 'hi'), 'hi');
+    assert.equal(await standard.call('a:b'), 'other');
+    if (TAKES_ESM) assert.equal(await (await open('/esm')).call('count', 'one two'), 2);
   });
 });
 
@@ -314,8 +313,4 @@ async function failedBoot(t: TestContext, files: Files): Promise<{ output: strin
   t.after(() => removeApp(baseDir));
   const { stdout, stderr, status } = spawnSync(process.execPath, [join(baseDir, 'start.mjs')], { encoding: 'utf8', timeout: 30_000 });
   return { output: stdout + stderr, code: status };
-}
-
-function codeOf(answer: unknown): unknown {
-  return (answer as { error?: { code: string } }).error?.code;
 }

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bootError, type Files, startApp } from './support/app';
-import { ask, connect, next } from './support/client';
 
-const NOT_FOUND = { error: { code: 'NOT_FOUND', message: 'Nothing handles this event' } };
+const NOT_FOUND = { code: 'NOT_FOUND', message: 'Nothing handles this event' };
 
 /** The policy `error` in `/`, `/layers`, `/live` and `/any`, and a handler in the other namespaces. */
 const POLICIES: Files = {
@@ -47,31 +46,31 @@ const POLICIES: Files = {
 };
 
 test('the policy for unmatched events is an error or a handler, and spares what has a route or a listener', async t => {
-  const { url, logged, logs } = await startApp(t, POLICIES, { env: 'prod' });
-  const to = async (namespace: string) => connect(t, url + namespace);
+  const { open, logged, logs } = await startApp(t, POLICIES, { env: 'prod' });
+  const to = async (namespace: string) => open(namespace);
 
   await t.test('with error, the client gets NOT_FOUND as the acknowledgement, or else as an error event', async () => {
     const client = await to('/');
-    assert.deepEqual(await ask(client, 'sya', 1), NOT_FOUND);
+    await assert.rejects(client.call('sya', 1), NOT_FOUND);
     assert.equal(
       await logged(/"sya"/),
       `WARN [egg-socket.io] event "sya" failed, namespace /, socket ${client.id}: IoError: Nothing handles this event`,
     );
-    const error = next(client, 'error');
-    client.emit('syb');
+    const error = client.next('error');
+    client.send('syb');
     assert.deepEqual(await error, ['Nothing handles this event', { code: 'NOT_FOUND', event: 'syb' }]);
   });
 
   await t.test('lines of unmatched events are limited together, whatever names the clients choose', async () => {
     const client = await to('/live');
-    for (let i = 0; i < 8; i++) assert.deepEqual(await ask(client, `made up ${i}`), NOT_FOUND);
+    for (let i = 0; i < 8; i++) await assert.rejects(client.call(`made up ${i}`), NOT_FOUND);
     assert.equal(logs.filter(line => line.includes('made up')).length, 5);
   });
 
   await t.test('in production, there is no warning of unmatched events, or of missing answers', async () => {
     const client = await to('/');
-    client.emit('silent', () => assert.fail('there is no answer'));
-    assert.equal(await ask(client, 'say'), 'said');
+    client.socket.emit('silent', () => assert.fail('there is no answer'));
+    assert.equal(await client.call('say'), 'said');
     assert.deepEqual(
       logs.filter(line => /IO_EVENT_UNMATCHED|IO_ANSWER_MISSING/.test(line)),
       [],
@@ -80,44 +79,41 @@ test('the policy for unmatched events is an error or a handler, and spares what 
 
   await t.test("a route is matched, and so is one for '*', which is a name like any other", async () => {
     const client = await to('/');
-    assert.equal(await ask(client, 'say'), 'said');
-    assert.equal(await ask(client, '*'), 'star');
+    assert.equal(await client.call('say'), 'said');
+    assert.equal(await client.call('*'), 'star');
   });
 
   await t.test('an event with a listener, or with one of onAny, is matched', async () => {
     const client = await to('/');
-    assert.equal(await ask(client, 'listened'), 'by a listener');
-    assert.equal(await ask(client, 'once'), 'by the first listener');
-    assert.deepEqual(await ask(client, 'once'), NOT_FOUND); // it listened once
-    assert.equal(await ask(await to('/any'), 'anything'), 'by onAny');
+    assert.equal(await client.call('listened'), 'by a listener');
+    assert.equal(await client.call('once'), 'by the first listener');
+    await assert.rejects(client.call('once'), NOT_FOUND); // it listened once
+    assert.equal(await (await to('/any')).call('anything'), 'by onAny');
   });
 
   await t.test('an event is unmatched by the name that packet middleware has given it', async () => {
-    for (const [namespace, unmatched] of [
-      ['/layers', NOT_FOUND],
-      ['/others', ['unmatched', 'sya', 1]],
-    ] as const) {
-      const client = await to(namespace);
-      assert.equal(await ask(client, 'old'), 'renamed');
-      assert.deepEqual(await ask(client, 'sya', 1), unmatched);
-    }
+    const [layers, others] = [await to('/layers'), await to('/others')];
+    for (const client of [layers, others]) assert.equal(await client.call('old'), 'renamed');
+    await assert.rejects(layers.call('sya', 1), NOT_FOUND);
+    assert.deepEqual(await others.call('sya', 1), ['unmatched', 'sya', 1]);
   });
 
   await t.test('all of them fail with one error, which middleware cannot change', async () => {
     const client = await to('/layers');
-    for (const event of ['sya', 'syb']) assert.deepEqual(await ask(client, event), NOT_FOUND);
-    assert.equal(await ask(client, 'caught'), 1);
+    for (const event of ['sya', 'syb']) await assert.rejects(client.call(event), NOT_FOUND);
+    assert.equal(await client.call('caught'), 1);
   });
 
   await t.test('a handler of unmatched events is called like one of a route', async () => {
-    assert.deepEqual(await ask(await to('/named'), '__proto__', 1), ['unmatched', '__proto__', 1]);
-    assert.deepEqual(await ask(await to('/failing'), 'x'), { error: { code: 'CONFLICT', message: 'failed on purpose' } });
+    assert.deepEqual(await (await to('/named')).call('__proto__', 1), ['unmatched', '__proto__', 1]);
+    await assert.rejects((await to('/failing')).call('x'), { code: 'CONFLICT', message: 'failed on purpose' });
   });
 
   await t.test('an event of the server is not unmatched', async () => {
     for (const namespace of ['/', '/named'])
-      assert.deepEqual(await ask(await to(namespace), 'error'), {
-        error: { code: 'RESERVED_EVENT', message: "'error' is an event of the server" },
+      await assert.rejects((await to(namespace)).call('error'), {
+        code: 'RESERVED_EVENT',
+        message: "'error' is an event of the server",
       });
   });
 });
@@ -129,16 +125,16 @@ test('routeUnmatched() checks its handler like route(), and the first one stays'
   });
   assert.equal(error.code, 'IO_ROUTE_INVALID');
   assert.match(error.message, /routeUnmatched\(\) of namespace '\/chat': the handler is undefined, not a function/);
-  const { url, logs } = await startApp(t, {
+  const { open, logs } = await startApp(t, {
     'app/router.js': `
       module.exports = app => { app.io.routeUnmatched(async () => 'first').routeUnmatched(async () => 'second'); };`,
   });
-  assert.equal(await ask(await connect(t, url), 'x'), 'first');
+  assert.equal(await (await open()).call('x'), 'first');
   assert.equal(logs.filter(line => /IO_ROUTE_DUPLICATE: routeUnmatched\(\) of namespace '\/' exists already/.test(line)).length, 1);
 });
 
 test('an unmatched event is ignored by default; in unittest it is warned of once, with the route that it resembles', async t => {
-  const { url, logs } = await startApp(t, {
+  const { open, logs } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
         app.io.on('connection', socket => { if (socket.handshake.auth.listens) socket.onAny(() => {}); });
@@ -146,13 +142,13 @@ test('an unmatched event is ignored by default; in unittest it is warned of once
         app.io.of('/others').routeUnmatched(async () => 'handled').route('say', async () => 'said');
       };`,
   });
-  const client = await connect(t, url);
-  const listens = await connect(t, url, { auth: { listens: true } });
-  const others = await connect(t, url + '/others');
-  listens.emit('heard');
-  others.emit('handled');
-  for (const event of ['says', 'far away', 'says', 'x\ny']) client.emit(event, () => assert.fail('there is no answer'));
-  for (const one of [client, listens, others]) assert.equal(await ask(one, 'say'), 'said');
+  const client = await open();
+  const listens = await open('/', { auth: { listens: true } });
+  const others = await open('/others');
+  listens.send('heard');
+  others.send('handled');
+  for (const event of ['says', 'far away', 'says', 'x\ny']) client.socket.emit(event, () => assert.fail('there is no answer'));
+  for (const one of [client, listens, others]) assert.equal(await one.call('say'), 'said');
   const warnings = (): string[] =>
     logs.filter(line => line.includes('IO_EVENT_UNMATCHED')).map(line => line.replace(/ \(egg-socket.*/, ''));
   const prefix = 'WARN [egg-socket.io] IO_EVENT_UNMATCHED: event';
@@ -161,19 +157,19 @@ test('an unmatched event is ignored by default; in unittest it is warned of once
     `${prefix} "far away" of namespace '/' has neither a route nor a listener; add one of them`,
     `${prefix} "x y" of namespace '/' has neither a route nor a listener; add one of them`,
   ]);
-  for (let i = 0; i < 100; i++) client.emit(`made up ${i}`);
-  assert.equal(await ask(client, 'say'), 'said');
+  for (let i = 0; i < 100; i++) client.send(`made up ${i}`);
+  assert.equal(await client.call('say'), 'said');
   assert.equal(warnings().length, 100);
   assert.match(warnings().at(-1) ?? '', /; 100 events have been warned of, and no more will be$/);
 });
 
 test('in unittest, an unmatched event that fails with NOT_FOUND has one line in the log', async t => {
-  const { url, logs } = await startApp(t, {
+  const { open, logs } = await startApp(t, {
     'config/config.default.js': `exports.io = { unmatched: 'error' };`,
     'app/router.js': `module.exports = app => { app.io.route('say', async () => 'said'); };`,
   });
-  const client = await connect(t, url);
-  for (let i = 0; i < 2; i++) assert.deepEqual(await ask(client, 'says'), NOT_FOUND);
+  const client = await open();
+  for (let i = 0; i < 2; i++) await assert.rejects(client.call('says'), NOT_FOUND);
   const lines = logs.filter(line => /^(?:WARN|ERROR)/.test(line));
   assert.equal(lines.length, 1, lines.join('\n'));
   assert.match(
@@ -183,7 +179,7 @@ test('in unittest, an unmatched event that fails with NOT_FOUND has one line in 
 });
 
 test('in unittest, a handler that has ended without the answer that a client asked for is warned of once, and dropped packets are not', async t => {
-  const { url, logs } = await startApp(t, {
+  const { open, logs } = await startApp(t, {
     'config/config.default.js': `exports.io = { namespace: { '/layers': { packetMiddleware: ['answer'] } } };`,
     'app/io/middleware/answer.js': `
       module.exports = () => async (ctx, next) => {
@@ -211,23 +207,23 @@ test('in unittest, a handler that has ended without the answer that a client ask
           .route('dropped', async () => 'never called');
       };`,
   });
-  const client = await connect(t, url);
-  const layers = await connect(t, url + '/layers');
+  const client = await open();
+  const layers = await open('/layers');
   const noAnswer = (): void => assert.fail('there is no answer');
-  for (const event of ['forgets', 'forgets', 'chains', 'guarded', 'caught']) client.emit(event, noAnswer);
-  for (const event of ['dropped', 'unmatched']) layers.emit(event, noAnswer);
-  client.emit('forgets'); // asks for none
-  const later = ask(client, 'later');
-  assert.deepEqual(await Promise.all(['calls', 'calls the last argument', 'listened', 'always'].map(async event => ask(client, event))), [
+  for (const event of ['forgets', 'forgets', 'chains', 'guarded', 'caught']) client.socket.emit(event, noAnswer);
+  for (const event of ['dropped', 'unmatched']) layers.socket.emit(event, noAnswer);
+  client.send('forgets'); // asks for none
+  const later = client.call('later');
+  assert.deepEqual(await Promise.all(['calls', 'calls the last argument', 'listened', 'always'].map(async event => client.call(event))), [
     'called',
     'called',
     'by a listener',
     null,
   ]);
-  assert.deepEqual(await Promise.all([ask(layers, 'before'), ask(layers, 'after')]), ['early', 'late']);
-  client.emit('now');
+  assert.deepEqual(await Promise.all([layers.call('before'), layers.call('after')]), ['early', 'late']);
+  client.send('now');
   assert.equal(await later, 'at last');
-  for (const one of [client, layers]) assert.equal(await ask(one, 'say'), 'said');
+  for (const one of [client, layers]) assert.equal(await one.call('say'), 'said');
   assert.deepEqual(logs.flatMap(line => /IO_ANSWER_MISSING: event "(.*?)"/.exec(line)?.[1] ?? []).sort(), [
     'caught',
     'chains',

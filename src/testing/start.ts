@@ -28,7 +28,7 @@ export interface TestedCluster {
 }
 
 /** egg-mock, or @eggjs/mock. */
-export interface Mock {
+interface Mock {
   app(options: object): TestedApp;
   cluster(options: object): TestedCluster;
   env(name: string): void;

@@ -9,13 +9,18 @@ import type { Contract } from '../contract/contract';
 import type { Declared, KnownName } from '../events';
 import { doAfterEach, endLater, endWithFile, findHooks, useHooks } from './lifetimes';
 import { cookieOf } from './session';
-import { listen, loadMock, type Mock, type TestedApp, type TestedCluster } from './start';
+import { listen, loadMock, type TestedApp, type TestedCluster } from './start';
 import { TestClient } from './test-client';
 
 export { ReplyError } from '../contract/reply';
 export { TestClient };
 
 export interface IoTestOptions {
+  /**
+   * An app that the test has made by egg-mock, with options of its own. It has to be ready, and the test closes it and restores its mocks.
+   * Default: `ioTest()` makes one.
+   */
+  app?: object;
   /** The folder of the app. Default: the folder in which the tests are started. */
   baseDir?: string;
   /** The folder of Egg, or of the framework. Default: that of the app. */
@@ -98,10 +103,9 @@ const running = new Map<string, Promise<Started>>();
  */
 export async function ioTest<App = Application & Mocks>(options: IoTestOptions = {}): Promise<IoTest<App>> {
   const { baseDir = process.cwd(), timeout = 5000 } = options;
-  const mock = await loadMock(baseDir);
   const key = JSON.stringify({ ...options, timeout: undefined, baseDir });
-  const starting = running.get(key) ?? start(mock, { ...options, baseDir });
-  running.set(key, starting);
+  const starting = options.app ? startedOf(options.app as TestedApp, async () => {}) : (running.get(key) ?? start({ ...options, baseDir }));
+  if (!options.app) running.set(key, starting);
   const close = async (): Promise<void> => {
     running.delete(key);
     await (await starting).close();
@@ -121,7 +125,7 @@ export async function ioTest<App = Application & Mocks>(options: IoTestOptions =
     const cookie = session && (await started.cookieOf(session));
     const extraHeaders = { ...rest.extraHeaders, ...(cookie !== undefined && { cookie: joined(rest.extraHeaders?.['cookie'], cookie) }) };
     const settings = { forceNew: true, reconnection: false, transports: ['websocket'], autoConnect: false, ...rest, extraHeaders };
-    const socket = connect(new URL(namespace, url).href, settings);
+    const socket = connect(url + (namespace.startsWith('/') ? namespace : `/${namespace}`), settings);
     const socketOf = started.socketOf && (() => started.socketOf?.(namespace, socket.id ?? ''));
     endLater(async () => disconnect(socket, socketOf?.()));
     const client = new TestClient(socket, { timeout, socketOf });
@@ -132,8 +136,8 @@ export async function ioTest<App = Application & Mocks>(options: IoTestOptions =
   return { app: app as App, io, url, close };
 }
 
-async function start(mock: Mock, options: IoTestOptions & { baseDir: string }): Promise<Started> {
-  const { baseDir, workers, framework } = options;
+async function start({ baseDir, workers, framework }: IoTestOptions & { baseDir: string }): Promise<Started> {
+  const mock = await loadMock(baseDir);
   const shared = { baseDir, ...(framework !== undefined && { framework }) };
   mock.env('unittest');
   doAfterEach(mock.restore);
@@ -146,9 +150,7 @@ async function start(mock: Mock, options: IoTestOptions & { baseDir: string }): 
   if (workers === undefined) {
     const app = mock.app({ ...shared, cache: false });
     const close = ended(async () => app.close());
-    const url = `http://127.0.0.1:${await listen(app)}`;
-    const socketOf = (namespace: string, id: string): ServerSocket | undefined => app.io.of(namespace).sockets.get(id);
-    return { app, url, cookieOf: async session => cookieOf(app, session), socketOf, close };
+    return startedOf(app, close);
   }
   const cluster = mock.cluster({ ...shared, workers, cache: false, coverage: false });
   let beside: TestedApp | undefined;
@@ -161,6 +163,13 @@ async function start(mock: Mock, options: IoTestOptions & { baseDir: string }): 
     return cookieOf(beside, session);
   };
   return { app: cluster, url: `http://127.0.0.1:${cluster.port}`, cookieOf: cookieInCluster, socketOf: undefined, close };
+}
+
+/** An app in this process, which listens from now on. */
+async function startedOf(app: TestedApp, close: () => Promise<void>): Promise<Started> {
+  const url = `http://127.0.0.1:${await listen(app)}`;
+  const socketOf = (namespace: string, id: string): ServerSocket | undefined => app.io.of(namespace).sockets.get(id);
+  return { app, url, cookieOf: async session => cookieOf(app, session), socketOf, close };
 }
 
 /** Resolves when the server has noticed, if that can be seen here. */

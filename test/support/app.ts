@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { Server } from 'egg-socket.io';
+import { ioTest, type OpenClient } from 'egg-socket.io/test';
 
 export const ROOT = resolve(__dirname, '../../..');
 
@@ -55,6 +56,8 @@ export interface RunningApp {
   /** As http://127.0.0.1:12345 */
   readonly url: string;
   readonly port: number;
+  /** Opens clients of the test kit. They are disconnected when the test ends. */
+  readonly open: OpenClient;
   /** All that has been logged, a line each: level and message. */
   readonly logs: readonly string[];
   /** Resolves with the first line that matches, past or to come. */
@@ -150,6 +153,7 @@ export async function startApp(t: TestContext, files: Files, options: AppOptions
     baseDir,
     url: `http://127.0.0.1:${port}`,
     port,
+    open: (await ioTest({ app, baseDir })).io,
     logs: app.capturedLogs,
     logged: pattern => logged(app, pattern),
     close,
