@@ -145,6 +145,24 @@ test('handlerTimeout', async t => {
   });
 });
 
+test('a handler that goes on after its time still counts for the limit `pending`, until it ends', async t => {
+  watchForCrashes(t);
+  const { url, io, app } = await startApp(t, {
+    'config/config.default.js': 'exports.io = { limits: { handlerTimeout: 50, pending: { max: 1, drop: true } } };',
+    'app/router.js': `module.exports = app => {
+      app.io.route('stuck', async () => { await new Promise(resolve => app.once('goOn', resolve)); });
+      app.io.route('quick', async () => 'quick');
+    };`,
+  });
+  const client = await connect(t, url);
+  assert.deepEqual(await ask(client, 'stuck'), TIMEOUT);
+  assert.equal(Reflect.get(Object(Reflect.get(Object(await ask(client, 'quick')), 'error')), 'code'), 'BUSY');
+  app.emit('goOn');
+  assert.equal(await ask(client, 'quick'), 'quick');
+  client.disconnect();
+  await nothingRemains(io);
+});
+
 test('connectTimeout', async t => {
   watchForCrashes(t);
   const { url, io, logs, logged } = await startApp(t, {
