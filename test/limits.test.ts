@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { type RunningApp, startApp } from './support/app';
 import { ask, connect, next } from './support/client';
+import { startCluster } from './support/cluster';
 import { openPolling, RawClient } from './support/raw';
 import { internals, nothingRemains } from './support/remains';
 import { until } from './support/until';
@@ -203,6 +204,51 @@ test('a client whose events are many bytes is not read while they wait, and stil
   await until(t, () => app.io.sockets.sockets.size === 0);
   app.app.emit('go on');
   await nothingRemains(app.io);
+});
+
+test('a WebSocket that pings all the time is disconnected', async t => {
+  const app = await startLimited(t, { events: { perSecond: 1, burst: 10 } });
+  const client = await RawClient.open(t, app.url);
+  const ping = Buffer.from([0x89, 0x80, 0, 0, 0, 0]); // https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+  client.writeRaw(Buffer.concat(Array.from({ length: 100 }, () => ping)));
+  await client.closed;
+  assert.match(await app.logged(/IO_LIMIT_REACHED.*closed/), /config\.io\.limits\.events/);
+  await nothingRemains(app.io);
+});
+
+test('with a parser of the app, each message counts', async t => {
+  const app = await startLimited(t, { events: { perSecond: 400, burst: 100 } }, "init: { parser: { ...require('socket.io-parser') } }");
+  const close = await overWebSocket(4)(t, app, notes(200));
+  await until(t, () => app.journal.length === 200);
+  assert.deepEqual([app.journal, countsOf(app)['events']], [numbers(200), 1]);
+  close();
+  await nothingRemains(app.io);
+});
+
+test('a client that is connected through another worker waits, too, and loses nothing', async t => {
+  const cluster = await startCluster(
+    t,
+    {
+      'config/config.default.js': 'exports.io = { limits: { events: { perSecond: 400, burst: 100 } } };',
+      'app/router.js': `
+        module.exports = app => {
+          let sum = 0;
+          app.io.route('add', async ctx => { sum += ctx.args[0].length; return [process.pid, sum]; });
+        };`,
+    },
+    { workers: 2 },
+  );
+  const answers = await Promise.all(
+    numbers(4).map(async () => {
+      const client = await connect(t, cluster.url, { transports: ['polling', 'websocket'] });
+      const begin = performance.now();
+      const all = await Promise.all(numbers(300).map(async () => ask(client, 'add', 'x'.repeat(20_000))));
+      assert.ok(performance.now() - begin >= 400);
+      client.disconnect();
+      return all;
+    }),
+  );
+  assert.equal(answers.flat().length, 1200);
 });
 
 /** Sends frames in one piece. Returns what ends the connection. */

@@ -9,6 +9,8 @@ import { Held } from './held';
 import type { Client, IntakeOptions } from './intake-options';
 import { Answers } from './answers';
 
+/** After so many messages that have to wait, reading pauses for a moment: other clients come in between. */
+const READ_AHEAD = 1000;
 /** From so many bytes on that wait, the connection is not read. */
 const MAX_BYTES = 4_000_000;
 /** Least time in ms until messages that wait are looked at again. */
@@ -24,6 +26,8 @@ export class Intake {
   readonly #reading: Reading;
   readonly #held = new Held();
   readonly #answers: Answers;
+  /** Messages that had to wait since the connection was read again. */
+  #readAhead = 0;
   #deliveredAt = 0;
   #hasReported = false;
   #wake: NodeJS.Immediate | undefined;
@@ -96,18 +100,20 @@ export class Intake {
     const { maxExcess, maxWaiting, shortage } = this.#allowance;
     const { arrived, size, bytes } = this.#held;
     if (arrived > maxExcess || size > 2 * maxWaiting || bytes > MAX_BYTES + 2 * this.#options.maxSize) {
-      this.#end(shortage);
+      this.#options.limits.endFor(this.#connection, shortage ?? 'events');
       return;
     }
     if (!this.#timer) this.#wakeSoon();
-    if ((size > maxWaiting || bytes > MAX_BYTES) && !this.#waitsForAnswers) this.#pause();
+    const isFull = ++this.#readAhead >= READ_AHEAD || size > maxWaiting || bytes > MAX_BYTES;
+    if (isFull && !this.#waitsForAnswers) this.#pause();
   }
 
   /** Delivers what may pass in this turn. */
   #release(): void {
     this.#allowance.refill();
-    for (let n = 0; n < SLICE && this.isHolding; n++) if (!this.#deliverFirst() && !this.#refuseFirst()) break;
-    if (this.isHolding) this.#wait(this.#allowance.shortage);
+    let count = 0;
+    while (count < SLICE && this.isHolding && (this.#deliverFirst() || this.#refuseFirst())) count++;
+    if (this.isHolding) this.#wait(count === SLICE ? undefined : this.#allowance.shortage);
     else this.#settle();
   }
 
@@ -132,30 +138,25 @@ export class Intake {
     return true;
   }
 
-  /** Some messages have to wait on. */
+  /** Some messages have to wait on. @param shortage undefined for the next turn */
   #wait(shortage: Shortage | undefined): void {
     this.#allowance.withdraw();
-    if (!shortage) {
-      this.#wakeSoon();
-      return;
-    }
-    if (this.#leave) {
-      this.#settle(); // the client has gone
-      return;
-    }
+    if (!shortage) return this.#wakeSoon();
+    if (this.#leave) return this.#settle(); // the client has gone
     if (!this.#hasReported) {
       this.#hasReported = true;
       this.#options.limits.report(shortage, 'its events wait');
     }
     if (shortage === 'events') this.#timer ??= setTimeout(Intake.#onWake, Math.max(TICK, this.#allowance.interval), this).unref();
-    if (this.#held.size < this.#allowance.maxWaiting / 2 && this.#held.bytes < MAX_BYTES / 2) this.#reading.resume();
+    const most = shortage === 'pending' ? READ_AHEAD : this.#allowance.maxWaiting;
+    if (this.#held.size < most / 2 && this.#held.bytes < MAX_BYTES / 2) this.#resume();
   }
 
   /** Nothing waits any more, or the client has gone. */
   #settle(): void {
     this.#held.clear();
     this.#hasReported = false;
-    this.#reading.resume();
+    this.#resume();
     const leave = this.#leave;
     if (!leave) return;
     this.#leave = undefined;
@@ -177,17 +178,19 @@ export class Intake {
 
   #pause(): void {
     this.#reading.pause(() => {
-      if (this.#waitsForAnswers) this.#reading.resume();
-      else if (performance.now() - this.#deliveredAt > STANDSTILL) this.#end(this.#allowance.shortage);
+      if (this.#waitsForAnswers) this.#resume();
+      else if (performance.now() - this.#deliveredAt > STANDSTILL)
+        this.#options.limits.endFor(this.#connection, this.#allowance.shortage ?? 'events');
     });
+  }
+
+  #resume(): void {
+    this.#readAhead = 0;
+    this.#reading.resume();
   }
 
   /** Whether handlers have to end that may wait for the client: it has to be read. */
   get #waitsForAnswers(): boolean {
     return this.#allowance.shortage === 'pending' && this.#answers.areAwaited;
-  }
-
-  #end(shortage: Shortage = 'events'): void {
-    this.#options.limits.endFor(this.#connection, shortage);
   }
 }

@@ -11,7 +11,7 @@ import { namespacesOf, socketInternals } from '../internals/socket-io';
 import { WebSocket } from '../internals/ws';
 import type { Intake } from '../limits/intake';
 import { intakeOf } from '../limits/intakes';
-import { decodeEvent, type EventPacket } from './event-decoder';
+import { decodeEvent, type EventPacket, isMessage } from './event-decoder';
 
 type Client = Socket['client'];
 type Listener = (this: ReadWebSocket, message: Buffer, isBinary: boolean) => void;
@@ -63,7 +63,12 @@ function replaceListener(connection: EngineSocket, client: Client): void {
 function onMessage(this: ReadWebSocket, message: Buffer, isBinary: boolean): void {
   const client = this[CLIENT];
   const intake = intakeOf(client.conn);
-  const packet = !isBinary && !intake?.isHolding && isUnobserved(client, this, intake) ? decodeEvent(message) : undefined;
+  const isPlain = !isBinary && isUnobserved(client, this, intake);
+  if (isPlain && intake?.isHolding && isMessage(message)) {
+    intake.receive(message.toString('utf8', 1)); // it has to wait
+    return;
+  }
+  const packet = isPlain && !intake?.isHolding ? decodeEvent(message) : undefined;
   const socket = packet && namespacesOf(client).get(packet.nsp);
   if (socket && (!intake || intake.take()))
     process.nextTick(receive, socket, packet); // as in Socket.IO: in order with other packets, and in a context of its own

@@ -44,6 +44,11 @@ export function decodeEvent(message: Buffer): EventPacket | undefined {
   return at === idAt ? { type: PacketType.EVENT, nsp, data } : { type: PacketType.EVENT, nsp, id, data };
 }
 
+/** Whether a packet of Engine.IO has a packet of Socket.IO in it. */
+export function isMessage(packet: Buffer): boolean {
+  return packet[0] === MESSAGE;
+}
+
 /** NaN at the end. */
 function digitAt(message: Buffer, at: number): number {
   return (message[at] ?? Number.NaN) - ZERO;

@@ -46,6 +46,12 @@ export class RawClient {
     return this;
   }
 
+  /** Sends bytes as they are, masked frames. */
+  writeRaw(bytes: Buffer): this {
+    (Reflect.get(this.#webSocket, '_socket') as TcpSocket).write(bytes); // as above
+    return this;
+  }
+
   /** The first frame that matches, past or to come. Rejects if the connection ends before. */
   async frame(pattern: RegExp): Promise<string> {
     for (;;) {
