@@ -1,7 +1,8 @@
 /** Which addresses are counted, and what counts as one. */
 import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
 import { test } from 'node:test';
-import { countedAs } from '../support/parts';
+import { countedAs, loadRateLimiter } from '../support/parts';
 
 test('an address is counted by what one customer has', () => {
   for (const [address, counted] of [
@@ -28,4 +29,9 @@ test('loopback, private and unknown addresses are not counted', () => {
   ])
     assert.equal(countedAs(address), undefined, address);
   for (const address of ['172.15.0.1', '172.32.0.1', '100.128.0.1', '192.169.0.1', '128.0.0.1']) assert.equal(countedAs(address), address);
+});
+
+test('an app without the package that counts is told what to install', () => {
+  const message = /config\.io\.limits\.perAddress needs a package: run `npm i rate-limiter-flexible`/;
+  assert.throws(() => loadRateLimiter(tmpdir()), { name: 'SetupError', code: 'IO_RATE_LIMITER_MISSING', message });
 });
