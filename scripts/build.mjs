@@ -64,7 +64,7 @@ async function buildMigrate() {
 /** Apart from the rest, which `npm start` needs. */
 async function buildMiniProgram() {
   const { bundle } = await import('../packages/mini-program/bundle.mjs');
-  await compile(join(ROOT, 'packages/mini-program'), ['src', 'bundle.mjs', 'tsconfig.json', 'package.json'], bundle);
+  await compile(join(ROOT, 'packages/mini-program'), ['src', 'bundle.mjs', 'tsconfig.json', 'package.json', '../../src/client'], bundle);
 }
 
 /**

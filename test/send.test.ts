@@ -127,7 +127,7 @@ test('send()', async t => {
       await send('nothing');
       socket.disconnect();
       const [{ $io: hello, ...others } = {}] = state.auths;
-      assert.match(JSON.stringify(hello), /^\{"v":1,"owner":"[0-9a-f]{36}"\}$/);
+      assert.match(JSON.stringify(hello), /^\{"v":1,"owner":"\d+(?:-\d+){4}"\}$/);
       return others;
     };
     assert.deepEqual(await authAfter(), { user: 1 });

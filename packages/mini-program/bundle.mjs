@@ -1,6 +1,6 @@
 /**
  * Makes of the sources what a mini program can run: `index`, with the official client in it, and `transport` and `reconnect`, for a client of one's
- * own. Each is there as CommonJS and as ESM, with a source map, its types, and the licences of what is in it. `transport` has the client's own
+ * own, and `client`, the parts of egg-socket.io that pages have, too. Each is there as CommonJS and as ESM, with a source map, its types, and the licences of what is in it. `transport` has the client's own
  * transport in it as well, rather than to import it: what `require('socket.io-client')` returns has none.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -9,8 +9,12 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const PACKAGE = dirname(fileURLToPath(import.meta.url));
-const MODULES = resolve(PACKAGE, '../../node_modules');
-const ENTRIES = ['index', 'transport', 'reconnect'];
+const ROOT = resolve(PACKAGE, '../..');
+const MODULES = join(ROOT, 'node_modules');
+const ENTRIES = ['index', 'transport', 'reconnect', 'client'];
+
+/** Entries whose source is elsewhere. */
+const SOURCES = { client: '../../src/client/client.ts' };
 
 /**
  * What of the official client has to be otherwise, by the end of the file's path: polling and WebTransport could not work in a mini program,
@@ -41,7 +45,7 @@ const TYPES = {
 export async function bundle(dist) {
   const inputs = [];
   for (const name of ENTRIES) {
-    const entry = `./src/${name}.ts`;
+    const entry = SOURCES[name] ?? `./src/${name}.ts`;
     const options = {
       bundle: true,
       minify: true,
@@ -51,7 +55,9 @@ export async function bundle(dist) {
       charset: 'utf8',
       sourcemap: true,
       metafile: true,
-      banner: name === 'reconnect' ? {} : { js: '/*! Contains parts of socket.io-client, under the MIT licence: see LICENSES.txt */' },
+      banner: ['reconnect', 'client'].includes(name)
+        ? {}
+        : { js: '/*! Contains parts of socket.io-client, under the MIT licence: see LICENSES.txt */' },
       plugins: [officialClient(name === 'transport' ? { ...REPLACEMENTS, ...ITS_INDEX } : REPLACEMENTS)],
       absWorkingDir: PACKAGE,
       logLevel: 'warning',
@@ -99,6 +105,14 @@ function addTypes(dist) {
   for (const name of ENTRIES) writeFileSync(join(dist, `${name}.d.mts`), `export * from './${name}.js';\n`);
   const ours = join(dist, 'index.d.ts');
   writeFileSync(ours, readFileSync(ours, 'utf8').replaceAll("from 'socket.io-client'", "from './client/index.js'"));
+  const pages = join(dist, 'pages');
+  mkdirSync(pages);
+  for (const name of ['client', 'hello', 'history', 'send']) {
+    const declarations = readFileSync(join(ROOT, `dist/client/${name}.d.ts`), 'utf8'); // the plugin is compiled before
+    const text = declarations.replaceAll("'socket.io-client'", "'../client/index.js'").replaceAll(/(from '\.\/\w+)'/g, "$1.js'");
+    writeFileSync(join(pages, `${name}.d.ts`), text);
+  }
+  writeFileSync(join(dist, 'client.d.ts'), "export * from './pages/client.js';\n");
   const client = join(dist, 'client');
   const parts = ['manager', 'socket'].map(name => copyTypes(join(MODULES, `socket.io-client/build/esm/${name}.d.ts`), client));
   writeFileSync(

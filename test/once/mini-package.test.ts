@@ -102,7 +102,16 @@ describe('the packed package for mini programs', () => {
   });
 
   test('names nothing that a mini program has not', async () => {
-    for (const file of ['index.js', 'index.mjs', 'transport.js', 'transport.mjs', 'reconnect.js', 'reconnect.mjs']) {
+    for (const file of [
+      'index.js',
+      'index.mjs',
+      'transport.js',
+      'transport.mjs',
+      'reconnect.js',
+      'reconnect.mjs',
+      'client.js',
+      'client.mjs',
+    ]) {
       const code = (await readFile(join(installed, 'dist', file), 'utf8')).replaceAll(/typeof [\w.]+/g, '');
       assert.doesNotMatch(code, FORBIDDEN, file);
     }
@@ -132,13 +141,19 @@ describe('the packed package for mini programs', () => {
     await writeFile(
       join(project, 'app.ts'),
       `import { io, type MiniProgramError, type Socket } from 'egg-socket.io-mini-program';
+      import { createSend, history } from 'egg-socket.io-mini-program/client';
       declare const wx: { connectSocket(options: { url: string; success?: (result: { errMsg: string }) => void }): object };
       interface ServerEvents { said: (text: string) => void }
       interface ClientEvents { say: (text: string, ack: (answer: { delivered: boolean }) => void) => void }
+
       const socket: Socket<ServerEvents, ClientEvents> = io('wss://example.com', { platform: wx, tcpNoDelay: true, auth: { token: '1' } });
       socket.on('said', text => text.toUpperCase());
       socket.emit('say', 'hello', ({ delivered }) => delivered);
       socket.on('connect_error', (error: Error & { description?: MiniProgramError }) => error.description?.code === 'CONNECT_FAILED');
+      history(socket, { onGap: room => room.toUpperCase() });
+      createSend(socket)('say', 'hello').then(({ delivered }) => delivered);
+      // @ts-expect-error
+      createSend(socket)('shout', 'hello');
       // @ts-expect-error
       socket.emit('shout', 'hello');
       // @ts-expect-error

@@ -33,3 +33,19 @@ export async function ofAny(socket: Socket): Promise<void> {
   const answer = await createSend(socket)('anything', 1, 'two');
   sure<Equal<typeof answer, unknown>>();
 }
+
+interface Heard {
+  said: (text: string) => void;
+}
+
+interface Sent {
+  say: (text: string, ack: (answer: { delivered: boolean }) => void) => void;
+}
+
+export async function ofInterfaces(socket: Socket<Heard, Sent>): Promise<void> {
+  const send = createSend(socket);
+  const answer = await send('say', 'hello');
+  sure<Equal<typeof answer, { delivered: boolean }>>();
+  // @ts-expect-error -- there is no such event
+  await send('shout', 'hello');
+}
