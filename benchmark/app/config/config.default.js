@@ -8,11 +8,13 @@ module.exports = ({ baseDir }) => ({
   rundir: `${baseDir}/run`,
   cluster: { listen: { hostname: '127.0.0.1' } },
   io: {
-    limits: { handshakes: false }, // the generator opens its clients as fast as it can, and they do not come again
     ...(BENCH_RECOVERY && { init: { connectionStateRecovery: {} } }),
     ...(BENCH_REDIS && { redis: { host: '127.0.0.1', port: Number(BENCH_REDIS) } }),
     ...(BENCH_ADAPTER && { adapter: BENCH_INTEROP ? { name: BENCH_ADAPTER, interop: BENCH_INTEROP === 'true' } : BENCH_ADAPTER }),
-    limits: { events: { perSecond: 1_000_000, burst: 1_000_000 } }, // a client of the benchmark sends more than those of an app; it is counted all the same
+    limits: {
+      handshakes: false, // the generator opens its clients as fast as it can, and they do not come again
+      events: { perSecond: 1_000_000, burst: 1_000_000 }, // a client of the benchmark sends more than those of an app; it is counted all the same
+    },
     namespace: {
       '/': { packetMiddleware: ['pass'], ...(BENCH_HISTORY && { history: { room: {} } }) },
       '/guarded': { connectionMiddleware: ['guard'] },
