@@ -9,7 +9,14 @@ import { ask, type Client, connect, next } from './support/client';
 import { type Cluster, runFoldersOf, shareCluster, startCluster } from './support/cluster';
 import { processesOf } from './support/processes';
 
+/**
+ * A request that Node's master hands to a worker just when that is killed is never answered, and its connection never closed: a client that polls
+ * notices that by its heartbeat alone, and by default after 45 s.
+ */
+const HEARTBEAT = 'pingInterval: 5000, pingTimeout: 5000';
+
 const FILES: Files = {
+  'config/config.default.js': `exports.io = { init: { ${HEARTBEAT} } };`,
   'app/io/controller/home.js': `
     exports.who = async ctx => {
       const carrier = ctx.socket.conn.transport.socket?._socket;
