@@ -58,6 +58,7 @@ interface OperatorInternals {
 
 interface ClientInternals {
   encoder: Pick<Server['encoder'], 'encode'>;
+  writeToEngine(frames: readonly unknown[], options: object): void;
   readonly nsps: ReadonlyMap<string, Socket>;
 }
 
@@ -139,6 +140,7 @@ export const CLIENT: Members<ClientInternals> = {
   owner: 'Client',
   why: {
     encoder: 'what cannot be sent to one client throws at the caller',
+    writeToEngine: 'sends what has been encoded to one client',
     nsps: 'a client may ask again for a namespace that it is connected to',
   },
 };

@@ -5,6 +5,7 @@ import { EncodedPacket, type Event, type Frame } from '../packet-codec';
 import type { LoggedSource } from '../recovery/logged-source';
 import { offsetOf, type Offsets } from '../recovery/offsets';
 import type { Deliver } from '../recovery/returning-clients';
+import { emitToOne } from './emit-to-one';
 
 /** What is being broadcast. */
 interface Broadcast {
@@ -25,7 +26,8 @@ export function addOffsets(adapter: Adapter, offsets: Offsets): void {
 }
 
 /** Sees each broadcast of this process or another one at the moment when it is delivered to local clients. */
-export function logBroadcasts(adapter: Adapter, { sessions, clients, offsets }: LoggedSource): void {
+export function logBroadcasts(adapter: Adapter, source: LoggedSource): void {
+  const { sessions, clients, offsets } = source;
   const inside = adapterInternals(adapter);
   const { encoder } = inside;
   const apply = recoveryInternals(adapter).apply.bind(adapter);
@@ -58,6 +60,7 @@ export function logBroadcasts(adapter: Adapter, { sessions, clients, offsets }: 
       clients.keep({ opts, offset, deliver, frames });
     },
   });
+  emitToOne(adapter, source); // last: it passes by all others
 }
 
 /** Makes the official adapter for Redis read the events to rooms whose clients may return. */
