@@ -39,15 +39,13 @@ export class FailureLog {
   log({ level, what, namespace, child = namespace, socket = 'none', error, place = what }: Failure): void {
     const message = `${error.name}: ${error.message}`.slice(0, 500);
     const where = `${place}, namespace ${namespace}`;
-    const advice = adviceFor(error);
     this.#limit.log(
       `${where}: ${message}`,
-      () =>
-        this.#write(
-          level,
-          `${what}${advice ? ` (${advice})` : ''}, ${nameOf(namespace, child)}, socket ${socket}:`,
-          level === 'error' ? error : oneLine(message),
-        ),
+      () => {
+        const advice = adviceFor(error);
+        const shown = `${what}${advice ? ` (${advice})` : ''}, ${nameOf(namespace, child)}, socket ${socket}:`;
+        this.#write(level, shown, level === 'error' ? error : oneLine(message));
+      },
       count => this.#write(level, `${where}, ${count} more, last socket ${socket}:`, oneLine(message)),
     );
   }
