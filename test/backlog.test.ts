@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type RunningApp, startApp } from './support/app';
 import { ask, type Client, connect, next } from './support/client';
 import { startCluster } from './support/cluster';
@@ -119,7 +119,7 @@ for (const [what, { io, more, options }] of Object.entries(OTHERS)) {
 
 for (const transport of ['polling', 'websocket']) {
   test(`a client that comes back by ${transport} gets all that it has missed, however much that is`, async t => {
-    const app = await start(t, { limits: { backlog: 50_000 }, init: { connectionStateRecovery: {} } });
+    const app = await start(t, { limits: { backlog: 50_000 }, init: { connectionStateRecovery: {} } }, { look: 1 });
     const client = await connect(t, app.url, { transports: [transport] });
     let read = 0;
     client.on('news', () => read++);
@@ -146,36 +146,47 @@ test('a client that takes nothing of more than the limit is closed after a while
 });
 
 test('a client that reads slowly but steadily stays, and gets everything in order', async t => {
-  const app = await start(t, {}, { look: 20, stuck: 300, burst: 100 });
+  const app = await start(t, {}, { look: 60_000 }); // only when the test says so
+  const { backlog } = internals(app.io).runtime.limits;
   const bystander = await connect(t, app.url);
   const slow = await freeze(t, app);
-  const { sent } = await broadcastUntil(t, app, bystander, () => held(app) > 3_000_000);
-  const begun = performance.now();
-  while (slow.frames.filter(frame => frame.startsWith('42')).length < sent) {
+  const { sent } = await broadcastUntil(t, app, bystander, () => held(app) > 6_500_000);
+  let [now, looks] = [performance.now(), 0];
+  while (held(app) > 1_200_000) {
+    looks++;
+    backlog?.look((now += 11_000));
+    const wanted = Math.min(slow.frames.length + 25, sent);
     slow.thaw();
-    await wait(1); // a slow network
+    await until(t, () => slow.frames.length >= wanted || app.gone.length > 0);
     slow.freeze();
-    if (performance.now() - begun < 1000) await wait(100);
     assert.deepEqual(app.gone, []);
   }
-  assert.deepEqual(app.gone, []);
-  assert.equal(internals(app.io).runtime.limits.counts.backlog, 0);
+  assert.ok(looks >= 2, `it was over the limit for ${looks} looks`);
+  slow.thaw();
+  await until(t, () => slow.frames.filter(frame => frame.startsWith('42')).length === sent);
+  assert.deepEqual(
+    slow.frames.filter(frame => frame.startsWith('42')).map(frame => frame.length),
+    Array.from({ length: sent }, () => '42["news",""]'.length + CHUNK.length),
+  );
 });
 
 test('one message alone does not count, however large', async t => {
-  const app = await start(t, { limits: { backlog: 10_000 } }, { look: 20, stuck: 200, burst: 100, stall: 100 });
-  const client = await connect(t, app.url);
-  const heard = next<[string, string]>(client, 'large');
-  app.io.emit('large', 'y'.repeat(30_000_000));
-  const after = next(client, 'small');
-  app.io.emit('small');
-  assert.equal((await heard)[0].length, 30_000_000);
-  await after;
-  assert.deepEqual(app.gone, []);
+  const app = await start(t, { limits: { backlog: 10_000 } }, { look: 10, stuck: 50, burst: 20, stall: 20 });
+  const slow = await freeze(t, app);
+  const [first] = app.io.of('/').sockets.values();
+  first?.emit('large', 'y'.repeat(20_000_000));
+  await until(t, () => held(app) > 10_000_000);
+  await freeze(t, app);
+  const second = [...app.io.of('/').sockets.values()].at(-1);
+  for (let n = 0; n < 2; n++) second?.emit('large', 'y'.repeat(20_000_000));
+  await until(t, () => app.gone.length > 0); // by then, the first has been looked at as often
+  assert.ok(first?.connected && !second?.connected);
+  slow.thaw();
+  await until(t, () => slow.frames.some(frame => frame.length > 20_000_000));
 });
 
 test('what is sent in one go to a client that keeps up may be more', async t => {
-  const app = await start(t, { limits: { backlog: 100_000 } });
+  const app = await start(t, { limits: { backlog: 100_000 } }, { look: 1 });
   const client = await connect(t, app.url);
   let read = 0;
   client.on('news', () => read++);
@@ -214,7 +225,7 @@ test('one large message is enough for volatile events to be dropped', async t =>
   const before = held(app);
   for (let n = 0; n < 20; n++) {
     app.io.volatile.emit('tick', CHUNK);
-    await wait(1); // the end of the tick, and more
+    await nextTurn();
   }
   assert.ok(held(app) <= before);
   slow.vanish();

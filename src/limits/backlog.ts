@@ -59,6 +59,15 @@ export class Backlog implements BacklogWatch {
     this.#follow(connection, bytes);
   }
 
+  /** Ends those who take nothing. Called every second while anybody is behind. @param now as of `performance.now()` */
+  look(now: number): void {
+    for (const [connection, laggard] of this.#laggards) {
+      if (laggard.isLost(this.#max, this.times, now)) this.#end(connection, laggard);
+      else if (laggard.isDone) this.#leaveAlone(connection);
+    }
+    if (this.#laggards.size === 0) this.close();
+  }
+
   /** To be called when all connections have been closed. */
   close(): void {
     clearInterval(this.#timer);
@@ -85,7 +94,7 @@ export class Backlog implements BacklogWatch {
   #follow(connection: EngineSocket, bytes: number): Laggard {
     const laggard = new Laggard(connection, bytes);
     this.#laggards.set(connection, laggard);
-    this.#timer ??= setInterval(() => this.#look(), this.times.look).unref();
+    this.#timer ??= setInterval(() => this.look(performance.now()), this.times.look).unref();
     setImmediate(() => laggard.endBurst(performance.now() + this.times.burst));
     return laggard;
   }
@@ -105,15 +114,6 @@ export class Backlog implements BacklogWatch {
     if (!response) return;
     const bytes = packets.reduce((sum, packet) => sum + sizeOf(packet), 0);
     if (bytes > LARGE_ANSWER) (this.#laggards.get(connection) ?? this.#follow(connection, bytes)).respond(response, bytes);
-  }
-
-  #look(): void {
-    const now = performance.now();
-    for (const [connection, laggard] of this.#laggards) {
-      if (laggard.isLost(this.#max, this.times, now)) this.#end(connection, laggard);
-      else if (laggard.isDone) this.#leaveAlone(connection);
-    }
-    if (this.#laggards.size === 0) this.close();
   }
 
   #leaveAlone(connection: EngineSocket): void {

@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { Agent, createServer, type IncomingMessage, request as send, type RequestListener, type RequestOptions } from 'node:http';
+import {
+  Agent,
+  createServer,
+  type IncomingMessage,
+  request as send,
+  type RequestListener,
+  type RequestOptions,
+  type ServerResponse,
+} from 'node:http';
 import { type AddressInfo, connect, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -372,6 +380,16 @@ test('when the connection between the workers fails, all requests on it fail, an
   answers = true;
   assert.equal((await ask()).body.toString(), 'here');
   assert.equal(owner.count(), 2);
+});
+
+test('while a client reads a large answer, its owner sees how much has left', async t => {
+  const seen = new Set<number | undefined>();
+  let owned: ServerResponse | undefined;
+  const owner = await startOwner(t, (_request, response) => void (owned = response).end(Buffer.alloc(20_000_000)));
+  const { port } = await startFront(t, owner.path);
+  const [answer] = (await once(send({ port }).end(), 'response')) as [IncomingMessage];
+  for await (const _part of answer) seen.add(owned?.socket?.bytesWritten);
+  assert.ok(seen.size > 10, `${seen.size} times`);
 });
 
 test('a client that does not read holds up no other', async t => {

@@ -86,12 +86,18 @@ export class Parts {
   readonly #onSent: () => void;
   #room = WINDOW;
   #waiting: Buffer | undefined;
+  #sent = 0;
 
   /** @param onSent called when bytes that had to wait have been sent */
   constructor(link: Link, id: number, onSent: () => void) {
     this.#link = link;
     this.#id = id;
     this.#onSent = onSent;
+  }
+
+  /** In bytes. */
+  get sent(): number {
+    return this.#sent;
   }
 
   /** Returns false if some of the bytes have to wait: no more may follow before `onSent`. */
@@ -101,6 +107,7 @@ export class Parts {
       const part = rest.subarray(0, Math.min(this.#room, MAX_PART));
       this.#link.send(FRAME.part, this.#id, part);
       this.#room -= part.length;
+      this.#sent += part.length;
       rest = rest.subarray(part.length);
     }
     this.#waiting = rest.length > 0 ? rest : undefined;

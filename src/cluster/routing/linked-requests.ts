@@ -102,6 +102,11 @@ class Answer extends Writable {
     return (this.#taken ??= new Taken(this.#link, this.#id));
   }
 
+  /** As that of a connection: grows while the client reads, also in the middle of a large write. */
+  get bytesWritten(): number {
+    return this.#parts.sent;
+  }
+
   /** Does what Node's server does. */
   responseTo(request: IncomingMessage): ServerResponse {
     const response = new ServerResponse(request);
