@@ -29,10 +29,12 @@ export type {
   PerAddressLimit,
   PresenceConfig,
   RecheckConfig,
+  RecoveryConfig,
   RecoveryLimit,
   RedisConfig,
   RenewAuth,
   RoomsLimit,
+  SessionOwner,
   UserLimits,
 } from './config/options';
 export type { HistoryEvent, HistoryPage, HistoryPosition, HistoryQuery, RoomHistory } from './backplane/room-history';

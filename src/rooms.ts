@@ -4,6 +4,7 @@ import { IoError, mistakeOf } from './errors';
 /** The beginning of reserved names. */
 export const RESERVED = '$io:';
 const OF_USERS = `${RESERVED}user:`;
+const OF_OWNERS = `${RESERVED}owner:`;
 
 /** The longest id of a user, in characters. */
 const MAX_ID = 200;
@@ -17,6 +18,16 @@ export function isReservedRoom(room: unknown): boolean {
 
 export function isRoomOfUser(room: string): boolean {
   return room.startsWith(OF_USERS);
+}
+
+/** Whether it is a room of the owner of a session that can be recovered. */
+export function isRoomOfOwner(room: string): boolean {
+  return room.startsWith(OF_OWNERS);
+}
+
+/** @param id as `userIdOf` returns it */
+export function roomOfOwner(id: string): string {
+  return OF_OWNERS + id;
 }
 
 /**

@@ -591,3 +591,117 @@ test('a worker keeps as many clients that have gone as the config says, with a l
   assert.deepEqual(isRecovered, [false, true]);
   await logged(/^WARN .*IO_LIMIT_REACHED: too much is kept .* \(config\.io\.limits\.recovery\): the oldest of that is dropped/);
 });
+
+/** An app that says whose a session is: by the cookie's session, or by a token. */
+const OWNED: Files = {
+  'config/config.default.js': `
+    exports.io = {
+      init: {
+        connectionStateRecovery: {
+          async owner(ctx) {
+            const { token } = ctx.handshake.auth;
+            ctx.app.asked.push([token ?? null, ctx.session.name ?? null, ctx.get('x-page'), ctx.app.currentContext === ctx]);
+            if (token === 'broken') throw new Error('no database');
+            return token ?? ctx.session.name;
+          },
+        },
+      },
+      namespace: { '/': { connectionMiddleware: ['note'] } },
+    };`,
+  'app/io/middleware/note.js': `
+    module.exports = app => async (ctx, next) => {
+      app.met.push([ctx.socket.recovered, ctx.socket.data.secret ?? null, [...ctx.socket.rooms].length]);
+      await next();
+    };`,
+  'app/router.js': `
+    module.exports = app => {
+      Object.assign(app, { asked: [], met: [] });
+      app.router.get('/login', async ctx => { ctx.session.name = ctx.query.name; ctx.body = ''; });
+      app.io.route('keep', async ctx => { ctx.socket.data.secret = ctx.args[0]; ctx.socket.join('lobby'); return [...ctx.socket.rooms].length; });
+      app.io.route('secret', async ctx => [ctx.socket.id, ctx.socket.data.secret ?? null, ctx.socket.rooms.has('lobby')]);
+    };`,
+};
+
+/** A client that has lost its connection, and comes back as somebody. Resolves when it has been let in. */
+async function comeBackAs(client: Client, auth: Record<string, unknown>): Promise<unknown> {
+  const back = next(client, 'connect');
+  Object.assign(client, { auth });
+  client.io.engine.close();
+  await back;
+  return ask(client, 'secret');
+}
+
+test('a session is bound to its owner: another one gets a new session, before middleware sees anything, and nothing changes for the first', async t => {
+  watchForCrashes(t);
+  const { app, io, url } = await startApp(t, OWNED);
+  const { asked, met } = app as unknown as { asked: unknown[]; met: unknown[] };
+  const anna = await connect(t, url, { auth: { token: 'anna' }, ...COMES_BACK, extraHeaders: { 'x-page': 'chat' } });
+  assert.deepEqual(asked.splice(0), [['anna', null, 'chat', true]]);
+  assert.equal(await ask(anna, 'keep', 'of anna'), 2); // its own room and the lobby
+  const { id } = anna;
+
+  const pid: unknown = Reflect.get(anna, '_pid'); // private: what the client says to be recovered
+  const thief = newClient(t, url, { auth: { token: 'bert', pid, offset: '' } });
+  met.length = 0;
+  await next(thief, 'connect');
+  assert.deepEqual(met, [[false, null, 0]]);
+  assert.deepEqual(await ask(thief, 'secret'), [thief.id, null, false]);
+  assert.equal(thief.recovered, false);
+  for (const token of [undefined, 'broken']) {
+    const other = newClient(t, url, { auth: { token, pid, offset: '' } });
+    await next(other, 'connect');
+    assert.deepEqual(await ask(other, 'secret'), [other.id, null, false]);
+    other.disconnect();
+  }
+  assert.deepEqual(await ask(anna, 'secret'), [id, 'of anna', true]);
+
+  assert.deepEqual(await comeBackAs(anna, { token: 'anna' }), [id, 'of anna', true]);
+  assert.equal(anna.recovered, true);
+  const [, secret, isThere] = (await comeBackAs(anna, { token: 'carl' })) as unknown[];
+  assert.deepEqual([secret, isThere, anna.recovered], [null, false, false]);
+  for (const client of [anna, thief]) client.disconnect();
+  await nothingRemains(io);
+});
+
+test('an owner by the session of the cookie; after an error the client is a new one, and nobody recovers its session', async t => {
+  const { app, url, logged } = await startApp(t, OWNED);
+  const { asked } = app as unknown as { asked: unknown[] };
+  const cookie = (await fetch(`${url}/login?name=dora`)).headers
+    .getSetCookie()
+    .map(one => one.split(';')[0])
+    .join('; ');
+  const dora = await connect(t, url, { ...COMES_BACK, extraHeaders: { cookie } });
+  assert.deepEqual(asked, [[null, 'dora', '', true]]);
+  await ask(dora, 'keep', 'of dora');
+  const { id } = dora;
+  assert.deepEqual(await comeBackAs(dora, {}), [id, 'of dora', true]);
+
+  const broken = await connect(t, url, { auth: { token: 'broken' }, ...COMES_BACK });
+  await logged(/^ERROR .*connectionStateRecovery\.owner failed, and a client is a new one.*no database/s);
+  await ask(broken, 'keep', 'of nobody');
+  const [, secret] = (await comeBackAs(broken, { token: 'broken' })) as unknown[];
+  assert.equal(secret, null);
+});
+
+test('an owner comes back to another server, and nobody else', async t => {
+  const redis = await startRedis(t);
+  const files = {
+    ...OWNED,
+    'config/config.default.js': `${OWNED['config/config.default.js']} exports.io.redis = { port: ${redis.port} };`,
+  };
+  const [one, two] = [await startApp(t, files), await startApp(t, files)];
+  const anna = await connect(t, one.url, { auth: { token: 'anna' } });
+  await ask(anna, 'keep', 'of anna');
+  const pid: unknown = Reflect.get(anna, '_pid'); // private, as above
+  const { id } = anna;
+  const visit = async (token: string): Promise<Client> => {
+    const client = newClient(t, two.url, { auth: { token, pid, offset: '' } });
+    await next(client, 'connect');
+    return client;
+  };
+  const bert = await visit('bert');
+  assert.deepEqual(await ask(bert, 'secret'), [bert.id, null, false]);
+  assert.deepEqual(await ask(anna, 'secret'), [id, 'of anna', true]);
+  const again = await visit('anna');
+  assert.deepEqual(await ask(again, 'secret'), [id, 'of anna', true]);
+});

@@ -2,7 +2,7 @@
 import { SetupError } from '../errors';
 import type { InitOptions } from './options';
 import { unknownOption } from './places';
-import { invalid, isSet, objectAt, typeOf, withArticle } from './readers';
+import { functionAt, invalid, isSet, objectAt, typeOf, withArticle } from './readers';
 import { CORS_OPTIONS, INIT_DEFAULTS, INIT_TYPES, RECOVERY_OPTIONS } from './tables';
 
 const TRANSPORTS = ['polling', 'websocket', 'webtransport'];
@@ -37,7 +37,8 @@ export function readInit(value: unknown, warn: (message: string) => void): InitO
       invalid('config.io.init.transports', `an array of ${TRANSPORTS.join(', ')}`);
   }
   if (init.connectionStateRecovery) {
-    const { skipMiddlewares = false } = init.connectionStateRecovery;
+    const { skipMiddlewares = false, owner } = init.connectionStateRecovery;
+    if (isSet(owner)) functionAt('config.io.init.connectionStateRecovery.owner', owner);
     if (skipMiddlewares)
       invalid(
         'config.io.init.connectionStateRecovery.skipMiddlewares',

@@ -1,13 +1,14 @@
 /** The public types of `config.io`, except those for limits, adapters and Redis. A test compares them with docs/config.md word by word. */
 import type { ServerOptions } from 'socket.io';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';
-import type { AuthConfig, CheckAuth, ExpiresAt, NamespaceAuth, RecheckConfig, RenewAuth } from './auth-options';
-import type { GenerateId, OnError } from './functions';
+import type { AuthConfig, NamespaceAuth } from './auth-options';
+import type { GenerateId, OnError, RecoveryConfig } from './functions';
 import type { LimitsConfig, NamespaceLimits } from './limits';
 import type { HistoryConfig, PresenceConfig, UserLimits } from './namespace-options';
 
 export type { AdapterConfig, AdapterFactory, AdapterName, HistoryConfig, PresenceConfig, RedisConfig, UserLimits };
-export type { AuthConfig, CheckAuth, ExpiresAt, GenerateId, NamespaceAuth, OnError, RecheckConfig, RenewAuth };
+export type * from './auth-options';
+export type * from './functions';
 export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit, RecoveryLimit, RoomsLimit } from './limits';
 export type { EventRate, PerAddressLimit } from './rate-limits';
 
@@ -127,13 +128,19 @@ export interface IoConfig {
 export type BoundTo = 'address' | 'userAgent' | 'cookie';
 
 /** `config.io.init` */
-export interface InitOptions extends Partial<Omit<ServerOptions, 'allowEIO3' | 'wsEngine'>> {
+export interface InitOptions extends Partial<Omit<ServerOptions, 'allowEIO3' | 'connectionStateRecovery' | 'wsEngine'>> {
   /**
    * Whether clients of Socket.IO 2 can connect. Socket.IO's default is `false`. `'websocket'`: by WebSocket only, since with `true` whoever knows the
    * `socket.id` of such a client that polls can take part in its session: [what a session id is worth](security.md#what-a-session-id-is-worth).
    * Default: `true`. Since 5.
    */
   allowEIO3?: boolean | 'websocket';
+  /**
+   * Sends reconnecting clients the messages that they missed: `maxDisconnectionDuration`, in ms, default 120000; `skipMiddlewares` must be false;
+   * `owner` binds what a client comes back to: [to an owner](reliability.md#bound-to-an-owner).
+   * [Which adapters can do it](adapters.md#connection-state-recovery). Default: off. Since 5.
+   */
+  connectionStateRecovery?: RecoveryConfig;
   /**
    * The WebSocket implementation: `'ws'`, the name of another installed package, or its `Server` class.
    * `'uws'` stands for its maintained fork, the package `eiows`. Default: `'ws'`. Since 4.

@@ -79,7 +79,7 @@ export const CORS_OPTIONS = {
 } satisfies Record<keyof Extract<NonNullable<InitOptions['cors']>, { origin?: unknown }>, true>;
 
 /** `config.io.init.connectionStateRecovery` */
-export const RECOVERY_OPTIONS = { maxDisconnectionDuration: true, skipMiddlewares: true } satisfies Record<
+export const RECOVERY_OPTIONS = { maxDisconnectionDuration: true, skipMiddlewares: true, owner: true } satisfies Record<
   keyof NonNullable<InitOptions['connectionStateRecovery']>,
   true
 >;

@@ -19,6 +19,7 @@ import { answerHistory, ASK_EVENT } from './history';
 import { InFlight } from './in-flight';
 import { postponeLate } from './obstacle';
 import { renewLogin } from './login-renewal';
+import { type Owner, ownerAsker } from './owner';
 import { Passport } from './passport';
 import { RecoveryAuth } from './recovery-auth';
 import type { UnmatchedPolicy } from './router';
@@ -31,11 +32,13 @@ interface Ids {
   assign(socket: Socket): void;
 }
 
+type RecoveryOptions = NonNullable<ServerOptions['connectionStateRecovery']>;
+
 /** Dependencies from outside of this folder. */
 interface Dependencies {
   readonly ids: Ids;
   /** The options of Socket.IO. */
-  readonly init: Pick<Partial<ServerOptions>, 'connectionStateRecovery' | 'connectTimeout'>;
+  readonly init: { readonly connectionStateRecovery?: RecoveryOptions & { readonly owner?: Owner }; readonly connectTimeout?: number };
   readonly limits: Limits;
   readonly unmatched: UnmatchedPolicy;
   /** Makes a returning client a new one. The function gives it the id that the app wants. */
@@ -70,6 +73,8 @@ export class Runtime {
   readonly logger: Logger;
   /** The outcomes of events with a key. Undefined if the processes of this app have no common place for them. */
   outcomes: Outcomes | undefined;
+  /** The options of recovery for Socket.IO, with `owner` in the form that `Owners` takes. Undefined if recovery is off. */
+  readonly recovery: (RecoveryOptions & { readonly owner?: ReturnType<typeof ownerAsker> }) | undefined;
   /** Undefined if recovery is off. */
   readonly recoveryAuth: RecoveryAuth | undefined;
   /** Logs refused messages and namespaces. */
@@ -106,6 +111,9 @@ export class Runtime {
     this.limits = limits;
     this.unmatched = unmatched;
     this.startAnew = socket => startAnew(socket, () => ids.assign(socket));
+    const { owner, ...recovery } = init.connectionStateRecovery ?? {};
+    const asker = owner && ownerAsker(app, owner, () => this.sessions, this.failures);
+    this.recovery = init.connectionStateRecovery && { ...recovery, ...(asker && { owner: asker }) };
     this.recoveryAuth = init.connectionStateRecovery ? new RecoveryAuth(app.logger) : undefined;
     this.refusals = new RefusalLog(app.logger);
     this.slowLog = new SlowLog(app.logger, app.ctxStorage);

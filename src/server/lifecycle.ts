@@ -66,8 +66,7 @@ export class Lifecycle {
 
   /** Creates the server. It has no clients until it is attached to an HTTP server. */
   constructor(app: EggApplication, settings: Settings) {
-    const { init, unmatched } = settings;
-    const { baseDir, logger } = app;
+    const [{ init, unmatched }, { baseDir, logger }] = [settings, app];
     this.#app = app;
     this.#settings = settings;
     this.ids = new Ids(settings.generateId, logger, formerSocketOf);
@@ -93,12 +92,13 @@ export class Lifecycle {
     });
     shareRates(limits.addresses, this.#backplane, logger);
     openOnce(this.runtime, this.#backplane, settings, app.options.workers);
-    const { deprecations } = this.runtime;
+    const { deprecations, recovery } = this.runtime;
     let server: Server;
     try {
       server = new Server({
         options: {
           ...init,
+          ...(recovery && { connectionStateRecovery: recovery }),
           // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; Engine.IO fails at once if it is not an engine
           wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
           allowEIO3: Boolean(init.allowEIO3),
@@ -159,8 +159,8 @@ export class Lifecycle {
   /** Attaches to the app's HTTP server, now or as soon as there is one. */
   awaitHttpServer(): void {
     const app = this.#app;
-    // in tests, the event may have been emitted already
-    if (app.server) this.server.attach(app.server);
+    if (app.server)
+      this.server.attach(app.server); // in tests, the event may have been emitted already
     else {
       if (app.options.mode === 'single') this.#stopLooking = attachWhenFound(app, this.server, app.logger);
       app.once('server', (server: HttpServer) => this.server.attach(server));

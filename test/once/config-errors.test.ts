@@ -73,6 +73,7 @@ test('a wrong type or value stops the boot and says what it must be', () => {
     [`{ bind: 'address' }`, /config\.io\.bind must be an array of 'address', 'userAgent' and 'cookie'/],
     [`{ bind: ['ip'] }`, /config\.io\.bind must be an array of/],
     [`{ bind: ['cookie'] }`, /config\.io\.bind must be without 'cookie', since Egg's session plugin is off/],
+    [`{ init: { connectionStateRecovery: { owner: 'id' } } }`, /connectionStateRecovery\.owner must be a function, not a string/],
     [`{ init: { connectionStateRecovery: 1 } }`, /config\.io\.init\.connectionStateRecovery must be an object/],
     [`{ namespace: ['/'] }`, /config\.io\.namespace must be an object, not an array/],
     [`{ namespace: { '/chat': 'auth' } }`, /config\.io\.namespace\['\/chat'\] must be an object, not a string/],

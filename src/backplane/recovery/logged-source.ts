@@ -87,9 +87,9 @@ export class LoggedSource implements Source {
     if (unsent) this.sessions.putBack(session, unsent); // otherwise it is where it was
   }
 
-  endGhost(pid: string, userRoom: string | undefined): void {
-    endGhost(this.clients.connected(pid), userRoom);
-    if (isPrivateId(pid)) this.#peers?.tell({ kind: 'end', pid, userRoom });
+  endGhost(pid: string, holder: string | undefined): void {
+    endGhost(this.clients.connected(pid), holder);
+    if (isPrivateId(pid)) this.#peers?.tell({ kind: 'end', pid, userRoom: holder }); // by the name that former versions know
   }
 
   start(socket: Socket, sent: readonly Missed[]): void {

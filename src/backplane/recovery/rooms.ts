@@ -3,7 +3,7 @@ import { type Namespace, Socket } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
 import type { Gone } from './gone-clients';
 import { namespaceInternals, socketInternals } from '../../internals/socket-io';
-import { isRoomOfUser } from '../../rooms';
+import { isRoomOfOwner, isRoomOfUser } from '../../rooms';
 
 /**
  * Lets a socket leave its rooms and its namespace. One that was coming back leaves no rooms, since those of its id may be a socket's that is
@@ -29,14 +29,20 @@ export function roomsOf(adapter: Adapter, { sid, rooms }: Pick<Gone, 'sid' | 'ro
   return [...(adapter.socketRooms(sid) ?? rooms)];
 }
 
-/** The room of the user of a socket. */
-export function userRoomOf(socket: Socket): string | undefined {
-  return [...(socketInternals(socket).adapter.socketRooms(socket.id) ?? [])].find(isRoomOfUser);
+/** Whose socket it is: the rooms of its user and of its owner. Undefined if it is nobody's. */
+export function holderOf(socket: Socket): string | undefined {
+  const rooms = [...(socketInternals(socket).adapter.socketRooms(socket.id) ?? [])];
+  return (
+    rooms
+      .filter(room => isRoomOfUser(room) || isRoomOfOwner(room))
+      .sort()
+      .join(' ') || undefined
+  );
 }
 
-/** Ends the socket of a client that has come back as a new one, unless it is another user's. */
-export function endGhost(ghost: Socket | undefined, userRoom: string | undefined): void {
-  if (ghost && userRoomOf(ghost) === userRoom) endNow(ghost);
+/** Ends the socket of a client that has come back as a new one, unless it is somebody else's. */
+export function endGhost(ghost: Socket | undefined, holder: string | undefined): void {
+  if (ghost && holderOf(ghost) === holder) endNow(ghost);
 }
 
 /** Ends a socket at once, without waiting for its transport. */

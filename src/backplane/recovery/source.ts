@@ -29,9 +29,9 @@ export interface Source {
   take(socket: Socket, session: Gone): Taken | undefined | Promise<Taken | undefined>;
   /**
    * To be called when a client is connected as a new one whose session was not found. Its former connection may be there still, and is ended unless
-   * it is another user's. @param userRoom that of the client's user
+   * it is somebody else's. @param holder whose the client is: see `holderOf`
    */
-  endGhost(pid: string, userRoom: string | undefined): void;
+  endGhost(pid: string, holder: string | undefined): void;
   /** Keeps the session of a client that has been refused, or has gone. @param unsent what it was to be sent, if the session had been taken */
   giveBack(session: Gone, unsent?: readonly Missed[]): void;
   /** To be called when a client has been connected, new or not. @param sent the events that it is sent at once */

@@ -62,8 +62,8 @@ export class StoredSource implements Source {
   }
 
   /** Only in this process: the others are not asked about sessions. */
-  endGhost(pid: string, userRoom: string | undefined): void {
-    endGhost(this.#clients.connected(pid), userRoom);
+  endGhost(pid: string, holder: string | undefined): void {
+    endGhost(this.#clients.connected(pid), holder);
   }
 
   start(): void {}

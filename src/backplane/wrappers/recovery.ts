@@ -5,10 +5,12 @@
  */
 import type { Namespace, Socket } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
+import { EMIT_HERE } from '../recovery/emit-here';
 import { followData, followRooms } from '../recovery/follow';
 import type { Missed } from '../recovery/entry';
+import { Owners } from '../recovery/owners';
 import { type Held, ReturningClients } from '../recovery/returning-clients';
-import { leaveRooms, userRoomOf, withRoomsOfItsOwn } from '../recovery/rooms';
+import { leaveRooms, holderOf, withRoomsOfItsOwn } from '../recovery/rooms';
 import type { Gone } from '../recovery/gone-clients';
 import type { Source, Taken } from '../recovery/source';
 import { socketClassOf } from '../../internals/socket-class';
@@ -57,6 +59,8 @@ export function recoverConnections<S extends Source>(
   /** For a socket whose client is not recovered, the private id that it had before. */
   const formerIds = new WeakMap<Socket, string>();
 
+  const owners = Owners.of(nsp);
+
   const onFailure =
     (socket: Socket) =>
     (thrown: unknown): void => {
@@ -76,16 +80,20 @@ export function recoverConnections<S extends Source>(
   const createSocket = (client: Client, auth: object, session?: Gone): Socket => {
     const copy = session && { ...session, data: { ...(session.data as object) }, rooms: [], missedPackets: [] }; // any, and an object by default
     const socket = new NamespaceSocket(nsp, client, auth as Record<string, unknown>, copy);
-    Object.assign(socket, { _cleanup: cleanUp, ...(source.isShared && { emit: emitHere }) });
+    Object.assign(socket, { _cleanup: cleanUp, ...(source.isShared && EMIT_HERE) });
     clients.add(socket);
     return socket;
   };
 
-  const restoreSocket = async (client: Client, auth: object, pid: string, offset: string): Promise<Socket> => {
+  const restoreSocket = async (client: Client, auth: object, pid: string, offset: string, owner?: string): Promise<Socket> => {
     const broadcasts = clients.beginRestoring();
     try {
       const former = clients.latest(pid);
       const session = await source.find(pid, offset).catch(() => undefined); // there is none, or Redis does not answer
+      if (session && owners?.isOther(session, owner)) {
+        source.giveBack(session);
+        return createSocket(client, auth);
+      }
       const socket = createSocket(client, auth, session);
       if (!session) {
         formerIds.set(socket, pid);
@@ -137,10 +145,11 @@ export function recoverConnections<S extends Source>(
     async _createSocket(client: Client, auth: Record<string, unknown>): Promise<Socket> {
       const { pid, offset = '' } = auth; // a client that has received nothing has no offset
       const earlier = creating.get(client);
-      const create = (isWanted: boolean): Socket | Promise<Socket> =>
+      const make = (isWanted: boolean, owner?: string): Socket | Promise<Socket> =>
         typeof pid === 'string' && typeof offset === 'string' && isWanted
-          ? restoreSocket(client, auth, pid, offset)
+          ? restoreSocket(client, auth, pid, offset, owner)
           : createSocket(client, auth);
+      const create = owners ? owners.makerFor(client, auth, make) : make;
       /** A burst of CONNECTs, or one whose connection has gone, is not worth questions to the other servers. */
       const isWanted = (): boolean => creating.get(client) === created && client.conn.readyState === 'open';
       const created: Promise<Socket> = earlier ? earlier.then(() => create(isWanted())) : Promise.resolve(create(true));
@@ -156,8 +165,9 @@ export function recoverConnections<S extends Source>(
     _doConnect(socket: Socket, done?: (socket: Socket) => void): void {
       const session = clients.sessionOf(socket);
       const taken = session && source.take(socket, session);
+      owners?.join(socket);
       const formerId = formerIds.get(socket);
-      if (formerId !== undefined) source.endGhost(formerId, userRoomOf(socket));
+      if (formerId !== undefined) source.endGhost(formerId, holderOf(socket));
       if (!session) doConnect(socket, done);
       else if (taken instanceof Promise) taken.then(answer => connectAgain(socket, session, answer, done)).catch(onFailure(socket));
       else connectAgain(socket, session, taken, done);
@@ -175,16 +185,6 @@ export function recoverConnections<S extends Source>(
   });
 
   return { clients, source };
-}
-
-/** `emit()` of a socket. While that is here, no other server needs to know. When it has ended, its client may be at another one. */
-function emitHere(this: Socket, ...args: Parameters<Socket['emit']>): boolean {
-  if (this.connected || namespaceInternals(this.nsp)._preConnectSockets.get(this.id) === this) {
-    const inside = socketInternals(this);
-    inside.flags = { ...inside.flags, local: true };
-  }
-  const { emit } = Object.getPrototypeOf(this) as Socket;
-  return emit.apply(this, args);
 }
 
 /** What the client has not been sent, each event once. */
