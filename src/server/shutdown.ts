@@ -49,7 +49,7 @@ export async function closeInOrder({ server, engine, runtime: { inFlight, logger
   );
   for (const webSocket of webSockets) webSocket.terminate();
 
-  await within(Math.max(MIN_HANDOVER_TIME, end - performance.now()), departure?.leave());
+  const handedOver = within(Math.max(MIN_HANDOVER_TIME, end - performance.now()), departure?.leave()); // may wait for other workers to close
   if (sessionRouting) {
     sessionRouting.closePrivate();
     // clients of other workers may be piped through this one until those have closed too
@@ -57,6 +57,7 @@ export async function closeInOrder({ server, engine, runtime: { inFlight, logger
     await within(left, sessionRouting.untilAlone(left));
     sessionRouting.release();
   }
+  await handedOver;
   // the HTTP server may take longer, since browsers open spare connections
   server.close().catch((error: unknown) => logger.error('[egg-socket.io] closing failed:', error));
 }

@@ -98,9 +98,13 @@ export class Succession implements Leaving {
     const { nsp, peers, store, sessions } = this.#parts;
     const server = this.#id;
     const heir = (await peers.ask({ kind: 'leaving', server }, ANSWER_TIMEOUT))?.['heir'];
-    const others = heir === undefined ? await peers.poll(ANYBODY) : undefined;
-    if (this.arrival) return false; // others hand over to this one
-    if (heir === undefined && others?.length !== 0) return this.#giveUp(others === undefined); // others are about to end
+    const others = heir === undefined && store.lasts ? await peers.poll(ANYBODY) : undefined;
+    if (this.arrival) {
+      peers.tell({ kind: 'left', server }); // others hand over to this one, which asks again later: nobody awaits it until then
+      return false;
+    }
+    const isWaiting = heir === undefined && store.lasts && others?.length !== 0;
+    if (isWaiting) return this.#giveUp(others === undefined); // others are about to end
     this.#state = 'left';
     if (heir === undefined) {
       if (!store.lasts) return true;
