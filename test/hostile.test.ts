@@ -520,6 +520,9 @@ for (const [what, { protocol = 4, before = [], send, answer }] of Object.entries
       const refused = await openAndSend(65);
       await refused.closed;
       assert.equal(refused.frames.filter(frame => answer.test(frame)).length, 0);
+      const said = refused.frames.at(-1);
+      if (what !== 'the data of a handshake')
+        assert.equal(said, '42["error","The limit depth is reached",{"code":"LIMIT_REACHED","limit":"depth"}]');
     }
     await logged(/^WARN .*IO_LIMIT_REACHED.*nested deeper than 64 levels: its connection is closed \(/);
     assert.equal(logs.filter(line => line.includes('its connection is closed (')).length, 1);

@@ -118,6 +118,7 @@ test('a client that sends ten times what it may for some time is disconnected at
   await until(t, () => countsOf(app)['events'] === 1);
   client.burst(...notes(100));
   await client.closed;
+  assert.equal(client.frames.at(-1), '42["error","The limit events is reached",{"code":"LIMIT_REACHED","limit":"events"}]');
   assert.equal(app.journal.at(-1), 'limit reached: events');
   assert.match(await app.logged(/IO_LIMIT_REACHED.*closed/), /config\.io\.limits\.events/);
   await nothingRemains(app.io);
@@ -244,6 +245,11 @@ test('a client that is connected through another worker waits, too, and loses no
       const begin = performance.now();
       const all = await Promise.all(numbers(300).map(async () => ask(client, 'add', 'x'.repeat(20_000))));
       assert.ok(performance.now() - begin >= 400);
+      const gone = next(client, 'disconnect');
+      const said = next(client, 'error');
+      client.emit('x'.repeat(201));
+      assert.deepEqual((await said)[1], { code: 'LIMIT_REACHED', limit: 'eventName' });
+      await gone;
       client.disconnect();
       return all;
     }),

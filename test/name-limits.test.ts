@@ -5,7 +5,7 @@ import { type Files, type RunningApp, startApp } from './support/app';
 import { ask, type Client, connect, newClient, next, refusal } from './support/client';
 import { startCluster } from './support/cluster';
 import { openPolling, RawClient } from './support/raw';
-import { internals, nothingRemains, watchForCrashes } from './support/remains';
+import { engineConnections, internals, nothingRemains, watchForCrashes } from './support/remains';
 import { until } from './support/until';
 
 const FILES: Files = {
@@ -300,19 +300,32 @@ test('a client that sends the name of an event or an id that is too long is disc
         if (what.endsWith('bytes')) client.send(protocol === 3 ? Buffer.from([4, 1]) : Buffer.from([1]));
         assert.equal((await gone)[0], `limit reached: ${limit}`);
         await client.closed;
+        assert.equal(client.frames.at(-1), `42["error","The limit ${limit} is reached",{"code":"LIMIT_REACHED","limit":"${limit}"}]`);
         assert.equal(counts[limit], before + 1);
       });
     }
   }
 
   await t.test('over polling', async () => {
-    const address = await openPolling(url);
-    const post = async (body: string): Promise<unknown> => fetch(address, { method: 'POST', body });
-    await post('40');
-    const gone = next(app, 'gone');
-    await post(`42["${'x'.repeat(201)}"]`);
-    assert.equal((await gone)[0], 'limit reached: eventName');
-    assert.equal((await fetch(address)).status, 400);
+    for (const protocol of [3, 4] as const) {
+      const address = await openPolling(url, protocol);
+      const post = async (body: string): Promise<unknown> =>
+        fetch(address, { method: 'POST', body: protocol === 3 ? `${body.length}:${body}` : body });
+      if (protocol === 4) await post('40');
+      await post('40/wide,');
+      const connection = engineConnections(io).find(({ id }) => address.includes(id));
+      let got = '';
+      while (!got.includes('40/wide,')) got += await (await fetch(address)).text();
+      const gone = next(app, 'gone');
+      const waiting = fetch(address);
+      await until(t, () => connection?.transport.writable === true);
+      await post(`42["${'x'.repeat(201)}"]`).catch(() => {}); // its connection ends
+      assert.equal((await gone)[0], 'limit reached: eventName');
+      const packets = (await (await waiting).text()).split(protocol === 3 ? /\d+:(?=42)/ : '\x1e').filter(one => one !== '');
+      const error = '["error","The limit eventName is reached",{"code":"LIMIT_REACHED","limit":"eventName"}]';
+      assert.deepEqual(packets, [`42${error}`, `42/wide,${error}`]);
+      assert.equal((await fetch(address)).status, 400);
+    }
   });
 
   await t.test('a namespace may have no limit', async t => {

@@ -65,6 +65,7 @@ for (const protocol of [3, 4] as const) {
     );
     t.after(() => clearInterval(pongs));
     await lazy.closed;
+    assert.equal(lazy.frames.at(-1), '42["error","The limit attachments is reached",{"code":"LIMIT_REACHED","limit":"attachments"}]');
     assert.deepEqual(app.gone, ['limit reached: attachments']);
     await app.logged(/^WARN .*IO_LIMIT_REACHED.*\(config\.io\.limits\.attachments\): its connection is closed/);
     await patient.frame(/^46/); // the answer, with bytes as well

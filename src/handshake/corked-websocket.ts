@@ -8,6 +8,7 @@ import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type * as Ws from 'ws';
 import {
   type BacklogWatch,
+  type Corked,
   type FrameWriter,
   type SenderInternals,
   senderOf,
@@ -58,7 +59,7 @@ export function flushRefusals(engine: EngineServer): void {
   engine.on('connection_error', ({ req }: { req?: IncomingMessage }) => req?.socket.uncork());
 }
 
-class CorkedWebSocket extends WebSocket implements FrameWriter, Watchable {
+class CorkedWebSocket extends WebSocket implements Corked, FrameWriter, Watchable {
   #connection: Duplex | undefined;
   /** Undefined if nobody watches the backlog. */
   #watch: BacklogWatch | undefined;

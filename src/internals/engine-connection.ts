@@ -2,6 +2,7 @@
 import type { Socket as EngineSocket } from 'engine.io';
 import { ENGINE_LIMITS, type HeartbeatInternals, type LimitedInternals, webSocketOf } from './engine-io';
 import { hasMembers } from './members';
+import { isCorked } from './ws';
 
 /**
  * Closes a connection at once: what waits for the client is dropped. `close()` would wait until the client has read it all.
@@ -15,6 +16,23 @@ export function terminate(connection: EngineSocket, reason: string): void {
   const internals = limitedInternals(connection);
   if (internals) internals.onClose(reason);
   else connection.close(true);
+}
+
+/**
+ * Passes what is written to the operating system at once: over a WebSocket before the end of the tick, over polling in one answer to the request that
+ * waits, if there is one. Without the private members of Engine.IO nothing is written.
+ */
+export function writeAtOnce(connection: EngineSocket, write: () => void): void {
+  const internals = limitedInternals(connection);
+  if (!internals) return;
+  const { transport } = connection;
+  const { writable } = transport;
+  transport.writable = false; // the first packet alone would be the whole answer
+  write();
+  transport.writable = writable;
+  internals.flush();
+  const webSocket = webSocketOf(connection);
+  if (isCorked(webSocket)) webSocket.uncork();
 }
 
 /** Lets the time begin anew in which Engine.IO waits for a sign of life. */

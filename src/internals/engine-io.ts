@@ -25,6 +25,7 @@ export interface HeartbeatInternals {
 export interface LimitedInternals {
   onClose(reason: string): void;
   sendPacket(type: string): void;
+  flush(): void;
 }
 
 interface MiddlewareInternals {
@@ -91,8 +92,10 @@ export const ENGINE_LIMITS: Members<LimitedInternals> = {
   why: {
     onClose: 'what is closed for a limit ends at once, and its memory comes back',
     sendPacket: 'a client that is not read for some time still gets pings',
+    flush: 'all that a client is told before its connection ends leaves together',
   },
-  fallback: 'a connection that is closed for a limit ends later, and a client that is not read for some time may disconnect',
+  fallback:
+    'a connection that is closed for a limit ends later, without an `error` event, and a client that is not read for some time may disconnect',
 };
 
 export function engineInternals(engine: EngineServer): EngineInternals {

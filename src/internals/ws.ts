@@ -32,6 +32,12 @@ export interface Watchable {
   watch(watch: BacklogWatch, connection: EngineSocket): boolean;
 }
 
+/** A WebSocket that holds frames back until the end of the tick. */
+export interface Corked {
+  /** Sends these at once. */
+  uncork(): void;
+}
+
 export const WS_SOCKET: Members<{ _sender: unknown }> = {
   package: 'ws',
   owner: 'WebSocket',
@@ -62,6 +68,10 @@ export function isFrameWriter(webSocket: unknown): webSocket is FrameWriter {
 
 export function isWatchable(webSocket: unknown): webSocket is Watchable {
   return typeof (webSocket as Partial<Watchable> | undefined)?.watch === 'function'; // of any engine
+}
+
+export function isCorked(webSocket: unknown): webSocket is Corked {
+  return typeof (webSocket as Partial<Corked> | undefined)?.uncork === 'function'; // of any engine
 }
 
 /** The connection of the operating system below a WebSocket. Undefined if its engine does not show it. */

@@ -9,6 +9,7 @@ import { LogLimit } from '../log-limit';
 import { MAX_NESTING, type PacketGuard } from '../protocol';
 import { Attachments } from './attachments';
 import { AddressLimits } from './address-limits';
+import { sayWhy } from './farewell';
 import { Backlog } from './backlog';
 import { loadRateLimiter } from './rates';
 import { Bucket } from './bucket';
@@ -112,12 +113,13 @@ export class Limits implements PacketGuard<EngineSocket> {
 
   /**
    * Ends a connection at once, with what waits for it, so that its memory comes back. `disconnect` gets the reason `limit reached: <kind>`, after
-   * which nobody is recovered.
+   * which nobody is recovered. The client is told, unless it does not read.
    */
   endFor(connection: EngineSocket, kind: LimitKind): void {
     if (connection.readyState === 'closed') return;
     this.report(kind, 'its connection is closed');
     intakeOf(connection)?.drop();
+    if (kind !== 'backlog') sayWhy(connection, kind);
     terminate(connection, `limit reached: ${kind}`);
   }
 

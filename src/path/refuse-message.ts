@@ -2,6 +2,7 @@
 import type { Socket } from 'socket.io';
 import { IoError } from '../errors';
 import { namespacesOf } from '../internals/socket-io';
+import { introduce } from '../limits/farewell';
 import { intakeOf } from '../limits/intakes';
 import { acknowledgementOf } from './acknowledgement';
 import type { Connection } from './connection';
@@ -15,8 +16,9 @@ const ERRORS = {
   pending: Object.freeze(new IoError('BUSY', 'Too many events are being handled', { status: 429 })),
 };
 
-/** To be called for each new connection: its handlers count for the limit `pending`. */
+/** To be called for each new connection: its handlers count for the limit `pending`, and its client is told of a limit that ends it. */
 export function takeIntake({ handlers, socket }: Connection): void {
+  introduce(socket.client);
   const intake = intakeOf(socket.conn);
   if (!intake) return;
   handlers.intake = intake;

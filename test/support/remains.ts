@@ -10,7 +10,7 @@ import { lifecycleOf } from './parts';
 type Internals = NonNullable<ReturnType<typeof lifecycleOf>>;
 
 /** A connection of Engine.IO, on the server's side. */
-export type EngineConnection = EventEmitter & { readonly id: string };
+export type EngineConnection = EventEmitter & { readonly id: string; readonly transport: { readonly writable: boolean } };
 
 export const NOTHING = { arrivals: 0, ids: 0, inFlight: 0, preConnectSockets: 0, sockets: 0, sids: 0, rooms: 0, connections: 0 };
 
