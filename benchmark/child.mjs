@@ -21,7 +21,9 @@ export class Child {
     const child = new Child();
     child.#process = spawn(command[0], command.slice(1), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], ...options });
     const answering = new Promise((resolve, reject) => {
-      child.#process.on('message', ([id, answer, error]) => {
+      child.#process.on('message', message => {
+        const [id, answer, error] = Array.isArray(message) ? message : []; // Egg's master tells whoever has started it what happens
+        if (id === undefined) return undefined;
         if (id === 0) return resolve();
         const question = child.#questions.get(id);
         child.#questions.delete(id);

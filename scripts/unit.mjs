@@ -26,12 +26,13 @@ const WEIGHTS = {
   'recovery-matrix': 65,
   ...{ proxies: 45, cluster: 40, 'cluster-faults': 40, origin: 40, pack: 40, 'redis-refusals': 40, agent: 35, 'session-routing': 35 },
   ...{ 'single-process': 30, start: 27, 'postgres-refusals': 26, 'mini-program': 25, 'egg-scripts': 23, 'browser-origins': 20 },
-  ...{ clients: 20, soak: 20, 'contract-documents': 20, patterns: 20, 'soak-leak': 15 },
+  ...{ clients: 20, soak: 20, abuse: 20, 'contract-documents': 20, patterns: 20, 'soak-leak': 15 },
 };
 
 /** What starts several processes or programs other than Node, by what test files import; and files that install or compile. */
 const NOT_QUICK = /'\.\.?\/support\/(browser|bundlers|cluster|cluster-modes|example|nginx|page|postgres|redis|reverse-proxy|tls)'/;
 const NOT_QUICK_FILES = [
+  'abuse',
   'asyncapi',
   'benchmark',
   'contract-documents',

@@ -1,0 +1,1 @@
+exports.io = { enable: true, path: require('node:path').resolve(__dirname, '../../..') };
