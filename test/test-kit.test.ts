@@ -1,9 +1,17 @@
 /** `egg-socket.io/test`, for the tests of apps. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Server } from 'egg-socket.io';
 import { defineContract, type StandardSchema } from 'egg-socket.io/contract';
-import { ioTest, ReplyError } from 'egg-socket.io/test';
+import { ioTest, ReplyError, type TestClient } from 'egg-socket.io/test';
+import { hostFolder } from './support/app';
 import { ioApp } from './support/kit';
+import { childrenOf } from './support/processes';
+import { watchForCrashes } from './support/remains';
+import { until } from './support/until';
 
 /** A schema that takes anything: only its type counts here. */
 function anySchema<T>(): StandardSchema<T> {
@@ -81,6 +89,67 @@ test('who waits when the connection ends is told so at once', async t => {
   assert.throws(() => alice.send('say', 'x'), /'say' cannot be sent: the client has been disconnected/);
 });
 
+test('who waits for an end that does not come is told so, and who was refused at once', async t => {
+  const { io } = await ioApp(t, FILES, { timeout: 200 });
+  const alice = await io('/chat');
+  await alice.call('say', 'hello');
+  await assert.rejects(alice.gone(), { message: "no end of the connection within 200 ms; the client has heard said('hello', 1)" });
+  alice.send('leave');
+  assert.equal(await alice.gone(), 'io server disconnect');
+  const nobody = await io('/members');
+  await assert.rejects(nobody.gone(), /no end of the connection: the client was refused with UNAUTHORIZED/);
+});
+
+test('what a test still waits for when it ends fails no other test', async t => {
+  watchForCrashes(t);
+  const { io } = await ioApp(t, FILES);
+  let clients: TestClient[] = [];
+  await t.test('one that forgets', async () => {
+    clients = [await io('/chat'), await io('/chat')];
+    for (const client of clients) void Promise.all([client.next('said'), client.call('silent'), client.gone()]);
+  });
+  assert.deepEqual(
+    clients.map(({ connected }) => connected),
+    [false, false],
+  );
+  await nextTurn(); // Node tells of unhandled rejections
+});
+
+test('a namespace that does not exist stays so', async t => {
+  const { io } = await ioApp(t, FILES);
+  for (const name of ['one test', 'another']) {
+    await t.test(name, async () => {
+      assert.equal((await io('/nowhere')).refused?.message, 'Invalid namespace');
+    });
+  }
+});
+
+test('all() waits for what is on its way, also for a client with a query', async t => {
+  const { app, io } = await ioApp<{ io: Server }>(t, FILES);
+  const alice = await io('chat?lang=en');
+  for (let count = 1; count <= 3; count++) app.io.of('/chat').emit('said', count);
+  assert.deepEqual(await alice.all('said'), [[1], [2], [3]]);
+  app.io.of('/chat').emit('said', 'good-bye');
+  app.io.of('/chat').disconnectSockets();
+  assert.deepEqual(await alice.all('said'), [['good-bye']]);
+});
+
+test('an app that does not start says why, and nothing has to be closed', async t => {
+  await assert.rejects(ioApp(t, { 'config/config.default.js': "exports.io = { idempotencyTtl: '10m' };" }), /IO_CONFIG_INVALID/);
+});
+
+test('who closes an app twice does not end the next one', async t => {
+  const first = await ioApp<{ baseDir: string }>(t, FILES);
+  const options = { baseDir: first.app.baseDir, framework: join(hostFolder(), 'node_modules/egg') };
+  assert.equal((await ioTest(options)).app, first.app);
+  await first.close();
+  const second = await ioTest(options);
+  t.after(second.close);
+  await first.close();
+  assert.equal((await ioTest(options)).app, second.app);
+  assert.deepEqual(await (await second.io('/chat')).call('say', 'hello'), { delivered: true });
+});
+
 test('a session needs no login, and a refusal is told', async t => {
   const { io } = await ioApp(t, FILES);
   const alice = await io('/members', { session: { user: { name: 'Alice' } }, extraHeaders: { cookie: 'lang=en' } });
@@ -89,6 +158,14 @@ test('a session needs no login, and a refusal is told', async t => {
   const nobody = await io('/members');
   assert.deepEqual(nobody.refused, { code: 'UNAUTHORIZED', message: 'Sign in first' });
   await assert.rejects(nobody.call('me'), { message: "no answer to 'me': the client was refused with UNAUTHORIZED: Sign in first" });
+});
+
+test('an app whose session is for HTTPS only has it, too', async t => {
+  const { io } = await ioApp(t, {
+    ...FILES,
+    'config/config.default.js': `${FILES['config/config.default.js']} exports.session = { secure: true };`,
+  });
+  assert.equal(await (await io('/members', { session: { user: { name: 'Alice' } } })).call('me'), 'Alice');
 });
 
 test('a session without a login is for the env unittest only', async t => {
@@ -121,14 +198,20 @@ test('tests of a file share an app; clients and mocks end with each of them', as
   });
 });
 
-test('a cluster has sessions, too', async t => {
-  const { io } = await ioApp(t, FILES, { workers: 2 });
+test('a cluster has sessions, too, and leaves no process', async t => {
+  const before = childrenOf(process.pid);
+  const { io, close } = await ioApp(t, FILES, { workers: 2 });
+  const masters = childrenOf(process.pid).filter(pid => !before.includes(pid));
+  const processes = [...masters, ...masters.flatMap(childrenOf)];
+  assert.ok(processes.length >= 4, 'the master, the agent and two workers');
   const clients = await Promise.all(['Alice', 'Bob', 'Carol'].map(async name => io('/members', { session: { user: { name } } })));
   assert.deepEqual(await Promise.all(clients.map(async client => client.call('me'))), ['Alice', 'Bob', 'Carol']);
   const [alice, bob] = [await io('/chat'), await io('/chat')];
   await alice.call('say', 'hello');
   assert.deepEqual(await bob.next('said'), ['hello', 1]);
   await assert.rejects(bob.all('said'), /all\(\) needs an app in the process of the test/);
+  await close();
+  await until(t, () => !processes.some(pid => existsSync(`/proc/${pid}`)));
 });
 
 test('the events of a contract have their types', async t => {

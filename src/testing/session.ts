@@ -12,7 +12,8 @@ interface SessionContext {
 export async function cookieOf(app: TestedApp, session: Readonly<Record<string, unknown>>): Promise<string> {
   const { env } = app.config;
   if (env !== 'unittest') throw new Error(`a session without a login is for tests: the env of the app is '${env}', not 'unittest'`);
-  const request = Object.assign(new IncomingMessage(new Socket()), { headers: { host: '127.0.0.1' }, method: 'GET', url: '/' });
+  const socket = Object.assign(new Socket(), { encrypted: true }); // else an app whose cookies are for HTTPS only would make none
+  const request = Object.assign(new IncomingMessage(socket), { headers: { host: '127.0.0.1' }, method: 'GET', url: '/' });
   const ctx = app.createAnonymousContext(request) as SessionContext;
   if (!('session' in ctx)) throw new Error('the app has no sessions: its plugin `session` is off');
   ctx.session = { ...session };

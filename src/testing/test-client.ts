@@ -1,25 +1,19 @@
 /** A client in a test: the official client, with calls that wait for an answer or an event, and tell what was heard instead. */
-import { inspect } from 'node:util';
 import type { Socket as ServerSocket } from 'socket.io';
 import type { Socket } from 'socket.io-client';
 import { unwrap } from '../contract/reply';
 import type { ErrorAnswer } from '../errors';
 import type { AnswerTo, ArgsTo, EventFrom, EventTo, FromServer } from './events';
+import { Inbox, type Waiting } from './inbox';
 
 /** The server's question whether a client has got all that was sent before. */
 const SYNC_EVENT = '$io:test';
 
-interface Heard {
-  readonly event: string;
-  readonly args: readonly unknown[];
-  isTaken: boolean;
-}
+/** Reserved by Socket.IO: the server cannot emit it. */
+const DISCONNECT = 'disconnect';
 
-interface Waiting {
-  readonly event: string;
-  take(heard: Heard): void;
-  fail(error: Error): void;
-}
+/** Of no event: for what `begin` hands over. */
+const NONE = 'connect'; // reserved, too
 
 /** What a test knows of its server. */
 export interface Surroundings {
@@ -33,8 +27,7 @@ export class TestClient<Source = never> {
   /** The official client's socket. */
   readonly socket: Socket;
   readonly #surroundings: Surroundings;
-  readonly #heard: Heard[] = [];
-  readonly #waiting = new Set<Waiting>();
+  readonly #inbox: Inbox;
   #refused: ErrorAnswer | undefined;
   #end: string | undefined;
 
@@ -42,12 +35,16 @@ export class TestClient<Source = never> {
   constructor(socket: Socket, surroundings: Surroundings) {
     this.socket = socket;
     this.#surroundings = surroundings;
+    this.#inbox = new Inbox(surroundings.timeout);
     socket.on(SYNC_EVENT, (answer: () => void) => answer());
     socket.onAny((event: string, ...args: unknown[]) => {
-      if (event !== SYNC_EVENT) this.#hear({ event, args, isTaken: false });
+      if (event !== SYNC_EVENT) this.#inbox.hear(event, args);
     });
     socket.on('connect', () => (this.#end = undefined));
-    socket.on('disconnect', reason => this.#fail(`has been disconnected: ${reason}`));
+    socket.on('disconnect', reason => {
+      this.#end = reason;
+      this.#inbox.end(DISCONNECT, reason);
+    });
   }
 
   /** Whether the client is connected now. */
@@ -73,8 +70,8 @@ export class TestClient<Source = never> {
    * @throws Error if there is no answer in time, or the connection ends: it tells what the client has heard
    */
   async call<Event extends EventTo<Source>>(event: Event, ...args: ArgsTo<Source, Event>): Promise<AnswerTo<Source, Event>> {
-    const answer = await this.#within(`answer to '${event}'`, waiting => {
-      this.socket.emit(event, ...(args as unknown[]), (value: unknown) => waiting.take({ event: '', args: [value], isTaken: true }));
+    const answer = await this.#within(`answer to '${event}'`, NONE, waiting => {
+      this.socket.emit(event, ...(args as unknown[]), (value: unknown) => waiting.take([value]));
     });
     return unwrap(answer[0]) as AnswerTo<Source, Event>; // the declared type of what the server sends
   }
@@ -92,9 +89,8 @@ export class TestClient<Source = never> {
    * @throws Error if none comes in time, or the connection ends: it tells what the client has heard instead
    */
   async next<Event extends EventFrom<Source>>(event: Event): Promise<Parameters<FromServer<Source>[Event]>> {
-    const known = this.#heard.find(one => one.event === event && !one.isTaken);
-    if (known) known.isTaken = true;
-    const args = known?.args ?? (await this.#within(`event '${event}'`, () => {}, event));
+    const [known] = this.#inbox.take(event, 1);
+    const args = known ?? (await this.#within(`event '${event}'`, event));
     return args as Parameters<FromServer<Source>[Event]>; // the declared type of what the server sends
   }
 
@@ -109,16 +105,21 @@ export class TestClient<Source = never> {
     this.#assertConnected(`the events '${event}' cannot be told`);
     const { socketOf, timeout } = this.#surroundings;
     if (!socketOf) throw new Error('all() needs an app in the process of the test: with `workers`, wait for an event by next()');
-    await socketOf()?.timeout(timeout).emitWithAck(SYNC_EVENT); // what was sent before has arrived then
-    const found = this.#heard.filter(one => one.event === event && !one.isTaken);
-    for (const one of found) one.isTaken = true;
-    return found.map(({ args }) => args as Parameters<FromServer<Source>[Event]>); // the declared type of what the server sends
+    const atServer = socketOf();
+    await (atServer ? atServer.timeout(timeout).emitWithAck(SYNC_EVENT) : this.gone()); // what was sent before has arrived then
+    return this.#inbox.take(event) as Parameters<FromServer<Source>[Event]>[]; // the declared type of what the server sends
   }
 
-  /** The reason of the client's disconnect: resolves when it is not connected any more. */
+  /**
+   * Waits until the client is not connected any more.
+   *
+   * @returns the reason of the disconnect
+   * @throws Error if the client is still connected in the end, or was refused
+   */
   async gone(): Promise<string> {
     if (this.#end !== undefined) return this.#end;
-    return new Promise(resolve => this.socket.once('disconnect', resolve));
+    const [reason] = await this.#within('end of the connection', DISCONNECT);
+    return String(reason);
   }
 
   /** Disconnects the client. It happens by itself at the end of the test. */
@@ -126,10 +127,16 @@ export class TestClient<Source = never> {
     this.socket.disconnect();
   }
 
+  /** @internal Disconnects at the end of the test. Whoever waits still is told nothing: the rejection of a forgotten promise would fail another test. */
+  end(): void {
+    this.#inbox.drop();
+    this.disconnect();
+  }
+
   /** @internal Resolves when the client has been let in or refused. */
   async settle(): Promise<void> {
-    await this.#within('answer to the connection', waiting => {
-      const done = (): void => waiting.take({ event: '', args: [], isTaken: true });
+    await this.#inbox.wait('answer to the connection', NONE, waiting => {
+      const done = (): void => waiting.take([]);
       this.socket.once('connect', done);
       this.socket.once('connect_error', (error: Error & { data?: Partial<ErrorAnswer> }) => {
         if (this.socket.active) waiting.fail(new Error(`the client could not connect: ${error.message}`, { cause: error }));
@@ -139,57 +146,17 @@ export class TestClient<Source = never> {
           done();
         }
       });
-      this.socket.connect();
+      this.socket.connect(); // unless it does so by itself
     });
-  }
-
-  #hear(heard: Heard): void {
-    this.#heard.push(heard);
-    for (const waiting of this.#waiting) {
-      if (waiting.event !== heard.event) continue;
-      heard.isTaken = true;
-      waiting.take(heard);
-      return;
-    }
-  }
-
-  #fail(what: string): void {
-    this.#end = what.replace(/^has been disconnected: /, '');
-    for (const { fail } of this.#waiting) fail(new Error(`the client ${what}; ${this.#told()}`));
   }
 
   #assertConnected(what: string): void {
     if (this.#refused) throw new Error(`${what}: the client was refused with ${this.#refused.code}: ${this.#refused.message}`);
-    if (this.#end !== undefined) throw new Error(`${what}: the client has been disconnected: ${this.#end}; ${this.#told()}`);
+    if (this.#end !== undefined) throw new Error(`${what}: the client has been disconnected: ${this.#end}; ${this.#inbox.told()}`);
   }
 
-  async #within(what: string, begin: (waiting: Waiting) => void, event = ''): Promise<readonly unknown[]> {
-    if (what !== 'answer to the connection') this.#assertConnected(`no ${what}`);
-    const { timeout } = this.#surroundings;
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(waiting);
-      };
-      const waiting: Waiting = {
-        event,
-        take({ args }) {
-          end();
-          resolve(args);
-        },
-        fail(error) {
-          end();
-          reject(error);
-        },
-      };
-      const timer = setTimeout(() => waiting.fail(new Error(`no ${what} within ${timeout} ms; ${this.#told()}`)), timeout);
-      this.#waiting.add(waiting);
-      begin(waiting);
-    });
-  }
-
-  #told(): string {
-    const lines = this.#heard.map(({ event, args }) => `${event}(${args.map(arg => inspect(arg, { breakLength: Infinity })).join(', ')})`);
-    return lines.length === 0 ? 'the client has heard nothing' : `the client has heard ${lines.join(', ')}`;
+  async #within(what: string, event: string, begin?: (waiting: Waiting) => void): Promise<readonly unknown[]> {
+    this.#assertConnected(`no ${what}`);
+    return this.#inbox.wait(what, event, begin);
   }
 }

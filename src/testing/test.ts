@@ -1,19 +1,14 @@
 /** `egg-socket.io/test`: an app that listens, and its clients, in one line. For node:test, mocha, Jest and Vitest. */
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import type { Application } from 'egg';
 import type { Socket as ServerSocket } from 'socket.io';
-import type * as OfficialClient from 'socket.io-client';
-import type { ManagerOptions, Socket, SocketOptions } from 'socket.io-client';
-import type { Contract } from '../contract/contract';
-import type { Declared, KnownName } from '../events';
-import { doAfterEach, endLater, endWithFile, findHooks, useHooks } from './lifetimes';
+import { doAfterEach, endWithFile, findHooks, useHooks } from './lifetimes';
+import { type OpenClient, openerOf, type Reached } from './open';
 import { cookieOf } from './session';
 import { listen, loadMock, type TestedApp, type TestedCluster } from './start';
-import { TestClient } from './test-client';
 
 export { ReplyError } from '../contract/reply';
-export { TestClient };
+export type { IoClientOptions, OpenClient } from './open';
+export { TestClient } from './test-client';
 
 export interface IoTestOptions {
   /**
@@ -32,26 +27,6 @@ export interface IoTestOptions {
   workers?: number;
   /** The time in ms after which a call or an event counts as missing. Default: `5000`. */
   timeout?: number;
-}
-
-/** Options of the official client, and: */
-export interface IoClientOptions extends Partial<ManagerOptions & SocketOptions> {
-  /** What the client has in its HTTP session, as after a login. Needs the env `unittest`. Default: no session. */
-  session?: Readonly<Record<string, unknown>>;
-  /** The namespace, if a contract is for a pattern of names. Default: that of the contract. */
-  namespace?: string;
-}
-
-/** Opens clients. Resolves when the server has let the client in or refused it: see `refused`. */
-export interface OpenClient {
-  /**
-   * @param namespace default: `/`
-   * @returns the client, which is disconnected at the end of the test
-   * @throws Error if the server cannot be reached
-   */
-  <Name extends string = '/'>(namespace?: KnownName<Name>, options?: IoClientOptions): Promise<TestClient<Declared<Name>>>;
-  /** The same with the events of a contract. */
-  <C extends Contract>(contract: C, options?: IoClientOptions): Promise<TestClient<C>>;
 }
 
 /** The methods of egg-mock that tests need most. `ioTest<MockApplication>()` has all of them, with the type of egg-mock. */
@@ -73,14 +48,13 @@ export interface IoTest<App = Application & Mocks> {
   close(): Promise<void>;
 }
 
-interface Started {
+interface Started extends Reached {
   readonly app: TestedApp | TestedCluster;
-  readonly url: string;
-  readonly cookieOf: (session: Readonly<Record<string, unknown>>) => Promise<string>;
-  /** The server's side of a client. Undefined for a cluster. */
-  readonly socketOf: ((namespace: string, id: string) => ServerSocket | undefined) | undefined;
   close(): Promise<void>;
 }
+
+/** In ms. */
+const TIMEOUT = 5000;
 
 const hooks = findHooks();
 if (hooks) useHooks(hooks);
@@ -102,38 +76,44 @@ const running = new Map<string, Promise<Started>>();
  * });
  */
 export async function ioTest<App = Application & Mocks>(options: IoTestOptions = {}): Promise<IoTest<App>> {
-  const { baseDir = process.cwd(), timeout = 5000 } = options;
-  const key = JSON.stringify({ ...options, timeout: undefined, baseDir });
+  const { baseDir = process.cwd(), timeout = TIMEOUT } = options;
+  const key = JSON.stringify([baseDir, options.framework, options.workers]);
   const starting = options.app ? startedOf(options.app as TestedApp, async () => {}) : (running.get(key) ?? start({ ...options, baseDir }));
   if (!options.app) running.set(key, starting);
+  const forget = (): void => {
+    if (running.get(key) === starting) running.delete(key);
+  };
   const close = async (): Promise<void> => {
-    running.delete(key);
+    forget();
     await (await starting).close();
   };
   let started: Started;
   try {
     started = await starting;
   } catch (error) {
-    running.delete(key);
+    forget();
     throw error;
   }
   const { app, url } = started;
 
-  const io = async (source: string | Contract = '/', { session, ...given }: IoClientOptions = {}): Promise<TestClient> => {
-    const { namespace = typeof source === 'string' ? source : source.namespace, ...rest } = given;
-    const { io: connect } = clientOf(baseDir);
-    const cookie = session && (await started.cookieOf(session));
-    const extraHeaders = { ...rest.extraHeaders, ...(cookie !== undefined && { cookie: joined(rest.extraHeaders?.['cookie'], cookie) }) };
-    const settings = { forceNew: true, reconnection: false, transports: ['websocket'], autoConnect: false, ...rest, extraHeaders };
-    const socket = connect(url + (namespace.startsWith('/') ? namespace : `/${namespace}`), settings);
-    const socketOf = started.socketOf && (() => started.socketOf?.(namespace, socket.id ?? ''));
-    endLater(async () => disconnect(socket, socketOf?.()));
-    const client = new TestClient(socket, { timeout, socketOf });
-    await client.settle();
-    return client;
-  };
   // the app is what its mock makes of it
-  return { app: app as App, io, url, close };
+  return { app: app as App, io: openerOf({ ...started, baseDir, timeout }), url, close };
+}
+
+/**
+ * Opens clients of a server that runs already, such as one that is deployed for tests. As with a cluster, `all()` does not work; and `session`
+ * does not either.
+ *
+ * @param url of the server, as https://chat.example.com
+ * @example
+ * const io = ioAt('http://127.0.0.1:7001');
+ * const alice = await io('/chat', { auth: { token } });
+ */
+export function ioAt(url: string, { timeout = TIMEOUT }: Pick<IoTestOptions, 'timeout'> = {}): OpenClient {
+  const cookieOfNobody = async (): Promise<never> => {
+    throw new Error('a session without a login needs an app that ioTest() has started');
+  };
+  return openerOf({ url: new URL(url).origin, baseDir: process.cwd(), timeout, cookieOf: cookieOfNobody, socketOf: undefined });
 }
 
 async function start({ baseDir, workers, framework }: IoTestOptions & { baseDir: string }): Promise<Started> {
@@ -150,7 +130,12 @@ async function start({ baseDir, workers, framework }: IoTestOptions & { baseDir:
   if (workers === undefined) {
     const app = mock.app({ ...shared, cache: false });
     const close = ended(async () => app.close());
-    return startedOf(app, close);
+    try {
+      return await startedOf(app, close);
+    } catch (error) {
+      await close().catch(() => {}); // now, since tegg has one table for the apps of a process; why it has not started is what counts
+      throw error;
+    }
   }
   const cluster = mock.cluster({ ...shared, workers, cache: false, coverage: false });
   let beside: TestedApp | undefined;
@@ -168,32 +153,7 @@ async function start({ baseDir, workers, framework }: IoTestOptions & { baseDir:
 /** An app in this process, which listens from now on. */
 async function startedOf(app: TestedApp, close: () => Promise<void>): Promise<Started> {
   const url = `http://127.0.0.1:${await listen(app)}`;
-  const socketOf = (namespace: string, id: string): ServerSocket | undefined => app.io.of(namespace).sockets.get(id);
+  // of() would make a namespace that does not exist
+  const socketOf = (namespace: string, id: string): ServerSocket | undefined => app.io._nsps.get(namespace)?.sockets.get(id);
   return { app, url, cookieOf: async session => cookieOf(app, session), socketOf, close };
-}
-
-/** Resolves when the server has noticed, if that can be seen here. */
-async function disconnect(socket: Socket, atServer: ServerSocket | undefined): Promise<void> {
-  const hasGone = atServer?.connected === true && new Promise(resolve => atServer.once('disconnect', resolve));
-  socket.disconnect();
-  await hasGone;
-}
-
-/** The official client, as the app has it. */
-function clientOf(baseDir: string): typeof OfficialClient {
-  for (const from of [join(baseDir, 'package.json'), __filename]) {
-    try {
-      return createRequire(from)('socket.io-client') as typeof OfficialClient;
-    } catch {
-      // not there
-    }
-  }
-  throw new Error('the package socket.io-client is missing: npm install --save-dev socket.io-client');
-}
-
-function joined(...cookies: (string | string[] | undefined)[]): string {
-  return cookies
-    .flat()
-    .filter(cookie => cookie !== undefined && cookie !== '')
-    .join('; ');
 }

@@ -8,10 +8,11 @@ import type { Lifetime } from './lifetime';
 /** Starts the app. It is closed and removed when the test, or the file, ends. */
 export async function ioApp<App = Application>(t: Lifetime, files: Files, options: IoTestOptions = {}): Promise<IoTest<App>> {
   const baseDir = await writeApp(files);
-  const kit = await ioTest<App>({ baseDir, framework: join(hostFolder(), 'node_modules/egg'), ...options });
+  const starting = ioTest<App>({ baseDir, framework: join(hostFolder(), 'node_modules/egg'), ...options });
   t.after(async () => {
-    await kit.close();
+    const kit = await starting.catch(() => undefined); // it may not have started
+    await kit?.close();
     await removeApp(baseDir);
   });
-  return kit;
+  return starting;
 }
