@@ -4,11 +4,11 @@ import { execFile } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { test, type TestContext } from 'node:test';
-import { isDeepStrictEqual, promisify } from 'node:util';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { ioAt, type OpenClient, ReplyError } from 'egg-socket.io/test';
 import { type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
 import { ROOT } from '../support/app';
-import { ask, connect, newClient, next, refusal } from '../support/client';
 import { npmStart } from '../support/example';
 import { freePort } from '../support/port';
 import { childrenOf, processesOf } from '../support/processes';
@@ -56,6 +56,7 @@ test('the example chat', { timeout: 180_000 }, async t => {
   t.after(() => browser.close());
   const { pid, listening } = npmStart(t, await freePort());
   const url = await listening();
+  const io = ioAt(url);
   const pageErrors: Error[] = [];
 
   async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
@@ -71,9 +72,8 @@ test('the example chat', { timeout: 180_000 }, async t => {
   const phone = { viewport: { width: 390, height: 780 } };
   let ming = await openPage(phone);
 
-  await t.test('refuses who is not logged in, with a code', async t => {
-    const error = await refusal(newClient(t, `${url}/chat`));
-    assert.deepEqual([error.message, error.data], ['Please log in first', { code: 'NOT_LOGGED_IN' }]);
+  await t.test('refuses who is not logged in, with a code', async () => {
+    assert.deepEqual((await io('/chat')).refused, { message: 'Please log in first', code: 'NOT_LOGGED_IN' });
   });
 
   await t.test('does not log in a form without the token against forgery', async () => {
@@ -176,16 +176,14 @@ test('the example chat', { timeout: 180_000 }, async t => {
 
   const bobsSession = await loggedIn(url, 'Bob');
 
-  await t.test('refuses the same from clients that do not check what they send', async t => {
-    const bob = await connect(t, `${url}/chat`, { extraHeaders: bobsSession });
+  await t.test('refuses the same from clients that do not check what they send', async () => {
+    const bob = await io('/chat', { extraHeaders: bobsSession });
     const lobby = { room: 'lobby' };
     const isRefusedAs = async (event: string, args: unknown[], ...details: [path: (string | number)[], message: string][]): Promise<void> =>
-      assert.deepEqual(await ask(bob, event, ...args), {
-        error: {
-          code: 'INVALID_ARGUMENT',
-          message: `Invalid arguments of event '${event}'`,
-          details: details.map(([path, message]) => ({ path, message })),
-        },
+      assert.rejects(bob.call(event, ...args), {
+        code: 'INVALID_ARGUMENT',
+        message: `Invalid arguments of event '${event}'`,
+        details: details.map(([path, message]) => ({ path, message })),
       });
     await isRefusedAs('say', [lobby, '   '], [[1], 'Please write something first']);
     await isRefusedAs('say', [lobby, 'x'.repeat(501)], [[1], 'That is too long: 501 characters, and 500 are allowed']);
@@ -194,21 +192,23 @@ test('the example chat', { timeout: 180_000 }, async t => {
     await isRefusedAs('join', [{ room: '' }], [[0, 'room'], 'Please enter a name for the room']);
     await isRefusedAs('join', [{ room: 'r'.repeat(21) }], [[0, 'room'], 'That is too long: 21 characters, and 20 are allowed']);
 
-    const error = next(bob, 'error');
-    bob.emit('typing', 'lobby');
-    assert.deepEqual((await error).slice(0, 2), ["Invalid arguments of event 'typing'", { code: 'INVALID_ARGUMENT', event: 'typing' }]);
+    bob.send('typing', 'lobby');
+    assert.deepEqual((await bob.next('error')).slice(0, 2), [
+      "Invalid arguments of event 'typing'",
+      { code: 'INVALID_ARGUMENT', event: 'typing' },
+    ]);
 
     const response = await tryToLogIn(url, '!!!');
     assert.equal(response.status, 400);
     assert.deepEqual(await response.json(), { code: 'INVALID_ARGUMENT', message: 'A name needs at least one letter or number' });
   });
 
-  await t.test('brings a private message to one person alone', async t => {
-    const bob = await connect(t, `${url}/chat`, { extraHeaders: bobsSession });
+  await t.test('brings a private message to one person alone', async () => {
+    const bob = await io('/chat', { extraHeaders: bobsSession });
     const heard: unknown[] = [];
-    bob.onAny((...event) => heard.push(event));
-    await ask(bob, 'enter');
-    await ask(bob, 'join', { room: 'lobby' });
+    bob.socket.onAny((...event) => heard.push(event));
+    await bob.call('enter');
+    await bob.call('join', { room: 'lobby' });
 
     await openPerson(ada, '小明');
     await say(ada, '只有你能看到：晚上一起吃饭？');
@@ -221,7 +221,7 @@ test('the example chat', { timeout: 180_000 }, async t => {
 
     await openRoom(ada, 'lobby');
     await say(ada, 'Bob is here as well.');
-    while (!JSON.stringify(heard).includes('Bob is here as well.')) await new Promise(resolve => bob.once('message', resolve));
+    while (!JSON.stringify(heard).includes('Bob is here as well.')) await bob.next('message');
     assert.doesNotMatch(JSON.stringify(heard), /只有你能看到|七点见/);
   });
 
@@ -281,7 +281,7 @@ test('the example chat', { timeout: 180_000 }, async t => {
     await person(ada, '小明').locator('.is-online').waitFor();
   });
 
-  await t.test('marks the gap where a page was away for longer than the server keeps what is said', async t => {
+  await t.test('marks the gap where a page was away for longer than the server keeps what is said', async () => {
     // what it would recover without its history is for two minutes: as if these were over
     await ming.route(/socket\.io/, async route => {
       const body = route
@@ -294,9 +294,9 @@ test('the example chat', { timeout: 180_000 }, async t => {
     await cut.click();
     await ming.getByRole('status').getByText('Cut off').waitFor();
     for (const name of ['Gus', 'Gil']) {
-      const client = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, name) });
-      await ask(client, 'join', { room: 'egg-5' });
-      for (let index = 1; index <= 26; index++) await ask(client, 'say', { room: 'egg-5' }, `${name} ${index}`);
+      const client = await io('/chat', { extraHeaders: await loggedIn(url, name) });
+      await client.call('join', { room: 'egg-5' });
+      for (let index = 1; index <= 26; index++) await client.call('say', { room: 'egg-5' }, `${name} ${index}`);
     }
     await cut.click();
     await message(ming, 'Gil 26').waitFor();
@@ -315,7 +315,7 @@ test('the example chat', { timeout: 180_000 }, async t => {
     for (const page of [ada, ming]) await page.getByRole('status').getByText('今晚八点升级服务器').waitFor();
   });
 
-  if (process.env['UPDATE_SCREENSHOT'] === '1') await takeScreenshot(t, url, bobsSession, ada, ming);
+  if (process.env['UPDATE_SCREENSHOT'] === '1') await takeScreenshot(io, bobsSession, ada, ming);
 
   await t.test('shows the error of a server in between that answers with a page', async () => {
     const announcements = `${url}/announcements`;
@@ -414,13 +414,12 @@ test('the example chat', { timeout: 180_000 }, async t => {
     await other.context().close();
   });
 
-  await t.test('answers who sends too much with an error, from however many pages', async t => {
+  await t.test('answers who sends too much with an error, from however many pages', async () => {
     const extraHeaders = await loggedIn(url, 'Mallory');
-    const pages = await Promise.all([1, 2, 3].map(async () => connect(t, `${url}/chat`, { extraHeaders })));
+    const pages = await Promise.all([1, 2, 3].map(async () => io('/chat', { extraHeaders })));
     // together more than twice what is allowed in one go, and less than that from each
-    const answers = await Promise.all(pages.flatMap(page => Array.from({ length: 40 }, () => ask(page, 'enter'))));
-    const expected = { error: { code: 'TOO_FAST', message: 'Too many at once: please wait a moment' } };
-    assert.ok(answers.some(answer => isDeepStrictEqual(answer, expected)));
+    const all = Promise.all(pages.flatMap(page => Array.from({ length: 40 }, async () => page.call('enter'))));
+    await assert.rejects(all, { code: 'TOO_FAST', message: 'Too many at once: please wait a moment' });
   });
 
   await t.test('answers who announces too much with the same error', async () => {
@@ -431,20 +430,18 @@ test('the example chat', { timeout: 180_000 }, async t => {
     assert.deepEqual([...new Set(answers)].sort(), [204, 429]);
   });
 
-  await t.test('gives a name to one login alone, until that one logs out', async t => {
+  await t.test('gives a name to one login alone, until that one logs out', async () => {
     const first = await loggedIn(url, 'Twin'); // connected by nobody yet
     assert.equal((await tryToLogIn(url, 'Twin')).status, 409);
-    const twin = await connect(t, `${url}/chat`, { extraHeaders: first });
+    const twin = await io('/chat', { extraHeaders: first });
     assert.equal((await tryToLogIn(url, 'Twin')).status, 409);
 
-    const disconnected = next(twin, 'disconnect');
     assert.equal((await fetch(`${url}/session`, { method: 'DELETE', headers: first })).status, 200);
-    assert.equal((await disconnected)[0], 'io server disconnect'); // the connection ends with the session
+    assert.equal(await twin.gone(), 'io server disconnect'); // the connection ends with the session
     await loggedIn(url, 'Twin');
 
     // a copy of the first cookie is no way back to the name
-    const error = await refusal(newClient(t, `${url}/chat`, { extraHeaders: first }));
-    assert.deepEqual(error.data, { code: 'NAME_TAKEN' });
+    assert.equal((await io('/chat', { extraHeaders: first })).refused?.code, 'NAME_TAKEN');
     assert.equal(
       (await fetch(`${url}/announcements`, { method: 'POST', headers: first, body: new URLSearchParams({ text: 'It is me' }) })).status,
       409,
@@ -457,14 +454,13 @@ test('the example chat', { timeout: 180_000 }, async t => {
     await page.context().close();
   });
 
-  await t.test('comes back online although somebody it was talking to has gone for good', async t => {
+  await t.test('comes back online although somebody it was talking to has gone for good', async () => {
     const headers = await loggedIn(url, 'Guest');
-    const guest = await connect(t, `${url}/chat`, { extraHeaders: headers });
-    await ask(guest, 'enter');
+    const guest = await io('/chat', { extraHeaders: headers });
+    await guest.call('enter');
     await openPerson(ada, 'Guest');
-    const disconnected = next(guest, 'disconnect');
     await fetch(`${url}/session`, { method: 'DELETE', headers });
-    await disconnected;
+    await guest.gone();
 
     await ada.context().setOffline(true);
     await ada.getByRole('status').getByText('Offline, trying again …').waitFor();
@@ -475,19 +471,19 @@ test('the example chat', { timeout: 180_000 }, async t => {
     await message(ada, 'Bob is here as well.').waitFor();
   });
 
-  await t.test('does not end what there is, whatever somebody joins', async t => {
-    const eve = await connect(t, `${url}/chat`, { extraHeaders: await loggedIn(url, 'Eve') });
-    assert.deepEqual(await ask(eve, 'join', { user: 'nobody' }), {
-      error: { code: 'NO_SUCH_USER', message: 'There is no such person here' },
-    });
+  await t.test('does not end what there is, whatever somebody joins', async () => {
+    const eve = await io('/chat', { extraHeaders: await loggedIn(url, 'Eve') });
+    await assert.rejects(eve.call('join', { user: 'nobody' }), { code: 'NO_SUCH_USER', message: 'There is no such person here' });
     const names = Array.from({ length: 40 }, (_, index) => `eve-${index}`);
-    const answers = await Promise.all(names.map(async room => ask(eve, 'join', { room })));
-    assert.deepEqual(answers.at(-1), { error: { code: 'TOO_MANY_ROOMS', message: 'There are too many rooms already' } });
-    const opened = names.filter((_, index) => Array.isArray(answers[index]));
-    const { rooms } = (await ask(eve, 'enter')) as { rooms: string[] };
+    const answers = await Promise.allSettled(names.map(async room => eve.call('join', { room })));
+    const last = answers.at(-1);
+    assert.ok(last?.status === 'rejected' && last.reason instanceof ReplyError);
+    assert.deepEqual([last.reason.code, last.reason.message], ['TOO_MANY_ROOMS', 'There are too many rooms already']);
+    const opened = names.filter((_, index) => answers[index]?.status === 'fulfilled');
+    const { rooms } = (await eve.call('enter')) as { rooms: string[] };
     assert.deepEqual(rooms, ['lobby', '闲聊', 'egg-5', ...opened]);
     await room(ada, opened.at(-1) ?? '').waitFor();
-    assert.match(JSON.stringify(await ask(eve, 'join', { room: 'lobby' })), /Bob is here as well/);
+    assert.match(JSON.stringify(await eve.call('join', { room: 'lobby' })), /Bob is here as well/);
 
     await ming.getByRole('button', { name: 'Conversations' }).click();
     await openPerson(ming, 'Ada');
@@ -537,9 +533,9 @@ test('the example chat', { timeout: 180_000 }, async t => {
     await page.context().close();
   });
 
-  await t.test('brings the people of a worker that is killed to another, and forgets who does not come back', async t => {
+  await t.test('brings the people of a worker that is killed to another, and forgets who does not come back', async () => {
     const killed = await workerOf(ming);
-    await connectTo(t, killed, url, await loggedIn(url, 'Carol')); // does not come back
+    await connectTo(io, killed, await loggedIn(url, 'Carol')); // does not come back
     await person(ada, 'Carol').waitFor();
 
     process.kill(killed, 'SIGKILL');
@@ -556,21 +552,22 @@ test('the example chat', { timeout: 180_000 }, async t => {
     await message(ada, '换了一个进程').waitFor();
   });
 
-  await t.test('goes on when the agent has been started anew, but for what was said before', { timeout: 60_000 }, async t => {
-    const bob = await connect(t, `${url}/chat`, { extraHeaders: bobsSession });
+  await t.test('goes on when the agent has been started anew, but for what was said before', { timeout: 60_000 }, async () => {
+    const bob = await io('/chat', { extraHeaders: bobsSession });
     const isNew = new Promise<void>(resolve => {
-      bob.on('rooms', (rooms: string[]) => void (rooms.length === 2 && resolve()));
+      bob.socket.on('rooms', (rooms: string[]) => void (rooms.length === 2 && resolve()));
     });
     const [master = 0] = childrenOf(pid);
     const { agent = 0 } = processesOf(master);
 
     process.kill(agent, 'SIGKILL');
-    const answer = ask(bob, 'join', { room: 'lobby' });
+    const text = 'The chat does not answer: try again in a moment';
+    const refused = assert.rejects(bob.call('join', { room: 'lobby' }), { code: 'UNAVAILABLE', message: text });
     await ming.reload(); // it cannot come in for the moment, and tries again
-    assert.deepEqual(await answer, { error: { code: 'UNAVAILABLE', message: 'The chat does not answer: try again in a moment' } });
+    await refused;
     await online(ming).waitFor({ timeout: 30_000 });
     await isNew;
-    assert.deepEqual(await ask(bob, 'join', { room: 'lobby' }), []);
+    assert.deepEqual(await bob.call('join', { room: 'lobby' }), []);
     assert.equal((await tryToLogIn(url, 'Ada')).status, 409);
     await say(ada, '还在！');
     assert.equal(await message(ada, '换了一个进程').count(), 1, 'what a page shows stays there');
@@ -772,10 +769,10 @@ async function workerOf(page: Page): Promise<number> {
 }
 
 /** A client that is connected to a certain worker: each connection goes to the next one in turn. */
-async function connectTo(t: TestContext, worker: number, url: string, extraHeaders: Headers): Promise<void> {
+async function connectTo(io: OpenClient, worker: number, extraHeaders: Headers): Promise<void> {
   for (;;) {
-    const client = await connect(t, `${url}/chat`, { extraHeaders });
-    if (((await ask(client, 'enter')) as { worker: number }).worker === worker) return;
+    const client = await io('/chat', { extraHeaders });
+    if (((await client.call('enter')) as { worker: number }).worker === worker) return;
     client.disconnect();
   }
 }
@@ -847,11 +844,11 @@ function cookiesOf(url: string, { cookie = '' }: Headers): { name: string; value
   });
 }
 
-async function takeScreenshot(t: TestContext, url: string, extraHeaders: Headers, ada: Page, ming: Page): Promise<void> {
-  const bob = await connect(t, `${url}/chat`, { extraHeaders });
-  await ask(bob, 'enter');
-  await ask(bob, 'join', { room: 'egg-5' });
-  await ask(bob, 'say', { room: 'egg-5' }, 'And what a controller returns is the acknowledgement now.');
+async function takeScreenshot(io: OpenClient, extraHeaders: Headers, ada: Page, ming: Page): Promise<void> {
+  const bob = await io('/chat', { extraHeaders });
+  await bob.call('enter');
+  await bob.call('join', { room: 'egg-5' });
+  await bob.call('say', { room: 'egg-5' }, 'And what a controller returns is the acknowledgement now.');
   await message(ming, 'what a controller returns').waitFor();
   await say(ming, '返回值就是 ack，抛出的错误也在同一个 ack 里。漂亮！');
   await say(ada, 'No more callbacks to carry around. 再也不用传回调了。');
