@@ -4,10 +4,10 @@ import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { startApp } from './support/app';
-import { ask, type ClientVersion, connect, next } from './support/client';
+import { type ClientVersion, connect, next } from './support/client';
 
 test('a controller has service, helper, logger, app, session and what the app adds to its contexts', async t => {
-  const { url, logged } = await startApp(t, {
+  const { open, logged } = await startApp(t, {
     'app/service/greeter.js': `
       module.exports = app => class extends app.Service {
         async greet(name) { await null; return 'hello ' + name + ' on ' + this.ctx.socket.id; }
@@ -34,8 +34,8 @@ test('a controller has service, helper, logger, app, session and what the app ad
         });
       };`,
   });
-  const client = await connect(t, url);
-  assert.deepEqual(await ask(client, 'all', 'me'), {
+  const client = await open();
+  assert.deepEqual(await client.call('all', 'me'), {
     service: `hello you on ${client.id}`,
     helper: 'HEYme',
     user: { name: 'renamed', socket: client.id },
@@ -47,7 +47,7 @@ test('a controller has service, helper, logger, app, session and what the app ad
 });
 
 test('ctx.request and ctx.response are the packet’s own, over the request of the handshake', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/extend/request.js': `module.exports = { get shopping() { return this.get('x-shopping') + this.ctx.args[0]; } };`,
     'app/router.js': `
       module.exports = app => {
@@ -67,7 +67,7 @@ test('ctx.request and ctx.response are the packet’s own, over the request of t
         });
       };`,
   });
-  const client = await connect(t, url, { extraHeaders: { 'x-shopping': 'bag', cookie: 'plain=biscuit' }, query: { from: 'here' } });
+  const client = await open('/', { extraHeaders: { 'x-shopping': 'bag', cookie: 'plain=biscuit' }, query: { from: 'here' } });
   const expected = {
     ...{ isNew: true, ctx: true, same: true, req: true, res: true, each: true, app: true },
     ...{
@@ -81,12 +81,12 @@ test('ctx.request and ctx.response are the packet’s own, over the request of t
       cookie: 'biscuit',
     },
   };
-  assert.deepEqual(await ask(client, 'request', 1), { ...expected, extension: 'bag1' });
-  assert.deepEqual(await ask(client, 'request', 2), { ...expected, extension: 'bag2' });
+  assert.deepEqual(await client.call('request', 1), { ...expected, extension: 'bag1' });
+  assert.deepEqual(await client.call('request', 2), { ...expected, extension: 'bag2' });
 });
 
 test('the shorthands of a context are those of its socket, and live on a shared prototype', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/router.js': `
       const PROPERTIES = ['client', 'server', 'adapter', 'id', 'conn', 'rooms', 'acks', 'connected', 'disconnected', 'handshake'];
       const METHODS = ['join', 'leave', 'emit', 'to', 'in', 'send', 'write', 'disconnect'];
@@ -113,33 +113,27 @@ test('the shorthands of a context are those of its socket, and live on a shared 
         app.io.route('disconnect me', async ctx => { ctx.disconnect(); });
       };`,
   });
-  const [client, other] = [await connect(t, url), await connect(t, url)];
-  for (const check of ['properties', 'methods', 'own', 'flags']) assert.deepEqual(await ask(client, check), [], check);
-  const [address, handshakeAddress] = (await ask(client, 'address')) as string[];
+  const [client, other] = [await open(), await open()];
+  for (const check of ['properties', 'methods', 'own', 'flags']) assert.deepEqual(await client.call(check), [], check);
+  const [address, handshakeAddress] = (await client.call('address')) as string[];
   assert.match(address ?? '', /127\.0\.0\.1$/);
   assert.equal(address, handshakeAddress);
-  assert.deepEqual(await ask(client, 'join'), [client.id, 'room']);
-  assert.deepEqual(await ask(client, 'leave'), [client.id]);
-  await ask(other, 'join');
-  const heard: Record<'client' | 'other', unknown[]> = { client: [], other: [] };
-  for (const event of ['heard', 'message']) {
-    client.on(event, what => heard.client.push(what));
-    other.on(event, what => heard.other.push(what));
-  }
-  client.emit('say');
-  await ask(client, 'own');
-  await ask(other, 'own');
-  assert.deepEqual(heard, { client: ['emit', 'send', 'write', 'json'], other: ['broadcast', 'to', 'in'] });
-  const volatile = next(client, 'volatile');
-  client.emit('volatile');
-  await volatile;
-  const gone = next(client, 'disconnect');
-  client.emit('disconnect me');
-  await gone;
+  assert.deepEqual(await client.call('join'), [client.id, 'room']);
+  assert.deepEqual(await client.call('leave'), [client.id]);
+  await other.call('join');
+  client.send('say');
+  await client.call('own');
+  assert.deepEqual(await client.all('heard'), [['emit'], ['json']]);
+  assert.deepEqual(await client.all('message'), [['send'], ['write']]);
+  assert.deepEqual(await other.all('heard'), [['broadcast'], ['to'], ['in']]);
+  client.send('volatile');
+  await client.next('volatile');
+  client.send('disconnect me');
+  assert.equal(await client.gone(), 'io server disconnect');
 });
 
 test('contexts of concurrent packets never see each other’s state, service, helper, logger, session setter or arguments', async t => {
-  const { url, logs } = await startApp(t, {
+  const { open, logs } = await startApp(t, {
     'config/config.default.js': `exports.io = { namespace: { '/': { packetMiddleware: ['mark'], connectionMiddleware: ['touch'] } } };`,
     // the connection's own context is touched in every lazy part first
     'app/io/middleware/touch.js': `
@@ -171,10 +165,10 @@ test('contexts of concurrent packets never see each other’s state, service, he
         });
       };`,
   });
-  const clients = [await connect(t, url), await connect(t, url)];
+  const clients = [await open(), await open()];
   const numbers = Array.from({ length: 10 }, (_, n) => n);
   assert.deepEqual(
-    await Promise.all(numbers.map(n => ask(clients[n % 2] as (typeof clients)[0], 'who', n))),
+    await Promise.all(numbers.map(async n => clients[n % 2]?.call('who', n))),
     numbers.map(n => [n, n, n, n, n, n, n, [null, null, null]]),
   );
   assert.deepEqual(
@@ -187,7 +181,7 @@ test('contexts of concurrent packets never see each other’s state, service, he
 });
 
 test('app.currentContext is the packet’s in middleware, controllers and services, across awaits, and the connection’s in its middleware', async t => {
-  const { url, app } = await startApp(t, {
+  const { open, app } = await startApp(t, {
     'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['around'], packetMiddleware: ['mark'] } } };`,
     'app/io/middleware/around.js': `
       module.exports = app => async (ctx, next) => {
@@ -219,8 +213,8 @@ test('app.currentContext is the packet’s in middleware, controllers and servic
         });
       };`,
   });
-  const client = await connect(t, url);
-  assert.deepEqual(await ask(client, 'current'), [true, true, true, true, true]);
+  const client = await open();
+  assert.deepEqual(await client.call('current'), [true, true, true, true, true]);
   const around = next(app, 'around');
   client.disconnect();
   assert.deepEqual(await around, [[true, true, true]]);
@@ -243,7 +237,7 @@ test('ctx.args ends with the acknowledgement function where the client asked for
 });
 
 test('the contexts of HTTP requests are untouched', async t => {
-  const { url } = await startApp(t, {
+  const { open, url } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
         app.io.route('touch', async ctx => { ctx.request.x = ctx.response.x = ctx.x = 1; return Object.keys(ctx.request).length > 0; });
@@ -252,40 +246,40 @@ test('the contexts of HTTP requests are untouched', async t => {
         });
       };`,
   });
-  await ask(await connect(t, url), 'touch');
+  await (await open()).call('touch');
   assert.deepEqual(await (await fetch(url)).json(), []);
 });
 
 test('what one packet writes to its request is not seen by the next, and a proxy of a context works', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
         app.io.route('spoil', async ctx => { ctx.query = { spoilt: 'yes' }; ctx.url = '/else'; return [ctx.url, ctx.originalUrl, ctx.request.originalUrl]; });
         app.io.route('look', async ctx => [ctx.url === ctx.originalUrl, ctx.query.spoilt ?? null, new Proxy(ctx, {}).args[0], Object.create(ctx).args[0]]);
       };`,
   });
-  const client = await connect(t, url);
-  const [written, ...original] = (await ask(client, 'spoil')) as string[];
+  const client = await open();
+  const [written, ...original] = (await client.call('spoil')) as string[];
   assert.equal(written, '/else');
   for (const url of original) assert.match(url, /^\/socket\.io\/\?EIO=4&/);
-  assert.deepEqual(await ask(client, 'look', 1), [true, null, 1, 1]);
+  assert.deepEqual(await client.call('look', 1), [true, null, 1, 1]);
 });
 
 test('behind a proxy that says ws or wss of a WebSocket, ctx.protocol is http or https', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'config/config.default.js': 'exports.proxy = true;',
     'app/io/controller/chat.js': `
       exports.where = async ctx => [ctx.protocol, ctx.request.protocol, ctx.secure, ctx.origin.split(':')[0], ctx.href.split(':')[0]];`,
     'app/router.js': `module.exports = app => { app.io.route('where', app.io.controller.chat.where); };`,
   });
   for (const [said, protocol] of Object.entries({ ws: 'http', wss: 'https', http: 'http', https: 'https', 'wss, ws': 'https' })) {
-    const client = await connect(t, url, { extraHeaders: { 'x-forwarded-proto': said } });
-    assert.deepEqual(await ask(client, 'where'), [protocol, protocol, protocol === 'https', protocol, protocol], said);
+    const client = await open('/', { extraHeaders: { 'x-forwarded-proto': said } });
+    assert.deepEqual(await client.call('where'), [protocol, protocol, protocol === 'https', protocol, protocol], said);
   }
 });
 
 test('the locale of egg-i18n is kept for the connection', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'config/config.default.js': `exports.i18n = { defaultLocale: 'en-US' };`,
     'config/locale/en-US.js': `module.exports = { hello: 'Hello %s' };`,
     'config/locale/zh-CN.js': `module.exports = { hello: '你好 %s' };`,
@@ -295,12 +289,12 @@ test('the locale of egg-i18n is kept for the connection', async t => {
         app.io.route('speak', async ctx => { ctx.locale = ctx.args[0]; return ctx.locale; });
       };`,
   });
-  const client = await connect(t, url, { extraHeaders: { 'accept-language': 'zh-CN' } });
-  const other = await connect(t, url, { query: { locale: 'zh-CN' } });
-  assert.deepEqual(await ask(client, 'hello', 'Ada'), ['你好 Ada', 'zh-cn', null]);
-  assert.equal(await ask(client, 'speak', 'en-us'), 'en-us');
-  assert.deepEqual(await ask(client, 'hello', 'Ada'), ['Hello Ada', 'en-us', null]);
-  assert.deepEqual(await ask(other, 'hello', 'Bob'), ['你好 Bob', 'zh-cn', null]);
+  const client = await open('/', { extraHeaders: { 'accept-language': 'zh-CN' } });
+  const other = await open('/', { query: { locale: 'zh-CN' } });
+  assert.deepEqual(await client.call('hello', 'Ada'), ['你好 Ada', 'zh-cn', null]);
+  assert.equal(await client.call('speak', 'en-us'), 'en-us');
+  assert.deepEqual(await client.call('hello', 'Ada'), ['Hello Ada', 'en-us', null]);
+  assert.deepEqual(await other.call('hello', 'Bob'), ['你好 Bob', 'zh-cn', null]);
 });
 
 const RESPONDING = {
@@ -319,12 +313,12 @@ const RESPONDING = {
 };
 
 test('what has an effect on HTTP responses only is warned of once, with what to do instead', async t => {
-  const { url, logs } = await startApp(t, RESPONDING);
-  const client = await connect(t, url);
+  const { open, logs } = await startApp(t, RESPONDING);
+  const client = await open();
   const warnings = (): string[] => logs.filter(line => line.includes('IO_RESPONSE_IGNORED'));
-  assert.deepEqual(await ask(client, 'respond'), ['value', '/elsewhere', null]);
+  assert.deepEqual(await client.call('respond'), ['value', '/elsewhere', null]);
   const lines = warnings();
-  await ask(client, 'respond');
+  await client.call('respond');
   assert.deepEqual(warnings(), lines);
   assert.equal(lines.length, 6, lines.join('\n'));
   for (const [index, what] of [
@@ -339,8 +333,8 @@ test('what has an effect on HTTP responses only is warned of once, with what to 
 });
 
 test('in production nothing watches for what has an effect on HTTP responses only', async t => {
-  const { url, logs } = await startApp(t, RESPONDING, { env: 'prod' });
-  assert.deepEqual(await ask(await connect(t, url), 'respond'), ['value', '/elsewhere', null]);
+  const { open, logs } = await startApp(t, RESPONDING, { env: 'prod' });
+  assert.deepEqual(await (await open()).call('respond'), ['value', '/elsewhere', null]);
   assert.deepEqual(
     logs.filter(line => line.includes('IO_RESPONSE_IGNORED')),
     [],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bootError, HOST, startApp } from './support/app';
-import { ask, connect, newClient, next, refusal, type Client } from './support/client';
+import { type Client, newClient, next, refusal } from './support/client';
 import { nothingRemains, watchForCrashes } from './support/remains';
 
 /** A config with middleware of the main namespace. */
@@ -18,7 +18,7 @@ const TRACING = (name: string): string => `
   };`;
 
 test('connection middleware runs in order while the client is connecting, and in reverse when it has gone', async t => {
-  const { url, app } = await startApp(t, {
+  const { open, app } = await startApp(t, {
     'config/config.default.js': configOf(['outer', 'inner']),
     'app/io/middleware/outer.js': TRACING('outer'),
     'app/io/middleware/inner.js': TRACING('inner'),
@@ -36,8 +36,8 @@ test('connection middleware runs in order while the client is connecting, and in
       if (step === 'outer out') resolve();
     }),
   );
-  const client = await connect(t, url);
-  assert.equal(await ask(client, 'say'), 'said');
+  const client = await open();
+  assert.equal(await client.call('say'), 'said');
   assert.deepEqual(trace, ['outer in', 'inner in', 'connection']);
   client.disconnect();
   await done;
@@ -45,7 +45,7 @@ test('connection middleware runs in order while the client is connecting, and in
 });
 
 test('next() of connection middleware resolves with the reason of the disconnect', async t => {
-  const { url, app, io } = await startApp(t, {
+  const { open, app, io } = await startApp(t, {
     'config/config.default.js': configOf(['around']),
     'app/io/middleware/around.js': `module.exports = app => async (ctx, next) => { app.emit('left', await next()); };`,
   });
@@ -55,13 +55,13 @@ test('next() of connection middleware resolves with the reason of the disconnect
     ['transport close', client => client.io.engine.close()],
   ] as [string, (client: Client) => void][]) {
     const left = next(app, 'left');
-    leave(await connect(t, url));
+    leave((await open()).socket);
     assert.deepEqual(await left, [reason]);
   }
 });
 
 test('packet middleware runs in order around the controller, and next() resolves to what it returned', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'config/config.default.js': configOf([], ['outer', 'inner']),
     'app/io/middleware/outer.js': `
       module.exports = () => async (ctx, next) => {
@@ -80,11 +80,11 @@ test('packet middleware runs in order around the controller, and next() resolves
     'app/router.js': `
       module.exports = app => { app.io.route('say', async ctx => { ctx.trace.push('controller'); return 'said'; }); };`,
   });
-  assert.deepEqual(await ask(await connect(t, url), 'say'), ['outer in', 'inner in', 'controller', 'inner out', 'outer out', 'said']);
+  assert.deepEqual(await (await open()).call('say'), ['outer in', 'inner in', 'controller', 'inner out', 'outer out', 'said']);
 });
 
 test('a packet that middleware drops reaches no controller and is not answered, and the outer ones resume', async t => {
-  const { url, app } = await startApp(t, {
+  const { open, app } = await startApp(t, {
     'config/config.default.js': configOf([], ['outer', 'filter']),
     'app/io/middleware/outer.js': `
       module.exports = app => async (ctx, next) => { await next(); app.emit('resumed', ctx.packet[1]); };`,
@@ -100,32 +100,32 @@ test('a packet that middleware drops reaches no controller and is not answered, 
   const [handled, resumed]: unknown[][] = [[], []];
   app.on('handled', what => handled?.push(what));
   app.on('resumed', what => resumed?.push(what));
-  const client = await connect(t, url);
+  const client = await open();
   let answered = false;
-  client.emit('say', 'drop', () => (answered = true));
-  assert.equal(await ask(client, 'say', 'answer'), 'dropped');
-  assert.equal(await ask(client, 'say', 'keep'), 'said');
+  client.socket.emit('say', 'drop', () => (answered = true));
+  assert.equal(await client.call('say', 'answer'), 'dropped');
+  assert.equal(await client.call('say', 'keep'), 'said');
   assert.equal(answered, false);
   assert.deepEqual(handled, ['keep']);
   assert.deepEqual(resumed, ['drop', 'answer', 'keep']);
 });
 
 test('what middleware returns without next() is no acknowledgement', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'config/config.default.js': configOf([], ['filter']),
     'app/io/middleware/filter.js': `
       module.exports = () => async (ctx, next) => ctx.packet[1] === 'drop' ? 'a value' : next();`,
     'app/router.js': `module.exports = app => { app.io.route('say', async () => 'said'); };`,
   });
-  const client = await connect(t, url);
+  const client = await open();
   let answered = false;
-  client.emit('say', 'drop', () => (answered = true));
-  assert.equal(await ask(client, 'say', 'keep'), 'said');
+  client.socket.emit('say', 'drop', () => (answered = true));
+  assert.equal(await client.call('say', 'keep'), 'said');
   assert.equal(answered, false);
 });
 
 test('events that are not routed but listened to run through packet middleware', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'config/config.default.js': configOf([], ['filter']),
     'app/io/middleware/filter.js': `
       module.exports = () => async (ctx, next) => {
@@ -138,15 +138,15 @@ test('events that are not routed but listened to run through packet middleware',
         app.io.on('connection', socket => socket.on('listened', (text, ack) => ack(text)));
       };`,
   });
-  const client = await connect(t, url);
+  const client = await open();
   let answered = false;
-  client.emit('listened', 'drop', () => (answered = true));
-  assert.equal(await ask(client, 'listened', 'keep'), 'keep, seen');
+  client.socket.emit('listened', 'drop', () => (answered = true));
+  assert.equal(await client.call('listened', 'keep'), 'keep, seen');
   assert.equal(answered, false);
 });
 
 test('ctx.packet is [event, ...args]; what middleware changes in it or puts in its place is what controllers get', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'config/config.default.js': configOf([], ['change']),
     'app/io/middleware/change.js': `
       module.exports = () => async (ctx, next) => {
@@ -164,16 +164,16 @@ test('ctx.packet is [event, ...args]; what middleware changes in it or puts in i
         app.io.route('other', async ctx => 'other ' + ctx.args[1]);
       };`,
   });
-  const client = await connect(t, url);
-  assert.deepEqual(await ask(client, 'say', 1, 2), { packet: ['say', 1, 2, 'ack'], args: [1, 2] });
-  assert.deepEqual(await ask(client, 'say', 'in place', 2), { packet: ['say', 'in place', 2, 'ack'], args: ['in place', 'changed'] });
-  assert.deepEqual(await ask(client, 'say', 'replaced'), { packet: ['say', 'replaced', 'ack'], args: ['another'] });
-  assert.deepEqual(await ask(client, 'say', 'args'), { packet: ['say', 'args', 'ack'], args: ['own'] });
-  assert.equal(await ask(client, 'say', 'redirected', 7), 'other 7');
+  const client = await open();
+  assert.deepEqual(await client.call('say', 1, 2), { packet: ['say', 1, 2, 'ack'], args: [1, 2] });
+  assert.deepEqual(await client.call('say', 'in place', 2), { packet: ['say', 'in place', 2, 'ack'], args: ['in place', 'changed'] });
+  assert.deepEqual(await client.call('say', 'replaced'), { packet: ['say', 'replaced', 'ack'], args: ['another'] });
+  assert.deepEqual(await client.call('say', 'args'), { packet: ['say', 'args', 'ack'], args: ['own'] });
+  assert.equal(await client.call('say', 'redirected', 7), 'other 7');
 });
 
 test('a middleware that calls next() twice fails, whichever the onion', async t => {
-  const { url, logged } = await startApp(t, {
+  const { open, logged } = await startApp(t, {
     'config/config.default.js': configOf(['twiceAround'], ['twice']),
     'app/io/middleware/twice_around.js': `
       module.exports = () => async (ctx, next) => { if (!ctx.handshake.query.twice) return next(); await Promise.all([next(), next()]); };`,
@@ -181,36 +181,35 @@ test('a middleware that calls next() twice fails, whichever the onion', async t 
     'app/router.js': `module.exports = app => { app.io.route('say', async () => 'said'); };`,
   });
   const message = 'next() was called twice in one middleware';
-  assert.deepEqual(await ask(await connect(t, url), 'say'), { error: { code: 'INTERNAL_SERVER_ERROR', message } });
-  newClient(t, url, { query: { twice: '1' } });
+  await assert.rejects((await open()).call('say'), { code: 'INTERNAL_SERVER_ERROR', message });
+  await open('/', { query: { twice: '1' } });
   await logged(/connection middleware failed.*next\(\) was called twice/);
 });
 
 test('middleware of files in folders and of plugins is named with dots', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'config/config.default.js': configOf(['admin.isAllowed']),
     'app/io/middleware/admin/is_allowed.js': `module.exports = () => async () => { throw new Error('not you'); };`,
   });
-  assert.equal((await refusal(newClient(t, url))).message, 'not you');
+  assert.equal((await open()).refused?.message, 'not you');
 });
 
 test('a middleware file may export the middleware itself, and may be synchronous', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'config/config.default.js': configOf([], ['plain', 'sync']),
     'app/io/middleware/plain.js': `module.exports = async (ctx, next) => { ctx.trace = ['plain']; await next(); };`,
     'app/io/middleware/sync.js': `module.exports = () => (ctx, next) => { ctx.trace.push('sync'); return next(); };`,
     'app/router.js': `module.exports = app => { app.io.route('say', async ctx => ctx.trace); };`,
   });
-  assert.deepEqual(await ask(await connect(t, url), 'say'), ['plain', 'sync']);
+  assert.deepEqual(await (await open()).call('say'), ['plain', 'sync']);
 });
 
 test('a connection middleware that returns without next() refuses the client', async t => {
-  const { url, logged } = await startApp(t, {
+  const { open, logged } = await startApp(t, {
     'config/config.default.js': configOf(['guard']),
     'app/io/middleware/guard.js': `module.exports = () => async () => {};`,
   });
-  const { message, data } = await refusal(newClient(t, url));
-  assert.deepEqual([message, data], ['Connection refused', { code: 'CONNECTION_REFUSED' }]);
+  assert.deepEqual((await open()).refused, { message: 'Connection refused', code: 'CONNECTION_REFUSED' });
   await logged(/^WARN .*connection refused/);
 });
 
@@ -230,16 +229,16 @@ test('ctx.emit() before next() does not reach a client that is refused', async t
 });
 
 test('ctx.emit() before next() reaches a client that is admitted', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'config/config.default.js': configOf(['hello']),
     'app/io/middleware/hello.js': `module.exports = () => async (ctx, next) => { ctx.emit('hello', 1); await next(); };`,
   });
-  const client = newClient(t, url);
-  assert.deepEqual(await next(client, 'hello'), [1]);
+  const client = await open();
+  assert.deepEqual(await client.next('hello'), [1]);
 });
 
 test('generator functions are middleware where Egg still runs them', { skip: HOST !== 'egg3' }, async t => {
-  const { url, app } = await startApp(t, {
+  const { open, app } = await startApp(t, {
     'config/config.default.js': configOf(['outer', 'guard'], ['wrap', 'bare', 'catcher']),
     'app/io/middleware/outer.js': `
       module.exports = app => function* (next) {
@@ -270,18 +269,17 @@ test('generator functions are middleware where Egg still runs them', { skip: HOS
         app.io.route('fail', async () => { throw new Error('caught'); });
       };`,
   });
-  const client = newClient(t, url, { query: { name: 'anna' } });
-  assert.deepEqual(await next(client, 'welcome'), [true]);
-  const returned = next(client, 'returned');
-  assert.equal(await ask(client, 'say', 'hello'), 'said wrapped hello');
-  assert.deepEqual(await returned, ['said wrapped hello']);
-  assert.equal(await ask(client, 'drop'), 'dropped');
-  assert.equal(await ask(client, 'fail', 1), 'caught');
+  const client = await open('/', { query: { name: 'anna' } });
+  assert.deepEqual(await client.next('welcome'), [true]);
+  assert.equal(await client.call('say', 'hello'), 'said wrapped hello');
+  assert.deepEqual(await client.next('returned'), ['said wrapped hello']);
+  assert.equal(await client.call('drop'), 'dropped');
+  assert.equal(await client.call('fail', 1), 'caught');
   const gone = next(app, 'gone');
   client.disconnect();
   assert.deepEqual(await gone, ['anna']);
-  assert.equal((await refusal(newClient(t, url, { query: { name: 'nobody' } }))).message, 'not you');
-  assert.equal((await refusal(newClient(t, url, { query: { name: 'silent' } }))).message, 'Connection refused');
+  assert.equal((await open('/', { query: { name: 'nobody' } })).refused?.message, 'not you');
+  assert.equal((await open('/', { query: { name: 'silent' } })).refused?.message, 'Connection refused');
 });
 
 test('generator functions as middleware stop the boot where Egg does not run them', { skip: HOST === 'egg3' }, async t => {
@@ -302,7 +300,7 @@ const CARELESS: Record<string, string> = {
 for (const [how, middleware] of Object.entries(CARELESS)) {
   test(`what next() began is waited for where the middleware does not: ${how}`, async t => {
     watchForCrashes(t);
-    const { url, io, logs, app } = await startApp(t, {
+    const { open, io, logs, app } = await startApp(t, {
       'config/config.default.js': `exports.io = { namespace: {
         '/': { packetMiddleware: ['careless'] }, '/two': { packetMiddleware: ['careless', 'guard'] }, '/connection': { connectionMiddleware: ['careless', 'guard'] },
       } };`,
@@ -321,35 +319,35 @@ for (const [how, middleware] of Object.entries(CARELESS)) {
           }
         };`,
     });
-    const error = { error: { code: 'FORBIDDEN', message: 'not you' } };
+    const error = { code: 'FORBIDDEN', message: 'not you' };
     for (const nsp of ['/', '/two', '/connection']) {
-      const client = await connect(t, url + nsp);
-      assert.equal(await ask(client, 'slow'), 'an answer');
-      assert.deepEqual(await ask(client, 'fail'), error);
-      if (nsp === '/two') assert.deepEqual(await ask(client, 'slow', 'refused'), error);
+      const client = await open(nsp);
+      assert.equal(await client.call('slow'), 'an answer');
+      await assert.rejects(client.call('fail'), error);
+      if (nsp === '/two') await assert.rejects(client.call('slow', 'refused'), error);
       assert.equal(logs.filter(line => line.includes(client.id ?? '?')).length, nsp === '/two' ? 2 : 1);
       const ascended = next(app, 'ascended');
       client.disconnect();
       if (nsp === '/connection') await ascended;
     }
-    assert.equal((await refusal(newClient(t, `${url}/connection`, { auth: { refused: true } }))).message, 'not you');
+    assert.equal((await open('/connection', { auth: { refused: true } })).refused?.message, 'not you');
     await nothingRemains(io);
   });
 }
 
 test('a failure that careless middleware has caught stays caught', async t => {
   watchForCrashes(t);
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'config/config.default.js': `exports.io = { namespace: { '/': { packetMiddleware: ['careless'] } } };`,
     'app/io/middleware/careless.js': `module.exports = () => (ctx, next) => { next().catch(error => ctx.ack('rescued from ' + error.message)); };`,
     'app/router.js': `module.exports = app => { app.io.route('fail', async () => { throw new Error('a mishap'); }); };`,
   });
-  assert.equal(await ask(await connect(t, url), 'fail'), 'rescued from a mishap');
+  assert.equal(await (await open()).call('fail'), 'rescued from a mishap');
 });
 
 test('middleware that calls next() after it has ended is named in the log, once', async t => {
   watchForCrashes(t);
-  const { url, logs, logged, app } = await startApp(t, {
+  const { open, logs, logged, app } = await startApp(t, {
     'config/config.default.js': `exports.io = { namespace: { '/': { packetMiddleware: ['admin.late'] }, '/connection': { connectionMiddleware: ['admin.late'] } } };`,
     'app/io/middleware/admin/late.js': 'module.exports = () => (ctx, next) => { setImmediate(next); };',
     'app/router.js': `
@@ -358,14 +356,14 @@ test('middleware that calls next() after it has ended is named in the log, once'
         app.io.route('fail', async () => { throw new Error('a mishap'); });
       };`,
   });
-  const client = await connect(t, url);
+  const client = await open();
   for (let round = 0; round < 2; round++) {
     const handled = next(app, 'handled');
-    client.emit('say');
+    client.send('say');
     await handled;
   }
-  client.emit('fail');
+  client.send('fail');
   await logged(/ERROR .*next\(\) failed, which app\/io\/middleware\/admin\/late has called after it had ended, .*Error: a mishap/);
-  await assert.rejects(connect(t, `${url}/connection`), { message: 'Connection refused' });
+  assert.equal((await open('/connection')).refused?.message, 'Connection refused');
   assert.equal(logs.filter(line => /^WARN .*app\/io\/middleware\/admin\/late has called next\(\) after it had ended/.test(line)).length, 1);
 });

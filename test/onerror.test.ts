@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Files, startApp } from './support/app';
-import { ask, connect, newClient, next, refusal, refusalsBeside } from './support/client';
+import { refusalsBeside } from './support/client';
 
 const APP: Files = {
   'config/config.default.js': `
@@ -59,25 +59,24 @@ const APP: Files = {
 type Report = readonly [event: unknown, message: string, namespace: string, user: unknown];
 
 test('onerror gets each error of packets and connections with its context, and the client an error that it returns', async t => {
-  const { url, app, logs, logged } = await startApp(t, APP, { env: 'prod' });
+  const { open, app, logs, logged } = await startApp(t, APP, { env: 'prod' });
   const reported = (): Report[] => (Reflect.get(app, 'reported') as Report[]).splice(0);
-  const client = await connect(t, url);
-  const own = (message: string): object => ({ error: { code: 'OWN', message: `mapped: ${message}`, details: { seats: 2 } } });
+  const client = await open();
+  const own = { code: 'OWN', message: 'mapped: [own]', details: { seats: 2 } };
   for (const event of ['fail', 'return', 'ack', 'refuse', 'throw']) {
-    assert.deepEqual(await ask(client, event, '[own]'), own('[own]'), event);
+    await assert.rejects(client.call(event, '[own]'), own, event);
     assert.deepEqual(reported(), [[event, '[own]', '/', 'ann']]);
   }
-  assert.deepEqual(await ask(client, 'listen', '[own]'), own('[own]'));
+  await assert.rejects(client.call('listen', '[own]'), own);
   assert.deepEqual(reported(), [['listen', '[own]', '/', 'ann']]);
-  assert.deepEqual(await ask(client, 'error', 'boo'), { error: { code: 'RESERVED_EVENT', message: "'error' is an event of the server" } });
+  await assert.rejects(client.call('error', 'boo'), { code: 'RESERVED_EVENT', message: "'error' is an event of the server" });
   assert.deepEqual(reported(), [['error', "'error' is an event of the server", '/', undefined]]);
-  const heard = next(client, 'error');
-  client.emit('fail', '[own]');
-  assert.deepEqual(await heard, ['mapped: [own]', { code: 'OWN', event: 'fail' }]);
+  client.send('fail', '[own]');
+  assert.deepEqual(await client.next('error'), ['mapped: [own]', { code: 'OWN', event: 'fail' }]);
   reported();
-  assert.deepEqual(await ask(client, 'fail', '[hidden]'), { error: { code: 'INTERNAL_SERVER_ERROR', message: 'Internal Server Error' } });
-  assert.deepEqual(await ask(client, 'fail', '[nothing]'), { error: { code: 'INTERNAL_SERVER_ERROR', message: 'Internal Server Error' } });
-  assert.deepEqual(await ask(client, 'refuse', '[nothing]'), { error: { code: 'FORBIDDEN', message: '[nothing]' } });
+  await assert.rejects(client.call('fail', '[hidden]'), { code: 'INTERNAL_SERVER_ERROR', message: 'Internal Server Error' });
+  await assert.rejects(client.call('fail', '[nothing]'), { code: 'INTERNAL_SERVER_ERROR', message: 'Internal Server Error' });
+  await assert.rejects(client.call('refuse', '[nothing]'), { code: 'FORBIDDEN', message: '[nothing]' });
   reported();
   client.disconnect();
   await logged(/connection middleware failed.*on leaving/);
@@ -94,18 +93,18 @@ test('onerror gets each error of packets and connections with its context, and t
 });
 
 test('an error that onerror returns decides about a connection as if middleware had thrown it', async t => {
-  const { url, logs } = await startApp(t, APP, { env: 'prod' });
+  const { open, logs } = await startApp(t, APP, { env: 'prod' });
   for (const [refused, message, code] of [
     ['[own]', 'mapped: [own]', 'OWN'],
     ['[plain]', 'a plain one', 'CONNECTION_REFUSED'],
     ['[hidden]', 'Internal Server Error', 'INTERNAL_SERVER_ERROR'],
     ['[nothing]', '[nothing]', 'CONNECTION_REFUSED'],
   ] as const) {
-    const error = await refusal(newClient(t, url, { auth: { refused } }));
-    assert.deepEqual([error.message, (error.data as { code: string }).code], [message, code]);
+    const client = await open('/', { auth: { refused } });
+    assert.deepEqual([client.refused?.message, client.refused?.code], [message, code]);
   }
   assert.equal(logs.filter(line => line.includes('connection refused')).length, 4);
-  const refused = await refusalsBeside(await connect(t, `${url}/free`), '/')({ refused: '[temporary]' });
+  const refused = await refusalsBeside((await open('/free')).socket, '/')({ refused: '[temporary]' });
   assert.deepEqual([refused.message, refused.data], ['come later', { code: 'BUSY', retry: true }]);
   assert.ok(logs.some(line => /^ERROR .*connection postponed.*Error: \[temporary\]\n/.test(line)));
   assert.ok(logs.some(line => /^WARN .*connection refused.*Error: \[own\]$/.test(line)));
@@ -113,16 +112,16 @@ test('an error that onerror returns decides about a connection as if middleware 
 });
 
 test('onerror of a namespace is called in place of that of all', async t => {
-  const { url, app } = await startApp(t, APP);
-  const client = await connect(t, `${url}/own`);
-  assert.deepEqual(await ask(client, 'fail', '[own]'), { error: { code: 'OF_NAMESPACE', message: '[own]' } });
+  const { open, app } = await startApp(t, APP);
+  const client = await open('/own');
+  await assert.rejects(client.call('fail', '[own]'), { code: 'OF_NAMESPACE', message: '[own]' });
   assert.deepEqual(Reflect.get(app, 'reported'), []);
-  assert.equal(((await ask(await connect(t, `${url}/free`), 'fail', '[own]')) as { error: { code: string } }).error.code, 'OWN');
+  await assert.rejects((await open('/free')).call('fail', '[own]'), { code: 'OWN' });
 });
 
 test('an onerror that fails, or returns what is no error, is logged, and the client is answered as without it', async t => {
-  const { url, logs, logged } = await startApp(t, APP);
-  const client = await connect(t, `${url}/free`);
+  const { open, logs, logged } = await startApp(t, APP);
+  const client = await open('/free');
   for (const [what, line] of [
     ['throws', /a mishap: throws/],
     ['rejects', /a mishap: rejects/],
@@ -131,13 +130,13 @@ test('an onerror that fails, or returns what is no error, is logged, and the cli
     ['late', /IO_ONERROR_INVALID: config\.io\.onerror returned an error in a promise; return an Error, or nothing/],
   ] as const) {
     const before = logs.length;
-    assert.deepEqual(await ask(client, 'refuse', `[${what}]`), { error: { code: 'FORBIDDEN', message: `[${what}]` } });
+    await assert.rejects(client.call('refuse', `[${what}]`), { code: 'FORBIDDEN', message: `[${what}]` });
     await logged(line);
     const lines = logs.slice(before);
     assert.equal(lines.filter(text => /^ERROR .*config\.io\.onerror failed, namespace \/free, socket /.test(text)).length, 1, what);
     assert.equal(lines.filter(text => text.includes(`event "refuse" failed`)).length, 1, what);
   }
   const before = logs.length;
-  assert.deepEqual(await ask(client, 'refuse', '[reports]'), { error: { code: 'FORBIDDEN', message: '[reports]' } });
+  await assert.rejects(client.call('refuse', '[reports]'), { code: 'FORBIDDEN', message: '[reports]' });
   assert.equal(logs.length, before + 1);
 });

@@ -1,15 +1,14 @@
 /** Rooms and namespaces, from anywhere in the app. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { TestClient } from 'egg-socket.io/test';
 import { type Files, startApp } from './support/app';
-import { ask, type Client, connect, next } from './support/client';
+import { next } from './support/client';
 import { openPolling } from './support/raw';
 
-/** All that a client hears under `news`, in order. */
-function newsOf(client: Client): unknown[] {
-  const heard: unknown[] = [];
-  client.on('news', what => heard.push(what));
-  return heard;
+/** All that each client has heard under `news` since it was asked, in order. */
+async function newsOf(...clients: TestClient[]): Promise<unknown[][]> {
+  return Promise.all(clients.map(async client => (await client.all('news')).flat()));
 }
 
 const APP: Files = {
@@ -19,7 +18,6 @@ const APP: Files = {
         const nsp = app.io.of(name);
         nsp.route('join', async ctx => { await ctx.join(ctx.args[0]); return [...ctx.rooms]; });
         nsp.route('leave', async ctx => { await ctx.leave(ctx.args[0]); return [...ctx.rooms]; });
-        nsp.route('barrier', async () => true);
       }
       app.io.route('to', async ctx => ctx.to(ctx.args[0]).emit('news', 'to'));
       app.io.route('in', async ctx => ctx.in(ctx.args[0]).emit('news', 'in'));
@@ -33,68 +31,55 @@ const APP: Files = {
     };`,
 };
 
-/** Everyone has heard what was sent before. */
-async function barrier(...clients: Client[]): Promise<void> {
-  await Promise.all(clients.map(client => ask(client, 'barrier')));
-}
-
 test('join and leave, and what is sent to a room reaches those in it but the sender', async t => {
-  const { url } = await startApp(t, APP);
-  const [anna, bert, carl] = [await connect(t, url), await connect(t, url), await connect(t, url)];
-  assert.deepEqual(await ask(anna, 'join', 'red'), [anna.id, 'red']);
-  assert.deepEqual(await ask(bert, 'join', 'red'), [bert.id, 'red']);
-  const [annas, berts, carls] = [newsOf(anna), newsOf(bert), newsOf(carl)];
-  for (const event of ['to', 'in']) await ask(anna, event, 'red');
-  await barrier(anna, bert, carl);
-  assert.deepEqual([annas, berts, carls], [[], ['to', 'in'], []]);
-  assert.deepEqual(await ask(bert, 'leave', 'red'), [bert.id]);
-  await ask(carl, 'to', 'red');
-  await barrier(anna, bert, carl);
-  assert.deepEqual([annas, berts, carls], [['to'], ['to', 'in'], []]);
+  const { open } = await startApp(t, APP);
+  const [anna, bert, carl] = [await open(), await open(), await open()];
+  assert.deepEqual(await anna.call('join', 'red'), [anna.id, 'red']);
+  assert.deepEqual(await bert.call('join', 'red'), [bert.id, 'red']);
+  for (const event of ['to', 'in']) await anna.call(event, 'red');
+  assert.deepEqual(await newsOf(anna, bert, carl), [[], ['to', 'in'], []]);
+  assert.deepEqual(await bert.call('leave', 'red'), [bert.id]);
+  await carl.call('to', 'red');
+  assert.deepEqual(await newsOf(anna, bert, carl), [['to'], [], []]);
 });
 
 test('except, broadcast, one client by its id, and everyone', async t => {
-  const { url } = await startApp(t, APP);
-  const [anna, bert, carl] = [await connect(t, url), await connect(t, url), await connect(t, url)];
-  await ask(carl, 'join', 'quiet');
-  const [annas, berts, carls] = [newsOf(anna), newsOf(bert), newsOf(carl)];
-  await ask(anna, 'except', 'quiet');
-  await ask(anna, 'broadcast');
-  await ask(anna, 'direct', carl.id);
-  await ask(bert, 'all');
-  await barrier(anna, bert, carl);
-  assert.deepEqual([annas, berts, carls], [['all'], ['except', 'broadcast', 'all'], ['broadcast', 'direct', 'all']]);
+  const { open } = await startApp(t, APP);
+  const [anna, bert, carl] = [await open(), await open(), await open()];
+  await carl.call('join', 'quiet');
+  await anna.call('except', 'quiet');
+  await anna.call('broadcast');
+  await anna.call('direct', carl.id);
+  await bert.call('all');
+  assert.deepEqual(await newsOf(anna, bert, carl), [['all'], ['except', 'broadcast', 'all'], ['broadcast', 'direct', 'all']]);
 });
 
 test('rooms of one namespace are not those of another, and a controller can reach another namespace', async t => {
-  const { url } = await startApp(t, APP);
-  const [main, chat] = [await connect(t, url), await connect(t, url + '/chat')];
-  await ask(main, 'join', 'red');
-  await ask(chat, 'join', 'red');
-  const [mains, chats] = [newsOf(main), newsOf(chat)];
-  await ask(await connect(t, url), 'to', 'red');
-  await ask(main, 'nsp');
-  await barrier(main, chat);
-  assert.deepEqual([mains, chats], [['to'], ['from the main namespace']]);
+  const { open } = await startApp(t, APP);
+  const [main, chat] = [await open(), await open('/chat')];
+  await main.call('join', 'red');
+  await chat.call('join', 'red');
+  await (await open()).call('to', 'red');
+  await main.call('nsp');
+  assert.deepEqual(await newsOf(main, chat), [['to'], ['from the main namespace']]);
 });
 
 test('a controller can ask a client, and all clients of a room, and give their answers on', async t => {
-  const { url } = await startApp(t, APP);
-  const [anna, bert] = [await connect(t, url), await connect(t, url)];
+  const { open } = await startApp(t, APP);
+  const [anna, bert] = [await open(), await open()];
   for (const [name, client] of Object.entries({ anna, bert })) {
-    client.on('question', (text: string, answer: (it: string) => void) => answer(`${name}: ${text}`));
-    await ask(client, 'join', 'red');
+    client.socket.on('question', (text: string, answer: (it: string) => void) => answer(`${name}: ${text}`));
+    await client.call('join', 'red');
   }
-  assert.equal(await ask(anna, 'ask'), 'anna: how are you?');
-  assert.deepEqual(((await ask(anna, 'ask all', 'red')) as string[]).sort(), ['anna: all?', 'bert: all?']);
+  assert.equal(await anna.call('ask'), 'anna: how are you?');
+  assert.deepEqual(((await anna.call('ask all', 'red')) as string[]).sort(), ['anna: all?', 'bert: all?']);
 });
 
 test('volatile events reach a client that is ready, and are not kept for one that is not', async t => {
-  const { io, url } = await startApp(t, APP);
-  const client = await connect(t, url);
-  const heard = next(client, 'news');
+  const { io, open, url } = await startApp(t, APP);
+  const client = await open();
   io.volatile.emit('news', 'volatile');
-  assert.deepEqual(await heard, ['volatile']);
+  assert.deepEqual(await client.next('news'), ['volatile']);
 
   const polling = await openPolling(url);
   await (await fetch(polling, { method: 'POST', body: '40' })).text();
@@ -106,9 +91,9 @@ test('volatile events reach a client that is ready, and are not kept for one tha
 });
 
 test('fetchSockets, socketsJoin, socketsLeave and disconnectSockets', async t => {
-  const { io, url } = await startApp(t, APP);
-  const [anna, bert] = [await connect(t, url), await connect(t, url)];
-  await ask(anna, 'join', 'red');
+  const { io, open } = await startApp(t, APP);
+  const [anna, bert] = [await open(), await open()];
+  await anna.call('join', 'red');
   assert.deepEqual((await io.fetchSockets()).map(({ id }) => id).sort(), [anna.id, bert.id].sort());
   assert.deepEqual(
     (await io.in('red').fetchSockets()).map(({ id, rooms }) => [id, [...rooms]]),
@@ -120,9 +105,8 @@ test('fetchSockets, socketsJoin, socketsLeave and disconnectSockets', async t =>
     (await io.in(['blue', 'green']).fetchSockets()).map(({ rooms }) => [...rooms]),
     [[anna.id, 'blue', 'green']],
   );
-  const gone = next(anna, 'disconnect');
   io.in('blue').disconnectSockets();
-  assert.equal((await gone)[0], 'io server disconnect');
+  assert.equal(await anna.gone(), 'io server disconnect');
   assert.equal(bert.connected, true);
   assert.deepEqual(
     (await io.fetchSockets()).map(({ id }) => id),
@@ -131,7 +115,7 @@ test('fetchSockets, socketsJoin, socketsLeave and disconnectSockets', async t =>
 });
 
 test('onAny hears every event, routed or not, before its handler', async t => {
-  const { url } = await startApp(t, {
+  const { open } = await startApp(t, {
     'app/router.js': `
       module.exports = app => {
         app.io.on('connection', socket => {
@@ -142,13 +126,13 @@ test('onAny hears every event, routed or not, before its handler', async t => {
         app.io.route('events', async ctx => { ctx.emit('hello'); return ctx.socket.data.events; });
       };`,
   });
-  const client = await connect(t, url);
-  client.emit('nothing');
-  assert.deepEqual(await ask(client, 'events'), ['nothing', 'events', 'out: hello']);
+  const client = await open();
+  client.send('nothing');
+  assert.deepEqual(await client.call('events'), ['nothing', 'events', 'out: hello']);
 });
 
 test('an HTTP controller, a service and a scheduled task reach clients', async t => {
-  const { app, url } = await startApp(t, {
+  const { app, open, url } = await startApp(t, {
     ...APP,
     'app/controller/news.js': `
       module.exports = app => class extends app.Controller {
@@ -167,18 +151,16 @@ test('an HTTP controller, a service and a scheduled task reach clients', async t
           app.router.get('/service', app.controller.news.send);
         };`,
   });
-  const [anna, bert] = [await connect(t, url), await connect(t, url)];
-  await ask(anna, 'join', 'red');
-  const [annas, berts] = [newsOf(anna), newsOf(bert)];
+  const [anna, bert] = [await open(), await open()];
+  await anna.call('join', 'red');
   assert.deepEqual(await (await fetch(`${url}/news`)).json(), { reached: 1 });
   assert.equal(await (await fetch(`${url}/service`)).text(), 'sent');
   await app.runSchedule('news');
-  await barrier(anna, bert);
-  assert.deepEqual([annas, berts], [['HTTP', 'service', 'schedule'], ['schedule']]);
+  assert.deepEqual(await newsOf(anna, bert), [['HTTP', 'service', 'schedule'], ['schedule']]);
 });
 
 test('one user is reached on all devices through a room of the user’s id', async t => {
-  const { url } = await startApp(t, {
+  const { open, url } = await startApp(t, {
     'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['auth'] } } };`,
     'app/io/middleware/auth.js': `
       module.exports = app => async (ctx, next) => {
@@ -189,28 +171,19 @@ test('one user is reached on all devices through a room of the user’s id', asy
       };`,
     'app/router.js': `
       module.exports = app => {
-        app.router.get('/login', async ctx => { ctx.session.user = ctx.query.user; ctx.body = 'in'; });
         app.router.get('/tell', async ctx => { app.io.to('user:' + ctx.query.user).emit('news', ctx.query.text); ctx.body = 'told'; });
         app.io.route('tell', async ctx => { const [user, text] = ctx.args; ctx.to('user:' + user).emit('news', text); return 'told'; });
-        app.io.route('barrier', async () => true);
       };`,
   });
-  const device = async (user: string): Promise<Client> => {
-    const response = await fetch(`${url}/login?user=${user}`);
-    const cookie = response.headers.getSetCookie().map(one => one.split(';')[0]);
-    await response.body?.cancel();
-    return connect(t, url, { extraHeaders: { cookie: cookie.join('; ') } });
-  };
+  const device = async (user: string): Promise<TestClient> => open('/', { session: { user } });
   const [phone, laptop, other] = [await device('anna'), await device('anna'), await device('bert')];
-  const heard = [newsOf(phone), newsOf(laptop), newsOf(other)];
   assert.equal(await (await fetch(`${url}/tell?user=anna&text=HTTP`)).text(), 'told');
-  assert.equal(await ask(other, 'tell', 'anna', 'from bert'), 'told');
-  await barrier(phone, laptop, other);
-  assert.deepEqual(heard, [['HTTP', 'from bert'], ['HTTP', 'from bert'], []]);
+  assert.equal(await other.call('tell', 'anna', 'from bert'), 'told');
+  assert.deepEqual(await newsOf(phone, laptop, other), [['HTTP', 'from bert'], ['HTTP', 'from bert'], []]);
 });
 
 test('a room that connection middleware joins is there from the first moment, and left when the client is refused or gone', async t => {
-  const { io, url, app } = await startApp(t, {
+  const { io, open, app } = await startApp(t, {
     'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['room'] } } };`,
     'app/io/middleware/room.js': `
       module.exports = app => async (ctx, next) => {
@@ -222,12 +195,9 @@ test('a room that connection middleware joins is there from the first moment, an
       };`,
     'app/router.js': `module.exports = app => { app.io.route('barrier', async () => true); };`,
   });
-  const anna = await connect(t, url);
-  const heard = newsOf(anna);
-  const bert = await connect(t, url);
-  await assert.rejects(connect(t, url, { query: { no: '1' } }), /^Error: no$/);
-  await barrier(anna, bert);
-  assert.deepEqual(heard, ['someone came', 'someone came']);
+  const [anna, bert] = [await open(), await open()];
+  assert.equal((await open('/', { query: { no: '1' } })).refused?.message, 'no');
+  assert.deepEqual(await newsOf(anna), [['someone came', 'someone came']]);
   assert.equal((await io.in('red').fetchSockets()).length, 2);
   const rooms = next(app, 'rooms');
   anna.disconnect();
@@ -236,7 +206,7 @@ test('a room that connection middleware joins is there from the first moment, an
 });
 
 test('a question to many waits 5 s for its answers, whichever way it is asked', async t => {
-  const { io, url } = await startApp(t, {
+  const { io, open } = await startApp(t, {
     'app/io/middleware/ask.js': `
       module.exports = () => async (ctx, next) => {
         if (ctx.socket.handshake.auth.asks) ctx.socket.data.answers = await ctx.socket.broadcast.emitWithAck('late');
@@ -250,10 +220,10 @@ test('a question to many waits 5 s for its answers, whichever way it is asked', 
       };`,
     'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['ask'] } } };`,
   });
-  const [anna, bert, chat] = [await connect(t, url), await connect(t, url), await connect(t, `${url}/chat`)];
-  const answerLate = (client: Client, name: string): void => {
+  const [anna, bert, chat] = [await open(), await open(), await open('/chat')];
+  const answerLate = (client: TestClient, name: string): void => {
     // after several turns of the event loop: a time-out of 1 ms would be over
-    client.on('late', (answer: (name: string) => void) => void setTimeout(answer, 20, name));
+    client.socket.on('late', (answer: (name: string) => void) => void setTimeout(answer, 20, name));
   };
   answerLate(anna, 'anna');
   answerLate(bert, 'bert');
@@ -271,9 +241,9 @@ test('a question to many waits 5 s for its answers, whichever way it is asked', 
   }
   assert.deepEqual(await io.to(anna.id ?? '').emitWithAck('late'), ['anna']);
   assert.deepEqual(await io.of('/chat').emitWithAck('late'), ['chat']);
-  assert.deepEqual(await ask(bert, 'ask'), ['anna']);
-  const carl = await connect(t, url, { auth: { asks: true } });
-  assert.deepEqual(((await ask(carl, 'answers')) as string[]).toSorted(), ['anna', 'bert']);
+  assert.deepEqual(await bert.call('ask'), ['anna']);
+  const carl = await open('/', { auth: { asks: true } });
+  assert.deepEqual(((await carl.call('answers')) as string[]).toSorted(), ['anna', 'bert']);
 
   const since = performance.now();
   const error = await io.emitWithAck('late').then(
@@ -286,9 +256,9 @@ test('a question to many waits 5 s for its answers, whichever way it is asked', 
 });
 
 test('the time for the answers to one question is that of the question, not of what its operator and others made of it emit next', async t => {
-  const { io, url } = await startApp(t, APP);
-  const anna = await connect(t, url);
-  anna.on('question', (answer: (text: string) => void) => answer('well'));
+  const { io, open } = await startApp(t, APP);
+  const anna = await open();
+  anna.socket.on('question', (answer: (text: string) => void) => answer('well'));
   const { adapter } = io.of('/');
   const broadcast = adapter.broadcast.bind(adapter);
   const flags: unknown[] = [];

@@ -1,6 +1,7 @@
 /** Users: who a client is, and all connections of a user at once. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { TestClient } from 'egg-socket.io/test';
 import type { Socket as ServerSocket } from 'socket.io';
 import { type Files, startApp } from './support/app';
 import { ask, type Client, connect, newClient, next } from './support/client';
@@ -61,52 +62,50 @@ const as = (user: unknown): { auth: { user: unknown } } => ({ auth: { user } });
 const COMES_BACK = { reconnection: true, reconnectionDelay: 20, reconnectionDelayMax: 20, transports: ['websocket'] };
 
 test('a user is an id or an object with one, is shown with the id as text, and its room is not among those of the socket', async t => {
-  const { url } = await startApp(t, FILES);
-  assert.deepEqual(await ask(await connect(t, url, as('anna')), 'who'), [{ id: 'anna' }, []]);
-  assert.deepEqual(await ask(await connect(t, url, as(7)), 'who'), [{ id: '7' }, []]);
-  assert.deepEqual(await ask(await connect(t, url, as({ id: 7, name: 'Bert' })), 'who'), [{ id: '7', name: 'Bert' }, []]);
-  assert.deepEqual(await ask(await connect(t, url), 'who'), [null, []]);
+  const { open } = await startApp(t, FILES);
+  assert.deepEqual(await (await open('/', as('anna'))).call('who'), [{ id: 'anna' }, []]);
+  assert.deepEqual(await (await open('/', as(7))).call('who'), [{ id: '7' }, []]);
+  assert.deepEqual(await (await open('/', as({ id: 7, name: 'Bert' }))).call('who'), [{ id: '7', name: 'Bert' }, []]);
+  assert.deepEqual(await (await open()).call('who'), [null, []]);
 });
 
 test('all connections of a user in a namespace are reached, and nobody else', async t => {
-  const { url } = await startApp(t, FILES);
-  const [phone, laptop, bert] = [await connect(t, url, as(7)), await connect(t, url, as('7')), await connect(t, url, as('bert'))];
-  const elsewhere = await connect(t, `${url}/chat`, as(7));
-  const [phones, laptops, berts, elsewheres] = [newsOf(phone), newsOf(laptop), newsOf(bert), newsOf(elsewhere)];
-  await ask(bert, 'tell', 7, 'one');
-  await ask(phone, 'tell others', 'two');
-  await ask(phone, 'tell all but', 7, 'three');
-  assert.deepEqual(await ask(bert, 'ask', 7), [{ user: 7 }, { user: '7' }]);
-  assert.deepEqual(await ask(bert, 'ask', 'nobody'), []);
+  const { open } = await startApp(t, FILES);
+  const [phone, laptop, bert] = [await open('/', as(7)), await open('/', as('7')), await open('/', as('bert'))];
+  const elsewhere = await open('/chat', as(7));
+  for (const { socket } of [phone, laptop]) socket.on('question', (answer: (auth: unknown) => void) => answer(socket.auth));
+  await bert.call('tell', 7, 'one');
+  await phone.call('tell others', 'two');
+  await phone.call('tell all but', 7, 'three');
+  assert.deepEqual(await bert.call('ask', 7), [{ user: 7 }, { user: '7' }]);
+  assert.deepEqual(await bert.call('ask', 'nobody'), []);
   assert.deepEqual(
-    [await ask(bert, 'count', 7), await ask(bert, 'is online', 7), await ask(bert, 'is online', 'nobody')],
+    [await bert.call('count', 7), await bert.call('is online', 7), await bert.call('is online', 'nobody')],
     [2, true, false],
   );
-  await ask(bert, 'put', 7, ['red', 'blue']);
-  assert.deepEqual(await ask(laptop, 'who'), [{ id: '7' }, ['blue', 'red']]);
-  await ask(bert, 'take', 7, 'red');
-  assert.deepEqual(await ask(phone, 'who'), [{ id: '7' }, ['blue']]);
-  await ask(bert, 'room', 'blue');
-  for (const client of [phone, laptop, bert, elsewhere]) await ask(client, 'who');
-  assert.deepEqual([phones, laptops, berts, elsewheres], [['one', 'for the room'], ['one', 'two', 'for the room'], ['three'], []]);
-  const gone = Promise.all([next(phone, 'disconnect'), next(laptop, 'disconnect')]);
-  await ask(bert, 'end', 7);
-  assert.deepEqual(await gone, [
-    ['io server disconnect', undefined],
-    ['io server disconnect', undefined],
-  ]);
-  assert.deepEqual([await ask(bert, 'is online', 7), await ask(elsewhere, 'is online', 7)], [false, true]);
+  await bert.call('put', 7, ['red', 'blue']);
+  assert.deepEqual(await laptop.call('who'), [{ id: '7' }, ['blue', 'red']]);
+  await bert.call('take', 7, 'red');
+  assert.deepEqual(await phone.call('who'), [{ id: '7' }, ['blue']]);
+  await bert.call('room', 'blue');
+  const news = async (client: TestClient): Promise<unknown[]> => (await client.all('news')).flat();
+  assert.deepEqual(await news(phone), ['one', 'for the room']);
+  assert.deepEqual(await news(laptop), ['one', 'two', 'for the room']);
+  assert.deepEqual([await news(bert), await news(elsewhere)], [['three'], []]);
+  await bert.call('end', 7);
+  for (const client of [phone, laptop]) assert.equal(await client.gone(), 'io server disconnect');
+  assert.deepEqual([await bert.call('is online', 7), await elsewhere.call('is online', 7)], [false, true]);
 });
 
 test('a value that cannot be a user is kept, as apps had such a property before, and is warned of', async t => {
-  const { url, io, logs } = await startApp(t, FILES);
+  const { open, io, logs } = await startApp(t, FILES);
   for (const user of ['', true, { name: 'Anna' }, { id: '' }, { id: null }, ['7'], 'x'.repeat(201), 'two\nlines']) {
-    const client = await connect(t, url, as(user));
-    assert.deepEqual(await ask(client, 'who'), [user, []]);
+    const client = await open('/', as(user));
+    assert.deepEqual(await client.call('who'), [user, []]);
   }
   assert.match(logs.join('\n'), /WARN .*socket\.user is kept.*[^]*IO_USER_INVALID/);
   const { length } = logs;
-  assert.deepEqual(await ask(await connect(t, url, as(null)), 'who'), [null, []]);
+  assert.deepEqual(await (await open('/', as(null))).call('who'), [null, []]);
   assert.deepEqual(logs.slice(length), [], 'nobody is no mistake');
   for (const id of ['', null, { id: 7 }, Number.NaN]) assert.throws(() => io.user(id as never), { code: 'IO_USER_INVALID' });
 });
@@ -125,23 +124,21 @@ test('a connection has one user for life: another one is refused', async t => {
 });
 
 test('after the client has been let in it is too late to say who it is, but the same user may have other properties', async t => {
-  const { url, io, logs } = await startApp(t, FILES);
-  const nobody = await connect(t, url);
-  nobody.emit('late', 'anna');
-  assert.deepEqual(await ask(nobody, 'who'), ['anna', []]);
+  const { open, io, logs } = await startApp(t, FILES);
+  const nobody = await open();
+  nobody.send('late', 'anna');
+  assert.deepEqual(await nobody.call('who'), ['anna', []]);
   assert.match(logs.join('\n'), /WARN .*socket\.user is kept.*[^]*IO_USER_LATE/);
   assert.equal(await io.user('anna').isOnline(), false);
-  const anna = await connect(t, url, as('anna'));
-  anna.emit('late', { id: 'anna', name: 'Anna' });
-  assert.deepEqual(await ask(anna, 'who'), [{ id: 'anna', name: 'Anna' }, []]);
-  const { error } = (await ask(anna, 'late', 'bert')) as { error: { message: string } };
-  assert.match(error.message, /IO_USER_CHANGED/);
+  const anna = await open('/', as('anna'));
+  anna.send('late', { id: 'anna', name: 'Anna' });
+  assert.deepEqual(await anna.call('who'), [{ id: 'anna', name: 'Anna' }, []]);
+  await assert.rejects(anna.call('late', 'bert'), /IO_USER_CHANGED/);
 });
 
 test('a room name from a client cannot be that of a user', async t => {
-  const { url } = await startApp(t, FILES);
-  const [anna, mallory] = [await connect(t, url, as('anna')), await connect(t, url, as('mallory'))];
-  const heard = newsOf(anna);
+  const { open } = await startApp(t, FILES);
+  const [anna, mallory] = [await open('/', as('anna')), await open('/', as('mallory'))];
   const room = '$io:user:anna';
   for (const [event, ...args] of [
     ['join', room],
@@ -153,13 +150,11 @@ test('a room name from a client cannot be that of a user', async t => {
     ['take', 'anna', room],
     ['remote join', room],
   ] as const) {
-    const { error } = (await ask(mallory, event, ...args)) as { error: { code: string } };
-    assert.equal(error.code, 'RESERVED_ROOM', event);
+    await assert.rejects(mallory.call(event, ...args), { code: 'RESERVED_ROOM' }, event);
   }
-  assert.deepEqual(await ask(mallory, 'who'), [{ id: 'mallory' }, []]);
-  await ask(mallory, 'tell', 'anna', 'hello');
-  await ask(anna, 'who');
-  assert.deepEqual(heard, ['hello']);
+  assert.deepEqual(await mallory.call('who'), [{ id: 'mallory' }, []]);
+  await mallory.call('tell', 'anna', 'hello');
+  assert.deepEqual(await anna.all('news'), [['hello']]);
 });
 
 test('a client that comes back as the same user is recovered, and as another one, or as nobody, it is a new client', async t => {
