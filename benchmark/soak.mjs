@@ -4,6 +4,7 @@
  * a warm-up. Takes a minute or two; exits with 1, and says what is left, if there is a leak.
  *
  * npm run soak -- --packets 10000 --cycles 500   a shorter one
+ * npm run soak -- --minutes 60                   again and again for an hour
  * npm run soak -- --host egg3                    on egg 3
  * npm run soak -- --leak                         with a leak, to see it found
  */
@@ -49,12 +50,14 @@ const PACKETS = {
 
 /** Kinds of connections: their share of all, and the life of one. */
 const CONNECTIONS = {
-  'websocket, leaves': [0.25, async () => leave(await connected(connect('/')))],
+  'websocket, leaves': [0.2, async () => leave(await connected(connect('/')))],
   'polling, leaves': [0.15, async () => leave(await connected(connect('/', { transports: ['polling'] })))],
   'polling, upgrades, leaves': [0.05, async () => leave(await upgraded(connect('/', { transports: ['polling', 'websocket'] })))],
   // of newer Nodes this client takes the WebSocket that cannot send a cookie
   'polling with protocol 3, leaves': [0.1, async () => leave(await connected(connect('/', { transports: ['polling'] }, connectTo2)))],
-  'websocket, cut off': [0.2, () => cutOff('40', /^40\{/)],
+  'websocket, cut off': [0.15, () => cutOff('40', /^40\{/)],
+  'cut off within a packet': [0.05, () => cutOff('40', '451-["echo",{"_placeholder":true,"num":0}]', /^40\{/)],
+  'ended by a limit': [0.05, () => ended('40', `42["${'x'.repeat(201)}"]`)],
   'refused by middleware': [0.15, async () => leave(await refused(connect('/closed')))],
   // once the second answer has come, the middleware of the first runs
   'cut off while middleware is pending': [0.1, () => cutOff('40/pending,', '40', /^40\{/)],
@@ -64,6 +67,7 @@ const { values: options } = parseArgs({
   options: {
     packets: { type: 'string', default: '1000000' },
     cycles: { type: 'string', default: '50000' },
+    minutes: { type: 'string', default: '0' },
     host: { type: 'string', default: 'egg4' },
     leak: { type: 'boolean', default: false },
   },
@@ -101,8 +105,11 @@ async function main() {
   });
   const prototypes = await ask('alive'); // those of sockets count as sockets
   let after = before;
-  for (const [name, [share, send]] of Object.entries(PACKETS)) after = await phase(name, () => sendPackets(packets * share, send));
-  for (const [name, [share, live]] of Object.entries(CONNECTIONS)) after = await phase(name, () => connections(cycles * share, live));
+  const end = performance.now() + Number(options.minutes) * 60_000;
+  do {
+    for (const [name, [share, send]] of Object.entries(PACKETS)) after = await phase(name, () => sendPackets(packets * share, send));
+    for (const [name, [share, live]] of Object.entries(CONNECTIONS)) after = await phase(name, () => connections(cycles * share, live));
+  } while (performance.now() < end);
 
   const growth = after.heap - before.heap;
   if (growth > GROWTH) throw new Error(`The heap has grown by ${inMB(growth)} since the warm-up. Alive: ${list(await ask('alive'))}`);
@@ -201,6 +208,13 @@ async function cutOff(...packets) {
     webSocket.once('close', () => reject(new Error('A connection was closed before it was cut off')));
   });
   webSocket.terminate();
+}
+
+/** Sends packets by hand, for which the server has to end the connection. */
+async function ended(...packets) {
+  const webSocket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`, { headers: { cookie } });
+  webSocket.once('open', () => packets.forEach(packet => webSocket.send(packet)));
+  await new Promise(resolve => webSocket.once('close', resolve));
 }
 
 async function logIn() {

@@ -4,6 +4,7 @@
  *
  * npm run soak -- --rounds 300                    more rounds
  * npm run soak -- --rounds 0                      leaks only
+ * npm run soak -- --minutes 60 --rounds 0        for an hour
  * npm run soak -- --packets 10000 --cycles 500    the other options are those of benchmark/soak.mjs
  */
 import { heading, runs } from './check.mjs';
