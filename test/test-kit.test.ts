@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Server } from 'egg-socket.io';
 import { defineContract, type StandardSchema } from 'egg-socket.io/contract';
-import { ioTest, ReplyError, type TestClient } from 'egg-socket.io/test';
+import { ioAt, ioTest, ReplyError, type TestClient } from 'egg-socket.io/test';
 import { hostFolder } from './support/app';
 import { ioApp } from './support/kit';
 import { childrenOf } from './support/processes';
@@ -212,6 +212,17 @@ test('a cluster has sessions, too, and leaves no process', async t => {
   await assert.rejects(bob.all('said'), /all\(\) needs an app in the process of the test/);
   await close();
   await until(t, () => !processes.some(pid => existsSync(`/proc/${pid}`)));
+});
+
+test('a server that runs already has clients, too, but no sessions without a login', async t => {
+  const { url } = await ioApp(t, FILES);
+  const io = ioAt(`${url}/`, { timeout: 200 });
+  const [alice, bob] = [await io('/chat'), await io('/chat')];
+  assert.deepEqual(await alice.call('say', 'hello'), { delivered: true });
+  assert.deepEqual(await bob.next('said'), ['hello', 1]);
+  await assert.rejects(bob.next('left'), /no event 'left' within 200 ms/);
+  await assert.rejects(bob.all('said'), /all\(\) needs an app in the process of the test/);
+  await assert.rejects(io('/members', { session: { user: {} } }), /a session without a login needs an app that ioTest\(\) has started/);
 });
 
 test('the events of a contract have their types', async t => {
