@@ -10,6 +10,8 @@ export interface Leaving {
   readonly hasMore: boolean;
   /** Hands over what there is. Never rejects. @param end the time by which it ends, by `performance.now()` */
   leave(end: number): Promise<void>;
+  /** To be called after that: from now on, other processes hand over to others. */
+  stop(): void;
 }
 
 export class Departure {
@@ -28,5 +30,6 @@ export class Departure {
     const end = performance.now() + TIMEOUT;
     do await Promise.all([...this.#all].map(async one => one.leave(end)));
     while (performance.now() < end && [...this.#all].some(({ hasMore }) => hasMore));
+    for (const one of this.#all) one.stop(); // what others hand over from now on would end with this process
   }
 }

@@ -66,6 +66,7 @@ export class AgentIo {
   }
 
   async close(): Promise<void> {
+    await this.#backplane?.departure.leave(); // a server or worker that has ended may have handed over its clients to the agent
     await this.#backplane?.close();
     this.#histories?.close();
   }

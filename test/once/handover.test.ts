@@ -5,14 +5,18 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Socket } from 'socket.io';
 import { type AdapterServer, allKnown } from '../support/adapters';
+import { ROOT } from '../support/app';
 import { newClient, next } from '../support/client';
 import { hubPath, startHub, startWorker } from '../support/hub';
 import { join } from '../support/joined';
-import { keepHandovers, MemoryHandovers } from '../support/parts';
+import { Logs } from '../support/logs';
+import { AgentIo, keepHandovers, MemoryHandovers, readConfig } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 import { flush, hears, lose, vanish, visit } from '../support/visit';
 
+/** Of a client that nobody knows. */
+const STRANGER = { auth: { pid: 'x'.repeat(20), offset: '' }, heard: [] };
 const INIT = { connectionStateRecovery: { skipMiddlewares: false } };
 
 interface Ending extends AdapterServer {
@@ -162,11 +166,127 @@ test('what the last server leaves is for one that starts later, unless another o
   assert.equal((await visit(t, three, ann)).socket.recovered, false);
 });
 
+test('what one server hands over to the next, and that one leaves at once, is complete', async t => {
+  const { port } = await startRedis(t);
+  const start = async (): Promise<Ending> => overBackend(t, { redis: { port } });
+  const [one, two] = [await start(), await start()];
+  await allKnown([one, two]);
+  const ann = await visit(t, one);
+  one.io.emit('said', 1);
+  await hears(t, ann, 1);
+  await lose(ann);
+  await one.end();
+  await two.end();
+  const back = await visit(t, await start(), ann);
+  assert.equal(back.socket.recovered, true);
+});
+
+test('what is handed on from worker to worker stays as small as it was: a thousand clients and events lose nothing, within the limits', async t => {
+  const [path, kept] = [await hubPath(t), new MemoryHandovers()];
+  keepHandovers(await startHub(t, path), kept);
+  t.after(() => kept.close());
+  const start = async (name: string) => startWorker(t, path, name, INIT);
+  let worker = await start('the first');
+  const ann = await visit(t, worker);
+  await ann.socket.join('lobby');
+  await lose(ann);
+  const { adapter } = worker.io.of('/');
+  for (let number = 1; number < 1000; number++) {
+    const sid = `client ${number}`;
+    adapter.persistSession({ sid, pid: String(number).padStart(20, 'p'), rooms: [sid, 'lobby'], data: {} }); // as Socket.IO does for each
+  }
+  let count = 0;
+  const say = (times: number): void => {
+    for (const end = count + times; count < end;) (++count % 2 ? worker.io : worker.io.to('lobby')).emit('said', count);
+  };
+  say(1000);
+  for (const name of ['the second', 'the third', 'the fourth']) {
+    const heir = await start(name);
+    await allKnown([worker, heir]);
+    await worker.link.departure.leave();
+    await worker.leave();
+    worker = heir;
+    say(10);
+  }
+  const back = await visit(t, worker, ann);
+  await hears(t, back, count);
+  assert.deepEqual([back.socket.recovered, back.heard], [true, Array.from({ length: count }, (_, index) => index + 1)]);
+});
+
+test('a server that has nothing left to hand over takes over nothing from others that end at the same time', async t => {
+  const { port } = await startRedis(t);
+  const start = async () => join(t, { init: INIT, redis: { port } });
+  const servers = [await start(), await start(), await start()] as const;
+  for (const server of servers) await server.ready();
+  await allKnown(servers);
+  const [one, two, three] = servers;
+  const ann = await visit(t, one);
+  one.io.emit('said', 1);
+  await hears(t, ann, 1);
+  await lose(ann);
+  for (const { backplane } of [two, three]) await backplane.departure.leave(); // they have not closed yet
+  const left = one.backplane.departure.leave();
+  for (const { leave } of [two, three]) await leave();
+  await left;
+  await one.leave();
+  const next = await start();
+  await next.ready();
+  const back = await visit(t, next, ann);
+  assert.deepEqual([back.socket.recovered, back.socket.id], [true, ann.socket.id]);
+});
+
+test('the agent, once agent.io is used, is one more server over a backend: it takes over what others leave, and hands it on', async t => {
+  const { port } = await startRedis(t);
+  const io = { init: INIT, redis: { port } };
+  const agent = { baseDir: ROOT, logger: new Logs() } as unknown as ConstructorParameters<typeof AgentIo>[0]; // all that it reads
+  const agentIo = new AgentIo(
+    agent,
+    readConfig({ io }, 1, () => {}),
+    undefined,
+  );
+  const inAgent = { io: agentIo.server, signal: t.signal };
+  const start = async (): Promise<Ending> => {
+    const server = await overBackend(t, { redis: { port } });
+    await allKnown([server, { ...server, ...inAgent }]);
+    return server;
+  };
+  const one = await start();
+  const began = performance.now();
+  const ann = await visit(t, one, STRANGER);
+  assert.deepEqual(
+    [ann.socket.recovered, performance.now() - began < 1500],
+    [false, true],
+    'the agent says at once that it does not know it',
+  );
+
+  agentIo.server.emit('said', 1);
+  await hears(t, ann, 1);
+  await lose(ann);
+  await one.end();
+  agentIo.server.emit('said', 2);
+  const two = await start();
+  const back = await visit(t, two, ann);
+  await hears(t, back, 2);
+  assert.deepEqual([back.socket.recovered, back.heard], [true, [1, 2]]);
+
+  await lose(back);
+  await two.end();
+  agentIo.server.emit('said', 3);
+  await agentIo.close();
+  const again = await visit(t, await overBackend(t, { redis: { port } }), back);
+  await hears(t, again, 3);
+  assert.deepEqual([again.socket.recovered, again.heard], [true, [1, 2, 3]]);
+});
+
 test('what is no handover makes clients new ones, and does no harm', async t => {
   const { port } = await startRedis(t);
   const redis = new Redis({ port });
   t.after(() => redis.disconnect());
-  for (const text of ['{', '[]', '{"base":0,"gap":{"number":-1,"at":null},"entries":[],"sent":[],"sessions":[{"pid":7}]}']) {
+  for (const text of [
+    '{',
+    '[]',
+    '{"bequests":[{"base":0,"gap":{"number":-1,"at":null},"log":[],"sessions":[{"pid":7}]}],"entries":[],"sent":[]}',
+  ]) {
     await redis.set('socket.io:handover:last /', text);
     const server = await overBackend(t, { redis: { port } });
     const arrival = next<[Socket]>(server.io, 'connection');

@@ -14,7 +14,10 @@ export interface Visit {
   readonly auth?: object;
 }
 
-export async function visit(t: TestContext, { io, url }: AdapterServer, former?: Visit): Promise<Visit> {
+/** Whom a client that comes back says that it was: a client of before, or what it sends. */
+type Former = Visit | { readonly auth: object; readonly heard: unknown[] };
+
+export async function visit(t: TestContext, { io, url }: AdapterServer, former?: Former): Promise<Visit> {
   const arrival = next<[Socket]>(io, 'connection');
   const client = newClient(t, url, { auth: former ? authOf(former) : {} });
   const heard: unknown[] = former?.heard ?? [];
@@ -25,7 +28,9 @@ export async function visit(t: TestContext, { io, url }: AdapterServer, former?:
   return { client, socket, heard };
 }
 
-export function authOf({ client, auth }: Visit): object {
+export function authOf(former: Former): object {
+  if (!('client' in former)) return former.auth;
+  const { client, auth } = former;
   return auth ?? { pid: Reflect.get(client, '_pid') as unknown, offset: (Reflect.get(client, '_lastOffset') ?? '') as unknown }; // private
 }
 

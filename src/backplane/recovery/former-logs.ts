@@ -1,5 +1,6 @@
 /** The logs of processes that have ended, for their clients, which may come back to this one. */
 import type { Account } from './budget';
+import type { Entry } from './entry';
 import { EventLog, type Past } from './log';
 import type { Former } from './gone-clients';
 
@@ -23,11 +24,21 @@ export class FormerLogs {
     return Math.min(...[...this.#all].map(log => log.oldest)); // Infinity for none
   }
 
-  /** @param from where the log of this process continues it */
-  add(past: Past, from: number): Former {
-    const log = new EventLog(this.#account, this.#maxAge, undefined, past);
+  /**
+   * @param from where the log of this process continues it
+   * @param known the events that this process has already, by offset, to which new ones are added: these are neither kept nor counted twice
+   */
+  add(past: Past, from: number, known: Map<string, Entry>): Former {
+    const counted = new Set<Entry>();
+    const entries = past.entries.map(entry => {
+      const same = known.get(entry.offset);
+      if (same) counted.add(same);
+      else known.set(entry.offset, entry);
+      return same ?? entry;
+    });
+    const log = new EventLog(this.#account, this.#maxAge, undefined, { ...past, entries }, counted);
     this.#all.add(log);
-    return { log, offsets: log.offsets, from };
+    return { log, offsets: new Set(entries.map(({ offset }) => offset)), from };
   }
 
   /** Drops some of the oldest events. */

@@ -55,6 +55,11 @@ export class GoneClients {
     return [...this.#stored.values()];
   }
 
+  /** Those that have gone since a moment. */
+  since(at: number): Stored[] {
+    return this.all.filter(({ goneAt }) => goneAt >= at);
+  }
+
   get(pid: string): Stored | undefined {
     return this.#stored.get(pid);
   }

@@ -114,9 +114,9 @@ export class Inheritance {
   }
 
   #inherit(text: string | undefined, from: number): boolean {
-    const handover = text === undefined ? undefined : read(text, this.#parts.codec);
-    if (handover) this.#parts.sessions.inherit(handover, from);
-    return handover !== undefined;
+    const bequests = text === undefined ? undefined : read(text, this.#parts.codec);
+    if (bequests) this.#parts.sessions.inherit(bequests, from);
+    return bequests !== undefined;
   }
 
   /** Takes what the last process before has left, unless another one may have emitted since. */

@@ -17,9 +17,12 @@ export interface Past {
   readonly entries: readonly Entry[];
 }
 
+const NONE: ReadonlySet<Entry> = new Set();
+
 export class EventLog {
   readonly #account: Account;
   readonly #maxAge: number;
+  readonly #counted: ReadonlySet<Entry>;
   #entries: (Entry | undefined)[] = [];
   /** The index of the oldest entry that counts. Those before it are removed from time to time. */
   #start = 0;
@@ -34,16 +37,18 @@ export class EventLog {
   /**
    * @param maxAge the time in ms for which an event is kept
    * @param past what is there already. Nothing is added to it.
+   * @param counted those entries that another log of the account has, too
    */
-  constructor(account: Account, maxAge: number, backplane?: Backplane, past?: Past) {
+  constructor(account: Account, maxAge: number, backplane?: Backplane, past?: Past, counted = NONE) {
     this.#account = account;
+    this.#counted = counted;
     this.#maxAge = maxAge;
     this.#backplane = backplane;
     if (!past) return;
     this.#base = past.base;
     this.#gap = past.gap;
     this.#entries = [...past.entries];
-    for (const entry of past.entries) account.count(sizeOf(entry));
+    for (const entry of past.entries) this.#count(entry, 1);
   }
 
   /** Notes an outage that has ended, or another loss. Returns whether there is an outage now, in which events of other processes are lost. */
@@ -125,9 +130,14 @@ export class EventLog {
     return { base: this.#base + start, gap, entries: this.#entries.slice(start) as Entry[] }; // those before `#start` are removed
   }
 
-  /** The offsets of all events that are there. */
-  get offsets(): ReadonlySet<string> {
-    return new Set(this.#entries.flatMap(entry => (entry ? [entry.offset] : [])));
+  /** The events with this number and later ones. */
+  entriesFrom(number: number): Entry[] {
+    return this.#entries.slice(Math.max(this.first, number) - this.#base) as Entry[]; // those before `#start` are removed
+  }
+
+  /** All events that are there, by their offsets. */
+  get byOffset(): Map<string, Entry> {
+    return new Map(this.entriesFrom(this.first).map(entry => [entry.offset, entry]));
   }
 
   dropOld(now = Date.now()): void {
@@ -152,8 +162,12 @@ export class EventLog {
     const entry = this.#entries[this.#start];
     if (!entry) return;
     this.#gap = { number: Math.max(this.#gap.number, this.#base + this.#start), at: Math.max(this.#gap.at, entry.at) };
-    this.#account.count(-sizeOf(entry));
+    this.#count(entry, -1);
     this.#entries[this.#start++] = undefined; // the array itself is made shorter later
+  }
+
+  #count(entry: Entry, by: 1 | -1): void {
+    if (!this.#counted.has(entry)) this.#account.count(by * sizeOf(entry));
   }
 
   #compact(): void {

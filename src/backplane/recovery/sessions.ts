@@ -9,7 +9,7 @@ import { FormerLogs } from './former-logs';
 import { EventLog } from './log';
 import { startAt, Starts } from './starts';
 import { Stays } from './stays';
-import { continueAt, type Continuation, type Handover, withoutFormer } from './stored';
+import { type Bequest, bequestsOf, continueAt, type Continuation } from './stored';
 import { Visits } from './visits';
 
 /** The session of a client that returns. It stays where it is until it is taken. */
@@ -129,19 +129,20 @@ export class Sessions implements Kept {
   }
 
   /** Gives away all sessions of clients that have gone. */
-  handOver(): Handover {
+  handOver(): Bequest[] {
     const since = this.log.noteLoss() ? Number.POSITIVE_INFINITY : Date.now() - this.#maxAway;
-    const recent = this.#gone.all.filter(({ goneAt }) => goneAt >= since);
-    const sessions = recent.flatMap(stored => withoutFormer(stored, this.log, this.#heartbeat) ?? []);
-    const past = this.log.since(Math.max(since, Math.min(Date.now(), this.#gone.oldest)) - this.#heartbeat);
+    const bequests = bequestsOf(this.#gone.since(since), this.log, this.#heartbeat);
     this.#gone.clear();
-    return { past, sessions };
+    return bequests;
   }
 
   /** Takes over the sessions of a process that has ended. @param from the number of the first event here that may be none there */
-  inherit({ past, sessions }: Handover, from: number): void {
-    const former = this.#formerLogs.add(past, from);
-    for (const session of sessions) this.#store({ ...session, former });
+  inherit(bequests: readonly Bequest[], from: number): void {
+    const known = this.log.byOffset;
+    for (const { past, sessions } of bequests) {
+      const former = this.#formerLogs.add(past, from, known);
+      for (const session of sessions) this.#store({ ...session, former });
+    }
   }
 
   drop(): void {

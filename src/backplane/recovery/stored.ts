@@ -1,12 +1,12 @@
 /** Where a client continues that comes back. */
 import type { Missed } from './entry';
-import type { Stored } from './gone-clients';
+import type { Former, Stored } from './gone-clients';
 import type { EventLog, Past } from './log';
 import { positionIn } from './starts';
 import { Stays } from './stays';
 
-/** What a process that ends hands over: its sessions, and what it has logged for them. */
-export interface Handover {
+/** What a process that ends hands over: sessions, and the log that they have followed. There is one for each process that has had these clients. */
+export interface Bequest {
   readonly past: Past;
   readonly sessions: readonly Stored[];
 }
@@ -36,18 +36,32 @@ export function continueAt(
   const position = positionIn(start, followed, offset);
   if (!position || followed.lacks(position.from, receivedUntil) || stays.lack(Math.max(position.from, followed.first))) return undefined;
   if (!former) return { ...position, stays, isNew: () => true };
-  if (log.lacks(former.from, receivedUntil)) return undefined;
+  if (log.lacks(former.from, Number.NEGATIVE_INFINITY)) return undefined; // whenever that was: the clock of the former process may differ
   const missed = followed.between(position.from, followed.next, stays.filter(rooms));
   const isNew = ({ offset }: Missed): boolean => !former.offsets.has(offset);
   return { sent: [...position.sent, ...missed], from: former.from, stays: new Stays(), isNew };
 }
 
-/** The same session without the log of a former process: with all events that the client may have missed. Undefined if one is not there any more. */
-export function withoutFormer(stored: Stored, log: EventLog, heartbeat: number): Stored | undefined {
-  if (!stored.former) return stored;
-  const continuation = continueAt(stored, log, '', heartbeat);
-  if (!continuation) return undefined;
-  const { sent, from, stays, isNew } = continuation;
-  const since = log.between(from, log.next, stays.filter(stored.rooms)).filter(isNew);
-  return { ...stored, start: { at: stored.start.at, from: log.next, sent: [...sent, ...since] }, stays: new Stays(), former: undefined };
+/**
+ * What to hand over of sessions. The log of a former process is continued by that of this one: they keep their numbers, and nothing is copied for each.
+ * Those of a former process since whose end something was lost are left out.
+ */
+export function bequestsOf(sessions: readonly Stored[], log: EventLog, heartbeat: number): Bequest[] {
+  const groups = new Map<Former | undefined, Stored[]>();
+  for (const session of sessions) {
+    const group = groups.get(session.former);
+    if (group) group.push(session);
+    else groups.set(session.former, [session]);
+  }
+  return [...groups].flatMap(([former, group]) => {
+    const since = group.reduce((oldest, { goneAt }) => Math.min(oldest, goneAt), Number.POSITIVE_INFINITY) - heartbeat;
+    const past = former ? continued(former, log, since) : log.since(since);
+    return past ? [{ past, sessions: group }] : [];
+  });
+}
+
+function continued({ log: former, from, offsets }: Former, log: EventLog, since: number): Past | undefined {
+  if (log.lacks(from, Number.NEGATIVE_INFINITY)) return undefined;
+  const { base, gap, entries } = former.since(since);
+  return { base, gap, entries: [...entries, ...log.entriesFrom(from).filter(({ offset }) => !offsets.has(offset))] };
 }

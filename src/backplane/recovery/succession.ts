@@ -79,6 +79,10 @@ export class Succession implements Leaving {
     }
   }
 
+  stop(): void {
+    this.#state = 'left';
+  }
+
   close(): void {
     this.#closing.abort();
     this.#inheritance.close();

@@ -10,7 +10,7 @@ import type { Entry, Missed } from './entry';
 import { isPrivateId } from '../../internals/socket-io';
 import { Stays, type WrittenStays } from './stays';
 import type { Gone, Stored } from './gone-clients';
-import type { Handover } from './stored';
+import type { Bequest } from './stored';
 
 /** The frames are null for a volatile event. */
 type WrittenFrames = readonly Carried[] | null;
@@ -24,60 +24,77 @@ interface WrittenSession extends Gone {
   readonly stays: WrittenStays;
 }
 
-interface Written {
+/** The log is the index of each of its entries. */
+interface WrittenBequest {
   readonly base: number;
-  /** Null if there is none. */
+  /** The moment is null if there is none. */
   readonly gap: { readonly number: number; readonly at: number | null };
-  readonly entries: readonly WrittenEntry[];
-  readonly sent: readonly (readonly [offset: string, frames: WrittenFrames])[];
+  readonly log: readonly number[];
   readonly sessions: readonly WrittenSession[];
 }
 
+interface Written {
+  readonly bequests: readonly WrittenBequest[];
+  readonly entries: readonly WrittenEntry[];
+  readonly sent: readonly (readonly [offset: string, frames: WrittenFrames])[];
+}
+
 /** Sessions whose data cannot be encoded are left out. */
-export function write({ past, sessions }: Handover, codec: PacketCodec, answers: Answers): string {
-  const indexes = new Map<string, number>();
-  const sent: [offset: string, frames: WrittenFrames][] = [];
-  const indexOf = ({ offset, frames }: Missed): number => {
-    const index = indexes.get(offset) ?? sent.push([offset, writeFrames(frames)]) - 1;
-    indexes.set(offset, index);
-    return index;
-  };
+export function write(bequests: readonly Bequest[], codec: PacketCodec, answers: Answers): string {
+  const entries = new Indexed<Entry, WrittenEntry>(({ offset, at, opts, frames }) => [
+    offset,
+    at,
+    [...opts.rooms],
+    [...(opts.except ?? [])],
+    writeFrames(frames),
+  ]);
+  const sent = new Indexed<Missed, readonly [string, WrittenFrames]>(({ offset, frames }) => [offset, writeFrames(frames)]);
   const written: Written = {
-    base: past.base,
-    gap: { number: past.gap.number, at: past.gap.at }, // -Infinity becomes null
-    entries: past.entries.map(({ offset, at, opts, frames }) => [
-      offset,
-      at,
-      [...opts.rooms],
-      [...(opts.except ?? [])],
-      writeFrames(frames),
-    ]),
-    sessions: sessions.flatMap(({ sid, pid, rooms, data, goneAt, start, stays }) => {
-      const session = { sid, pid, rooms, data, goneAt, start: { ...start, sent: start.sent.map(indexOf) }, stays: stays.toJSON() };
-      return answers.ofSession(session, codec) ?? [];
-    }),
-    sent,
+    bequests: bequests.map(({ past: { base, gap, entries: log }, sessions }) => ({
+      base,
+      gap: { number: gap.number, at: gap.at }, // -Infinity becomes null
+      log: log.map(entry => entries.indexOf(entry)),
+      sessions: sessions.flatMap(({ sid, pid, rooms, data, goneAt, start, stays }) => {
+        const begun = { ...start, sent: start.sent.map(event => sent.indexOf(event)) };
+        return answers.ofSession({ sid, pid, rooms, data, goneAt, start: begun, stays: stays.toJSON() }, codec) ?? [];
+      }),
+    })),
+    entries: entries.all,
+    sent: sent.all,
   };
   return JSON.stringify(written);
 }
 
 /** Undefined if this is not the text of a handover. */
-export function read(text: string, codec: PacketCodec): Handover | undefined {
+export function read(text: string, codec: PacketCodec): Bequest[] | undefined {
   try {
-    const { base, gap, entries, sent, sessions } = JSON.parse(text) as Partial<Record<keyof Written, unknown>>;
-    if (!isCount(base) || !isGap(gap) || !isListOf(entries, isEntry) || !isListOf(sent, isSent) || !isListOf(sessions, isSession))
-      return undefined;
+    const { bequests, entries, sent } = JSON.parse(text) as Partial<Record<keyof Written, unknown>>;
+    if (!isListOf(bequests, isBequest) || !isListOf(entries, isEntry) || !isListOf(sent, isSent)) return undefined;
     const events = (sent as Written['sent']).map(([offset, frames]) => ({ offset, frames: readFrames(frames) })); // all checked just now
-    return {
-      past: {
-        base: base as number,
-        gap: { number: gap.number, at: gap.at ?? Number.NEGATIVE_INFINITY },
-        entries: (entries as WrittenEntry[]).map(readEntry),
-      },
-      sessions: (sessions as WrittenSession[]).map(session => readSession(session, events, codec)),
-    };
+    const all = (entries as WrittenEntry[]).map(readEntry);
+    return (bequests as WrittenBequest[]).map(({ base, gap, log, sessions }) => ({
+      past: { base, gap: { number: gap.number, at: gap.at ?? Number.NEGATIVE_INFINITY }, entries: log.flatMap(index => all[index] ?? []) },
+      sessions: sessions.map(session => readSession(session, events, codec)),
+    }));
   } catch {
     return undefined; // it is no JSON, or the data of a session cannot be decoded
+  }
+}
+
+/** What is written once, however often it is needed. */
+class Indexed<Event extends Missed, Form> {
+  readonly all: Form[] = [];
+  readonly #indexes = new Map<string, number>();
+  readonly #write: (event: Event) => Form;
+
+  constructor(write: (event: Event) => Form) {
+    this.#write = write;
+  }
+
+  indexOf(event: Event): number {
+    const index = this.#indexes.get(event.offset) ?? this.all.push(this.#write(event)) - 1;
+    this.#indexes.set(event.offset, index);
+    return index;
   }
 }
 
@@ -100,8 +117,18 @@ function readFrames(frames: WrittenFrames): readonly Frame[] | undefined {
   return frames ? (frames.map(uncarry) as Frame[]) : undefined; // checked before
 }
 
-function isGap(value: unknown): value is Written['gap'] {
+function isGap(value: unknown): boolean {
   return isObject(value) && typeof value['number'] === 'number' && (value['at'] === null || typeof value['at'] === 'number');
+}
+
+function isBequest(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    isCount(value['base']) &&
+    isGap(value['gap']) &&
+    isListOf(value['log'], isCount) &&
+    isListOf(value['sessions'], isSession)
+  );
 }
 
 function isEntry(value: unknown): boolean {
