@@ -172,6 +172,38 @@ test('a store that is made for each context, ContextStore, is followed as well',
   assert.deepEqual(await end, REVOKED);
 });
 
+test('an app that has closed leaves the store as it was', async t => {
+  const { 'app.js': _, ...files } = filesWith({ port: 1 } as RedisServer); // without Redis
+  const destroyed: string[] = [];
+  class Store {
+    async get(): Promise<undefined> {}
+    async set(): Promise<void> {}
+    async destroy(key: string): Promise<void> {
+      destroyed.push(key);
+    }
+  }
+  const store = new Store();
+  Object.assign(globalThis, { testStore: store });
+  t.after(() => Reflect.deleteProperty(globalThis, 'testStore'));
+  const before = store.destroy;
+  const appFiles = { ...files, 'app.js': 'module.exports = app => { app.sessionStore = globalThis.testStore; };' };
+  for (const isWrapped of [false, true]) {
+    const { close, io } = await start(t, appFiles);
+    const sessions = internals(io).runtime.followedSessions;
+    const watched = store.destroy;
+    assert.notEqual(watched, before);
+    if (isWrapped) store.destroy = async key => watched.call(store, key); // by somebody else
+    const { destroy } = store;
+    await close();
+    const told: string[] = [];
+    Object.assign(Object(sessions) as object, { tell: (hash: string) => told.push(hash) });
+    await destroy.call(store, 'a key');
+    assert.deepEqual([destroyed.splice(0), told], [['a key'], []]);
+    assert.equal(store.destroy, isWrapped ? destroy : before);
+    assert.equal(Object.hasOwn(store, 'destroy'), isWrapped);
+  }
+});
+
 test('without an external store there is nothing to follow, and the boot stops', async t => {
   const error = await bootError(t, { 'config/config.default.js': CONFIG });
   assert.equal(error.code, 'IO_CONFIG_INVALID');

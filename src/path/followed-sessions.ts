@@ -16,6 +16,7 @@ export class FollowedSessions {
   readonly #hashes = new WeakMap<Client, string>();
   /** When sessions ended, by their hash, the earliest first. */
   readonly #ended = new Map<string, number>();
+  #unwatch: (() => void) | undefined;
 
   /** To be called when all plugins have been set up. @throws SetupError unless sessions are in an external store */
   static of(app: EggApplication): FollowedSessions {
@@ -26,7 +27,7 @@ export class FollowedSessions {
       throw new SetupError('IO_CONFIG_INVALID', `${problem}; set app.sessionStore in didLoad() of app.js or before, or remove the option`);
     }
     const sessions = new FollowedSessions();
-    watchStore(owner, key => sessions.#end(key));
+    sessions.#unwatch = watchStore(owner, key => sessions.#end(key));
     return sessions;
   }
 
@@ -64,6 +65,12 @@ export class FollowedSessions {
     endLogins([...(this.#connections.get(hash) ?? [])], REVOKED, true);
   }
 
+  /** Leaves the store as it was: it may outlive the app. */
+  close(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+
   #end(key: string): void {
     const hash = hashOf(key);
     this.receive(hash);
@@ -92,18 +99,24 @@ function hashOf(key: string): string {
  * Calls back when a session has been removed from its store, which is what `ctx.session = null` and `session.regenerate()` do. Neither koa-session
  * nor Egg has an event for it.
  * @param owner of the method: the store, or the prototype of stores that are made for each request
+ * @returns what ends it
  */
-function watchStore(owner: object, onEnd: (key: string) => void): void {
+function watchStore(owner: object, onEnd: (key: string) => void): () => void {
+  const former = Object.getOwnPropertyDescriptor(owner, 'destroy');
   const destroy = Reflect.get(owner, 'destroy') as (...args: unknown[]) => unknown; // Egg has checked it
-  Object.defineProperty(owner, 'destroy', {
-    configurable: true,
-    writable: true,
-    async value(this: unknown, ...args: unknown[]): Promise<unknown> {
-      try {
-        return await Reflect.apply(destroy, this, args);
-      } finally {
-        if (typeof args[0] === 'string') onEnd(args[0]); // also after an error: the session may have been removed
-      }
-    },
-  });
+  let listener: typeof onEnd | undefined = onEnd;
+  const watched = async function (this: unknown, ...args: unknown[]): Promise<unknown> {
+    try {
+      return await Reflect.apply(destroy, this, args);
+    } finally {
+      if (typeof args[0] === 'string') listener?.(args[0]); // also after an error: the session may have been removed
+    }
+  };
+  Object.defineProperty(owner, 'destroy', { configurable: true, writable: true, value: watched });
+  return () => {
+    listener = undefined;
+    if (Reflect.get(owner, 'destroy') !== watched) return; // somebody else has wrapped it since, and goes on to call it
+    if (former) Object.defineProperty(owner, 'destroy', former);
+    else Reflect.deleteProperty(owner, 'destroy');
+  };
 }

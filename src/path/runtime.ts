@@ -169,6 +169,7 @@ export class Runtime {
     for (const limit of this.#timeLimits.values()) limit.close();
     this.limits.flush();
     this.deadlines.close();
+    this.followedSessions?.close();
     this.refusals.flush();
     this.slowLog.flush();
     this.failures.flush();
