@@ -27,6 +27,16 @@ const FILES: Files = {
             },
           },
         },
+        '/guarded': {
+          connectionMiddleware: ['token'],
+          auth: {
+            renew: () => true,
+            recheck: {
+              every: 400,
+              async check(ctx) { ctx.app.emit('checking'); await ctx.app.gate; return false; },
+            },
+          },
+        },
         '/checked': {
           connectionMiddleware: ['token'],
           auth: {
@@ -44,8 +54,9 @@ const FILES: Files = {
     };`,
   'app/io/middleware/token.js': `
     module.exports = app => async (ctx, next) => {
-      const { name, until, user } = ctx.handshake.auth ?? {};
+      const { name, until, user, wild } = ctx.handshake.auth ?? {};
       if (user) ctx.socket.user = user;
+      if (wild) ctx.socket[wild] = () => { throw new Error('replaced by the app'); };
       Object.assign(ctx.socket.data, { name, checks: [], until: () => app.times[until]() });
       await next();
       app.emit('ascended', name);
@@ -53,7 +64,7 @@ const FILES: Files = {
   'app/router.js': `
     module.exports = app => {
       app.io.of('/token').use((socket, next) => next(socket.handshake.auth.refused ? new Error('not you') : undefined));
-      for (const name of ['/', '/free', '/room-{id}', '/token', '/checked', '/renewed']) app.io.of(name).route('hello', async () => 'hi');
+      for (const name of ['/', '/free', '/room-{id}', '/token', '/checked', '/guarded', '/renewed']) app.io.of(name).route('hello', async () => 'hi');
       app.io.of('/renewed').route('auth', async ctx => ctx.handshake.auth);
       app.io.of('/checked').route('checks', async ctx => ctx.socket.data.checks.splice(0));
     };`,
@@ -66,6 +77,7 @@ const FILES: Files = {
       app.answers = {
         good: async () => true, bad: () => false, thrower: async ctx => ctx.throw(401, 'not any more'),
         failing: async () => { throw new Error('the database is down'); }, hanging: () => new Promise(() => {}),
+        object: async () => { throw { status: 403 }; }, trap: async () => { throw { get status() { throw new Error('a trap'); } }; },
         changing: async ctx => ctx.app.mayStay,
       };
     };`,
@@ -144,9 +156,9 @@ test('recheck asks again and again whether a client may stay: what fails says no
   const { app, io, url, logged, logs } = await start(t);
   Object.assign(app, { mayStay: true });
   const visit = async (name: string): Promise<Client> => connect(t, `${url}/checked`, { auth: { name } });
-  const [good, failing, hanging, changing] = await Promise.all(['good', 'failing', 'hanging', 'changing'].map(visit));
-  assert.ok(good && failing && hanging && changing);
-  for (const name of ['bad', 'thrower']) assert.deepEqual(await endOf(await visit(name)), REVOKED, name);
+  const [good, failing, hanging, changing, trap] = await Promise.all(['good', 'failing', 'hanging', 'changing', 'trap'].map(visit));
+  assert.ok(good && failing && hanging && changing && trap);
+  for (const name of ['bad', 'thrower', 'object']) assert.deepEqual(await endOf(await visit(name)), REVOKED, name);
   await logged(/^ERROR .*recheck\.check failed, and the client stays.*namespace \/checked.*/);
   await logged(/^WARN .*recheck\.check.*the check before has not ended yet/);
 
@@ -156,10 +168,22 @@ test('recheck asks again and again whether a client may stay: what fails says no
   Object.assign(app, { mayStay: false });
   assert.deepEqual(await end, REVOKED);
   assert.ok(!logs.some(line => line.includes('not any more')));
-  for (const client of [good, failing, hanging]) {
+  for (const client of [good, failing, hanging, trap]) {
     assert.equal(await ask(client, 'hello'), 'hi');
     client.disconnect();
   }
+  await nothingRemains(io);
+  assert.equal(internals(io).runtime.deadlines.size, 0);
+});
+
+test('a client whose socket the app has changed so that it throws ends all the same, and so do the others', async t => {
+  const { io, url, logs } = await start(t);
+  const wild = await Promise.all(['emit', 'disconnect'].map(async name => connect(t, url, { auth: { wild: name } })));
+  const other = await connect(t, url);
+  const ends = wild.map(async client => next(client, 'disconnect'));
+  assert.deepEqual(await endOf(other), EXPIRED);
+  await Promise.all(ends);
+  assert.equal(logs.filter(line => /^ERROR .*login has ended.*replaced by the app/.test(line)).length, 2);
   await nothingRemains(io);
   assert.equal(internals(io).runtime.deadlines.size, 0);
 });
@@ -192,9 +216,12 @@ test('a client renews its login by $io:auth, as the same user', async t => {
   const end = endOf(client);
   client.emit('$io:auth', { user: 'bert', until: 'later' });
   assert.deepEqual(await end, ['The new login is that of another user', { code: 'AUTH_OTHER_USER' }, 'io server disconnect']);
+  const endOfNobody = endOf(nobody); // somebody's token is not nobody's
+  nobody.emit('$io:auth', { user: 'bert', until: 'later' });
+  assert.deepEqual(await endOfNobody, ['The new login is that of another user', { code: 'AUTH_OTHER_USER' }, 'io server disconnect']);
   const free = await connect(t, `${url}/free`);
   assert.match(JSON.stringify(await renewal(free, { user: 'anna' })), /"RESERVED_EVENT"/);
-  for (const one of [free, nobody]) one.disconnect();
+  free.disconnect();
   await nothingRemains(io);
   assert.equal(internals(io).runtime.deadlines.size, 0);
 });
@@ -245,4 +272,51 @@ test('renewals count as handshakes, and have their limit of size', async t => {
     error: { code: 'AUTH_TOO_LARGE', message: 'The auth is too large' },
   });
   assert.equal(internals(io).runtime.limits.counts.auth, 1);
+});
+
+test('a client that renews its login again and again is checked all the same', async t => {
+  const { io, url } = await start(t);
+  const client = await connect(t, `${url}/guarded`, { reconnection: false });
+  const end = endOf(client);
+  for (let count = 0; count < 10 && client.connected; count++) {
+    client.emit('$io:auth', {});
+    const due = Date.now() + 150; // a check comes after 200 ms at the earliest
+    await until(t, () => Date.now() > due);
+  }
+  assert.equal(client.connected, false);
+  assert.deepEqual(await end, REVOKED);
+  await nothingRemains(io);
+});
+
+test('a client that renews its login while a check says no is checked again at once, and not a third time', async t => {
+  const { app, io, url } = await start(t);
+  const client = await connect(t, `${url}/guarded`, { reconnection: false });
+  const end = endOf(client);
+  for (const _ of ['first', 'again']) {
+    let open = (): void => {};
+    Object.assign(app, { gate: new Promise<void>(resolve => (open = resolve)) });
+    await next(app, 'checking');
+    assert.deepEqual(await renewal(client, {}), {});
+    internals(io).runtime.deadlines.close(); // no other check comes in its time
+    void Promise.resolve().then(open);
+  }
+  assert.deepEqual(await end, REVOKED);
+  await nothingRemains(io);
+});
+
+test('a client that renews its login all the time is told to wait, and takes nothing from the handshakes of others', async t => {
+  const { url, io } = await startApp(t, {
+    ...FILES,
+    'config/config.default.js': 'exports.io = { limits: { handshakes: 50 }, auth: { maxAge: 60000, renew: () => true } };',
+  });
+  const client = await connect(t, url);
+  const answers = await Promise.all(Array.from({ length: 100 }, async () => renewal(client, {})));
+  while (answers.length < 200) answers.push(await renewal(client, {}));
+  const renewed = answers.filter(answer => !Object.hasOwn(Object(answer) as object, 'error'));
+  assert.ok(renewed.length > 0 && renewed.length < 40, String(renewed.length));
+  assert.deepEqual(answers.at(-1), { error: { code: 'TRY_AGAIN', message: 'The login cannot be renewed now' } });
+  const { counts } = internals(io).runtime.limits;
+  assert.equal(counts.handshakes, 0);
+  assert.ok(counts.renewals > 50);
+  for (let count = 0; count < 20; count++) (await connect(t, url)).disconnect();
 });

@@ -26,6 +26,7 @@ const KINDS = {
   backlog: 'a client does not read what waits for it',
   connections: 'this worker has as many connections as it may have',
   handshakes: 'too many clients come at once',
+  renewals: 'a client renews its login too often',
   attachments: 'a client does not complete a packet with attachments',
   auth: 'the auth of a client is too large',
   depth: `a packet of a client is nested deeper than ${MAX_NESTING} levels`,

@@ -86,10 +86,14 @@ export function isTemporary(error: Error, depth = 0): boolean {
   return depth < 5 && isFault(error) && error.cause instanceof Error && isTemporary(error.cause, depth + 1);
 }
 
-/** Whether an error says that the client may not do something, such as one of `ctx.throw(401)`, or of a library for tokens. */
-export function isDenial(error: Error): boolean {
-  const status = statusOf(error);
-  return status === 401 || status === 403;
+/** Whether what was thrown says that the client may not do something, such as an error of `ctx.throw(401)`, or of a library for tokens. */
+export function isDenial(thrown: unknown): boolean {
+  try {
+    const status = statusOf(Object(thrown) as Fields);
+    return status === 401 || status === 403;
+  } catch {
+    return false; // a getter of the app's
+  }
 }
 
 /** Marks an error of the session store as temporary. */

@@ -2,6 +2,7 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Socket } from 'socket.io';
 import { IoError } from '../errors';
+import { Bucket } from '../limits/bucket';
 import type { Limits } from '../limits/limits';
 import { roomOfUser, userIdOf } from '../rooms';
 import type { ContextOwner, SocketContext, SocketContextClass } from './context';
@@ -17,6 +18,7 @@ interface Client extends ContextOwner {
   readonly isConnecting: boolean;
   readonly userRoom: string | undefined;
   refuse(answer: { readonly code: string; readonly message: string }): void;
+  log(level: 'error', what: string, error: Error): void;
 }
 
 /** The part of a login that is used here. */
@@ -34,7 +36,13 @@ interface Renewable {
   readonly connection: Client;
   readonly login: Login;
   readonly renew: Renew;
+  /** Limits the renewals of this client. Created for the first one. */
+  bucket?: Bucket;
 }
+
+/** How often one client may renew its login: per second, and at once after a pause. */
+const RATE = 1;
+const BURST = 10;
 
 /** What the client gets: the time in ms until its login ends. */
 interface Renewed {
@@ -62,6 +70,12 @@ export const renewLogin: Control = (socket, [auth]) => {
   if (typeof auth !== 'object' || auth === null || Array.isArray(auth)) throw INVALID;
   if (renewable.login.isHeld) throw TRY_AGAIN;
   const { limits } = renewable.connection.namespace.runtime;
+  renewable.bucket ??= new Bucket(RATE, BURST, performance.now());
+  // first: what one client may not do takes nothing from the handshakes of others
+  if (!renewable.bucket.take()) {
+    limits.report('renewals', 'it is told to try again');
+    throw TRY_AGAIN;
+  }
   if (Buffer.byteLength(JSON.stringify(auth)) > limits.settings.auth) {
     limits.report('auth', 'a login is not renewed');
     throw TOO_LARGE;
@@ -105,13 +119,13 @@ function takeAuth({ socket: { handshake } }: Client, login: Login, auth: object)
 
 /**
  * Whether a user is that of a connection, which has one for life.
- * @param given what the app has returned: true, which only says that there is no other one, is enough where a connection has none
+ * @param given what the app has returned: true, which says that the new login is nobody's, where a connection has none
  * @throws TypeError if it cannot be a user
  */
 function isUserOf({ userRoom }: Client, given: unknown): boolean {
   if (given === true && userRoom === undefined) return true;
   const id = userIdOf(typeof given === 'object' && given !== null ? Reflect.get(given, 'id') : given);
-  return userRoom === undefined || roomOfUser(id) === userRoom;
+  return roomOfUser(id) === userRoom;
 }
 
 /** Calls a function of the app with a context of its own. */

@@ -91,7 +91,8 @@ export class Login implements Deadline {
     const end = expiresAt ? this.#ask(expiresAt) : Number.POSITIVE_INFINITY;
     if (end <= now) return false;
     this.#expiry = Math.min(now + maxAge, end);
-    if (recheck) this.#nextCheck = now + recheck.every * (0.5 + Math.random() / 2);
+    // a renewal does not put a check off
+    if (recheck) this.#nextCheck = Math.min(this.#nextCheck, now + recheck.every * (0.5 + Math.random() / 2));
     this.#schedule();
     return true;
   }
@@ -157,16 +158,23 @@ export class Login implements Deadline {
     }
     this.#isChecking = true;
     const renewals = this.#renewals;
-    let mayStay: boolean;
+    let mayStay = await this.#mayStay(check);
+    // it was the former auth, perhaps; once only, or a client that renews all the time would stay
+    if (!mayStay && !this.#hasEnded && renewals !== this.#renewals) mayStay = await this.#mayStay(check);
+    this.#isChecking = false;
+    if (!mayStay && !this.#hasEnded) endLogins([connection], REVOKED);
+  }
+
+  /** Never rejects. */
+  async #mayStay(check: (ctx: SocketContext) => unknown): Promise<boolean> {
+    const connection = this.#connection;
     try {
-      mayStay = Boolean(await askApp(connection, async ctx => check(ctx)));
+      return Boolean(await askApp(connection, async ctx => check(ctx)));
     } catch (thrown) {
-      mayStay = !isDenial(toError(thrown)); // any other error says nothing of the login
-      if (mayStay && !this.#hasEnded) connection.log('error', CHECK, toError(thrown));
-    } finally {
-      this.#isChecking = false;
+      if (isDenial(thrown)) return false;
+      if (!this.#hasEnded) connection.log('error', CHECK, toError(thrown));
+      return true; // any other error says nothing of the login
     }
-    if (!mayStay && !this.#hasEnded && renewals === this.#renewals) endLogins([connection], REVOKED);
   }
 
   #ask(expiresAt: (ctx: SocketContext) => unknown): number {
