@@ -4,13 +4,34 @@ import type { Adapter, Room } from 'socket.io-adapter';
 import type { Callback, DeprecationLog } from './deprecation-log';
 import { SetupError } from '../errors';
 import { idsOf } from './old-ids';
-import { keyedMap } from './keyed-tables';
+import { keyedMaps } from './keyed-tables';
+
+/** What makes the tables of adapters readable by key. */
+export type OldTables = ReturnType<typeof oldTables>;
+
+export function oldTables(log: DeprecationLog): Record<'rooms' | 'sids', (table: Map<string, Set<string>>) => Map<string, Set<string>>> {
+  return {
+    rooms: keyedMaps({
+      read: (_room, ids) => ({
+        length: ids.size,
+        get sockets() {
+          return asKeys(ids); // on demand: there may be many, and most code reads only `length`
+        },
+      }),
+      onRead: log.onRead('adapter.rooms', 'adapter.rooms.get(room)?.size'),
+    }),
+    sids: keyedMaps({
+      read: (_id, rooms) => asKeys(rooms),
+      onRead: log.onRead('adapter.sids', 'adapter.sids.get(id)'),
+    }),
+  };
+}
 
 /**
  * `adapter.clients(rooms, callback)`, `clientRooms`, `allRooms`, `remoteJoin`, `remoteLeave`, `remoteDisconnect`, `rooms[room]` and `sids[id]`;
  * `customRequest` and `customHook` throw.
  */
-export function keepOldCalls(adapter: Adapter, log: DeprecationLog): void {
+export function keepOldCalls(adapter: Adapter, log: DeprecationLog, tables: OldTables): void {
   const nsp = adapter.nsp as Namespace; // declared as any
   const allRooms: unknown = Reflect.get(adapter, 'allRooms'); // the Redis adapter's, which takes no callback any more
   const gone = (old: string) => (): never => {
@@ -50,19 +71,8 @@ export function keepOldCalls(adapter: Adapter, log: DeprecationLog): void {
       log.warn('adapter.remoteDisconnect(id, close, callback)', 'nsp.in(id).disconnectSockets(close)');
       log.answer(callback, () => nsp.in(id).disconnectSockets(close));
     },
-    rooms: keyedMap(adapter.rooms, {
-      read: (_room, ids: Set<string>) => ({
-        length: ids.size,
-        get sockets() {
-          return asKeys(ids); // on demand: there may be many, and most code reads only `length`
-        },
-      }),
-      onRead: log.onRead('adapter.rooms', 'adapter.rooms.get(room)?.size'),
-    }),
-    sids: keyedMap(adapter.sids, {
-      read: (_id, rooms: Set<Room>) => asKeys(rooms),
-      onRead: log.onRead('adapter.sids', 'adapter.sids.get(id)'),
-    }),
+    rooms: tables.rooms(adapter.rooms),
+    sids: tables.sids(adapter.sids),
   });
   Object.defineProperties(adapter, {
     customRequest: { configurable: true, value: gone('customRequest()') },

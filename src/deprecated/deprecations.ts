@@ -5,19 +5,23 @@
 import { type Namespace, type Server, Socket } from 'socket.io';
 import type { Adapter, Room } from 'socket.io-adapter';
 import type { Logger } from '../egg';
-import { keepOldCalls } from './adapter';
+import { keepOldCalls, oldTables, type OldTables } from './adapter';
 import { type Callback, DeprecationLog } from './deprecation-log';
 import { SetupError } from '../errors';
 import { idsOf, type Many } from './old-ids';
 import { ownRoomsOf } from '../rooms';
-import { keyedMap, keyedSet } from './keyed-tables';
+import { keyedMaps, keyedSet } from './keyed-tables';
 import { socketInternals } from '../internals/socket-io';
 
 export class Deprecations {
   readonly #log: DeprecationLog;
+  readonly #tables: OldTables;
+  readonly #sockets: (table: Map<string, Socket>) => Map<string, Socket>;
 
   constructor(logger: Logger) {
     this.#log = new DeprecationLog(logger);
+    this.#tables = oldTables(this.#log);
+    this.#sockets = keyedMaps({ read: (_id, socket) => socket, onRead: this.#log.onRead('nsp.sockets', 'nsp.sockets.get(id)') });
   }
 
   /** Adds `io.nsps`, `io.clients(callback)` and `io.json`. `io.origins()` and `io.set()` throw. */
@@ -47,10 +51,7 @@ export class Deprecations {
         configurable: true,
         enumerable: true,
         writable: true,
-        value: keyedMap(nsp.sockets, {
-          read: (_id, socket: Socket) => socket,
-          onRead: this.#log.onRead('nsp.sockets', 'nsp.sockets.get(id)'),
-        }),
+        value: this.#sockets(nsp.sockets),
       },
     });
   }
@@ -62,7 +63,7 @@ export class Deprecations {
 
   /** Adds the calls and tables of an adapter. */
   addToAdapter(adapter: Adapter): void {
-    keepOldCalls(adapter, this.#log);
+    keepOldCalls(adapter, this.#log, this.#tables);
   }
 
   /** Warns of a member of `app.io` that had another name in egg-socket.io 4.1.6. */

@@ -18,7 +18,7 @@ import { guardRooms } from './rooms';
 import { addUser } from './user';
 import { eventOf } from '../store/history';
 import type { SocketUse } from './uses';
-import { socketClassOf } from '../internals/socket-class';
+import { commonSocketClassOf, socketClassOf } from '../internals/socket-class';
 import { clientInternals, socketInternals } from '../internals/socket-io';
 
 const CONNECTION = Symbol('connection');
@@ -138,7 +138,7 @@ const SOCKET_METHODS = {
 /** Gives the sockets of a namespace what this plugin adds, and returns a function that links them to their connections. */
 export function socketAdopter(nsp: Namespace, deprecations: Deprecations): (socket: Socket, connection: Connection) => void {
   const NamespaceSocket = socketClassOf(nsp);
-  addMethods(NamespaceSocket.prototype, deprecations);
+  addMethods(commonSocketClassOf(nsp.server).prototype, deprecations);
   return (socket, connection) => {
     // a namespace that has its adapter by `app.io.adapter()`, with recovery, creates Socket.IO's own
     if (!(socket instanceof NamespaceSocket)) Object.setPrototypeOf(socket, NamespaceSocket.prototype);
@@ -148,6 +148,7 @@ export function socketAdopter(nsp: Namespace, deprecations: Deprecations): (sock
 }
 
 function addMethods(prototype: Socket, deprecations: Deprecations): void {
+  if (Object.hasOwn(prototype, 'onevent')) return; // another namespace of the server has done so
   Object.assign(prototype, SOCKET_METHODS);
   Object.defineProperty(prototype, 'remoteAddress', {
     get(this: Socket): string {
