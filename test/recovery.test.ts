@@ -663,6 +663,42 @@ test('a session is bound to its owner: another one gets a new session, before mi
   await nothingRemains(io);
 });
 
+for (const bound of ['owner', 'user'] as const) {
+  test(`bound to its ${bound}: whoever comes with the private id of a client that is away hears nothing of what it has missed, and it hears all`, async t => {
+    const { io, url } = await startApp(t, {
+      ...OWNED,
+      ...(bound === 'user' && {
+        'config/config.default.js': `
+          exports.io = { init: { connectionStateRecovery: {} }, namespace: { '/': { connectionMiddleware: ['user'] } } };`,
+        'app/io/middleware/user.js': `
+          module.exports = () => async (ctx, next) => { ctx.socket.user = ctx.socket.handshake.auth.token; await next(); };`,
+      }),
+    });
+    const anna = await connect(t, url, { auth: { token: 'anna' } });
+    const heard = hear(anna);
+    await ask(anna, 'keep', 'of anna');
+    const { id } = anna;
+    const pid: unknown = Reflect.get(anna, '_pid'); // private, as above
+    anna.io.engine.close();
+    await nothingRemains(io);
+    io.to('lobby').emit('said', 'to the lobby');
+
+    for (const token of ['bert', undefined]) {
+      const thief = newClient(t, url, { auth: { token, pid, offset: '' } });
+      const stolen = hear(thief);
+      await next(thief, 'connect');
+      assert.deepEqual(await ask(thief, 'secret'), [thief.id, null, false]);
+      assert.deepEqual([thief.recovered, stolen], [false, []]);
+      thief.disconnect();
+    }
+    const back = next(anna, 'connect');
+    anna.connect();
+    await back;
+    assert.deepEqual(await ask(anna, 'secret'), [id, 'of anna', true]);
+    assert.deepEqual(heard, ['to the lobby']);
+  });
+}
+
 test('an owner by the session of the cookie; after an error the client is a new one, and nobody recovers its session', async t => {
   const { app, url, logged } = await startApp(t, OWNED);
   const { asked } = app as unknown as { asked: unknown[] };
