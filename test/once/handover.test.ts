@@ -13,6 +13,7 @@ import { Logs } from '../support/logs';
 import { AgentIo, keepHandovers, MemoryHandovers, readConfig } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
+import { until } from '../support/until';
 import { flush, hears, lose, vanish, visit } from '../support/visit';
 
 /** Of a client that nobody knows. */
@@ -328,4 +329,33 @@ test('a client that comes back during the handover waits for it', async t => {
   goOn();
   await left;
   for (const back of await Promise.all(returned)) assert.equal(back.socket.recovered, true);
+});
+
+test('whoever says without end that it is about to hand over delays clients that come back by 3 s at most', async t => {
+  const path = await hubPath(t);
+  keepHandovers(await startHub(t, path), new MemoryHandovers());
+  const [one, two] = [await startWorker(t, path, '1', INIT), await startWorker(t, path, '2', INIT)];
+  await allKnown([one, two]);
+  let number = 0;
+  const attack = setInterval(
+    () => one.io.of('/').adapter.serverSideEmit(['$io:recovery', { kind: 'leaving', server: `~${++number}` }]),
+    20,
+  );
+  t.after(() => clearInterval(attack));
+  await until(t, () => number > 5);
+  const { socket } = await visit(t, two, STRANGER);
+  assert.equal(socket.recovered, false);
+});
+
+test('the reason why clients cannot be handed over is logged', async t => {
+  const path = await hubPath(t);
+  const hub = await startHub(t, path);
+  hub.answer('handovers', async asked =>
+    (asked as { text?: string }).text === undefined ? Promise.reject(new Error('not now')) : undefined,
+  );
+  const [one, two] = [await startWorker(t, path, '1', INIT), await startWorker(t, path, '2', INIT)];
+  await allKnown([one, two]);
+  await lose(await visit(t, one));
+  await one.link.departure.leave();
+  assert.match(one.logs.lines.join('\n'), /IO_RECOVERY_FAILED: namespace \/: the clients of this process cannot be handed over.*new ones/);
 });

@@ -10,6 +10,8 @@ import { read } from './written-handover';
 
 /** Time in ms for a process to hand over what this one has accepted. */
 const TIMEOUT = 2000;
+/** Time in ms after which this process accepts nothing more, until all that it waits for is here. */
+const MAX_WAITING = 1000;
 /** In place of the id of a process: the last one before this. */
 const LAST = 'last';
 
@@ -41,6 +43,8 @@ export class Inheritance {
   /** By the id of the process. */
   readonly #awaited = new Map<string, Awaited>();
   #arrival: Promise<unknown> | undefined;
+  /** When the first of those was accepted that `#arrival` waits for. */
+  #since = 0;
   #stopWaiting: (() => void) | undefined;
 
   constructor(parts: Parts) {
@@ -60,12 +64,17 @@ export class Inheritance {
     return this.#arrival;
   }
 
-  /** Accepts what a process is about to hand over. */
-  accept(server: string): void {
+  /**
+   * Accepts what a process is about to hand over, unless others have been about to for too long: clients that come back wait for all of them.
+   * Returns whether it does.
+   */
+  accept(server: string): boolean {
     this.decline(server);
+    if (this.#arrival && performance.now() - this.#since > MAX_WAITING) return false;
     const { end } = this.#await(server);
     const timer = setTimeout(end, TIMEOUT).unref();
     void this.#arrival?.then(() => clearTimeout(timer));
+    return true;
   }
 
   /** To be called when the process has handed over its sessions to another one. */
@@ -106,6 +115,7 @@ export class Inheritance {
     };
     this.#awaited.set(server, awaited);
     sessions.awaited++;
+    if (!this.#arrival) this.#since = performance.now();
     const arrival = Promise.all([this.#arrival, handedOver]).then(() => {
       if (this.#arrival === arrival) this.#arrival = undefined;
     });

@@ -50,10 +50,7 @@ export class Succession implements Leaving {
   answer({ kind, server, heir, name }: Question): object | undefined | Promise<object | undefined> {
     if (kind === 'began') return this.#parts.offsets.areUsed ? {} : undefined;
     if (typeof server !== 'string') return undefined;
-    if (kind === 'leaving' && this.#accepts(server)) {
-      this.#inheritance.accept(server);
-      return { heir: this.#id };
-    }
+    if (kind === 'leaving' && this.#accepts(server) && this.#inheritance.accept(server)) return { heir: this.#id };
     if (kind !== 'left') return undefined;
     if (heir === this.#id && typeof name === 'string')
       return this.#inheritance.take(server, name).then(isTaken => (isTaken ? {} : undefined));
@@ -71,6 +68,7 @@ export class Succession implements Leaving {
         if (!this.hasMore || (await this.#handOver())) return;
         await passes(RETRY_DELAY, undefined, { signal: this.#closing.signal });
       }
+      if (this.hasMore) throw new Error('the others, which end as well, have not done so in time');
     } catch (error) {
       this.#state = 'left';
       const { nsp, backplane } = this.#parts;
@@ -108,7 +106,10 @@ export class Succession implements Leaving {
       return false;
     }
     const isWaiting = heir === undefined && store.lasts && others?.length !== 0;
-    if (isWaiting) return this.#giveUp(others === undefined); // others are about to end
+    if (isWaiting) {
+      this.#noteAnswer(others !== undefined);
+      return false; // others are about to end
+    }
     this.#state = 'left';
     if (heir === undefined) {
       if (!store.lasts) return true;
@@ -118,16 +119,15 @@ export class Succession implements Leaving {
     }
     const name = randomUUID();
     await this.#put(name, 2 * ANSWER_TIMEOUT);
-    await peers.ask({ kind: 'left', server, heir, name }, ANSWER_TIMEOUT);
+    const taken = await peers.ask({ kind: 'left', server, heir, name }, 2 * ANSWER_TIMEOUT);
+    if (!taken) throw new Error('the process that was to take them over has not done so');
     return true;
   }
 
-  /** Returns whether to wait no longer for others: twice, there was one that has not answered. */
-  #giveUp(isUnanswered: boolean): boolean {
-    const isSecond = isUnanswered && this.#wasUnanswered;
-    this.#wasUnanswered = isUnanswered;
-    if (isSecond) this.#state = 'left';
-    return isSecond;
+  /** @throws if there was another process twice that has not answered: waiting for it is of no use */
+  #noteAnswer(hasAnswered: boolean): void {
+    if (!hasAnswered && this.#wasUnanswered) throw new Error('another process, or what connects it, does not answer');
+    this.#wasUnanswered = !hasAnswered;
   }
 
   async #put(name: string, ttl: number): Promise<void> {
