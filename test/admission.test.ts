@@ -94,6 +94,62 @@ test('a page of another site can read that it is to come again', async t => {
   assert.deepEqual([response.status, response.headers.get('access-control-allow-origin')], [503, 'https://a.example']);
 });
 
+test('what is refused anyway takes no place of those that may come', async t => {
+  const { url, counts } = await start(t, '{ handshakes: 3 }');
+  for (let i = 0; i < 5; i++)
+    for (const [query, origin] of [
+      ['transport=smoke&EIO=4'],
+      ['transport=websocket&EIO=4'],
+      ['transport=polling&EIO=4', 'https://other.example'],
+    ] as const) {
+      const response = await fetch(`${url}/socket.io/?${query}`, { headers: origin === undefined ? {} : { origin } });
+      await response.body?.cancel();
+      assert.ok(response.status === 400 || response.status === 403, String(response.status));
+    }
+  assert.equal((await handshake(url)).status, 200);
+  assert.equal(counts['handshakes'], 0);
+});
+
+/** Each handshake waits for the app, for its session id, or for both. */
+const SLOW = `
+  const { setTimeout: sleep } = require('node:timers/promises');
+  exports.proxy = true; exports.maxIpsCount = 1;
+  exports.io = {
+    init: { allowRequest: (request, answer) => sleep(request.url.includes('slow') ? 20 : 0).then(() => answer(null, !request.url.includes('unwanted'))) },
+    generateId: async request => { await sleep(20); if (request.url.includes('broken')) throw new Error('no id'); return require('node:crypto').randomUUID(); },
+    limits: `;
+
+for (const [name, limits] of [
+  ['a worker', '{ connections: 5 }'],
+  ['an address', '{ perAddress: { connections: 5 } }'],
+] as const)
+  test(`of many that come at once, ${name} has no more than it may have, while the app makes each wait`, async t => {
+    watchForCrashes(t);
+    const { url, io } = await startApp(t, { 'config/config.default.js': `${SLOW} ${limits} };` });
+    const headers = { 'x-forwarded-for': '203.0.113.7' };
+    const connections: { close(discard: boolean): void }[] = [];
+    io.engine.on('connection', (connection: { close(discard: boolean): void }) => connections.push(connection));
+    const poll = async (query = ''): Promise<number> => {
+      const response = await fetch(`${url}/socket.io/?transport=polling&EIO=4${query}`, { headers });
+      await response.body?.cancel();
+      return response.status;
+    };
+    const refused = await Promise.all(['&unwanted', '&broken', '&slow&broken', '&unwanted', '&broken'].map(poll));
+    assert.ok(
+      refused.every(status => status === 400 || status === 403),
+      String(refused),
+    ); // they leave nothing behind
+    const answers = await Promise.all(Array.from({ length: 30 }, async (_, i) => poll(i % 2 === 0 ? '&slow' : '')));
+    assert.equal(answers.filter(status => status === 200).length, 5, String(answers));
+    assert.equal(io.engine.clientsCount, 5);
+    const sockets = Array.from({ length: 20 }, async () => RawClient.open(t, url, { headers }));
+    assert.ok((await Promise.allSettled(sockets)).every(({ status }) => status === 'rejected'));
+    for (const connection of connections) connection.close(true);
+    await until(t, () => io.engine.clientsCount === 0);
+    const opened = await Promise.allSettled(Array.from({ length: 20 }, async () => RawClient.open(t, url, { headers })));
+    assert.equal(opened.filter(({ status }) => status === 'fulfilled').length, 5);
+  });
+
 const CLUSTER = { 'app/router.js': ROUTER, 'config/config.default.js': 'exports.io = { limits: { connections: 5 } };' };
 
 const cluster = shareCluster(CLUSTER, async () => ({ workers: 2 }));

@@ -1,7 +1,8 @@
 /** Whether a worker takes one more client: `config.io.limits.connections`, `handshakes` and `perAddress`. */
+import type { IncomingMessage } from 'node:http';
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { LimitKind, Limits } from '../limits/limits';
-import type { EngineRequest } from '../internals/engine-io';
+import { engineInternals, type EngineRequest } from '../internals/engine-io';
 import type { AddressOf } from './address';
 
 export interface Turned {
@@ -13,6 +14,10 @@ export interface Turned {
 export class Admission {
   readonly #limits: Limits;
   readonly #addressOf: AddressOf;
+  readonly #turned = new WeakMap<IncomingMessage, Turned>();
+  /** The requests that become connections now: the id of a session may take its time. With the addresses as they are counted. */
+  readonly #arriving = new Map<IncomingMessage, string | undefined>();
+  #engine: EngineServer | undefined;
 
   constructor(limits: Limits, addressOf: AddressOf) {
     this.#limits = limits;
@@ -20,33 +25,73 @@ export class Admission {
   }
 
   attach(engine: EngineServer): void {
-    const { addresses } = this.#limits;
-    if (!addresses) return;
+    this.#engine = engine;
+    const { addresses, settings } = this.#limits;
+    if (!addresses && settings.connections === Number.POSITIVE_INFINITY) return;
+    const internals = engineInternals(engine);
+    const handshake = internals.handshake.bind(engine);
+    internals.handshake = async (transport, request, close) => {
+      this.#arriving.set(request, addresses?.hold(this.#addressOf(request)));
+      try {
+        return await handshake(transport, request, close);
+      } finally {
+        this.#release(request);
+      }
+    };
     engine.on('connection', (connection: EngineSocket) => {
       const { request } = connection as { request: EngineSocket['request'] | null }; // null over WebTransport, which has no address
-      if (request) addresses.add(connection, this.#addressOf(request));
+      if (!request) return;
+      addresses?.add(connection, this.#addressOf(request));
+      this.#release(request);
     });
   }
 
-  /** To be asked for each request that begins a session. Returns undefined, or resolves with it, if the client may come. */
-  ask(engine: EngineServer, request: EngineRequest): Turned | undefined | Promise<Turned | undefined> {
+  /**
+   * To be asked for each request that begins a session, before functions of the app that may cost more, and after all checks that cost nothing:
+   * what is refused anyway does not count. Calls one of both.
+   */
+  readonly ask = (request: IncomingMessage, allow: () => void, refuse: (code: string) => void): void => {
+    const conclude = (turned: Turned | undefined): void => {
+      if (!turned) return allow();
+      this.#turned.set(request, turned);
+      refuse(turned.code);
+    };
+    const { _query: query } = request as EngineRequest; // Engine.IO has prepared it
+    if (query['EIO'] !== '4' && this.#engine?.opts.allowEIO3 === false) return allow(); // Engine.IO refuses it afterwards
     const { addresses } = this.#limits;
-    if (!addresses) return this.#askWorker(engine);
-    const address = this.#addressOf(request);
-    if (addresses.isFull(address)) return this.#turn('perAddress', 'TOO_MANY_CONNECTIONS', 429);
-    const counting = addresses.countHandshake(address);
-    if (!counting) return this.#askWorker(engine);
-    return counting.then(wait => (wait > 0 ? this.#turn('perAddress', 'TOO_MANY_HANDSHAKES', 429) : this.#askWorker(engine)));
+    const full = this.#askForRoom(request);
+    const counting = full ? undefined : addresses?.countHandshake(this.#addressOf(request));
+    if (counting) void counting.then(wait => conclude(wait > 0 ? this.#turn('perAddress', 'TOO_MANY_HANDSHAKES', 429) : this.#askWorker()));
+    else conclude(full ?? this.#askWorker());
+  };
+
+  /**
+   * To be asked when all functions of the app have been called, which may have waited. Returns undefined if `ask` has not refused the request and,
+   * if it would be accepted now, there is still room.
+   */
+  turnedAfter(request: IncomingMessage, isAccepted: boolean): Turned | undefined {
+    return isAccepted ? this.#askForRoom(request) : this.#turned.get(request);
   }
 
-  #askWorker({ clientsCount }: EngineServer): Turned | undefined {
-    if (clientsCount >= this.#limits.settings.connections) return this.#turn('connections', 'TOO_MANY_CONNECTIONS', 503);
-    if (this.#limits.handshakes?.take() === false) return this.#turn('handshakes', 'TOO_MANY_HANDSHAKES', 503);
+  #askForRoom(request: IncomingMessage): Turned | undefined {
+    const { addresses, settings } = this.#limits;
+    if (addresses?.isFull(this.#addressOf(request))) return this.#turn('perAddress', 'TOO_MANY_CONNECTIONS', 429);
+    if ((this.#engine?.clientsCount ?? 0) + this.#arriving.size >= settings.connections)
+      return this.#turn('connections', 'TOO_MANY_CONNECTIONS', 503);
     return undefined;
+  }
+
+  #askWorker(): Turned | undefined {
+    return this.#limits.handshakes?.take() === false ? this.#turn('handshakes', 'TOO_MANY_HANDSHAKES', 503) : undefined;
   }
 
   #turn(kind: LimitKind, code: Turned['code'], status: Turned['status']): Turned {
     this.#limits.report(kind, 'clients are refused, and come again');
     return { code, status };
+  }
+
+  #release(request: IncomingMessage): void {
+    const key = this.#arriving.get(request);
+    if (this.#arriving.delete(request) && key !== undefined) this.#limits.addresses?.release(key);
   }
 }

@@ -20,11 +20,11 @@ export class Handshakes {
   readonly #admission: Admission;
 
   constructor(app: EggApplication, { init, allowedHosts, bind }: Settings, limits: Limits) {
-    this.#origin = new OriginCheck(app, init);
-    this.#refused = new RefusedRequests(app.logger);
     const addressOf = addressesOf(app);
-    this.#binding = bind.length > 0 ? new Binding(bind, app, addressOf, this.#refused) : undefined;
     this.#admission = new Admission(limits, addressOf);
+    this.#origin = new OriginCheck(app, init, this.#admission.ask);
+    this.#refused = new RefusedRequests(app.logger);
+    this.#binding = bind.length > 0 ? new Binding(bind, app, addressOf, this.#refused) : undefined;
     this.#checks = [
       ...(allowedHosts ? [allowHosts(allowedHosts, app, this.#refused)] : []),
       ...(init.allowEIO3 === 'websocket' ? [refusePolling3] : []),

@@ -12,20 +12,25 @@ import { OriginLog } from './origin-log';
 import { REFUSED, type RequestCheck } from './request-check';
 
 type AllowRequest = NonNullable<InitOptions['allowRequest']>;
+/** Calls one of both. */
+type Ask = (request: IncomingMessage, allow: () => void, refuse: (message: string) => void) => void;
 
 export class OriginCheck {
   readonly #app: EggApplication;
   readonly #init: InitOptions;
   readonly #log: OriginLog;
+  readonly #ask: Ask;
   #securityContext: EggContext | undefined;
 
-  constructor(app: EggApplication, init: InitOptions) {
+  /** @param ask asked when the origin is allowed, before the app's own `allowRequest` */
+  constructor(app: EggApplication, init: InitOptions, ask: Ask) {
     this.#app = app;
     this.#log = new OriginLog(app);
     this.#init = init;
+    this.#ask = ask;
   }
 
-  /** Engine.IO's `allowRequest`, called for each handshake: checks the origin, then calls the app's own `allowRequest`. */
+  /** Engine.IO's `allowRequest`, called for each handshake: checks the origin, asks whether one more may come, then calls the app's own `allowRequest`. */
   readonly allowRequest: AllowRequest = (request, answer) => {
     const { origin } = request.headers;
     let hasAnswered = false;
@@ -37,12 +42,13 @@ export class OriginCheck {
       this.#log.logFailure(error);
       decide('Forbidden', false);
     };
-    const allow = (): void => {
+    const askApp = (): void => {
       const { allowRequest } = this.#init;
       if (!allowRequest) decide(null, true);
       // in Engine.IO, an error that it throws would end the worker
       else (async () => allowRequest(request, decide))().catch(fail);
     };
+    const allow = (): void => this.#ask(request, askApp, message => decide(message, false));
     if (origin === undefined || this.#isSameHost(origin, request)) {
       if (origin !== undefined && this.#app.config.env === 'local') this.#warnIfOtherPort(origin, request as EngineRequest);
       allow(); // no origin: not a web page

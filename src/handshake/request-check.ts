@@ -16,7 +16,7 @@ interface RequestRefusal {
 /** Returns undefined for a request that it does not refuse. Must not throw. */
 export type RequestCheck = (request: EngineRequest, isUpgrade: boolean, sessions: EngineInternals['clients']) => RequestRefusal | undefined;
 
-/** Makes an engine ask these checks, in this order, before its own. @param admission asked last, for requests that begin a session */
+/** Makes an engine ask these checks, in this order, before its own. @param admission asked after its own, for requests that begin a session */
 export function checkRequests(engine: EngineServer, checks: readonly RequestCheck[], admission: Admission): void {
   const verifier = engineInternals(engine);
   const verify = verifier.verify.bind(engine);
@@ -28,14 +28,13 @@ export function checkRequests(engine: EngineServer, checks: readonly RequestChec
         return;
       }
     }
-    const admit = (turned: Turned | undefined): void => {
-      if (!turned) verify(request, isUpgrade, answer);
+    if (isOfSession(request)) return verify(request, isUpgrade, answer);
+    verify(request, isUpgrade, (code, context) => {
+      const turned = admission.turnedAfter(request, code === undefined);
+      if (!turned) answer(code, context);
       else if (isUpgrade) answer(REFUSED.forbidden, { message: turned.code });
       else comeBackLater(engine, request, turned);
-    };
-    const turned = isOfSession(request) ? undefined : admission.ask(engine, request);
-    if (turned instanceof Promise) void turned.then(admit);
-    else admit(turned);
+    });
   };
 }
 

@@ -15,6 +15,7 @@ export type EngineRequest = IncomingMessage & RequestInternals;
 export interface EngineInternals {
   readonly clients: Readonly<Record<string, EngineSocket & { readonly request: IncomingMessage | null }>>;
   verify(request: EngineRequest, isUpgrade: boolean, answer: (code?: number, context?: { message: string }) => void): void;
+  handshake(transport: string, request: EngineRequest, close: (code: number) => void): Promise<unknown>;
 }
 
 export interface HeartbeatInternals {
@@ -42,6 +43,7 @@ export const ENGINE: Members<EngineInternals> = {
   why: {
     clients: 'the first request of a session has the origin that later ones must have; all connections are closed in order',
     verify: 'checks the origin of each request of a session',
+    handshake: 'a client that is about to be connected counts as a connection',
   },
 };
 

@@ -53,15 +53,25 @@ export class AddressLimits {
 
   /** To be called for each connection. */
   add(connection: EngineSocket, address: string | undefined): void {
-    const key = countedAs(address);
+    const key = this.hold(address);
     if (key === undefined) return;
     this.#addresses.set(connection, key);
+    connection.once('close', () => this.release(key));
+  }
+
+  /** Counts a connection that is about to be made. Returns what has to be released; undefined if the address is not counted. */
+  hold(address: string | undefined): string | undefined {
+    const key = countedAs(address);
+    if (key === undefined) return undefined;
     const counted = this.#counted.get(key) ?? { connections: 0, events: 0, isCounting: false, refusedUntil: 0 };
     this.#counted.set(key, counted);
     counted.connections++;
-    connection.once('close', () => {
-      if (--counted.connections === 0) this.#counted.delete(key);
-    });
+    return key;
+  }
+
+  release(key: string): void {
+    const counted = this.#counted.get(key);
+    if (counted && --counted.connections === 0) this.#counted.delete(key);
   }
 
   /**
