@@ -6,6 +6,7 @@ import { test, type TestContext } from 'node:test';
 import { type RunningApp, startApp } from './support/app';
 import { ask, type Client, connect } from './support/client';
 import { shareCluster } from './support/cluster';
+import { RawClient } from './support/raw';
 import { startRedis } from './support/redis';
 import { internals, watchForCrashes } from './support/remains';
 import { until } from './support/until';
@@ -103,6 +104,31 @@ test('an event may come so often on a connection, in its namespace', async t => 
   one.emit('typing');
   const [message, about] = await new Promise<unknown[]>(resolve => one.once('error', (...args: unknown[]) => resolve(args)));
   assert.deepEqual([message, about], ['Too many events', { code: 'TOO_MANY_EVENTS', event: 'typing' }]);
+});
+
+test('who leaves a namespace and comes back, or sends a number as the name, has no more events', async t => {
+  const running = await start(t, `{ limits: { perEvent: { typing: { perSecond: 1, burst: 1 }, 7: { perSecond: 1, burst: 1 } } } }`);
+  const { io, url, counts, logs } = running;
+  let handled = 0;
+  io.route('7', () => void handled++);
+  const client = await RawClient.open(t, url);
+  for (let i = 0; i < 10; i++) {
+    client.send('40');
+    await until(t, () => client.frames.filter(frame => frame.startsWith('40')).length > i);
+    client.send('42["typing"]', '42[7]', '42["7"]', '41');
+  }
+  client.send('40');
+  await until(t, () => client.frames.filter(frame => frame.startsWith('40')).length > 10);
+  client.send('420["echo",1]');
+  await client.frame(/^430/);
+  assert.equal(handled, 1);
+  assert.equal(counts['perEvent'], 28);
+  const line = /: events are refused; the latest: socket [\w-]{20} of "\/" from [\d.:f]+ \(/; // an operator finds the client
+  await running.logged(/IO_LIMIT_REACHED: a client sends too many events of one name \(config\.io\.limits\.perEvent\): events are refused/);
+  assert.ok(
+    logs.some(text => line.test(text)),
+    logs.filter(text => /IO_LIMIT/.test(text)).join('\n'),
+  );
 });
 
 test('an address that clients can choose is warned of', async t => {

@@ -216,6 +216,43 @@ test('a connection has so many rooms, and their names so many characters', async
     assert.equal(codeOf(await ask(other, 'join', 'h')), 'TOO_MANY_ROOMS', 'join() throws again');
   });
 
+  await t.test('a join that is refused looks at the rooms once, and not again for each', async t => {
+    const client = await connect(t, url);
+    const socket = io.sockets.sockets.get(client.id ?? '');
+    const rooms = io.sockets.adapter.sids.get(client.id ?? '');
+    assert.ok(socket && rooms);
+    await socket.join(['a', 'b', 'c']);
+    let looks = 0;
+    rooms[Symbol.iterator] = (): SetIterator<string> => {
+      looks++;
+      return Set.prototype.values.call(rooms) as SetIterator<string>; // of strings
+    };
+    for (const wanted of ['d', ['a', 'd']])
+      for (let i = 0; i < 10; i++) assert.throws(() => socket.join(wanted), { code: 'TOO_MANY_ROOMS' });
+    for (const again of ['a', ['a', 'b'], client.id ?? '']) await socket.join(again);
+    assert.equal(looks, 1);
+    await socket.leave('a');
+    await socket.join('d');
+    assert.throws(() => socket.join('a'), { code: 'TOO_MANY_ROOMS' });
+  });
+
+  await t.test('a listener that is called while others leave is told that a join is refused', async t => {
+    const [full, leaving] = [await connect(t, url), await connect(t, url)];
+    await ask(full, 'join', ['a', 'b', 'c']);
+    await ask(leaving, 'join', 'leaving');
+    const [socket, gone] = [full, leaving].map(({ id }) => io.sockets.sockets.get(id ?? ''));
+    const thrown: unknown[] = [];
+    gone?.on('disconnecting', () => {
+      try {
+        void socket?.join('d');
+      } catch (error) {
+        thrown.push((error as { code: unknown }).code);
+      }
+    });
+    io.in('leaving').disconnectSockets();
+    assert.deepEqual(thrown, ['TOO_MANY_ROOMS']);
+  });
+
   await t.test('a namespace, and those of a pattern, may have other limits', async t => {
     const wide = await connect(t, `${url}/wide`);
     assert.equal(await ask(wide, 'join', ['a', 'b', 'c', 'd', 'x'.repeat(1000)]), 5);

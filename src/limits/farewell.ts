@@ -14,6 +14,13 @@ export function introduce(client: Client): void {
   Object.assign(client.conn, { [CLIENT]: client });
 }
 
+/** One of the sockets of a connection. Undefined if it has none. */
+export function socketOf(connection: EngineSocket): Socket | undefined {
+  const client = (connection as { [CLIENT]?: Client })[CLIENT];
+  const [socket] = client ? namespacesOf(client).values() : [];
+  return socket;
+}
+
 /**
  * Sends the event `error` to each namespace that the client is connected to. Nothing waits for the client to read it: it may miss the event if the
  * operating system has not taken it yet, or if it was about to send more, and over polling if no request of it waits.

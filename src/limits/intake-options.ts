@@ -9,7 +9,7 @@ export type Client = Socket['client'];
 /** See `Limits`. */
 interface Reports {
   readonly settings: LimitSettings;
-  report(limit: Shortage, outcome: string): void;
+  report(limit: Shortage, outcome: string, client: EngineSocket): void;
   endFor(connection: EngineSocket, limit: Shortage): void;
 }
 

@@ -134,7 +134,7 @@ export class Intake {
     if (!shortage || !limits.settings[shortage]?.drop || !client || typeof first !== 'string') return false;
     if (refuse?.(client, first, shortage) !== true) return false;
     this.#held.shift();
-    limits.report(shortage, 'an event is refused');
+    limits.report(shortage, 'an event is refused', this.#connection);
     return true;
   }
 
@@ -145,7 +145,7 @@ export class Intake {
     if (this.#leave) return this.#settle(); // the client has gone
     if (!this.#hasReported) {
       this.#hasReported = true;
-      this.#options.limits.report(shortage, 'its events wait');
+      this.#options.limits.report(shortage, 'its events wait', this.#connection);
     }
     if (shortage === 'events') this.#timer ??= setTimeout(Intake.#onWake, Math.max(TICK, this.#allowance.interval), this).unref();
     const most = shortage === 'pending' ? READ_AHEAD : this.#allowance.maxWaiting;

@@ -1,5 +1,6 @@
 /** What one client may cost: counts and logs each limit that is reached, and ends connections for it. */
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
+import type { Socket } from 'socket.io';
 import type { LimitSettings } from '../config/limits';
 import type { Logger } from '../egg';
 import { messageOf } from '../errors';
@@ -9,7 +10,8 @@ import { LogLimit } from '../log-limit';
 import { MAX_NESTING, type PacketGuard } from '../protocol';
 import { Attachments } from './attachments';
 import { AddressLimits } from './address-limits';
-import { sayWhy } from './farewell';
+import { sayWhy, socketOf } from './farewell';
+import { whoIs } from './who';
 import { Backlog } from './backlog';
 import { loadRateLimiter } from './rates';
 import { Bucket } from './bucket';
@@ -98,18 +100,19 @@ export class Limits implements PacketGuard<EngineSocket> {
   }
 
   /**
-   * Counts a limit that has been reached, and logs at most one line of each kind a second.
+   * Counts a limit that has been reached, and logs at most one line of each kind a second, which names one client. Nothing else is made for it: many
+   * events may be refused.
    * @param outcome what happens now, such as 'its connection is closed'; without anything from the client
+   * @param client its socket, or its connection if no namespace is concerned. Undefined if there is none yet
    */
-  report(kind: LimitKind, outcome: string): void {
+  report(kind: LimitKind, outcome: string, client?: Socket | EngineSocket): void {
     this.counts[kind]++;
-    const problem = `${KINDS[kind]}${kind in this.settings ? ` (config.io.limits.${kind})` : ''}: ${outcome}`;
-    const log = (text: string): void => this.#logger.warn(messageOf('IO_LIMIT_REACHED', text));
-    this.#log.log(
-      kind,
-      () => log(problem),
-      count => log(`${problem}, ${count} times more in the last second`),
-    );
+    const log = (more = ''): void => {
+      const option = kind in this.settings ? ` (config.io.limits.${kind})` : '';
+      const latest = client ? `; the latest: ${whoIs(client)}` : '';
+      this.#logger.warn(messageOf('IO_LIMIT_REACHED', `${KINDS[kind]}${option}: ${outcome}${more}${latest}`));
+    };
+    this.#log.log(kind, log, count => log(`, ${count} times more in the last second`));
   }
 
   /**
@@ -118,7 +121,7 @@ export class Limits implements PacketGuard<EngineSocket> {
    */
   endFor(connection: EngineSocket, kind: LimitKind): void {
     if (connection.readyState === 'closed') return;
-    this.report(kind, 'its connection is closed');
+    this.report(kind, 'its connection is closed', socketOf(connection) ?? connection);
     intakeOf(connection)?.drop();
     if (kind !== 'backlog') sayWhy(connection, kind);
     terminate(connection, `limit reached: ${kind}`);

@@ -71,7 +71,7 @@ function receiveConnection(connection: Connection): void {
   }
   const excess = excessOf(connection);
   if (excess) {
-    runtime.limits.report(excess.kind, 'that one is refused');
+    runtime.limits.report(excess.kind, 'that one is refused', socket);
     connection.refuse(excess.answer);
     return;
   }

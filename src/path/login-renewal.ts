@@ -77,11 +77,11 @@ export const renewLogin: Control = (socket, [auth]) => {
     throw TRY_AGAIN;
   }
   if (Buffer.byteLength(JSON.stringify(auth)) > limits.settings.auth) {
-    limits.report('auth', 'a login is not renewed');
+    limits.report('auth', 'a login is not renewed', socket);
     throw TOO_LARGE;
   }
   if (limits.handshakes?.take() === false) {
-    limits.report('handshakes', 'a login is not renewed, and its client tries again');
+    limits.report('handshakes', 'a login is not renewed, and its client tries again', socket);
     throw TRY_AGAIN;
   }
   return renew(renewable, auth);

@@ -1,4 +1,5 @@
 /** Packets that no proper client sends. */
+import type { Socket as EngineSocket } from 'engine.io';
 import { Bucket } from '../limits/bucket';
 import type { Connection } from './connection';
 import { refuseOverLimit } from './refused-events';
@@ -15,8 +16,11 @@ export function endForExcess({ namespace: { limits, runtime }, socket }: Connect
   return true;
 }
 
-/** Of each connection, by the name of the event. */
-const buckets = new WeakMap<Connection, Map<string, Bucket>>();
+/** The most buckets of a connection. A client may enter and leave any number of namespaces. */
+const MAX_BUCKETS = 1000;
+
+/** Of each connection of a client, which may leave a namespace and come back, by namespace and event. */
+const buckets = new WeakMap<EngineSocket, Map<string, Bucket>>();
 
 /** Refuses an event if the address of the client, or the connection with this name, has sent too many. Returns whether it does so. */
 export function refuseOverRate(connection: Connection, packet: unknown[]): boolean {
@@ -28,12 +32,18 @@ export function refuseOverRate(connection: Connection, packet: unknown[]): boole
   return true;
 }
 
-function takeOf(connection: Connection, event: unknown): boolean {
-  const rate = typeof event === 'string' ? connection.namespace.limits.perEvent.get(event) : undefined;
-  if (!rate || typeof event !== 'string') return true;
-  let ofConnection = buckets.get(connection);
-  if (!ofConnection) buckets.set(connection, (ofConnection = new Map<string, Bucket>()));
-  let bucket = ofConnection.get(event);
-  if (!bucket) ofConnection.set(event, (bucket = new Bucket(rate.perSecond, rate.burst, performance.now())));
+function takeOf({ namespace, socket }: Connection, event: unknown): boolean {
+  const name = typeof event === 'number' ? String(event) : event; // has the same route
+  const rate = typeof name === 'string' ? namespace.limits.perEvent.get(name) : undefined;
+  if (!rate) return true;
+  let ofConnection = buckets.get(socket.conn);
+  if (!ofConnection) buckets.set(socket.conn, (ofConnection = new Map<string, Bucket>()));
+  const key = `${socket.nsp.name},${String(name)}`; // no name of a namespace has a comma: Socket.IO ends it there
+  let bucket = ofConnection.get(key);
+  if (!bucket) {
+    const [oldest] = ofConnection.keys();
+    if (oldest !== undefined && ofConnection.size >= MAX_BUCKETS) ofConnection.delete(oldest);
+    ofConnection.set(key, (bucket = new Bucket(rate.perSecond, rate.burst, performance.now())));
+  }
   return bucket.take();
 }

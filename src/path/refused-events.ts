@@ -33,7 +33,7 @@ export function refuseExcess(connection: Connection, packet: unknown[]): void {
 
 /** Refuses an event that is over a limit of `config.io.limits`. */
 export function refuseOverLimit(connection: Connection, packet: unknown[], kind: LimitKind): void {
-  connection.namespace.runtime.limits.report(kind, 'events are refused');
+  connection.namespace.runtime.limits.report(kind, 'events are refused', connection.socket);
   answer(connection, packet[0], TOO_MANY_EVENTS, ackOf(packet));
 }
 

@@ -1,6 +1,6 @@
 /** `join()` and `leave()` of sockets: what the app may not join, which may have the name of a room from a client. */
 import type { Socket } from 'socket.io';
-import { joins, refusalOfJoin } from '../limits/rooms';
+import { forgetCount, joins, refusalOfJoin } from '../limits/rooms';
 import { refuseReserved } from '../rooms';
 import type { Connection } from './connection';
 import { addShadows } from './history';
@@ -21,6 +21,7 @@ export function guardRooms(prototype: Socket, connectionOf: (socket: Socket) => 
     },
     leave(this: Socket, ...args: unknown[]): void | Promise<void> {
       refuseReserved(args[0]);
+      forgetCount(roomsOf(this));
       return leave.apply(this, args);
     },
   });
@@ -29,9 +30,15 @@ export function guardRooms(prototype: Socket, connectionOf: (socket: Socket) => 
 /** @throws IoError if the app has called `join()`; a socket that is to join with others is left out */
 function mayJoin(socket: Socket, { namespace: { limits, runtime } }: Connection, rooms: unknown): boolean {
   if (!limits.rooms) return true;
-  const refusal = refusalOfJoin(rooms, limits.rooms, socketInternals(socket).adapter.socketRooms(socket.id) ?? NONE, socket.id);
+  const refusal = refusalOfJoin(rooms, limits.rooms, roomsOf(socket), socket.id);
   if (!refusal) return true;
-  runtime.limits.report('rooms', joins.areOfMany ? 'it is left out of socketsJoin()' : 'join() throws');
-  if (joins.areOfMany) return false;
+  const isOfMany = joins.of === socket;
+  runtime.limits.report('rooms', isOfMany ? 'it is left out of socketsJoin()' : 'join() throws', socket);
+  if (isOfMany) return false;
   throw refusal;
+}
+
+/** With the reserved ones. */
+function roomsOf(socket: Socket): ReadonlySet<string> {
+  return socketInternals(socket).adapter.socketRooms(socket.id) ?? NONE;
 }

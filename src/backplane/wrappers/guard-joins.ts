@@ -23,12 +23,14 @@ export function guardJoins(adapter: Adapter): void {
     },
     /** Calls all sockets that are meant, also for other servers. */
     apply(opts: BroadcastOptions, deliver: Deliver): void {
-      const before = joins.areOfMany;
-      joins.areOfMany = true;
+      const before = joins.of;
       try {
-        apply(opts, deliver);
+        apply(opts, socket => {
+          joins.of = socket; // only this one: listeners of the app may be called here, and make others join
+          deliver(socket);
+        });
       } finally {
-        joins.areOfMany = before;
+        joins.of = before;
       }
     },
   });
