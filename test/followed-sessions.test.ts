@@ -152,6 +152,29 @@ test('a logout refuses a client whose middleware runs, and one whose session has
   }
 });
 
+test('a polling client that closes its connection when its session has ended leaves no timer', async t => {
+  const running = await start(t);
+  const page = await logIn(running.url, 'anna');
+  const client = await connect(t, `${running.url}/news`, { ...page, transports: ['polling'] }, 2);
+  const { setTimeout } = globalThis;
+  const timers: unknown[] = [];
+  t.mock.method(globalThis, 'setTimeout', (run: () => void, ms: number) => {
+    const timer = setTimeout(run, ms);
+    if (ms === 30_000) timers.push(timer); // that of Engine.IO
+    return timer;
+  });
+  const end = endOf(client);
+  await fetchText(`${running.url}/logout`, page.extraHeaders.cookie);
+  assert.deepEqual(await end, REVOKED);
+  await nobodyIsFollowed(running);
+  t.mock.restoreAll();
+  assert.deepEqual(
+    timers.map(timer => Reflect.get(Object(timer) as object, '_destroyed')), // private
+    timers.map(() => true),
+  );
+  assert.ok(timers.length > 0);
+});
+
 test('a store that is made for each context, ContextStore, is followed as well', async t => {
   const { 'app.js': _, ...files } = filesWith({ port: 1 } as RedisServer); // without Redis
   const running = await start(t, {

@@ -3,6 +3,7 @@ import type { Server as EngineServer } from 'engine.io';
 import type { SessionRouting } from '../cluster/routing/session-routing';
 import { flushRefusals } from '../handshake/corked-websocket';
 import type { Ids } from '../handshake/ids';
+import { endLateCloses } from '../handshake/late-close';
 import { trimHandshakes } from '../handshake/leftovers';
 import { explainTooLarge } from '../handshake/message-size';
 import type { Handshakes } from '../handshake/handshakes';
@@ -30,6 +31,7 @@ export function openEngine(engine: EngineServer, path: string, parts: Parts): vo
   handshakes.attach(engine);
   explainTooLarge(engine, problem => runtime.refusals.warnOfSize(problem));
   trimHandshakes(engine, path);
+  endLateCloses(engine);
   flushRefusals(engine);
   runtime.limits.attach(engine);
   sessionRouting?.attach(engine);
