@@ -207,6 +207,13 @@ test('a client whose events are many bytes is not read while they wait, and stil
   await nothingRemains(app.io);
 });
 
+test('if something else takes the messages of connections, one line of log says that their events are not limited', async t => {
+  const { io, url, logs } = await startLimited(t, {});
+  io.engine.prependListener('connection', (connection: { on(event: 'data', listen: () => void): void }) => connection.on('data', () => {}));
+  for (let n = 0; n < 2; n++) await connect(t, url);
+  assert.equal(logs.filter(line => /^WARN .*something else listens to the messages of connections/.test(line)).length, 1);
+});
+
 test('a WebSocket that pings all the time is disconnected', async t => {
   const app = await startLimited(t, { events: { perSecond: 1, burst: 10 } });
   const client = await RawClient.open(t, app.url);

@@ -179,3 +179,15 @@ test('the limit of auth counts bytes, and is 64 kB unless the config says otherw
   const off = await start(t, { limits: { auth: false } });
   await connect(t, off.url, { auth: { token: 'x'.repeat(200_000) } });
 });
+
+test('attachments without a byte come to an end, too', async t => {
+  const { url, io, gone } = await start(t, { init: { maxHttpBufferSize: 1000 } });
+  const client = await open(t, url);
+  const [connection] = [...io.sockets.sockets.values()].map(({ conn }) => conn);
+  assert.ok(connection);
+  const { attachments } = internals(io).runtime.limits;
+  for (let n = 0; n < 100; n++) attachments.onPart(connection, 0); // as an older socket.io-parser would: this one allows 10
+  assert.equal(connection.readyState, 'closed'); // at once
+  await client.closed;
+  assert.deepEqual(gone, ['limit reached: attachments']);
+});

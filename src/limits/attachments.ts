@@ -12,6 +12,8 @@ interface Part {
   movedAt: number;
 }
 
+/** The memory of an attachment beside its content, in bytes: also empty ones come to an end. */
+const OVERHEAD = 128;
 /** So many times `maxHttpBufferSize` a packet may have in all. */
 const MESSAGES = 10;
 
@@ -45,9 +47,9 @@ export class Attachments {
 
   onPart(connection: EngineSocket, bytes: number): void {
     const now = performance.now();
-    const before = this.#parts.get(connection)?.bytes ?? 0;
-    this.#parts.set(connection, { bytes: before + bytes, since: now, progress: progressOfReading(connection), movedAt: now });
-    if (before + bytes > this.#maxBytes) this.#end(connection);
+    const all = (this.#parts.get(connection)?.bytes ?? 0) + OVERHEAD + bytes;
+    this.#parts.set(connection, { bytes: all, since: now, progress: progressOfReading(connection), movedAt: now });
+    if (all > this.#maxBytes) this.#end(connection);
     else this.#timer ??= setInterval(() => this.#look(), this.lookEvery).unref();
   }
 

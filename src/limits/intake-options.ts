@@ -15,6 +15,7 @@ interface Reports {
 
 export interface IntakeOptions {
   readonly limits: Reports;
+  warn(line: string): void;
   /** The longest message, or request with messages, in bytes. */
   readonly maxSize: number;
   /** The shorter one of the times of Engine.IO, in ms. */

@@ -22,18 +22,27 @@ export function intakeOf(connection: EngineSocket): Intake | undefined {
 /** To be called when Socket.IO listens to the connections of an engine. */
 export function limitIntake(engine: EngineServer, options: IntakeOptions): void {
   const { events, pending } = options.limits.settings;
-  if (events || pending) engine.on('connection', (connection: EngineSocket) => openIntake(connection, options));
+  if (!events && !pending) return;
+  let hasWarned = false;
+  engine.on('connection', (connection: EngineSocket) => {
+    if (openIntake(connection, options) || hasWarned) return;
+    hasWarned = true;
+    options.warn(
+      '[egg-socket.io] something else listens to the messages of connections: config.io.limits.events and pending do not hold for them',
+    );
+  });
 }
 
-/** Replaces the listeners of Socket.IO. All connections share the functions. */
-function openIntake(connection: EngineSocket, options: IntakeOptions): void {
+/** Replaces the listeners of Socket.IO. All connections share the functions. Returns whether it found them. */
+function openIntake(connection: EngineSocket, options: IntakeOptions): boolean {
   const [deliver, ...others] = connection.listeners('data') as Listener[]; // typed as any function
   const leave = connection.listeners('close').at(-1) as Listener | undefined; // the same
-  if (!deliver || others.length > 0 || !leave) return; // of no client of Socket.IO
+  if (!deliver || others.length > 0 || !leave) return false;
   const limited: LimitedConnection = Object.assign(connection, { [INTAKE]: new Intake(connection, deliver, options), [LEAVE]: leave });
   connection.off('data', deliver).off('close', leave);
   connection.on('data', onData).on('close', onClose).on('packet', onPacket).on('upgrade', countPings);
   countPings.call(limited);
+  return true;
 }
 
 function onData(this: LimitedConnection, data: unknown): void {

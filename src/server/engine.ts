@@ -38,6 +38,7 @@ export function openEngine(engine: EngineServer, path: string, parts: Parts): vo
   bind();
   limitIntake(engine, {
     limits: runtime.limits,
+    warn: line => runtime.logger.warn(line),
     maxSize: engine.opts.maxHttpBufferSize ?? 1_000_000,
     heartbeat: Math.min(engine.opts.pingInterval ?? 25_000, engine.opts.pingTimeout ?? 20_000),
     refuse: hasOwnParser ? undefined : refuseMessage,
