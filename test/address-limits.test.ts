@@ -12,7 +12,7 @@ import { internals, watchForCrashes } from './support/remains';
 import { until } from './support/until';
 
 const ROUTER = `module.exports = app => {
-  for (const event of ['echo', 'typing', '__proto__']) app.io.route(event, async ctx => ctx.args[0]);
+  for (const event of ['echo', 'typing', '__proto__', '7']) app.io.route(event, async ctx => ctx.args[0]);
   app.io.of('/chat').route('typing', async ctx => ctx.args[0]);
   app.io.route('worker', async () => process.pid);
 };`;
@@ -129,6 +129,30 @@ test('who leaves a namespace and comes back, or sends a number as the name, has 
     logs.some(text => line.test(text)),
     logs.filter(text => /IO_LIMIT/.test(text)).join('\n'),
   );
+});
+
+test('the limit of a name also holds for events with a key, and for a client that leaves the namespace and comes back', async t => {
+  const { url, counts } = await start(t, `{ limits: { perEvent: { typing: { perSecond: 1, burst: 3 }, 7: { perSecond: 1 } } } }`);
+  const client = await RawClient.open(t, url);
+  const begin = performance.now();
+  for (const round of [1, 2, 3]) {
+    client.send('40');
+    await until(t, () => client.frames.filter(frame => frame.startsWith('40')).length === round);
+    for (const n of [1, 2, 3])
+      client.send(`42${round}${n}["$io:send","key ${round} ${n}","typing",1]`, `429${round}${n}["typing",1]`, `428${round}${n}[7]`);
+    await client.frame(new RegExp(`^438${round}3`));
+    await client.frame(new RegExp(`^43${round}3`));
+    client.send('41');
+  }
+  const refused = client.frames.filter(frame => /^43.*TOO_MANY_EVENTS/.test(frame)).length;
+  const most = 3 + 1 + 2 * Math.ceil((performance.now() - begin) / 1000);
+  assert.ok(27 - refused >= 4 && 27 - refused <= most, `${27 - refused} of 27 handled, ${most} allowed`);
+  assert.equal(counts['perEvent'], refused);
+  client.send('40');
+  await until(t, () => client.frames.filter(frame => frame.startsWith('40')).length === 4);
+  client.send(`421["$io:send","key","${'x'.repeat(201)}"]`);
+  await client.closed;
+  assert.equal(counts['eventName'], 1);
 });
 
 test('an address that clients can choose is warned of', async t => {

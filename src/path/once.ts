@@ -9,6 +9,7 @@ import type { SocketContext, SocketHandler } from './context';
 import { answerTo } from './error-answers';
 import { KeptError } from './kept-error';
 import { errorToAnswerOnce } from './onerror';
+import { endForExcess, refuseOverNameRate } from './packet-limits';
 import { decodeOutcome, encodeOutcome, type Outcome } from './outcome';
 import type { Control } from './controls';
 import { sentKeyOf, unpackSent } from './sent';
@@ -16,8 +17,13 @@ import { releaseSignal } from './signal';
 import { connectionOf, receiveEvent } from './socket';
 import { OWNER_LENGTH } from '../store/outcome-store';
 
-/** The control event `$io:send`. */
-export const receiveSend: Control = (socket, args, ack) => receiveEvent(socket, unpackSent(args, ack));
+/** The control event `$io:send`. The limits of an event hold for what it brings, too; for the address, both are one. */
+export const receiveSend: Control = (socket, args, ack) => {
+  const packet = unpackSent(args, ack);
+  const connection = connectionOf(socket);
+  if (endForExcess(connection, undefined, packet[0]) || refuseOverNameRate(connection, packet)) return;
+  receiveEvent(socket, packet);
+};
 
 /** The app's function that finds the key in an event. */
 export type KeyOf = (ctx: SocketContext) => unknown;

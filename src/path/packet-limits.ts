@@ -24,11 +24,16 @@ const buckets = new WeakMap<EngineSocket, Map<string, Bucket>>();
 
 /** Refuses an event if the address of the client, or the connection with this name, has sent too many. Returns whether it does so. */
 export function refuseOverRate(connection: Connection, packet: unknown[]): boolean {
-  const { namespace, socket } = connection;
-  const { addresses } = namespace.runtime.limits;
-  if (addresses?.takeEvent(socket.conn) === false) refuseOverLimit(connection, packet, 'perAddress');
-  else if (namespace.limits.perEvent.size > 0 && !takeOf(connection, packet[0])) refuseOverLimit(connection, packet, 'perEvent');
-  else return false;
+  const { addresses } = connection.namespace.runtime.limits;
+  if (addresses?.takeEvent(connection.socket.conn) !== false) return refuseOverNameRate(connection, packet);
+  refuseOverLimit(connection, packet, 'perAddress');
+  return true;
+}
+
+/** The same for the name alone. */
+export function refuseOverNameRate(connection: Connection, packet: unknown[]): boolean {
+  if (connection.namespace.limits.perEvent.size === 0 || takeOf(connection, packet[0])) return false;
+  refuseOverLimit(connection, packet, 'perEvent');
   return true;
 }
 
