@@ -251,7 +251,7 @@ test('a client that is connected through another worker waits, too, and loses no
       const client = await connect(t, cluster.url, { transports: ['polling', 'websocket'] });
       const begin = performance.now();
       const all = await Promise.all(numbers(300).map(async () => ask(client, 'add', 'x'.repeat(20_000))));
-      assert.ok(performance.now() - begin >= 400);
+      assert.ok(performance.now() - begin >= 370); // 150 at once: up to half a slice more than the burst
       const gone = next(client, 'disconnect');
       const said = next(client, 'error');
       client.emit('x'.repeat(201));

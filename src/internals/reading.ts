@@ -13,6 +13,9 @@ interface PausableWebSocket {
 /** The most time in ms between two signs of life of a connection that is not read. */
 const KEEP_ALIVE_INTERVAL = 1000;
 
+/** The most time in ms for which the answer to a request is held back: proxies wait for 60 s, such as nginx. */
+const MAX_ANSWER_TIME = 30_000;
+
 export class Reading {
   readonly #connection: EngineSocket;
   /** Goes on. Set while the connection is not read. */
@@ -33,7 +36,7 @@ export class Reading {
    */
   pause(onTick: () => void): void {
     if (this.#resume) return;
-    this.#resume = pauseWebSocket(this.#connection) ?? holdBackAnswer(this.#connection);
+    this.#resume = pauseWebSocket(this.#connection) ?? holdBackAnswer(this.#connection, () => this.resume());
     if (!this.#resume) return;
     this.#timer = setInterval(() => {
       this.#keepAlive();
@@ -45,8 +48,9 @@ export class Reading {
     if (!this.#resume) return;
     clearInterval(this.#timer);
     refreshHeartbeat(this.#connection);
-    this.#resume();
+    const resume = this.#resume;
     this.#resume = undefined;
+    resume();
   }
 
   /**
@@ -67,8 +71,13 @@ function pauseWebSocket(connection: EngineSocket): (() => void) | undefined {
   return () => webSocket.resume();
 }
 
-/** Holds back the answer to the request that is being read: the client sends the next one after that. */
-function holdBackAnswer(connection: EngineSocket): (() => void) | undefined {
+/**
+ * Holds back the answer to the request that is being read: the client sends the next one after that. A client that upgrades waits for the answer, and
+ * has little time.
+ * @param goOn called when it cannot be held back any longer
+ */
+function holdBackAnswer(connection: EngineSocket, goOn: () => void): (() => void) | undefined {
+  if (isUpgrading(connection)) return undefined;
   const { dataRes: response } = connection.transport as { dataRes?: ServerResponse | null }; // of a polling one while it reads; private
   if (!response) return undefined;
   const { end } = response;
@@ -77,10 +86,18 @@ function holdBackAnswer(connection: EngineSocket): (() => void) | undefined {
     answer = () => void end.apply(response, args as Parameters<typeof end>); // one of its signatures
     return response;
   };
+  const timer = setTimeout(goOn, MAX_ANSWER_TIME).unref();
+  connection.once('upgrading', goOn);
   return () => {
+    clearTimeout(timer);
+    connection.off('upgrading', goOn);
     response.end = end;
     answer?.();
   };
+}
+
+function isUpgrading(connection: EngineSocket): boolean {
+  return (connection as { upgrading?: unknown }).upgrading === true; // private
 }
 
 function isPausable(webSocket: unknown): webSocket is PausableWebSocket {

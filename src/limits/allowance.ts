@@ -25,6 +25,8 @@ export class Allowance {
   #countedAt = performance.now();
   /** Handlers that have not ended. */
   #running = 0;
+  /** So many more may run. */
+  #extra = 0;
 
   constructor({ events, pending }: LimitSettings) {
     this.#events = events;
@@ -51,8 +53,12 @@ export class Allowance {
     this.#credit = 0;
   }
 
-  /** Grants a slice. To be called in a turn of its own: handlers have begun by then for what has been taken before. */
-  refill(): void {
+  /**
+   * Grants a slice. To be called in a turn of its own: handlers have begun by then for what has been taken before.
+   * @param extra so many more handlers may run than the limit says
+   */
+  refill(extra = 0): void {
+    this.#extra = extra;
     const now = performance.now();
     this.withdraw();
     if (this.#events) {
@@ -60,7 +66,7 @@ export class Allowance {
       this.#tokens = Math.min(burst, this.#tokens + ((now - this.#countedAt) * perSecond) / 1000);
     }
     this.#countedAt = now;
-    this.#credit = Math.max(0, Math.min(SLICE, Math.floor(this.#tokens), this.#maxRunning - this.#running));
+    this.#credit = Math.max(0, Math.min(SLICE, Math.floor(this.#tokens), this.#maxRunning + extra - this.#running));
     this.#tokens -= this.#credit;
   }
 
@@ -74,7 +80,7 @@ export class Allowance {
 
   /** Undefined if only the slice is used up. */
   get shortage(): Shortage | undefined {
-    if (this.#running >= this.#maxRunning) return 'pending';
+    if (this.#running >= this.#maxRunning + this.#extra) return 'pending';
     return this.#tokens + this.#credit < 1 ? 'events' : undefined;
   }
 

@@ -1,47 +1,47 @@
-/** The answers of a client to questions of this server, seen before they are decoded. They do not count, and handlers may wait for them. */
+/** What is known of the messages of a client before they are decoded: answers to questions of this server, and messages with bytes. */
 import type { Socket } from 'socket.io';
 import { namespacesOf, socketInternals } from '../internals/socket-io';
 
 /** In Socket.IO's own protocol: the number of its bytes, its namespace and its id. */
-const ANSWER = /^[36](?:(\d{1,3})-)?(?:(\/[^,]{0,500}),)?(\d{1,15})/;
+const ANSWER = /^[36](?:\d{1,3}-)?(?:(\/[^,]{0,500}),)?(\d{1,15})/;
 
 export class Answers {
   /** Set with the first namespace that the client has asked for. */
   client: Socket['client'] | undefined;
-  /** So many messages with bytes follow an answer that has overtaken others. */
-  #following = 0;
-  readonly #areKnown: boolean;
+  /** False with a parser of the app: nothing can be said of a message then. */
+  readonly areKnown: boolean;
 
-  /** @param areKnown false with a parser of the app: nothing can be said of a message then */
   constructor(areKnown: boolean) {
-    this.#areKnown = areKnown;
+    this.areKnown = areKnown;
   }
 
   /** Whether a message does not count: an answer that is awaited, or bytes, which belong to the message before them. */
   isFree(message: unknown): boolean {
-    if (!this.#areKnown) return false;
-    return typeof message === 'string' ? this.#isAwaited(message) : message !== undefined;
+    return this.isBytes(message) || this.isAwaited(message);
   }
 
-  /** Whether a message may pass others that wait for handlers. */
-  overtakes(message: unknown): boolean {
-    if (!this.#areKnown) return false;
-    if (typeof message !== 'string') return this.#following > 0 && this.#following-- > 0;
-    if (!this.#isAwaited(message)) return false;
-    this.#following = Number(ANSWER.exec(message)?.[1] ?? 0);
-    return true;
+  isBytes(message: unknown): boolean {
+    return this.areKnown && message !== undefined && typeof message !== 'string';
   }
 
-  /** Whether the server has asked the client something. */
-  get areAwaited(): boolean {
-    if (this.client) for (const socket of namespacesOf(this.client).values()) if (socketInternals(socket).acks.size > 0) return true;
-    return false;
-  }
-
-  #isAwaited(message: string): boolean {
-    if (!this.client || (message[0] !== '3' && message[0] !== '6')) return false;
-    const [, , nsp = '/', id] = ANSWER.exec(message) ?? [];
+  /** Whether a message is an answer to a question of the server. Handlers may wait for it. */
+  isAwaited(message: unknown): boolean {
+    if (!this.areKnown || !this.client || typeof message !== 'string' || (message[0] !== '3' && message[0] !== '6')) return false;
+    const [, nsp = '/', id] = ANSWER.exec(message) ?? [];
     const socket = namespacesOf(this.client).get(nsp);
     return socket !== undefined && socketInternals(socket).acks.has(Number(id));
+  }
+
+  /** The number of messages with bytes that belong to a message and follow it. */
+  attachmentsOf(message: unknown): number {
+    if (!this.areKnown || typeof message !== 'string' || (message[0] !== '5' && message[0] !== '6')) return 0;
+    return Number.parseInt(message.slice(1, 16), 10) || 0; // the decoder refuses a packet that does not say it
+  }
+
+  /** How many questions of the server have no answer. */
+  get open(): number {
+    let sum = 0;
+    if (this.client) for (const socket of namespacesOf(this.client).values()) sum += socketInternals(socket).acks.size;
+    return sum;
   }
 }

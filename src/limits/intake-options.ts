@@ -9,6 +9,7 @@ export type Client = Socket['client'];
 /** See `Limits`. */
 interface Reports {
   readonly settings: LimitSettings;
+  readonly standstill: number;
   report(limit: Shortage, outcome: string, client: EngineSocket): void;
   endFor(connection: EngineSocket, limit: Shortage): void;
 }
@@ -25,4 +26,17 @@ export interface IntakeOptions {
    * Undefined with a parser of the app: then nothing can be said about a message, and each counts as an event.
    */
   readonly refuse: ((client: Client, message: string, limit: Shortage) => boolean) | undefined;
+}
+
+/** Refuses an event with the option `drop`. Returns whether it has done so. */
+export function refuseEvent(
+  { limits, refuse }: IntakeOptions,
+  client: Client | undefined,
+  message: unknown,
+  shortage: Shortage | undefined,
+): boolean {
+  if (!shortage || !limits.settings[shortage]?.drop || !client || typeof message !== 'string') return false;
+  if (refuse?.(client, message, shortage) !== true) return false;
+  limits.report(shortage, 'an event is refused', client.conn);
+  return true;
 }

@@ -1,34 +1,36 @@
 /**
  * The messages of one connection on their way to Socket.IO. They pass at once while the client keeps to the limits `events` and `pending`. Otherwise
  * they wait here, in order, and if many do, the connection is not read: nothing is lost.
+ *
+ * Only answers of the client overtake what waits. A packet with bytes is several messages, which the decoder takes together: nothing that waits is
+ * delivered while the client is in the middle of a packet whose first message has been delivered.
  */
 import type { Socket as EngineSocket } from 'engine.io';
 import { Reading } from '../internals/reading';
 import { Allowance, SLICE, type Shortage } from './allowance';
 import { Held } from './held';
-import type { Client, IntakeOptions } from './intake-options';
+import { type Client, type IntakeOptions, refuseEvent } from './intake-options';
 import { Answers } from './answers';
+import { Delivery } from './delivery';
+import { Standstill } from './standstill';
 
 /** After so many messages that have to wait, reading pauses for a moment: other clients come in between. */
 const READ_AHEAD = 1000;
-/** From so many bytes on that wait, the connection is not read. */
-const MAX_BYTES = 4_000_000;
 /** Least time in ms until messages that wait are looked at again. */
 const TICK = 20;
-/** Time in ms after which a client is disconnected that is not read, and none of whose handlers has ended. */
-const STANDSTILL = 60_000;
 
 export class Intake {
   readonly #connection: EngineSocket;
-  readonly #deliver: (message: unknown) => void;
+  readonly #delivery: Delivery;
   readonly #options: IntakeOptions;
   readonly #allowance: Allowance;
   readonly #reading: Reading;
-  readonly #held = new Held();
+  readonly #held: Held;
   readonly #answers: Answers;
   /** Messages that had to wait since the connection was read again. */
   #readAhead = 0;
-  #deliveredAt = 0;
+  /** Set while messages wait for more than a turn. */
+  #standstill: Standstill | undefined;
   #hasReported = false;
   #wake: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -38,10 +40,11 @@ export class Intake {
   /** @param deliver passes a message on to Socket.IO */
   constructor(connection: EngineSocket, deliver: (message: unknown) => void, options: IntakeOptions) {
     this.#connection = connection;
-    this.#deliver = deliver;
     this.#options = options;
     this.#allowance = new Allowance(options.limits.settings);
+    this.#held = new Held(options.maxSize, this.#allowance.maxWaiting);
     this.#answers = new Answers(options.refuse !== undefined);
+    this.#delivery = new Delivery(deliver, this.#answers);
     this.#reading = new Reading(connection, options.heartbeat);
   }
 
@@ -58,9 +61,12 @@ export class Intake {
   }
 
   receive(message: unknown): void {
-    const overtakes = this.isHolding && this.#allowance.shortage === 'pending' && this.#answers.overtakes(message);
-    if (overtakes || (!this.isHolding && (this.#answers.isFree(message) || this.take()))) this.#deliver(message);
-    else this.#hold(message);
+    const passes = this.isHolding ? this.#overtakes(message) : this.#answers.isFree(message) || this.take();
+    if (!passes) return this.#hold(message);
+    this.#pass(message);
+    if (!this.isHolding) return;
+    if (this.#delivery.isMidPacket) this.#resume();
+    else this.#wakeSoon();
   }
 
   /** Counts a packet that is not a message, and has been handled. */
@@ -94,67 +100,77 @@ export class Intake {
     return this.#held.size > 0;
   }
 
+  /** Also a text in the middle of a packet: the decoder shall see it. Within a turn, answers stay in order with events. */
+  #overtakes(message: unknown): boolean {
+    return this.#delivery.isMidPacket || (this.#allowance.shortage !== undefined && this.#answers.isAwaited(message));
+  }
+
+  #pass(message: unknown): void {
+    this.#standstill?.move();
+    this.#delivery.pass(message);
+  }
+
   #hold(message: unknown): void {
-    if (!this.isHolding) this.#deliveredAt = performance.now();
     this.#held.push(message);
-    const { maxExcess, maxWaiting, shortage } = this.#allowance;
-    const { arrived, size, bytes } = this.#held;
-    if (arrived > maxExcess || size > 2 * maxWaiting || bytes > MAX_BYTES + 2 * this.#options.maxSize) {
-      this.#options.limits.endFor(this.#connection, shortage ?? 'events');
+    if (this.#held.arrived > this.#allowance.maxExcess || this.#held.isOverfull) {
+      this.#options.limits.endFor(this.#connection, this.#allowance.shortage ?? 'events');
       return;
     }
     if (!this.#timer) this.#wakeSoon();
-    const isFull = ++this.#readAhead >= READ_AHEAD || size > maxWaiting || bytes > MAX_BYTES;
-    if (isFull && !this.#waitsForAnswers) this.#pause();
+    const isFull = ++this.#readAhead >= READ_AHEAD || this.#held.isFull;
+    if (isFull && !this.#delivery.isMidPacket) this.#reading.pause(() => this.#wakeSoon()); // the server may have asked something meanwhile
   }
 
   /** Delivers what may pass in this turn. */
   #release(): void {
-    this.#allowance.refill();
+    // a parser of the app does not tell answers from events: events have to pass, so that the answers behind them come
+    this.#allowance.refill(this.#answers.areKnown ? 0 : this.#answers.open);
     let count = 0;
-    while (count < SLICE && this.isHolding && (this.#deliverFirst() || this.#refuseFirst())) count++;
+    while (count < SLICE && this.isHolding && !this.#delivery.isMidPacket && (this.#deliverFirst() || this.#refuseFirst())) count++;
     if (this.isHolding) this.#wait(count === SLICE ? undefined : this.#allowance.shortage);
     else this.#settle();
   }
 
   #deliverFirst(): boolean {
-    const { first } = this.#held;
-    if (!this.#answers.isFree(first) && !this.#allowance.take()) return false;
-    this.#held.shift();
-    this.#deliveredAt = performance.now();
-    if (first !== undefined) this.#deliver(first);
+    if (!this.#answers.isFree(this.#held.first) && !this.#allowance.take()) return false;
+    do {
+      const message = this.#held.shift();
+      if (message !== undefined) this.#pass(message);
+    } while (this.#delivery.isMidPacket && this.isHolding); // only its other messages wait then, and pings between them
     return true;
   }
 
   #refuseFirst(): boolean {
-    const { first } = this.#held;
-    const { limits, refuse } = this.#options;
-    const client = this.#answers.client;
-    const { shortage } = this.#allowance;
-    if (!shortage || !limits.settings[shortage]?.drop || !client || typeof first !== 'string') return false;
-    if (refuse?.(client, first, shortage) !== true) return false;
+    if (!refuseEvent(this.#options, this.#answers.client, this.#held.first, this.#allowance.shortage)) return false;
     this.#held.shift();
-    limits.report(shortage, 'an event is refused', this.#connection);
     return true;
   }
 
   /** Some messages have to wait on. @param shortage undefined for the next turn */
   #wait(shortage: Shortage | undefined): void {
     this.#allowance.withdraw();
-    if (!shortage) return this.#wakeSoon();
+    if (!shortage && !this.#delivery.isMidPacket) return this.#wakeSoon();
     if (this.#leave) return this.#settle(); // the client has gone
-    if (!this.#hasReported) {
+    this.#standstill ??= new Standstill(this.#options.limits.standstill, () => {
+      if (this.#allowance.shortage !== 'events') this.#options.limits.endFor(this.#connection, 'pending'); // the others wait for nothing but time
+    });
+    if (shortage && !this.#hasReported) {
       this.#hasReported = true;
       this.#options.limits.report(shortage, 'its events wait', this.#connection);
     }
-    if (shortage === 'events') this.#timer ??= setTimeout(Intake.#onWake, Math.max(TICK, this.#allowance.interval), this).unref();
-    const most = shortage === 'pending' ? READ_AHEAD : this.#allowance.maxWaiting;
-    if (this.#held.size < most / 2 && this.#held.bytes < MAX_BYTES / 2) this.#resume();
+    if (!shortage || this.#delivery.isMidPacket) return; // until its bytes come
+    // an answer may be behind what is not read
+    const sips = this.#held.hasRoom && this.#answers.areKnown && this.#answers.open > 0;
+    const time = sips ? TICK : Math.max(TICK, this.#allowance.interval);
+    if (sips || shortage === 'events' || !this.#answers.areKnown) this.#timer ??= setTimeout(Intake.#onWake, time, this).unref();
+    if (sips || this.#held.isHalfEmpty(shortage === 'pending' ? READ_AHEAD : Infinity)) this.#resume();
   }
 
   /** Nothing waits any more, or the client has gone. */
   #settle(): void {
     this.#held.clear();
+    this.#standstill?.stop();
+    this.#standstill = undefined;
     this.#hasReported = false;
     this.#resume();
     const leave = this.#leave;
@@ -176,21 +192,8 @@ export class Intake {
     intake.#release();
   }
 
-  #pause(): void {
-    this.#reading.pause(() => {
-      if (this.#waitsForAnswers) this.#resume();
-      else if (performance.now() - this.#deliveredAt > STANDSTILL)
-        this.#options.limits.endFor(this.#connection, this.#allowance.shortage ?? 'events');
-    });
-  }
-
   #resume(): void {
     this.#readAhead = 0;
     this.#reading.resume();
-  }
-
-  /** Whether handlers have to end that may wait for the client: it has to be read. */
-  get #waitsForAnswers(): boolean {
-    return this.#allowance.shortage === 'pending' && this.#answers.areAwaited;
   }
 }

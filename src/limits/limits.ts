@@ -53,6 +53,8 @@ export class Limits implements PacketGuard<EngineSocket> {
   /** Undefined if it is off. */
   readonly backlog: Backlog | undefined;
   readonly attachments: Attachments;
+  /** Time in ms after which a client is disconnected whose events wait, and none of whose handlers has ended. Tests shorten it. */
+  standstill = 60_000;
   newest: EngineSocket | undefined;
   /** Undefined if addresses are not limited. */
   readonly addresses: AddressLimits | undefined;
