@@ -10,9 +10,9 @@ export function endLateCloses(engine: EngineServer): void {
 }
 
 function endLateClose(this: EngineSocket): void {
-  const transport = this.transport as unknown as { shouldClose?: unknown }; // private: what is to be called with the next request, and ends the timer
+  const transport = this.transport as unknown as { shouldClose?: (() => void) | null }; // private: what is to be called with the next request, and ends the timer
   const { shouldClose } = transport;
-  if (typeof shouldClose !== 'function') return;
+  if (!shouldClose) return;
   transport.shouldClose = null;
   shouldClose();
 }
