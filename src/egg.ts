@@ -111,6 +111,8 @@ export interface EggApplication extends EventEmitter {
   readonly plugins?: Record<string, { readonly enable?: boolean }>;
   /** The HTTP server, once it exists. */
   readonly server?: HttpServer | null;
+  /** A logger of `config.customLogger`. */
+  getLogger(name: string): Logger | null;
   callback(): (req: IncomingMessage, res: ServerResponse) => unknown;
   /** Adds HTTP middleware. */
   use(middleware: (ctx: HttpContext, next: () => Promise<unknown>) => Promise<void>): unknown;

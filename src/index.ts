@@ -6,6 +6,7 @@ import type { HasUser, Socket } from './types';
 import type { Acknowledge } from './events';
 
 export type {
+  AccessLogConfig,
   AdapterConfig,
   AdapterFactory,
   AdapterName,

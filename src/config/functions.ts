@@ -35,3 +35,6 @@ export interface RecoveryConfig extends NonNullable<ServerOptions['connectionSta
 export type SessionOwner = (
   ctx: Context & { readonly handshake: { readonly auth: Record<string, unknown> } },
 ) => string | number | null | undefined | Promise<string | number | null | undefined>;
+
+/** What a session is bound to: `config.io.bind`. */
+export type BoundTo = 'address' | 'userAgent' | 'cookie';

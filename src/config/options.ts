@@ -1,12 +1,13 @@
 /** The public types of `config.io`, except those for limits, adapters and Redis. A test compares them with docs/config.md word by word. */
 import type { ServerOptions } from 'socket.io';
+import type { AccessLogConfig } from './access-log';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';
 import type { AuthConfig, NamespaceAuth } from './auth-options';
-import type { GenerateId, OnError, RecoveryConfig } from './functions';
+import type { BoundTo, GenerateId, OnError, RecoveryConfig } from './functions';
 import type { LimitsConfig, NamespaceLimits } from './limits';
 import type { HistoryConfig, PresenceConfig, UserLimits } from './namespace-options';
 
-export type { AdapterConfig, AdapterFactory, AdapterName, HistoryConfig, PresenceConfig, RedisConfig, UserLimits };
+export type { AccessLogConfig, AdapterConfig, AdapterFactory, AdapterName, HistoryConfig, PresenceConfig, RedisConfig, UserLimits };
 export type * from './auth-options';
 export type * from './functions';
 export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit, RecoveryLimit, RoomsLimit } from './limits';
@@ -90,6 +91,9 @@ export interface IoConfig {
    */
   limits?: LimitsConfig;
 
+  /** A line for each connection that ends or is refused, in `<app>-io-access.log`; with `packets`, one for each packet, too. Default: `false`. Since 5. */
+  accessLog?: boolean | AccessLogConfig;
+
   /**
    * Called for each error of a controller, of middleware or of a listener, with its context. An Error that it returns answers the client in place
    * of the first one. An asynchronous function can only report errors: nobody waits for it. `onerror` of a namespace is called instead.
@@ -123,9 +127,6 @@ export interface IoConfig {
    */
   bind?: BoundTo[];
 }
-
-/** What a session is bound to: `config.io.bind`. */
-export type BoundTo = 'address' | 'userAgent' | 'cookie';
 
 /** `config.io.init` */
 export interface InitOptions extends Partial<Omit<ServerOptions, 'allowEIO3' | 'connectionStateRecovery' | 'wsEngine'>> {

@@ -1,6 +1,7 @@
 /** Reads and checks `config.io` while Egg starts. */
 import { isDevelopment, SetupError } from '../errors';
 import { nearest } from '../nearest';
+import { type AccessLogSettings, readAccessLog } from './access-log';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { type HistorySettings, readHistory } from './history';
 import { type AuthSettings, readAuth, readGlobalAuth } from './auth';
@@ -32,6 +33,7 @@ export interface Settings {
   readonly checkOutgoing: boolean;
   readonly documents: string | false;
   readonly limits: LimitSettings;
+  readonly accessLog: AccessLogSettings;
   readonly onerror: OnError | undefined;
   /** Undefined if logins last as long as connections. */
   readonly auth: AuthSettings | undefined;
@@ -106,6 +108,7 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     checkOutgoing: isSet(io['checkOutgoing']) ? booleanAt('config.io.checkOutgoing', io['checkOutgoing']) : isDevelopment(config.env),
     documents: readDocuments(io['documents'], config.env),
     limits,
+    accessLog: readAccessLog(io['accessLog']),
     onerror: isSet(io['onerror']) ? functionAt<OnError>('config.io.onerror', io['onerror']) : undefined,
     generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
     allowedHosts: readAllowedHosts(io['allowedHosts']),

@@ -26,6 +26,7 @@ export const OPTIONS = {
   checkOutgoing: true,
   documents: true,
   limits: true,
+  accessLog: true,
   onerror: true,
   auth: true,
   generateId: true,

@@ -3,7 +3,7 @@ import type { Server as EngineServer } from 'engine.io';
 import type { Settings } from '../config/settings';
 import type { EggApplication } from '../egg';
 import type { Limits } from '../limits/limits';
-import { addressesOf } from './address';
+import { type AddressOf, addressesOf } from './address';
 import { Admission } from './admission';
 import { allowHosts } from './allowed-hosts';
 import { Binding } from './binding';
@@ -13,6 +13,7 @@ import { RefusedRequests } from './refused-requests';
 import { checkRequests, type RequestCheck } from './request-check';
 
 export class Handshakes {
+  readonly addressOf: AddressOf;
   readonly #origin: OriginCheck;
   readonly #refused: RefusedRequests;
   readonly #binding: Binding | undefined;
@@ -20,7 +21,7 @@ export class Handshakes {
   readonly #admission: Admission;
 
   constructor(app: EggApplication, { init, allowedHosts, bind }: Settings, limits: Limits) {
-    const addressOf = addressesOf(app);
+    const addressOf = (this.addressOf = addressesOf(app));
     this.#admission = new Admission(limits, addressOf);
     this.#origin = new OriginCheck(app, init, this.#admission.ask);
     this.#refused = new RefusedRequests(app.logger);

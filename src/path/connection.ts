@@ -131,7 +131,7 @@ export class Connection implements ContextOwner, Arrival {
       return;
     }
     this.namespace.runtime.refusals.warnOfUser('too many connections', this.namespace.name, this.user?.id);
-    this.#turnAway(refusalTo(this.socket, { code: 'TOO_MANY_CONNECTIONS', message: 'Too many connections' }));
+    this.#turnAway(refusalTo(this, { code: 'TOO_MANY_CONNECTIONS', message: 'Too many connections' }));
   }
 
   /** Runs the functions of `nsp.use()`, and then connects the client. */
@@ -198,6 +198,7 @@ export class Connection implements ContextOwner, Arrival {
     this.namespace.runtime.inFlight.leave(this.handlers);
     this.namespace.userLimits?.leave(this);
     leaveLogin(this);
+    this.namespace.runtime.accessLog?.end(this, reason);
     this.afterPackets(() => {
       if (!this.#ascend) return;
       this.setBusy(true);
@@ -215,7 +216,7 @@ export class Connection implements ContextOwner, Arrival {
 
   /** Refuses a client that is still connecting. It gets the answer, and does not reconnect by itself. */
   refuse(answer: ErrorAnswer): void {
-    if (this.isConnecting) this.#turnAway(refusalTo(this.socket, answer));
+    if (this.isConnecting) this.#turnAway(refusalTo(this, answer));
   }
 
   /**
@@ -229,7 +230,7 @@ export class Connection implements ContextOwner, Arrival {
     const { arrivals, deprecations, failures, reveal } = runtime;
     const what = 'connection postponed, the client will try again';
     failures.logTemporary({ what, namespace: name, child: this.#child, socket: this.socket.id, error });
-    const refusal = refusalTo(this.socket, { ...answerTo(answered, reveal), retry: true });
+    const refusal = refusalTo(this, { ...answerTo(answered, reveal), retry: true });
     abortSignals(this, error);
     if (arrivals.isInOtherNamespace(this)) {
       this.#turnAway(refusal);
@@ -267,8 +268,7 @@ export class Connection implements ContextOwner, Arrival {
   setBusy(isBusy: boolean): void {
     if (isBusy === this.#isBusy || this.#hasSettled) return;
     this.#isBusy = isBusy;
-    if (isBusy) this.namespace.runtime.inFlight.begin();
-    else this.namespace.runtime.inFlight.end();
+    this.namespace.runtime.inFlight[isBusy ? 'begin' : 'end']();
   }
 
   /** Settle: the onion has ended. */
@@ -279,7 +279,7 @@ export class Connection implements ContextOwner, Arrival {
   }
 
   #turnAway(refusal: ExtendedError): void {
-    sendRefusal(this.socket, refusal);
+    sendRefusal(this, refusal);
     this.leave();
   }
 }

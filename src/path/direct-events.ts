@@ -11,6 +11,7 @@ import { namespacesOf, socketInternals } from '../internals/socket-io';
 import { WebSocket } from '../internals/ws';
 import type { Intake } from '../limits/intake';
 import { intakeOf } from '../limits/intakes';
+import { trafficOf } from '../limits/traffic';
 import { decodeEvent, type EventPacket, isMessage } from './event-decoder';
 
 type Client = Socket['client'];
@@ -57,22 +58,35 @@ function replaceListener(connection: EngineSocket, client: Client): void {
   if (!usual || others.length > 0) return; // somebody else reads, too
   Object.assign(webSocket, { [CLIENT]: client, [USUAL]: usual });
   webSocket.off('message', usual as () => void); // typed as any function
-  webSocket.on('message', onMessage as () => void); // its `this` has just got the two fields
+  const listener = trafficOf(connection) ? onCounted : onMessage;
+  webSocket.on('message', listener as () => void); // its `this` has just got the two fields
 }
 
 function onMessage(this: ReadWebSocket, message: Buffer, isBinary: boolean): void {
-  const client = this[CLIENT];
-  const intake = intakeOf(client.conn);
-  const isPlain = !isBinary && isUnobserved(client, this, intake);
-  if (isPlain && intake?.isHolding && isMessage(message)) {
-    intake.receive(message.toString('utf8', 1)); // it has to wait
-    return;
-  }
-  const packet = isPlain && !intake?.isHolding ? decodeEvent(message) : undefined;
-  const socket = packet && namespacesOf(client).get(packet.nsp);
-  if (socket && (!intake || intake.take()))
-    process.nextTick(receive, socket, packet); // as in Socket.IO: in order with other packets, and in a context of its own
+  if (!take(this, message, isBinary)) this[USUAL](message, isBinary);
+}
+
+/** In the place of the other one if traffic is counted. The usual way counts by itself. */
+function onCounted(this: ReadWebSocket, message: Buffer, isBinary: boolean): void {
+  if (take(this, message, isBinary)) trafficOf(this[CLIENT].conn)?.receiveText(message.length - 1);
   else this[USUAL](message, isBinary);
+}
+
+/** Returns false if the message has to go the usual way. */
+function take(webSocket: ReadWebSocket, message: Buffer, isBinary: boolean): boolean {
+  const client = webSocket[CLIENT];
+  const intake = intakeOf(client.conn);
+  if (isBinary || !isUnobserved(client, webSocket, intake)) return false;
+  if (intake?.isHolding) {
+    if (!isMessage(message)) return false;
+    intake.receive(message.toString('utf8', 1)); // it has to wait
+    return true;
+  }
+  const packet = decodeEvent(message);
+  const socket = packet && namespacesOf(client).get(packet.nsp);
+  if (!socket || (intake && !intake.take())) return false;
+  process.nextTick(receive, socket, packet); // as in Socket.IO: in order with other packets, and in a context of its own
+  return true;
 }
 
 /** Whether the usual way would do nothing but decode the message. */

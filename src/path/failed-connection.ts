@@ -55,7 +55,9 @@ function fail(connection: Connection, error: Error, ctx: SocketContext | undefin
 
 /** Answers a client that no parent has accepted. A closing server does not answer: the client will ask the next one. */
 export function denyNamespace(connection: Connection): void {
-  const { isRetiring } = connection.namespace.runtime;
-  if (!isRetiring) connection.socket._error({ message: 'Invalid namespace' }); // Socket.IO's message
+  const { accessLog, isRetiring } = connection.namespace.runtime;
+  const message = 'Invalid namespace'; // Socket.IO's
+  accessLog?.refuse(connection.socket, message);
+  if (!isRetiring) connection.socket._error({ message });
   connection.leave();
 }

@@ -6,6 +6,7 @@ import { isError, throwIfError, toError } from '../thrown';
 import { SETTLE } from './module-scope';
 import { isChainable } from './chainable';
 import { callListeners } from './listeners';
+import { answerTo } from './error-answers';
 import { errorToAnswer } from './onerror';
 import { descend, isDropped } from './onion';
 import { ackOf, answer, logFailure, reportFailure } from './packet-failure';
@@ -40,6 +41,7 @@ function open(connection: Connection, packet: unknown[]): boolean {
     if (!isWrapped) {
       handler = handlerOfUnmatched(connection, packet[0]);
       if (!handler) {
+        runtime.packetLog?.write(connection, packet[0], hasListener(connection.socket, packet[0]) ? 'OK' : NOT_FOUND.code);
         passOn(connection, packet, ackOf(packet));
         return false;
       }
@@ -47,6 +49,7 @@ function open(connection: Connection, packet: unknown[]): boolean {
   }
   const ctx = new runtime.Context(connection, packet);
   passKey(packet, ctx);
+  runtime.packetLog?.begin(ctx, packet[0]);
   runtime.storage.run(ctx, runPacket, ctx, connection, handler);
   return true;
 }
@@ -100,6 +103,7 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
     const error = toError(thrown);
     const name = ctx.packet?.[0]; // as middleware has left it, to find its route
     const answered = errorToAnswer(connection, error, ctx);
+    runtime.packetLog?.fail(ctx, answerTo(answered, runtime.reveal).code);
     const respond = (): void => {
       try {
         answer(connection, event, answered, ack);
@@ -124,6 +128,7 @@ function end(ctx: SocketContext, connection: Connection): void {
   const { handlers, namespace, queue } = connection;
   ctx[SETTLE]?.();
   releaseSignal(ctx, connection);
+  namespace.runtime.packetLog?.end(ctx, connection);
   namespace.runtime.inFlight.end(handlers);
   queue?.next();
 }

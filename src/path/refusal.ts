@@ -4,9 +4,17 @@ import { Adapter } from 'socket.io-adapter';
 import type { Deprecations } from '../deprecated/deprecations';
 import type { ErrorAnswer } from '../errors';
 import { namespaceInternals } from '../internals/socket-io';
+import type { AccessLog } from './access-log';
+
+/** The connection that is refused. */
+interface Refused {
+  readonly socket: Socket;
+  readonly namespace: { readonly runtime: { readonly accessLog: Pick<AccessLog, 'refuse'> | undefined } };
+}
 
 /** The answer as an error of the form that Socket.IO sends with `connect_error`. */
-export function refusalTo(socket: Socket, { message, ...data }: ErrorAnswer): ExtendedError {
+export function refusalTo({ socket, namespace }: Refused, { message, ...data }: ErrorAnswer): ExtendedError {
+  namespace.runtime.accessLog?.refuse(socket, data.code);
   const error: ExtendedError = new Error(message);
   // Socket.IO would send the data instead of the message to a client of protocol 3
   if (socket.conn.protocol !== 3) error.data = data;
@@ -14,7 +22,8 @@ export function refusalTo(socket: Socket, { message, ...data }: ErrorAnswer): Ex
 }
 
 /** Sends a refusal like Socket.IO. */
-export function sendRefusal(socket: Socket, { message, data }: ExtendedError): void {
+export function sendRefusal({ socket, namespace }: Refused, { message, data }: ExtendedError): void {
+  namespace.runtime.accessLog?.refuse(socket, (data as { code?: unknown } | undefined)?.code); // of a function of `nsp.use()`, whose data can be anything
   const send = (details: unknown): void => socket._error(socket.conn.protocol === 3 ? details || message : { message, data: details });
   try {
     send(data);

@@ -18,6 +18,7 @@ export const TOO_MANY_EVENTS = Object.freeze(new IoError('TOO_MANY_EVENTS', 'Too
 export function refuseReserved(connection: Connection, packet: unknown[]): boolean {
   const error = RESERVED.get(packet[0]);
   if (!error) return false;
+  connection.namespace.runtime.packetLog?.write(connection, packet[0], error.code);
   const answered = errorToAnswer(connection, error, undefined, packet);
   logFailure(connection, packet[0], error, answered);
   if (ackOf(packet)) answer(connection, packet[0], answered, ackOf(packet));
@@ -28,16 +29,22 @@ export function refuseReserved(connection: Connection, packet: unknown[]): boole
 export function refuseExcess(connection: Connection, packet: unknown[]): void {
   const { namespace, user } = connection;
   namespace.runtime.refusals.warnOfUser('too many events', namespace.name, user?.id);
-  answer(connection, packet[0], TOO_MANY_EVENTS, ackOf(packet));
+  refuse(connection, packet);
 }
 
 /** Refuses an event that is over a limit of `config.io.limits`. */
 export function refuseOverLimit(connection: Connection, packet: unknown[], kind: LimitKind): void {
   connection.namespace.runtime.limits.report(kind, 'events are refused', connection.socket);
-  answer(connection, packet[0], TOO_MANY_EVENTS, ackOf(packet));
+  refuse(connection, packet);
 }
 
 /** Refuses an event for which too many others of its connection wait. */
 export function refuseWaiting(connection: Connection, packet: unknown[]): void {
+  connection.namespace.runtime.packetLog?.write(connection, packet[0], TOO_MANY_EVENTS.code);
   reportFailure(connection, packet, TOO_MANY_EVENTS, { place: 'events that had to wait failed' });
+}
+
+function refuse(connection: Connection, packet: unknown[]): void {
+  connection.namespace.runtime.packetLog?.write(connection, packet[0], TOO_MANY_EVENTS.code);
+  answer(connection, packet[0], TOO_MANY_EVENTS, ackOf(packet));
 }

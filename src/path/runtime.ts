@@ -7,6 +7,7 @@ import { isDevelopment } from '../errors';
 import { TimeLimit } from '../limits/time-limit';
 import type { Limits } from '../limits/limits';
 import type { Outcomes } from '../store/outcomes';
+import { AccessLog } from './access-log';
 import { Arrivals } from './arrivals';
 import type { Control, Controls } from './controls';
 import { createContextClass, type SocketContextClass } from './context';
@@ -20,6 +21,7 @@ import { InFlight } from './in-flight';
 import { postponeLate } from './obstacle';
 import { renewLogin } from './login-renewal';
 import { type Owner, ownerAsker } from './owner';
+import { PacketLog } from './packet-log';
 import { Passport } from './passport';
 import { RecoveryAuth } from './recovery-auth';
 import type { UnmatchedPolicy } from './router';
@@ -48,7 +50,17 @@ interface Dependencies {
 /** Socket.IO's default, in ms. */
 const CONNECT_TIMEOUT = 45_000;
 
+/** The settings of what can start only when the app has been loaded. */
+interface LoadOptions {
+  /** Undefined without an access log. */
+  readonly accessLog: { readonly packets: boolean } | undefined;
+  readonly addressOf: ConstructorParameters<typeof AccessLog>[1];
+  readonly followSession: boolean;
+}
+
 export class Runtime {
+  /** Undefined if it is off. */
+  accessLog: AccessLog | undefined;
   /** Connections that are not complete yet. */
   readonly arrivals: Arrivals;
   /** Filled by the parts that have control events. */
@@ -93,6 +105,8 @@ export class Runtime {
   sessions: SessionStore | undefined;
   /** Undefined if all events go through Engine.IO and the parser. */
   directEvents: DirectEvents | undefined;
+  /** Undefined unless the access log has packets, too. */
+  packetLog: PacketLog | undefined;
   /** Undefined if egg-passport is off. */
   passport: Passport | undefined;
   #Context: SocketContextClass | undefined;
@@ -129,9 +143,11 @@ export class Runtime {
 
   /**
    * To be called when the app has been loaded, so that its contexts and sessions are complete.
-   * @throws SetupError if HTTP sessions cannot be followed
+   * @throws SetupError if HTTP sessions cannot be followed, or the access log has no logger
    */
-  load(app: EggApplication, { followSession }: { readonly followSession: boolean }): void {
+  load(app: EggApplication, { accessLog, addressOf, followSession }: LoadOptions): void {
+    if (accessLog) this.accessLog = new AccessLog(app, addressOf);
+    if (this.accessLog && accessLog?.packets) this.packetLog = new PacketLog(this.accessLog);
     if (followSession) this.followedSessions = FollowedSessions.of(app);
     this.sessions = SessionStore.of(app);
     this.passport = Passport.of(app);

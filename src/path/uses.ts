@@ -49,7 +49,7 @@ export function catchUseErrors(owner: Owner): void {
       const answer: typeof next = error => {
         hasAnswered = true;
         if (!error || isTemporary(error) || !isOfNode(error)) next(error);
-        else next(refusalTo(socket, refusalFor(error, reveal))); // hides the message from the client
+        else next(refusalTo({ socket, namespace: owner }, refusalFor(error, reveal))); // hides the message from the client
       };
       const fail = (thrown: unknown): void => {
         const error = toError(thrown);
@@ -59,7 +59,7 @@ export function catchUseErrors(owner: Owner): void {
         }
         const what = 'middleware of use() failed';
         failures.log({ level: 'error', what, namespace: owner.kind, child: socket.nsp.name, socket: socket.id, error });
-        if (!hasAnswered) answer(refusalTo(socket, refusalFor(error, reveal)));
+        if (!hasAnswered) answer(refusalTo({ socket, namespace: owner }, refusalFor(error, reveal)));
       };
       (async () => fn(socket, answer))().catch(fail);
     });

@@ -34,6 +34,7 @@ export function openEngine(engine: EngineServer, path: string, parts: Parts): vo
   endLateCloses(engine);
   flushRefusals(engine);
   runtime.limits.attach(engine);
+  runtime.accessLog?.attach(engine);
   sessionRouting?.attach(engine);
   bind();
   limitIntake(engine, {

@@ -125,7 +125,7 @@ export class Lifecycle {
   /** Resolves the names of controllers and middleware, and joins the other workers and servers. To be called when the app has been loaded. */
   async ready(): Promise<void> {
     const { logger } = this.#app;
-    this.runtime.load(this.#app, this.#settings);
+    this.runtime.load(this.#app, { ...this.#settings, addressOf: this.#handshakes.addressOf });
     void this.#files.controllers; // an invalid file stops the boot, even if no route uses it
     void this.#files.middlewares;
     this.namespaces.load();

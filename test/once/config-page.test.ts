@@ -14,6 +14,7 @@ const SECTIONS: Record<string, string> = {
   "config.io.namespace['/'].userLimits": 'UserLimits',
   "config.io.namespace['/'].history['room:*']": 'HistoryConfig',
   "config.io.namespace['/'].presence['room:*']": 'PresenceConfig',
+  'config.io.accessLog': 'AccessLogConfig',
   'config.io.auth': 'AuthConfig',
   "config.io.namespace['/'].auth": 'NamespaceAuth',
   "config.io.namespace['/'].auth.recheck": 'RecheckConfig',
@@ -93,7 +94,16 @@ function typeOfInit(option: string): string {
 /** The members of each interface, by its name. */
 async function declaredOptions(): Promise<Map<string, Row[]>> {
   const interfaces = new Map<string, Row[]>();
-  for (const file of ['options', 'namespace-options', 'limits', 'limit-options', 'rate-limits', 'adapter-options', 'auth-options']) {
+  for (const file of [
+    'options',
+    'namespace-options',
+    'limits',
+    'limit-options',
+    'rate-limits',
+    'adapter-options',
+    'auth-options',
+    'access-log',
+  ]) {
     const source = ts.createSourceFile(file, await readFile(join(ROOT, `src/config/${file}.ts`), 'utf8'), ts.ScriptTarget.Latest, true);
     for (const declaration of source.statements.filter(ts.isInterfaceDeclaration).filter(({ name }) => !name.text.endsWith('Settings'))) {
       const members = declaration.members.filter(ts.isPropertySignature).filter(member => member.name.getText() !== 'name');

@@ -1,0 +1,160 @@
+/** The access log: one line for each connection. It has nothing of what clients send but the names of namespaces and events. */
+import type { IncomingMessage } from 'node:http';
+import type { AsyncLocalStorage } from 'node:async_hooks';
+import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
+import type { Socket } from 'socket.io';
+import type { EggApplication, Logger } from '../egg';
+import { oneLine, SetupError } from '../errors';
+import { countTraffic, type Traffic } from '../limits/traffic';
+import type { SocketUser } from '../socket-user';
+
+/** The logger in the app's `config.customLogger`. The plugin's config has one if the app's has none. */
+const LOGGER = 'ioAccessLogger';
+
+/** The outcome of a client that went before it was connected. */
+const LEFT = 'left while connecting';
+
+/** The part of a connection that is logged. */
+export interface Accessing {
+  readonly socket: Socket;
+  readonly user: SocketUser | undefined;
+}
+
+interface Entry {
+  readonly address: string | undefined;
+  /** As of `performance.now()`. */
+  readonly beganAt: number;
+  readonly traffic: Traffic;
+  /** The counts at the beginning. */
+  readonly before: Pick<Traffic, 'packetsIn' | 'packetsOut' | 'bytesIn' | 'bytesOut'>;
+  /** The code of the refusal, if there is one. */
+  code: string | undefined;
+}
+
+/** The columns between the kind of the line and its outcome; undefined is written as '-'. */
+interface Line {
+  readonly id?: string | undefined;
+  readonly user?: string | undefined;
+  readonly address?: string | undefined;
+  readonly transport?: string | undefined;
+  readonly protocol?: number | undefined;
+  readonly namespace?: string | undefined;
+  readonly event?: string | undefined;
+  /** In ms. */
+  readonly duration?: number | undefined;
+  readonly packetsIn?: number | undefined;
+  readonly packetsOut?: number | undefined;
+  readonly bytesIn?: number | undefined;
+  readonly bytesOut?: number | undefined;
+}
+
+/** As Egg has it for HTTP: `ctx.ip`. */
+type AddressOf = (request: IncomingMessage) => string | undefined;
+
+/** What Engine.IO says of a request that it refuses. */
+interface EngineError {
+  readonly req?: IncomingMessage;
+  readonly message?: string;
+  readonly context?: { readonly message?: string };
+}
+
+export class AccessLog {
+  readonly #logger: Logger;
+  readonly #storage: AsyncLocalStorage<unknown>;
+  readonly #addressOf: AddressOf;
+  readonly #entries = new WeakMap<Socket, Entry>();
+
+  /** @throws SetupError if the app has no logger for it */
+  constructor(app: EggApplication, addressOf: AddressOf) {
+    const logger = app.getLogger(LOGGER);
+    if (!logger)
+      throw new SetupError(
+        'IO_CONFIG_INVALID',
+        `config.io.accessLog needs config.customLogger.${LOGGER}: add it, or set config.io.accessLog in config/config.default.js or that of the environment`,
+      );
+    this.#logger = logger;
+    this.#storage = app.ctxStorage;
+    this.#addressOf = addressOf;
+  }
+
+  /** Writes a line for each request that an engine refuses. */
+  attach(engine: EngineServer): void {
+    engine.on('connection_error', ({ req, message = 'refused', context }: EngineError) => {
+      const code = context?.message; // of this plugin, where it has one
+      this.write('handshake', { address: req && this.#addressOf(req) }, code !== undefined && /^[A-Z_]+$/.test(code) ? code : message);
+    });
+  }
+
+  /** To be called for each client that asks for a namespace. */
+  begin(socket: Socket): void {
+    const { request } = socket as { request: IncomingMessage | null }; // null over WebTransport, which has no address
+    const traffic = countTraffic(socket.client);
+    const { packetsIn, packetsOut, bytesIn, bytesOut } = traffic;
+    this.#entries.set(socket, {
+      address: request ? this.#addressOf(request) : undefined,
+      beganAt: performance.now(),
+      traffic,
+      before: { packetsIn, packetsOut, bytesIn, bytesOut },
+      code: undefined,
+    });
+  }
+
+  /** To be called when a client is refused. The first code counts. */
+  refuse(socket: Socket, code: unknown): void {
+    const entry = this.#entries.get(socket);
+    if (entry) entry.code ??= typeof code === 'string' ? code : 'CONNECTION_REFUSED';
+  }
+
+  /** To be called when a connection has ended. @param reason that of the event `disconnect`, if the client was connected */
+  end(connection: Accessing, reason: string | undefined): void {
+    const { socket } = connection;
+    const entry = this.#entries.get(socket);
+    if (!entry) return;
+    this.#entries.delete(socket);
+    const { traffic, before, beganAt, code = LEFT } = entry;
+    const line: Line = {
+      ...this.#whoIs(connection, entry),
+      duration: Math.round(performance.now() - beganAt),
+      packetsIn: traffic.packetsIn - before.packetsIn,
+      packetsOut: traffic.packetsOut - before.packetsOut,
+      bytesIn: traffic.bytesIn - before.bytesIn,
+      bytesOut: traffic.bytesOut - before.bytesOut,
+    };
+    this.write('connection', line, reason ?? code);
+  }
+
+  /** @param duration in ms @param outcome `OK`, or the code of the error */
+  packet(connection: Accessing, event: unknown, duration: number, outcome: string): void {
+    const who = this.#whoIs(connection, this.#entries.get(connection.socket));
+    this.write('packet', { ...who, event: String(event), duration: Math.round(duration) }, outcome);
+  }
+
+  /** Writes outside of any context: within one, the formatters of Egg's loggers add the URL of the handshake. */
+  write(kind: 'connection' | 'packet' | 'handshake', line: Line, outcome: string): void {
+    const { id, user, address, transport, protocol, namespace, event } = line;
+    const { duration, packetsIn, packetsOut, bytesIn, bytesOut } = line;
+    const columns = [kind, id, user, address, transport, protocol, namespace, event, duration, packetsIn, packetsOut, bytesIn, bytesOut];
+    const text = [...columns, outcome].map(columnOf).join('\t');
+    this.#storage.run(undefined, () => this.#logger.info(text));
+  }
+
+  #whoIs({ socket, user }: Accessing, entry: Entry | undefined): Line {
+    const { conn }: { conn: EngineSocket } = socket;
+    const { transport, protocol } = conn;
+    const id: unknown = user?.id; // an app may have set it to anything
+    return {
+      id: socket.id,
+      user: typeof id === 'string' ? id : undefined,
+      address: entry?.address,
+      transport: transport.name,
+      protocol,
+      namespace: socket.nsp.name,
+    };
+  }
+}
+
+/** Names can come from clients: a column has no tab and no end of a line. */
+function columnOf(value: string | number | undefined): string {
+  if (value === undefined || value === '') return '-';
+  return typeof value === 'number' ? String(value) : oneLine(value.slice(0, 100));
+}
