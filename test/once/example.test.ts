@@ -56,7 +56,7 @@ test('the example chat', { timeout: 180_000 }, async t => {
   t.after(() => browser.close());
   const { pid, listening } = npmStart(t, await freePort());
   const url = await listening();
-  const io = ioAt(url);
+  const io = ioAt(url, { timeout: 20_000 }); // the chat itself answers after 5 s where something hangs
   const pageErrors: Error[] = [];
 
   async function openPage(options: BrowserContextOptions = {}): Promise<Page> {

@@ -29,7 +29,7 @@ const COMMANDS = [
   /^git clone \S+$/,
   /^cd \S+$/,
   /^npm init egg -- --type=simple$/,
-  /^npm (start|test|run (build|lint|types|test:nodes|(test:unit|bench|mutants) -- .*|bench|fuzz|soak|test:pack-npm))$/, // of this project
+  /^npm (start|test|run (build|lint|types|test:nodes|(test:unit|abuse|bench|mutants|soak) -- .*|bench|abuse|fuzz|soak|test:pack-npm))$/, // of this project
   /^npx egg-socket\.io (asyncapi|reference|client) --out [\w./-]+$/,
   /^npm run dev$/, // of an app that `npm init egg` has made
   /^npx (ets|egg-scripts .*|egg-socket\.io migrate)$/,
