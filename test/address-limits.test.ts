@@ -107,15 +107,17 @@ test('an event may come so often on a connection, in its namespace', async t => 
 });
 
 test('who leaves a namespace and comes back, or sends a number as the name, has no more events', async t => {
-  const running = await start(t, `{ limits: { perEvent: { typing: { perSecond: 1, burst: 1 }, 7: { perSecond: 1, burst: 1 } } } }`);
+  const running = await start(t, `{ limits: { perEvent: { typing: { perSecond: 1, burst: 1 }, 8: { perSecond: 1, burst: 1 } } } }`);
   const { io, url, counts, logs } = running;
   let handled = 0;
-  io.route('7', () => void handled++);
+  io.route('8', () => void handled++);
   const client = await RawClient.open(t, url);
   for (let i = 0; i < 10; i++) {
     client.send('40');
     await until(t, () => client.frames.filter(frame => frame.startsWith('40')).length > i);
-    client.send('42["typing"]', '42[7]', '42["7"]', '41');
+    client.send('42["typing"]', '42[8]', '42["8"]', `42${i}["echo",1]`);
+    await client.frame(new RegExp(`^43${i}\\[`)); // they have been handled: what comes after the end of a connection is not
+    client.send('41');
   }
   client.send('40');
   await until(t, () => client.frames.filter(frame => frame.startsWith('40')).length > 10);

@@ -27,8 +27,11 @@ export class Deadlines {
 
   /** Sets the time of a deadline, or another one. @param at in ms since 1970. Infinite: never */
   set(deadline: Deadline, at: number): void {
-    this.delete(deadline);
-    if (!Number.isFinite(at)) return;
+    if (!Number.isFinite(at)) {
+      this.delete(deadline);
+      return;
+    }
+    this.#remove(deadline); // the timer goes on: one that began anew each time might never come to its end
     if (!this.#timer) this.#done = periodOf(Date.now());
     const number = Math.max(Math.ceil(at / PERIOD), this.#done + 1);
     const slot = this.#slots.get(number) ?? new Set();
@@ -38,10 +41,7 @@ export class Deadlines {
   }
 
   delete(deadline: Deadline): void {
-    if (deadline.slot === undefined) return;
-    const slot = this.#slots.get(deadline.slot);
-    if (slot?.delete(deadline) && slot.size === 0) this.#slots.delete(deadline.slot);
-    deadline.slot = undefined;
+    this.#remove(deadline);
     if (this.#slots.size === 0) this.close();
   }
 
@@ -49,6 +49,13 @@ export class Deadlines {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#slots.clear();
+  }
+
+  #remove(deadline: Deadline): void {
+    if (deadline.slot === undefined) return;
+    const slot = this.#slots.get(deadline.slot);
+    if (slot?.delete(deadline) && slot.size === 0) this.#slots.delete(deadline.slot);
+    deadline.slot = undefined;
   }
 
   #call(now: number): void {
