@@ -13,7 +13,7 @@ const FOR_PAGES = ['contract/contract', 'client/client'];
 
 /** It is not loaded here, since it would add hooks to a run of tests. An import may wait for Vitest, a require() may not. */
 const TEST_KIT = `import { useVitest } from './lifetimes.js';
-export { ioTest, ReplyError, TestClient } from './test.js';
+export * from './test.js';
 await useVitest();
 `;
 

@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Server } from 'egg-socket.io';
 import { defineContract, type StandardSchema } from 'egg-socket.io/contract';
-import { ioAt, ioTest, ReplyError, type TestClient } from 'egg-socket.io/test';
-import { hostFolder } from './support/app';
-import { ioApp } from './support/kit';
+import type { Application } from 'egg';
+import { ioAt, type IoTest, ioTest, type IoTestOptions, ReplyError, type TestClient } from 'egg-socket.io/test';
+import { type Files, hostFolder, removeApp, writeApp } from './support/app';
+import { next } from './support/client';
 import { childrenOf } from './support/processes';
 import { watchForCrashes } from './support/remains';
 import { until } from './support/until';
@@ -20,6 +21,8 @@ function anySchema<T>(): StandardSchema<T> {
 const string = anySchema<string>();
 const number = anySchema<number>();
 const delivered = anySchema<{ delivered: boolean }>();
+
+const FRAMEWORK = join(hostFolder(), 'node_modules/egg');
 
 const FILES = {
   'app/service/clock.js': `module.exports = app => class extends app.Service { async now() { return 1; } };`,
@@ -68,11 +71,11 @@ test('an error that answers a call is thrown', async t => {
 });
 
 test('who waits in vain is told what was heard instead', async t => {
-  const { io } = await ioApp(t, FILES, { timeout: 200 });
+  const { io } = await ioApp(t, FILES, { timeout: 1000 });
   const alice = await io('/chat');
   await alice.call('say', 'hello');
-  await assert.rejects(alice.next('saif'), { message: "no event 'saif' within 200 ms; the client has heard said('hello', 1)" });
-  await assert.rejects(alice.call('silent'), { message: "no answer to 'silent' within 200 ms; the client has heard said('hello', 1)" });
+  await assert.rejects(alice.next('saif'), { message: "no event 'saif' within 1000 ms; the client has heard said('hello', 1)" });
+  await assert.rejects(alice.call('silent'), { message: "no answer to 'silent' within 1000 ms; the client has heard said('hello', 1)" });
 });
 
 test('who waits when the connection ends is told so at once', async t => {
@@ -90,10 +93,10 @@ test('who waits when the connection ends is told so at once', async t => {
 });
 
 test('who waits for an end that does not come is told so, and who was refused at once', async t => {
-  const { io } = await ioApp(t, FILES, { timeout: 200 });
+  const { io } = await ioApp(t, FILES, { timeout: 1000 });
   const alice = await io('/chat');
   await alice.call('say', 'hello');
-  await assert.rejects(alice.gone(), { message: "no end of the connection within 200 ms; the client has heard said('hello', 1)" });
+  await assert.rejects(alice.gone(), { message: "no end of the connection within 1000 ms; the client has heard said('hello', 1)" });
   alice.send('leave');
   assert.equal(await alice.gone(), 'io server disconnect');
   const nobody = await io('/members');
@@ -134,13 +137,54 @@ test('all() waits for what is on its way, also for a client with a query', async
   assert.deepEqual(await alice.all('said'), [['good-bye']]);
 });
 
-test('an app that does not start says why, and nothing has to be closed', async t => {
-  await assert.rejects(ioApp(t, { 'config/config.default.js': "exports.io = { idempotencyTtl: '10m' };" }), /IO_CONFIG_INVALID/);
+test('all() tells what has come before the connection ended, also if it ends meanwhile', async t => {
+  const { app, io } = await ioApp<{ io: Server }>(t, FILES, { timeout: 60_000 });
+  const alice = await io('/chat');
+  app.io.of('/chat').emit('said', 'good-bye');
+  alice.send('leave');
+  assert.deepEqual(await alice.all('said'), [['good-bye']]); // her answer comes too late for the server
+  assert.equal(await alice.gone(), 'io server disconnect');
+  assert.deepEqual(await alice.all('said'), []);
+});
+
+test('a client that comes back may be refused, and let in again', async t => {
+  const { app, io } = await ioApp<{ io: Server }>(t, FILES);
+  const alice = await io('/chat');
+  let isOpen = false;
+  app.io.of('/chat').use((_, next) => next(isOpen ? undefined : new Error('closed')));
+  alice.disconnect();
+  const refused = next(alice.socket, 'connect_error');
+  alice.socket.connect();
+  await refused;
+  assert.deepEqual(alice.refused, { code: '', message: 'closed' });
+  assert.throws(() => alice.send('say', 'x'), /'say' cannot be sent: the client was refused/);
+  isOpen = true;
+  const connected = next(alice.socket, 'connect');
+  alice.socket.connect();
+  await connected;
+  assert.equal(alice.refused, undefined);
+  assert.deepEqual(await alice.call('say', 'hello'), { delivered: true });
+});
+
+test('an app that does not start says why each time, and nothing has to be closed', async t => {
+  const baseDir = await writeApp({ 'config/config.default.js': "exports.io = { idempotencyTtl: '10m' };" });
+  t.after(async () => removeApp(baseDir));
+  const failure = async (): Promise<unknown> =>
+    ioTest({ baseDir, framework: FRAMEWORK }).then(
+      () => 'none',
+      (error: unknown) => error,
+    );
+  const [first, beside] = await Promise.all([failure(), failure()]);
+  assert.match(String(first), /IO_CONFIG_INVALID/);
+  assert.equal(beside, first, 'they have started one app');
+  const second = await failure();
+  assert.match(String(second), /IO_CONFIG_INVALID/);
+  assert.notEqual(second, first, 'it was started anew');
 });
 
 test('who closes an app twice does not end the next one', async t => {
   const first = await ioApp<{ baseDir: string }>(t, FILES);
-  const options = { baseDir: first.app.baseDir, framework: join(hostFolder(), 'node_modules/egg') };
+  const options = { baseDir: first.app.baseDir, framework: FRAMEWORK };
   assert.equal((await ioTest(options)).app, first.app);
   await first.close();
   const second = await ioTest(options);
@@ -216,11 +260,11 @@ test('a cluster has sessions, too, and leaves no process', async t => {
 
 test('a server that runs already has clients, too, but no sessions without a login', async t => {
   const { url } = await ioApp(t, FILES);
-  const io = ioAt(`${url}/`, { timeout: 200 });
+  const io = ioAt(`${url}/`, { timeout: 1000 });
   const [alice, bob] = [await io('/chat'), await io('/chat')];
   assert.deepEqual(await alice.call('say', 'hello'), { delivered: true });
   assert.deepEqual(await bob.next('said'), ['hello', 1]);
-  await assert.rejects(bob.next('left'), /no event 'left' within 200 ms/);
+  await assert.rejects(bob.next('left'), /no event 'left' within 1000 ms/);
   await assert.rejects(bob.all('said'), /all\(\) needs an app in the process of the test/);
   await assert.rejects(io('/members', { session: { user: {} } }), /a session without a login needs an app that ioTest\(\) has started/);
 });
@@ -244,3 +288,15 @@ test('the events of a contract have their types', async t => {
   alice.disconnect();
   await Promise.all([assert.rejects(unknown), wrong.catch(() => {})]);
 });
+
+/** Starts the app. It is closed and removed when the test ends. */
+async function ioApp<App = Application>(t: TestContext, files: Files, options: IoTestOptions = {}): Promise<IoTest<App>> {
+  const baseDir = await writeApp(files);
+  const starting = ioTest<App>({ baseDir, framework: FRAMEWORK, ...options });
+  t.after(async () => {
+    const kit = await starting.catch(() => undefined); // it may not have started
+    await kit?.close();
+    await removeApp(baseDir);
+  });
+  return starting;
+}

@@ -40,7 +40,12 @@ export class TestClient<Source = never> {
     socket.onAny((event: string, ...args: unknown[]) => {
       if (event !== SYNC_EVENT) this.#inbox.hear(event, args);
     });
-    socket.on('connect', () => (this.#end = undefined));
+    socket.on('connect', () => (this.#end = this.#refused = undefined));
+    socket.on('connect_error', (error: Error & { data?: Partial<ErrorAnswer> }) => {
+      if (socket.active) return; // it has not reached the server, and tries again
+      const { code = '', details } = error.data ?? {};
+      this.#refused = { code, message: error.message, ...(details !== undefined && { details }) };
+    });
     socket.on('disconnect', reason => {
       this.#end = reason;
       this.#inbox.end(DISCONNECT, reason);
@@ -96,17 +101,18 @@ export class TestClient<Source = never> {
 
   /**
    * All events of a name that the server has sent to the client so far, and that `next()` has not taken. It waits for what is on its way,
-   * so that an empty list proves that there is none.
+   * so that an empty list proves that there is none. After the end of the connection it tells what came before.
    *
    * @returns the arguments of each, in order
-   * @throws Error if the client is not connected, or the server runs in other processes
+   * @throws Error if the client was refused, or the server runs in other processes
    */
   async all<Event extends EventFrom<Source>>(event: Event): Promise<Parameters<FromServer<Source>[Event]>[]> {
-    this.#assertConnected(`the events '${event}' cannot be told`);
-    const { socketOf, timeout } = this.#surroundings;
+    const { socketOf } = this.#surroundings;
     if (!socketOf) throw new Error('all() needs an app in the process of the test: with `workers`, wait for an event by next()');
-    const atServer = socketOf();
-    await (atServer ? atServer.timeout(timeout).emitWithAck(SYNC_EVENT) : this.gone()); // what was sent before has arrived then
+    if (this.#end === undefined) {
+      // what was sent before has arrived with either of these
+      await this.#within(`answer to all('${event}')`, DISCONNECT, waiting => socketOf()?.emit(SYNC_EVENT, () => waiting.take([])));
+    }
     return this.#inbox.take(event) as Parameters<FromServer<Source>[Event]>[]; // the declared type of what the server sends
   }
 
@@ -138,13 +144,9 @@ export class TestClient<Source = never> {
     await this.#inbox.wait('answer to the connection', NONE, waiting => {
       const done = (): void => waiting.take([]);
       this.socket.once('connect', done);
-      this.socket.once('connect_error', (error: Error & { data?: Partial<ErrorAnswer> }) => {
-        if (this.socket.active) waiting.fail(new Error(`the client could not connect: ${error.message}`, { cause: error }));
-        else {
-          const { code = '', details } = error.data ?? {};
-          this.#refused = { code, message: error.message, ...(details !== undefined && { details }) };
-          done();
-        }
+      this.socket.once('connect_error', error => {
+        if (this.#refused) done();
+        else waiting.fail(new Error(`the client could not connect: ${error.message}`, { cause: error }));
       });
       this.socket.connect(); // unless it does so by itself
     });

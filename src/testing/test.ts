@@ -48,6 +48,13 @@ export interface IoTest<App = Application & Mocks> {
   close(): Promise<void>;
 }
 
+/** Of an app that `ioTest()` makes. */
+interface AppOptions {
+  readonly baseDir: string;
+  readonly framework: string | undefined;
+  readonly workers: number | undefined;
+}
+
 interface Started extends Reached {
   readonly app: TestedApp | TestedCluster;
   close(): Promise<void>;
@@ -76,28 +83,10 @@ const running = new Map<string, Promise<Started>>();
  * });
  */
 export async function ioTest<App = Application & Mocks>(options: IoTestOptions = {}): Promise<IoTest<App>> {
-  const { baseDir = process.cwd(), timeout = TIMEOUT } = options;
-  const key = JSON.stringify([baseDir, options.framework, options.workers]);
-  const starting = options.app ? startedOf(options.app as TestedApp, async () => {}) : (running.get(key) ?? start({ ...options, baseDir }));
-  if (!options.app) running.set(key, starting);
-  const forget = (): void => {
-    if (running.get(key) === starting) running.delete(key);
-  };
-  const close = async (): Promise<void> => {
-    forget();
-    await (await starting).close();
-  };
-  let started: Started;
-  try {
-    started = await starting;
-  } catch (error) {
-    forget();
-    throw error;
-  }
-  const { app, url } = started;
-
-  // the app is what its mock makes of it
-  return { app: app as App, io: openerOf({ ...started, baseDir, timeout }), url, close };
+  const { app: given, baseDir = process.cwd(), framework, workers, timeout = TIMEOUT } = options;
+  const started = given ? await startedOf(given as TestedApp, async () => {}) : await sharedApp({ baseDir, framework, workers });
+  const { app, url, close } = started;
+  return { app: app as App, io: openerOf({ ...started, baseDir, timeout }), url, close }; // the app is what its mock makes of it
 }
 
 /**
@@ -116,38 +105,51 @@ export function ioAt(url: string, { timeout = TIMEOUT }: Pick<IoTestOptions, 'ti
   return openerOf({ url: new URL(url).origin, baseDir: process.cwd(), timeout, cookieOf: cookieOfNobody, socketOf: undefined });
 }
 
-async function start({ baseDir, workers, framework }: IoTestOptions & { baseDir: string }): Promise<Started> {
-  const mock = await loadMock(baseDir);
-  const shared = { baseDir, ...(framework !== undefined && { framework }) };
-  mock.env('unittest');
-  doAfterEach(mock.restore);
+/** The app that an earlier test has started with the same options, or a new one. */
+async function sharedApp(options: AppOptions): Promise<Started> {
+  const key = JSON.stringify(options);
+  const forget = (): void => void running.delete(key);
+  const starting = running.get(key) ?? start(options, forget);
+  running.set(key, starting);
+  return starting;
+}
+
+/** @param forget called when the app has not started, or begins to close: the next test gets another one */
+async function start({ baseDir, framework, workers }: AppOptions, forget: () => void): Promise<Started> {
+  const apps: (TestedApp | TestedCluster)[] = [];
   let closing: Promise<void> | undefined;
-  const ended = (close: () => Promise<unknown>): (() => Promise<void>) => {
-    const once = async (): Promise<void> => (closing ??= close().then(() => {}));
-    endWithFile(once);
-    return once;
+  const closeAll = async (): Promise<void> => {
+    forget();
+    await Promise.all(apps.map(async app => app.close()));
   };
-  if (workers === undefined) {
-    const app = mock.app({ ...shared, cache: false });
-    const close = ended(async () => app.close());
-    try {
-      return await startedOf(app, close);
-    } catch (error) {
-      await close().catch(() => {}); // now, since tegg has one table for the apps of a process; why it has not started is what counts
-      throw error;
-    }
-  }
-  const cluster = mock.cluster({ ...shared, workers, cache: false, coverage: false });
-  let beside: TestedApp | undefined;
-  const close = ended(async () => Promise.all([cluster.close(), beside?.close()]));
-  await cluster.ready();
-  const cookieInCluster = async (session: Readonly<Record<string, unknown>>): Promise<string> => {
+  const close = async (): Promise<void> => (closing ??= closeAll());
+  try {
+    const mock = await loadMock(baseDir);
     mock.env('unittest');
-    beside ??= mock.app({ ...shared, cache: false });
-    await beside.ready();
-    return cookieOf(beside, session);
-  };
-  return { app: cluster, url: `http://127.0.0.1:${cluster.port}`, cookieOf: cookieInCluster, socketOf: undefined, close };
+    doAfterEach(mock.restore);
+    const settings = { baseDir, ...(framework !== undefined && { framework }), cache: false };
+    const appHere = (): TestedApp => {
+      const app = mock.app(settings);
+      apps.push(app);
+      return app;
+    };
+    endWithFile(close);
+    if (workers === undefined) return await startedOf(appHere(), close);
+    const cluster = mock.cluster({ ...settings, workers, coverage: false });
+    apps.push(cluster);
+    await cluster.ready();
+    let beside: TestedApp | undefined;
+    const cookieInCluster = async (session: Readonly<Record<string, unknown>>): Promise<string> => {
+      mock.env('unittest');
+      beside ??= appHere();
+      await beside.ready();
+      return cookieOf(beside, session);
+    };
+    return { app: cluster, url: `http://127.0.0.1:${cluster.port}`, cookieOf: cookieInCluster, socketOf: undefined, close };
+  } catch (error) {
+    await close().catch(() => {}); // now, since tegg has one table for the apps of a process; why it has not started is what counts
+    throw error;
+  }
 }
 
 /** An app in this process, which listens from now on. */
