@@ -100,7 +100,7 @@ test('a packet makes the objects that it asks for and no others; they end when i
   assert.deepEqual(await client.call('counts'), { made: [], ended: [] });
   await client.call('shop');
   assert.deepEqual(await client.call('counts'), { made: ['Basket', 'Order'], ended: ['Basket', 'Order'] });
-  await assert.rejects(client.call('fail'));
+  await assert.rejects(client.call('fail'), { message: 'a mishap' });
   assert.deepEqual(await client.call('counts'), { made: ['Basket'], ended: ['Basket'] });
 });
 

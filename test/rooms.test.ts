@@ -193,7 +193,6 @@ test('a room that connection middleware joins is there from the first moment, an
         await next();
         app.emit('rooms', [...ctx.rooms]);
       };`,
-    'app/router.js': `module.exports = app => { app.io.route('barrier', async () => true); };`,
   });
   const [anna, bert] = [await open(), await open()];
   assert.equal((await open('/', { query: { no: '1' } })).refused?.message, 'no');

@@ -40,7 +40,8 @@ const LISTENS = {
 
 for (const [name, listen] of Object.entries(LISTENS)) {
   test(`in a single process, with ${name}: a WebSocket as the very first, then clients of every kind, and HTTP`, async t => {
-    const { url, log } = await startSingle(t, FILES, `const app = await egg.start(options); ${listen}`);
+    const files = { ...FILES, 'config/config.default.js': "exports.io = { bind: ['address'] };" }; // else clients of Socket.IO 2 are a warning
+    const { url, log } = await startSingle(t, files, `const app = await egg.start(options); ${listen}`);
     for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']]) {
       for (const version of [4, 3, 2] as const) {
         const client = await connect(t, url, { transports }, version);
@@ -48,8 +49,7 @@ for (const [name, listen] of Object.entries(LISTENS)) {
       }
     }
     assert.equal(await (await fetch(url)).text(), 'home');
-    const lines = (await log()).split('\n').filter(line => / (WARN|ERROR) /.test(line) && !line.includes('IO_SESSION_ID_PUBLIC')); // of every app in prod
-    assert.deepEqual(lines, []);
+    assert.doesNotMatch(await log(), / (WARN|ERROR) /);
   });
 }
 

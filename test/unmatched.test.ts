@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bootError, type Files, startApp } from './support/app';
 
-const NOT_FOUND = { code: 'NOT_FOUND', message: 'Nothing handles this event' };
+const NOT_FOUND = { code: 'NOT_FOUND', message: 'Nothing handles this event', details: undefined };
 
 /** The policy `error` in `/`, `/layers`, `/live` and `/any`, and a handler in the other namespaces. */
 const POLICIES: Files = {
