@@ -13,7 +13,7 @@ import { until } from './support/until';
 
 const ROUTER = `module.exports = app => {
   for (const event of ['echo', 'typing', '__proto__', '7']) app.io.route(event, async ctx => ctx.args[0]);
-  app.io.of('/chat').route('typing', async ctx => ctx.args[0]);
+  for (const name of ['/chat', '/free']) app.io.of(name).route('typing', async ctx => ctx.args[0]);
   app.io.route('worker', async () => process.pid);
 };`;
 
@@ -94,9 +94,10 @@ test('an address may send so many handshakes and events, whichever connection th
 test('an event may come so often on a connection, in its namespace', async t => {
   const { url, counts } = await start(
     t,
-    `{ limits: { perEvent: { typing: { perSecond: 1, burst: 3 } } }, namespace: { '/chat': { limits: { perEvent: { typing: { perSecond: 1 } } } } } }`,
+    `{ limits: { perEvent: { typing: { perSecond: 1, burst: 3 } } }, namespace: { '/chat': { limits: { perEvent: { typing: { perSecond: 1 } } } }, '/free': { limits: { perEvent: false } } } }`,
   );
   const [one, two, chat] = [await connect(t, url), await connect(t, url), await connect(t, `${url}/chat`)];
+  assert.equal(await handled([await connect(t, `${url}/free`)], 10, 'typing'), 10);
   for (const client of [one, two]) assert.equal(await handled([client], 10, 'typing'), 3);
   assert.equal(await handled([chat], 10, 'typing'), 1);
   for (const event of ['echo', '__proto__']) assert.equal(await handled([one], 20, event), 20);

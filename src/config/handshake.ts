@@ -8,9 +8,7 @@ const BOUND_TO: ReadonlySet<unknown> = new Set<BoundTo>(['address', 'userAgent',
 const HOST = /^(\.?[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*|\[[\da-f:.]+\])$/iu;
 
 /** @throws SetupError if an entry is not the name of a host */
-export function readAllowedHosts(value: unknown): string[] | undefined {
-  if (!isSet(value)) return undefined;
-  const place = 'config.io.allowedHosts';
+export function readAllowedHosts(place: string, value: unknown): string[] {
   if (!Array.isArray(value) || value.length === 0) invalid(place, "an array of host names, such as ['chat.example.com']", value);
   return value.map((name: unknown, i) => {
     if (typeof name === 'string' && HOST.test(name)) return name;

@@ -1,7 +1,7 @@
 /** `config.io.limits`: the public types, which a test compares with docs/limits.md, the defaults, and what is made of them. */
 import type { EventsLimit, NamespacesLimit, PendingLimit, RecoveryLimit, RoomsLimit } from './limit-options';
 import { type EventRate, type PerAddressLimit, readPerAddress, readPerEvent } from './rate-limits';
-import { booleanAt, invalid, isSet, objectAt, readEach, type Reader, wholeNumber } from './readers';
+import { booleanAt, invalid, isSet, objectAt, readEach, type Reader, wholeNumber, withDefault } from './readers';
 
 export type { EventsLimit, NamespacesLimit, PendingLimit, RecoveryLimit, RoomsLimit };
 
@@ -62,7 +62,7 @@ export interface LimitsConfig {
    * `TOO_MANY_EVENTS`.
    * Default: `{}`. Since 5.
    */
-  perEvent?: Record<string, EventRate>;
+  perEvent?: Record<string, EventRate> | false;
   /**
    * Time in ms for an event to be handled, middleware included, and for a handler of a reserved event. After it, the event fails with `TIMEOUT`, and
    * `ctx.signal` aborts.
@@ -113,8 +113,8 @@ const count = wholeNumber(1);
 /** Up to the longest time of a timer. */
 const ms = wholeNumber(1, 2 ** 31 - 1);
 
-/** Of each limit. They get undefined for one that is not set, and never null. */
-const LIMITS = {
+/** Of each limit. */
+export const LIMITS = {
   events: group<EventsLimit>({ perSecond: [count, 1000], burst: [count, 5000], drop: [booleanAt, false] }),
   pending: group<PendingLimit>({ max: [count, 1000], drop: [booleanAt, false] }),
   namespaces: group<NamespacesLimit>({ max: [count, 100], nameLength: [count, 200] }),
@@ -125,7 +125,7 @@ const LIMITS = {
   handshakes: numberOrOff(500),
   perAddress: readPerAddress,
   perEvent: readPerEvent,
-  handlerTimeout: (place, value) => (value === undefined || value === false ? Number.POSITIVE_INFINITY : ms(place, value)),
+  handlerTimeout: numberOrOff(Number.POSITIVE_INFINITY, ms),
   attachments: numberOrOff(10_000),
   auth: numberOrOff(64_000),
   recovery: group<RecoveryLimit>({ sessions: [count, 10_000], namespaceBytes: [count, 16 * 2 ** 20], bytes: [count, 64 * 2 ** 20] }),
@@ -153,11 +153,8 @@ export function readNamespaceLimits(place: string, value: unknown, ofAll: LimitS
 }
 
 /** A limit that is a number. `false` turns it off. */
-function numberOrOff(fallback: number): Reader<number> {
-  return (place, value) => {
-    if (value === false) return Number.POSITIVE_INFINITY;
-    return isSet(value) ? count(place, value) : fallback;
-  };
+function numberOrOff(fallback: number, read = count): Reader<number> {
+  return withDefault((place, value) => (value === false ? Number.POSITIVE_INFINITY : read(place, value)), fallback);
 }
 
 /** A limit of several options, each with its reader and its default. `false` turns it off. */
@@ -165,10 +162,7 @@ function group<Options>(options: {
   readonly [Name in keyof Options]-?: readonly [Reader<NonNullable<Options[Name]>>, NonNullable<Options[Name]>];
 }): Reader<Readonly<Required<Options>> | undefined> {
   const readers = Object.fromEntries(
-    Object.entries<readonly [Reader<unknown>, unknown]>(options).map(([name, [read, fallback]]) => [
-      name,
-      (place: string, value: unknown) => (isSet(value) ? read(place, value) : fallback),
-    ]),
+    Object.entries<readonly [Reader<unknown>, unknown]>(options).map(([name, [read, fallback]]) => [name, withDefault(read, fallback)]),
   ) as unknown as { readonly [Name in keyof Required<Options>]: Reader<Required<Options>[Name]> }; // one for each option
   return (place, value) => {
     if (value === false) return undefined;

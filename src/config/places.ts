@@ -1,10 +1,12 @@
 /** Finds the option that an unknown one most likely means: at another place, or with another spelling. */
 import { messageOf } from '../errors';
 import { nearest } from '../nearest';
+import { LIMITS } from './limits';
 import {
   ADAPTERS,
   AUTH_OPTIONS,
   CORS_OPTIONS,
+  GLOBAL_AUTH_OPTIONS,
   INIT_TYPES,
   NAMESPACE_OPTIONS,
   OPTIONS,
@@ -22,6 +24,8 @@ const PLACES: Readonly<Record<string, readonly string[]>> = {
   "config.io.namespace['/']": Object.keys(NAMESPACE_OPTIONS),
   "config.io.namespace['/'].userLimits": Object.keys(USER_LIMITS),
   "config.io.namespace['/'].auth": Object.keys(AUTH_OPTIONS),
+  'config.io.auth': Object.keys(GLOBAL_AUTH_OPTIONS),
+  'config.io.limits': Object.keys(LIMITS).filter(name => name !== 'namespaces'), // elsewhere that is a slip of `namespace`
   'config.io.redis': [...Object.keys(REDIS_OPTIONS), 'nodes', 'sentinels', 'tls'],
   'config.io.adapter': Object.values(ADAPTERS).flatMap(options => Object.keys(options)),
 };

@@ -39,7 +39,8 @@ export function readPerAddress(place: string, value: unknown): Readonly<Required
 
 /** By the name of the event. @throws SetupError */
 export function readPerEvent(place: string, value: unknown): ReadonlyMap<string, Readonly<Required<EventRate>>> {
-  const given = objectAt(place, value ?? {}, 'an object with names of events, such as { typing: { perSecond: 5 } }');
+  if (!isSet(value) || value === false) return new Map();
+  const given = objectAt(place, value, 'an object with names of events, such as { typing: { perSecond: 5 } }, or false');
   const readers = { perSecond: count, burst: count };
   return new Map(
     Object.entries(given).map(([event, rate]) => {

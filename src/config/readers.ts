@@ -43,7 +43,7 @@ export function stringOrObjectAt(place: string, value: unknown): string | object
 }
 
 export function oneOf<Value extends string>(...values: readonly Value[]): Reader<Value> {
-  return (place, value) => values.find(known => known === value) ?? invalid(place, values.join(' or '));
+  return (place, value) => values.find(known => known === value) ?? invalid(place, values.map(known => `'${known}'`).join(' or '));
 }
 
 export function numberAt(place: string, value: unknown): number {
@@ -60,6 +60,11 @@ export function wholeNumber(first: number, last = Number.POSITIVE_INFINITY): Rea
   };
 }
 
+/** A reader for an option that need not be set. */
+export function withDefault<Value, const Default>(read: Reader<Value>, fallback: Default): Reader<Value | Default> {
+  return (place, value) => (isSet(value) ? read(place, value) : fallback);
+}
+
 /** Reads an object with the options that `readers` has, and no others. */
 export function readEach<Options>(
   place: string,
@@ -67,17 +72,22 @@ export function readEach<Options>(
   readers: { readonly [Name in keyof Options]: Reader<Options[Name]> },
 ): Options {
   const given = objectAt(place, value ?? {});
-  const known = Object.keys(readers);
-  for (const key of Object.keys(given)) {
-    if (known.includes(key)) continue;
-    const guess = nearest(key, known);
-    invalid(place, `an object with ${known.join(', ')}; it has ${key}${guess === undefined ? '' : `, did you mean ${guess}?`}`);
-  }
+  refuseUnknown(place, given, readers);
   const entries = Object.entries<Reader<unknown>>(readers).map(([name, read]) => [
     name,
     read(`${place}.${name}`, given[name] ?? undefined),
   ]);
   return Object.fromEntries(entries) as Options; // has the result of each of its readers
+}
+
+/** @param options those that an object may have @param otherPlaceOf finds an unknown one at another place of the config */
+export function refuseUnknown(place: string, given: object, options: object, otherPlaceOf?: (key: string) => string | undefined): void {
+  const known = Object.keys(options);
+  for (const key of Object.keys(given)) {
+    if (known.includes(key)) continue;
+    const guess = otherPlaceOf?.(key) ?? nearest(key, known);
+    invalid(place, `an object with ${known.join(', ')}; it has ${key}${guess === undefined ? '' : `, did you mean ${guess}?`}`);
+  }
 }
 
 /** Reads an object with the options that `readers` has, each with its default, and no others. */
@@ -89,7 +99,7 @@ export function readOptions<Options>(
 ): Required<Options> {
   const entries = Object.entries<Reader<unknown>>(readers).map(([name, read]) => [
     name,
-    (at: string, given: unknown) => (isSet(given) ? read(at, given) : defaults[name as keyof Options]), // of the same options
+    withDefault(read, defaults[name as keyof Options]), // of the same options
   ]);
   return readEach(place, value, Object.fromEntries(entries) as { [Name in keyof Required<Options>]: Reader<Required<Options>[Name]> }); // one for each
 }

@@ -1,6 +1,5 @@
 /** Reads and checks `config.io` while Egg starts. */
 import { isDevelopment, SetupError } from '../errors';
-import { nearest } from '../nearest';
 import { type AccessLogSettings, readAccessLog } from './access-log';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { type HistorySettings, readHistory } from './history';
@@ -9,10 +8,22 @@ import { addressWarning, cleanupWarning, corsWarning, recoveryWarning, sessionId
 import { readAllowedHosts, readBind } from './handshake';
 import { type LimitSettings, readLimits, readNamespaceLimits } from './limits';
 import { readInit } from './init';
-import type { BoundTo, GenerateId, InitOptions, NamespaceConfig, OnError } from './options';
+import type { BoundTo, GenerateId, InitOptions, IoConfig, NamespaceConfig, OnError } from './options';
 import { otherPlaceOf, unknownOption } from './places';
 import { type PresenceSettings, readPresence } from './presence';
-import { booleanAt, functionAt, invalid, isSet, namesAt, objectAt, oneOf, wholeNumber } from './readers';
+import {
+  booleanAt,
+  functionAt,
+  invalid,
+  isSet,
+  namesAt,
+  objectAt,
+  oneOf,
+  type Reader,
+  refuseUnknown,
+  wholeNumber,
+  withDefault,
+} from './readers';
 import type { RoomPatterns } from './room-patterns';
 import { NAMESPACE_OPTIONS, OPTIONS } from './tables';
 import { readUserLimits, type UserLimitSettings } from './user-limits';
@@ -79,7 +90,9 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
   for (const key of Object.keys(io)) if (!Object.hasOwn(OPTIONS, key)) warn(unknownOption('config.io', key));
   const { adapter: initAdapter, ...init } = readInit(io['init'] ?? {}, warn);
   const given = readAdapter({ adapter: io['adapter'], initAdapter, redis: io['redis'], parser: init.parser }, config.redis, warn);
-  const cluster = isSet(io['cluster']) ? booleanAt('config.io.cluster', io['cluster']) : true;
+  const read = <Value, Default>(name: keyof IoConfig, reader: Reader<Value>, fallback: Default): Value | Default =>
+    withDefault(reader, fallback)(`config.io.${name}`, io[name]);
+  const cluster = read('cluster', booleanAt, true);
   const noRecovery = recoveryWarning(init, given, { workers, cluster });
   if (noRecovery !== undefined) delete init.connectionStateRecovery;
   const adapter = init.connectionStateRecovery ? withAllEvents(given) : given;
@@ -102,16 +115,16 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     followSession,
     adapter,
     cluster,
-    acknowledge: readAcknowledge(io['acknowledge']),
-    unmatched: isSet(io['unmatched']) ? oneOf('ignore', 'error')('config.io.unmatched', io['unmatched']) : 'ignore',
-    idempotencyTtl: isSet(io['idempotencyTtl']) ? wholeNumber(1)('config.io.idempotencyTtl', io['idempotencyTtl']) : 600_000,
-    checkOutgoing: isSet(io['checkOutgoing']) ? booleanAt('config.io.checkOutgoing', io['checkOutgoing']) : isDevelopment(config.env),
+    acknowledge: read('acknowledge', oneOf('return', 'callback'), 'return'),
+    unmatched: read('unmatched', oneOf('ignore', 'error'), 'ignore'),
+    idempotencyTtl: read('idempotencyTtl', wholeNumber(1), 600_000),
+    checkOutgoing: read('checkOutgoing', booleanAt, isDevelopment(config.env)),
     documents: readDocuments(io['documents'], config.env),
     limits,
     accessLog: readAccessLog(io['accessLog']),
-    onerror: isSet(io['onerror']) ? functionAt<OnError>('config.io.onerror', io['onerror']) : undefined,
-    generateId: isSet(io['generateId']) ? functionAt<GenerateId>('config.io.generateId', io['generateId']) : undefined,
-    allowedHosts: readAllowedHosts(io['allowedHosts']),
+    onerror: read('onerror', functionAt<OnError>, undefined),
+    generateId: read('generateId', functionAt<GenerateId>, undefined),
+    allowedHosts: read('allowedHosts', readAllowedHosts, undefined),
     bind,
   };
 }
@@ -120,12 +133,6 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
 function withAllEvents(adapter: AdapterSettings | undefined): AdapterSettings | undefined {
   if (adapter?.name !== 'redis-sharded') return adapter;
   return { ...adapter, options: { ...adapter.options, subscriptionMode: 'static' } };
-}
-
-function readAcknowledge(value: unknown): Settings['acknowledge'] {
-  if (!isSet(value) || value === 'return') return 'return';
-  if (value !== 'callback') throw new SetupError('IO_CONFIG_INVALID', "config.io.acknowledge must be 'return' or 'callback'");
-  return value;
 }
 
 function readDocuments(value: unknown, env: string | undefined): Settings['documents'] {
@@ -142,6 +149,8 @@ function readNamespaces(value: unknown, limits: LimitSettings, auth: AuthSetting
     const place = `config.io.namespace['${name}']`;
     if (Object.hasOwn(NAMESPACE_OPTIONS, name) && Array.isArray(options))
       invalid(place, `inside a namespace, as in config.io.namespace['/'].${name}`);
+    const given = objectAt(place, options ?? {});
+    refuseUnknown(place, given, NAMESPACE_OPTIONS, key => otherPlaceOf(place, key));
     const {
       connectionMiddleware,
       packetMiddleware,
@@ -152,24 +161,18 @@ function readNamespaces(value: unknown, limits: LimitSettings, auth: AuthSetting
       history,
       presence,
       auth: ownAuth,
-      ...rest
-    } = objectAt(place, options ?? {});
-    for (const key of Object.keys(rest)) {
-      const guess = otherPlaceOf(place, key) ?? nearest(key, Object.keys(NAMESPACE_OPTIONS));
-      const question = guess === undefined ? '' : `, did you mean ${guess}?`;
-      invalid(place, `an object with ${Object.keys(NAMESPACE_OPTIONS).join(', ')}; it has ${key}${question}`);
-    }
+    } = given;
     if (namespaces.has(withSlash(name)))
       throw new SetupError('IO_CONFIG_INVALID', `${place} is set twice, with and without its leading slash; keep one`);
     namespaces.set(withSlash(name), {
       connectionMiddleware: namesAt(`${place}.connectionMiddleware`, connectionMiddleware ?? []),
       packetMiddleware: namesAt(`${place}.packetMiddleware`, packetMiddleware ?? []),
-      ordered: isSet(ordered) && booleanAt(`${place}.ordered`, ordered),
+      ordered: withDefault(booleanAt, false)(`${place}.ordered`, ordered),
       presence: readPresence(`${place}.presence`, presence),
       limits: readNamespaceLimits(`${place}.limits`, ownLimits, limits),
-      userLimits: isSet(userLimits) ? readUserLimits(`${place}.userLimits`, userLimits) : undefined,
-      auth: ownAuth === false ? undefined : isSet(ownAuth) ? readAuth(`${place}.auth`, ownAuth) : auth,
-      history: isSet(history) ? readHistory(`${place}.history`, history) : undefined,
+      userLimits: withDefault(readUserLimits, undefined)(`${place}.userLimits`, userLimits),
+      auth: ownAuth === false ? undefined : withDefault(readAuth, auth)(`${place}.auth`, ownAuth),
+      history: withDefault(readHistory, undefined)(`${place}.history`, history),
       ...(isSet(onerror) && { onerror: functionAt<OnError>(`${place}.onerror`, onerror) }),
     });
   }

@@ -11,7 +11,7 @@ import type {
   UserLimits,
 } from './options';
 import type { AuthConfig, CheckAuth, ExpiresAt, NamespaceAuth, RecheckConfig, RenewAuth } from './auth-options';
-import { booleanAt, functionAt, objectAt, oneOf, type Readers, stringAt, stringOrObjectAt, numberAt, wholeNumber } from './readers';
+import { booleanAt, functionAt, oneOf, readEach, type Readers, stringAt, stringOrObjectAt, numberAt, wholeNumber } from './readers';
 
 /** `config.io` */
 export const OPTIONS = {
@@ -111,21 +111,19 @@ const bytes = wholeNumber(1);
 /** `config.io.namespace['/'].history['room:*']` */
 export const HISTORY_OPTIONS = { size: wholeNumber(1, 10_000), ttl: ms, since: oneOf('joined', 'ever') } satisfies Readers<HistoryConfig>;
 
+/** `config.io.namespace['/'].auth.recheck` */
+const RECHECK_OPTIONS = { every: ms, check: functionAt<CheckAuth> } satisfies Readers<RecheckConfig>;
+
 /** `config.io.namespace['/'].auth` */
 export const AUTH_OPTIONS = {
   maxAge: ms,
   expiresAt: functionAt<ExpiresAt>,
-  recheck: objectAt,
+  recheck: (place: string, value: unknown) => readEach<RecheckConfig>(place, value, RECHECK_OPTIONS),
   renew: functionAt<RenewAuth>,
-} satisfies Readers<Omit<NamespaceAuth, 'recheck'> & { recheck: object }>;
+} satisfies Readers<NamespaceAuth>;
 
 /** `config.io.auth` */
-export const GLOBAL_AUTH_OPTIONS = { ...AUTH_OPTIONS, followSession: booleanAt } satisfies Readers<
-  Omit<AuthConfig, 'recheck'> & { recheck: object }
->;
-
-/** `config.io.namespace['/'].auth.recheck` */
-export const RECHECK_OPTIONS = { every: ms, check: functionAt<CheckAuth> } satisfies Readers<RecheckConfig>;
+export const GLOBAL_AUTH_OPTIONS = { ...AUTH_OPTIONS, followSession: booleanAt } satisfies Readers<AuthConfig>;
 
 type ConfigOf<Name extends AdapterName> = Extract<AdapterConfig, { name: Name }>;
 

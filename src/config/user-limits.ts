@@ -1,6 +1,5 @@
 /** Reads `config.io.namespace[name].userLimits`. */
-import { nearest } from '../nearest';
-import { invalid, isSet, objectAt, oneOf, wholeNumber } from './readers';
+import { invalid, isSet, objectAt, oneOf, refuseUnknown, wholeNumber, withDefault } from './readers';
 import { USER_LIMITS } from './tables';
 
 export interface UserLimitSettings {
@@ -13,27 +12,21 @@ export interface UserLimitSettings {
 }
 
 const count = wholeNumber(1);
+const numberOrNone = withDefault(count, Number.POSITIVE_INFINITY);
 
 /** @throws SetupError if an option is not valid, unknown or has no effect */
 export function readUserLimits(place: string, value: unknown): UserLimitSettings {
   const given = objectAt(place, value);
-  for (const key of Object.keys(given)) {
-    if (Object.hasOwn(USER_LIMITS, key)) continue;
-    const guess = nearest(key, Object.keys(USER_LIMITS));
-    invalid(
-      place,
-      `an object with ${Object.keys(USER_LIMITS).join(', ')}; it has ${key}${guess === undefined ? '' : `, did you mean ${guess}?`}`,
-    );
-  }
+  refuseUnknown(place, given, USER_LIMITS);
   const { connections, whenFull, events, burst } = given;
   if (!isSet(connections) && !isSet(events)) invalid(place, 'an object with connections, events or both');
   if (isSet(whenFull) && !isSet(connections)) invalid(`${place}.whenFull`, 'set together with connections');
   if (isSet(burst) && !isSet(events)) invalid(`${place}.burst`, 'set together with events');
-  const perSecond = isSet(events) ? count(`${place}.events`, events) : Number.POSITIVE_INFINITY;
+  const perSecond = numberOrNone(`${place}.events`, events);
   return {
-    connections: isSet(connections) ? count(`${place}.connections`, connections) : Number.POSITIVE_INFINITY,
-    whenFull: isSet(whenFull) ? oneOf('replace', 'refuse')(`${place}.whenFull`, whenFull) : 'replace',
+    connections: numberOrNone(`${place}.connections`, connections),
+    whenFull: withDefault(oneOf('replace', 'refuse'), 'replace')(`${place}.whenFull`, whenFull),
     events: perSecond,
-    burst: isSet(burst) ? count(`${place}.burst`, burst) : perSecond,
+    burst: withDefault(count, perSecond)(`${place}.burst`, burst),
   };
 }

@@ -20,7 +20,7 @@ test('a wrong type or value stops the boot and says what it must be', () => {
     [`[]`, /config\.io must be an object, not an array/],
     [`{ documents: 'docs' }`, /config\.io\.documents must be false or a path, such as '\/io-docs'/],
     [`{ documents: true }`, /config\.io\.documents must be false or a path, such as '\/io-docs'/],
-    [`{ unmatched: 'eror' }`, /config\.io\.unmatched must be ignore or error/],
+    [`{ unmatched: 'eror' }`, /config\.io\.unmatched must be 'ignore' or 'error'/],
     [`{ limits: false }`, /config\.io\.limits must be an object, not a boolean/],
     [`{ limits: { event: false } }`, /config\.io\.limits must be an object with events, .*; it has event, did you mean events\?/],
     [`{ limits: { events: true } }`, /config\.io\.limits\.events must be an object with perSecond, burst, drop, or false, not a boolean/],
@@ -87,7 +87,7 @@ test('a wrong type or value stops the boot and says what it must be', () => {
     [`{ namespace: { '/chat': { userLimits: {} } } }`, /\.userLimits must be an object with connections, events or both/],
     [`{ namespace: { '/chat': { userLimits: { conections: 1 } } } }`, /it has conections, did you mean connections\?/],
     [`{ namespace: { '/chat': { userLimits: { connections: 0 } } } }`, /\.userLimits\.connections must be a whole number from 1 on, not 0/],
-    [`{ namespace: { '/chat': { userLimits: { connections: 1, whenFull: 'wait' } } } }`, /\.whenFull must be replace or refuse/],
+    [`{ namespace: { '/chat': { userLimits: { connections: 1, whenFull: 'wait' } } } }`, /\.whenFull must be 'replace' or 'refuse'/],
     [`{ namespace: { '/chat': { userLimits: { events: 1, whenFull: 'refuse' } } } }`, /\.whenFull must be set together with connections/],
     [`{ namespace: { '/chat': { userLimits: { events: '1' } } } }`, /\.userLimits\.events must be a number, not a string/],
     [
@@ -153,6 +153,9 @@ test('an option at the wrong place is told where it belongs, and one like no oth
     "origin: '*'": 'config.io.origin is not an option; did you mean config.io.init.cors.origin?',
     "packetMiddleware: ['auth']": "config.io.packetMiddleware is not an option; did you mean config.io.namespace['/'].packetMiddleware?",
     "'/chat': {}": "config.io./chat is not an option; did you mean config.io.namespace['/chat']?",
+    'namespaces: {}': 'config.io.namespaces is not an option; did you mean namespace?',
+    'handlerTimeout: 1000': 'config.io.handlerTimeout is not an option; did you mean config.io.limits.handlerTimeout?',
+    'followSession: true': 'config.io.followSession is not an option; did you mean config.io.auth.followSession?',
     "host: '10.0.0.1'": 'config.io.host is not an option; did you mean config.io.redis.host?',
     'maxLen: 1': 'config.io.maxLen is not an option; did you mean config.io.adapter.maxLen?',
     'colour: 1':
@@ -222,7 +225,7 @@ for (const [what, config, code, message] of [
     'a mode that there is not',
     fileOf(`{ adapter: { name: 'redis-sharded', subscriptionMode: 'all' } }`),
     'IO_CONFIG_INVALID',
-    /config\.io\.adapter\.subscriptionMode must be static or dynamic or dynamic-private/,
+    /config\.io\.adapter\.subscriptionMode must be 'static' or 'dynamic' or 'dynamic-private'/,
   ],
   [
     'a missing option',
