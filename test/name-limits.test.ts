@@ -375,3 +375,33 @@ test('a client that sends the name of an event or an id that is too long is disc
   );
   await until(t, () => io.engine.clientsCount === 1);
 });
+
+test('the log names the limit of the namespace where that has one of its own', async t => {
+  const config = (place: string): string => `{ rooms: { nameLength: 5 }, eventName: ${place}, perEvent: { typing: { perSecond: 1 } } }`;
+  const { url, logs } = await start(t, {
+    'config/config.default.js': `exports.io = {
+      limits: ${config('50')},
+      namespace: { 'own': { limits: ${config('100')} }, '/some-{id}': { limits: { eventName: 100 } } },
+    };`,
+    'app/router.js': `module.exports = app => {
+      for (const name of ['/', '/own', '/some-{id}']) app.io.of(name).route('join', ctx => ctx.socket.join(ctx.args[0])).route('typing', () => true);
+    };`,
+  });
+  for (const [path, place, ofRooms] of [
+    ['/', 'config.io.limits', 'config.io.limits'],
+    ['/own', "config.io.namespace['/own'].limits", "config.io.namespace['/own'].limits"],
+    ['/some-1', "config.io.namespace['/some-{id}'].limits", 'config.io.limits'],
+  ] as const) {
+    const before = logs.length;
+    const client = await connect(t, url + path);
+    assert.equal(codeOf(await ask(client, 'join', 'x'.repeat(6))), 'ROOM_TOO_LONG');
+    const answers = await Promise.all(Array.from({ length: 10 }, async () => ask(client, 'typing')));
+    assert.ok(answers.some(answer => codeOf(answer) === 'TOO_MANY_EVENTS'));
+    client.emit('x'.repeat(101));
+    await next(client, 'disconnect');
+    for (const option of [`${ofRooms}.rooms`, `${ofRooms}.perEvent`, `${place}.eventName`]) {
+      // a line of each kind a second: at once, or with what came more in that time
+      await until(t, () => logs.slice(before).some(line => line.includes('IO_LIMIT_REACHED') && line.includes(`(${option}): `)));
+    }
+  }
+});

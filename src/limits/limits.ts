@@ -43,6 +43,13 @@ const TIMEOUTS = ['connectTimeout', 'handlerTimeout'] as const;
 
 type TimeoutKind = (typeof TIMEOUTS)[number];
 
+/** A namespace, which may have limits of its own. */
+interface LimitedNamespace {
+  /** As in the config. */
+  readonly name: string;
+  readonly limits: LimitSettings;
+}
+
 export class Limits implements PacketGuard<EngineSocket> {
   readonly settings: LimitSettings;
   /** How often each limit has been reached. */
@@ -106,13 +113,13 @@ export class Limits implements PacketGuard<EngineSocket> {
    * events may be refused.
    * @param outcome what happens now, such as 'its connection is closed'; without anything from the client
    * @param client its socket, or its connection if no namespace is concerned. Undefined if there is none yet
+   * @param namespace the one whose limit it is. Undefined for a limit that no namespace can have
    */
-  report(kind: LimitKind, outcome: string, client?: Socket | EngineSocket): void {
+  report(kind: LimitKind, outcome: string, client?: Socket | EngineSocket, namespace?: LimitedNamespace): void {
     this.counts[kind]++;
     const log = (more = ''): void => {
-      const option = kind in this.settings ? ` (config.io.limits.${kind})` : '';
       const latest = client ? `; the latest: ${whoIs(client)}` : '';
-      this.#logger.warn(messageOf('IO_LIMIT_REACHED', `${KINDS[kind]}${option}: ${outcome}${more}${latest}`));
+      this.#logger.warn(messageOf('IO_LIMIT_REACHED', `${KINDS[kind]}${this.#optionOf(kind, namespace)}: ${outcome}${more}${latest}`));
     };
     this.#log.log(kind, log, count => log(`, ${count} times more in the last second`));
   }
@@ -121,9 +128,9 @@ export class Limits implements PacketGuard<EngineSocket> {
    * Ends a connection at once, with what waits for it, so that its memory comes back. `disconnect` gets the reason `limit reached: <kind>`, after
    * which nobody is recovered. The client is told, unless it does not read.
    */
-  endFor(connection: EngineSocket, kind: LimitKind): void {
+  endFor(connection: EngineSocket, kind: LimitKind, namespace?: LimitedNamespace): void {
     if (connection.readyState === 'closed') return;
-    this.report(kind, 'its connection is closed', socketOf(connection) ?? connection);
+    this.report(kind, 'its connection is closed', socketOf(connection) ?? connection, namespace);
     intakeOf(connection)?.drop();
     if (kind !== 'backlog') sayWhy(connection, kind);
     terminate(connection, `limit reached: ${kind}`);
@@ -135,5 +142,12 @@ export class Limits implements PacketGuard<EngineSocket> {
     this.attachments.close();
     this.newest = undefined;
     this.#log.flush();
+  }
+
+  /** The option that says where the limit is, for the log. Empty if there is none. */
+  #optionOf(kind: LimitKind, namespace: LimitedNamespace | undefined): string {
+    if (!(kind in this.settings)) return '';
+    const isOwn = namespace && Reflect.get(namespace.limits, kind) !== Reflect.get(this.settings, kind);
+    return ` (${isOwn ? `config.io.namespace['${namespace.name}'].limits` : 'config.io.limits'}.${kind})`;
   }
 }

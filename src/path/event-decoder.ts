@@ -15,8 +15,8 @@ const SLASH = '/'.charCodeAt(0);
 const COMMA = ','.charCodeAt(0);
 const BRACKET = '['.charCodeAt(0);
 
-/** Longer ones may not be safe integers. */
-const MAX_DIGITS = 15;
+/** Of the id of an acknowledgement. Longer ones may not be safe integers. */
+export const MAX_DIGITS = 15;
 
 /** Decodes a message of Engine.IO. Undefined for anything but a valid event: the parser then decodes the message, or refuses it. */
 export function decodeEvent(message: Buffer): EventPacket | undefined {

@@ -2,17 +2,18 @@
 import type { Socket as EngineSocket } from 'engine.io';
 import { Bucket } from '../limits/bucket';
 import type { Connection } from './connection';
+import { MAX_DIGITS } from './event-decoder';
 import { refuseOverLimit } from './refused-events';
 
-/** The largest id of an acknowledgement, with 15 digits: a larger number may not be exact. */
-const MAX_ID = 999_999_999_999_999;
+/** The largest id of an acknowledgement: a larger number may not be exact. */
+const MAX_ID = 10 ** MAX_DIGITS - 1;
 
 /** Ends the connection if the id of the acknowledgement or the name of the event is too long. Returns whether it is. */
-export function endForExcess({ namespace: { limits, runtime }, socket }: Connection, id: unknown, event?: unknown): boolean {
+export function endForExcess({ namespace, socket }: Connection, id: unknown, event?: unknown): boolean {
   const isTooLarge = typeof id === 'number' && !(id <= MAX_ID); // with a parser of the app, also NaN
-  const isTooLong = typeof event === 'string' && event.length > limits.eventName;
+  const isTooLong = typeof event === 'string' && event.length > namespace.limits.eventName;
   if (!isTooLarge && !isTooLong) return false;
-  runtime.limits.endFor(socket.conn, isTooLarge ? 'ackId' : 'eventName');
+  namespace.runtime.limits.endFor(socket.conn, isTooLarge ? 'ackId' : 'eventName', namespace);
   return true;
 }
 

@@ -34,7 +34,8 @@ export function refuseExcess(connection: Connection, packet: unknown[]): void {
 
 /** Refuses an event that is over a limit of `config.io.limits`. */
 export function refuseOverLimit(connection: Connection, packet: unknown[], kind: LimitKind): void {
-  connection.namespace.runtime.limits.report(kind, 'events are refused', connection.socket);
+  const { namespace, socket } = connection;
+  namespace.runtime.limits.report(kind, 'events are refused', socket, namespace);
   refuse(connection, packet);
 }
 

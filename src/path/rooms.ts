@@ -28,12 +28,13 @@ export function guardRooms(prototype: Socket, connectionOf: (socket: Socket) => 
 }
 
 /** @throws IoError if the app has called `join()`; a socket that is to join with others is left out */
-function mayJoin(socket: Socket, { namespace: { limits, runtime } }: Connection, rooms: unknown): boolean {
+function mayJoin(socket: Socket, { namespace }: Connection, rooms: unknown): boolean {
+  const { limits, runtime } = namespace;
   if (!limits.rooms) return true;
   const refusal = refusalOfJoin(rooms, limits.rooms, roomsOf(socket), socket.id);
   if (!refusal) return true;
   const isOfMany = joins.of === socket;
-  runtime.limits.report('rooms', isOfMany ? 'it is left out of socketsJoin()' : 'join() throws', socket);
+  runtime.limits.report('rooms', isOfMany ? 'it is left out of socketsJoin()' : 'join() throws', socket, namespace);
   if (isOfMany) return false;
   throw refusal;
 }

@@ -17,8 +17,7 @@ export function lateFailureLogOf({ name, runtime }: Namespace): LateFailureLog {
 export function takeMiddleware(namespace: Namespace, { namespaces }: Settings, files: LoadedFiles): void {
   const settings = namespaces.get(namespace.name);
   if (!settings) return;
-  const { limits, ordered, userLimits } = settings;
-  namespace.limits = limits;
+  const { ordered, userLimits } = settings;
   namespace.isOrdered = ordered;
   if (userLimits)
     namespace.userLimits = new UserLimits(userLimits, error => namespace.runtime.refusals.warnOfUncounted(namespace.name, toError(error)));

@@ -168,6 +168,7 @@ export class Namespaces {
     // in users' types the context is Egg's, of which ours is a part
     namespace.errorMapper = onerror as ErrorMapper | undefined;
     namespace.loginRules = auth as LoginRules | undefined;
+    namespace.limits = limits;
     namespace.handlerTimeout = this.#runtime.timeLimit(limits.handlerTimeout);
     return namespace;
   }
