@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { IoError } from 'egg-socket.io';
 import { type Files, ROOT, startApp } from './support/app';
 import { ask, type ClientVersion, connect, newClient, next, refusal, refusalsBeside } from './support/client';
+import { nothingRemains } from './support/remains';
 
 const APP: Files = {
   'config/config.default.js': `exports.io = { namespace: { '/': { packetMiddleware: ['guard'] } } };`,
@@ -297,6 +298,28 @@ test('an IoError carries code, message, status and details, and is an Error', ()
   );
   assert.notEqual(expose, false);
   assert.equal(new IoError('X', 'x').status, 400);
+});
+
+test('a packet whose failure cannot be logged settles all the same, and the next one is handled', async t => {
+  const { url, io } = await startApp(t, {
+    'config/config.default.js': `exports.io = { namespace: { '/': { ordered: true } } };`,
+    'app/router.js': `module.exports = app => {
+      app.io.route('fail', async () => { throw Object.defineProperty(new Error('a mishap'), 'status', { get() { throw new Error('of a getter'); } }); });
+      app.io.route('hello', async () => 'pong');
+    };`,
+  });
+  const ofRunner = process.listeners('unhandledRejection'); // it would fail the test for what Egg logs
+  process.removeAllListeners('unhandledRejection');
+  t.after(() => {
+    for (const listener of ofRunner) process.on('unhandledRejection', listener);
+  });
+  const rejected = new Promise<unknown>(resolve => process.once('unhandledRejection', resolve));
+  const client = await connect(t, url);
+  client.emit('fail');
+  assert.equal(await ask(client, 'hello'), 'pong');
+  assert.match(String(await rejected), /of a getter/);
+  client.disconnect();
+  await nothingRemains(io);
 });
 
 test('a string that is thrown is logged without a stack of the plugin, and with what would have one', async t => {

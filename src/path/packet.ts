@@ -103,20 +103,25 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
     const error = toError(thrown);
     const name = ctx.packet?.[0]; // as middleware has left it, to find its route
     const answered = errorToAnswer(connection, error, ctx);
-    runtime.packetLog?.fail(ctx, answerTo(answered, runtime.reveal).code);
     const respond = (): void => {
       try {
+        runtime.packetLog?.fail(ctx, answerTo(answered, runtime.reveal).code);
         answer(connection, event, answered, ack);
       } finally {
         end(ctx, connection);
       }
     };
-    // during development, an unmatched event has its own warning
-    if (error !== NOT_FOUND || !runtime.eventWarnings)
-      logFailure(connection, name, error, answered, router.match(name) ? undefined : 'events without a route failed');
-    const saving = connection.saveAfterFailure();
-    if (saving) void saving.then(respond);
-    else respond();
+    let saving: Promise<void> | undefined;
+    try {
+      // during development, an unmatched event has its own warning
+      if (error !== NOT_FOUND || !runtime.eventWarnings)
+        logFailure(connection, name, error, answered, router.match(name) ? undefined : 'events without a route failed');
+      saving = connection.saveAfterFailure();
+    } finally {
+      // whatever a getter of the app's error does: a packet that does not settle holds up the next one, and a closing server
+      if (saving) void saving.then(respond);
+      else respond();
+    }
   };
 
   runtime.inFlight.begin(connection.handlers);
