@@ -15,12 +15,13 @@ export function inTime<Value>(connection: Connection, ctx: SocketContext, handli
   const { handlerTimeout: limit, runtime } = namespace;
   if (!limit) return handling;
   return new Promise((resolve, reject) => {
+    let timeout: Error | undefined;
     const expire = (): void => {
       runtime.limits.counts.handlerTimeout++;
       runtime.inFlight.begin(handlers); // it still runs, although its packet settles
-      const error = timeoutError('TIMEOUT', `The event has not been handled within ${limit.ms} ms`);
-      abortSignal(ctx, error);
-      reject(error);
+      timeout = timeoutError('TIMEOUT', `The event has not been handled within ${limit.ms} ms`);
+      abortSignal(ctx, timeout);
+      reject(timeout);
     };
     limit.add(expire);
     handling.then(
@@ -34,13 +35,13 @@ export function inTime<Value>(connection: Connection, ctx: SocketContext, handli
           return;
         }
         runtime.inFlight.end(handlers);
-        if (!isAbort(thrown)) logFailure(connection, ctx.packet?.[0], toError(thrown)); // nobody else hears of it
+        if (!isAbort(thrown, timeout)) logFailure(connection, ctx.packet?.[0], toError(thrown)); // nobody else hears of it
       },
     );
   });
 }
 
-/** Whether a handler has ended because its signal has aborted. */
-function isAbort(thrown: unknown): boolean {
-  return isError(thrown) && (thrown.name === 'AbortError' || Reflect.get(thrown, 'code') === 'TIMEOUT');
+/** Whether a handler has ended because its signal has aborted with this reason. Many libraries have an error of their own for that. */
+function isAbort(thrown: unknown, reason: Error | undefined): boolean {
+  return thrown === reason || (isError(thrown) && (thrown.name === 'AbortError' || thrown.cause === reason));
 }
