@@ -47,6 +47,15 @@ export class LogLimit {
     kind.summarize = summarize;
   }
 
+  /** The same where the latest line stands for the rest. For an interval of a minute. */
+  logLatest(name: string, problem: string, write: (text: string) => void): void {
+    this.log(
+      name,
+      () => write(problem),
+      count => write(`${count} more in the last minute, the latest: ${problem}`),
+    );
+  }
+
   /** Ends the interval and writes the pending counts. To be called when the app closes. */
   flush(): void {
     clearTimeout(this.#timer);

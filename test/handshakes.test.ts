@@ -87,8 +87,10 @@ test('with allowEIO3: websocket, clients of Socket.IO 2 come by WebSocket only',
     if (isAllowed) assert.equal(await ask(await connect(t, url, { transports }, version), 'echo', 'in'), 'in');
     else await refusal(newClient(t, url, { transports }, version));
   }
-  const refused = await poll(url, '&EIO=3');
-  assert.deepEqual([refused.status, JSON.parse(refused.body)], [400, { code: 5, message: 'Unsupported protocol version' }]);
+  for (const query of ['&EIO=3', '&EIO=3&sid=', '']) {
+    const { status, body } = await poll(url, query);
+    assert.deepEqual([status, JSON.parse(body)], [400, { code: 5, message: 'Unsupported protocol version' }], query);
+  }
   // nor can anybody take part in such a session by polling
   const raw = await RawClient.open(t, url, { protocol: 3 });
   const { sid } = JSON.parse(raw.frames[0]?.slice(1) ?? '') as { sid: string };

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { LimitKind, Limits } from '../limits/limits';
-import { engineInternals, type EngineRequest } from '../internals/engine-io';
+import { engineInternals, type EngineRequest, requestOf } from '../internals/engine-io';
 import type { AddressOf } from './address';
 
 export interface Turned {
@@ -39,7 +39,7 @@ export class Admission {
       }
     };
     engine.on('connection', (connection: EngineSocket) => {
-      const { request } = connection as { request: EngineSocket['request'] | null }; // null over WebTransport, which has no address
+      const request = requestOf(connection);
       if (!request) return;
       addresses?.add(connection, this.#addressOf(request));
       this.#release(request);

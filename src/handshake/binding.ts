@@ -2,7 +2,7 @@
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { BoundTo } from '../config/options';
 import type { EggApplication } from '../egg';
-import type { EngineRequest } from '../internals/engine-io';
+import { type EngineRequest, requestOf } from '../internals/engine-io';
 import type { AddressOf } from './address';
 import type { RefusedRequests } from './refused-requests';
 import { REFUSED, type RequestCheck, sessionOf } from './request-check';
@@ -29,7 +29,7 @@ export class Binding {
 
   attach(engine: EngineServer): void {
     engine.on('connection', (connection: EngineSocket) => {
-      const { request } = connection as unknown as { request: EngineRequest | null }; // Engine.IO has prepared it; null over WebTransport, where no request follows
+      const request = requestOf(connection);
       if (request) this.#began.set(connection, this.#valuesOf(request));
     });
   }

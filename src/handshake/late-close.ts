@@ -3,6 +3,7 @@
  * where the client itself has closed the connection meanwhile: with a timer that keeps the process, and the connection in memory.
  */
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
+import { endWaitingClose } from '../internals/transports';
 
 /** To be called for an engine before it has connections. */
 export function endLateCloses(engine: EngineServer): void {
@@ -10,9 +11,5 @@ export function endLateCloses(engine: EngineServer): void {
 }
 
 function endLateClose(this: EngineSocket): void {
-  const transport = this.transport as unknown as { shouldClose?: (() => void) | null }; // private: what is to be called with the next request, and ends the timer
-  const { shouldClose } = transport;
-  if (!shouldClose) return;
-  transport.shouldClose = null;
-  shouldClose();
+  endWaitingClose(this);
 }

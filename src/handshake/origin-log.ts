@@ -110,12 +110,7 @@ export class OriginLog {
 
   /** Limits the lines, since clients can cause any number of different ones. */
   #warn(code: OriginCode, problem: string): void {
-    const logger = this.#logger;
-    this.#limit.log(
-      code,
-      () => logger.warn(messageOf(code, problem)),
-      count => logger.warn(messageOf(code, `${count} more in the last minute, the latest: ${problem}`)),
-    );
+    this.#limit.logLatest(code, problem, text => this.#logger.warn(messageOf(code, text)));
   }
 }
 

@@ -9,7 +9,7 @@ import { isInCors } from './cors';
 import { hostname, hostOf, isNameOf, isSiteOf } from './hosts';
 import type { EngineInternals, EngineRequest } from '../internals/engine-io';
 import { OriginLog } from './origin-log';
-import { REFUSED, type RequestCheck } from './request-check';
+import { REFUSED, type RequestCheck, sessionOf } from './request-check';
 
 type AllowRequest = NonNullable<InitOptions['allowRequest']>;
 /** Calls one of both. */
@@ -73,16 +73,17 @@ export class OriginCheck {
   }
 
   #refusalOf(request: EngineRequest, isUpgrade: boolean, clients: EngineInternals['clients']): string | undefined {
-    const { j, sid, transport } = request._query;
+    const { j, transport } = request._query;
     if (j !== undefined) {
       this.#log.warnOfJsonp();
       return 'JSONP not allowed';
     }
     if (transport === 'websocket' && !isUpgrade && request.headers.upgrade === undefined && this.#hasWebSocket)
       this.#log.warnOfMissingUpgrade();
-    if (sid === undefined || !Object.hasOwn(clients, sid)) return undefined; // a handshake, or an unknown session, which Engine.IO refuses
+    const session = sessionOf(request, clients);
+    if (!session) return undefined; // a handshake, or an unknown session, which Engine.IO refuses
     const { origin } = request.headers;
-    const first = clients[sid]?.request?.headers.origin;
+    const first = session.request?.headers.origin;
     if (origin === first) return undefined;
     if (first !== undefined) {
       this.#log.warnOfChange(first, origin);

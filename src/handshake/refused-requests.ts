@@ -33,11 +33,6 @@ export class RefusedRequests {
   }
 
   #warn(code: Code, problem: string): void {
-    const logger = this.#logger;
-    this.#limit.log(
-      code,
-      () => logger.warn(messageOf(code, problem)),
-      count => logger.warn(messageOf(code, `${count} more in the last minute, the latest: ${problem}`)),
-    );
+    this.#limit.logLatest(code, problem, text => this.#logger.warn(messageOf(code, text)));
   }
 }

@@ -46,8 +46,8 @@ export function sessionOf(
   return sid !== undefined && Object.hasOwn(sessions, sid) ? sessions[sid] : undefined;
 }
 
-/** Whether a request has the id of a session. As Engine.IO sees it. */
-function isOfSession({ _query: { sid } }: EngineRequest): boolean {
+/** Whether a request has the id of a session. As Engine.IO sees it: an empty one is none. */
+export function isOfSession({ _query: { sid } }: EngineRequest): boolean {
   return sid !== undefined && sid !== '';
 }
 

@@ -123,6 +123,11 @@ export function checkFirstConnection(engine: EngineServer, warn: (line: string) 
   });
 }
 
+/** The first request of a connection, as Engine.IO has prepared it. Undefined over WebTransport, which has no address and no request that follows. */
+export function requestOf(connection: EngineSocket): EngineRequest | undefined {
+  return (connection as unknown as { readonly request: EngineRequest | null }).request ?? undefined; // typed as any request
+}
+
 /** The WebSocket of a connection. Undefined for a polling one. */
 export function webSocketOf({ transport }: EngineSocket): unknown {
   return (transport as { socket?: unknown }).socket; // not declared

@@ -43,6 +43,15 @@ export function pollResponseOf({ transport }: EngineSocket): PollResponse | unde
   return (transport as { res?: PollResponse | null }).res ?? undefined; // not declared
 }
 
+/** Ends a close of a polling client that waits for its next request, and the timer of that. */
+export function endWaitingClose({ transport }: EngineSocket): void {
+  const waiting = transport as { shouldClose?: (() => void) | null }; // not declared: what is to be called with the next request
+  const { shouldClose } = waiting;
+  if (!shouldClose) return;
+  waiting.shouldClose = null;
+  shouldClose();
+}
+
 /** A number that changes whenever bytes of a WebSocket leave. */
 export function progressOfWebSocket(connection: EngineSocket): number {
   const socket = socketOf(webSocketOf(connection));

@@ -5,6 +5,7 @@ import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { Socket } from 'socket.io';
 import type { EggApplication, Logger } from '../egg';
 import { oneLine, SetupError } from '../errors';
+import { requestOf } from '../internals/engine-io';
 import { countTraffic, type Traffic } from '../limits/traffic';
 import type { SocketUser } from '../socket-user';
 
@@ -87,7 +88,7 @@ export class AccessLog {
 
   /** To be called for each client that asks for a namespace. */
   begin(socket: Socket): void {
-    const { request } = socket as { request: IncomingMessage | null }; // null over WebTransport, which has no address
+    const request = requestOf(socket.conn);
     const traffic = countTraffic(socket.client);
     const { packetsIn, packetsOut, bytesIn, bytesOut } = traffic;
     this.#entries.set(socket, {
