@@ -15,22 +15,7 @@ type ExchangeClass = new (ctx: Exchange) => object;
 
 /** The classes of an app, which inherit from Egg's prototypes. */
 export function createExchangeClasses(app: EggApplication): { readonly Request: ExchangeClass; readonly Response: ExchangeClass } {
-  class EggSocketRequest {
-    readonly ctx: Exchange;
-
-    constructor(ctx: Exchange) {
-      this.ctx = ctx;
-    }
-
-    get app(): EggApplication {
-      return app;
-    }
-    get req(): IncomingMessage {
-      return this.ctx.req;
-    }
-    get res(): ServerResponse {
-      return this.ctx.res;
-    }
+  class EggSocketRequest extends partOfExchange(app, app.request) {
     get response(): object {
       return this.ctx.response;
     }
@@ -45,8 +30,19 @@ export function createExchangeClasses(app: EggApplication): { readonly Request: 
     }
   }
 
-  class EggSocketResponse {
-    readonly ctx: Exchange;
+  class EggSocketResponse extends partOfExchange(app, app.response) {
+    get request(): object {
+      return this.ctx.request;
+    }
+  }
+
+  return { Request: EggSocketRequest, Response: EggSocketResponse };
+}
+
+/** What both have. @param prototype Egg's own, which stays unchanged */
+function partOfExchange(app: EggApplication, prototype: object): new (ctx: Exchange) => { readonly ctx: Exchange } {
+  class Part {
+    declare readonly ctx: Exchange;
 
     constructor(ctx: Exchange) {
       this.ctx = ctx;
@@ -61,15 +57,10 @@ export function createExchangeClasses(app: EggApplication): { readonly Request: 
     get res(): ServerResponse {
       return this.ctx.res;
     }
-    get request(): object {
-      return this.ctx.request;
-    }
   }
-
-  Object.setPrototypeOf(EggSocketRequest.prototype, app.request);
-  Object.setPrototypeOf(EggSocketResponse.prototype, app.response);
-  for (const { prototype } of [EggSocketRequest, EggSocketResponse]) defineValues(prototype, { ctx: undefined });
-  return { Request: EggSocketRequest, Response: EggSocketResponse };
+  Object.setPrototypeOf(Part.prototype, prototype);
+  defineValues(Part.prototype, { ctx: undefined });
+  return Part;
 }
 
 /** Gives a prototype own values, so that the assignments of a constructor do not call a setter of Koa. */
