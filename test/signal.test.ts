@@ -213,3 +213,20 @@ test('ctx.signal', async t => {
     await nothingRemains(io);
   });
 });
+
+test('ctx.signal aborts when the client has come back while its old connection is still there', async t => {
+  watchForCrashes(t);
+  const config = 'exports.io = { init: { connectionStateRecovery: {} } };';
+  const { url, io, logged } = await startApp(t, { ...FILES, 'config/config.default.js': config });
+  const old = await RawClient.open(t, url);
+  old.send('40');
+  const { pid } = JSON.parse((await old.frame(/^40/)).slice(2)) as { pid: string };
+  old.send('42["wait"]');
+  await old.frame(/^42\["waiting"/);
+  const back = await RawClient.open(t, url);
+  back.send(`40${JSON.stringify({ pid, offset: '' })}`);
+  assert.ok((await back.frame(/^40/)).includes(pid), 'recovered');
+  await logged(/noted \["aborted","ClientGoneError"/);
+  for (const client of [old, back]) client.vanish();
+  await nothingRemains(io);
+});
