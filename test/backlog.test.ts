@@ -252,7 +252,7 @@ test('false turns the limit off', async t => {
 
 for (const protocol of [3, 4] as const) {
   test(`a polling client of protocol ${protocol} is closed that posts what keeps it alive, and never asks`, async t => {
-    const app = await start(t, { init: { pingInterval: 300, pingTimeout: 1000 } }, { look: 20 });
+    const app = await start(t, { init: { pingInterval: 300, pingTimeout: 2000 } }, { look: 20 });
     const address = await openPolling(app.url, protocol);
     if (protocol === 4) {
       await fetch(address, { method: 'POST', body: '40' });

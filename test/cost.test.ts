@@ -10,7 +10,7 @@ import { runInNewContext, runInThisContext } from 'node:vm';
 import { startApp } from './support/app';
 import { ask, type Client, connect } from './support/client';
 import { MeteredServer } from './support/meter';
-import { PresenceRoom } from './support/parts';
+import { Held, PresenceRoom } from './support/parts';
 import { RawClient } from './support/raw';
 
 /** Promises that one packet makes. These limits are exact. */
@@ -254,6 +254,19 @@ test('headers that many clients send alike are kept once', async t => {
   const withHeaders = await memoryOf(t, server, '/bare', COMMON_HEADERS);
   t.diagnostic(`${bytes.toFixed()} bytes, with headers ${withHeaders.toFixed()}`);
   assert.ok(withHeaders - bytes < 3500, `${bytes} bytes, with headers ${withHeaders}`);
+});
+
+test('messages that wait leave nothing behind, also if there are always some', () => {
+  const held = new Held(1_000_000, 50_000);
+  for (let n = 0; n < 100; n++) held.push(`${n}`);
+  const before = heapInUse();
+  for (let n = 100; n < 200_000; n++) {
+    assert.equal(held.shift(), `${n - 100}`);
+    held.push(`${n}`);
+  }
+  const bytes = heapInUse() - before;
+  assert.ok(bytes < 500_000, `${bytes} bytes`);
+  assert.equal(held.size, 100);
 });
 
 /**

@@ -36,6 +36,8 @@ async function startLimited(t: TestContext, limits: object, more = ''): Promise<
   return Object.assign(app, { journal: Reflect.get(app.app, 'journal') as unknown[] });
 }
 
+const TOO_MANY = { error: { code: 'TOO_MANY_EVENTS', message: 'Too many events' } };
+
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 const notes = (count: number): string[] => numbers(count).map(n => `42["note",${n}]`);
 
@@ -75,7 +77,7 @@ for (const [name, send] of Object.entries({
     const begin = performance.now();
     const close = await send(t, app, notes(300));
     await until(t, () => app.journal.length === 300);
-    assert.ok(performance.now() - begin >= 350, `in ${performance.now() - begin} ms`); // 150 to 200 of them at 400 a second: up to half a slice more than the burst comes at once
+    assert.ok(performance.now() - begin >= 450, `in ${performance.now() - begin} ms`); // 200 of them at 400 a second
     assert.deepEqual(app.journal, numbers(300));
     assert.equal(countsOf(app)['events'], 1);
     assert.match(await app.logged(/IO_LIMIT_REACHED/), /^WARN .*config\.io\.limits\.events.*: its events wait/);
@@ -100,13 +102,34 @@ test('with drop, further events fail, and the server reads on', async t => {
   client.on('error', (...args) => errors.push(args));
   const answers = Promise.all(numbers(30).map(async n => ask(client, 'note', n)));
   client.emit('note', 'unanswered');
-  const refused = { error: { code: 'TOO_MANY_EVENTS', message: 'Too many events' } };
   const got = await answers;
   assert.deepEqual(app.journal, numbers(19));
-  assert.deepEqual(got, [...numbers(19), ...numbers(11).map(() => refused)]);
+  assert.deepEqual(got, [...numbers(19), ...numbers(11).map(() => TOO_MANY)]);
   await until(t, () => errors.length > 0);
   assert.deepEqual(errors, [['Too many events', { code: 'TOO_MANY_EVENTS', event: 'note' }]]);
   assert.equal(countsOf(app)['events'], 12);
+  await app.close();
+  const lines = app.logs.filter(line => line.includes('IO_LIMIT_REACHED'));
+  assert.equal(lines.length, 2, lines.join('\n'));
+  assert.match(lines[0] ?? '', /^WARN .*config\.io\.limits\.events\): an event is refused; the latest: socket [\w-]{20} of "\/" from /);
+  assert.match(lines[1] ?? '', /: an event is refused, 11 times more in the last second; the latest: socket /);
+});
+
+test('after a pause a client may send the whole burst again, and not one event more', async t => {
+  const app = await startLimited(t, { events: { perSecond: 10, burst: 100, drop: true } });
+  const client = await connect(t, app.url);
+  let time = performance.now();
+  t.mock.method(performance, 'now', () => time); // all that follows takes no time
+  for (const before of [30, 49]) {
+    time += 60_000;
+    await Promise.all(numbers(before).map(async n => ask(client, 'note', n))); // a part of a slice
+    time += 60_000;
+    app.journal.length = 0;
+    await Promise.all(numbers(250).map(async n => ask(client, 'note', n)));
+    assert.deepEqual(app.journal, numbers(100));
+  }
+  time += 150; // there is room for one, and for half of another one
+  assert.deepEqual((await Promise.all(numbers(3).map(async n => ask(client, 'note', n)))).slice(0, 2), [0, TOO_MANY]);
 });
 
 test('a client that sends ten times what it may for some time is disconnected at once', async t => {
@@ -207,6 +230,25 @@ test('a client whose events are many bytes is not read while they wait, and stil
   await nothingRemains(app.io);
 });
 
+test('a client whose connection cannot be paused is disconnected when more waits than is on its way at most', async t => {
+  const app = await startLimited(t, { pending: { max: 1 } });
+  const client = await connect(t, app.url);
+  client.on('question', answer => answer('answer'));
+  const [socket] = app.io.sockets.sockets.values();
+  assert.ok(socket);
+  Object.assign((socket.conn.transport as unknown as { socket: object }).socket, { pause: undefined }); // as another engine may be
+  client.emit('hold', 1);
+  const big = 'x'.repeat(900_000);
+  for (const n of numbers(6)) client.emit('note', n, big); // 4 MB, and less than 2 MB after that
+  assert.equal(await socket.emitWithAck('question'), 'answer'); // the server has them
+  assert.deepEqual(app.journal, ['begin 1']);
+  client.emit('note', 6, big);
+  await until(t, () => app.journal.length > 1);
+  assert.deepEqual(app.journal, ['begin 1', 'limit reached: pending']);
+  app.app.emit('go on');
+  await nothingRemains(app.io);
+});
+
 test('if something else takes the messages of connections, one line of log says that their events are not limited', async t => {
   const { io, url, logs } = await startLimited(t, {});
   io.engine.prependListener('connection', (connection: { on(event: 'data', listen: () => void): void }) => connection.on('data', () => {}));
@@ -251,7 +293,7 @@ test('a client that is connected through another worker waits, too, and loses no
       const client = await connect(t, cluster.url, { transports: ['polling', 'websocket'] });
       const begin = performance.now();
       const all = await Promise.all(numbers(300).map(async () => ask(client, 'add', 'x'.repeat(20_000))));
-      assert.ok(performance.now() - begin >= 300); // 150 at once: up to half a slice more than the burst
+      assert.ok(performance.now() - begin >= 400); // 200 of them at 400 a second, and the upgrade
       const gone = next(client, 'disconnect');
       const said = next(client, 'error');
       client.emit('x'.repeat(201));

@@ -18,11 +18,10 @@ const MAX_ANSWER_TIME = 30_000;
 
 export class Reading {
   readonly #connection: EngineSocket;
+  readonly #interval: number;
   /** Goes on. Set while the connection is not read. */
   #resume: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
-
-  readonly #interval: number;
 
   /** @param heartbeat the shorter one of the two times of Engine.IO, in ms */
   constructor(connection: EngineSocket, heartbeat: number) {

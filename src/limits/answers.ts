@@ -1,17 +1,18 @@
 /** What is known of the messages of a client before they are decoded: answers to questions of this server, and messages with bytes. */
-import type { Socket } from 'socket.io';
+import type { Socket as EngineSocket } from 'engine.io';
 import { namespacesOf, socketInternals } from '../internals/socket-io';
+import { clientOf } from './clients';
 
 /** In Socket.IO's own protocol: the number of its bytes, its namespace and its id. */
 const ANSWER = /^[36](?:\d{1,3}-)?(?:(\/[^,]{0,500}),)?(\d{1,15})/;
 
 export class Answers {
-  /** Set with the first namespace that the client has asked for. */
-  client: Socket['client'] | undefined;
+  readonly #connection: EngineSocket;
   /** False with a parser of the app: nothing can be said of a message then. */
   readonly areKnown: boolean;
 
-  constructor(areKnown: boolean) {
+  constructor(connection: EngineSocket, areKnown: boolean) {
+    this.#connection = connection;
     this.areKnown = areKnown;
   }
 
@@ -26,9 +27,11 @@ export class Answers {
 
   /** Whether a message is an answer to a question of the server. Handlers may wait for it. */
   isAwaited(message: unknown): boolean {
-    if (!this.areKnown || !this.client || typeof message !== 'string' || (message[0] !== '3' && message[0] !== '6')) return false;
+    if (!this.areKnown || typeof message !== 'string' || (message[0] !== '3' && message[0] !== '6')) return false;
+    const client = clientOf(this.#connection);
+    if (!client) return false;
     const [, nsp = '/', id] = ANSWER.exec(message) ?? [];
-    const socket = namespacesOf(this.client).get(nsp);
+    const socket = namespacesOf(client).get(nsp);
     return socket !== undefined && socketInternals(socket).acks.has(Number(id));
   }
 
@@ -41,7 +44,8 @@ export class Answers {
   /** How many questions of the server have no answer. */
   get open(): number {
     let sum = 0;
-    if (this.client) for (const socket of namespacesOf(this.client).values()) sum += socketInternals(socket).acks.size;
+    const client = clientOf(this.#connection);
+    if (client) for (const socket of namespacesOf(client).values()) sum += socketInternals(socket).acks.size;
     return sum;
   }
 }

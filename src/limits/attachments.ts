@@ -1,15 +1,17 @@
 /** The limit `attachments`: packets whose attachments do not come. They are in memory until all of them are there. */
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
+import { engineOptions } from '../internals/engine-options';
 import { progressOfReading } from '../internals/transports';
 
-/** A packet that is not complete. Times as of `performance.now()`. */
+/** A packet that is not complete. Time is counted in looks: while this server is too busy to look, it does not read either. */
 interface Part {
-  bytes: number;
-  /** When the last message of it came. */
-  since: number;
-  /** Differs from the one before if bytes have come. */
+  readonly bytes: number;
+  /** Since the last message of it came. */
+  looks: number;
+  /** Since the last byte came. */
+  still: number;
+  /** Differs from that of the look before if bytes have come. */
   progress: number;
-  movedAt: number;
 }
 
 /** The memory of an attachment beside its content, in bytes: also empty ones come to an end. */
@@ -39,16 +41,15 @@ export class Attachments {
   }
 
   /** To be called for an engine before it has connections. */
-  attach({ opts }: EngineServer): void {
-    const { maxHttpBufferSize = 1e6, pingInterval = 25_000, pingTimeout = 20_000 } = opts; // Engine.IO has set its defaults; they are typed as optional
+  attach(engine: EngineServer): void {
+    const { maxHttpBufferSize, pingInterval, pingTimeout } = engineOptions(engine);
     this.#maxBytes = MESSAGES * maxHttpBufferSize;
     this.#heartbeat = pingInterval + pingTimeout;
   }
 
   onPart(connection: EngineSocket, bytes: number): void {
-    const now = performance.now();
     const all = (this.#parts.get(connection)?.bytes ?? 0) + OVERHEAD + bytes;
-    this.#parts.set(connection, { bytes: all, since: now, progress: progressOfReading(connection), movedAt: now });
+    this.#parts.set(connection, { bytes: all, looks: -1, still: 0, progress: Number.NaN }); // the first look may be at once
     if (all > this.#maxBytes) this.#end(connection);
     else this.#timer ??= setInterval(() => this.#look(), this.lookEvery).unref();
   }
@@ -65,12 +66,13 @@ export class Attachments {
   }
 
   #look(): void {
-    const now = performance.now();
     for (const [connection, part] of this.#parts) {
       const progress = progressOfReading(connection);
-      if (progress !== part.progress) Object.assign(part, { progress, movedAt: now });
+      part.looks++;
+      part.still = progress === part.progress ? part.still + 1 : 0;
+      part.progress = progress;
       if (connection.readyState === 'closed') this.#parts.delete(connection);
-      else if (now - part.movedAt >= this.#timeout || now - part.since >= this.#heartbeat) this.#end(connection);
+      else if (part.still * this.lookEvery >= this.#timeout || part.looks * this.lookEvery >= this.#heartbeat) this.#end(connection);
     }
     if (this.#parts.size === 0) this.close();
   }

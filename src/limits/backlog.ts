@@ -4,6 +4,7 @@
  */
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import { webSocketOf, writeBufferOf } from '../internals/engine-io';
+import { engineOptions } from '../internals/engine-options';
 import { type EnginePacket, pollResponseOf, sizeOf } from '../internals/transports';
 import { type BacklogWatch, isWatchable } from '../internals/ws';
 import { Laggard } from './laggard';
@@ -48,7 +49,7 @@ export class Backlog implements BacklogWatch {
 
   /** To be called for an engine before it has connections. */
   attach(engine: EngineServer): void {
-    const { pingInterval = 25_000, pingTimeout = 20_000 } = engine.opts; // Engine.IO has set its defaults; they are typed as optional
+    const { pingInterval, pingTimeout } = engineOptions(engine);
     this.times.heartbeat = pingInterval + pingTimeout;
     engine.on('connection', (connection: EngineSocket) => this.#watch(connection));
   }

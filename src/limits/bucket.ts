@@ -23,6 +23,17 @@ export class Bucket {
     return true;
   }
 
+  /** Whether there was no room left when an event was last counted or refused. */
+  get isEmpty(): boolean {
+    return this.#tokens < 1;
+  }
+
+  /** Time in ms until there is room for an event. */
+  wait(now = performance.now()): number {
+    this.#fill(now);
+    return Math.max(0, (1 - this.#tokens) / this.#perMs);
+  }
+
   /** Whether it is as if the user were new. */
   isIdle(now: number): boolean {
     this.#fill(now);

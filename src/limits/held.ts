@@ -12,7 +12,7 @@ export class Held {
   readonly #maxSize: number;
   readonly #maxWaiting: number;
   #messages: unknown[] = [];
-  /** The place of the first one: moving the others up would cost more the more there are. */
+  /** The place of the first one: to move the others up each time would cost more the more there are. */
   #head = 0;
   /** The length of all messages. */
   #bytes = 0;
@@ -79,12 +79,18 @@ export class Held {
     this.#bytes -= lengthOf(first);
     this.#messages[this.#head++] = undefined;
     if (this.size === 0) this.clear();
+    else if (this.#head > this.size) this.#forgetPlaces(); // it may never be empty
     return first;
   }
 
   clear(): void {
     this.#messages = [];
     this.#head = this.#bytes = 0;
+  }
+
+  #forgetPlaces(): void {
+    this.#messages.splice(0, this.#head);
+    this.#head = 0;
   }
 }
 

@@ -1,10 +1,8 @@
 /** What the intakes of all connections have in common. */
 import type { Socket as EngineSocket } from 'engine.io';
-import type { Socket } from 'socket.io';
 import type { LimitSettings } from '../config/limits';
 import type { Shortage } from './allowance';
-
-export type Client = Socket['client'];
+import { type Client, clientOf } from './clients';
 
 /** See `Limits`. */
 interface Reports {
@@ -31,12 +29,13 @@ export interface IntakeOptions {
 /** Refuses an event with the option `drop`. Returns whether it has done so. */
 export function refuseEvent(
   { limits, refuse }: IntakeOptions,
-  client: Client | undefined,
+  connection: EngineSocket,
   message: unknown,
   shortage: Shortage | undefined,
 ): boolean {
-  if (!shortage || !limits.settings[shortage]?.drop || !client || typeof message !== 'string') return false;
-  if (refuse?.(client, message, shortage) !== true) return false;
-  limits.report(shortage, 'an event is refused', client.conn);
+  if (!shortage || !limits.settings[shortage]?.drop || typeof message !== 'string') return false;
+  const client = clientOf(connection);
+  if (!client || refuse?.(client, message, shortage) !== true) return false;
+  limits.report(shortage, 'an event is refused', connection);
   return true;
 }

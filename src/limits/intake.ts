@@ -9,7 +9,7 @@ import type { Socket as EngineSocket } from 'engine.io';
 import { Reading } from '../internals/reading';
 import { Allowance, SLICE, type Shortage } from './allowance';
 import { Held } from './held';
-import { type Client, type IntakeOptions, refuseEvent } from './intake-options';
+import { type IntakeOptions, refuseEvent } from './intake-options';
 import { Answers } from './answers';
 import { Delivery } from './delivery';
 import { Standstill } from './standstill';
@@ -43,14 +43,9 @@ export class Intake {
     this.#options = options;
     this.#allowance = new Allowance(options.limits.settings);
     this.#held = new Held(options.maxSize, this.#allowance.maxWaiting);
-    this.#answers = new Answers(options.refuse !== undefined);
+    this.#answers = new Answers(connection, options.refuse !== undefined);
     this.#delivery = new Delivery(deliver, this.#answers);
     this.#reading = new Reading(connection, options.heartbeat);
-  }
-
-  /** To be called with the first namespace that the client has asked for. */
-  set client(client: Client) {
-    this.#answers.client = client;
   }
 
   /** Takes the place of an event. Returns false if it has to wait: nothing has been taken then. */
@@ -71,7 +66,7 @@ export class Intake {
 
   /** Counts a packet that is not a message, and has been handled. */
   count(): void {
-    if (!this.take()) this.#hold(undefined);
+    if (this.isHolding || !this.take()) this.#hold(undefined);
   }
 
   beginHandler(): void {
@@ -141,14 +136,13 @@ export class Intake {
   }
 
   #refuseFirst(): boolean {
-    if (!refuseEvent(this.#options, this.#answers.client, this.#held.first, this.#allowance.shortage)) return false;
+    if (!refuseEvent(this.#options, this.#connection, this.#held.first, this.#allowance.shortage)) return false;
     this.#held.shift();
     return true;
   }
 
   /** Some messages have to wait on. @param shortage undefined for the next turn */
   #wait(shortage: Shortage | undefined): void {
-    this.#allowance.withdraw();
     if (!shortage && !this.#delivery.isMidPacket) return this.#wakeSoon();
     if (this.#leave) return this.#settle(); // the client has gone
     this.#standstill ??= new Standstill(this.#options.limits.standstill, () => {
@@ -161,7 +155,7 @@ export class Intake {
     if (!shortage || this.#delivery.isMidPacket) return; // until its bytes come
     // an answer may be behind what is not read
     const sips = this.#held.hasRoom && this.#answers.areKnown && this.#answers.open > 0;
-    const time = sips ? TICK : Math.max(TICK, this.#allowance.interval);
+    const time = sips ? TICK : Math.max(TICK, this.#allowance.wait);
     if (sips || shortage === 'events' || !this.#answers.areKnown) this.#timer ??= setTimeout(Intake.#onWake, time, this).unref();
     if (sips || this.#held.isHalfEmpty(shortage === 'pending' ? READ_AHEAD : Infinity)) this.#resume();
   }

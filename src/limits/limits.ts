@@ -10,8 +10,8 @@ import { LogLimit } from '../log-limit';
 import { MAX_NESTING, type PacketGuard } from '../protocol';
 import { Attachments } from './attachments';
 import { AddressLimits } from './address-limits';
-import { sayWhy, socketOf } from './farewell';
-import { whoIs } from './who';
+import { socketOrConnection, whoIs } from './clients';
+import { sayWhy } from './farewell';
 import { Backlog } from './backlog';
 import { loadRateLimiter } from './rates';
 import { Bucket } from './bucket';
@@ -112,13 +112,14 @@ export class Limits implements PacketGuard<EngineSocket> {
    * Counts a limit that has been reached, and logs at most one line of each kind a second, which names one client. Nothing else is made for it: many
    * events may be refused.
    * @param outcome what happens now, such as 'its connection is closed'; without anything from the client
-   * @param client its socket, or its connection if no namespace is concerned. Undefined if there is none yet
+   * @param client its socket, or its connection: the line names one of its sockets. Undefined if there is none yet
    * @param namespace the one whose limit it is. Undefined for a limit that no namespace can have
    */
   report(kind: LimitKind, outcome: string, client?: Socket | EngineSocket, namespace?: LimitedNamespace): void {
     this.counts[kind]++;
+    const known = client && !('nsp' in client) ? socketOrConnection(client) : client; // now: it may have gone when the line is written
     const log = (more = ''): void => {
-      const latest = client ? `; the latest: ${whoIs(client)}` : '';
+      const latest = known ? `; the latest: ${whoIs(known)}` : '';
       this.#logger.warn(messageOf('IO_LIMIT_REACHED', `${KINDS[kind]}${this.#optionOf(kind, namespace)}: ${outcome}${more}${latest}`));
     };
     this.#log.log(kind, log, count => log(`, ${count} times more in the last second`));
@@ -130,7 +131,7 @@ export class Limits implements PacketGuard<EngineSocket> {
    */
   endFor(connection: EngineSocket, kind: LimitKind, namespace?: LimitedNamespace): void {
     if (connection.readyState === 'closed') return;
-    this.report(kind, 'its connection is closed', socketOf(connection) ?? connection, namespace);
+    this.report(kind, 'its connection is closed', connection, namespace);
     intakeOf(connection)?.drop();
     if (kind !== 'backlog') sayWhy(connection, kind);
     terminate(connection, `limit reached: ${kind}`);

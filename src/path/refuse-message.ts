@@ -1,8 +1,7 @@
 /** Messages of clients by the limits `events` and `pending`: what a connection has to do with them, and how an event is refused. */
-import type { Socket } from 'socket.io';
 import { IoError } from '../errors';
 import { namespacesOf } from '../internals/socket-io';
-import { introduce } from '../limits/farewell';
+import { type Client, introduce } from '../limits/clients';
 import { intakeOf } from '../limits/intakes';
 import { acknowledgementOf } from './acknowledgement';
 import type { Connection } from './connection';
@@ -20,13 +19,11 @@ const ERRORS = {
 export function takeIntake({ handlers, socket }: Connection): void {
   introduce(socket.client);
   const intake = intakeOf(socket.conn);
-  if (!intake) return;
-  handlers.intake = intake;
-  intake.client = socket.client;
+  if (intake) handlers.intake = intake;
 }
 
 /** Refuses an event that is over a limit. Returns false for any other message, and for an event with bytes. */
-export function refuseMessage(client: Socket['client'], message: string, limit: keyof typeof ERRORS): boolean {
+export function refuseMessage(client: Client, message: string, limit: keyof typeof ERRORS): boolean {
   const packet = decodeEvent(Buffer.from(`4${message}`)); // of Engine.IO
   const socket = packet && namespacesOf(client).get(packet.nsp);
   if (!socket) return false;

@@ -8,6 +8,7 @@ import { trimHandshakes } from '../handshake/leftovers';
 import { explainTooLarge } from '../handshake/message-size';
 import type { Handshakes } from '../handshake/handshakes';
 import { checkFirstConnection } from '../internals/engine-io';
+import { engineOptions } from '../internals/engine-options';
 import { limitIntake } from '../limits/intakes';
 import { refuseMessage } from '../path/refuse-message';
 import type { Runtime } from '../path/runtime';
@@ -37,11 +38,12 @@ export function openEngine(engine: EngineServer, path: string, parts: Parts): vo
   runtime.accessLog?.attach(engine);
   sessionRouting?.attach(engine);
   bind();
+  const { maxHttpBufferSize, pingInterval, pingTimeout } = engineOptions(engine);
   limitIntake(engine, {
     limits: runtime.limits,
     warn: line => runtime.logger.warn(line),
-    maxSize: engine.opts.maxHttpBufferSize ?? 1_000_000,
-    heartbeat: Math.min(engine.opts.pingInterval ?? 25_000, engine.opts.pingTimeout ?? 20_000),
+    maxSize: maxHttpBufferSize,
+    heartbeat: Math.min(pingInterval, pingTimeout),
     refuse: hasOwnParser ? undefined : refuseMessage,
   });
 }

@@ -21,6 +21,7 @@ import type * as clientHistory from '../../dist/client/history';
 import type * as eventDecoder from '../../dist/path/event-decoder';
 import type * as failures from '../../dist/path/failures';
 import type * as addresses from '../../dist/limits/addresses';
+import type * as held from '../../dist/limits/held';
 import type * as rates from '../../dist/limits/rates';
 import type * as eventLimit from '../../dist/path/event-limit';
 import type * as inFlight from '../../dist/path/in-flight';
@@ -136,6 +137,7 @@ export const { RunFolder } = require(join(DIST, 'cluster/run-folder')) as typeof
 export type RunFolder = runFolder.RunFolder;
 export const { SessionRouting } = require(join(DIST, 'cluster/routing/session-routing')) as typeof sessionRouting;
 export const { topologyOf } = require(join(DIST, 'cluster/topology')) as typeof topology;
+export const { Held } = require(join(DIST, 'limits/held')) as typeof held;
 export const { loadRateLimiter } = require(join(DIST, 'limits/rates')) as typeof rates;
 export const { countedAs } = require(join(DIST, 'limits/addresses')) as typeof addresses;
 export const { EventLimit } = require(join(DIST, 'path/event-limit')) as typeof eventLimit;

@@ -8,6 +8,7 @@ import { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Server as EngineServer } from 'engine.io';
 import type { Logger } from '../../egg';
+import { engineOptions } from '../../internals/engine-options';
 import type { RunFolder } from '../run-folder';
 import { answerHeaders, sessionsIn, upgradeHeaders } from './headers';
 import { Owners } from './owners';
@@ -65,7 +66,7 @@ export class SessionRouting {
     prefixIds(engine, `${this.#worker}.`);
     const handleRequest = engine.handleRequest.bind(engine);
     const handleUpgrade = engine.handleUpgrade.bind(engine);
-    const { pingInterval = 25_000, pingTimeout = 20_000 } = engine.opts; // Engine.IO has set its defaults; they are typed as optional
+    const { pingInterval, pingTimeout } = engineOptions(engine);
     const heartbeat = pingInterval + pingTimeout;
 
     engine.handleRequest = (request, response) => {
