@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type RunningApp, startApp } from './support/app';
 import { newClient, next } from './support/client';
 import { shareCluster } from './support/cluster';
@@ -155,6 +156,21 @@ for (const [name, limits] of [
     const opened = await Promise.allSettled(Array.from({ length: 20 }, async () => RawClient.open(t, url, { headers })));
     assert.equal(opened.filter(({ status }) => status === 'fulfilled').length, 5);
   });
+
+test('an app may have ten listeners of its own for connections, whatever is on, until Node warns of a leak', async t => {
+  const config = `${SLOW} { connections: 5, perAddress: { connections: 5 } }, bind: ['address'], accessLog: true };`;
+  const { io } = await startApp(t, { 'config/config.default.js': config });
+  const leaks: string[] = [];
+  const onWarning = ({ name, message }: Error): void => void (name === 'MaxListenersExceededWarning' && leaks.push(message));
+  process.on('warning', onWarning);
+  t.after(() => process.off('warning', onWarning));
+  for (let n = 0; n < 10; n++) io.engine.on('connection', () => {});
+  await nextTurn();
+  assert.deepEqual(leaks, []);
+  io.engine.on('connection', () => {});
+  await nextTurn();
+  assert.equal(leaks.length, 1);
+});
 
 const CLUSTER = { 'app/router.js': ROUTER, 'config/config.default.js': 'exports.io = { limits: { connections: 5 } };' };
 

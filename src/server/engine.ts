@@ -27,6 +27,8 @@ interface Parts {
 /** @param path that of the engine, without the slash at its end */
 export function openEngine(engine: EngineServer, path: string, parts: Parts): void {
   const { ids, handshakes, runtime, sessionRouting, hasOwnParser, bind } = parts;
+  const mostListeners = engine.getMaxListeners();
+  engine.setMaxListeners(0);
   checkFirstConnection(engine, line => runtime.logger.warn(line));
   ids.attach(engine);
   handshakes.attach(engine);
@@ -46,4 +48,6 @@ export function openEngine(engine: EngineServer, path: string, parts: Parts): vo
     heartbeat: Math.min(pingInterval, pingTimeout),
     refuse: hasOwnParser ? undefined : refuseMessage,
   });
+  // the app has as many as ever before Node warns of a leak; 0 is no warning at all
+  engine.setMaxListeners(mostListeners && mostListeners + engine.listenerCount('connection'));
 }
