@@ -2,10 +2,10 @@
  * `npm run soak`: first benchmark/soak.mjs, which looks for leaks and takes the options; then the test of presence that kills workers at random,
  * with 100 rounds in place of 3.
  *
- * npm run soak -- --rounds 300                    more rounds
- * npm run soak -- --rounds 0                      leaks only
- * npm run soak -- --minutes 60 --rounds 0        for an hour
- * npm run soak -- --packets 10000 --cycles 500    the other options are those of benchmark/soak.mjs
+ * npm run soak -- --rounds 300                   more rounds
+ * npm run soak -- --rounds 0                     leaks only
+ * npm run soak -- --minutes 60 --rounds 0        for an hour, without presence
+ * npm run soak -- --packets 10000 --cycles 500   the other options are those of benchmark/soak.mjs
  */
 import { heading, runs } from './check.mjs';
 

@@ -21,6 +21,8 @@ interface Scene {
   readonly questions: Question[];
   /** Sends an event of a room. */
   event(offset: number, what?: unknown, room?: string): void;
+  /** Says where the room is. */
+  position(offset: number): void;
   /** Sends an event that the server could not keep, or says that it does not know where the room is. */
   lost(what: unknown, room?: string): void;
   /** Resolves when the client has got what was sent. */
@@ -52,6 +54,7 @@ async function start(t: TestContext, prepare: (client: Client) => unknown = () =
     questions,
     event: (offset, what = offset, room = 'room') =>
       void socket.emit('$io:event', { room, ...POSITION, offset }, ...(offset === 0 ? [] : ['said', what])),
+    position: offset => void socket.emit('$io:event', { room: 'room', ...POSITION, offset }),
     lost: (what, room = 'room') => void socket.emit('$io:event', { room }, ...(what === undefined ? [] : ['said', what])),
     settled: async () => socket.emitWithAck('settled'),
   };
@@ -95,6 +98,27 @@ test('an error that passes keeps the position and what is held: the client asks 
   assert.deepEqual(scene.heard, [1, 2, 3]);
 });
 
+test('a client that comes back while the history cannot be read asks for what it has missed later', async t => {
+  t.mock.method(globalThis, 'setTimeout', speedUp(globalThis.setTimeout));
+  const scene = await start(t);
+  for (const offset of [0, 1]) scene.event(offset);
+  scene.lost(undefined);
+  for (const [index, answer] of [{ error: { code: 'TRY_AGAIN', message: 'later' } }, page(2, [2])].entries()) {
+    await until(t, () => scene.questions.length === index + 1);
+    scene.questions[index]?.answer(answer);
+  }
+  await until(t, () => scene.heard.length === 2);
+  assert.deepEqual(scene.heard, [1, 2]);
+
+  settle(scene);
+  scene.lost('in an outage');
+  scene.lost(undefined); // the gap comes anyway: there is nothing to ask for
+  await scene.settled();
+  await new Promise(resolve => setTimeout(resolve, 1000)); // sped up, and after a timer of the client
+  await scene.settled();
+  assert.equal(scene.questions.length, 2);
+});
+
 test('a client that is not in the room any more hears what is held, after the gap', async t => {
   const scene = await start(t);
   for (const offset of [0, 3]) scene.event(offset);
@@ -124,13 +148,30 @@ test('it asks about one room at a time, and for the next page of what it has mis
     return scene.questions[count - 1];
   };
   (await asked(1))?.answer(page(1, [1], { more: true }));
-  const [second, third] = [(await asked(2)) as Question, undefined]; // it has been asked
-  assert.equal(third, undefined);
+  const second = (await asked(2)) as Question; // it has been asked
   second.answer(page(3, second.room === 'room' ? [2, 3] : [1, 2, 3]));
   const last = (await asked(3)) as Question; // as above
   last.answer(page(3, last.room === 'room' ? [2, 3] : [1, 2, 3]));
   await until(t, () => scene.heard.length === 8);
   assert.deepEqual(new Set([second.room, last.room]), new Set(['room', 'other']));
+});
+
+test('it asks once about each position, whatever comes meanwhile', async t => {
+  const scene = await start(t);
+  settle(scene);
+  for (const offset of [0, 3]) scene.event(offset);
+  await until(t, () => scene.questions.length === 1);
+  scene.position(5);
+  await scene.settled();
+  scene.questions[0]?.answer(page(1, [1], { more: true }));
+  await until(t, () => scene.questions.length > 1);
+  scene.questions[1]?.answer(page(5, [2, 3, 4, 5]));
+  await until(t, () => scene.heard.length === 5);
+  await scene.settled();
+  assert.deepEqual(
+    scene.questions.map(({ offset }) => offset),
+    [0, 1],
+  );
 });
 
 test('a listener that throws stops no other one, and no later event', async t => {
@@ -182,9 +223,9 @@ for (const kind of ['Any', 'AnyOutgoing'] as const)
     function listen(who: string) {
       return (event: string): void => void names.push(`${who}: ${event}`);
     }
-    const [first, gone] = [listen('first'), listen('gone')];
-    assert.equal(client[`on${kind}`](listen('last'))[`on${kind}`](gone), client);
-    client[`prepend${kind}`](first)[`off${kind}`](gone);
+    const [first, last, gone] = [listen('first'), listen('last'), listen('gone')];
+    assert.equal(client[`on${kind}`](last)[`on${kind}`](gone), client);
+    client[`on${kind}`](last)[`prepend${kind}`](first)[`off${kind}`](gone)[`off${kind}`](last); // one of the two
     assert.equal(client[`listeners${kind}`]()[0], first);
     assert.equal(client[`listeners${kind}`]().length, 3);
     for (const offset of [0, 2]) scene.event(offset);

@@ -272,9 +272,14 @@ test('a history that is not possible, or whose options are wrong, stops the boot
     'config/config.default.js': `exports.io = { namespace: { '/': { history: ${history} } }, ${more} };`,
   });
   const codeOf = async (files: Files): Promise<unknown> => (await bootError(t, files)).code;
-  assert.equal(
-    await codeOf(withHistory("{ 'room:*': {} }", "adapter: { name: 'mongo', url: 'mongodb://127.0.0.1', database: 'chat' }")),
-    'IO_STORE_MISSING',
+  const mongo = await bootError(
+    t,
+    withHistory("{ 'room:*': {} }", "adapter: { name: 'mongo', url: 'mongodb://127.0.0.1', database: 'chat' }"),
+  );
+  assert.equal(mongo.code, 'IO_STORE_MISSING');
+  assert.match(
+    mongo.message,
+    /\.history: the adapter 'mongo' keeps no events of rooms; run the app .* or use an adapter for Redis or PostgreSQL/,
   );
   assert.equal(await codeOf(withHistory("{ 'room:*': {}, '*:1': {} }")), 'IO_ROOM_PATTERN_AMBIGUOUS');
   for (const wrong of ['{ size: 0 }', '{ size: 10001 }', "{ ttl: '5m' }", "{ since: 'always' }", '{ length: 7 }', '7'])

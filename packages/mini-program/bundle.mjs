@@ -1,7 +1,8 @@
 /**
- * Makes of the sources what a mini program can run: `index`, with the official client in it, and `transport` and `reconnect`, for a client of one's
- * own, and `client`, the parts of egg-socket.io that pages have, too. Each is there as CommonJS and as ESM, with a source map, its types, and the licences of what is in it. `transport` has the client's own
- * transport in it as well, rather than to import it: what `require('socket.io-client')` returns has none.
+ * Makes of the sources what a mini program can run: `index`, with the official client in it; `transport` and `reconnect`, for a client of one's own;
+ * and `client`, the parts of egg-socket.io that pages have, too. Each is there as CommonJS and as ESM, with a source map, its types, and the licences
+ * of what is in it. `transport` has the client's own transport in it as well, rather than to import it: what `require('socket.io-client')` returns
+ * has none.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';

@@ -34,12 +34,15 @@ export class Histories {
     const [name] = [...namespaces].find(([, { history }]) => history) ?? [];
     if (name === undefined) return undefined;
     const refuse = (problem: string): never => {
-      throw new SetupError('IO_STORE_MISSING', `config.io.namespace['${name}'].history ${problem}`);
+      throw new SetupError(
+        'IO_STORE_MISSING',
+        `config.io.namespace['${name}'].history: ${problem}, or use an adapter for Redis or PostgreSQL`,
+      );
     };
-    if (adapter?.name === 'own') return refuse('does not work with an adapter of your own; use one of this plugin');
-    if (adapter && !KEEPERS.has(adapter.name)) return refuse(`does not work with the adapter '${adapter.name}'`);
+    if (adapter && !KEEPERS.has(adapter.name))
+      return refuse(`${nameOf(adapter.name)} keeps no events of rooms; run the app on one machine without an adapter`);
     if (!adapter && !isShared)
-      return refuse('needs one worker, or workers that work together: config.io.cluster is false, or this is Windows');
+      return refuse('the workers have no common place for events, since config.io.cluster is false, or this is Windows; run one worker');
     return new Histories(namespaces, create);
   }
 
@@ -56,4 +59,8 @@ export class Histories {
   close(): void {
     this.#streams?.close();
   }
+}
+
+function nameOf(adapter: string): string {
+  return adapter === 'own' ? 'an adapter of your own' : `the adapter '${adapter}'`;
 }

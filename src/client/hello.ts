@@ -59,7 +59,7 @@ function hideControls(socket: Socket, kind: 'Any' | 'AnyOutgoing'): void {
   Object.assign(socket, {
     [`on${kind}`]: change(listener => [...listeners, listener]),
     [`prepend${kind}`]: change(listener => [listener, ...listeners]),
-    [`off${kind}`]: change(listener => (listener ? listeners.filter(one => one !== listener) : [])),
+    [`off${kind}`]: change(listener => (listener ? listeners.filter((_, at) => at !== listeners.indexOf(listener)) : [])),
     [`listeners${kind}`]: () => listeners,
   });
 }

@@ -30,15 +30,15 @@ const MEMORY = 1000;
 export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): void {
   const rooms = new Map<string, Room>();
   const ids = new Set<string>();
-  /** The rooms that the server is to be asked about, one at a time: it has not answered about the first one. */
+  /** The rooms that the server is to be asked about. */
   const wanted = new Set<Room>();
-  /** Another one for each connection: what answers an earlier one counts no more. */
-  let connection = {};
+  /** The question about the first of them, until it is answered or the connection ends: one at a time. */
+  let question: object | undefined;
 
   sayHello(socket, { history: true });
   socket.on('$io:event', (position: Position, ...event: unknown[]) => take(position, event.length > 0 ? (event as Event) : undefined)); // from the server
   socket.on('disconnect', () => {
-    connection = {};
+    question = undefined;
     wanted.clear();
     for (const room of rooms.values()) clearTimeout(room.timer);
   });
@@ -47,8 +47,9 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
     const { room: name, epoch, offset } = position;
     const known = rooms.get(name);
     if (epoch === undefined) {
-      if (known) known.isBroken ||= event !== undefined;
-      else begin(position, offset, false).isBroken = true;
+      if (!known) begin(position, offset, false).isBroken = true;
+      else if (event) known.isBroken = true;
+      else if (!known.isBroken) askLater(known, known.delay); // the server does not know whether anything is missing
       if (event) deliver(event, position.id);
       return;
     }
@@ -116,16 +117,17 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
 
   function ask(room: Room): void {
     wanted.add(room);
-    if (wanted.size === 1) askNext();
+    askNext();
   }
 
   function askNext(): void {
     const [room] = wanted;
-    if (!room) return;
+    if (!room || question) return;
     const { epoch, offset, key } = room.at;
-    const asked = connection;
+    const asked = (question = {});
     socket.timeout(TIMEOUT).emit('$io:history', room.name, { epoch, offset, key }, (failure: unknown, answer: Answer) => {
-      if (asked !== connection) return;
+      if (question !== asked) return;
+      question = undefined;
       wanted.delete(room);
       const code = failure ? '' : answer.error?.code;
       if (rooms.get(room.name) !== room) {

@@ -13,11 +13,17 @@ import { HubBackplane } from './hub/hub-backplane';
 /** The kind of questions to the agent. */
 const KIND = 'streams';
 
-type Request = { readonly stream: string } & (
-  | { readonly do: 'append'; readonly content: JsonContent; readonly id: string | undefined; readonly limits: Limits }
-  | { readonly do: 'read'; readonly after: number; readonly count: number }
-  | { readonly do: 'restart' }
-);
+type Request =
+  | {
+      readonly do: 'append';
+      readonly stream: string;
+      readonly content: JsonContent;
+      readonly id: string | undefined;
+      readonly limits: Limits;
+    }
+  | { readonly do: 'read'; readonly stream: string; readonly after: number; readonly count: number }
+  | { readonly do: 'restart'; readonly stream: string }
+  | { readonly do: 'restartAll' };
 
 /** Bytes are in a list, as base64. */
 type JsonContent = readonly (string | readonly [string])[];
@@ -37,16 +43,17 @@ export function streamsOf(backplane: Backplane | undefined): Streams {
 export function keepStreams(hub: Hub, streams: MemoryStreams): void {
   hub.answer(KIND, asked => {
     const request = asked as Request; // written below, in a worker
-    const { stream } = request;
     switch (request.do) {
       case 'append':
-        return streams.append(stream, { content: fromJson(request.content), id: request.id }, request.limits);
+        return streams.append(request.stream, { content: fromJson(request.content), id: request.id }, request.limits);
       case 'read': {
-        const { entries, ...end } = streams.read(stream, request.after, request.count);
+        const { entries, ...end } = streams.read(request.stream, request.after, request.count);
         return { ...end, entries: entries.map(({ offset, id, content }) => ({ offset, id, content: toJson(content) })) };
       }
       case 'restart':
-        return streams.restart(stream);
+        return streams.restart(request.stream);
+      case 'restartAll':
+        return streams.restartAll();
     }
   });
 }
@@ -67,6 +74,10 @@ class AgentStreams extends RemoteStreams {
 
   async restart(stream: string): Promise<void> {
     await this.#ask({ do: 'restart', stream });
+  }
+
+  protected async restartAll(): Promise<void> {
+    await this.#ask({ do: 'restartAll' });
   }
 
   protected async add(stream: string, { content, id }: Omit<Entry, 'offset'>, limits: Limits): Promise<Position> {

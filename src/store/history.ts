@@ -68,6 +68,8 @@ export class History {
   readonly #prefix: string;
   readonly #rooms: HistoryRooms;
   readonly #streams: Streams;
+  /** The last one that waits for `begunAnew`. */
+  #lastInTurn: Promise<unknown> = Promise.resolve();
   /** Decodes what is kept of an event: its name and arguments. */
   readonly decode: (content: Content) => unknown[];
 
@@ -95,10 +97,15 @@ export class History {
     return this.#streams.read(this.#prefix + room, after, count, this.#limitsOf(room));
   }
 
-  /** Resolves with the position of a room when its stream has begun anew that lacks an event. Rejects if it cannot be read. */
+  /**
+   * Resolves with the position of a room when its stream has begun anew that lacks an event. Rejects if it cannot be read. Rooms take turns: many
+   * may have begun anew at once.
+   */
   async begunAnew(room: string): Promise<Position> {
     await this.#streams.untilRestarted(this.#prefix + room);
-    return this.read(room, 0, 0);
+    const page = this.#lastInTurn.then(async () => this.read(room, 0, 0));
+    this.#lastInTurn = page.catch(() => {}); // the caller handles it
+    return page;
   }
 
   /** What clients of the room are told of a position. */

@@ -62,6 +62,12 @@ export class MemoryStreams implements Streams {
     else this.#losses++;
   }
 
+  /** Begins a new epoch of all streams, also of those that do not exist. */
+  restartAll(): void {
+    for (const [name, stream] of this.#streams) this.#remove(name, stream);
+    this.#losses++;
+  }
+
   /** No event is ever missing. */
   async untilRestarted(): Promise<void> {}
 

@@ -13,6 +13,8 @@ export interface RedisKeys {
   readonly prefix: string;
   /** Resolves with the answer, with its texts as bytes. Rejects with an `OutageError`, unless `expected` matches the error of Redis. */
   run(command: string, args: readonly (string | number | Uint8Array)[], expected?: RegExp): Promise<unknown>;
+  /** Pages of keys, whose names match a pattern of Redis, at all nodes. Rejects as `run` does. */
+  find(pattern: string): AsyncIterable<readonly Buffer[]>;
 }
 
 /** Time in ms between two prolongations of a stream. */
@@ -63,6 +65,12 @@ export class RedisStreams extends RemoteStreams {
   async restart(stream: string): Promise<void> {
     this.#known.delete(stream);
     await this.#redis.run('unlink', [this.#keyOf(stream)]);
+  }
+
+  protected async restartAll(): Promise<void> {
+    this.#known.clear();
+    const pattern = `${this.#redis.prefix.replaceAll(/[*?[\]\\]/g, '\\$&')}:history:{*}`;
+    for await (const keys of this.#redis.find(pattern)) await Promise.all(keys.map(async key => this.#redis.run('unlink', [key])));
   }
 
   override close(): void {

@@ -1,10 +1,11 @@
 /** Streams of rooms with history: what their homes do that no app can see at once. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { Cluster, Redis } from 'ioredis';
+import { Redis } from 'ioredis';
 import { ROOT } from '../support/app';
+import { hubPath, startHub, startWorker } from '../support/hub';
 import { Logs } from '../support/logs';
-import { createBackplane, MemoryStreams, readConfig, type RedisKeys, RedisStreams, type Streams, streamsOf } from '../support/parts';
+import { createBackplane, keepStreams, MemoryStreams, readConfig, type RemoteStreams, type Streams, streamsOf } from '../support/parts';
 import { newPostgres, runAt } from '../support/postgres';
 import { startRedis, startRedisCluster } from '../support/redis';
 import { until } from '../support/until';
@@ -13,35 +14,21 @@ const LIMITS = { size: 5, ttl: 60_000 };
 
 const event = (text: string): { content: string[] } => ({ content: [text] });
 
-/** The streams of one more process. */
-function processOf(t: TestContext, client: Redis | Cluster): RedisStreams {
-  const streams = new RedisStreams({
-    prefix: 'test',
-    async run(command, args, expected) {
-      const all = args.map(arg => (arg instanceof Uint8Array ? Buffer.from(arg) : arg));
-      try {
-        return await client.callBuffer(command, ...all);
-      } catch (error) {
-        if (expected?.test(String(error))) return undefined;
-        throw error;
-      }
-    },
-  } satisfies RedisKeys);
-  t.after(() => streams.close());
-  t.after(() => client.disconnect());
-  return streams;
-}
-
-/** The streams of one more process with PostgreSQL. */
-async function postgresProcess(t: TestContext, connection: string): Promise<Streams> {
+/** The streams of one more process. @param io `config.io` */
+async function processOf(t: TestContext, io: object): Promise<Streams> {
   const logs = new Logs();
-  const settings = readConfig({ io: { adapter: { name: 'postgres', connection, cleanupInterval: 50 } } }, 1, message => logs.warn(message));
+  const settings = readConfig({ io }, 1, message => logs.warn(message));
   const backplane = createBackplane(settings.adapter, { logger: logs, baseDir: ROOT, hub: undefined });
   t.after(() => backplane?.close());
   await backplane?.ready();
   const streams = streamsOf(backplane);
   t.after(() => streams.close());
+  await until(t, async () => Promise.resolve(streams.read('ready', 0, 0, LIMITS)).then(Boolean, () => false)); // on a busy machine, a Cluster takes longer than the boot waits
   return streams;
+}
+
+async function postgresProcess(t: TestContext, connection: string): Promise<Streams> {
+  return processOf(t, { adapter: { name: 'postgres', connection, cleanupInterval: 50 } });
 }
 
 test('memory: beyond the largest number of streams, or of bytes, those go first that have had no event for longest, which begins an epoch', t => {
@@ -72,7 +59,7 @@ test('memory: beyond the largest number of streams, or of bytes, those go first 
 
 test('redis: streams of several processes at a Cluster have one epoch and one order; who has the former epoch continues nothing', async t => {
   const nodes = (await startRedisCluster(t)).map(({ host, port }) => ({ host, port }));
-  const [one, other] = [processOf(t, new Cluster(nodes)), processOf(t, new Cluster(nodes))];
+  const [one, other] = [await processOf(t, { redis: { nodes } }), await processOf(t, { redis: { nodes } })];
   const pages = await Promise.all(
     Array.from({ length: 20 }, async (_, index) => [
       await one.read(`r${index}`, 0, 0, LIMITS),
@@ -112,9 +99,9 @@ test('redis: a stream whose latest events are lost, as in a failover, begins ane
   const { port } = await startRedis(t);
   const admin = new Redis({ port });
   t.after(() => admin.disconnect());
-  const streams = processOf(t, new Redis({ port }));
+  const streams = await processOf(t, { redis: { port } });
   const { epoch } = await streams.append('room', event('1'), LIMITS);
-  const [key = ''] = await admin.keys('*');
+  const [key = ''] = await admin.keys('*{room}');
   assert.ok((await admin.pttl(key)) > LIMITS.ttl);
   const before = await admin.dumpBuffer(key);
   await streams.append('room', event('2'), LIMITS);
@@ -122,7 +109,7 @@ test('redis: a stream whose latest events are lost, as in a failover, begins ane
   const after = await streams.append('room', event('3'), LIMITS);
   assert.deepEqual([after.offset, after.epoch === epoch], [1, false]);
   assert.ok((await admin.pttl(key)) > LIMITS.ttl);
-  assert.deepEqual(await admin.keys('*'), [key]);
+  assert.deepEqual(await admin.keys('*{room}*'), [key]);
 });
 
 test('postgres: streams of several processes, also behind PgBouncer in transaction mode, have one epoch and one order', async t => {
@@ -194,3 +181,76 @@ test('postgres: bytes and ids stay as they are, a stream keeps no more than its 
   const left = 'SELECT epoch FROM socket_io_events UNION SELECT epoch FROM socket_io_streams';
   await until(t, async () => (await runAt(postgres.url, left)).length === 0);
 });
+
+/** A place for streams that can refuse to keep events. */
+interface Place {
+  newProcess(): Promise<Streams>;
+  refuse(): Promise<unknown>;
+  permit(): Promise<unknown>;
+}
+
+const PLACES: Record<string, (t: TestContext) => Promise<Place>> = {
+  agent: async t => {
+    const path = await hubPath(t);
+    const hub = await startHub(t, path);
+    const streams = new MemoryStreams();
+    t.after(() => streams.close());
+    keepStreams(hub, streams);
+    let number = 0;
+    return {
+      newProcess: async () => streamsOf((await startWorker(t, path, `worker ${++number}`)).link),
+      refuse: async () =>
+        hub.answer('streams', () => {
+          throw new Error('the agent refuses');
+        }),
+      permit: async () => keepStreams(hub, streams),
+    };
+  },
+  'a Cluster of Redis': async t => {
+    const nodes = (await startRedisCluster(t)).map(({ host, port }) => ({ host, port }));
+    const admins = nodes.map(node => new Redis(node));
+    t.after(() => admins.forEach(admin => admin.disconnect()));
+    const order = async (...rules: string[]): Promise<unknown> =>
+      Promise.all(admins.map(async admin => admin.acl('SETUSER', 'default', ...rules)));
+    return {
+      newProcess: async () => processOf(t, { redis: { nodes, key: 'app[1]' } }),
+      refuse: async () => order('-xadd', '-unlink'), // nothing begins anew meanwhile
+      permit: async () => order('+xadd', '+unlink'),
+    };
+  },
+  postgres: async t => {
+    const postgres = await newPostgres(t);
+    await postgres.start();
+    const order = async (change: string): Promise<unknown> => runAt(postgres.url, `ALTER TABLE socket_io_events ${change}`);
+    return {
+      newProcess: async () => postgresProcess(t, postgres.url),
+      refuse: async () => order('ADD CONSTRAINT refused CHECK (false) NOT VALID'),
+      permit: async () => order('DROP CONSTRAINT refused'),
+    };
+  },
+};
+
+for (const [name, start] of Object.entries(PLACES))
+  test(`${name}: streams that lack an event begin anew, and all of them if these are too many to be remembered`, async t => {
+    const { newProcess, refuse, permit } = await start(t);
+    const [one, other] = [await newProcess(), await newProcess()];
+    const epochOf = async (stream: string): Promise<string> => (await other.read(stream, 0, 0, LIMITS)).epoch;
+    const { epoch } = await other.append('complete', event('1'), LIMITS);
+    const first = await epochOf('lacks 0');
+    const fail = async (count: number): Promise<void> => {
+      await refuse();
+      for (let index = 0; index < count; index++) await assert.rejects(async () => one.append(`lacks ${index}`, event('lost'), LIMITS));
+      await permit();
+    };
+    await fail(1);
+    await one.untilRestarted('lacks 0');
+    assert.notEqual(await epochOf('lacks 0'), first);
+    assert.equal(await epochOf('complete'), epoch);
+
+    Object.assign(one, { maxIncomplete: 5 } satisfies Partial<RemoteStreams>);
+    await fail(6);
+    await one.untilRestarted('complete');
+    assert.notEqual(await epochOf('complete'), epoch);
+    assert.equal((await one.append('complete', event('anew'), LIMITS)).offset, 1);
+    await one.untilRestarted('lacks 0');
+  });

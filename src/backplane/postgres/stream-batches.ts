@@ -74,8 +74,10 @@ export class StreamBatches {
     const stream = this.#streams.get(name) ?? { epoch: undefined, offset: 0, waiting: [], isBusy: false };
     this.#streams.delete(name);
     this.#streams.set(name, stream); // as the last one
-    const [[oldest, { isBusy }] = [name, stream]] = this.#streams;
-    if (this.#streams.size > MAX_KNOWN && !isBusy) this.#streams.delete(oldest);
+    for (const [oldest, { isBusy }] of this.#streams) {
+      if (isBusy || this.#streams.size <= MAX_KNOWN) break;
+      this.#streams.delete(oldest);
+    }
     return stream;
   }
 }

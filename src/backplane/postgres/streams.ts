@@ -27,11 +27,14 @@ interface Row {
   readonly content: Buffer | null;
 }
 
+/** Enough, as apps that share a database do not choose their names to meet. */
+const APP_LENGTH = 12;
 /** A number of milliseconds, as an interval. */
 const MILLISECOND = "interval '1 millisecond'";
 
 export class PostgresStreams extends RemoteStreams {
-  readonly #prefix: string;
+  /** The beginning of the keys of this app. */
+  readonly #app: string;
   readonly #names: StreamTables;
   readonly #tables: KeptTables;
   readonly #messagePack: MessagePack;
@@ -39,7 +42,7 @@ export class PostgresStreams extends RemoteStreams {
 
   constructor(keeping: Keeping, names: StreamTables, messagePack: MessagePack) {
     super();
-    this.#prefix = keeping.prefix;
+    this.#app = hashOf(keeping.prefix).slice(0, APP_LENGTH);
     this.#names = names;
     this.#messagePack = messagePack;
     this.#tables = new KeptTables(keeping, { name: ROOMS, table: names.events, ...statementsOf(names) });
@@ -71,6 +74,10 @@ export class PostgresStreams extends RemoteStreams {
     this.#tables.close();
   }
 
+  protected async restartAll(): Promise<void> {
+    await this.#tables.query(`DELETE FROM ${this.#names.ends} WHERE left(key, ${APP_LENGTH}) = '${this.#app}'`);
+  }
+
   protected async add(stream: string, event: NewEvent, limits: Limits): Promise<Position> {
     return this.#batches.add(stream, event, limits);
   }
@@ -81,7 +88,7 @@ export class PostgresStreams extends RemoteStreams {
       const epoch = (known.epoch ??= (await this.read(stream, 0, 0, limits)).epoch);
       const offset = await this.#addToEpoch(stream, epoch, events, limits);
       if (offset !== undefined && offset >= known.offset + events.length) {
-        known.offset = offset;
+        Object.assign(known, { epoch, offset }); // both: the stream may have begun anew meanwhile
         return { epoch, offset };
       }
       if (offset === undefined) this.#batches.forget(stream);
@@ -135,10 +142,14 @@ export class PostgresStreams extends RemoteStreams {
     return parts.map(part => (typeof part === 'string' ? part : Buffer.from(part.buffer, part.byteOffset, part.length)));
   }
 
-  /** Neither a quote nor a character that the encoding of the database lacks. */
   #idOf(stream: string): string {
-    return createHash('sha256').update(`${this.#prefix} ${stream}`).digest('base64url');
+    return this.#app + hashOf(stream);
   }
+}
+
+/** Neither a quote nor a character that the encoding of the database lacks. */
+function hashOf(name: string): string {
+  return createHash('sha256').update(name).digest('base64url');
 }
 
 /** Statements without values: see KeptTables. */

@@ -8,6 +8,7 @@ import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import type { Logger } from '../../egg';
 import { toError } from '../../thrown';
 import { type ClientPosition, type History, HISTORY_EVENT, shadowOf } from '../../store/history';
+import { MAX_INCOMPLETE } from '../../store/remote-streams';
 import { EncodedPacket, type Frame, PacketCodec } from '../packet-codec';
 import { PacketType } from '../../protocol';
 
@@ -31,12 +32,12 @@ export function keepHistory(adapter: Adapter, nsp: Namespace, history: History, 
     broadcast(copy, { rooms: new Set([shadowOf(room)]), except: new Set(), ...(flags && { flags }) });
   };
 
-  /** The rooms whose streams lack an event. */
+  /** The rooms whose streams lack an event. Beyond these, clients are told with the next event, or when their server tells them after an outage. */
   const incomplete = new Set<string>();
 
   /** Tells clients of all servers that something is missing, as soon as the stream has begun anew. */
   const announceGap = async (room: string): Promise<void> => {
-    if (incomplete.has(room)) return;
+    if (incomplete.has(room) || incomplete.size >= MAX_INCOMPLETE) return;
     incomplete.add(room);
     const position = await history.begunAnew(room).catch(() => {}); // the next outage is over later
     incomplete.delete(room);
