@@ -25,6 +25,7 @@ const FILES: Files = {
       await next();
     };`,
   'app/router.js': `module.exports = app => {
+    app.io.of('/room-{id}');
     for (const name of ['/', '/chat']) app.io.of(name)
       .route('echo', ctx => ctx.args[0])
       .route('fail', () => { throw Object.assign(new Error('no'), { code: 'FULL', status: 409, expose: true }); })
@@ -121,6 +122,13 @@ test('a client that is refused has a line with the code, at the handshake, by mi
   await logged(t, baseDir, { kind: 'handshake', outcome: 'Forbidden' });
 });
 
+test('a client that is over a limit of the worker has its code, over WebSocket and polling', async t => {
+  const { url, baseDir } = await start(t, true, 'exports.io.limits = { connections: 1 };');
+  await connect(t, url);
+  for (const transport of ['websocket', 'polling']) await refusal(newClient(t, url, { transports: [transport] }));
+  await logged(t, baseDir, { kind: 'handshake', outcome: 'TOO_MANY_CONNECTIONS' }, 2);
+});
+
 test('namespaces of one client have a line each; a client that is cut off, and one that the server closes, too', async t => {
   const { url, baseDir, close } = await start(t, true);
   const raw = await RawClient.open(t, url);
@@ -137,6 +145,27 @@ test('namespaces of one client have a line each; a client that is cut off, and o
   await close();
   await gone;
   await logged(t, baseDir, { user: 'last', outcome: 'server shutting down' });
+});
+
+test('a client of a namespace that is made on demand has one line, also if no parent accepts it', async t => {
+  const { url, baseDir } = await start(t, true);
+  for (const count of [1, 2]) {
+    (await connect(t, `${url}/room-7`)).disconnect();
+    await logged(t, baseDir, { namespace: '/room-7', outcome: 'client namespace disconnect' }, count);
+  }
+  await refusal(newClient(t, `${url}/other`));
+  await logged(t, baseDir, { namespace: '/other', outcome: 'Invalid namespace' });
+  assert.equal((await linesOf(baseDir)).length, 3);
+});
+
+test('what a client sends is counted also if the app listens to its connection', async t => {
+  const { url, baseDir, io } = await start(t, true);
+  io.engine.on('connection', (connection: NodeJS.EventEmitter) => connection.on('data', () => {}));
+  const client = await connect(t, url);
+  for (let n = 0; n < 5; n++) assert.equal(await ask(client, 'echo', n), n);
+  client.disconnect();
+  const [line] = await logged(t, baseDir, { kind: 'connection' });
+  assert.equal(line?.packetsIn, '6', '5 echoes, and the disconnect');
 });
 
 test('with `packets`, each packet has a line with its event, and the code of its error', async t => {

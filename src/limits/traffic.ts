@@ -66,11 +66,11 @@ export function countTraffic(client: Socket['client']): Traffic {
   connection.on('upgrade', countFrames);
   // in the place of the only listener: events take another way if somebody else listens, too
   const [deliver, ...others] = connection.listeners('data') as ((data: unknown) => void)[]; // typed as any function
-  if (!deliver || others.length > 0) return traffic;
-  connection.off('data', deliver);
+  const isOnly = deliver && others.length === 0;
+  if (isOnly) connection.off('data', deliver);
   connection.on('data', data => {
     traffic.receive(data);
-    deliver.call(connection, data);
+    if (isOnly) deliver.call(connection, data);
   });
   return traffic;
 }

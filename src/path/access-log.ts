@@ -82,7 +82,7 @@ export class AccessLog {
   attach(engine: EngineServer): void {
     engine.on('connection_error', ({ req, message = 'refused', context }: EngineError) => {
       const code = context?.message; // of this plugin, where it has one
-      this.write('handshake', { address: req && this.#addressOf(req) }, code !== undefined && /^[A-Z_]+$/.test(code) ? code : message);
+      this.#write('handshake', { address: req && this.#addressOf(req) }, code !== undefined && /^[A-Z_]+$/.test(code) ? code : message);
     });
   }
 
@@ -98,6 +98,11 @@ export class AccessLog {
       before: { packetsIn, packetsOut, bytesIn, bytesOut },
       code: undefined,
     });
+  }
+
+  /** To be called when another connection takes the place of one, as if that had not been: it has no line. */
+  forget(socket: Socket): void {
+    this.#entries.delete(socket);
   }
 
   /** To be called when a client is refused. The first code counts. */
@@ -121,17 +126,17 @@ export class AccessLog {
       bytesIn: traffic.bytesIn - before.bytesIn,
       bytesOut: traffic.bytesOut - before.bytesOut,
     };
-    this.write('connection', line, reason ?? code);
+    this.#write('connection', line, reason ?? code);
   }
 
   /** @param duration in ms @param outcome `OK`, or the code of the error */
   packet(connection: Accessing, event: unknown, duration: number, outcome: string): void {
     const who = this.#whoIs(connection, this.#entries.get(connection.socket));
-    this.write('packet', { ...who, event: String(event), duration: Math.round(duration) }, outcome);
+    this.#write('packet', { ...who, event: String(event), duration: Math.round(duration) }, outcome);
   }
 
   /** Writes outside of any context: within one, the formatters of Egg's loggers add the URL of the handshake. */
-  write(kind: 'connection' | 'packet' | 'handshake', line: Line, outcome: string): void {
+  #write(kind: 'connection' | 'packet' | 'handshake', line: Line, outcome: string): void {
     const { id, user, address, transport, protocol, namespace, event } = line;
     const { duration, packetsIn, packetsOut, bytesIn, bytesOut } = line;
     const columns = [kind, id, user, address, transport, protocol, namespace, event, duration, packetsIn, packetsOut, bytesIn, bytesOut];

@@ -268,7 +268,8 @@ export class Connection implements ContextOwner, Arrival {
   setBusy(isBusy: boolean): void {
     if (isBusy === this.#isBusy || this.#hasSettled) return;
     this.#isBusy = isBusy;
-    this.namespace.runtime.inFlight[isBusy ? 'begin' : 'end']();
+    if (isBusy) this.namespace.runtime.inFlight.begin();
+    else this.namespace.runtime.inFlight.end();
   }
 
   /** Settle: the onion has ended. */

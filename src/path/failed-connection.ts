@@ -56,8 +56,10 @@ function fail(connection: Connection, error: Error, ctx: SocketContext | undefin
 /** Answers a client that no parent has accepted. A closing server does not answer: the client will ask the next one. */
 export function denyNamespace(connection: Connection): void {
   const { accessLog, isRetiring } = connection.namespace.runtime;
-  const message = 'Invalid namespace'; // Socket.IO's
-  accessLog?.refuse(connection.socket, message);
-  if (!isRetiring) connection.socket._error({ message });
+  if (!isRetiring) {
+    const message = 'Invalid namespace'; // Socket.IO's
+    accessLog?.refuse(connection.socket, message);
+    connection.socket._error({ message });
+  }
   connection.leave();
 }
