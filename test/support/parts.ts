@@ -23,6 +23,7 @@ import type * as failures from '../../dist/path/failures';
 import type * as addresses from '../../dist/limits/addresses';
 import type * as held from '../../dist/limits/held';
 import type * as rates from '../../dist/limits/rates';
+import type * as deadlines from '../../dist/path/deadlines';
 import type * as eventLimit from '../../dist/path/event-limit';
 import type * as inFlight from '../../dist/path/in-flight';
 import type * as presenceRoom from '../../dist/presence/room';
@@ -81,6 +82,7 @@ const DIST = join(__dirname, '../../../dist');
 export type Hub = hub.Hub;
 export type HubBackplane = hubBackplane.HubBackplane;
 export type Streams = ReturnType<typeof clusterStreams.streamsOf>;
+export type Deadline = deadlines.Deadline;
 export type Handlers = inFlight.Handlers;
 
 export const { Delivery } = require(join(DIST, 'backplane/postgres/delivery')) as typeof delivery;
@@ -93,6 +95,7 @@ export const { FailedQuery, RECEIVES_TOO_MUCH, meaningOf } = require(join(DIST, 
 export const { createAdapterFactory, createBackplane } = require(join(DIST, 'backplane/adapter')) as typeof adapter;
 export const { PacketCodec } = require(join(DIST, 'backplane/packet-codec')) as typeof packetCodec;
 export const { Inbox, InvalidMessage } = require(join(DIST, 'backplane/inbox')) as typeof inbox;
+export const { Deadlines } = require(join(DIST, 'path/deadlines')) as typeof deadlines;
 export const { Deprecations } = require(join(DIST, 'deprecated/deprecations')) as typeof deprecations;
 export const { CorkedWebSocketServer } = require(join(DIST, 'handshake/corked-websocket')) as typeof corkedWebSocket;
 export const { trimHandshakes } = require(join(DIST, 'handshake/leftovers')) as typeof leftovers;
