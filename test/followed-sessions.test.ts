@@ -206,15 +206,25 @@ test('an app that has closed leaves the store as it was', async t => {
     }
   }
   const store = new Store();
-  Object.assign(globalThis, { testStore: store });
-  t.after(() => Reflect.deleteProperty(globalThis, 'testStore'));
-  const before = store.destroy;
-  const appFiles = { ...files, 'app.js': 'module.exports = app => { app.sessionStore = globalThis.testStore; };' };
-  for (const isWrapped of [false, true]) {
+  const destroyOf = (): PropertyDescriptor | undefined => Object.getOwnPropertyDescriptor(store, 'destroy');
+  t.after(() => Reflect.deleteProperty(globalThis, 'giveStore'));
+  const appFiles = { ...files, 'app.js': 'module.exports = app => globalThis.giveStore(app);' };
+  for (const [isOwn, isWrapped] of [
+    [false, false],
+    [true, false],
+    [false, true],
+  ]) {
+    const own = { value: async (key: string) => void destroyed.push(key), configurable: true, enumerable: true, writable: true };
+    const giveStore = (app: { sessionStore: Store }): void => {
+      app.sessionStore = store;
+      Reflect.deleteProperty(store, 'destroy'); // egg 3 gives it one of its own
+      if (isOwn) Object.defineProperty(store, 'destroy', own);
+    };
+    Object.assign(globalThis, { giveStore });
     const { close, io } = await start(t, appFiles);
     const sessions = internals(io).runtime.followedSessions;
     const watched = store.destroy;
-    assert.notEqual(watched, before);
+    assert.ok(watched !== Store.prototype.destroy && watched !== own.value);
     if (isWrapped) store.destroy = async key => watched.call(store, key); // by somebody else
     const { destroy } = store;
     await close();
@@ -222,7 +232,8 @@ test('an app that has closed leaves the store as it was', async t => {
     Object.assign(Object(sessions) as object, { tell: (hash: string) => told.push(hash) });
     await destroy.call(store, 'a key');
     assert.deepEqual([destroyed.splice(0), told], [['a key'], []]);
-    assert.equal(store.destroy, isWrapped ? destroy : before);
+    if (isWrapped) assert.equal(store.destroy, destroy);
+    else assert.deepEqual(destroyOf(), isOwn ? own : undefined);
   }
 });
 
