@@ -68,8 +68,8 @@ export type CheckAuth = (ctx: Context) => boolean | Promise<boolean>;
  * @param ctx a context of the connection, as in connection middleware
  * @param auth an object that the client has sent, with anything in it
  * @returns the user whom it belongs to, as the id or an object with `id`, or a promise of that. It must be the one of `ctx.socket.user`: otherwise,
- *   also where the connection has no user, it ends with the code `AUTH_OTHER_USER`. Where a connection has no user, only `true` is right. Anything falsy refuses it with
- *   `AUTH_REFUSED`, and an error is answered like one of a handler: then the login ends when it would have ended.
+ *   also where the connection has no user, it ends with the code `AUTH_OTHER_USER`. Where a connection has no user, only `true` is right. Anything
+ *   falsy refuses it with `AUTH_REFUSED`, and an error is answered like one of a handler: then the login ends when it would have ended.
  * @example renew: async (ctx, { token }) => (await ctx.service.token.verify(token))?.id
  */
 export type RenewAuth = (ctx: Context, auth: Record<string, unknown>) => unknown;

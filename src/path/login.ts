@@ -1,15 +1,13 @@
 /** How long the login of a connection lasts: until its token or session expires, or a check finds that it has been revoked. */
-import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { ErrorAnswer } from '../errors';
-import type { Limits } from '../limits/limits';
+import type { Bucket } from '../limits/bucket';
 import { toError } from '../thrown';
-import type { ContextOwner, SocketContext, SocketContextClass } from './context';
+import type { ContextOwner, SocketContext } from './context';
 import type { Deadline, Deadlines } from './deadlines';
 import { isDenial } from './error-answers';
+import { askApp, askAtOnce, type ContextServices } from './login-context';
 import { endLogins, EXPIRED, REVOKED } from './login-end';
-import { allowRenewal, askApp } from './login-renewal';
 import { timeOf } from './login-time';
-import { SETTLE } from './module-scope';
 
 /** `config.io.auth`, checked. In users' types the context is Egg's, of which ours is a part. */
 export interface LoginRules {
@@ -21,11 +19,8 @@ export interface LoginRules {
 }
 
 /** The part of `Runtime` that is used here. */
-interface Services {
-  readonly Context: SocketContextClass;
-  readonly storage: AsyncLocalStorage<unknown>;
+interface Services extends ContextServices {
   readonly deadlines: Deadlines;
-  readonly limits: Limits;
   readonly followedSessions: { delete(connection: Client): void } | undefined;
 }
 
@@ -33,7 +28,6 @@ interface Services {
 export interface Client extends ContextOwner {
   readonly namespace: { readonly loginRules: LoginRules | undefined; readonly runtime: Services };
   readonly isConnecting: boolean;
-  readonly userRoom: string | undefined;
   login: Login | undefined;
   refuse(answer: ErrorAnswer): void;
   log(level: 'warn' | 'error', what: string, error: Error): void;
@@ -54,7 +48,6 @@ export function beginLogin(connection: Client): boolean {
   if (!rules) return true;
   const login = new Login(connection, rules);
   connection.login = login;
-  if (rules.renew) allowRenewal(connection, login, rules.renew);
   if (login.begin()) return true;
   connection.refuse(EXPIRED);
   return false;
@@ -68,6 +61,8 @@ export function leaveLogin(connection: Client): void {
 
 export class Login implements Deadline {
   slot: number | undefined;
+  /** Limits how often the client renews it. Set with the first renewal. */
+  renewalLimit: Bucket | undefined;
   readonly #connection: Client;
   readonly #rules: LoginRules;
   /** In ms since 1970, as all times here. */
@@ -88,7 +83,7 @@ export class Login implements Deadline {
   begin(): boolean {
     const now = Date.now();
     const { maxAge, expiresAt, recheck } = this.#rules;
-    const end = expiresAt ? this.#ask(expiresAt) : Number.POSITIVE_INFINITY;
+    const end = expiresAt ? timeOf(askAtOnce(this.#connection, expiresAt)) : Number.POSITIVE_INFINITY;
     if (end <= now) return false;
     this.#expiry = Math.min(now + maxAge, end);
     // a renewal does not put a check off
@@ -107,14 +102,20 @@ export class Login implements Deadline {
     return this.#hasEnded;
   }
 
-  /** Whether it is being renewed. A login whose time is over meanwhile goes on until then, for 10 s at most. */
+  /** Whether it is being renewed. */
   get isHeld(): boolean {
     return this.#isHeld;
   }
 
-  set isHeld(isHeld: boolean) {
-    this.#isHeld = isHeld;
-    if (!isHeld && !this.#hasEnded && this.rest <= 0) endLogins([this.#connection], EXPIRED);
+  /** Holds it while it is being renewed: if its time is over meanwhile, it goes on until then, for 10 s at most. */
+  async hold<Result>(renewing: () => Promise<Result>): Promise<Result> {
+    this.#isHeld = true;
+    try {
+      return await renewing();
+    } finally {
+      this.#isHeld = false;
+      if (!this.#hasEnded && this.rest <= 0) endLogins([this.#connection], EXPIRED);
+    }
   }
 
   /** Begins anew by a new `auth`. Returns whether that has not expired already. @throws whatever `expiresAt` throws */
@@ -169,21 +170,11 @@ export class Login implements Deadline {
   async #mayStay(check: (ctx: SocketContext) => unknown): Promise<boolean> {
     const connection = this.#connection;
     try {
-      return Boolean(await askApp(connection, async ctx => check(ctx)));
+      return Boolean(await askApp(connection, check));
     } catch (thrown) {
       if (isDenial(thrown)) return false;
       if (!this.#hasEnded) connection.log('error', CHECK, toError(thrown));
       return true; // any other error says nothing of the login
-    }
-  }
-
-  #ask(expiresAt: (ctx: SocketContext) => unknown): number {
-    const { Context, storage } = this.#connection.namespace.runtime;
-    const ctx = new Context(this.#connection);
-    try {
-      return timeOf(storage.run(ctx, expiresAt, ctx));
-    } finally {
-      ctx[SETTLE]?.();
     }
   }
 }

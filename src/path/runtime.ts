@@ -9,17 +9,15 @@ import type { Limits } from '../limits/limits';
 import type { Outcomes } from '../store/outcomes';
 import { AccessLog } from './access-log';
 import { Arrivals } from './arrivals';
-import type { Control, Controls } from './controls';
+import type { Controls } from './controls';
 import { createContextClass, type SocketContextClass } from './context';
 import { Deadlines } from './deadlines';
 import type { DirectEvents } from './direct-events';
 import { EventWarnings } from './event-warnings';
 import { FailureLog } from './failures';
 import { FollowedSessions } from './followed-sessions';
-import { answerHistory, ASK_EVENT } from './history';
 import { InFlight } from './in-flight';
 import { postponeLate } from './obstacle';
-import { renewLogin } from './login-renewal';
 import { type Owner, ownerAsker } from './owner';
 import { PacketLog } from './packet-log';
 import { Passport } from './passport';
@@ -63,11 +61,8 @@ export class Runtime {
   accessLog: AccessLog | undefined;
   /** Connections that are not complete yet. */
   readonly arrivals: Arrivals;
-  /** Filled by the parts that have control events. */
-  readonly controls: Controls = new Map<string, Control>([
-    [ASK_EVENT, answerHistory],
-    ['$io:auth', renewLogin],
-  ]);
+  /** Filled by the server: these functions know connections. */
+  readonly controls: Controls = new Map();
   /** The ends and the checks of logins. */
   readonly deadlines = new Deadlines();
   readonly deprecations: Deprecations;

@@ -28,7 +28,7 @@ import { Namespaces } from './namespaces';
 import { DirectEvents } from '../path/direct-events';
 import { Reannouncement } from '../path/room-positions';
 import { Runtime } from '../path/runtime';
-import { openOnce } from './once';
+import { openControls } from './controls';
 import { Server } from './server';
 import { closeInOrder } from './shutdown';
 import { makeSpecimens } from '../internals/check';
@@ -91,7 +91,7 @@ export class Lifecycle {
       hub: usesHub && folder ? () => new HubBackplane(folder.hubSocket, ownWorkerId(), logger) : undefined,
     });
     shareRates(limits.addresses, this.#backplane, logger);
-    openOnce(this.runtime, this.#backplane, settings, app.options.workers);
+    openControls(this.runtime, this.#backplane, settings, app.options.workers);
     const { deprecations, recovery } = this.runtime;
     let server: Server;
     try {
