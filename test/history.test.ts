@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bootError, type Files, startApp } from './support/app';
 import { ask, type Client, type ClientOptions, connect, newClient, next } from './support/client';
-import { history } from './support/parts';
+import { Histories, history, readConfig } from './support/parts';
 import { until } from './support/until';
 
 const FILES: Files = {
@@ -272,16 +272,31 @@ test('a history that is not possible, or whose options are wrong, stops the boot
     'config/config.default.js': `exports.io = { namespace: { '/': { history: ${history} } }, ${more} };`,
   });
   const codeOf = async (files: Files): Promise<unknown> => (await bootError(t, files)).code;
-  const mongo = await bootError(
-    t,
-    withHistory("{ 'room:*': {} }", "adapter: { name: 'mongo', url: 'mongodb://127.0.0.1', database: 'chat' }"),
-  );
-  assert.equal(mongo.code, 'IO_STORE_MISSING');
-  assert.match(
-    mongo.message,
-    /\.history: the adapter 'mongo' keeps no events of rooms; run the app .* or use an adapter for Redis or PostgreSQL/,
-  );
+  const mongo = "adapter: { name: 'mongo', url: 'mongodb://127.0.0.1', database: 'chat' }";
+  assert.equal(await codeOf(withHistory("{ 'room:*': {} }", mongo)), 'IO_STORE_MISSING');
   assert.equal(await codeOf(withHistory("{ 'room:*': {}, '*:1': {} }")), 'IO_ROOM_PATTERN_AMBIGUOUS');
   for (const wrong of ['{ size: 0 }', '{ size: 10001 }', "{ ttl: '5m' }", "{ since: 'always' }", '{ length: 7 }', '7'])
     assert.equal(await codeOf(withHistory(`{ 'room:*': ${wrong} }`)), 'IO_CONFIG_INVALID');
+});
+
+test('where no place can keep the events of all rooms, the error says why, and what to do', () => {
+  const ways: [adapter: unknown, isShared: boolean, problem: string][] = [
+    [
+      { name: 'mongo', url: 'mongodb://127.0.0.1', database: 'chat' },
+      true,
+      "the adapter 'mongo' keeps no events of rooms; run the app on one",
+    ],
+    [() => ({}), true, 'an adapter of your own keeps no events of rooms; run the app on one machine without an adapter'],
+    [undefined, false, 'the workers have no common place for events, since config.io.cluster is false, or this is Windows; run one worker'],
+  ];
+  for (const [adapter, isShared, problem] of ways) {
+    const io = { namespace: { '/': { history: { 'room:*': {} } } }, ...(adapter !== undefined && { adapter }) };
+    const settings = readConfig({ io }, 1, assert.fail);
+    assert.throws(
+      () => Histories.of(settings, isShared, () => assert.fail('it has no place')),
+      ({ message }: Error) =>
+        message.includes(`IO_STORE_MISSING: config.io.namespace['/'].history: ${problem}`) &&
+        message.includes(', or use an adapter for Redis or PostgreSQL'),
+    );
+  }
 });

@@ -1,6 +1,7 @@
 /** Parts of the plugin that apps do not import. */
 import { join } from 'node:path';
 import type * as adapter from '../../dist/backplane/adapter';
+import type * as histories from '../../dist/backplane/history';
 import type * as inbox from '../../dist/backplane/inbox';
 import type * as delivery from '../../dist/backplane/postgres/delivery';
 import type * as listener from '../../dist/backplane/postgres/listener';
@@ -93,6 +94,7 @@ export const { Reader } = require(join(DIST, 'backplane/postgres/reader')) as ty
 export const { Refusals } = require(join(DIST, 'backplane/refusals')) as typeof refusals;
 export const { FailedQuery, RECEIVES_TOO_MUCH, meaningOf } = require(join(DIST, 'backplane/postgres/refused')) as typeof refused;
 export const { createAdapterFactory, createBackplane } = require(join(DIST, 'backplane/adapter')) as typeof adapter;
+export const { Histories } = require(join(DIST, 'backplane/history')) as typeof histories;
 export const { PacketCodec } = require(join(DIST, 'backplane/packet-codec')) as typeof packetCodec;
 export const { Inbox, InvalidMessage } = require(join(DIST, 'backplane/inbox')) as typeof inbox;
 export const { Deadlines } = require(join(DIST, 'path/deadlines')) as typeof deadlines;
