@@ -289,6 +289,23 @@ test('a Redis that refuses what recovery needs, until it allows it: clients that
   assert.equal(logs.lines.length, 8, logs.lines.join('\n'));
 });
 
+test('an event waits for a Redis that is slow: its client is recovered, and gets it once', async t => {
+  watchForCrashes(t);
+  const { port, admin } = await redis;
+  await allowAll(admin);
+  const { io, url, logs } = await join(t, port, { init: { connectionStateRecovery: {} } });
+  const client = await connect(t, url, { reconnection: true, reconnectionDelay: 10 });
+  const heard: string[] = [];
+  client.onAny((event: string) => heard.push(event));
+  await admin.client('PAUSE', 200, 'WRITE');
+  await says({ io }, { client }, 'late');
+  const back = next(client, 'connect');
+  client.io.engine.close();
+  await back;
+  await says({ io }, { client }, 'after');
+  assert.deepEqual([client.recovered, heard, logs.lines], [true, ['late', 'after'], []]);
+});
+
 test('whoever knows the private id of a client, but not its offset, or is not let in, leaves its session where it is', async t => {
   watchForCrashes(t);
   const { port, admin } = await redis;

@@ -5,8 +5,11 @@ import { encoded, locally } from '../cluster-message';
 import type { Event } from '../packet-codec';
 import { type ClusterInternals, clusterInternals } from '../../internals/adapters';
 
-/** Time for which a broadcast waits for its offset, in ms. A client that reconnects sends the last offset, to get the missed messages. */
-const OFFSET_TIMEOUT = 50;
+/**
+ * Time for which a broadcast waits for its offset, in ms. A client that reconnects sends the last offset, to get the missed messages: it gets one
+ * again that came without, or is a new client. So a busy moment is not enough.
+ */
+const OFFSET_TIMEOUT = 1000;
 
 type Broadcast = (packet: Event, opts: BroadcastOptions) => void;
 
