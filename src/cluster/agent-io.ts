@@ -67,6 +67,7 @@ export class AgentIo {
 
   async close(): Promise<void> {
     await this.#backplane?.departure.leave(); // a server or worker that has ended may have handed over its clients to the agent
+    for (const { adapter } of this.server._nsps.values()) await adapter.close(); // as a server does that closes: others count it no more
     await this.#backplane?.close();
     this.#histories?.close();
   }

@@ -236,6 +236,109 @@ test('a server that has nothing left to hand over takes over nothing from others
   assert.deepEqual([back.socket.recovered, back.socket.id], [true, ann.socket.id]);
 });
 
+test('servers that go one after the other, just when the last one asks them, are not waited for', async t => {
+  const { port } = await startRedis(t);
+  const start = async () => join(t, { init: INIT, redis: { port } });
+  const servers = [await start(), await start(), await start(), await start(), await start()] as const;
+  for (const server of servers) await server.ready();
+  await allKnown(servers);
+  const [one, ...others] = servers;
+  const ann = await visit(t, one);
+  await lose(ann);
+  for (const { backplane } of others) await backplane.departure.leave();
+  for (const server of others) {
+    onQuestion(server, answer => {
+      if (others[0] !== server) return answer();
+      others.shift();
+      void server.leave();
+    });
+  }
+  await one.backplane.departure.leave();
+  assert.deepEqual([others, one.logs.lines], [[], []]);
+  await one.leave();
+  const last = await start();
+  await last.ready();
+  assert.equal((await visit(t, last, ann)).socket.recovered, true);
+});
+
+test('what does not answer is asked for 3 s, and the clients of a server that ends are new ones, with a line of log', async t => {
+  const { port } = await startRedis(t);
+  const one = await join(t, { init: INIT, redis: { port } });
+  await one.ready();
+  await lose(await visit(t, one));
+  const mute = new Redis({ port });
+  t.after(() => mute.disconnect());
+  let questions = 0;
+  mute.on('message', (_channel, text: string) => {
+    if (text.includes('leaving')) questions++;
+  });
+  await mute.subscribe('socket.io-request#/#'); // so it counts
+  await one.backplane.departure.leave();
+  assert.ok(questions === 1 || questions === 2, `${questions} times, which takes 1.5 s each`);
+  assert.match(one.logs.lines.join('\n'), /^ERROR .*IO_RECOVERY_FAILED: namespace \/: .*no other process has taken them in time/s);
+});
+
+test('a server that has nothing to hand over asks nobody, and one whose backend is down asks once', async t => {
+  const redis = await startRedis(t);
+  const start = async () => join(t, { init: INIT, redis: { port: redis.port } });
+  const [one, two] = [await start(), await start()];
+  const asked: unknown[] = [];
+  for (const server of [one, two]) {
+    await server.ready();
+    const { adapter } = server.io.of('/');
+    const ask = adapter.serverSideEmit.bind(adapter);
+    adapter.serverSideEmit = args => {
+      const [, question] = args as [string, { readonly kind?: unknown }?];
+      if (question?.kind === 'leaving') asked.push(server);
+      ask(args);
+    };
+  }
+  await one.backplane.departure.leave();
+  await lose(await visit(t, two));
+  await redis.kill();
+  await until(t, () => two.backplane.isDown);
+  await two.backplane.departure.leave();
+  assert.deepEqual(asked, [two]);
+  assert.match(two.logs.lines.join('\n'), /IO_RECOVERY_FAILED: namespace \/: .*IO_REDIS_DOWN/s);
+});
+
+test('an heir that does not take what it has accepted keeps nothing from another one', async t => {
+  const { port } = await startRedis(t);
+  const start = async () => join(t, { init: INIT, redis: { port } });
+  const [one, two] = [await start(), await start()];
+  for (const server of [one, two]) await server.ready();
+  await allKnown([one, two]);
+  const ann = await visit(t, one);
+  one.io.emit('said', 1);
+  await hears(t, ann, 1);
+  await lose(ann);
+  two.io.emit('said', 2);
+  await flush(two.io);
+  onQuestion(two, (answer, { kind }) => {
+    if (kind !== 'left') return answer();
+    two.io.emit('said', 3);
+    void two.leave(); // just now
+  });
+  await one.backplane.departure.leave();
+  await one.leave();
+  const three = await start();
+  await three.ready();
+  const back = await visit(t, three, ann);
+  await hears(t, back, 3);
+  assert.deepEqual([back.socket.recovered, back.heard, one.logs.lines], [true, [1, 2, 3], []]);
+});
+
+/** Comes before what a server does with the questions of others that end. @param receive gets what the server itself would do */
+function onQuestion({ io }: AdapterServer, receive: (answer: () => void, question: { readonly kind?: unknown }) => void): void {
+  const nsp = io.of('/');
+  const { _onServerSideEmit: onEvent } = nsp;
+  Object.assign(nsp, {
+    _onServerSideEmit(args: [string, { readonly kind?: unknown }]) {
+      receive(() => onEvent.call(nsp, args), args[1]);
+    },
+  });
+}
+
 test('the agent, once agent.io is used, is one more server over a backend: it takes over what others leave, and hands it on', async t => {
   const { port } = await startRedis(t);
   const io = { init: INIT, redis: { port } };

@@ -79,11 +79,11 @@ export class Peers {
     }
   }
 
-  /** Resolves with whether each of the others has an answer; with undefined if that is not known. Never rejects. */
-  async poll(question: object): Promise<readonly unknown[] | undefined> {
+  /** Resolves with whether each of the others has an answer; with undefined if that is not known. Never rejects. @param most time in ms for it */
+  async poll(question: object, most = POLL_TIMEOUT): Promise<readonly unknown[] | undefined> {
     let timer: NodeJS.Timeout | undefined;
     const polled = new Promise<readonly unknown[] | undefined>(resolve => {
-      timer = setTimeout(resolve, POLL_TIMEOUT, undefined).unref();
+      timer = setTimeout(resolve, Math.min(most, POLL_TIMEOUT), undefined).unref();
       this.#send([question, (error: unknown, answers: readonly unknown[]) => resolve(error ? undefined : answers)]);
     });
     return polled.finally(() => clearTimeout(timer));

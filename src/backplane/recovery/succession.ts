@@ -17,7 +17,9 @@ import { write } from './written-handover';
 
 /** Time in ms for another process to accept, or to take what it has accepted. */
 const ANSWER_TIMEOUT = 1000;
-/** Time in ms after which a process that ends asks again, if all others end as well. */
+/** Time in ms for which a text waits for its heir: that is known to have it, or not, before. */
+const TEXT_LIFETIME = 4 * ANSWER_TIMEOUT;
+/** Time in ms after which a process that ends asks again: others end as well, or have just gone and count for a moment still. */
 const RETRY_DELAY = 50;
 /** The most characters to hand over, for each namespace: more than its events may take. */
 const MAX_LENGTH = 32 * 1024 * 1024;
@@ -29,8 +31,8 @@ export class Succession implements Leaving {
   readonly #inheritance: Inheritance;
   readonly #closing = new AbortController();
   #state: 'open' | 'leaving' | 'left' = 'open';
-  /** Whether there was another process at the last attempt that has not answered. */
-  #wasUnanswered = false;
+  /** To be called when another process has gone: it may have been asked. */
+  #onGone = (_server: unknown): void => {};
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -49,6 +51,7 @@ export class Succession implements Leaving {
   /** Answers a question of another process. Undefined if there is no answer. */
   answer({ kind, server, heir, name }: Question): object | undefined | Promise<object | undefined> {
     if (kind === 'began') return this.#parts.offsets.areUsed ? {} : undefined;
+    if (kind === 'gone') this.#onGone(server);
     if (typeof server !== 'string') return undefined;
     if (kind === 'leaving' && this.#accepts(server) && this.#inheritance.accept(server)) return { heir: this.#id };
     if (kind !== 'left') return undefined;
@@ -62,18 +65,18 @@ export class Succession implements Leaving {
   async leave(end: number): Promise<void> {
     if (this.#state === 'left') return;
     this.#state = 'leaving';
+    const { backplane } = this.#parts;
     try {
       while (performance.now() < end) {
         await this.arrival;
-        if (!this.hasMore || (await this.#handOver())) return;
+        if (!this.hasMore || (await this.#handOver(end))) return;
+        if (backplane.isDown) throw backplane.error();
         await passes(RETRY_DELAY, undefined, { signal: this.#closing.signal });
       }
-      if (this.hasMore) throw new Error('the others, which end as well, have not done so in time');
+      if (this.hasMore) throw new Error('no other process has taken them in time');
     } catch (error) {
-      this.#state = 'left';
-      const { nsp, backplane } = this.#parts;
-      const problem = `namespace ${nsp.name}: the clients of this process cannot be handed over, and will come back as new ones`;
-      if (!this.#closing.signal.aborted) backplane.logger.error(messageOf('IO_RECOVERY_FAILED', problem), toError(error));
+      const { signal } = this.#closing;
+      this.#giveUp(signal.aborted ? signal.reason : error);
     }
   }
 
@@ -81,8 +84,10 @@ export class Succession implements Leaving {
     this.#state = 'left';
   }
 
+  /** To be called before the adapter closes: others that end as well need not wait for an answer of this process. */
   close(): void {
-    this.#closing.abort();
+    this.#parts.peers.tell({ kind: 'gone', server: this.#id });
+    this.#closing.abort(new Error('this process has no more time'));
     this.#inheritance.close();
   }
 
@@ -96,44 +101,70 @@ export class Succession implements Leaving {
   }
 
   /** Returns whether it is done, or there is nothing more to do. */
-  async #handOver(): Promise<boolean> {
-    const { nsp, peers, store, sessions } = this.#parts;
+  async #handOver(end: number): Promise<boolean> {
+    const { nsp, peers, store, sessions, backplane } = this.#parts;
     const server = this.#id;
-    const heir = (await peers.ask({ kind: 'leaving', server }, ANSWER_TIMEOUT))?.['heir'];
-    const others = heir === undefined && store.lasts ? await peers.poll(ANYBODY) : undefined;
+    const left = (): number => end - performance.now();
+    const asked = peers.ask({ kind: 'leaving', server }, Math.min(left(), ANSWER_TIMEOUT));
+    const heir = (await this.#unlessOneGoes(asked))?.['heir'];
+    const others = heir === undefined ? await this.#unlessOneGoes(peers.poll(ANYBODY, left())) : undefined;
     if (this.arrival) {
       peers.tell({ kind: 'left', server }); // others hand over to this one, which asks again later: nobody awaits it until then
       return false;
     }
-    const isWaiting = heir === undefined && store.lasts && others?.length !== 0;
-    if (isWaiting) {
-      this.#noteAnswer(others !== undefined);
-      return false; // others are about to end
+    if (heir !== undefined) {
+      const name = randomUUID();
+      const ask = async (): Promise<unknown> => peers.ask({ kind: 'left', server, heir, name }, 2 * ANSWER_TIMEOUT);
+      return this.#pass(name, TEXT_LIFETIME, async () => (await this.#unlessOneGoes(ask(), heir)) !== undefined);
     }
-    this.#state = 'left';
-    if (heir === undefined) {
-      if (!store.lasts) return true;
-      await this.#put(nameOfLast(nsp), sessions.lifetime);
-      if ((await peers.poll(ANYBODY))?.length !== 0) await store.take(nameOfLast(nsp)); // others that have come meanwhile may have emitted
-      return true;
-    }
-    const name = randomUUID();
-    await this.#put(name, 2 * ANSWER_TIMEOUT);
-    const taken = await peers.ask({ kind: 'left', server, heir, name }, 2 * ANSWER_TIMEOUT);
-    if (!taken) throw new Error('the process that was to take them over has not done so');
-    return true;
+    if (!store.lasts && (others ?? backplane.isDown)) return true; // there is nobody to hand over to, or the agent ends as well
+    if (others?.length !== 0) return false; // others are about to end, or do not answer
+    // others that have come meanwhile may have emitted
+    return this.#pass(nameOfLast(nsp), sessions.lifetime, async () => (await peers.poll(ANYBODY))?.length === 0);
   }
 
-  /** @throws if there was another process twice that has not answered: waiting for it is of no use */
-  #noteAnswer(hasAnswered: boolean): void {
-    if (!hasAnswered && this.#wasUnanswered) throw new Error('another process, or what connects it, does not answer');
-    this.#wasUnanswered = !hasAnswered;
-  }
-
-  async #put(name: string, ttl: number): Promise<void> {
+  /** Leaves under a name what there is. Returns whether it is where it belongs. Otherwise it is here again. */
+  async #pass(name: string, ttl: number, isTaken: () => Promise<boolean>): Promise<boolean> {
     const { sessions, store, codec, backplane } = this.#parts;
-    const text = write(sessions.handOver(), codec, backplane.answers);
-    if (text.length > MAX_LENGTH) throw new Error(`they have ${text.length} characters, of ${MAX_LENGTH} at most`);
-    await store.put(name, text, ttl);
+    const { signal } = this.#closing;
+    signal.throwIfAborted();
+    this.#state = 'left'; // what came from now on would end with this process
+    const from = sessions.log.noteNext();
+    sessions.awaited++; // it may come back: the events of until then are logged
+    try {
+      const bequests = sessions.handOver();
+      const text = write(bequests, codec, backplane.answers);
+      if (text.length > MAX_LENGTH) throw new Error(`they have ${text.length} characters, of ${MAX_LENGTH} at most`);
+      await store.put(name, text, ttl);
+      if ((await isTaken()) || (await store.take(name)) === undefined) return true; // somebody has taken it, known or not
+      signal.throwIfAborted();
+      sessions.inherit(bequests, from);
+    } finally {
+      sessions.awaited--;
+    }
+    this.#state = 'leaving';
+    return false;
+  }
+
+  #giveUp(error: unknown): void {
+    const { nsp, backplane } = this.#parts;
+    this.#state = 'left';
+    const problem = `namespace ${nsp.name}: the clients of this process cannot be handed over, and will come back as new ones`;
+    backplane.logger.error(messageOf('IO_RECOVERY_FAILED', problem), toError(error));
+  }
+
+  /**
+   * Resolves with what others answer, or with undefined soon after one of them has gone: it may have been asked, and answers no more.
+   * @param which the only one that matters, if there is one
+   */
+  async #unlessOneGoes<Answer>(answer: Promise<Answer>, which?: unknown): Promise<Answer | undefined> {
+    const { signal } = this.#closing;
+    const gone = new Promise<undefined>(resolve => {
+      this.#onGone = server => {
+        if (which === undefined || server === which)
+          void passes(RETRY_DELAY, undefined, { ref: false, signal }).then(resolve, () => resolve(undefined));
+      };
+    });
+    return Promise.race([answer, gone]);
   }
 }
