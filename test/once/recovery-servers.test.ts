@@ -212,11 +212,10 @@ for (const [name, setUp] of Object.entries(SETUPS)) {
     await t.test('a client that nobody knows is a new one, at once', async st => {
       const start = performance.now();
       const { client } = await visit(st, one);
-      const stranger = newClient(st, two.url, { auth: { pid: 'x'.repeat(20), offset: '' } });
-      await next(stranger, 'connect');
-      assert.equal(stranger.recovered, false);
+      const stranger = await visit(st, two, { auth: { pid: 'x'.repeat(20), offset: '' }, heard: [] });
+      assert.equal(stranger.socket.recovered, false);
       assert.ok(performance.now() - start < 1500);
-      for (const one of [client, stranger]) one.disconnect();
+      for (const one of [client, stranger.client]) one.disconnect();
     });
 
     await t.test('a client that goes on from server to server loses nothing, whatever order each has had the events in', async st => {
@@ -369,8 +368,9 @@ test('a server that answers with what is no event makes the client a new one, an
   const heard: unknown[] = [];
   const client = newClient(t, two.url, { auth: authOf(before), reconnection: true, reconnectionDelay: 10 });
   client.on('said', text => heard.push(text));
+  const arrival = next<[Socket]>(two.io, 'connection');
   await next(client, 'connect');
-  assert.equal(client.recovered, false);
+  assert.equal((await arrival)[0].recovered, false);
   two.io.emit('said', 4);
   await until(t, () => heard.length > 0);
   assert.deepEqual(heard, [4]);

@@ -15,16 +15,6 @@ export type SetUp = (typeof SET_UPS)[number];
 /** The moments at which a client that is lost in this way is recovered. At all others it is a new client, and knows it. */
 type Recovered = 'always' | 'never' | 'after an event that is kept';
 
-/**
- * Where a recovery has to come in time: the last of all servers hands over within its seconds, and Redis numbers an event within 50 ms. On a machine
- * that is busy with other work, a client may be a new one there, and knows it.
- */
-const IN_TIME: Partial<Record<Way, readonly SetUp[]>> = {
-  'clean cut': ['redis-streams'],
-  'worker replaced': ['redis-streams'],
-  'servers replaced': ['redis', 'redis-sharded', 'redis-streams', 'postgres'],
-};
-
 export const PROMISES: Record<Way, Record<SetUp, Recovered>> = {
   'clean cut': {
     ...{ memory: 'always', hub: 'always' },
@@ -53,8 +43,6 @@ export interface Cell {
   readonly moment: Moment;
   readonly repetition: Repetition;
   readonly isRecovered: boolean;
-  /** Whether a new client is right as well. */
-  readonly mayBeNew: boolean;
 }
 
 /** The cells of a set-up. */
@@ -63,8 +51,7 @@ export function cellsOf(setUp: SetUp): Cell[] {
     const promise = PROMISES[way][setUp];
     return MOMENTS.flatMap(moment => {
       const isRecovered = promise === 'always' || (promise !== 'never' && moment === 'event just now');
-      const mayBeNew = isRecovered && (IN_TIME[way]?.includes(setUp) ?? false);
-      return REPETITIONS.map(repetition => ({ way, moment, repetition, isRecovered, mayBeNew }));
+      return REPETITIONS.map(repetition => ({ way, moment, repetition, isRecovered }));
     });
   });
 }

@@ -12,12 +12,15 @@ import type { SetUp } from './recovery-promises';
 import { startSingle } from './single';
 import { until } from './until';
 
-/** How long a client may be away, and the heartbeats, in ms: short, so that what is kept is soon too old. */
-const AWAY = 6000;
-const [PING_INTERVAL, PING_TIMEOUT] = [2000, 4000];
+/**
+ * How long a client may be away, and the heartbeats, in ms: short, so that what is kept is soon too old, and longer than a busy machine takes to
+ * replace all servers, or to bring a client back.
+ */
+const AWAY = 12_000;
+const [PING_INTERVAL, PING_TIMEOUT] = [3000, 9000];
 
-/** In ms: an emit is kept for as long as a client may be away, and as long as a silent loss may take to be noticed. */
-export const KEPT = AWAY + PING_INTERVAL + PING_TIMEOUT;
+/** In ms: an emit is kept for as long as a client may be away and its middleware may run, and as long as a silent loss may take to be noticed. */
+export const KEPT = AWAY + 10_000 + PING_INTERVAL + PING_TIMEOUT;
 
 /** A worker, or a server of one process. */
 export interface Door {
