@@ -49,6 +49,15 @@ async function handled(clients: readonly Client[], count: number, event = 'echo'
   return (await Promise.all(sent)).filter(answer => !isRefused(answer)).length;
 }
 
+/** Sends so many events at once at a limit of 10 a second, and returns how many have been handled by so many processes. */
+async function handledOfTen(clients: readonly Client[], sent: number, processes = 1): Promise<number> {
+  const begin = performance.now();
+  const count = await handled(clients, sent);
+  const seconds = Math.ceil((performance.now() - begin) / 1000); // one, unless the machine is slow
+  assert.ok(count >= 10 && count <= 10 * (processes + seconds), `${count} of ${sent} in ${seconds} s`); // at most once more than the limit in each
+  return count;
+}
+
 test('an address has as many connections as it may have, and others are not refused', async t => {
   const { url, io, counts, logged } = await start(t, '{ limits: { perAddress: { connections: 2 } } }');
   const first = await clientAt(t, url, '203.0.113.7');
@@ -84,8 +93,7 @@ test('an address may send so many handshakes and events, whichever connection th
   assert.deepEqual(await poll(url, '203.0.113.7'), [200]);
   assert.deepEqual(await poll(url, '203.0.113.7'), [429, 'TOO_MANY_HANDSHAKES']);
   const before = counts['perAddress'] ?? 0;
-  const count = await handled([one, two], 40);
-  assert.ok(count >= 10 && count <= 20, `${count} of 40`); // at most once more than the limit
+  const count = await handledOfTen([one, two], 40);
   assert.equal((counts['perAddress'] ?? 0) - before, 40 - count);
   assert.equal(await handled([other], 10), 10);
   await until(t, async () => !isRefused(await ask(one, 'echo', 1)));
@@ -98,11 +106,21 @@ test('an event may come so often on a connection, in its namespace', async t => 
   );
   const [one, two, chat] = [await connect(t, url), await connect(t, url), await connect(t, `${url}/chat`)];
   assert.equal(await handled([await connect(t, `${url}/free`)], 10, 'typing'), 10);
-  for (const client of [one, two]) assert.equal(await handled([client], 10, 'typing'), 3);
-  assert.equal(await handled([chat], 10, 'typing'), 1);
+  let refused = 0;
+  for (const [client, burst] of [
+    [one, 3],
+    [two, 3],
+    [chat, 1],
+  ] as const) {
+    const begin = performance.now();
+    const count = await handled([client], 10, 'typing');
+    const most = burst + Math.floor((performance.now() - begin) / 1000); // the burst itself, unless the machine is slow
+    assert.ok(count >= burst && count <= most, `${count} of ${most}`);
+    refused += 10 - count;
+  }
   for (const event of ['echo', '__proto__']) assert.equal(await handled([one], 20, event), 20);
-  assert.equal(counts['perEvent'], 23);
-  one.emit('typing');
+  assert.equal(counts['perEvent'], refused);
+  for (let i = 0; i < 10; i++) one.emit('typing'); // on a slow machine some are handled
   const [message, about] = await new Promise<unknown[]>(resolve => one.once('error', (...args: unknown[]) => resolve(args)));
   assert.deepEqual([message, about], ['Too many events', { code: 'TOO_MANY_EVENTS', event: 'typing' }]);
 });
@@ -113,6 +131,7 @@ test('who leaves a namespace and comes back, or sends a number as the name, has 
   let handled = 0;
   io.route('8', () => void handled++);
   const client = await RawClient.open(t, url);
+  const begin = performance.now();
   for (let i = 0; i < 10; i++) {
     client.send('40');
     await until(t, () => client.frames.filter(frame => frame.startsWith('40')).length > i);
@@ -124,8 +143,9 @@ test('who leaves a namespace and comes back, or sends a number as the name, has 
   await until(t, () => client.frames.filter(frame => frame.startsWith('40')).length > 10);
   client.send('420["echo",1]');
   await client.frame(/^430/);
-  assert.equal(handled, 1);
-  assert.equal(counts['perEvent'], 28);
+  const most = 1 + Math.floor((performance.now() - begin) / 1000); // one, unless the machine is slow
+  const typed = 30 - handled - (counts['perEvent'] ?? 0);
+  for (const count of [handled, typed]) assert.ok(count >= 1 && count <= most, `${count} of ${most}`);
   const line = /: events are refused; the latest: socket [\w-]{20} of "\/" from [\d.:f]+ \(/; // an operator finds the client
   await running.logged(/IO_LIMIT_REACHED: a client sends too many events of one name \(config\.io\.limits\.perEvent\): events are refused/);
   assert.ok(
@@ -196,8 +216,7 @@ test('workers count together', async t => {
   for (let i = 0; i < 12; i++) answers.push((await poll(url, '203.0.113.9'))[0]);
   assert.deepEqual(answers, [200, 200, 200, 200, 200, 200, 200, 200, 429, 429, 429, 429]);
   const clients = await clientsOfTwo(t, url, '203.0.113.7');
-  const count = await handled(clients, 60);
-  assert.ok(count >= 10 && count <= 30, `${count} of 60`); // at most once more than the limit in each worker
+  await handledOfTen(clients, 60, 2);
   await until(t, async () => !isRefused(await ask(clients[0] as Client, 'echo', 1)));
 });
 
@@ -213,8 +232,7 @@ test('servers count together by Redis, and each for itself in an outage, with on
   await one.logged(/IO_REDIS_DOWN/);
   for (let i = 0; i < 6; i++) answers[i] = (await poll(one.url, '203.0.113.9'))[0];
   assert.deepEqual(answers, [200, 200, 200, 200, 429, 429]);
-  const count = await handled([client], 40);
-  assert.ok(count >= 10 && count <= 20, `${count} of 40`);
+  await handledOfTen([client], 40);
   const lines = one.logs.filter(line => /WARN.*IO_ADDRESSES_UNSHARED/.test(line));
   assert.ok(lines.length >= 1 && lines.length <= 2, lines.join('\n')); // handshakes, events
 });
