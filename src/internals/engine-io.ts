@@ -2,8 +2,8 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Server as EngineServer, Socket as EngineSocket, Transport } from 'engine.io';
-import { checkInternals, hasMembers, type Members } from './members';
+import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
+import { hasMembers, type Members } from './members';
 
 interface RequestInternals {
   readonly _query: Readonly<Record<string, string | undefined>>;
@@ -102,25 +102,6 @@ export const ENGINE_LIMITS: Members<LimitedInternals> = {
 
 export function engineInternals(engine: EngineServer): EngineInternals {
   return engine as unknown as EngineInternals; // protected
-}
-
-/** Checks the first connection, and its WebSocket as soon as it has one. */
-export function checkFirstConnection(engine: EngineServer, warn: (line: string) => void): void {
-  engine.once('connection', (connection: EngineSocket) => {
-    const checkTransport = (transport: Transport): void => {
-      if (transport.name === 'websocket') checkInternals([[ENGINE_TRANSPORT, transport]], warn);
-    };
-    checkInternals(
-      [
-        [ENGINE_SOCKET, connection],
-        [HEARTBEAT, connection],
-        [ENGINE_LIMITS, connection],
-      ],
-      warn,
-    );
-    checkTransport(connection.transport);
-    connection.once('upgrade', checkTransport);
-  });
 }
 
 /** The first request of a connection, as Engine.IO has prepared it. Undefined over WebTransport, which has no address and no request that follows. */

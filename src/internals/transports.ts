@@ -1,7 +1,15 @@
 /** What transports have been given to send, and how far they are: private members of Engine.IO, ws and Node, each with its reason. */
 import type { Socket as EngineSocket } from 'engine.io';
 import { webSocketOf } from './engine-io';
+import type { Members } from './members';
 import { socketOf } from './ws';
+
+export const ENGINE_POLLING: Members<{ res: unknown }> = {
+  package: 'engine.io',
+  owner: 'Polling',
+  why: { res: 'an answer to a polled request that nobody reads counts for the limit `backlog`' },
+  fallback: 'answers to polled requests that nobody reads stay in memory',
+};
 
 /** A packet in Engine.IO's buffer. */
 export interface EnginePacket {

@@ -14,6 +14,7 @@ import { Logs } from '../support/logs';
 import {
   adapterInternals,
   AgentIo,
+  checkFirstConnection,
   checkInternals,
   eggInternals,
   engineIoInternals,
@@ -23,6 +24,7 @@ import {
   serverOf,
   socketIoInternals,
   TESTED_VERSIONS,
+  transportInternals,
   wsInternals,
 } from '../support/parts';
 
@@ -34,7 +36,15 @@ const { createAdapter: createStreamsAdapter } = require('@socket.io/redis-stream
 };
 const { PostgresAdapter } = require('@socket.io/postgres-adapter') as { PostgresAdapter: { prototype: object } };
 
-const LISTS = [adapterInternals, eggInternals, engineIoInternals, parserInternals, socketIoInternals, wsInternals].flatMap(part =>
+const LISTS = [
+  adapterInternals,
+  eggInternals,
+  engineIoInternals,
+  parserInternals,
+  socketIoInternals,
+  transportInternals,
+  wsInternals,
+].flatMap(part =>
   Object.values(part).filter((value: unknown): value is Members => typeof value === 'object' && value !== null && 'why' in value),
 );
 
@@ -50,8 +60,8 @@ const APP: Files = {
 /** Each list, with an object of the installed version that has all members. */
 async function installed(t: TestContext): Promise<(readonly [Members, object | undefined])[]> {
   const { app, io, url } = await startApp(t, APP);
-  await connect(t, url, { transports: ['websocket'] });
-  const [connection] = Object.values(engineIoInternals.engineInternals(io.engine).clients);
+  for (const transport of ['websocket', 'polling']) await connect(t, url, { transports: [transport] });
+  const [connection, polling] = Object.values(engineIoInternals.engineInternals(io.engine).clients);
   const nsp = new Server().of('/');
   const client = { on() {}, psubscribe() {}, subscribe() {} };
   const streams = { ...client, options: {}, duplicate: () => streams, xread: () => new Promise(() => {}) };
@@ -63,6 +73,7 @@ async function installed(t: TestContext): Promise<(readonly [Members, object | u
     [engineIoInternals.HEARTBEAT, connection],
     [engineIoInternals.ENGINE_LIMITS, connection],
     [engineIoInternals.ENGINE_TRANSPORT, connection?.transport],
+    [transportInternals.ENGINE_POLLING, polling?.transport],
     [adapterInternals.ADAPTER, nsp.adapter],
     [adapterInternals.CLUSTER_ADAPTER, PostgresAdapter.prototype],
     [adapterInternals.RECOVERING_ADAPTER, new Adapter(nsp)],
@@ -238,13 +249,14 @@ test('a connection that lacks a member is told of once, when the first client is
 
   const engine = new EventEmitter();
   const lines: string[] = [];
-  engineIoInternals.checkFirstConnection(engine as unknown as typeof io.engine, line => lines.push(line)); // all that it needs
+  checkFirstConnection(engine as unknown as typeof io.engine, line => lines.push(line)); // all that it needs
   const connection = Object.assign(new EventEmitter(), { transport: { name: 'polling' } });
   engine.emit('connection', connection);
   const members = (): (string | undefined)[] => lines.map(line => / has no ([^:]+): /.exec(line)?.[1]);
-  assert.deepEqual(members(), ['Socket.writeBuffer', 'Socket.pingTimeoutTimer', 'Socket.onClose']);
+  const missed = ['Socket.writeBuffer', 'Socket.pingTimeoutTimer', 'Socket.onClose', 'Polling.res'];
+  assert.deepEqual(members(), missed);
   connection.emit('upgrade', { name: 'websocket' });
-  assert.deepEqual(members(), ['Socket.writeBuffer', 'Socket.pingTimeoutTimer', 'Socket.onClose', 'WebSocket.socket']);
+  assert.deepEqual(members(), [...missed, 'WebSocket.socket']);
 });
 
 // the last one: what it hides stays hidden, since the app needs it until it has closed

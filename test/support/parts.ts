@@ -46,6 +46,8 @@ import type * as hubBackplane from '../../dist/cluster/hub/hub-backplane';
 import type * as adapterMembers from '../../dist/internals/adapters';
 import type * as eggMembers from '../../dist/internals/egg';
 import type * as engineIoMembers from '../../dist/internals/engine-io';
+import type * as firstConnection from '../../dist/internals/first-connection';
+import type * as transportMembers from '../../dist/internals/transports';
 import type * as parserMembers from '../../dist/internals/parser';
 import type * as wsMembers from '../../dist/internals/ws';
 import type * as protocol from '../../dist/protocol';
@@ -151,6 +153,8 @@ export const adapterInternals = require(join(DIST, 'internals/adapters')) as typ
 export const socketIoInternals = require(join(DIST, 'internals/socket-io')) as typeof socketIoMembers;
 export const eggInternals = require(join(DIST, 'internals/egg')) as typeof eggMembers;
 export const engineIoInternals = require(join(DIST, 'internals/engine-io')) as typeof engineIoMembers;
+export const transportInternals = require(join(DIST, 'internals/transports')) as typeof transportMembers;
+export const { checkFirstConnection } = require(join(DIST, 'internals/first-connection')) as typeof firstConnection;
 export const parserInternals = require(join(DIST, 'internals/parser')) as typeof parserMembers;
 export const wsInternals = require(join(DIST, 'internals/ws')) as typeof wsMembers;
 export const { makeSpecimens, serverSpecimens } = require(join(DIST, 'internals/check')) as typeof internalsCheck;
