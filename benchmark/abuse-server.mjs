@@ -43,7 +43,7 @@ async function startAll() {
     name =>
     async (...args) =>
       await Promise.all(Object.values(cluster.workers).map(worker => ask(worker, name, args)));
-  const names = ['memory', 'forgetPeak', 'peak', 'cpu', 'broadcast', 'namespaces'];
+  const names = ['memory', 'forgetPeak', 'peak', 'cpu', 'broadcast'];
   answer({ about: () => ({ port: free }), ...Object.fromEntries(names.map(name => [name, askAll(name)])) });
 }
 
@@ -52,15 +52,16 @@ async function servePlain() {
   const server = createServer();
   const { init } = JSON.parse(process.env.ABUSE_CONFIG).io;
   const io = new Server(server, { allowEIO3: true, ...init });
-  io.on('connection', socket => {
+  const answerTo = socket => {
     socket.on('error', () => {}); // a client could end the process without
-    socket.on('echo', async (message, ack) => (typeof message === 'function' ? message(true) : ack?.(message)));
+    socket.on('echo', async (message, ack) => ack?.(message));
     socket.on('hang', async () => await new Promise(() => {}));
     socket.on('enter', async (room, ack) => {
       await socket.join(room);
       ack?.(true);
     });
-  });
+  };
+  for (const nsp of [io, io.of('/strict')]) nsp.on('connection', answerTo);
   io.of(/^\/room-[^/]+$/);
   io.of('/waiting').use(() => {});
   const listening = once(server, 'listening');

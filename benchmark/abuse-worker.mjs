@@ -37,7 +37,6 @@ export function answerMaster(io) {
         if (i % 20 === 19) await nextTurn();
       }
     },
-    namespaces: () => io._nsps.size,
   };
   process.on('message', async message => {
     if (message?.action !== 'abuse') return;

@@ -1,12 +1,10 @@
 /** The attacker's process: clients by hand, which do what no official client does, and note what they get. */
 import { Agent, request } from 'node:http';
-import { setTimeout as wait } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { answer } from './child.mjs';
 import { frame } from './frames.mjs';
 import { ATTACKS } from './attacks.mjs';
-
-const SEPARATOR = '\x1e';
+import { packetsOf, payloadOf } from './polling-client.mjs';
 
 let clients = [];
 let got = new Map();
@@ -18,9 +16,14 @@ answer({
     ({ port } = options);
     clients = [];
     got = new Map();
-    await ATTACKS[name].attack({ ...options, open, note, wait });
+    await ATTACKS[name].attack({ ...options, open });
   },
-  got: () => [...got].map(([what, count]) => (count > 1 ? `${count} x ${what}` : what)).join(', '),
+  /** The same in whatever order it came. */
+  got: () =>
+    [...got]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([what, count]) => (count > 1 ? `${count} x ${what}` : what))
+      .join(', '),
   leave: () => clients.forEach(client => client.leave()),
 });
 
@@ -37,8 +40,6 @@ async function open({ transport = 'websocket', ...options } = {}) {
 }
 
 class Client {
-  isOpen = false;
-  namespaces = 0;
   opened = new Promise(resolve => (this.settle = resolve));
 
   constructor({ protocol = 4, auth, headers, namespace = '/' }) {
@@ -59,9 +60,7 @@ class Client {
   receiveMessage(kind, packet) {
     const code = /"code":"(\w+)"/.exec(packet)?.[1];
     if (kind === '0') {
-      this.namespaces++;
       note('connected');
-      this.isOpen = true;
       this.settle();
     } else if (kind === '4') {
       note(`refused${code ? ` ${code}` : ''}`);
@@ -126,7 +125,7 @@ class PollingClient extends Client {
   async poll() {
     const text = await this.ask('GET');
     if (text === undefined) return;
-    const packets = this.protocol === 4 ? text.split(SEPARATOR) : packetsOf3(text);
+    const packets = packetsOf(this.protocol, text);
     if (!this.sid) {
       const { sid } = JSON.parse(packets[0].slice(1));
       this.sid = sid;
@@ -141,8 +140,7 @@ class PollingClient extends Client {
   }
 
   async sendAll(packets) {
-    if (this.sid && !this.hasLeft && !this.hasEnded)
-      await this.ask('POST', this.protocol === 4 ? packets.join(SEPARATOR) : packets.map(packet => `${packet.length}:${packet}`).join(''));
+    if (this.sid && !this.hasLeft && !this.hasEnded) await this.ask('POST', payloadOf(this.protocol, packets));
   }
 
   stopReading() {
@@ -179,14 +177,4 @@ class PollingClient extends Client {
     clearInterval(this.pongs);
     this.agent.destroy();
   }
-}
-
-function packetsOf3(text) {
-  const packets = [];
-  for (let at = 0; at < text.length;) {
-    const start = text.indexOf(':', at) + 1;
-    at = start + Number(text.slice(at, start - 1));
-    packets.push(text.slice(start, at));
-  }
-  return packets;
 }

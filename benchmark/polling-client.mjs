@@ -85,7 +85,7 @@ export class PollingClient extends Watched {
   }
 
   #flush() {
-    const body = this.#protocol === 4 ? this.#waiting.join(SEPARATOR) : this.#waiting.map(packet => `${packet.length}:${packet}`).join('');
+    const body = payloadOf(this.#protocol, this.#waiting);
     this.#waiting = [];
     this.#isPosting = true;
     this.#post.send(`Content-Length: ${body.length}\r\n\r\n${body}`);
@@ -160,7 +160,11 @@ class Requests {
   }
 }
 
-function packetsOf(protocol, text) {
+export function payloadOf(protocol, packets) {
+  return protocol === 4 ? packets.join(SEPARATOR) : packets.map(packet => `${packet.length}:${packet}`).join('');
+}
+
+export function packetsOf(protocol, text) {
   if (protocol === 4) return text.split(SEPARATOR);
   const packets = [];
   for (let at = 0; at < text.length;) {
