@@ -11,14 +11,18 @@ import * as fc from 'fast-check';
 import { Server } from 'socket.io';
 import {
   AnswerReader,
+  Answers,
   clusterMessages,
   controlFrame,
   decodeEvent,
   decodeHead,
+  decodeOutcome,
   eachFrame,
   encodeHead,
+  encodeOutcome,
   FrameReader,
   guardDecoder,
+  handoverTexts,
   HEADER,
   headersOf,
   helloOf,
@@ -34,6 +38,7 @@ import {
   pubsubMessages,
   readHubRequest,
   redisEntries,
+  Stays,
   userIdOf,
 } from '../support/parts';
 
@@ -75,6 +80,8 @@ function split(bytes: Buffer, cuts: readonly number[]): Buffer[] {
 
 const CUTS = fc.array(fc.nat(), { maxLength: 6 });
 const BYTES = fc.uint8Array({ maxLength: 300 }).map(bytes => Buffer.from(bytes));
+/** Objects as literals make them. */
+const PLAIN = { noNullPrototype: true };
 const codec = new PacketCodec(new Server().of('/'));
 
 test('messages of clients: an event is decoded as by Socket.IO, and everything else left to it', () => {
@@ -345,3 +352,87 @@ test('entries of a stream in Redis come out as they went in', () => {
     ),
   );
 });
+
+test('what a process hands over is inherited as it was, and no other text throws', () => {
+  const frame = fc.oneof(fc.string(), BYTES);
+  const event = { offset: fc.string(), frames: fc.option(fc.array(frame), { nil: undefined }) };
+  const rooms = fc.uniqueArray(fc.string());
+  const entry = fc.record({ ...event, at: fc.nat(), opts: fc.record({ rooms: rooms.map(toSet), except: rooms.map(toSet) }, PLAIN) }, PLAIN);
+  const stay = fc.record({ room: fc.string(), from: fc.nat(), until: fc.nat() }, PLAIN);
+  const session = fc.record(
+    {
+      sid: fc.string(),
+      pid: fc.stringMatching(/^[\w-]{20}$/),
+      rooms,
+      data: fc.oneof(fc.jsonValue(), fc.record({ bytes: BYTES }, PLAIN)).map(asDecoded),
+      goneAt: fc.nat(),
+      start: fc.record(
+        { at: fc.nat(), from: fc.nat(), sent: fc.uniqueArray(fc.record(event, PLAIN), { selector: ({ offset }) => offset }) },
+        PLAIN,
+      ),
+      stays: fc.record(
+        { joined: rooms.map(names => names.map(name => [name, 1] as const)), ended: fc.array(stay), forgotten: fc.nat() },
+        PLAIN,
+      ),
+    },
+    PLAIN,
+  );
+  const entries = fc.uniqueArray(entry, { selector: ({ offset }) => offset, maxLength: 5 });
+  const logger = { error: (line: string): void => assert.fail(line) } as unknown as ConstructorParameters<typeof Answers>[0]; // uses no more of it
+  holds(
+    fc.property(
+      fc.nat(),
+      fc.nat(),
+      entries,
+      session,
+      fc.tuple(fc.nat(), fc.string()),
+      (base, number, entries, { stays, ...rest }, change) => {
+        const bequests = [{ past: { base, gap: { number, at: -Infinity }, entries }, sessions: [{ ...rest, stays: new Stays(stays) }] }];
+        const text = handoverTexts.write(bequests, codec, new Answers(logger));
+        const [inherited] = handoverTexts.read(text, codec) ?? [];
+        assert.deepEqual(inherited?.past, bequests[0]?.past);
+        assert.deepEqual(
+          inherited?.sessions.map(({ stays, ...session }) => ({ ...session, stays: stays.toJSON() })),
+          [{ ...rest, stays }],
+        );
+        const at = change[0] % text.length;
+        const other = handoverTexts.read(text.slice(0, at) + change[1] + text.slice(at + 1), codec) ?? [];
+        for (const { past, sessions } of other)
+          for (const { frames } of [...past.entries, ...sessions.flatMap(({ start }) => start.sent)]) frames?.forEach(isFrame);
+      },
+    ),
+  );
+});
+
+function isFrame(frame: unknown): void {
+  assert.ok(typeof frame === 'string' || Buffer.isBuffer(frame));
+}
+
+function toSet(names: string[]): Set<string> {
+  return new Set(names);
+}
+
+test('the outcome of a handler that is kept comes out as it went in, bytes and all', () => {
+  const value = fc.letrec(tie => ({
+    value: fc.oneof(
+      { maxDepth: 3 },
+      BYTES,
+      fc.jsonValue({ maxDepth: 1 }),
+      fc.array(tie('value')),
+      fc.dictionary(fc.string(), tie('value')),
+    ),
+  })).value;
+  holds(
+    fc.property(fc.array(value, { maxLength: 3 }), answer => {
+      assert.deepEqual(decodeOutcome(encodeOutcome({ answer })), { answer: asDecoded(answer) });
+    }),
+  );
+});
+
+/** Values as JSON leaves them, but for bytes. */
+function asDecoded(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return Object.is(value, -0) ? 0 : value;
+  if (Buffer.isBuffer(value)) return value;
+  if (Array.isArray(value)) return value.map(asDecoded);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, asDecoded(item)]));
+}

@@ -79,6 +79,10 @@ import type * as hubRequest from '../../dist/cluster/hub/hub-request';
 import type * as link from '../../dist/cluster/routing/link';
 import type * as sessionIds from '../../dist/cluster/routing/session-ids';
 import type * as rooms from '../../dist/rooms';
+import type * as answers from '../../dist/backplane/answer';
+import type * as stays from '../../dist/backplane/recovery/stays';
+import type * as writtenHandover from '../../dist/backplane/recovery/written-handover';
+import type * as outcome from '../../dist/path/outcome';
 
 const DIST = join(__dirname, '../../../dist');
 
@@ -168,6 +172,10 @@ export const presenceMessages = require(join(DIST, 'presence/messages')) as type
 export const pubsubMessages = require(join(DIST, 'backplane/redis/pubsub-message')) as typeof pubsubMessage;
 export const redisEntries = require(join(DIST, 'store/redis-entries')) as typeof redisEntry;
 export const { readRequest: readHubRequest } = require(join(DIST, 'cluster/hub/hub-request')) as typeof hubRequest;
+export const { Answers } = require(join(DIST, 'backplane/answer')) as typeof answers;
+export const { Stays } = require(join(DIST, 'backplane/recovery/stays')) as typeof stays;
+export const handoverTexts = require(join(DIST, 'backplane/recovery/written-handover')) as typeof writtenHandover;
+export const { decodeOutcome, encodeOutcome } = require(join(DIST, 'path/outcome')) as typeof outcome;
 export const { Link } = require(join(DIST, 'cluster/routing/link')) as typeof link;
 export const { ownerNamedBy } = require(join(DIST, 'cluster/routing/session-ids')) as typeof sessionIds;
 export const { userIdOf } = require(join(DIST, 'rooms')) as typeof rooms;
