@@ -25,7 +25,6 @@ const seen = {};
 const http = createServer();
 const server = new Server(http);
 const note = ({ url, headers }) => (seen[/transport=(\w+)/.exec(url)[1]] = headers['user-agent'] ?? 'none');
-server.engine.on('headers', (_, request) => note(request));
 server.engine.use((request, response, next) => (note(request), next()));
 http.listen(0, '127.0.0.1', () => {
   const client = io(`http://127.0.0.1:${http.address().port}`);
