@@ -48,7 +48,7 @@ async function census() {
 /** Entries in every table of connections: Node's, Engine.IO's, Socket.IO's and the plugin's. All are to be empty. */
 function tables() {
   const { io } = app;
-  const { arrivals, ids, inFlight } = lifecycle.lifecycleOf(io).runtime;
+  const { arrivals, ids, inFlight, limits } = lifecycle.lifecycleOf(io).runtime;
   const sum = count => [...io._nsps.values()].reduce((total, nsp) => total + count(nsp), 0);
   return {
     'TCP connections': tcpConnections.size,
@@ -61,6 +61,7 @@ function tables() {
     arrivals: arrivals.size,
     ids: ids.size,
     'handlers in flight': inFlight.size,
+    'packets that are not complete': limits.attachments.size,
   };
 }
 

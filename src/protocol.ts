@@ -32,7 +32,7 @@ export interface PacketGuard<Connection = object> {
   onNested(connection: Connection | undefined): void;
   /** Called for each message of a packet with attachments that is not complete yet. */
   onPart(connection: Connection, bytes: number): void;
-  /** Called when such a packet is complete. */
+  /** Called when such a packet is complete, or its client has gone. */
   onComplete(connection: Connection): void;
 }
 
@@ -96,6 +96,11 @@ export function guardDecoder<Connection>(parser: Parser, guard: PacketGuard<Conn
       if (connection === undefined) return;
       if (this[IS_PARTIAL]) guard.onPart(connection, this[SIZE]);
       else if (wasPartial) guard.onComplete(connection);
+    }
+
+    override destroy(): void {
+      super.destroy();
+      if (this[CONNECTION] !== undefined && this[IS_PARTIAL]) guard.onComplete(this[CONNECTION]);
     }
 
     override on(event: 'decoded', listener: Listener): this {

@@ -92,6 +92,17 @@ test('a client that has not connected to a namespace is closed as well', async t
   await nothingRemains(app.io);
 });
 
+test('nothing is kept of a client that goes in the middle of a packet', async t => {
+  const { url, io } = await start(t);
+  const { attachments } = internals(io).runtime.limits;
+  attachments.lookEvery = 2 ** 30; // no look comes to it
+  const client = await open(t, url);
+  client.send(announce(2), attachment(4));
+  await until(t, () => attachments.size === 1);
+  client.vanish();
+  await nothingRemains(io);
+});
+
 test('a packet with attachments that nobody sends over polling is closed, too', async t => {
   const app = await start(t, { limits: { attachments: 100 } });
   const address = await openPolling(app.url);

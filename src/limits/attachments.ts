@@ -54,8 +54,14 @@ export class Attachments {
     else this.#timer ??= setInterval(() => this.#look(), this.lookEvery).unref();
   }
 
+  /** Also to be called when the connection has ended. */
   onComplete(connection: EngineSocket): void {
     this.#parts.delete(connection);
+  }
+
+  /** The number of packets that are not complete. */
+  get size(): number {
+    return this.#parts.size;
   }
 
   /** To be called when all connections have been closed. */
@@ -71,8 +77,7 @@ export class Attachments {
       part.looks++;
       part.still = progress === part.progress ? part.still + 1 : 0;
       part.progress = progress;
-      if (connection.readyState === 'closed') this.#parts.delete(connection);
-      else if (part.still * this.lookEvery >= this.#timeout || part.looks * this.lookEvery >= this.#heartbeat) this.#end(connection);
+      if (part.still * this.lookEvery >= this.#timeout || part.looks * this.lookEvery >= this.#heartbeat) this.#end(connection);
     }
     if (this.#parts.size === 0) this.close();
   }

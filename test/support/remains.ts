@@ -12,7 +12,17 @@ type Internals = NonNullable<ReturnType<typeof lifecycleOf>>;
 /** A connection of Engine.IO, on the server's side. */
 export type EngineConnection = EventEmitter & { readonly id: string; readonly transport: { readonly writable: boolean } };
 
-export const NOTHING = { arrivals: 0, ids: 0, inFlight: 0, preConnectSockets: 0, sockets: 0, sids: 0, rooms: 0, connections: 0 };
+export const NOTHING = {
+  arrivals: 0,
+  ids: 0,
+  inFlight: 0,
+  attachments: 0,
+  preConnectSockets: 0,
+  sockets: 0,
+  sids: 0,
+  rooms: 0,
+  connections: 0,
+};
 
 /** What the plugin keeps from its users: the one way of tests to it. */
 export function internals(io: Server): Internals {
@@ -31,12 +41,13 @@ export function remains(io: Server): typeof NOTHING {
   const sum = (count: (nsp: Namespace) => number): number => [...io._nsps.values()].reduce((total, nsp) => total + count(nsp), 0);
   const {
     ids,
-    runtime: { arrivals, inFlight },
+    runtime: { arrivals, inFlight, limits },
   } = internals(io);
   return {
     arrivals: arrivals.size,
     ids: ids.size,
     inFlight: inFlight.size,
+    attachments: limits.attachments.size,
     preConnectSockets: sum(nsp => (Reflect.get(nsp, '_preConnectSockets') as Map<string, unknown>).size), // private
     sockets: sum(nsp => nsp.sockets.size),
     sids: sum(nsp => nsp.adapter.sids.size),
