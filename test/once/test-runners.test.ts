@@ -1,4 +1,4 @@
-/** The page on tests, with each runner that it names, and the package as it is installed. The page itself is followed with node:test and mocha. */
+/** The page on tests, with each runner that it names, and the package as it is installed. The page itself is followed by docs.test.ts. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
@@ -36,6 +36,8 @@ test('the next one finds neither', async () => {
 const REQUIRED = /^const (.+) = require\((.+)\);$/gm;
 
 interface Runner {
+  /** Default: that of the package of this name. */
+  readonly command?: string;
   readonly args: readonly string[];
   /** The tests of the page, as the runner wants them. */
   readonly change: (code: string) => string;
@@ -45,6 +47,13 @@ interface Runner {
 }
 
 const RUNS = Object.entries<Runner>({
+  'node:test': {
+    command: process.execPath,
+    args: ['--test', '--test-force-exit', 'test/chat.test.js', 'test/ends.test.js'],
+    change: code => code,
+    passed: /^\S+ pass 5$/m,
+    closed: 2,
+  },
   mocha: {
     args: ['--exit', '--timeout', '20000', 'test/*.test.js'],
     change: code => code.replace(OF_NODE, 'const test = it;\n'),
@@ -65,7 +74,7 @@ const RUNS = Object.entries<Runner>({
   },
 });
 
-for (const [name, { args, change, passed, closed }] of RUNS) {
+for (const [name, { command = join(RUNNERS, 'node_modules/.bin', name), args, change, passed, closed }] of RUNS) {
   test(`the tests of the page pass with ${name}, and each ends what it has begun`, { timeout: 60_000 }, async t => {
     const cwd = await mkdtemp(join(await madeFolder(join(RUNNERS, '.apps')), 'app-'));
     t.after(async () => removeApp(cwd));
@@ -88,7 +97,7 @@ for (const [name, { args, change, passed, closed }] of RUNS) {
     }
     const { NODE_TEST_CONTEXT: _, ...env } = process.env; // a run of its own, not a part of this one
     const output = await new Promise<string>(resolve => {
-      execFile(join(RUNNERS, 'node_modules/.bin', name), [...args], { cwd, env }, (_, out, err) => resolve(out + err));
+      execFile(command, [...args], { cwd, env }, (_, out, err) => resolve(out + err));
     });
     assert.match(output, passed);
     assert.equal(await readFile(join(cwd, 'closed'), 'utf8'), '.'.repeat(closed));
