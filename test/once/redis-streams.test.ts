@@ -297,7 +297,7 @@ test('an event waits for a Redis that is slow: its client is recovered, and gets
   const client = await connect(t, url, { reconnection: true, reconnectionDelay: 10 });
   const heard: string[] = [];
   client.onAny((event: string) => heard.push(event));
-  await admin.client('PAUSE', 200, 'WRITE');
+  await admin.client('PAUSE', 150, 'WRITE');
   await says({ io }, { client }, 'late');
   const back = next(client, 'connect');
   client.io.engine.close();

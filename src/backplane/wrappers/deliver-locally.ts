@@ -6,10 +6,11 @@ import type { Event } from '../packet-codec';
 import { type ClusterInternals, clusterInternals } from '../../internals/adapters';
 
 /**
- * Time for which a broadcast waits for its offset, in ms. A client that reconnects sends the last offset, to get the missed messages: it gets one
- * again that came without, or is a new client. So a busy moment is not enough.
+ * Time in ms between two looks whether broadcasts still wait for their offsets, and the looks without any answer after which they go without. Looks
+ * are counted, so that a busy process does not mistake its own delay for one of the backend. A client that reconnects sends the last offset, to get
+ * the missed messages: what came without one it gets again, or it is a new client.
  */
-const OFFSET_TIMEOUT = 1000;
+const [OFFSET_INTERVAL, OFFSET_LOOKS] = [100, 5];
 
 type Broadcast = (packet: Event, opts: BroadcastOptions) => void;
 
@@ -62,27 +63,41 @@ export function deliverLocallyFirst(adapter: Adapter, backplane: Backplane, with
  * a client that reconnects later does not get the messages that it has missed since.
  */
 function inOrder(broadcast: Broadcast, inside: ClusterInternals, backplane: Backplane): Broadcast {
-  let isLate = false;
   let last: Promise<void> | undefined;
+  /** Of the broadcasts that wait for their offsets: each makes one go without. */
+  const waiting = new Set<() => void>();
+  /** Looks since the latest answer. */
+  let unanswered = 0;
+  let timer: NodeJS.Timeout | undefined;
 
-  const offsetOf = async (packet: Event, opts: BroadcastOptions): Promise<string | undefined> => {
-    const published = inside.publishAndReturnOffset({ type: MessageType.BROADCAST, data: { packet, opts: encoded(opts) } }).then(
-      offset => {
-        isLate = false;
-        return offset;
-      },
-      () => undefined, // already counted as lost
-    );
-    if (isLate || backplane.isDown) return undefined;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>(resolve => {
-      timer = setTimeout(() => {
-        isLate = true;
-        resolve(undefined);
-      }, OFFSET_TIMEOUT);
-    });
-    return Promise.race([published, late]).finally(() => clearTimeout(timer));
+  const look = (): void => {
+    timer = undefined;
+    unanswered = waiting.size === 0 ? 0 : unanswered + 1;
+    if (unanswered >= OFFSET_LOOKS) for (const goWithout of waiting) goWithout();
+    else if (unanswered > 0) timer = setTimeout(look, OFFSET_INTERVAL);
   };
+
+  const offsetOf = async (packet: Event, opts: BroadcastOptions): Promise<string | undefined> =>
+    new Promise(resolve => {
+      const end = (offset?: string): void => {
+        waiting.delete(goWithout);
+        resolve(offset);
+      };
+      const goWithout = (): void => end();
+      inside.publishAndReturnOffset({ type: MessageType.BROADCAST, data: { packet, opts: encoded(opts) } }).then(
+        offset => {
+          unanswered = 0;
+          end(offset);
+        },
+        goWithout, // already counted as lost
+      );
+      if (unanswered >= OFFSET_LOOKS || backplane.isDown) {
+        goWithout();
+        return;
+      }
+      waiting.add(goWithout);
+      timer ??= setTimeout(look, OFFSET_INTERVAL);
+    });
 
   return (packet, opts) => {
     const offset = opts.flags?.local ? undefined : offsetOf(packet, opts);
