@@ -282,24 +282,25 @@ test('a server that has nothing to hand over asks nobody, and one whose backend 
   const redis = await startRedis(t);
   const start = async () => join(t, { init: INIT, redis: { port: redis.port } });
   const [one, two] = [await start(), await start()];
-  const asked: unknown[] = [];
-  for (const server of [one, two]) {
-    await server.ready();
-    const { adapter } = server.io.of('/');
-    const ask = adapter.serverSideEmit.bind(adapter);
-    adapter.serverSideEmit = args => {
-      const [, question] = args as [string, { readonly kind?: unknown }?];
-      if (question?.kind === 'leaving') asked.push(server);
-      ask(args);
-    };
-  }
+  for (const server of [one, two]) await server.ready();
+  const asked = whoAsks([one, two]);
   await one.backplane.departure.leave();
   await lose(await visit(t, two));
   await redis.kill();
   await until(t, () => two.backplane.isDown);
   await two.backplane.departure.leave();
-  assert.deepEqual(asked, [two]);
+  assert.deepEqual(asked, [1]);
   assert.match(two.logs.lines.join('\n'), /IO_RECOVERY_FAILED: namespace \/: .*IO_REDIS_DOWN/s);
+});
+
+test('the last worker of a machine asks once whether there is another one, and ends', async t => {
+  const path = await hubPath(t);
+  keepHandovers(await startHub(t, path), new MemoryHandovers());
+  const worker = await startWorker(t, path, '1', INIT);
+  const asked = whoAsks([worker]);
+  await lose(await visit(t, worker));
+  await worker.link.departure.leave();
+  assert.deepEqual([asked, worker.logs.lines], [[0], []]);
 });
 
 test('an heir that does not take what it has accepted keeps nothing from another one', async t => {
@@ -327,6 +328,21 @@ test('an heir that does not take what it has accepted keeps nothing from another
   await hears(t, back, 3);
   assert.deepEqual([back.socket.recovered, back.heard, one.logs.lines], [true, [1, 2, 3], []]);
 });
+
+/** Returns a list, to which the number of a server is added each time that it asks who takes over its clients. */
+function whoAsks(servers: readonly AdapterServer[]): number[] {
+  const asked: number[] = [];
+  for (const [number, server] of servers.entries()) {
+    const { adapter } = server.io.of('/');
+    const ask = adapter.serverSideEmit.bind(adapter);
+    adapter.serverSideEmit = args => {
+      const [, question] = args as [string, { readonly kind?: unknown }?];
+      if (question?.kind === 'leaving') asked.push(number);
+      ask(args);
+    };
+  }
+  return asked;
+}
 
 /** Comes before what a server does with the questions of others that end. @param receive gets what the server itself would do */
 function onQuestion({ io }: AdapterServer, receive: (answer: () => void, question: { readonly kind?: unknown }) => void): void {

@@ -117,7 +117,10 @@ export class Succession implements Leaving {
       const ask = async (): Promise<unknown> => peers.ask({ kind: 'left', server, heir, name }, 2 * ANSWER_TIMEOUT);
       return this.#pass(name, TEXT_LIFETIME, async () => (await this.#unlessOneGoes(ask(), heir)) !== undefined);
     }
-    if (!store.lasts && (others ?? backplane.isDown)) return true; // there is nobody to hand over to, or the agent ends as well
+    if (!store.lasts && (others ?? backplane.isDown)) {
+      this.#state = 'left'; // there is nobody to hand over to, or the agent ends as well
+      return true;
+    }
     if (others?.length !== 0) return false; // others are about to end, or do not answer
     // others that have come meanwhile may have emitted
     return this.#pass(nameOfLast(nsp), sessions.lifetime, async () => (await peers.poll(ANYBODY))?.length === 0);
