@@ -232,7 +232,7 @@ test('one large message is enough for volatile events to be dropped', async t =>
 });
 
 test('a client is closed after the time of a heartbeat if what waits has not left, though it answers pings', async t => {
-  const app = await start(t, { init: { pingInterval: 300, pingTimeout: 200 } }, { look: 20 });
+  const app = await start(t, { init: { pingInterval: 100, pingTimeout: 1500 } }, { look: 20 });
   const slow = await freeze(t, app);
   const pongs = setInterval(() => slow.send('3'), 20);
   t.after(() => clearInterval(pongs));

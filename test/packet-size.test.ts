@@ -75,7 +75,7 @@ for (const protocol of [3, 4] as const) {
 }
 
 test('small talk does not keep a packet alive', async t => {
-  const app = await start(t, { init: { pingInterval: 300, pingTimeout: 200 } });
+  const app = await start(t, { init: { pingInterval: 100, pingTimeout: 1500 } });
   const client = await open(t, app.url);
   client.send(announce(2), attachment(4));
   const talk = setInterval(() => client.send('3'), 20);
