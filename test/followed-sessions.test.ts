@@ -21,6 +21,7 @@ const FILES: Files = {
       app.router.get('/regenerate', async ctx => { await ctx.session.regenerate(); ctx.body = 'new'; });
       app.router.get('/block', async ctx => { await app.sessionStore.destroy(ctx.session.externalKey); ctx.body = 'blocked'; });
       app.router.get('/worker', async ctx => { ctx.body = String(process.pid); });
+      app.io.use(async (socket, next) => { app.emit('using'); await app.using; next(); });
       for (const name of ['/', '/news']) {
         app.io.of(name).route('who', async ctx => ctx.session?.user ?? null).route('worker', async () => process.pid)
           .route('logout', async ctx => { ctx.session = null; });
@@ -150,6 +151,24 @@ test('a logout refuses a client whose middleware runs, and one whose session has
     client.disconnect();
     await nobodyIsFollowed(running);
   }
+});
+
+test('a logout ends a client while functions of use() run, as soon as it has connected', async t => {
+  const running = await start(t);
+  const { app, url } = running;
+  for (const version of [2, 4] as const) {
+    const page = await logIn(url, 'anna');
+    let open = (): void => {};
+    Object.assign(app, { using: new Promise<void>(resolve => (open = resolve)) });
+    const using = next(app, 'using');
+    const client = newClient(t, url, page, version);
+    const end = endOf(client);
+    await using;
+    await fetchText(`${url}/logout`, page.extraHeaders.cookie);
+    open();
+    assert.deepEqual(await end, REVOKED, `client ${version}`);
+  }
+  await nobodyIsFollowed(running);
 });
 
 test('a polling client that closes its connection when its session has ended leaves no timer', async t => {
