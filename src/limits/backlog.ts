@@ -60,10 +60,10 @@ export class Backlog implements BacklogWatch {
     this.#follow(connection, bytes);
   }
 
-  /** Ends those who take nothing. Called every second while anybody is behind. @param now as of `performance.now()` */
-  look(now: number): void {
+  /** Ends those who take nothing. Called every second while anybody is behind. */
+  look(): void {
     for (const [connection, laggard] of this.#laggards) {
-      if (laggard.isLost(this.#max, this.times, now)) this.#end(connection, laggard);
+      if (laggard.isLost(this.#max, this.times)) this.#end(connection, laggard);
       else if (laggard.isDone) this.#leaveAlone(connection);
     }
     if (this.#laggards.size === 0) this.close();
@@ -95,8 +95,8 @@ export class Backlog implements BacklogWatch {
   #follow(connection: EngineSocket, bytes: number): Laggard {
     const laggard = new Laggard(connection, bytes);
     this.#laggards.set(connection, laggard);
-    this.#timer ??= setInterval(() => this.look(performance.now()), this.times.look).unref();
-    setImmediate(() => laggard.endBurst(performance.now() + this.times.burst));
+    this.#timer ??= setInterval(() => this.look(), this.times.look).unref();
+    setImmediate(() => laggard.endBurst());
     return laggard;
   }
 

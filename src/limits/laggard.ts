@@ -3,8 +3,10 @@ import type { Socket as EngineSocket } from 'engine.io';
 import { writeBufferOf } from '../internals/engine-io';
 import { bytesInWebSocket, type EnginePacket, type PollResponse, progressOf, progressOfWebSocket, sizeOf } from '../internals/transports';
 
-/** In ms. */
+/** In ms, and counted in looks: while this server is too busy to look, nobody can take anything from it. */
 export interface Times {
+  /** Between two looks. */
+  readonly look: number;
   /** How long a client over the limit may take nothing at all. */
   readonly stuck: number;
   /** How long what was sent in one go may be more than the limit allows. */
@@ -32,16 +34,17 @@ export class Laggard {
   #largest: number;
   /** The bytes that were sent in one go to a client that kept up until then. They may be more, for a while. */
   #burst = Number.POSITIVE_INFINITY;
-  #burstUntil = Number.POSITIVE_INFINITY;
   /** Answers of polling that are on their way. */
   #responses: { readonly response: PollResponse; readonly bytes: number }[] = [];
   /** The bytes of such answers that have been taken. */
   #taken = 0;
-  #progress = 0;
-  #movedAt = performance.now();
+  #progress = Number.NaN;
+  /** The first look may be at once. */
+  #looks = -1;
+  #movedAt = 0;
   /** How often the transport was given what waited. */
   #flushes = 0;
-  #mark = { flushes: 0, at: this.#movedAt };
+  #mark = { flushes: 0, at: 0 };
 
   /** @param bytes of the message that has to wait */
   constructor(connection: EngineSocket, bytes: number) {
@@ -69,9 +72,8 @@ export class Laggard {
   }
 
   /** To be called at the end of the turn in which the client fell behind. */
-  endBurst(until: number): void {
+  endBurst(): void {
     this.#burst = this.#waiting;
-    this.#burstUntil = until;
   }
 
   /** Whether this is so much that the connection has to end at once. */
@@ -79,15 +81,16 @@ export class Laggard {
     return this.#isOver(max * HARD);
   }
 
-  /** Whether the connection has to end. To be called every second. */
-  isLost(max: number, { stuck, stall, heartbeat }: Times, now: number): boolean {
+  /** Whether the connection has to end. To be called with each look. */
+  isLost(max: number, { look, stuck, burst, stall, heartbeat }: Times): boolean {
+    const now = ++this.#looks * look;
     const progress = this.#measure();
     if (progress !== this.#progress) {
       this.#progress = progress;
       this.#movedAt = now;
     }
     const still = now - this.#movedAt;
-    if (now >= this.#burstUntil || (still >= stall && this.#waiting > max * HARD)) this.#burst = 0;
+    if (now >= burst || (still >= stall && this.#waiting > max * HARD)) this.#burst = 0;
     if (this.#flushes >= this.#mark.flushes + 2) this.#mark = { flushes: this.#flushes, at: now }; // all that waited then has left
     return (
       this.isFarOver(max) ||
