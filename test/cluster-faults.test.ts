@@ -80,12 +80,22 @@ async function until(client: Client, event: string, expected: unknown): Promise<
   while (JSON.stringify(await ask(client, event)) !== JSON.stringify(expected));
 }
 
+/** Listens all the time: a poll may bring several at once, of which `next` gets the first. */
+async function hears(client: Client, teller: number): Promise<void> {
+  await new Promise<void>(resolve => {
+    const onTold = (index: number): void => {
+      if (index !== teller) return;
+      client.off('told', onTold);
+      resolve();
+    };
+    client.on('told', onTold);
+  });
+}
+
 /** Every client hears what any of them tells. It is told again when one connects: that has come by way of a worker that has ended since, 4 s after its crash. */
 async function hearEachOther(clients: readonly Client[]): Promise<void> {
   for (const [index, teller] of clients.entries()) {
-    const heard = clients.map(async client => {
-      while ((await next(client, 'told'))[0] !== index);
-    });
+    const heard = clients.map(async client => hears(client, index));
     const tell = (): void => void teller.emit('tellAll', index);
     for (const client of clients) client.on('connect', tell);
     tell();
