@@ -10,7 +10,7 @@ const gc = runInNewContext('gc');
 export function answerMaster(io) {
   const questions = {
     memory: async () => {
-      for (let i = 0; i < 4; i++) {
+      for (let i = 0; i < 2; i++) {
         await nextTurn();
         gc();
       }

@@ -133,7 +133,7 @@ async function measure(
   scale,
 ) {
   const count = Math.round(packets * scale);
-  const expected = new RegExp(expects.replace('#', count));
+  const expected = new RegExp(expects.replaceAll('#', count));
   const bystander = await Bystander.connect(port);
   await bystander.watch(QUIET * scale);
   const quiet = bystander.take();
