@@ -52,6 +52,7 @@ export const ATTACKS = {
     attack: options => flood(options, '42["echo",1]', LAST),
     seconds: 5, // 5,000 at once, then 1,000 a second
     short: 1,
+    stays: 5, // while a server does not read, it finds that a client has gone when it writes, once a second
     expects: '^connected$',
   },
   'events with answers': {
