@@ -253,8 +253,8 @@ async function agentOfEach(t: TestContext, url: string): Promise<Map<string, Age
 test('sessions that another worker pipes to their owner have their lines there, with the address of the client and all that has passed', async t => {
   const files = {
     ...FILES,
-    'config/config.default.js': configOf(true),
-    // a connection that is not used stays, however busy the machine is
+    // however busy the machine is, an upgrade has its time, and a connection that is not used stays
+    'config/config.default.js': `${configOf(true)} exports.io.init = { upgradeTimeout: 60_000 };`,
     'app.js': `module.exports = app => app.once('server', server => (server.keepAliveTimeout = 60_000));`,
   };
   const { url, baseDir } = await startCluster(t, files, { workers: WORKERS });
