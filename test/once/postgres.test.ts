@@ -231,6 +231,25 @@ test('the listening connection is not idle while a channel is missing; only that
   assert.deepEqual([nothing, pings], [1, 2]);
 });
 
+test('where nothing is delivered, as behind a pooler, that is known until several pulses in a row arrive: one gets through by chance', async () => {
+  const listener = { listensTo: () => true, ping: async () => {} };
+  const delivery = new Delivery(listener as unknown as DeliveryListener, 'pulses', () => {}); // what it needs of one
+  const miss = async (): Promise<void> => {
+    for (let pulse = 0; pulse < 3; pulse++) await delivery.onAccepted();
+  };
+  await delivery.onAccepted();
+  assert.ok(!delivery.deliversNothing);
+  await miss();
+  assert.ok(delivery.deliversNothing);
+  delivery.onPulse();
+  delivery.onPulse();
+  await miss();
+  for (const delivers of [false, false, true]) {
+    delivery.onPulse();
+    assert.equal(delivery.deliversNothing, !delivers);
+  }
+});
+
 type DeliveryListener = ConstructorParameters<typeof Delivery>[0];
 
 test('after outages there is one listening connection', async t => {

@@ -125,7 +125,8 @@ export class PostgresBackplane extends DatabaseBackplane {
   }
 
   protected async ping(pulse: number): Promise<void> {
-    if (!this.#listener.isConnected) {
+    const { deliversNothing } = this.#delivery; // then the connection that listens is replaced again and again, and proves nothing
+    if (!this.#listener.isConnected && !deliversNothing) {
       return this.#listener.isLockedOut ? this.onPulseRefused() : undefined;
     }
     void this.#table.open(); // pulses do not wait for it, since it may have to wait for a lock
@@ -138,7 +139,7 @@ export class PostgresBackplane extends DatabaseBackplane {
       return;
     }
     this.permit(problemOf('NOTIFY'));
-    if (this.#listener.isRefused(this.#pulseChannel)) this.onPulseRefused(); // without a LISTEN, the pulse does not come back
+    if (deliversNothing || this.#listener.isRefused(this.#pulseChannel)) this.onPulseRefused(); // without a LISTEN, the pulse does not come back
     await this.#delivery.onAccepted();
   }
 
