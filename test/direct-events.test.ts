@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test';
 import type { Socket } from 'socket.io';
 import { type Files, type RunningApp, startApp } from './support/app';
 import { ask, type ClientOptions, connect, next } from './support/client';
+import { debugLines } from './support/debug-log';
 import { RawClient } from './support/raw';
 import { until } from './support/until';
 
@@ -170,4 +171,20 @@ test('with a parser of the app, by protocol 3, or without a member of Engine.IO,
   const lines = app.logs.filter(line => line.includes('engine.io'));
   assert.match(lines[0] ?? '', /^WARN \[egg-socket\.io\] engine\.io \S+ has no Socket\.hasRefreshedPingTimeout: each event costs more/);
   assert.equal(lines.length, 1);
+});
+
+test('DEBUG of this plugin does not change the way of an event, that of Socket.IO does', async t => {
+  for (const [topics, count] of [
+    ['egg-socket.io:*', 0],
+    ['socket.io-parser', 1],
+    ['*', 1],
+  ] as const) {
+    debugLines(t, topics);
+    const app = await startApp(t, FILES);
+    const { client, socket } = await enter(t, app);
+    const parsed = countParsed(t, socket);
+    await ask(client, 'echo', 'one');
+    assert.equal(parsed(), count, topics);
+    await app.close();
+  }
 });

@@ -1,13 +1,13 @@
 /**
- * The connection to other processes, shared by all namespaces: through the hub to the other workers of this machine, or through Redis or a
- * database to other servers. An outage does not affect local clients. Its beginning and its end are one line of log each, and questions that
- * wait for other processes fail at once.
+ * The connection to other processes, shared by all namespaces: by the hub to other workers of this machine, by Redis or a database to other
+ * servers. An outage does not affect local clients. Its beginning and end are a line of log each, and questions to others fail at once.
  */
 import { Answers } from './answer';
 import { Departure } from './departure';
 import type { AdapterFactory } from '../config/options';
+import { debug } from '../debug';
 import type { Logger } from '../egg';
-import { messageOf, type OutageCode, OutageError } from '../errors';
+import { messageOf, oneLine, type OutageCode, OutageError } from '../errors';
 import type { HandoverStore } from '../store/handover-store';
 import type { OutcomeStore } from '../store/outcome-store';
 import { Inbox } from './inbox';
@@ -99,10 +99,7 @@ export abstract class Backplane {
     this.answers.close();
   }
 
-  /**
-   * Asks other processes. Rejects as soon as they become unreachable.
-   * @param isPossible whether the answer may still come. Default: while other processes can be asked
-   */
+  /** Asks other processes. Rejects when they become unreachable. @param isPossible whether the answer may still come. Default: while they are reachable */
   async ask<Answer>(question: () => Promise<Answer>, isPossible?: () => boolean): Promise<Answer> {
     let fail = (): void => {};
     const unreachable = new Promise<never>((_, reject) => {
@@ -143,6 +140,7 @@ export abstract class Backplane {
 
   /** To be called when messages can be sent: at the boot, and after each outage. */
   protected setReachable(): void {
+    debug.backplane('%s: messages can be sent', this.name);
     this.#wasReachable = true;
     for (const callback of this.#onReachable) callback();
     if (this.losses.count > 0) this.losses.tell(); // also what was on its way when the outage began
@@ -167,13 +165,14 @@ export abstract class Backplane {
    * @param problem the beginning of the message, for example `no Redis at 127.0.0.1:6379`
    */
   protected beginOutage(error: Error, problem = `no ${this.name}`, code = this.#code): void {
-    if (this.#isClosed || this.#logged.has(code)) return;
+    if (this.#isClosed) return;
+    debug.backplane('%s: outage, %s: %s', this.name, code, oneLine(error.message));
+    if (this.#logged.has(code)) return;
     this.#logged.add(code);
     this.#outageCode = code;
     if (!this.#isDown) this.losses.count++;
     this.#isDown = true;
-    const process = this.#peers.slice(0, -1);
-    const effect = `clients of this ${process} are served, those of other ${this.#peers} are not reached until it is back`;
+    const effect = `clients of this ${this.#peers.slice(0, -1)} are served, those of other ${this.#peers} are not reached until it is back`;
     this.logger.error(messageOf(code, `${problem}; ${effect}`), error);
     this.#setOpened();
     this.failWaiting();

@@ -1,7 +1,10 @@
 /** Who may begin a session, and who may take part in it: the checks of all requests, in order. */
+import type { IncomingMessage } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import type { Settings } from '../config/settings';
+import { debug } from '../debug';
 import type { EggApplication } from '../egg';
+import { oneLine } from '../errors';
 import type { Limits } from '../limits/limits';
 import { type AddressOf, addressesOf } from './address';
 import { Admission } from './admission';
@@ -11,6 +14,13 @@ import { OriginCheck } from './origin';
 import { refusePolling3, refuseTakeover } from './protocol-3';
 import { RefusedRequests } from './refused-requests';
 import { checkRequests, type RequestCheck } from './request-check';
+
+/** What Engine.IO says of a request that it refuses. */
+interface EngineError {
+  readonly req?: IncomingMessage;
+  readonly message?: string;
+  readonly context?: { readonly message?: string };
+}
 
 export class Handshakes {
   readonly addressOf: AddressOf;
@@ -44,6 +54,9 @@ export class Handshakes {
     checkRequests(engine, this.#checks, this.#admission);
     this.#binding?.attach(engine);
     this.#admission.attach(engine);
+    engine.on('connection_error', ({ req, message, context }: EngineError) => {
+      debug.refused('a request of %s: %s', req && this.addressOf(req), oneLine([message, context?.message].filter(Boolean).join(', ')));
+    });
   }
 
   /** Writes pending counts to the log. To be called when the app closes. */

@@ -1,7 +1,8 @@
 /** One client in one namespace: its state, and the decisions about it. The first decision counts. */
 import type { ExtendedError, Socket } from 'socket.io';
 import { answerTo, isTemporary } from './error-answers';
-import { type ErrorAnswer } from '../errors';
+import { debug } from '../debug';
+import { type ErrorAnswer, oneLine } from '../errors';
 import type { SocketUser } from '../socket-user';
 import { toError } from '../thrown';
 import type { Arrival } from './arrivals';
@@ -15,7 +16,7 @@ import type { NamedLayer } from './onion';
 import type { PacketQueue } from './packet-queue';
 import { Questions } from './questions';
 import { obstacleOf } from './obstacle';
-import { refusalTo, sendRefusal, withdraw } from './refusal';
+import { inDebug, refusalTo, sendRefusal, withdraw } from './refusal';
 import type { ConnectionSession } from './session';
 import { abortSignals } from './signal';
 import { startAnewIfOther } from './user';
@@ -230,6 +231,7 @@ export class Connection implements ContextOwner, Arrival {
     const { arrivals, deprecations, failures, reveal } = runtime;
     const what = 'connection postponed, the client will try again';
     failures.logTemporary({ what, namespace: name, child: this.#child, socket: this.socket.id, error });
+    debug.refused('%s: it has to try again: %s', inDebug(this.socket), oneLine(error.message));
     const refusal = refusalTo(this, { ...answerTo(answered, reveal), retry: true });
     abortSignals(this, error);
     if (arrivals.isInOtherNamespace(this)) {

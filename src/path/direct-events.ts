@@ -4,6 +4,7 @@
  */
 import type { Socket as EngineSocket } from 'engine.io';
 import type { Server, Socket } from 'socket.io';
+import { isDebugged } from '../debug';
 import { HEARTBEAT, isPinged, webSocketOf } from '../internals/engine-io';
 import { hasMembers } from '../internals/members';
 import { CLIENT_DECODER, isDecoderIdle, isKnownParser } from '../internals/parser';
@@ -25,13 +26,16 @@ const CLIENT = Symbol('client');
 /** Engine.IO's own listener. */
 const USUAL = Symbol('usual');
 
+/** What writes of a message to its debugging log on the usual way. */
+const WRITES_MESSAGES = ['engine', 'engine:socket', 'engine:transport', 'engine:ws', 'socket.io-parser', 'socket.io:client'];
+
 export class DirectEvents {
   /** Whether Socket.IO and Engine.IO have the members that are used. Known with the first connection; a missing one has been told of. */
   #isPossible: boolean | undefined;
 
-  /** Undefined if all events go the usual way: with a parser of the app, or if somebody debugs Socket.IO by its log. */
+  /** Undefined if all events go the usual way: with a parser of the app, or if `DEBUG` names what they are not to pass by. */
   static of(parser: Server['_parser']): DirectEvents | undefined {
-    return isKnownParser(parser) && !process.env['DEBUG'] ? new DirectEvents() : undefined;
+    return isKnownParser(parser) && !isDebugged(WRITES_MESSAGES) ? new DirectEvents() : undefined;
   }
 
   /** To be called when a client has connected to a namespace. */

@@ -5,6 +5,7 @@ import { checkEmits } from './checked-emits';
 import { Connection } from './connection';
 import { takeIntake } from './refuse-message';
 import type { SocketContext } from './context';
+import { debug } from '../debug';
 import { refuseWithoutNext, settleFailure } from './failed-connection';
 import { SETTLE } from './module-scope';
 import { callNamespaceListeners, catchListenerErrors, type Namespace } from './namespace';
@@ -15,6 +16,7 @@ import type { Passport } from './passport';
 import { receiveReserved } from './reserved-event';
 import type { SessionStore } from './session';
 import { connectionOf, isBypassed, socketAdopter } from './socket';
+import { inDebug } from './refusal';
 import { announceRooms } from './history';
 import { catchUseErrors } from './uses';
 
@@ -78,6 +80,7 @@ function receiveConnection(connection: Connection): void {
   }
   if (!runtime.arrivals.add(connection)) {
     connection.leave();
+    debug.refused('%s: it is connected to it already, and its connection is closed', inDebug(socket));
     socket.conn.close(); // like Socket.IO, if the client is connected to the namespace already
     return;
   }

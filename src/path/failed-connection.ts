@@ -1,4 +1,5 @@
 /** What becomes of a connection that fails: its client is refused, or told to try again later. */
+import { debug } from '../debug';
 import type { Connection } from './connection';
 import type { SocketContext } from './context';
 import { answerTo, isFault, isTemporary, isUnexpected, refusalFor } from './error-answers';
@@ -8,6 +9,7 @@ import { SETTLE } from './module-scope';
 import { errorToAnswer } from './onerror';
 import type { NamedLayer } from './onion';
 import { AbsentNamespace } from './parents';
+import { inDebug } from './refusal';
 
 /** To be called when a step of a connection has failed: answers a client that is still connecting. */
 export async function settleFailure(connection: Connection, thrown: unknown, ctx?: SocketContext): Promise<void> {
@@ -39,6 +41,8 @@ function fail(connection: Connection, error: Error, ctx: SocketContext | undefin
   const { runtime } = connection.namespace;
   const { nsp } = connection.socket;
   const answered = errorToAnswer(connection, error, ctx);
+  const place = connection.middleware ? `middleware '${connection.middleware.name}'` : 'no middleware';
+  debug.refused('%s: error of %s: %s', inDebug(connection.socket), place, oneLine(error.message));
   if (!connection.isConnecting) connection.log(isUnexpected(answered) ? 'error' : 'warn', 'connection middleware failed', error);
   else if (isTemporary(answered)) connection.postpone(error, answered);
   else if (nsp instanceof AbsentNamespace) {
@@ -58,6 +62,7 @@ export function denyNamespace(connection: Connection): void {
   const { accessLog, isRetiring } = connection.namespace.runtime;
   if (!isRetiring) {
     const message = 'Invalid namespace'; // Socket.IO's
+    debug.refused('%s: no function or pattern of of() accepts it', inDebug(connection.socket));
     accessLog?.refuse(connection.socket, message);
     connection.socket._error({ message });
   }

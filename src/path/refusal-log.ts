@@ -1,4 +1,5 @@
 /** Logs refused messages and namespaces. The number of lines is limited, since clients can cause any number of them. */
+import { debug } from '../debug';
 import type { Logger } from '../egg';
 import { messageOf, oneLine } from '../errors';
 import { LogLimit } from '../log-limit';
@@ -20,7 +21,9 @@ export class RefusalLog {
 
   /** A client asked for a namespace that does not exist, and no parent is there to allow it. */
   warnOfNamespace(name: string): void {
-    const problem = `a client asked for the namespace ${JSON.stringify(oneLine(name.slice(0, 100)))}, which does not exist: create it with config.io.namespace or app.io.of(name), or allow it with app.io.of(function)`;
+    const quoted = JSON.stringify(oneLine(name.slice(0, 100)));
+    debug.refused('namespace %s does not exist', quoted);
+    const problem = `a client asked for the namespace ${quoted}, which does not exist: create it with config.io.namespace or app.io.of(name), or allow it with app.io.of(function)`;
     this.#warn('IO_NAMESPACE_UNKNOWN', problem, count => `${count} more in the last minute, the latest: ${problem}`);
   }
 

@@ -1,8 +1,9 @@
 /** Refusals of clients that may not connect to a namespace. */
 import type { ExtendedError, Socket } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
+import { debug } from '../debug';
 import type { Deprecations } from '../deprecated/deprecations';
-import type { ErrorAnswer } from '../errors';
+import { type ErrorAnswer, oneLine } from '../errors';
 import { namespaceInternals } from '../internals/socket-io';
 import type { AccessLog } from './access-log';
 
@@ -23,13 +24,20 @@ export function refusalTo({ socket, namespace }: Refused, { message, ...data }: 
 
 /** Sends a refusal like Socket.IO. */
 export function sendRefusal({ socket, namespace }: Refused, { message, data }: ExtendedError): void {
-  namespace.runtime.accessLog?.refuse(socket, (data as { code?: unknown } | undefined)?.code); // of a function of `nsp.use()`, whose data can be anything
+  const { code } = (data ?? {}) as { code?: unknown }; // of a function of `nsp.use()`, whose data can be anything
+  debug.refused('%s: it gets %s: %s', inDebug(socket), typeof code === 'string' ? oneLine(code) : 'no code', oneLine(message));
+  namespace.runtime.accessLog?.refuse(socket, code);
   const send = (details: unknown): void => socket._error(socket.conn.protocol === 3 ? details || message : { message, data: details });
   try {
     send(data);
   } catch {
     send(undefined); // the data cannot be encoded, such as a circular structure
   }
+}
+
+/** The client as the debugging log has it. It has chosen the name of its namespace, which need not exist. */
+export function inDebug({ id, nsp }: Socket): string {
+  return `${id} in namespace ${JSON.stringify(oneLine(nsp.name.slice(0, 100)))}`;
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Socket } from 'socket.io';
 import { type AdapterServer, allKnown } from '../support/adapters';
 import { ROOT } from '../support/app';
 import { newClient, next } from '../support/client';
+import { debugLines } from '../support/debug-log';
 import { hubPath, startHub, startWorker } from '../support/hub';
 import { join } from '../support/joined';
 import { Logs } from '../support/logs';
@@ -71,6 +72,7 @@ for (const [name, setUp] of Object.entries(SETUPS)) {
     const [one, two, three] = [await start(), await start(), await start()];
 
     await t.test('what others emit while a server hands over arrives once, in order, and so does what comes after', async st => {
+      const lines = debugLines(st, 'egg-socket.io:handover');
       const visits = [await visit(st, one), await visit(st, one), await visit(st, one), await visit(st, one)];
       let number = 0;
       const say = (): unknown => three.io.emit('said', ++number);
@@ -96,6 +98,11 @@ for (const [name, setUp] of Object.entries(SETUPS)) {
         assert.deepEqual([back.socket.recovered, back.heard], [true, Array.from({ length: number }, (_, index) => index + 1)]);
         back.client.disconnect();
       }
+      for (const line of [/: process \S+ accepts the sessions$/, /: sessions that arrived: 4$/, /: sessions that are handed over: 4$/])
+        assert.ok(
+          lines.some(one => line.test(one)),
+          `${line}: ${lines.join('\n')}`,
+        );
     });
 
     await t.test('a client that is away while two servers end one after the other loses nothing of its rooms', async st => {

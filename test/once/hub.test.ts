@@ -10,6 +10,7 @@ import { deserialize, serialize } from 'node:v8';
 import { Adapter } from 'socket.io-adapter';
 import { allHeard, allKnown, conformance, enter, forgetsQuestion } from '../support/adapters';
 import { ROOT } from '../support/app';
+import { debugLines } from '../support/debug-log';
 import { next } from '../support/client';
 import { Forked } from '../support/forked';
 import { enterMute, hubPath, joinByHub, startHub, startWorker, type Worker } from '../support/hub';
@@ -247,21 +248,22 @@ test('what a worker says before it closes is heard', async t => {
   assert.deepEqual(await said, ['last']);
 });
 
-test('who joins and leaves the hub is in the log of the agent and of each worker, at DEBUG', async t => {
+test('who joins and leaves the hub is in the debugging log of the agent and of each worker', async t => {
   const path = await hubPath(t);
-  const logs = new Logs();
-  await startHub(t, path, logs);
+  const lines = debugLines(t, 'egg-socket.io:hub');
+  await startHub(t, path);
   const [one, other] = await startTwo(t, path);
   await other.leave();
   await until(t, async () => (await one.io.of('/').adapter.serverCount()) === 1);
+  const written = lines.map(line => line.replace(/ as number \d+/, ''));
+  const ofOne = written.filter(line => line.startsWith('hub worker one: '));
   assert.deepEqual(
-    logs.debugLines.map(line => line.replace(/ as number \d+$/, '')),
-    ['one has joined', 'other has joined', 'other has left'].map(what => `DEBUG [egg-socket.io] worker ${what} the hub`),
+    written.filter(line => line.endsWith(' the hub')),
+    ['one has joined', 'other has joined', 'other has left'].map(what => `hub worker ${what} the hub`),
   );
-  assert.match(one.logs.debugLines[0] ?? '', /^DEBUG .*joined the hub as number \d+; it has 0 other workers$/);
   assert.deepEqual(
-    one.logs.debugLines.slice(1),
-    ['joined', 'left'].map(what => `DEBUG [egg-socket.io] worker other has ${what} the hub`),
+    ofOne,
+    ['joined the hub; it has 0 other workers', 'worker other has joined', 'worker other has left'].map(what => `hub worker one: ${what}`),
   );
 });
 

@@ -64,7 +64,7 @@ export class Forked {
 
   #hear(told: Exclude<Told, { isReady: true }>): void {
     if ('level' in told) {
-      const write = { INFO: this.logs.info, WARN: this.logs.warn, ERROR: this.logs.error, DEBUG: this.logs.debug }[told.level];
+      const write = { INFO: this.logs.info, WARN: this.logs.warn, ERROR: this.logs.error }[told.level];
       write?.(told.message, ...told.args);
       return;
     }

@@ -21,7 +21,7 @@ const write =
   (message: string, ...args: unknown[]): void =>
     tell({ level, message, args: args.map(String) });
 
-const logger = { debug: write('DEBUG'), info: write('INFO'), warn: write('WARN'), error: write('ERROR') };
+const logger = { info: write('INFO'), warn: write('WARN'), error: write('ERROR') };
 
 async function hub(path: string): Promise<Actions> {
   await new Hub(logger).listen(path);

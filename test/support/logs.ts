@@ -3,11 +3,9 @@ import { EventEmitter } from 'node:events';
 import { format } from 'node:util';
 
 export class Logs extends EventEmitter {
-  /** A line each: level and message. Those of DEBUG stand apart, as in an app that does not log them. */
+  /** A line each: level and message. */
   readonly lines: string[] = [];
-  readonly debugLines: string[] = [];
 
-  readonly debug = this.#writer('DEBUG', this.debugLines);
   readonly info = this.#writer('INFO');
   readonly warn = this.#writer('WARN');
   readonly error = this.#writer('ERROR');
@@ -25,9 +23,9 @@ export class Logs extends EventEmitter {
     return this.lines.filter(line => pattern.test(line)).length;
   }
 
-  #writer(level: string, lines = this.lines): (message: string, ...args: unknown[]) => void {
+  #writer(level: string): (message: string, ...args: unknown[]) => void {
     return (message, ...args) => {
-      lines.push(`${level} ${format(message, ...args)}`);
+      this.lines.push(`${level} ${format(message, ...args)}`);
       this.emit('line');
     };
   }

@@ -1,11 +1,13 @@
 /** What other processes that end hand over to this one. */
 import type { Namespace } from 'socket.io';
+import { debug } from '../../debug';
 import type { Backplane } from '../backplane';
 import type { PacketCodec } from '../packet-codec';
 import type { HandoverStore } from '../../store/handover-store';
 import type { Offsets } from './offsets';
 import type { Peers } from './peers';
 import type { Sessions } from './sessions';
+import type { Bequest } from './stored';
 import { read } from './written-handover';
 
 /** Time in ms for a process to hand over what this one has accepted. */
@@ -36,6 +38,10 @@ interface Awaited {
 /** Where the last of all processes leaves what it has. */
 export function nameOfLast({ name }: Namespace): string {
   return `last ${name}`;
+}
+
+export function countOf(bequests: readonly Bequest[]): number {
+  return bequests.reduce((count, { sessions }) => count + sessions.length, 0);
 }
 
 export class Inheritance {
@@ -70,7 +76,14 @@ export class Inheritance {
    */
   accept(server: string): boolean {
     this.decline(server);
-    if (this.#arrival && performance.now() - this.#since > MAX_WAITING) return false;
+    const isLate = this.#arrival && performance.now() - this.#since > MAX_WAITING;
+    debug.handover(
+      'namespace %s: the sessions of process %s are %s',
+      this.#parts.nsp.name,
+      server,
+      isLate ? 'declined: others take too long' : 'accepted',
+    );
+    if (isLate) return false;
     const { end } = this.#await(server);
     const timer = setTimeout(end, TIMEOUT).unref();
     void this.#arrival?.then(() => clearTimeout(timer));
@@ -125,6 +138,7 @@ export class Inheritance {
 
   #inherit(text: string | undefined, from: number): boolean {
     const bequests = text === undefined ? undefined : read(text, this.#parts.codec);
+    debug.handover('namespace %s: sessions that arrived: %s', this.#parts.nsp.name, bequests ? countOf(bequests) : 'none that can be read');
     if (bequests) this.#parts.sessions.inherit(bequests, from);
     return bequests !== undefined;
   }
@@ -136,6 +150,8 @@ export class Inheritance {
       const text = await store.take(nameOfLast(nsp));
       const began = text === undefined ? undefined : await peers.poll({ kind: 'began' });
       if (began && !began.includes(true)) this.#inherit(text, from);
+      else if (text !== undefined)
+        debug.handover('namespace %s: what the last process has left is too old: others may have emitted since', nsp.name);
     } catch {
       // the place cannot be reached: the clients are new ones
     } finally {

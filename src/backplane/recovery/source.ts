@@ -2,6 +2,7 @@
 import type { Socket } from 'socket.io';
 import type { Missed } from './entry';
 import type { Gone } from './gone-clients';
+import type { Held } from './returning-clients';
 
 /** What a client that returns is sent when it has been connected. */
 export interface Taken {
@@ -38,4 +39,13 @@ export interface Source {
   start(socket: Socket, sent: readonly Missed[]): void;
   /** To be called when a socket has ended. */
   end(socket: Socket): void;
+}
+
+/** What the client has not been sent, each event once. */
+export function unsentOf({ missed, offsets }: Taken, held: readonly Held[]): Missed[] {
+  return [...missed, ...held.filter(({ offset }) => !offsets.has(offset)).flatMap(missedOf)];
+}
+
+export function missedOf({ offset, frames }: Held): Missed[] {
+  return typeof offset === 'string' ? [{ offset, frames }] : [];
 }

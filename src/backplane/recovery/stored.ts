@@ -1,4 +1,5 @@
 /** Where a client continues that comes back. */
+import { debug } from '../../debug';
 import type { Missed } from './entry';
 import type { Former, Stored } from './gone-clients';
 import type { EventLog, Past } from './log';
@@ -25,12 +26,13 @@ export interface Continuation {
  * @param offset of the last event that it has got
  * @param heartbeat the longest time in ms until a vanished client is noticed
  */
-export function continueAt(
-  { start, stays, goneAt, rooms, former }: Stored,
-  log: EventLog,
-  offset: string,
-  heartbeat: number,
-): Continuation | undefined {
+export function continueAt(session: Stored, log: EventLog, offset: string, heartbeat: number): Continuation | undefined {
+  const continuation = find(session, log, offset, heartbeat);
+  if (!continuation) debug.recovery('what the client of %s has missed is not there any more', session.sid);
+  return continuation;
+}
+
+function find({ start, stays, goneAt, rooms, former }: Stored, log: EventLog, offset: string, heartbeat: number): Continuation | undefined {
   const receivedUntil = goneAt - heartbeat;
   const followed = former?.log ?? log;
   const position = positionIn(start, followed, offset);

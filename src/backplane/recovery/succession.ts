@@ -8,10 +8,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as passes } from 'node:timers/promises';
+import { debug } from '../../debug';
 import type { Leaving } from '../departure';
 import { messageOf } from '../../errors';
 import { toError } from '../../thrown';
-import { Inheritance, nameOfLast, type Parts } from './inheritance';
+import { countOf, Inheritance, nameOfLast, type Parts } from './inheritance';
 import type { Question } from './peers';
 import { write } from './written-handover';
 
@@ -107,6 +108,8 @@ export class Succession implements Leaving {
     const left = (): number => end - performance.now();
     const asked = peers.ask({ kind: 'leaving', server }, Math.min(left(), ANSWER_TIMEOUT));
     const heir = (await this.#unlessOneGoes(asked))?.['heir'];
+    if (heir === undefined) debug.handover('namespace %s: no other process accepts the sessions', nsp.name);
+    else debug.handover('namespace %s: process %s accepts the sessions', nsp.name, heir);
     const others = heir === undefined ? await this.#unlessOneGoes(peers.poll(ANYBODY, left())) : undefined;
     if (this.arrival) {
       peers.tell({ kind: 'left', server }); // others hand over to this one, which asks again later: nobody awaits it until then
@@ -118,17 +121,22 @@ export class Succession implements Leaving {
       return this.#pass(name, TEXT_LIFETIME, async () => (await this.#unlessOneGoes(ask(), heir)) !== undefined);
     }
     if (!store.lasts && (others ?? backplane.isDown)) {
+      debug.handover('namespace %s: there is no other process, and the sessions end with this one', nsp.name);
       this.#state = 'left'; // there is nobody to hand over to, or the agent ends as well
       return true;
     }
-    if (others?.length !== 0) return false; // others are about to end, or do not answer
+    if (others?.length !== 0) {
+      debug.handover('namespace %s: other processes are there, and are asked again', nsp.name);
+      return false; // others are about to end, or do not answer
+    }
+    debug.handover('namespace %s: this is the last process, and leaves the sessions for the next one', nsp.name);
     // others that have come meanwhile may have emitted
     return this.#pass(nameOfLast(nsp), sessions.lifetime, async () => (await peers.poll(ANYBODY))?.length === 0);
   }
 
   /** Leaves under a name what there is. Returns whether it is where it belongs. Otherwise it is here again. */
   async #pass(name: string, ttl: number, isTaken: () => Promise<boolean>): Promise<boolean> {
-    const { sessions, store, codec, backplane } = this.#parts;
+    const { nsp, sessions, store, codec, backplane } = this.#parts;
     const { signal } = this.#closing;
     signal.throwIfAborted();
     this.#state = 'left'; // what came from now on would end with this process
@@ -136,10 +144,13 @@ export class Succession implements Leaving {
     sessions.awaited++; // it may come back: the events of until then are logged
     try {
       const bequests = sessions.handOver();
+      const count = countOf(bequests);
       const text = write(bequests, codec, backplane.answers);
       if (text.length > MAX_LENGTH) throw new Error(`they have ${text.length} characters, of ${MAX_LENGTH} at most`);
       await store.put(name, text, ttl);
-      if ((await isTaken()) || (await store.take(name)) === undefined) return true; // somebody has taken it, known or not
+      const isGone = (await isTaken()) || (await store.take(name)) === undefined; // somebody has taken it, known or not
+      debug.handover('namespace %s: sessions that are %s: %d', nsp.name, isGone ? 'handed over' : 'not taken, and asked for again', count);
+      if (isGone) return true;
       signal.throwIfAborted();
       sessions.inherit(bequests, from);
     } finally {

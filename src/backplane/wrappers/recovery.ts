@@ -5,14 +5,14 @@
  */
 import type { Namespace, Socket } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
+import { debug } from '../../debug';
 import { EMIT_HERE } from '../recovery/emit-here';
 import { followData, followRooms } from '../recovery/follow';
-import type { Missed } from '../recovery/entry';
 import { Owners } from '../recovery/owners';
-import { type Held, ReturningClients } from '../recovery/returning-clients';
+import { ReturningClients } from '../recovery/returning-clients';
 import { leaveRooms, holderOf, withRoomsOfItsOwn } from '../recovery/rooms';
 import type { Gone } from '../recovery/gone-clients';
-import type { Source, Taken } from '../recovery/source';
+import { missedOf, type Source, type Taken, unsentOf } from '../recovery/source';
 import { socketClassOf } from '../../internals/socket-class';
 import type { Logger } from '../../egg';
 import { messageOf } from '../../errors';
@@ -42,6 +42,8 @@ export function startAnew(socket: Socket, assignId: () => void): void {
 }
 
 type Client = Socket['client'];
+
+const NOT_FOUND = 'no session was found: it was away for too long, nobody has it, or an event may have been lost. It is a new one';
 
 /** Changes a namespace. @param sourceFor creates the source of its sessions. Returns the source, and the returning clients. */
 export function recoverConnections<S extends Source>(
@@ -90,7 +92,9 @@ export function recoverConnections<S extends Source>(
     try {
       const former = clients.latest(pid);
       const session = await source.find(pid, offset).catch(() => undefined); // there is none, or Redis does not answer
+      debug.recovery('namespace %s: a client returns; %s', nsp.name, session ? `the session of ${session.sid} was found` : NOT_FOUND);
       if (session && owners?.isOther(session, owner)) {
+        debug.recovery('namespace %s: the session of %s has another owner, and its client is a new one', nsp.name, session.sid);
         source.giveBack(session);
         return createSocket(client, auth);
       }
@@ -105,6 +109,7 @@ export function recoverConnections<S extends Source>(
       if (former) formerSockets.set(socket, former);
       clients.hold(socket, session, broadcasts);
       newStarts.set(socket, assignId => {
+        debug.recovery('namespace %s: the client of %s has come back as another user, and is a new one', nsp.name, socket.id);
         const left = clients.startAnew(socket, adapter, assignId);
         formerSockets.delete(socket);
         if (left) source.giveBack(left);
@@ -125,12 +130,19 @@ export function recoverConnections<S extends Source>(
     }
     const isGone = socket.conn.readyState !== 'open';
     if (isGone || !taken) {
+      debug.recovery(
+        'namespace %s: %s is not recovered: %s',
+        nsp.name,
+        socket.id,
+        isGone ? 'it has gone' : 'its session has been taken, it tries again',
+      );
       const held = clients.heldFor(socket);
       socket._cleanup();
       if (taken) source.giveBack({ ...session, rooms: [...rooms], data: socket.data as unknown }, unsentOf(taken, held));
       socket.conn.close(true);
       return;
     }
+    debug.recovery('namespace %s: %s is recovered; events that it has missed: %d', nsp.name, socket.id, taken.offsets.size);
     takenFor.set(socket, taken);
     socketInternals(socket).adapter = adapter;
     void adapter.addAll(socket.id, rooms);
@@ -185,13 +197,4 @@ export function recoverConnections<S extends Source>(
   });
 
   return { clients, source };
-}
-
-/** What the client has not been sent, each event once. */
-function unsentOf({ missed, offsets }: Taken, held: readonly Held[]): Missed[] {
-  return [...missed, ...held.filter(({ offset }) => !offsets.has(offset)).flatMap(missedOf)];
-}
-
-function missedOf({ offset, frames }: Held): Missed[] {
-  return typeof offset === 'string' ? [{ offset, frames }] : [];
 }

@@ -2,6 +2,7 @@
 import { createConnection, type Socket } from 'node:net';
 import { Backplane } from '../../backplane/backplane';
 import type { AdapterFactory } from '../../config/options';
+import { debug } from '../../debug';
 import type { Logger } from '../../egg';
 import { agentHandovers } from '../handovers';
 import { HubAdapter } from './hub-adapter';
@@ -126,7 +127,7 @@ export class HubBackplane extends Backplane {
   #onNotice(notice: Notice, socket: Socket): void {
     switch (notice.type) {
       case 'welcome':
-        this.logger.debug('[egg-socket.io] joined the hub as number %d; it has %d other workers', notice.number, notice.peers.length);
+        debug.hub('worker %s: joined the hub as number %d; it has %d other workers', this.#workerName, notice.number, notice.peers.length);
         this.#openOutbox(new HubOutbox(socket, notice.number, this.logger));
         this.#timer = setTimeout(() => this.#complete(), Math.max(0, SETTLING_TIME - notice.age)).unref();
         for (const [number, name] of notice.peers) this.#addPeer(number, name);
@@ -135,7 +136,7 @@ export class HubBackplane extends Backplane {
         this.agent.receive(notice);
         break;
       case 'joined':
-        this.logger.debug('[egg-socket.io] worker %s has joined the hub', notice.name);
+        debug.hub('worker %s: worker %s has joined', this.#workerName, notice.name);
         this.#addPeer(notice.number, notice.name);
         break;
       case 'lost':
@@ -143,7 +144,7 @@ export class HubBackplane extends Backplane {
         break;
       case 'left': {
         const name = this.peers.remove(notice.number);
-        if (name !== undefined) this.logger.debug('[egg-socket.io] worker %s has left the hub', name);
+        if (name !== undefined) debug.hub('worker %s: worker %s has left', this.#workerName, name);
       }
     }
   }

@@ -12,6 +12,7 @@
 import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
+import { debug } from '../../debug';
 import type { Logger } from '../../egg';
 import { toError } from '../../thrown';
 import type { Answerer } from './hub-agent';
@@ -126,7 +127,7 @@ export class Hub {
     worker.name = name;
     worker.isSendOnly = isSendOnly;
     this.#workers.set(number, worker);
-    this.#logger.debug('[egg-socket.io] worker %s has joined the hub as number %d', name, number);
+    debug.hub('worker %s has joined the hub as number %d', name, number);
     worker.notify({ type: 'welcome', number, age: performance.now() - this.#startedAt, peers });
     if (isSendOnly) return;
     for (const other of this.#workers.values()) if (other !== worker) other.notify({ type: 'joined', number, name });
@@ -136,7 +137,7 @@ export class Hub {
     this.#connected.delete(worker);
     const { number, name } = worker;
     if (!this.#workers.delete(number)) return;
-    this.#logger.debug('[egg-socket.io] worker %s has left the hub', name);
+    debug.hub('worker %s has left the hub', name);
     for (const other of this.#workers.values()) other.notify({ type: 'left', number });
   }
 

@@ -1,5 +1,6 @@
 /** Finds the worker that owns a session, and the worker for a new session. */
 import type { IncomingMessage } from 'node:http';
+import { debug } from '../../debug';
 import type { RunFolder } from '../run-folder';
 import type { RoutingLog } from './routing-log';
 import { ownerNamedBy } from './session-ids';
@@ -39,7 +40,14 @@ export class Owners {
   otherOwnerOf(request: IncomingMessage): string | undefined {
     const owner = ownerNamedBy(request);
     if (owner === undefined || owner === this.#worker) return undefined;
-    return this.#sessions.has(owner) || this.#folder.hasWorker(owner) ? owner : undefined; // it may have started since the last refresh
+    const isThere = this.#sessions.has(owner) || this.#folder.hasWorker(owner); // it may have started since the last refresh
+    debug.routing(
+      'worker %s got a request of worker %s%s',
+      this.#worker,
+      owner,
+      isThere ? '' : ', which does not run: the session is unknown',
+    );
+    return isThere ? owner : undefined;
   }
 
   /**
@@ -56,10 +64,10 @@ export class Owners {
     const isBalanced = held - fewest <= Math.max(TOLERATED_EXCESS.sessions, fewest * TOLERATED_EXCESS.share);
     const isRoomElsewhere = held >= this.#capacity && fewest < this.#capacity;
     if (owner === undefined || (isBalanced && !isRoomElsewhere)) {
-      this.#log.debug('worker %s, with %d sessions, keeps a new one', this.#worker, held);
+      debug.routing('worker %s, with %d sessions, keeps a new one', this.#worker, held);
       return undefined;
     }
-    this.#log.debug('worker %s, with %d sessions, gives a new one to worker %s, with %d', this.#worker, held, owner, fewest);
+    debug.routing('worker %s, with %d sessions, gives a new one to worker %s, with %d', this.#worker, held, owner, fewest);
     this.#sessions.set(owner, fewest + 1); // until the worker's next answer
     return owner;
   }
@@ -72,6 +80,7 @@ export class Owners {
 
   /** Sends new sessions to other workers until this one answers a request again. One session in ten seconds is such a request. */
   markUnreachable(worker: string): void {
+    debug.routing('worker %s gets no new session for %d s: it did not answer', worker, RETRY_INTERVAL / 1000);
     this.#sessions.set(worker, Number.POSITIVE_INFINITY);
     this.#retriedAt.set(worker, performance.now() + RETRY_INTERVAL);
   }

@@ -9,10 +9,6 @@ export class RoutingLog {
     this.#logger = logger;
   }
 
-  debug(message: string, ...args: unknown[]): void {
-    this.#logger.debug(`[egg-socket.io] session routing: ${message}`, ...args);
-  }
-
   error(message: string, error: Error): void {
     this.#logger.error(`[egg-socket.io] session routing: ${message}`, error);
   }

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Server as EngineServer } from 'engine.io';
+import { debug } from '../../debug';
 import type { Logger } from '../../egg';
 import { engineOptions } from '../../internals/engine-options';
 import type { RunFolder } from '../run-folder';
@@ -127,6 +128,7 @@ export class SessionRouting {
         response.writeHead(status, message, answerHeaders(headers));
       },
       failed: error => {
+        debug.routing('worker %s cannot be reached: %s', owner, error.message);
         this.#owners.markUnreachable(owner);
         if (response.destroyed) return;
         if (isFirst || isGone(error)) handleHere();
@@ -146,6 +148,7 @@ export class SessionRouting {
       head,
       heartbeat,
       failed: error => {
+        debug.routing('worker %s cannot be reached for an upgrade: %s', owner, error.message);
         if (isGone(error)) handleHere();
         else {
           this.#logFailure(owner, error);
