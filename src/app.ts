@@ -39,7 +39,6 @@ export default class IoBoot {
   async willReady(): Promise<void> {
     await this.#teggControllers?.addRoutes();
     await this.#lifecycle?.ready();
-    this.#lifecycle?.awaitHttpServer();
     cluster.worker?.once('disconnect', this.#retire);
   }
 

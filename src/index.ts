@@ -7,6 +7,7 @@ import type { Acknowledge } from './events';
 
 export type {
   AccessLogConfig,
+  DrainConfig,
   AdapterConfig,
   AdapterFactory,
   AdapterName,

@@ -3,11 +3,22 @@ import type { ServerOptions } from 'socket.io';
 import type { AccessLogConfig } from './access-log';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';
 import type { AuthConfig, NamespaceAuth } from './auth-options';
+import type { DrainConfig } from './drain';
 import type { BoundTo, GenerateId, OnError, RecoveryConfig } from './functions';
 import type { LimitsConfig, NamespaceLimits } from './limits';
 import type { HistoryConfig, PresenceConfig, UserLimits } from './namespace-options';
 
-export type { AccessLogConfig, AdapterConfig, AdapterFactory, AdapterName, HistoryConfig, PresenceConfig, RedisConfig, UserLimits };
+export type {
+  AccessLogConfig,
+  AdapterConfig,
+  AdapterFactory,
+  AdapterName,
+  DrainConfig,
+  HistoryConfig,
+  PresenceConfig,
+  RedisConfig,
+  UserLimits,
+};
 export type * from './auth-options';
 export type * from './functions';
 export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit, RecoveryLimit, RoomsLimit } from './limits';
@@ -93,6 +104,18 @@ export interface IoConfig {
 
   /** A line for each connection that ends or is refused, in `<app>-io-access.log`; with `packets`, one for each packet, too. Default: `false`. Since 5. */
   accessLog?: boolean | AccessLogConfig;
+
+  /**
+   * Whether a server that stops, as at SIGTERM, moves its clients to other servers first, in batches: [draining](deployment.md#draining). It has to be
+   * given the time for that. `app.io.drain()` does so at any time. Default: `false`. Since 5.
+   */
+  drain?: boolean | DrainConfig;
+
+  /**
+   * The path below which a worker answers load balancers: `<path>/live` with 200, `<path>/ready` with 200 or, while it drains or closes, with 503.
+   * `true`: `'/-/io/health'`. Default: `false`. Since 5.
+   */
+  health?: string | boolean;
 
   /**
    * Called for each error of a controller, of middleware or of a listener, with its context. An Error that it returns answers the client in place

@@ -2,10 +2,12 @@
 import { isDevelopment, SetupError } from '../errors';
 import { type AccessLogSettings, readAccessLog } from './access-log';
 import { type AdapterSettings, readAdapter } from './adapter';
+import { type DrainSettings, readDrain } from './drain';
 import { type HistorySettings, readHistory } from './history';
 import { type AuthSettings, readAuth, readGlobalAuth } from './auth';
 import { addressWarning, cleanupWarning, corsWarning, recoveryWarning, sessionIdWarning, timeoutWarning, type ProxyConfig } from './checks';
 import { readAllowedHosts, readBind } from './handshake';
+import { readDocuments, readHealth } from './http-paths';
 import { type LimitSettings, readLimits, readNamespaceLimits } from './limits';
 import { readInit } from './init';
 import type { BoundTo, GenerateId, InitOptions, IoConfig, NamespaceConfig, OnError } from './options';
@@ -45,6 +47,9 @@ export interface Settings {
   readonly documents: string | false;
   readonly limits: LimitSettings;
   readonly accessLog: AccessLogSettings;
+  readonly drain: DrainSettings;
+  /** Without the slash at its end. */
+  readonly health: string | false;
   readonly onerror: OnError | undefined;
   /** Undefined if logins last as long as connections. */
   readonly auth: AuthSettings | undefined;
@@ -122,6 +127,8 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     documents: readDocuments(io['documents'], config.env),
     limits,
     accessLog: readAccessLog(io['accessLog']),
+    drain: readDrain(io['drain'], config.env),
+    health: readHealth(io['health']),
     onerror: read('onerror', functionAt<OnError>, undefined),
     generateId: read('generateId', functionAt<GenerateId>, undefined),
     allowedHosts: read('allowedHosts', readAllowedHosts, undefined),
@@ -133,13 +140,6 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
 function withAllEvents(adapter: AdapterSettings | undefined): AdapterSettings | undefined {
   if (adapter?.name !== 'redis-sharded') return adapter;
   return { ...adapter, options: { ...adapter.options, subscriptionMode: 'static' } };
-}
-
-function readDocuments(value: unknown, env: string | undefined): Settings['documents'] {
-  const path = isSet(value) ? value : env === 'local' && '/io-docs';
-  if (path !== false && (typeof path !== 'string' || !/^(\/[\w.-]+)*\/[\w.-]*[\w-]$/.test(path)))
-    throw new SetupError('IO_CONFIG_INVALID', "config.io.documents must be false or a path, such as '/io-docs'");
-  return env === 'local' || env === 'unittest' ? path : false;
 }
 
 /** @param limits @param auth those of namespaces that have none of their own */

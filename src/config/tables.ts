@@ -27,6 +27,8 @@ export const OPTIONS = {
   documents: true,
   limits: true,
   accessLog: true,
+  drain: true,
+  health: true,
   onerror: true,
   auth: true,
   generateId: true,

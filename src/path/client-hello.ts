@@ -6,6 +6,8 @@ export interface ClientHello {
   readonly owner?: string;
   /** Whether it takes the events of rooms with history together with their positions. */
   readonly history?: true;
+  /** Whether it connects elsewhere when it is asked to. */
+  readonly move?: true;
 }
 
 /** Too short to be guessed, or too long to be kept, is no secret. */
@@ -15,9 +17,13 @@ const OWNER = /^[\w-]{20,64}$/;
 export function helloOf({ handshake }: Pick<Socket, 'handshake'>): ClientHello | undefined {
   const { auth } = handshake as { auth?: unknown }; // from the client, of any type; undefined with protocol 3
   const hello = fieldsOf(fieldsOf(auth)?.['$io']);
-  const { v: version, owner, history } = hello ?? {};
+  const { v: version, owner, history, move } = hello ?? {};
   if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 1) return undefined;
-  return { ...(typeof owner === 'string' && OWNER.test(owner) && { owner }), ...(history === true && { history }) };
+  return {
+    ...(typeof owner === 'string' && OWNER.test(owner) && { owner }),
+    ...(history === true && { history }),
+    ...(move === true && { move }),
+  };
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> | undefined {

@@ -62,6 +62,11 @@ export class InFlight {
     while (this.#others > 0 || this.#handlers > this.#forgotten) await this.#nextEnd(this.#nextForgotten);
   }
 
+  /** Resolves when none of these handlers is running. */
+  async idleOf(all: readonly Handlers[]): Promise<void> {
+    while (all.some(({ running }) => running > 0)) await this.#nextEnd();
+  }
+
   /** Resolves when nothing but handlers is running. */
   async othersIdle(): Promise<void> {
     while (this.#others > 0) await this.#nextEnd();

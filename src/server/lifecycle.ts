@@ -1,5 +1,4 @@
 /** Starts and stops a worker's server, and connects it to the HTTP server, the other workers and other servers. */
-import type { Server as HttpServer } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import type { ServerOptions } from 'socket.io';
 import { createAdapterFactory, createBackplane } from '../backplane/adapter';
@@ -10,7 +9,6 @@ import { HubBackplane } from '../cluster/hub/hub-backplane';
 import { HubReceiver } from '../cluster/hub/hub-receiver';
 import { SessionRouting } from '../cluster/routing/session-routing';
 import { shareRates } from '../cluster/rates';
-import { attachWhenFound } from '../cluster/single-process';
 import { streamsOf } from '../cluster/streams';
 import { folderOf, ownWorkerId, type Topology, topologyOf } from '../cluster/topology';
 import type { Settings } from '../config/settings';
@@ -24,6 +22,9 @@ import { Limits } from '../limits/limits';
 import { LoadedFiles } from '../loader/loader';
 import { openEngine } from './engine';
 import { joinOthers } from './join-others';
+import { Drain } from './drain';
+import { serveHealth } from './health';
+import { attachToHttpServer } from './http-server';
 import { Namespaces } from './namespaces';
 import { DirectEvents } from '../path/direct-events';
 import { Reannouncement } from '../path/room-positions';
@@ -54,6 +55,7 @@ export class Lifecycle {
   readonly #files: LoadedFiles;
   readonly #topology: Topology;
   readonly #handshakes: Handshakes;
+  readonly #drain: Drain;
   readonly #sessionRouting: SessionRouting | undefined;
   readonly #histories: Histories | undefined;
   readonly #reannouncement = new Reannouncement(() => this.server._nsps.values());
@@ -83,6 +85,8 @@ export class Lifecycle {
     const { routesSessions, usesHub } = this.#topology;
     const folder = routesSessions || usesHub ? folderOf(app) : undefined;
     if (routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, logger, limits.settings.connections);
+    this.#drain = new Drain(settings.drain, { app, runtime: this.runtime, sessionRouting: this.#sessionRouting });
+    if (settings.health !== false) serveHealth(app, settings.health, () => this.#drain.isReady);
     this.#histories = Histories.of(settings, usesHub || (app.options.workers ?? 1) <= 1, () => streamsOf(this.#backplane));
     // last of what may throw, so that an error leaves nothing open
     this.#backplane = createBackplane(settings.adapter, {
@@ -110,6 +114,7 @@ export class Lifecycle {
         files: this.#files,
         namespaces: this.namespaces,
         onEngine: (engine, bind) => this.#attach(engine, bind),
+        drain: this.#drain,
       });
     } catch (error) {
       void this.#backplane?.close(); // the adapter may lack a required member
@@ -122,7 +127,7 @@ export class Lifecycle {
     lifecycles.set(server, this);
   }
 
-  /** Resolves the names of controllers and middleware, and joins the other workers and servers. To be called when the app has been loaded. */
+  /** Resolves the names of controllers and middleware, joins the other workers and servers, and awaits clients. To be called when the app has been loaded. */
   async ready(): Promise<void> {
     const { logger } = this.#app;
     this.runtime.load(this.#app, { ...this.#settings, addressOf: this.#handshakes.addressOf });
@@ -139,6 +144,7 @@ export class Lifecycle {
     await this.#backplane?.ready();
     if (this.#histories) this.#backplane?.onReachable(() => this.#reannouncement.begin());
     if (this.#backplane ?? this.#settings.adapter) joinOthers(this, this.#backplane);
+    this.#stopLooking = attachToHttpServer(this.#app, this.server);
   }
 
   /**
@@ -156,25 +162,15 @@ export class Lifecycle {
     this.#backplane = backplane;
   }
 
-  /** Attaches to the app's HTTP server, now or as soon as there is one. */
-  awaitHttpServer(): void {
-    const app = this.#app;
-    if (app.server)
-      this.server.attach(app.server); // in tests, the event may have been emitted already
-    else {
-      if (app.options.mode === 'single') this.#stopLooking = attachWhenFound(app, this.server, app.logger);
-      app.once('server', (server: HttpServer) => this.server.attach(server));
-    }
-  }
-
   /** Accepts nothing new, and closes all connections in order. Their clients connect again to another worker. */
   async retire(): Promise<void> {
+    const draining = this.#drain.finish();
+    if (draining) await draining;
     this.runtime.retire();
     this.namespaces.children?.close();
-    const { server, runtime } = this;
+    const [{ server, runtime }, engine, sessionRouting] = [this, this.#engine, this.#sessionRouting];
     const departure = this.#backplane?.departure;
-    if (this.#engine)
-      this.#retiring ??= closeInOrder({ server, engine: this.#engine, runtime, sessionRouting: this.#sessionRouting, departure });
+    if (engine) this.#retiring ??= closeInOrder({ server, engine, runtime, sessionRouting, departure, isDrained: draining !== undefined });
     await this.#retiring;
   }
 
@@ -193,6 +189,7 @@ export class Lifecycle {
 
   #attach(engine: EngineServer, bind: () => void): void {
     this.#engine = engine;
+    this.#drain.attach(engine);
     this.#stopLooking?.();
     const parts = { ids: this.ids, handshakes: this.#handshakes, runtime: this.runtime, sessionRouting: this.#sessionRouting };
     openEngine(engine, this.server.path(), { ...parts, hasOwnParser: Boolean(this.#settings.init.parser), bind });

@@ -8,6 +8,7 @@ import type { Contract } from '../contract/contract';
 import { isContract } from '../contract/declaration';
 import { messageOf } from '../errors';
 import type { LoadedFiles } from '../loader/loader';
+import type { Drain } from './drain';
 import { declareEngine } from './missing-engine';
 import type { Namespaces } from './namespaces';
 import type { Runtime } from '../path/runtime';
@@ -28,6 +29,7 @@ interface Parts {
   readonly namespaces: Namespaces;
   /** Called for each engine that the server is attached to. It has to call `bind`, with which Socket.IO adds its listeners. */
   readonly onEngine: (engine: EngineServer, bind: () => void) => void;
+  readonly drain: Drain;
 }
 
 /** The type parameters are those of Socket.IO's server, for the namespace `/`. */
@@ -40,17 +42,14 @@ export class Server<
   extends SocketIoServer<ListenEvents, EmitEvents, ServerSideEvents, SocketData>
   implements Asking<EmitEvents>, Users<EmitEvents, SocketData>, HasHistory<EmitEvents>, HasPresence, Routes<'/'>
 {
-  readonly #runtime: Runtime;
-  readonly #files: LoadedFiles;
-  readonly #namespaces: Namespaces;
-  readonly #onEngine: Parts['onEngine'];
+  readonly #parts: Omit<Parts, 'options'>;
   readonly route: AddRoute<this, '/'> = (event: string, ...parts: unknown[]) => {
     this.of('/').route(event, ...(parts as SpecificArguments)); // by the signatures
     return this;
   };
 
   readonly routeUnmatched: AddUnmatchedRoute<this> = (...parts: unknown[]) => {
-    this.of('/').routeUnmatched(...(parts as SpecificArguments)); // by the signatures
+    this.of('/').routeUnmatched(...(parts as SpecificArguments)); // as above
     return this;
   };
 
@@ -67,35 +66,35 @@ export class Server<
   readonly presence: HasPresence['presence'] = room => this.of('/').presence(room);
 
   /** @internal */
-  constructor({ options, runtime, files, namespaces, onEngine }: Parts) {
+  constructor({ options, ...parts }: Parts) {
     super(options);
-    this.#runtime = runtime;
-    this.#files = files;
-    this.#namespaces = namespaces;
-    this.#onEngine = onEngine;
+    this.#parts = parts;
     declareEngine(this);
-    namespaces.open(this);
+    parts.namespaces.open(this);
   }
+
+  /** Moves the clients of this process to other ones, as `config.io.drain` says, and refuses new ones. Resolves when all have gone. Never rejects. */
+  readonly drain = async (): Promise<void> => this.#parts.drain.begin();
 
   /** The handlers in `app/io/controller`, by file and method. */
   get controller(): Controllers {
-    return this.#files.controllers;
+    return this.#parts.files.controllers;
   }
 
   /** @deprecated use `controller` */
   get controllers(): Controllers {
-    this.#runtime.deprecations.warnOfName('app.io.controllers', 'app.io.controller');
+    this.#parts.runtime.deprecations.warnOfName('app.io.controllers', 'app.io.controller');
     return this.controller;
   }
 
   /** The middleware in `app/io/middleware`, by file. */
   get middleware(): Middlewares {
-    return this.#files.middlewares;
+    return this.#parts.files.middlewares;
   }
 
   /** @deprecated use `middleware` */
   get middlewares(): Middlewares {
-    this.#runtime.deprecations.warnOfName('app.io.middlewares', 'app.io.middleware');
+    this.#parts.runtime.deprecations.warnOfName('app.io.middlewares', 'app.io.middleware');
     return this.middleware;
   }
 
@@ -138,12 +137,12 @@ export class Server<
   override of(name: string | RegExp | Matcher | Contract, listener?: (socket: never) => void): unknown {
     const onConnection = listener as ((socket: SocketIoSocket) => void) | undefined; // of one of the signatures
     if (isContract(name)) {
-      const nsp = this.#namespaces.ofContract(name, plain => this.of(plain));
+      const nsp = this.#parts.namespaces.ofContract(name, plain => this.of(plain));
       if (onConnection) nsp.on('connection', onConnection);
       return nsp;
     }
     // false in the constructor of the base class, which also calls this method
-    const namespaces = #namespaces in this ? this.#namespaces : undefined;
+    const namespaces = #parts in this ? this.#parts.namespaces : undefined;
     const pattern = typeof name === 'string' ? namespaces?.ofPattern(this, name, regExp => super.of(regExp)) : undefined;
     const nsp = pattern ?? super.of(name);
     namespaces?.adopt(nsp, name);
@@ -157,13 +156,12 @@ export class Server<
   override adapter(...args: [] | [AdapterConstructor]): unknown {
     if (args.length === 0) return super.adapter();
     const [adapter] = args;
-    // false in the constructor of the base class, which also calls this method
-    if (#runtime in this && adapter !== super.adapter()) {
+    if (#parts in this && adapter !== super.adapter()) {
       const problem = 'app.io.adapter() sets the adapter of this process only, not that of agent.io';
-      this.#runtime.logger.warn(messageOf('IO_AGENT_ADAPTER', `${problem}: set it as config.io.adapter`));
+      this.#parts.runtime.logger.warn(messageOf('IO_AGENT_ADAPTER', `${problem}: set it as config.io.adapter`));
     }
     super.adapter(adapter);
-    if (#namespaces in this) for (const nsp of this._nsps.values()) this.#namespaces.takeAdapter(nsp);
+    if (#parts in this) for (const nsp of this._nsps.values()) this.#parts.namespaces.takeAdapter(nsp);
     return this;
   }
 
@@ -176,15 +174,15 @@ export class Server<
 
   /** Called by Socket.IO for each engine that it is attached to. @internal */
   override bind(engine: EngineServer): this {
-    this.#onEngine(engine, () => super.bind(engine));
+    this.#parts.onEngine(engine, () => super.bind(engine));
     return this;
   }
 
   /** Called by Socket.IO for a client that asks for a namespace that does not exist. @internal */
   override _checkNamespace(...[name, , done]: Parameters<SocketIoServer['_checkNamespace']>): void {
-    const nsp = this.#namespaces.standIn(this, name);
+    const nsp = this.#parts.namespaces.standIn(this, name);
     if (!nsp) {
-      this.#runtime.refusals.warnOfNamespace(name);
+      this.#parts.runtime.refusals.warnOfNamespace(name);
       done(false);
       return;
     }

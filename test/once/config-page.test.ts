@@ -15,6 +15,7 @@ const SECTIONS: Record<string, string> = {
   "config.io.namespace['/'].history['room:*']": 'HistoryConfig',
   "config.io.namespace['/'].presence['room:*']": 'PresenceConfig',
   'config.io.accessLog': 'AccessLogConfig',
+  'config.io.drain': 'DrainConfig',
   'config.io.auth': 'AuthConfig',
   "config.io.namespace['/'].auth": 'NamespaceAuth',
   "config.io.namespace['/'].auth.recheck": 'RecheckConfig',
@@ -103,6 +104,7 @@ async function declaredOptions(): Promise<Map<string, Row[]>> {
     'adapter-options',
     'auth-options',
     'access-log',
+    'drain',
   ]) {
     const source = ts.createSourceFile(file, await readFile(join(ROOT, `src/config/${file}.ts`), 'utf8'), ts.ScriptTarget.Latest, true);
     for (const declaration of source.statements.filter(ts.isInterfaceDeclaration).filter(({ name }) => !name.text.endsWith('Settings'))) {

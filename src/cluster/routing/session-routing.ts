@@ -85,6 +85,17 @@ export class SessionRouting {
     this.#private.serve(engine, handleRequest, handleUpgrade);
   }
 
+  /**
+   * Has another worker begin a session, since this one is about to stop. Returns whether there is one, and whether the request is that of a client that
+   * polls: one that begins with WebSocket would lose its connection together with this worker.
+   * @param handleHere called if that worker does not begin it
+   */
+  beginElsewhere(request: IncomingMessage, response: ServerResponse, handleHere: () => void): boolean {
+    const owner = beginsSession(request) ? this.#owners.forNewSession(Number.POSITIVE_INFINITY) : undefined;
+    if (owner !== undefined) this.#pipeRequest(owner, request, response, handleHere);
+    return owner !== undefined;
+  }
+
   /** Refuses new sessions from other workers from now on. */
   refuseSessions(): void {
     this.#private.refuseSessions();

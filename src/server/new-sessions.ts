@@ -1,0 +1,34 @@
+/** Keeps new sessions away from a server that is about to stop. */
+import type { IncomingMessage } from 'node:http';
+import type { Server as EngineServer } from 'engine.io';
+import { SERVICE_UNAVAILABLE, type SessionRouting } from '../cluster/routing/session-routing';
+
+/**
+ * From now on, another worker begins the sessions of clients that poll, if there is one. Returns a function that also refuses those that no worker
+ * takes: with 503, after which clients, or a load balancer, try again.
+ */
+export function giveAwaySessions(engine: EngineServer, sessionRouting: SessionRouting | undefined): () => void {
+  const handleRequest = engine.handleRequest.bind(engine);
+  const handleUpgrade = engine.handleUpgrade.bind(engine);
+  let isRefusing = false;
+  sessionRouting?.refuseSessions();
+  engine.handleRequest = (request, response) => {
+    const handleHere = (): void => {
+      if (isRefusing) response.writeHead(503, { connection: 'close', 'retry-after': '1' }).end();
+      else handleRequest(request, response);
+    };
+    if (hasSession(request)) handleRequest(request, response);
+    else if (!sessionRouting?.beginElsewhere(request, response, handleHere)) handleHere();
+  };
+  engine.handleUpgrade = (request, socket, head) => {
+    if (hasSession(request) || !isRefusing) handleUpgrade(request, socket, head);
+    else socket.on('error', () => {}).end(SERVICE_UNAVAILABLE, () => socket.destroy());
+  };
+  return () => {
+    isRefusing = true;
+  };
+}
+
+function hasSession({ url = '' }: IncomingMessage): boolean {
+  return /[?&]sid=[^&]/.test(url); // an empty sid requests a new session
+}

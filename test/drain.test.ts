@@ -1,0 +1,195 @@
+/** A server that is about to stop moves its clients away, and says so to load balancers: `config.io.drain`, `config.io.health` and `app.io.drain()`. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import WebSocket from 'ws';
+import { bootError, type Files, type RunningApp, startApp } from './support/app';
+import { ask, type Client, connect, newClient, next } from './support/client';
+import { startCluster } from './support/cluster';
+import { RawClient } from './support/raw';
+import { remains } from './support/remains';
+
+const FILES: Files = {
+  'app/io/controller/home.js': `
+    exports.slow = async ctx => {
+      ctx.app.emit('begun');
+      await new Promise(resolve => ctx.app.once('go', resolve));
+      return 'done';
+    };
+    exports.pid = async () => process.pid;
+    exports.left = async ctx => { ctx.app.emit('left', ctx.args[0]); };`,
+  'app/router.js': `
+    module.exports = app => {
+      const { home } = app.io.controller;
+      for (const event of ['slow', 'pid']) app.io.route(event, home[event]);
+      app.io.route('disconnect', home.left);
+      app.get('/', async ctx => { ctx.body = 'home'; });
+    };`,
+};
+
+const withConfig = (io: string, more = ''): Files => ({ ...FILES, 'config/config.default.js': `exports.io = ${io};${more}` });
+
+const HEALTH = '/-/io/health';
+
+async function start(t: TestContext, io: string): Promise<RunningApp> {
+  return startApp(t, withConfig(io));
+}
+
+async function health(url: string): Promise<unknown[]> {
+  return Promise.all(
+    ['live', 'ready'].map(async name => {
+      const response = await fetch(`${url}${HEALTH}/${name}`);
+      return [response.status, await response.json()];
+    }),
+  );
+}
+
+test('drain() ends connections when their handlers have answered, as the clients reconnect by themselves, and refuses new ones', async t => {
+  const { app, io, url } = await start(t, '{ health: true, drain: { timeout: 0, jitter: 0 } }');
+  const busy = await connect(t, url);
+  const idle = await Promise.all([['polling'], ['websocket']].map(async transports => connect(t, url, { transports })));
+  assert.deepEqual(await health(url), [
+    [200, { status: 'up' }],
+    [200, { status: 'up' }],
+  ]);
+  const begun = next(app, 'begun');
+  const answer = ask(busy, 'slow');
+  await begun;
+  const reasons = [...idle, busy].map(async client => (await next<[string]>(client, 'disconnect'))[0]);
+  const left: unknown[] = [];
+  app.on('left', reason => left.push(reason));
+
+  const drained = io.drain();
+  assert.deepEqual(await Promise.all(reasons.slice(0, 2)), ['transport close', 'transport close']);
+  assert.equal(busy.connected, true, 'its handler still runs');
+  assert.deepEqual(await health(url), [
+    [200, { status: 'up' }],
+    [503, { status: 'draining' }],
+  ]);
+  const handshake = await fetch(`${url}/socket.io/?EIO=4&transport=polling`);
+  assert.deepEqual([handshake.status, handshake.headers.get('retry-after')], [503, '1']);
+  const webSocket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+  assert.match(String((await next(webSocket, 'error'))[0]), /503/);
+  assert.equal(await (await fetch(url)).text(), 'home', 'HTTP goes on');
+  assert.equal(await ask(busy, 'pid'), process.pid, 'as do the events of clients that are still here');
+
+  app.emit('go');
+  assert.equal(await answer, 'done');
+  await Promise.all([...reasons, drained]);
+  assert.deepEqual(left, Array(3).fill('server shutting down'));
+  assert.equal(remains(io).connections, 0);
+  await io.drain(); // nothing more to do
+});
+
+test('clients are moved in batches, over the time that drain has', async t => {
+  const { io, url } = await start(t, '{ drain: { timeout: 6000, batch: 2, jitter: 0 } }');
+  const clients: Client[] = [];
+  for (let n = 0; n < 4; n++) clients.push(await connect(t, url));
+  const firsts = Promise.all(clients.slice(0, 2).map(async client => next(client, 'disconnect')));
+  const others = Promise.all(clients.slice(2).map(async client => ask(client, 'pid')));
+  void io.drain();
+  assert.equal(io.engine.clientsCount, 4, 'nobody before a load balancer knows');
+  const late = await connect(t, url);
+  await firsts;
+  assert.equal(io.engine.clientsCount, 3);
+  assert.deepEqual(await others, [process.pid, process.pid]);
+  assert.equal(await ask(late, 'pid'), process.pid);
+});
+
+test('clients that do not answer, and handlers that do not end, hold up nothing for long', async t => {
+  const { app, io, url } = await start(t, '{ drain: { timeout: 0, jitter: 0 } }');
+  const client = await connect(t, url);
+  const begun = next(app, 'begun');
+  client.emit('slow');
+  await begun;
+  const frozen = await RawClient.open(t, url);
+  frozen.send('40');
+  await frozen.frame(/^40/);
+  frozen.freeze();
+  const gone = next(client, 'disconnect');
+  await io.drain();
+  await gone;
+  assert.equal(remains(io).connections, 0);
+  app.emit('go');
+});
+
+test('the health page comes before middleware of the app, has the path that the app wants, and is off by default', async t => {
+  const guarded: Files = {
+    'app/middleware/guard.js': `module.exports = () => async ctx => { ctx.status = 401; };`,
+    'config/config.default.js': `exports.middleware = ['guard']; exports.io = { health: '/healthz' };`,
+  };
+  const { url } = await startApp(t, guarded);
+  const statuses = async (paths: string[]): Promise<number[]> => Promise.all(paths.map(async path => (await fetch(url + path)).status));
+  assert.deepEqual(await statuses(['/healthz/live', '/healthz/ready', '/healthz', `${HEALTH}/live`]), [200, 200, 401, 401]);
+  const { status, headers } = await fetch(`${url}/healthz/ready`, { method: 'HEAD' });
+  assert.deepEqual([status, headers.get('cache-control')], [200, 'no-store']);
+});
+
+test('wrong options stop the boot', async t => {
+  for (const [io, message] of [
+    ["{ drain: '10s' }", /config\.io\.drain must be true, false or an object, not a string/],
+    ['{ drain: { timeout: -1 } }', /config\.io\.drain\.timeout must be a whole number from 0 on, not -1/],
+    ['{ drain: { batch: 0 } }', /config\.io\.drain\.batch must be a whole number from 1 on, not 0/],
+    ['{ drain: { jiter: 1 } }', /jiter, did you mean jitter\?/],
+    ["{ health: 'healthz' }", /config\.io\.health must be true, false or a path/],
+  ] as const)
+    assert.match((await bootError(t, withConfig(io))).message, message);
+});
+
+test('a worker that stops moves its clients to the others, which also begin the sessions that it is asked for', async t => {
+  const files = withConfig('{ health: true, drain: { timeout: 1500, batch: 1, jitter: 0 } }');
+  const cluster = await startCluster(t, files, { workers: 2 });
+  const clients: Client[] = [];
+  const pidOf = new Map<Client, unknown>();
+  while (new Set(pidOf.values()).size < 2 || clients.length < 4) {
+    const client = await connect(t, cluster.url, { reconnection: true, reconnectionDelay: 50 });
+    clients.push(client);
+    pidOf.set(client, await ask(client, 'pid'));
+  }
+  const [leaving] = pidOf.values();
+  const isLeaving = (client: Client): boolean => pidOf.get(client) === leaving;
+  const back = Promise.all(clients.filter(isLeaving).map(async client => next(client, 'connect')));
+  const others = clients.filter(client => !isLeaving(client));
+  const heard: unknown[] = [];
+  for (const client of others) client.once('disconnect', reason => heard.push(reason));
+
+  process.kill(Number(leaving), 'SIGTERM');
+  await back;
+  for (const client of clients) assert.notEqual(await ask(client, 'pid'), leaving);
+  assert.deepEqual(heard, []);
+  assert.match(await cluster.log(), /drains: moves \d+ clients to other servers within 1500 ms/);
+});
+
+test('a warning says if Egg would kill a worker before it has drained', async t => {
+  const warnings = async (io: string, timeout: string | undefined): Promise<string[]> => {
+    const former = process.env['EGG_APP_CLOSE_TIMEOUT'];
+    if (timeout === undefined) delete process.env['EGG_APP_CLOSE_TIMEOUT'];
+    else process.env['EGG_APP_CLOSE_TIMEOUT'] = timeout;
+    try {
+      const { logs, close } = await startApp(t, withConfig(io), { env: 'prod' });
+      await close();
+      return logs.filter(line => line.includes('IO_DRAIN_CUT'));
+    } finally {
+      if (former === undefined) delete process.env['EGG_APP_CLOSE_TIMEOUT'];
+      else process.env['EGG_APP_CLOSE_TIMEOUT'] = former;
+    }
+  };
+  const [line, ...more] = await warnings('{ drain: true }', undefined);
+  assert.match(
+    String(line),
+    /drain\.timeout is 10000 ms, but Egg kills a worker 5000 ms after SIGTERM.*within 500 ms: set the environment variable EGG_APP_CLOSE_TIMEOUT to 14500/,
+  );
+  assert.deepEqual(more, []);
+  assert.deepEqual(await warnings('{ drain: true }', '14500'), []);
+  assert.deepEqual(await warnings('{}', undefined), []);
+});
+
+test('a client that connects while the server drains is moved as well', async t => {
+  const { io, url } = await start(t, '{ drain: { timeout: 1000, batch: 1, jitter: 0 } }');
+  await connect(t, url);
+  const drained = io.drain();
+  const late = newClient(t, url);
+  await next(late, 'connect');
+  const gone = next(late, 'disconnect');
+  await Promise.all([gone, drained]);
+  assert.equal(io.engine.clientsCount, 0);
+});

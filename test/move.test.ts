@@ -1,0 +1,130 @@
+/** `move()` of `egg-socket.io/client`: a client connects elsewhere before its connection ends. */
+import assert from 'node:assert/strict';
+import { setTimeout as passes } from 'node:timers/promises';
+import { test, type TestContext } from 'node:test';
+import { move } from 'egg-socket.io/client';
+import { type Files, startApp } from './support/app';
+import { ask, type Client, type ClientOptions, newClient, next } from './support/client';
+import { type Cluster, startCluster } from './support/cluster';
+
+const FILES: Files = {
+  'app/io/controller/home.js': `
+    exports.pid = async () => process.pid;
+    exports.join = async ctx => {
+      ctx.socket.join('news');
+      return true;
+    };
+    exports.emit = async ctx => { ctx.app.io.to('news').emit('news', ctx.args[0]); return ctx.args[0]; };
+    exports.leave = async ctx => {
+      void ctx.app.io.drain();
+      process.emit('leaving');
+      return true;
+    };
+    exports.slow = async ctx => {
+      ctx.socket.emit('begun');
+      await new Promise(resolve => ['SIGTERM', 'leaving'].map(event => process.once(event, resolve)));
+      await new Promise(resolve => setTimeout(resolve, 500));
+      return process.pid;
+    };`,
+  'app/router.js': `
+    module.exports = app => {
+      for (const event of ['pid', 'join', 'emit', 'slow', 'leave']) app.io.route(event, app.io.controller.home[event]);
+      app.io.of('/other').route('pid', app.io.controller.home.pid);
+    };`,
+};
+
+const withConfig = (io: string): Files => ({ ...FILES, 'config/config.default.js': `exports.io = ${io};` });
+
+/** A client with the helper, and what it hears. */
+function moving(t: TestContext, url: string, options: ClientOptions = {}): { client: Client; heard: string[] } {
+  const client = newClient(t, url, { autoConnect: false, reconnection: true, ...options });
+  move(client);
+  const heard: string[] = [];
+  for (const event of ['connect', 'disconnect']) client.on(event, () => heard.push(event));
+  client.connect();
+  return { client, heard };
+}
+
+/** One for each worker. */
+async function clientsOfBoth(t: TestContext, { url }: Cluster, options?: ClientOptions): Promise<ReturnType<typeof moving>[]> {
+  const all = new Map<unknown, ReturnType<typeof moving>>();
+  while (all.size < 2) {
+    const one = moving(t, url, options);
+    await next(one.client, 'connect');
+    const pid = await ask(one.client, 'pid');
+    if (all.has(pid)) one.client.disconnect();
+    else all.set(pid, one);
+  }
+  return [...all.values()];
+}
+
+/** Whether a promise has been resolved, a moment later. */
+async function isOver(promise: Promise<unknown>): Promise<boolean> {
+  return Promise.race([promise.then(() => true), passes(5, false)]);
+}
+
+for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']])
+  test(`a client by ${transports.join(' and ')} moves without a disconnect: it has its answer, its id and each event once`, async t => {
+    const config = '{ drain: { timeout: 500, jitter: 0 }, init: { connectionStateRecovery: {} } }';
+    const cluster = await startCluster(t, withConfig(config), { workers: 2 });
+    const [moved, other] = await clientsOfBoth(t, cluster, { transports });
+    assert.ok(moved && other);
+    const { client, heard } = moved;
+    const beside = client.io.socket('/other', {}).connect();
+    t.after(() => void beside.disconnect());
+    await next(beside, 'connect');
+    await ask(client, 'join');
+    const { id } = client;
+    const pid = await ask(client, 'pid');
+    const news: unknown[] = [];
+    client.on('news', n => news.push(n));
+    const begun = next(client, 'begun');
+    const slow = ask(client, 'slow');
+    await begun;
+
+    const back = Promise.all([next(client, 'connect'), next(beside, 'connect')]);
+    await ask(client, 'leave'); // and not SIGTERM: what polls may do so by way of this worker
+    let count = 0;
+    while (!(await isOver(back))) await ask(other.client, 'emit', count++);
+    assert.equal(await slow, pid, 'the answer that was on its way');
+    assert.deepEqual([client.id, client.recovered], [id, true]);
+    assert.notEqual(await ask(client, 'pid'), pid);
+    assert.notEqual(await ask(beside, 'pid'), pid);
+    assert.equal(await ask(other.client, 'emit', count++), count - 1);
+    await ask(client, 'pid');
+    assert.deepEqual(
+      news,
+      Array.from({ length: count }, (_, n) => n),
+    );
+    assert.deepEqual(heard, ['connect', 'connect']);
+  });
+
+test('what is emitted while it moves is sent afterwards, in order', async t => {
+  const cluster = await startCluster(t, withConfig('{ drain: { timeout: 200, jitter: 0 } }'), { workers: 2 });
+  const [moved] = await clientsOfBoth(t, cluster);
+  assert.ok(moved);
+  const { client } = moved;
+  const pid = await ask(client, 'pid');
+  const begun = next(client, 'begun');
+  const slow = ask(client, 'slow'); // it moves when this has been answered
+  await begun;
+  const back = next(client, 'connect');
+  process.kill(Number(pid), 'SIGTERM');
+  const answers: Promise<unknown>[] = [];
+  while (!(await isOver(back))) answers.push(ask(client, 'emit', answers.length));
+  assert.equal(await slow, pid);
+  assert.deepEqual(
+    await Promise.all(answers),
+    answers.map((_, n) => n),
+  );
+});
+
+test('where there is no other server, the client reconnects as ever', async t => {
+  const { io, url } = await startApp(t, withConfig('{ drain: { timeout: 0, jitter: 0 } }'));
+  const { client, heard } = moving(t, url, { reconnection: false });
+  await next(client, 'connect');
+  const gone = next<[string]>(client, 'disconnect');
+  await io.drain();
+  assert.deepEqual((await gone)[0], 'transport close');
+  assert.deepEqual(heard, ['connect', 'disconnect']);
+});
