@@ -20,6 +20,7 @@ const PACKAGES = {
   'apache2-bin': () => isProgram('apache2'),
   lighttpd: () => isProgram('lighttpd'),
   varnish: () => isProgram('varnishd'),
+  prometheus: () => isProgram('prometheus'),
   chromium: () => isProgram('chromium'),
   'fonts-noto-cjk': () => /\bNoto\b.*\bCJK\b/.test(spawnSync('fc-list', [':lang=zh'], { encoding: 'utf8' }).stdout ?? ''),
 };

@@ -7,16 +7,19 @@ import { keepRates } from './cluster/rates';
 import { RunFolder } from './cluster/run-folder';
 import { keepStreams } from './cluster/streams';
 import { JOIN_HUB, topologyOf } from './cluster/topology';
+import { readPrometheus } from './config/prometheus';
 import { readConfig, type Settings } from './config/settings';
 import type { EggAgent } from './egg';
 import { MemoryHandovers } from './store/memory-handovers';
 import { MemoryStreams } from './store/memory-streams';
+import { PrometheusPage } from './telemetry/prometheus';
 
 export default class IoAgentBoot {
   readonly #agent: EggAgent;
   #folder: RunFolder | undefined;
   #hub: Hub | undefined;
   #io: AgentIo | undefined;
+  #prometheus: PrometheusPage | undefined;
   /** What the agent keeps of rooms with history. */
   readonly #streams = new MemoryStreams();
   /** What workers that end leave for others. */
@@ -33,6 +36,7 @@ export default class IoAgentBoot {
 
   /** Starts the hub. Egg starts the workers after the agent is ready, so the hub runs before them. */
   async willReady(): Promise<void> {
+    await this.#openPrometheus();
     const { workers = 1 } = this.#agent.options;
     if (workers <= 1) return;
     const { routesSessions, usesHub } = topologyOf(this.#agent.options, this.#readSettings());
@@ -42,12 +46,21 @@ export default class IoAgentBoot {
   }
 
   async beforeClose(): Promise<void> {
+    await this.#prometheus?.close();
     await this.#io?.close();
     await this.#hub?.close();
     this.#streams.close();
     this.#handovers.close();
     await this.#folder?.remove();
     await this.#folder?.sweep();
+  }
+
+  async #openPrometheus(): Promise<void> {
+    const io = this.#agent.config.io as { readonly prometheus?: unknown } | undefined; // the workers check the rest, and stop the boot
+    const settings = readPrometheus(io?.prometheus);
+    if (!settings) return;
+    this.#prometheus = new PrometheusPage(this.#agent, settings);
+    await this.#prometheus.listen();
   }
 
   #openIo(): AgentIo {

@@ -77,7 +77,8 @@ interface HttpContext {
 }
 
 /** Messages between agent and workers. */
-interface Messenger {
+export interface Messenger {
+  sendToAgent(action: string, data?: unknown): unknown;
   sendToApp(action: string, data?: unknown): unknown;
   on(action: string, listener: (data: unknown) => void): unknown;
 }

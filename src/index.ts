@@ -30,6 +30,7 @@ export type {
   PendingLimit,
   PerAddressLimit,
   PresenceConfig,
+  PrometheusConfig,
   RecheckConfig,
   RecoveryConfig,
   RecoveryLimit,

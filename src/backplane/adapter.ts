@@ -21,6 +21,7 @@ import type { StreamsPackage } from './redis/adapters';
 import { RedisBackplane } from './redis/redis';
 import { addRoomHistories } from './room-history';
 import { addUsers } from './user-operator';
+import { countPublished } from './wrappers/count-published';
 import { type Carrier, wrap } from './wrappers/table';
 
 interface Surroundings {
@@ -37,6 +38,8 @@ interface Parts {
   /** Undefined in the agent, which has no clients. */
   readonly limits?: Limits;
   readonly logger: Logger;
+  /** Called for each message to other processes. Undefined if nothing is counted. */
+  readonly onPublish?: (() => void) | undefined;
   /** If set, calls wait until it resolves. */
   readonly opened?: Promise<void>;
   /** Undefined if no room has a history. */
@@ -68,7 +71,7 @@ export function createBackplane(adapter: AdapterSettings | undefined, { logger, 
 /** Creates the factory of adapters, which wraps each adapter. */
 export function createAdapterFactory(
   { init, adapter: settings }: Pick<Settings, 'init' | 'adapter'>,
-  { backplane, deprecations, limits, logger, opened, histories }: Parts,
+  { backplane, deprecations, limits, logger, onPublish, opened, histories }: Parts,
 ): AdapterFactory {
   const carrier = carrierOf(settings, backplane);
   const interop = settings === undefined || settings.name === 'own' || settings.options.interop !== false;
@@ -82,6 +85,7 @@ export function createAdapterFactory(
     let made: Operator | undefined;
     const operators = (): Operator => (made ??= operatorsOf(nsp));
     wrap({ ...carrier, adapter, nsp, operators, deprecations, logger, interop, isRecoveryOn, recovers, opened });
+    if (backplane && onPublish) countPublished(adapter, onPublish); // as the app calls the adapter
     addUsers(nsp);
     addRoomHistories(nsp);
     return adapter;

@@ -57,7 +57,7 @@ export abstract class Backplane {
   /** The codes that have been logged for the current outage, and the latest one. */
   readonly #logged = new Set<OutageCode>();
   #outageCode: OutageCode;
-  #lost = 0;
+  #lostBefore = 0; // the number of lost messages when the latest outage ended
 
   constructor({ name, peers, code, logger }: Description) {
     this.name = name;
@@ -134,7 +134,7 @@ export abstract class Backplane {
 
   /** To be called for each message to other processes that is lost. Their number is logged at the end of the outage. */
   countLost(): void {
-    this.#lost++;
+    this.losses.messages++;
     this.losses.ofOthers();
   }
 
@@ -170,7 +170,7 @@ export abstract class Backplane {
     if (this.#logged.has(code)) return;
     this.#logged.add(code);
     this.#outageCode = code;
-    if (!this.#isDown) this.losses.count++;
+    if (!this.#isDown) this.losses.beginOutage();
     this.#isDown = true;
     const effect = `clients of this ${this.#peers.slice(0, -1)} are served, those of other ${this.#peers} are not reached until it is back`;
     this.logger.error(messageOf(code, `${problem}; ${effect}`), error);
@@ -180,12 +180,12 @@ export abstract class Backplane {
 
   /** Logs the end of an outage, if there is one. */
   protected endOutage(): void {
-    if (this.#isDown)
-      this.logger.info('[egg-socket.io] %s is back; messages to other %s lost meanwhile: %d', this.name, this.#peers, this.#lost);
+    const lost = this.losses.messages - this.#lostBefore;
+    if (this.#isDown) this.logger.info('[egg-socket.io] %s is back; messages to other %s lost meanwhile: %d', this.name, this.#peers, lost);
     this.#isDown = false;
     this.#logged.clear();
     this.#outageCode = this.#code;
-    this.#lost = 0;
+    this.#lostBefore = this.losses.messages;
   }
 
   /** Fails all questions that wait for other processes. */

@@ -6,6 +6,10 @@ const TELL_DELAY = 200;
 export class Losses {
   /** How many times messages to this process, or from it, were lost. */
   count = 0;
+  /** The number of outages. */
+  outages = 0;
+  /** The number of messages to other processes that were lost. */
+  messages = 0;
   readonly #canTell: () => boolean;
   readonly #tellers = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
@@ -20,6 +24,11 @@ export class Losses {
   onTell(tell: () => void): () => void {
     this.#tellers.add(tell);
     return () => this.#tellers.delete(tell);
+  }
+
+  beginOutage(): void {
+    this.count++;
+    this.outages++;
   }
 
   /** To be called when messages of this process to others were lost. They are told as soon as possible: if that is lost too, again. */

@@ -3,7 +3,7 @@ import cluster from 'node:cluster';
 import { isMainThread, threadId } from 'node:worker_threads';
 import { allowsPolling } from '../config/checks';
 import type { Settings } from '../config/settings';
-import type { EggApplication } from '../egg';
+import type { EggApplication, Logger } from '../egg';
 import { messageOf } from '../errors';
 import { RunFolder } from './run-folder';
 
@@ -45,6 +45,11 @@ export function topologyOf(options: EggApplication['options'], settings: Setting
     description: `worker ${ownWorkerId()}: ${requests}; ${adapterUse ?? broadcasts}`,
     warning: sticky || routesSessions || !allowsPolling(init) ? undefined : stickyMissing(workers),
   };
+}
+
+export function logTopology({ description, warning }: Topology, logger: Logger): void {
+  logger.info('[egg-socket.io] %s', description);
+  if (warning !== undefined) logger.warn(warning);
 }
 
 /** An id of digits, unique among all workers of this start of the app, including replaced ones. */

@@ -2,27 +2,19 @@
 import type { ServerOptions } from 'socket.io';
 import type { AccessLogConfig } from './access-log';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';
-import type { AuthConfig, NamespaceAuth } from './auth-options';
+import type { AuthConfig } from './auth-options';
 import type { DrainConfig } from './drain';
 import type { BoundTo, GenerateId, OnError, RecoveryConfig } from './functions';
-import type { LimitsConfig, NamespaceLimits } from './limits';
-import type { HistoryConfig, PresenceConfig, UserLimits } from './namespace-options';
+import type { LimitsConfig } from './limits';
+import type { NamespaceConfig } from './namespace-options';
+import type { PrometheusConfig } from './prometheus';
 
-export type {
-  AccessLogConfig,
-  AdapterConfig,
-  AdapterFactory,
-  AdapterName,
-  DrainConfig,
-  HistoryConfig,
-  PresenceConfig,
-  RedisConfig,
-  UserLimits,
-};
+export type { AccessLogConfig, AdapterConfig, AdapterFactory, AdapterName, DrainConfig, PrometheusConfig, RedisConfig };
 export type * from './auth-options';
 export type * from './functions';
 export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit, RecoveryLimit, RoomsLimit } from './limits';
 export type { EventRate, PerAddressLimit } from './rate-limits';
+export type * from './namespace-options';
 
 /** `config.io` */
 export interface IoConfig {
@@ -117,6 +109,9 @@ export interface IoConfig {
    */
   health?: string | boolean;
 
+  /** A page of the agent with [metrics](metrics.md) of all workers of this machine, for Prometheus. `true`: at 127.0.0.1:9464. Default: `false`. Since 5. */
+  prometheus?: boolean | PrometheusConfig;
+
   /**
    * Called for each error of a controller, of middleware or of a listener, with its context. An Error that it returns answers the client in place
    * of the first one. An asynchronous function can only report errors: nobody waits for it. `onerror` of a namespace is called instead.
@@ -174,48 +169,4 @@ export interface InitOptions extends Partial<Omit<ServerOptions, 'allowEIO3' | '
   httpRequestBodyTimeout?: number;
   /** The maximum number of chunks of a request body or a WebSocket message. Needs Engine.IO 6.6.13. Default: `10000`. Since 5. */
   maxBufferedChunks?: number;
-}
-
-/** `config.io.namespace['/']` */
-export interface NamespaceConfig {
-  /**
-   * Names of the middleware that runs around each connection to this namespace, outermost first. A name is that of a file in
-   * `app/io/middleware`; `admin.auth` is `admin/auth.js`. Default: `[]`. Since 4.
-   */
-  connectionMiddleware?: string[];
-  /**
-   * Names of the middleware that runs around each incoming event of this namespace, outermost first. A name is that of a file in
-   * `app/io/middleware`; `admin.auth` is `admin/auth.js`. Default: `[]`. Since 4.
-   */
-  packetMiddleware?: string[];
-  /**
-   * Whether the events of a connection are handled one after the other, in the order in which the client has sent them: the next one begins when
-   * the last has settled. Those that wait count for `limits.pending`; without that limit, at most 1,000 wait, and further ones fail with
-   * `TOO_MANY_EVENTS`. Default: `false`. Since 5.
-   */
-  ordered?: boolean;
-  /**
-   * What one client may cost in this namespace.
-   * Default: those of [`config.io.limits`](limits.md). Since 5.
-   */
-  limits?: NamespaceLimits;
-  /**
-   * Limits for each user, whom connection middleware sets as `socket.user`. Clients without a user are not limited.
-   * Default: none. Since 5.
-   */
-  userLimits?: UserLimits;
-  /** Called for the errors of this namespace, in place of `config.io.onerror`. Default: `config.io.onerror`. Since 5. */
-  onerror?: OnError;
-  /** How long the logins of clients last, in place of `config.io.auth`. `false`: as long as their connections. Default: `config.io.auth`. Since 5. */
-  auth?: NamespaceAuth | false;
-  /**
-   * The rooms whose events are kept for clients that come back, by their names, or by patterns such as `room:*`, where `*` stands for one character or more.
-   * Default: none. Since 5.
-   */
-  history?: Record<string, HistoryConfig>;
-  /**
-   * The rooms in which presence is known, by patterns of their names, such as `room:*`: a list of who is there, and the event `presence` for their
-   * clients. A room must match one pattern at most. Default: none. Since 5.
-   */
-  presence?: Record<string, PresenceConfig>;
 }

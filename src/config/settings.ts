@@ -13,6 +13,7 @@ import { readInit } from './init';
 import type { BoundTo, GenerateId, InitOptions, IoConfig, NamespaceConfig, OnError } from './options';
 import { otherPlaceOf, unknownOption } from './places';
 import { type PresenceSettings, readPresence } from './presence';
+import { type PrometheusSettings, readPrometheus } from './prometheus';
 import {
   booleanAt,
   functionAt,
@@ -50,6 +51,7 @@ export interface Settings {
   readonly drain: DrainSettings;
   /** Without the slash at its end. */
   readonly health: string | false;
+  readonly prometheus: PrometheusSettings | undefined;
   readonly onerror: OnError | undefined;
   /** Undefined if logins last as long as connections. */
   readonly auth: AuthSettings | undefined;
@@ -129,6 +131,7 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     accessLog: readAccessLog(io['accessLog']),
     drain: readDrain(io['drain'], config.env),
     health: readHealth(io['health']),
+    prometheus: readPrometheus(io['prometheus']),
     onerror: read('onerror', functionAt<OnError>, undefined),
     generateId: read('generateId', functionAt<GenerateId>, undefined),
     allowedHosts: read('allowedHosts', readAllowedHosts, undefined),

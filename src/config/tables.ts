@@ -29,6 +29,7 @@ export const OPTIONS = {
   accessLog: true,
   drain: true,
   health: true,
+  prometheus: true,
   onerror: true,
   auth: true,
   generateId: true,

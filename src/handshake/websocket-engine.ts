@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { SetupError } from '../errors';
+import { webSocketSpecimens } from '../internals/ws';
 import { CorkedWebSocketServer } from './corked-websocket';
 
 /** Engines of Socket.IO 2, and the maintained forks that replace them. */
@@ -26,4 +27,9 @@ export function findWsEngine(wsEngine: unknown, baseDir: string): unknown {
     'IO_WS_ENGINE_MISSING',
     `config.io.init.wsEngine is '${wsEngine}', but the package ${name} exports no WebSocket server`,
   );
+}
+
+/** What is to be checked of a WebSocket engine, if it is this plugin's. */
+export function specimensOf(wsEngine: unknown): ReturnType<typeof webSocketSpecimens> {
+  return wsEngine === CorkedWebSocketServer ? webSocketSpecimens() : [];
 }

@@ -54,6 +54,12 @@ export class Backlog implements BacklogWatch {
     engine.on('connection', (connection: EngineSocket) => this.#watch(connection));
   }
 
+  /** What waits for all clients that do not keep up. */
+  get waiting(): { connections: number; bytes: number } {
+    const laggards = [...this.#laggards.values()];
+    return { connections: laggards.length, bytes: laggards.reduce((sum, { waiting }) => sum + waiting, 0) };
+  }
+
   onBehind(connection: EngineSocket, bytes: number): void {
     if (this.#laggards.has(connection)) return;
     this.#listen(connection);

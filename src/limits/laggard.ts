@@ -73,7 +73,7 @@ export class Laggard {
 
   /** To be called at the end of the turn in which the client fell behind. */
   endBurst(): void {
-    this.#burst = this.#waiting;
+    this.#burst = this.waiting;
   }
 
   /** Whether this is so much that the connection has to end at once. */
@@ -90,7 +90,7 @@ export class Laggard {
       this.#movedAt = now;
     }
     const still = now - this.#movedAt;
-    if (now >= burst || (still >= stall && this.#waiting > max * HARD)) this.#burst = 0;
+    if (now >= burst || (still >= stall && this.waiting > max * HARD)) this.#burst = 0;
     if (this.#flushes >= this.#mark.flushes + 2) this.#mark = { flushes: this.#flushes, at: now }; // all that waited then has left
     return (
       this.isFarOver(max) ||
@@ -114,10 +114,11 @@ export class Laggard {
   }
 
   #isOver(max: number): boolean {
-    return this.#waiting - Math.max(this.#largest, this.#burst) > max;
+    return this.waiting - Math.max(this.#largest, this.#burst) > max;
   }
 
-  get #waiting(): number {
+  /** In bytes. */
+  get waiting(): number {
     return this.#responses.reduce((sum, { bytes }) => sum + bytes, this.#queued + bytesInWebSocket(this.#connection));
   }
 

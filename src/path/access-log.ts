@@ -7,19 +7,13 @@ import type { EggApplication, Logger } from '../egg';
 import { oneLine, SetupError } from '../errors';
 import { requestOf } from '../internals/engine-io';
 import { countTraffic, type Traffic } from '../limits/traffic';
-import type { SocketUser } from '../socket-user';
+import { codeOfRefused, type ConnectionWatch, type EngineError, type Watched } from './watch';
 
 /** The logger in the app's `config.customLogger`. The plugin's config has one if the app's has none. */
 const LOGGER = 'ioAccessLogger';
 
 /** The outcome of a client that went before it was connected. */
 const LEFT = 'left while connecting';
-
-/** The part of a connection that is logged. */
-export interface Accessing {
-  readonly socket: Socket;
-  readonly user: SocketUser | undefined;
-}
 
 interface Entry {
   readonly address: string | undefined;
@@ -52,14 +46,7 @@ interface Line {
 /** As Egg has it for HTTP: `ctx.ip`. */
 type AddressOf = (request: IncomingMessage) => string | undefined;
 
-/** What Engine.IO says of a request that it refuses. */
-interface EngineError {
-  readonly req?: IncomingMessage;
-  readonly message?: string;
-  readonly context?: { readonly message?: string };
-}
-
-export class AccessLog {
+export class AccessLog implements ConnectionWatch {
   readonly #logger: Logger;
   readonly #storage: AsyncLocalStorage<unknown>;
   readonly #addressOf: AddressOf;
@@ -80,13 +67,12 @@ export class AccessLog {
 
   /** Writes a line for each request that an engine refuses. */
   attach(engine: EngineServer): void {
-    engine.on('connection_error', ({ req, message = 'refused', context }: EngineError) => {
-      const code = context?.message; // of this plugin, where it has one
-      this.#write('handshake', { address: req && this.#addressOf(req) }, code !== undefined && /^[A-Z_]+$/.test(code) ? code : message);
+    engine.on('connection_error', (error: EngineError) => {
+      const { req } = error;
+      this.#write('handshake', { address: req && this.#addressOf(req) }, codeOfRefused(error));
     });
   }
 
-  /** To be called for each client that asks for a namespace. */
   begin(socket: Socket): void {
     const request = requestOf(socket.conn);
     const traffic = countTraffic(socket.client);
@@ -100,19 +86,16 @@ export class AccessLog {
     });
   }
 
-  /** To be called when another connection takes the place of one, as if that had not been: it has no line. */
   forget(socket: Socket): void {
     this.#entries.delete(socket);
   }
 
-  /** To be called when a client is refused. The first code counts. */
   refuse(socket: Socket, code: unknown): void {
     const entry = this.#entries.get(socket);
     if (entry) entry.code ??= typeof code === 'string' ? code : 'CONNECTION_REFUSED';
   }
 
-  /** To be called when a connection has ended. @param reason that of the event `disconnect`, if the client was connected */
-  end(connection: Accessing, reason: string | undefined): void {
+  end(connection: Watched, reason: string | undefined): void {
     const { socket } = connection;
     const entry = this.#entries.get(socket);
     if (!entry) return;
@@ -130,7 +113,7 @@ export class AccessLog {
   }
 
   /** @param duration in ms @param outcome `OK`, or the code of the error */
-  packet(connection: Accessing, event: unknown, duration: number, outcome: string): void {
+  packet(connection: Watched, event: unknown, duration: number, outcome: string): void {
     const who = this.#whoIs(connection, this.#entries.get(connection.socket));
     this.#write('packet', { ...who, event: String(event), duration: Math.round(duration) }, outcome);
   }
@@ -144,7 +127,7 @@ export class AccessLog {
     this.#storage.run(undefined, () => this.#logger.info(text));
   }
 
-  #whoIs({ socket, user }: Accessing, entry: Entry | undefined): Line {
+  #whoIs({ socket, user }: Watched, entry: Entry | undefined): Line {
     const { conn }: { conn: EngineSocket } = socket;
     const { transport, protocol } = conn;
     const id: unknown = user?.id; // an app may have set it to anything

@@ -199,7 +199,7 @@ export class Connection implements ContextOwner, Arrival {
     this.namespace.runtime.inFlight.leave(this.handlers);
     this.namespace.userLimits?.leave(this);
     leaveLogin(this);
-    this.namespace.runtime.accessLog?.end(this, reason);
+    this.namespace.runtime.connectionWatch?.end(this, reason);
     this.afterPackets(() => {
       if (!this.#ascend) return;
       this.setBusy(true);

@@ -28,7 +28,7 @@ export function openEntrance(nsp: SocketIoNamespace, namespace: Namespace): void
     const connection = new Connection(namespace, socket, connect);
     adoptSocket(socket, connection);
     takeIntake(connection);
-    runtime.accessLog?.begin(socket);
+    runtime.connectionWatch?.begin(socket);
     receiveConnection(connection);
   };
   Object.assign(nsp, { run });

@@ -59,11 +59,11 @@ function fail(connection: Connection, error: Error, ctx: SocketContext | undefin
 
 /** Answers a client that no parent has accepted. A closing server does not answer: the client will ask the next one. */
 export function denyNamespace(connection: Connection): void {
-  const { accessLog, isRetiring } = connection.namespace.runtime;
+  const { connectionWatch, isRetiring } = connection.namespace.runtime;
   if (!isRetiring) {
     const message = 'Invalid namespace'; // Socket.IO's
     debug.refused('%s: no function or pattern of of() accepts it', inDebug(connection.socket));
-    accessLog?.refuse(connection.socket, message);
+    connectionWatch?.refuse(connection.socket, message);
     connection.socket._error({ message });
   }
   connection.leave();

@@ -45,7 +45,7 @@ export async function forwardOrDeny(connection: Connection, parents: Parents): P
     return true;
   }
   if (nsp instanceof AbsentNamespace) {
-    connection.namespace.runtime.accessLog?.forget(socket); // it has its line there
+    connection.namespace.runtime.connectionWatch?.forget(socket); // it has its line there
     nsp.forward(parents.create(socket, parent)); // the arrival there takes the place of this one, which counts until then
     return true;
   }

@@ -1,5 +1,6 @@
 /** The part of the access log with one line for each packet: `config.io.accessLog.packets`. */
-import type { AccessLog, Accessing } from './access-log';
+import type { AccessLog } from './access-log';
+import type { PacketWatch, Watched } from './watch';
 
 interface Entry {
   readonly event: unknown;
@@ -8,7 +9,7 @@ interface Entry {
   outcome: string;
 }
 
-export class PacketLog {
+export class PacketLog implements PacketWatch {
   readonly #log: AccessLog;
   /** Of the packets that are being handled, by their contexts. */
   readonly #entries = new WeakMap<object, Entry>();
@@ -21,21 +22,19 @@ export class PacketLog {
     this.#entries.set(ctx, { event, beganAt: performance.now(), outcome: 'OK' });
   }
 
-  /** @param code that of the error which the client gets */
   fail(ctx: object, code: string): void {
     const entry = this.#entries.get(ctx);
     if (entry) entry.outcome = code;
   }
 
-  end(ctx: object, connection: Accessing): void {
+  end(ctx: object, connection: Watched): void {
     const entry = this.#entries.get(ctx);
     if (!entry) return;
     this.#entries.delete(ctx);
     this.#log.packet(connection, entry.event, performance.now() - entry.beganAt, entry.outcome);
   }
 
-  /** A packet that gets no context. @param outcome `OK`, or the code of the error */
-  write(connection: Accessing, event: unknown, outcome: string): void {
+  write(connection: Watched, event: unknown, outcome: string): void {
     this.#log.packet(connection, event, 0, outcome);
   }
 }

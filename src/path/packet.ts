@@ -41,7 +41,7 @@ function open(connection: Connection, packet: unknown[]): boolean {
     if (!isWrapped) {
       handler = handlerOfUnmatched(connection, packet[0]);
       if (!handler) {
-        runtime.packetLog?.write(connection, packet[0], hasListener(connection.socket, packet[0]) ? 'OK' : NOT_FOUND.code);
+        runtime.packetWatch?.write(connection, packet[0], hasListener(connection.socket, packet[0]) ? 'OK' : NOT_FOUND.code);
         passOn(connection, packet, ackOf(packet));
         return false;
       }
@@ -49,7 +49,7 @@ function open(connection: Connection, packet: unknown[]): boolean {
   }
   const ctx = new runtime.Context(connection, packet);
   passKey(packet, ctx);
-  runtime.packetLog?.begin(ctx, packet[0]);
+  runtime.packetWatch?.begin(ctx, packet[0]);
   runtime.storage.run(ctx, runPacket, ctx, connection, handler);
   return true;
 }
@@ -105,7 +105,7 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
     const answered = errorToAnswer(connection, error, ctx);
     const respond = (): void => {
       try {
-        runtime.packetLog?.fail(ctx, answerTo(answered, runtime.reveal).code);
+        runtime.packetWatch?.fail(ctx, answerTo(answered, runtime.reveal).code);
         answer(connection, event, answered, ack);
       } finally {
         end(ctx, connection);
@@ -133,7 +133,7 @@ function end(ctx: SocketContext, connection: Connection): void {
   const { handlers, namespace, queue } = connection;
   ctx[SETTLE]?.();
   releaseSignal(ctx, connection);
-  namespace.runtime.packetLog?.end(ctx, connection);
+  namespace.runtime.packetWatch?.end(ctx, connection);
   namespace.runtime.inFlight.end(handlers);
   queue?.next();
 }

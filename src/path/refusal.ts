@@ -5,17 +5,17 @@ import { debug } from '../debug';
 import type { Deprecations } from '../deprecated/deprecations';
 import { type ErrorAnswer, oneLine } from '../errors';
 import { namespaceInternals } from '../internals/socket-io';
-import type { AccessLog } from './access-log';
+import type { ConnectionWatch } from './watch';
 
 /** The connection that is refused. */
 interface Refused {
   readonly socket: Socket;
-  readonly namespace: { readonly runtime: { readonly accessLog: Pick<AccessLog, 'refuse'> | undefined } };
+  readonly namespace: { readonly runtime: { readonly connectionWatch: Pick<ConnectionWatch, 'refuse'> | undefined } };
 }
 
 /** The answer as an error of the form that Socket.IO sends with `connect_error`. */
 export function refusalTo({ socket, namespace }: Refused, { message, ...data }: ErrorAnswer): ExtendedError {
-  namespace.runtime.accessLog?.refuse(socket, data.code);
+  namespace.runtime.connectionWatch?.refuse(socket, data.code);
   const error: ExtendedError = new Error(message);
   // Socket.IO would send the data instead of the message to a client of protocol 3
   if (socket.conn.protocol !== 3) error.data = data;
@@ -26,7 +26,7 @@ export function refusalTo({ socket, namespace }: Refused, { message, ...data }: 
 export function sendRefusal({ socket, namespace }: Refused, { message, data }: ExtendedError): void {
   const { code } = (data ?? {}) as { code?: unknown }; // of a function of `nsp.use()`, whose data can be anything
   debug.refused('%s: it gets %s: %s', inDebug(socket), typeof code === 'string' ? oneLine(code) : 'no code', oneLine(message));
-  namespace.runtime.accessLog?.refuse(socket, code);
+  namespace.runtime.connectionWatch?.refuse(socket, code);
   const send = (details: unknown): void => socket._error(socket.conn.protocol === 3 ? details || message : { message, data: details });
   try {
     send(data);

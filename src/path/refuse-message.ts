@@ -29,7 +29,7 @@ export function refuseMessage(client: Client, message: string, limit: keyof type
   if (!socket) return false;
   const connection = connectionOf(socket);
   const ack = packet.id === undefined ? undefined : acknowledgementOf(connection, packet.id, packet.data);
-  connection.namespace.runtime.packetLog?.write(connection, packet.data[0], ERRORS[limit].code);
+  connection.namespace.runtime.packetWatch?.write(connection, packet.data[0], ERRORS[limit].code);
   answer(connection, packet.data[0], ERRORS[limit], ack);
   return true;
 }

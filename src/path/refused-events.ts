@@ -18,7 +18,7 @@ export const TOO_MANY_EVENTS = Object.freeze(new IoError('TOO_MANY_EVENTS', 'Too
 export function refuseReserved(connection: Connection, packet: unknown[]): boolean {
   const error = RESERVED.get(packet[0]);
   if (!error) return false;
-  connection.namespace.runtime.packetLog?.write(connection, packet[0], error.code);
+  connection.namespace.runtime.packetWatch?.write(connection, packet[0], error.code);
   const answered = errorToAnswer(connection, error, undefined, packet);
   logFailure(connection, packet[0], error, answered);
   if (ackOf(packet)) answer(connection, packet[0], answered, ackOf(packet));
@@ -41,11 +41,11 @@ export function refuseOverLimit(connection: Connection, packet: unknown[], kind:
 
 /** Refuses an event for which too many others of its connection wait. */
 export function refuseWaiting(connection: Connection, packet: unknown[]): void {
-  connection.namespace.runtime.packetLog?.write(connection, packet[0], TOO_MANY_EVENTS.code);
+  connection.namespace.runtime.packetWatch?.write(connection, packet[0], TOO_MANY_EVENTS.code);
   reportFailure(connection, packet, TOO_MANY_EVENTS, { place: 'events that had to wait failed' });
 }
 
 function refuse(connection: Connection, packet: unknown[]): void {
-  connection.namespace.runtime.packetLog?.write(connection, packet[0], TOO_MANY_EVENTS.code);
+  connection.namespace.runtime.packetWatch?.write(connection, packet[0], TOO_MANY_EVENTS.code);
   answer(connection, packet[0], TOO_MANY_EVENTS, ackOf(packet));
 }

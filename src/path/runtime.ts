@@ -26,6 +26,7 @@ import type { UnmatchedPolicy } from './router';
 import { SessionStore } from './session';
 import { SlowLog } from './slow-log';
 import { RefusalLog } from './refusal-log';
+import { bothConnections, bothPackets, type ConnectionWatch, type PacketWatch } from './watch';
 
 /** Assigns the app's own ids to sockets. */
 interface Ids {
@@ -54,11 +55,11 @@ interface LoadOptions {
   readonly accessLog: { readonly packets: boolean } | undefined;
   readonly addressOf: ConstructorParameters<typeof AccessLog>[1];
   readonly followSession: boolean;
+  /** Undefined if nothing is counted. */
+  readonly metrics: { readonly connections: ConnectionWatch; readonly packets: PacketWatch } | undefined;
 }
 
 export class Runtime {
-  /** Undefined if it is off. */
-  accessLog: AccessLog | undefined;
   /** Connections that are not complete yet. */
   readonly arrivals: Arrivals;
   /** Filled by the server: these functions know connections. */
@@ -73,6 +74,8 @@ export class Runtime {
   /** Undefined unless connections end together with their HTTP sessions. */
   followedSessions: FollowedSessions | undefined;
   readonly ids: Ids;
+  /** Undefined unless something hears of all connections. */
+  connectionWatch: ConnectionWatch | undefined;
   /** Counts running handlers and connection middleware. */
   readonly inFlight = new InFlight();
   /** What one client may cost. */
@@ -100,8 +103,8 @@ export class Runtime {
   sessions: SessionStore | undefined;
   /** Undefined if all events go through Engine.IO and the parser. */
   directEvents: DirectEvents | undefined;
-  /** Undefined unless the access log has packets, too. */
-  packetLog: PacketLog | undefined;
+  /** Undefined unless something hears of all packets. */
+  packetWatch: PacketWatch | undefined;
   /** Undefined if egg-passport is off. */
   passport: Passport | undefined;
   #Context: SocketContextClass | undefined;
@@ -140,9 +143,10 @@ export class Runtime {
    * To be called when the app has been loaded, so that its contexts and sessions are complete.
    * @throws SetupError if HTTP sessions cannot be followed, or the access log has no logger
    */
-  load(app: EggApplication, { accessLog, addressOf, followSession }: LoadOptions): void {
-    if (accessLog) this.accessLog = new AccessLog(app, addressOf);
-    if (this.accessLog && accessLog?.packets) this.packetLog = new PacketLog(this.accessLog);
+  load(app: EggApplication, { accessLog, addressOf, followSession, metrics }: LoadOptions): void {
+    const log = accessLog && new AccessLog(app, addressOf);
+    this.connectionWatch = bothConnections(log, metrics?.connections);
+    this.packetWatch = bothPackets(log && accessLog?.packets ? new PacketLog(log) : undefined, metrics?.packets);
     if (followSession) this.followedSessions = FollowedSessions.of(app);
     this.sessions = SessionStore.of(app);
     this.passport = Passport.of(app);

@@ -37,7 +37,7 @@ export function openEngine(engine: EngineServer, path: string, parts: Parts): vo
   endLateCloses(engine);
   flushRefusals(engine);
   runtime.limits.attach(engine);
-  runtime.accessLog?.attach(engine);
+  runtime.connectionWatch?.attach(engine);
   sessionRouting?.attach(engine);
   bind();
   const { maxHttpBufferSize, pingInterval, pingTimeout } = engineOptions(engine);

@@ -10,14 +10,14 @@ import { HubReceiver } from '../cluster/hub/hub-receiver';
 import { SessionRouting } from '../cluster/routing/session-routing';
 import { shareRates } from '../cluster/rates';
 import { streamsOf } from '../cluster/streams';
-import { folderOf, ownWorkerId, type Topology, topologyOf } from '../cluster/topology';
+import { folderOf, logTopology, ownWorkerId, type Topology, topologyOf } from '../cluster/topology';
 import type { Settings } from '../config/settings';
 import { guardDecoder } from '../protocol';
 import type { EggApplication } from '../egg';
 import { safeCors } from '../handshake/cors';
 import { Handshakes } from '../handshake/handshakes';
 import { Ids } from '../handshake/ids';
-import { findWsEngine } from '../handshake/websocket-engine';
+import { findWsEngine, specimensOf } from '../handshake/websocket-engine';
 import { Limits } from '../limits/limits';
 import { LoadedFiles } from '../loader/loader';
 import { openEngine } from './engine';
@@ -35,8 +35,7 @@ import { closeInOrder } from './shutdown';
 import { makeSpecimens } from '../internals/check';
 import { checkInternals } from '../internals/members';
 import { serverInternals } from '../internals/socket-io';
-import { webSocketSpecimens } from '../internals/ws';
-import { CorkedWebSocketServer } from '../handshake/corked-websocket';
+import { type Metrics, openMetrics } from '../telemetry/metrics';
 
 const lifecycles = new WeakMap<object, Lifecycle>();
 
@@ -58,6 +57,7 @@ export class Lifecycle {
   readonly #drain: Drain;
   readonly #sessionRouting: SessionRouting | undefined;
   readonly #histories: Histories | undefined;
+  readonly #metrics: Metrics | undefined;
   readonly #reannouncement = new Reannouncement(() => this.server._nsps.values());
   #backplane: Backplane | undefined;
   #engine: EngineServer | undefined;
@@ -79,9 +79,7 @@ export class Lifecycle {
     this.#handshakes = new Handshakes(app, settings, limits);
     this.#topology = topologyOf(app.options, settings);
     const wsEngine = findWsEngine(init.wsEngine, baseDir);
-    checkInternals(wsEngine === CorkedWebSocketServer ? [...makeSpecimens(), ...webSocketSpecimens()] : makeSpecimens(), line =>
-      logger.warn(line),
-    );
+    checkInternals([...makeSpecimens(), ...specimensOf(wsEngine)], line => logger.warn(line));
     const { routesSessions, usesHub } = this.#topology;
     const folder = routesSessions || usesHub ? folderOf(app) : undefined;
     if (routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, logger, limits.settings.connections);
@@ -96,7 +94,10 @@ export class Lifecycle {
     });
     shareRates(limits.addresses, this.#backplane, logger);
     openControls(this.runtime, this.#backplane, settings, app.options.workers);
+    const metrics = openMetrics(app, settings, this.runtime, () => ({ server: this.server, backplane: this.#backplane }));
+    this.#metrics = metrics;
     const { deprecations, recovery } = this.runtime;
+    const parts = { backplane: this.#backplane, histories: this.#histories, deprecations, limits, logger, onPublish: metrics?.onPublish };
     let server: Server;
     try {
       server = new Server({
@@ -108,7 +109,7 @@ export class Lifecycle {
           allowEIO3: Boolean(init.allowEIO3),
           allowRequest: this.#handshakes.allowRequest,
           ...(init.cors && { cors: safeCors(init.cors) }),
-          adapter: createAdapterFactory(settings, { backplane: this.#backplane, histories: this.#histories, deprecations, limits, logger }),
+          adapter: createAdapterFactory(settings, parts),
         },
         runtime: this.runtime,
         files: this.#files,
@@ -129,17 +130,14 @@ export class Lifecycle {
 
   /** Resolves the names of controllers and middleware, joins the other workers and servers, and awaits clients. To be called when the app has been loaded. */
   async ready(): Promise<void> {
-    const { logger } = this.#app;
-    this.runtime.load(this.#app, { ...this.#settings, addressOf: this.#handshakes.addressOf });
+    this.runtime.load(this.#app, { ...this.#settings, addressOf: this.#handshakes.addressOf, metrics: this.#metrics });
     void this.#files.controllers; // an invalid file stops the boot, even if no route uses it
     void this.#files.middlewares;
     this.namespaces.load();
     this.#files.warnOfEmptyFiles();
     const { documents } = this.#settings;
     if (documents !== false) (await import('../documents/serve.js')).serveDocuments(this.#app, documents, () => this.namespaces.contracts);
-    logger.info('[egg-socket.io] %s', this.#topology.description);
-    const { warning } = this.#topology;
-    if (warning !== undefined) logger.warn(warning);
+    logTopology(this.#topology, this.#app.logger);
     await this.#sessionRouting?.listen();
     await this.#backplane?.ready();
     if (this.#histories) this.#backplane?.onReachable(() => this.#reannouncement.begin());

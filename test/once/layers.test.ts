@@ -35,6 +35,8 @@ const VIOLATIONS: Record<string, string> = {
   'path/in-flight.ts': "import type { Lifecycle } from '../server/lifecycle';\nexport type Bad = Lifecycle;",
   'tegg/objects.ts': "import { HubBackplane } from '../cluster/hub/hub-backplane';\nexport const bad = HubBackplane;",
   'path/packet.ts': "import type { HubBackplane } from '../cluster/hub/hub-backplane';\nexport type Bad = HubBackplane;",
+  'path/runtime.ts': "import type { Metrics } from '../telemetry/metrics';\nexport type Bad = Metrics;",
+  'telemetry/metrics.ts': "import type { Server } from '../server/server';\nexport type Bad = Server;",
   'store/history.ts': "import type { Logger } from '../egg';\nexport type Bad = Logger;",
   'presence/presences.ts': "import type { Connection } from '../path/connection';\nexport type Bad = Connection;",
 };

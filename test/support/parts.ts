@@ -1,6 +1,8 @@
 /** Parts of the plugin that apps do not import. */
 import { join } from 'node:path';
 import type * as adapter from '../../dist/backplane/adapter';
+import type * as metricNames from '../../dist/telemetry/names';
+import type * as prometheusText from '../../dist/telemetry/prometheus-text';
 import type * as histories from '../../dist/backplane/history';
 import type * as inbox from '../../dist/backplane/inbox';
 import type * as delivery from '../../dist/backplane/postgres/delivery';
@@ -152,6 +154,8 @@ export const { countedAs } = require(join(DIST, 'limits/addresses')) as typeof a
 export const { EventLimit } = require(join(DIST, 'path/event-limit')) as typeof eventLimit;
 export const { InFlight } = require(join(DIST, 'path/in-flight')) as typeof inFlight;
 export const { PresenceRoom } = require(join(DIST, 'presence/room')) as typeof presenceRoom;
+export const { METRIC_LIST } = require(join(DIST, 'telemetry/names')) as typeof metricNames;
+export const { prometheusName } = require(join(DIST, 'telemetry/prometheus-text')) as typeof prometheusText;
 export const { lifecycleOf } = require(join(DIST, 'server/lifecycle')) as typeof lifecycle;
 export const adapterInternals = require(join(DIST, 'internals/adapters')) as typeof adapterMembers;
 export const socketIoInternals = require(join(DIST, 'internals/socket-io')) as typeof socketIoMembers;

@@ -44,6 +44,7 @@ export class PubSubAdapter extends RedisAdapter {
     const base = redisMethods(RedisAdapter.prototype);
     Object.assign(this.prototype, {
       onmessage(this: PubSubAdapter, pattern: string, channel: Buffer, message: Buffer): void {
+        this.#backplane.inbox.read++;
         try {
           base.onmessage.call(this.#inside, pattern, channel, message);
         } catch (error) {
@@ -110,6 +111,7 @@ export class PubSubAdapter extends RedisAdapter {
     const name = channel.toString();
     const isResponseChannel = name.startsWith(inside.responseChannel);
     if (!isResponseChannel && !name.startsWith(inside.requestChannel)) return; // of another namespace, or a pulse
+    this.#backplane.inbox.read++;
     const value = decodeMessage(message, message[0] === 0x7b ? bytes => JSON.parse(String(bytes)) as unknown : this.#decode); // JSON begins with a brace
     if (isResponseChannel) {
       const response = openResponse(value, this.#codec);

@@ -53,6 +53,7 @@ export function checkDocuments(adapter: Adapter, nsp: Namespace, inbox: Inbox, c
   const onEvent = mongoInternals(adapter).onEvent.bind(adapter);
   Object.assign(adapter, {
     async onEvent(event: { readonly fullDocument?: unknown }): Promise<void> {
+      inbox.read++;
       try {
         const fullDocument = openMessage(event.fullDocument, codec);
         if (!isClusterMessage(fullDocument)) throw new InvalidMessage();

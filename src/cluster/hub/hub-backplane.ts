@@ -118,7 +118,10 @@ export class HubBackplane extends Backplane {
     try {
       if (from === HUB)
         this.#onNotice(JSON.parse(content.toString()) as Notice, socket); // written by this plugin, in the agent
-      else this.peers.receive(from, content)?.catch(fail);
+      else {
+        this.inbox.read++;
+        this.peers.receive(from, content)?.catch(fail);
+      }
     } catch (error) {
       fail(error);
     }

@@ -1,0 +1,22 @@
+/** The options of the page for Prometheus, and their reader. */
+import { isSet, objectAt, readOptions, stringAt, wholeNumber } from './readers';
+
+/** `config.io.prometheus` */
+export interface PrometheusConfig {
+  /** The port, of the agent. Default: `9464`, as OpenTelemetry's exporter for Prometheus. Since 5. */
+  port?: number;
+  /** The address at which the agent listens. The metrics are for everybody who reaches it. Default: `'127.0.0.1'`. Since 5. */
+  host?: string;
+}
+
+export type PrometheusSettings = Required<PrometheusConfig>;
+
+const DEFAULTS: PrometheusSettings = { port: 9464, host: '127.0.0.1' };
+
+/** Undefined if it is off. */
+export function readPrometheus(value: unknown): PrometheusSettings | undefined {
+  if (!isSet(value) || value === false) return undefined;
+  if (value === true) return DEFAULTS;
+  const given = objectAt('config.io.prometheus', value, 'true, false or an object');
+  return readOptions<PrometheusConfig>('config.io.prometheus', given, { port: wholeNumber(1, 65_535), host: stringAt }, DEFAULTS);
+}

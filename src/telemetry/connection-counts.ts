@@ -1,0 +1,95 @@
+/** Counts connections, what they end with, and what goes over them. */
+import type { Server as EngineServer } from 'engine.io';
+import type { Socket } from 'socket.io';
+import { engineInternals } from '../internals/engine-io';
+import { countTraffic, type Traffic } from '../limits/traffic';
+import { codeOfRefused, type ConnectionWatch, type EngineError, type Watched } from '../path/watch';
+import type { Point, Reading } from './names';
+import { Tally, Words } from './tally';
+
+type Sums = Pick<Traffic, 'packetsIn' | 'packetsOut' | 'bytesIn' | 'bytesOut'>;
+
+export class ConnectionCounts implements ConnectionWatch {
+  readonly #codes = new Words();
+  readonly #reasons = new Words();
+  readonly #refusals = new Tally();
+  readonly #disconnects = new Tally();
+  readonly #engines: EngineServer[] = [];
+  /** Of the connections that are open. */
+  readonly #open = new Set<Traffic>();
+  /** Of those that have been closed. */
+  readonly #closed: Sums = { packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0 };
+  /** The codes of clients that are being refused. */
+  readonly #refused = new WeakMap<Socket, string>();
+  #handshakes = 0;
+
+  attach(engine: EngineServer): void {
+    this.#engines.push(engine);
+    engine.on('connection', () => this.#handshakes++);
+    engine.on('connection_error', (error: EngineError) => this.#refusals.add({ 'error.type': this.#codes.bound(codeOfRefused(error)) }));
+  }
+
+  begin({ client }: Socket): void {
+    const traffic = countTraffic(client);
+    if (this.#open.has(traffic)) return; // in another namespace
+    this.#open.add(traffic);
+    client.conn.once('close', () => {
+      this.#open.delete(traffic);
+      add(this.#closed, traffic);
+    });
+  }
+
+  forget(): void {
+    // nothing is counted before the end
+  }
+
+  refuse(socket: Socket, code: unknown): void {
+    if (!this.#refused.has(socket)) this.#refused.set(socket, this.#codes.bound(typeof code === 'string' ? code : 'CONNECTION_REFUSED'));
+  }
+
+  end({ socket, namespace: { name } }: Watched, reason: string | undefined): void {
+    const code = this.#refused.get(socket);
+    if (reason !== undefined) this.#disconnects.add({ 'socketio.namespace': name, 'socketio.reason': this.#reasons.bound(reason) });
+    else if (code !== undefined) this.#refusals.add({ 'socketio.namespace': name, 'error.type': code });
+    this.#refused.delete(socket);
+  }
+
+  read(): Reading {
+    const sums = { ...this.#closed };
+    for (const traffic of this.#open) add(sums, traffic);
+    const received = { 'network.io.direction': 'receive' };
+    const transmitted = { 'network.io.direction': 'transmit' };
+    return {
+      'socketio.server.active_connections': this.#countConnections(),
+      'socketio.server.handshakes': [{ attributes: {}, value: this.#handshakes }],
+      'socketio.server.refusals': this.#refusals.points,
+      'socketio.server.disconnects': this.#disconnects.points,
+      'socketio.server.packets': [
+        { attributes: received, value: sums.packetsIn },
+        { attributes: transmitted, value: sums.packetsOut },
+      ],
+      'socketio.server.io': [
+        { attributes: received, value: sums.bytesIn },
+        { attributes: transmitted, value: sums.bytesOut },
+      ],
+    };
+  }
+
+  #countConnections(): Point[] {
+    const byTransport: Record<string, number> = { polling: 0, websocket: 0 };
+    for (const engine of this.#engines)
+      for (const { transport } of Object.values(engineInternals(engine).clients ?? {})) {
+        // undefined before the engine is open
+        const { name } = transport as { readonly name: string }; // declared as any
+        byTransport[name] = (byTransport[name] ?? 0) + 1;
+      }
+    return Object.entries(byTransport).map(([name, value]) => ({ attributes: { 'socketio.transport': name }, value }));
+  }
+}
+
+function add(to: Sums, traffic: Sums): void {
+  to.packetsIn += traffic.packetsIn;
+  to.packetsOut += traffic.packetsOut;
+  to.bytesIn += traffic.bytesIn;
+  to.bytesOut += traffic.bytesOut;
+}

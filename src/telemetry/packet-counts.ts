@@ -1,0 +1,70 @@
+/** Counts the events of clients: how long they take, and how they fail. */
+import type { PacketWatch, Watched } from '../path/watch';
+import type { Attributes, Reading } from './names';
+import { Durations, OTHER, Tally, Words } from './tally';
+
+interface Entry {
+  readonly event: unknown;
+  /** As of `performance.now()`. */
+  readonly beganAt: number;
+  code: string | undefined;
+}
+
+export class PacketCounts implements PacketWatch {
+  readonly #codes = new Words();
+  readonly #durations = new Durations();
+  readonly #errors = new Tally();
+  /** Of the packets that are being handled, by their contexts. */
+  readonly #entries = new WeakMap<object, Entry>();
+  /** Called with each duration, in s. */
+  readonly #onDuration: ((seconds: number, attributes: Attributes) => void) | undefined;
+
+  constructor(onDuration: ((seconds: number, attributes: Attributes) => void) | undefined) {
+    this.#onDuration = onDuration;
+  }
+
+  begin(ctx: object, event: unknown): void {
+    this.#entries.set(ctx, { event, beganAt: performance.now(), code: undefined });
+  }
+
+  fail(ctx: object, code: string): void {
+    const entry = this.#entries.get(ctx);
+    if (entry) entry.code = this.#codes.bound(code);
+  }
+
+  end(ctx: object, connection: Watched): void {
+    const entry = this.#entries.get(ctx);
+    if (!entry) return;
+    this.#entries.delete(ctx);
+    const seconds = (performance.now() - entry.beganAt) / 1000;
+    const { name, pattern } = connection.namespace;
+    const event = routeOf(connection, entry.event);
+    const attributes = {
+      'messaging.system': 'socket.io',
+      'messaging.operation.name': 'process',
+      [pattern ? 'messaging.destination.template' : 'messaging.destination.name']: name,
+      'socketio.event': event,
+      ...(entry.code !== undefined && { 'error.type': entry.code }),
+    };
+    this.#durations.add(attributes, seconds);
+    this.#onDuration?.(seconds, attributes);
+    if (entry.code !== undefined) this.#countError(name, event, entry.code);
+  }
+
+  write(connection: Watched, event: unknown, outcome: string): void {
+    if (outcome !== 'OK') this.#countError(connection.namespace.name, routeOf(connection, event), this.#codes.bound(outcome));
+  }
+
+  read(): Reading {
+    return { 'messaging.process.duration': this.#durations.points, 'socketio.server.errors': this.#errors.points };
+  }
+
+  #countError(namespace: string, event: string, code: string): void {
+    this.#errors.add({ 'socketio.namespace': namespace, 'socketio.event': event, 'error.type': code });
+  }
+}
+
+/** The event if it has a route. Clients choose all others. */
+function routeOf({ namespace }: Watched, event: unknown): string {
+  return namespace.router.match(event) ? String(event) : OTHER;
+}

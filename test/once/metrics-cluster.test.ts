@@ -1,0 +1,81 @@
+/** Metrics of all workers of a machine, read by Debian's Prometheus: `config.io.prometheus`. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Files } from '../support/app';
+import { ask, connect, next } from '../support/client';
+import { startCluster } from '../support/cluster';
+import { scrape } from '../support/metrics';
+import { freePort } from '../support/port';
+import { Prometheus } from '../support/prometheus';
+import { until } from '../support/until';
+
+const FILES: Files = {
+  'app/router.js': `module.exports = app => {
+    app.io.route('who', () => ({ pid: process.pid, worker: String(require('node:cluster').worker.id) }));
+    app.io.route('tell', ctx => { ctx.app.io.emit('news', ctx.args[0]); });
+    app.io.route('here', ctx => { ctx.app.io.local.emit('news', ctx.args[0]); });
+  };`,
+};
+
+interface Who {
+  readonly pid: number;
+  readonly worker: string;
+}
+
+test('Prometheus reads the metrics of two workers; one that hangs is left out, and one that is killed ends', async t => {
+  const port = await freePort();
+  const files = { ...FILES, 'config/config.default.js': `exports.io = { prometheus: { port: ${port} } };` };
+  const { url } = await startCluster(t, files, { workers: 2 });
+  const prometheus = await Prometheus.start(t, port);
+  const clients = new Map<string, { client: Awaited<ReturnType<typeof connect>>; who: Who }>();
+  while (clients.size < 2) {
+    const client = await connect(t, url);
+    const who = (await ask(client, 'who')) as Who;
+    clients.set(who.worker, { client, who });
+  }
+  const [one, two] = [...clients.values()];
+  assert.ok(one && two);
+  for (let n = 0; n < 3; n++) {
+    const news = next(two.client, 'news');
+    one.client.emit('tell', n);
+    await news;
+  }
+  const here = next(one.client, 'news');
+  one.client.emit('here', 1);
+  await here;
+
+  // each worker has its own series
+  const workers = [one.who.worker, two.who.worker].sort();
+  await until(t, async () => {
+    const handled = await prometheus.query('messaging_process_duration_seconds_count{socketio_event="tell"}', 'worker');
+    return handled[one.who.worker] === 3;
+  });
+  const connections = await prometheus.query('sum by (worker) (socketio_server_active_connections)', 'worker');
+  assert.deepEqual(Object.keys(connections).sort(), workers);
+  assert.ok(Object.values(connections).every(count => count > 0));
+  const sent = await prometheus.query('messaging_client_sent_messages_total{messaging_system="hub"}', 'worker');
+  assert.equal(sent[one.who.worker], 3, 'the local one is not sent');
+  const received = await prometheus.query('messaging_client_consumed_messages_total', 'worker');
+  assert.equal(received[two.who.worker], 3);
+  assert.deepEqual(
+    await prometheus.query('socketio_server_backplane_reachable', 'worker'),
+    Object.fromEntries(workers.map(worker => [worker, 1])),
+  );
+  assert.deepEqual(await prometheus.query('up', 'job'), { chat: 1 });
+
+  process.kill(two.who.pid, 'SIGSTOP');
+  const halved = await scrape(port);
+  assert.deepEqual(halved.labels('worker'), [one.who.worker]);
+  assert.equal(halved.sum('socketio_server_silent_workers'), 1);
+  process.kill(two.who.pid, 'SIGCONT');
+  const whole = await scrape(port);
+  assert.deepEqual(whole.labels('worker').sort(), workers);
+  assert.equal(whole.sum('socketio_server_silent_workers'), 0);
+
+  process.kill(two.who.pid, 'SIGKILL');
+  await until(t, async () => {
+    const replaced = await scrape(port);
+    const now = replaced.labels('worker');
+    return now.length === 2 && !now.includes(two.who.worker) && replaced.sum('socketio_server_silent_workers') === 0;
+  });
+});

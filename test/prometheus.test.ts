@@ -1,0 +1,142 @@
+/** Metrics for Prometheus: `config.io.prometheus`. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { test, type TestContext } from 'node:test';
+import { bootError, type Files, type RunningApp, startApp } from './support/app';
+import { ask, connect, newClient, refusal } from './support/client';
+import { scrape, type Scraped } from './support/metrics';
+import { lifecycleOf } from './support/parts';
+import { freePort } from './support/port';
+import { until } from './support/until';
+
+const FILES: Files = {
+  'app/io/middleware/who.js': `
+    module.exports = async (ctx, next) => {
+      if (ctx.socket.handshake.auth.bad) throw Object.assign(new Error('no'), { code: 'NOT_WELCOME', status: 401, expose: true });
+      ctx.socket.join('hall');
+      await next();
+    };`,
+  'app/router.js': `module.exports = app => {
+    app.io.route('echo', ctx => ctx.args[0]);
+    app.io.route('fail', ctx => { throw Object.assign(new Error('no'), { code: ctx.args[0], status: 409, expose: true }); });
+    app.io.of('/room-{id}').route('echo', ctx => ctx.args[0]);
+  };`,
+};
+
+const configOf = (prometheus: unknown, more = ''): string =>
+  `exports.io = { prometheus: ${JSON.stringify(prometheus)}, unmatched: 'error', namespace: { '/': { connectionMiddleware: ['who'] } } };${more}`;
+
+test('a single process has metrics of its connections, packets, errors, rooms and limits', async t => {
+  const port = await freePort();
+  const { url } = await startApp(t, { ...FILES, 'config/config.default.js': configOf({ port }, 'exports.io.limits = { eventName: 20 };') });
+  const first = await scrape(port);
+  assert.equal(first.sum('socketio_server_silent_workers'), 0);
+  assert.equal(first.sum('socketio_server_active_connections'), 0);
+  const [alice, bob] = [await connect(t, url), await connect(t, url, { transports: ['polling'] })];
+  await refusal(newClient(t, url, { auth: { bad: true } }));
+  await ask(alice, 'echo', 'x'.repeat(1000));
+  await ask(bob, 'echo', 1);
+  await ask(bob, 'fail', 'FULL');
+  await ask(alice, 'unknown');
+  for (const id of [1, 2]) await ask(await connect(t, `${url}/room-${id}`), 'echo', 1);
+  const forged = await fetch(`${url}/socket.io/?EIO=4&transport=polling&sid=none`);
+  await forged.body?.cancel();
+  const seen = await scrape(port);
+  const expectations: [string, Record<string, string>, number][] = [
+    ['socketio_server_active_connections', {}, 4],
+    ['socketio_server_active_connections', { socketio_transport: 'polling' }, 1],
+    ['socketio_server_active_sockets', { socketio_namespace: '/' }, 2],
+    ['socketio_server_active_sockets', { socketio_namespace: '/room-{id}' }, 2],
+    ['socketio_server_rooms', { socketio_namespace: '/' }, 1],
+    ['socketio_server_handshakes_total', {}, 5],
+    ['socketio_server_refusals_total', { socketio_namespace: '/', error_type: 'NOT_WELCOME' }, 1],
+    ['socketio_server_refusals_total', { error_type: 'Session ID unknown' }, 1],
+    ['socketio_server_errors_total', { socketio_event: 'fail', error_type: 'FULL' }, 1],
+    ['socketio_server_errors_total', { socketio_event: '_OTHER', error_type: 'NOT_FOUND' }, 1],
+    ['messaging_process_duration_seconds_count', { messaging_destination_name: '/', socketio_event: 'echo' }, 2],
+    ['messaging_process_duration_seconds_count', { messaging_destination_template: '/room-{id}', socketio_event: 'echo' }, 2],
+    ['messaging_process_duration_seconds_count', { socketio_event: 'fail', error_type: 'FULL' }, 1],
+    ['messaging_process_duration_seconds_bucket', { messaging_destination_name: '/', socketio_event: 'echo', le: '+Inf' }, 2],
+    ['socketio_server_limits_total', { socketio_limit: 'eventName' }, 0],
+    ['socketio_server_packets_total', { network_io_direction: 'receive' }, 6],
+    ['socketio_server_backlog_connections', {}, 0],
+    ['socketio_server_active_handlers', {}, 0],
+  ];
+  for (const [name, labels, value] of expectations) assert.equal(seen.sum(name, labels), value, `${name} ${JSON.stringify(labels)}`);
+  const bytes = seen.sum('socketio_server_io_bytes_total', { network_io_direction: 'receive' }) ?? 0;
+  assert.ok(bytes > 1000 && bytes < 2000, `${bytes}`);
+  assert.ok((seen.sum('socketio_server_packets_total', { network_io_direction: 'transmit' }) ?? 0) >= 6);
+
+  alice.disconnect();
+  let after: Scraped | undefined;
+  await until(t, async () => {
+    after = await scrape(port);
+    return after.sum('socketio_server_active_connections') === 3;
+  });
+  assert.equal(after?.sum('socketio_server_disconnects_total', { socketio_namespace: '/' }), 1);
+  const remaining = after?.sum('socketio_server_io_bytes_total', { network_io_direction: 'receive' }) ?? 0;
+  assert.ok(remaining >= bytes, 'what a closed connection has counted remains');
+});
+
+test('no client can make series without end', async t => {
+  const port = await freePort();
+  const { url } = await startApp(t, { ...FILES, 'config/config.default.js': configOf({ port }) });
+  const client = await connect(t, url);
+  for (let n = 0; n < 120; n++) await ask(client, 'fail', `CODE_${n}`);
+  for (let n = 0; n < 20; n++) await ask(client, `event ${n}`);
+  const seen = await scrape(port);
+  assert.equal(seen.labels('error_type').length, 101, '100 codes, and _OTHER');
+  assert.deepEqual(seen.labels('socketio_event').sort(), ['_OTHER', 'fail']);
+});
+
+test('a port that another process has is tried again, and the app starts', async t => {
+  const port = await freePort();
+  const other = createServer().listen(port, '127.0.0.1');
+  await once(other, 'listening');
+  t.after(() => other.close());
+  const { url } = await startApp(t, { ...FILES, 'config/config.default.js': configOf({ port }) });
+  await connect(t, url);
+  other.close();
+  await until(t, async () => (await scrape(port).catch(() => undefined)) !== undefined);
+});
+
+test('without an option nothing is counted, and the page is gone with the app', async t => {
+  const port = await freePort();
+  const on = await startApp(t, { ...FILES, 'config/config.default.js': configOf({ port }) });
+  assert.deepEqual(await watching(t, on), { replaced: ['writeToEngine', 'writeFrame'], traffic: 1, isWatched: true });
+  const other = await fetch(`http://127.0.0.1:${port}/`);
+  assert.equal(other.status, 404);
+  await other.body?.cancel();
+  await on.close(); // Egg 4.1 has one app at a time
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/metrics`));
+  const off = await startApp(t, { ...FILES, 'config/config.default.js': configOf(false) });
+  assert.deepEqual(await watching(t, off), { replaced: [], traffic: 0, isWatched: false });
+});
+
+test('a wrong option stops the boot', async t => {
+  for (const value of [1, 'yes', [], { ports: 1 }, { port: 0 }, { port: '9464' }, { host: 1 }]) {
+    const error = await bootError(t, { 'config/config.default.js': `exports.io = { prometheus: ${JSON.stringify(value)} };` });
+    assert.equal(error.code, 'IO_CONFIG_INVALID');
+    assert.match(error.message, /config\.io\.prometheus/);
+  }
+});
+
+/** What there is on the way of a client's packets. */
+async function watching(t: TestContext, { url, io }: RunningApp): Promise<{ replaced: string[]; traffic: number; isWatched: boolean }> {
+  await connect(t, url);
+  const [socket] = await io.local.fetchSockets();
+  const connection = io.sockets.sockets.get(socket?.id ?? '');
+  assert.ok(connection);
+  const { client, conn } = connection;
+  const webSocket = Reflect.get(conn.transport, 'socket') as object;
+  const runtime = lifecycleOf(io)?.runtime;
+  return {
+    replaced: [
+      ...['writeToEngine'].filter(name => Object.hasOwn(client, name)),
+      ...['writeFrame'].filter(name => Object.hasOwn(webSocket, name)),
+    ],
+    traffic: Object.getOwnPropertySymbols(conn).filter(symbol => symbol.description === 'traffic').length,
+    isWatched: Boolean(runtime?.connectionWatch ?? runtime?.packetWatch),
+  };
+}
