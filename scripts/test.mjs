@@ -31,7 +31,6 @@ const FOLDERS = [
   'example/tegg-chat', // the check of types that lint makes needs its packages
   'test/parsers',
   'test/schemas',
-  'test/telemetry',
   ...(HAS_NODES && !isQuick ? ['test/nodes'] : []),
 ];
 const OTHER_FOLDERS = [

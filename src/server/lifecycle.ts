@@ -179,6 +179,7 @@ export class Lifecycle {
     this.#sessionRouting?.close();
     this.#handshakes.close();
     this.runtime.flush();
+    this.#metrics?.close();
     this.namespaces.presences?.close();
     await this.#backplane?.close();
     this.#reannouncement.close();

@@ -3,27 +3,41 @@ import { ownWorkerId } from '../cluster/topology';
 import type { Settings } from '../config/settings';
 import type { EggApplication } from '../egg';
 import { ConnectionCounts } from './connection-counts';
-import type { Reading } from './names';
+import { meterOf, observe, recorderOf } from './meter';
+import type { Attributes, Reading } from './names';
 import { PacketCounts } from './packet-counts';
 import { answerScrapes } from './scrape';
 import { readState, type Sources } from './state';
+import { Durations } from './tally';
 
 export class Metrics {
   readonly connections = new ConnectionCounts();
   readonly packets: PacketCounts;
+  /** To be called when the server has closed. */
+  close: () => void = () => {};
   readonly #sources: () => Sources;
+  readonly #durations = new Durations();
   #published = 0;
 
-  constructor(sources: () => Sources) {
+  /** @param record takes durations, in s, as well */
+  constructor(sources: () => Sources, record?: (seconds: number, attributes: Attributes) => void) {
     this.#sources = sources;
-    this.packets = new PacketCounts(undefined);
+    this.packets = new PacketCounts((seconds, attributes) => {
+      this.#durations.add(attributes, seconds);
+      record?.(seconds, attributes);
+    });
   }
 
   /** To be called for each message to other processes. */
   readonly onPublish = (): void => void this.#published++;
 
   read(): Reading {
-    return { ...readState(this.#sources(), this.#published), ...this.connections.read(), ...this.packets.read() };
+    return {
+      ...readState(this.#sources(), this.#published),
+      ...this.connections.read(),
+      ...this.packets.read(),
+      'messaging.process.duration': this.#durations.points,
+    };
   }
 }
 
@@ -34,8 +48,12 @@ export function openMetrics(
   runtime: Sources['runtime'],
   late: () => Pick<Sources, 'server' | 'backplane'>,
 ): Metrics | undefined {
-  if (!prometheus) return undefined;
-  const metrics = new Metrics(() => ({ ...late(), runtime, carrier: adapter?.name ?? 'hub' }));
-  app.ready(() => answerScrapes(app.messenger, () => ({ worker: ownWorkerId(), reading: metrics.read() })));
+  const meter = meterOf(app.baseDir);
+  if (!prometheus && !meter) return undefined;
+  const metrics = new Metrics(() => ({ ...late(), runtime, carrier: adapter?.name ?? 'hub' }), meter && recorderOf(meter));
+  app.ready(() => {
+    if (prometheus) answerScrapes(app.messenger, () => ({ worker: ownWorkerId(), reading: metrics.read() }));
+    if (meter) metrics.close = observe(meter, () => metrics.read());
+  });
   return metrics;
 }

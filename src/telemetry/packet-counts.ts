@@ -1,7 +1,7 @@
 /** Counts the events of clients: how long they take, and how they fail. */
 import type { PacketWatch, Watched } from '../path/watch';
 import type { Attributes, Reading } from './names';
-import { Durations, OTHER, Tally, Words } from './tally';
+import { OTHER, Tally, Words } from './tally';
 
 interface Entry {
   readonly event: unknown;
@@ -12,14 +12,13 @@ interface Entry {
 
 export class PacketCounts implements PacketWatch {
   readonly #codes = new Words();
-  readonly #durations = new Durations();
   readonly #errors = new Tally();
   /** Of the packets that are being handled, by their contexts. */
   readonly #entries = new WeakMap<object, Entry>();
   /** Called with each duration, in s. */
-  readonly #onDuration: ((seconds: number, attributes: Attributes) => void) | undefined;
+  readonly #onDuration: (seconds: number, attributes: Attributes) => void;
 
-  constructor(onDuration: ((seconds: number, attributes: Attributes) => void) | undefined) {
+  constructor(onDuration: (seconds: number, attributes: Attributes) => void) {
     this.#onDuration = onDuration;
   }
 
@@ -46,8 +45,7 @@ export class PacketCounts implements PacketWatch {
       'socketio.event': event,
       ...(entry.code !== undefined && { 'error.type': entry.code }),
     };
-    this.#durations.add(attributes, seconds);
-    this.#onDuration?.(seconds, attributes);
+    this.#onDuration(seconds, attributes);
     if (entry.code !== undefined) this.#countError(name, event, entry.code);
   }
 
@@ -56,7 +54,7 @@ export class PacketCounts implements PacketWatch {
   }
 
   read(): Reading {
-    return { 'messaging.process.duration': this.#durations.points, 'socketio.server.errors': this.#errors.points };
+    return { 'socketio.server.errors': this.#errors.points };
   }
 
   #countError(namespace: string, event: string, code: string): void {

@@ -1,7 +1,9 @@
-/** Metrics of all workers of a machine, read by Debian's Prometheus: `config.io.prometheus`. */
+/** Metrics of all workers of a machine: read by Debian's Prometheus with `config.io.prometheus`, and by OpenTelemetry's SDK. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Files } from '../support/app';
+import { type Files, ROOT } from '../support/app';
 import { ask, connect, next } from '../support/client';
 import { startCluster } from '../support/cluster';
 import { scrape } from '../support/metrics';
@@ -78,4 +80,19 @@ test('Prometheus reads the metrics of two workers; one that hangs is left out, a
     const now = replaced.labels('worker');
     return now.length === 2 && !now.includes(two.who.worker) && replaced.sum('socketio_server_silent_workers') === 0;
   });
+});
+
+test("the SDK of OpenTelemetry that the guide loads reads each worker's metrics", async t => {
+  const page = await readFile(join(ROOT, 'docs/metrics.md'), 'utf8');
+  const [, sample = ''] = /^```js\n\/\/ telemetry\.js\n(.*?)^```$/ms.exec(page) ?? [];
+  const often = sample.replace('10_000', '200');
+  assert.notEqual(often, sample);
+  const { NODE_OPTIONS: former = '' } = process.env;
+  process.env['NODE_OPTIONS'] = `${former} --require ./telemetry.js`;
+  t.after(() => (process.env['NODE_OPTIONS'] = former));
+  const cluster = await startCluster(t, { ...FILES, 'telemetry.js': often }, { workers: 2 });
+  process.env['NODE_OPTIONS'] = former;
+  await ask(await connect(t, cluster.url), 'who');
+  await cluster.prints(/name: 'socketio\.server\.active_connections'[^]*?'socketio\.transport': 'websocket'[^]*?value: 1/);
+  await cluster.prints(/name: 'messaging\.process\.duration'[^]*?'socketio\.event': 'who'/);
 });

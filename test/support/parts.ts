@@ -1,6 +1,7 @@
 /** Parts of the plugin that apps do not import. */
 import { join } from 'node:path';
 import type * as adapter from '../../dist/backplane/adapter';
+import type * as meter from '../../dist/telemetry/meter';
 import type * as metricNames from '../../dist/telemetry/names';
 import type * as prometheusText from '../../dist/telemetry/prometheus-text';
 import type * as histories from '../../dist/backplane/history';
@@ -154,6 +155,7 @@ export const { countedAs } = require(join(DIST, 'limits/addresses')) as typeof a
 export const { EventLimit } = require(join(DIST, 'path/event-limit')) as typeof eventLimit;
 export const { InFlight } = require(join(DIST, 'path/in-flight')) as typeof inFlight;
 export const { PresenceRoom } = require(join(DIST, 'presence/room')) as typeof presenceRoom;
+export const { meterOf } = require(join(DIST, 'telemetry/meter')) as typeof meter;
 export const { METRIC_LIST } = require(join(DIST, 'telemetry/names')) as typeof metricNames;
 export const { prometheusName } = require(join(DIST, 'telemetry/prometheus-text')) as typeof prometheusText;
 export const { lifecycleOf } = require(join(DIST, 'server/lifecycle')) as typeof lifecycle;
