@@ -25,7 +25,15 @@ const WEIGHTS = {
   ...{ faults: 130, conformance: 90, redis: 70, benchmark: 60, docs: 60, hub: 60, example: 50, 'mini-package': 50, 'redis-streams': 50 },
   'recovery-matrix': 80,
   ...{ proxies: 45, cluster: 40, 'cluster-faults': 40, origin: 40, pack: 40, 'redis-refusals': 40, agent: 35, 'session-routing': 35 },
-  ...{ 'single-process': 30, start: 27, 'postgres-refusals': 26, 'mini-program': 25, 'egg-scripts': 23, 'browser-origins': 20 },
+  ...{
+    'single-process': 30,
+    'metrics-cluster': 25,
+    start: 27,
+    'postgres-refusals': 26,
+    'mini-program': 25,
+    'egg-scripts': 23,
+    'browser-origins': 20,
+  },
   ...{ clients: 20, soak: 20, abuse: 20, 'contract-documents': 20, patterns: 20, 'soak-leak': 15 },
 };
 

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { type Files, ROOT } from '../support/app';
 import { ask, connect, next } from '../support/client';
 import { startCluster } from '../support/cluster';
+import { expressions } from '../support/dashboard';
 import { scrape } from '../support/metrics';
 import { freePort } from '../support/port';
 import { Prometheus } from '../support/prometheus';
@@ -64,6 +65,15 @@ test('Prometheus reads the metrics of two workers; one that hangs is left out, a
     Object.fromEntries(workers.map(worker => [worker, 1])),
   );
   assert.deepEqual(await prometheus.query('up', 'job'), { chat: 1 });
+
+  // the dashboard shows what has happened here, once Prometheus has seen it for some time
+  let empty: string[] = [];
+  await until(t, async () => {
+    const panels = (await expressions()).map(async ({ title, query }) => ({ title, values: await prometheus.query(query, 'worker') }));
+    empty = (await Promise.all(panels)).filter(({ values }) => Object.keys(values).length === 0).map(({ title }) => title);
+    return empty.length <= 4;
+  });
+  assert.deepEqual(empty.sort(), ['Disconnects', 'Errors', 'Limits reached', 'Refusals']);
 
   process.kill(two.who.pid, 'SIGSTOP');
   const halved = await scrape(port);
