@@ -107,7 +107,9 @@ export function isDevelopment(env: string | undefined): boolean {
   return env === 'local' || env === 'unittest';
 }
 
-/** Shortens a text for the log, such as one from a client, and puts it on one line. */
-export function oneLine(text: string): string {
-  return text.slice(0, 500).replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');
+/** Shortens a text for the log, such as one from a client, and puts it on one line. @param text what is to be one: the message of an app's error can be anything */
+export function oneLine(text: unknown): string {
+  return String(text)
+    .slice(0, 500)
+    .replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');
 }

@@ -322,6 +322,20 @@ test('a packet whose failure cannot be logged settles all the same, and the next
   await nothingRemains(io);
 });
 
+test('an error whose message is no text refuses a client all the same', async t => {
+  for (const message of ['42', 'undefined', '{ of: { an: "object" } }']) {
+    const { url } = await startApp(t, {
+      'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['guard'] } } };`,
+      'app/io/middleware/guard.js': `module.exports = () => async () => { throw Object.assign(new Error(), { code: 'NO', message: ${message} }); };`,
+      'app.js': `module.exports = app => { app.io.of('/use').use((_, next) => next({ message: ${message}, data: { code: 'NO' } })); };`,
+    });
+    for (const path of ['/', '/use']) {
+      const { data } = (await refusal(newClient(t, url + path))) as { data?: { code?: unknown } };
+      assert.equal(data?.code, 'NO', `${message} at ${path}`);
+    }
+  }
+});
+
 test('a string that is thrown is logged without a stack of the plugin, and with what would have one', async t => {
   const { url, logged } = await startApp(t, {
     'app/io/controller/chat.js': `exports.say = async () => { throw 'no room left'; };`,

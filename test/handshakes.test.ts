@@ -64,6 +64,14 @@ test('a second WebSocket cannot take the place of the first one of a session, wh
   }
 });
 
+test('a request that is refused makes no context of Egg', async t => {
+  const { app, url } = await start(t, `exports.io = { allowedHosts: ['chat.example.com'], limits: { handshakes: 1 } };`);
+  const made = t.mock.method(app as unknown as { createContext(): object }, 'createContext').mock; // Egg's
+  for (const host of ['other.example.com', 'chat.example.com', 'chat.example.com']) await poll(url, '&EIO=4', { host });
+  await poll(url, '&EIO=4&sid=unknown', { host: 'chat.example.com' });
+  assert.equal(made.callCount(), 0);
+});
+
 test('clients upgrade as ever', async t => {
   const { url } = await start(t, `exports.io = { bind: ['address', 'cookie'], allowedHosts: ['127.0.0.1'] };`);
   for (const version of [2, 3, 4] as const) {

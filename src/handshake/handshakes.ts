@@ -55,6 +55,7 @@ export class Handshakes {
     this.#binding?.attach(engine);
     this.#admission.attach(engine);
     engine.on('connection_error', ({ req, message, context }: EngineError) => {
+      if (!debug.refused.enabled) return; // the address needs a context of Egg
       debug.refused('a request of %s: %s', req && this.addressOf(req), oneLine([message, context?.message].filter(Boolean).join(', ')));
     });
   }

@@ -159,7 +159,7 @@ test('an option at the wrong place is told where it belongs, and one like no oth
     "host: '10.0.0.1'": 'config.io.host is not an option; did you mean config.io.redis.host?',
     'maxLen: 1': 'config.io.maxLen is not an option; did you mean config.io.adapter.maxLen?',
     'colour: 1':
-      'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, acknowledge, unmatched, idempotencyTtl, checkOutgoing, documents, limits, accessLog, drain, health, onerror, auth, generateId, ',
+      'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, acknowledge, unmatched, idempotencyTtl, checkOutgoing, documents, limits, accessLog, drain, health, prometheus, onerror, auth, generateId, ',
     'init: { namespace: {} }': 'config.io.init.namespace is not an option; did you mean config.io.namespace?',
     'init: { credentials: true }': 'config.io.init.credentials is not an option; did you mean config.io.init.cors.credentials?',
     'init: { maxDisconnectionDuration: 1 }':

@@ -221,11 +221,13 @@ const PLACES: Record<string, (t: TestContext) => Promise<Place>> = {
   postgres: async t => {
     const postgres = await newPostgres(t);
     await postgres.start();
-    const order = async (change: string): Promise<unknown> => runAt(postgres.url, `ALTER TABLE socket_io_events ${change}`);
+    const refusal = `
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$;
+      CREATE TRIGGER refused BEFORE UPDATE OR DELETE ON socket_io_streams EXECUTE FUNCTION refuse()`; // nothing begins anew meanwhile
     return {
       newProcess: async () => postgresProcess(t, postgres.url),
-      refuse: async () => order('ADD CONSTRAINT refused CHECK (false) NOT VALID'),
-      permit: async () => order('DROP CONSTRAINT refused'),
+      refuse: async () => runAt(postgres.url, refusal),
+      permit: async () => runAt(postgres.url, 'DROP FUNCTION refuse CASCADE'),
     };
   },
 };
