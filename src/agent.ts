@@ -13,6 +13,7 @@ import type { EggAgent } from './egg';
 import { MemoryHandovers } from './store/memory-handovers';
 import { MemoryStreams } from './store/memory-streams';
 import { PrometheusPage } from './telemetry/prometheus';
+import { tracersOf } from './telemetry/tracers';
 
 export default class IoAgentBoot {
   readonly #agent: EggAgent;
@@ -70,7 +71,9 @@ export default class IoAgentBoot {
     if (isAlone) this.#callSingleWorker();
     const usesHub = isAlone || topologyOf(this.#agent.options, settings).usesHub;
     const streams = isAlone ? undefined : this.#streams; // a single worker keeps what the agent emits, too
-    return new AgentIo(this.#agent, settings, usesHub ? this.#openFolder().hubSocket : undefined, streams);
+    const hub = usesHub ? this.#openFolder().hubSocket : undefined;
+    const tracers = tracersOf(settings.tracing, this.#agent.baseDir, () => undefined); // the agent knows no patterns
+    return new AgentIo(this.#agent, settings, { hub, streams, tracer: tracers?.broadcasts });
   }
 
   /** Starts a hub for a single worker, and tells the worker to join, and again each worker that replaces it. */

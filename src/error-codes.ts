@@ -43,6 +43,7 @@ export type SetupCode =
   | 'IO_TEGG_CLASS_LOST'
   | 'IO_TEGG_INJECT_UNKNOWN'
   | 'IO_TEGG_OFF'
+  | 'IO_TELEMETRY_MISSING'
   | 'IO_WS_ENGINE_MISSING';
 
 /** Codes of an outage of a backplane to other servers. */

@@ -38,6 +38,7 @@ export type {
   RenewAuth,
   RoomsLimit,
   SessionOwner,
+  TracingConfig,
   UserLimits,
 } from './config/options';
 export type { HistoryEvent, HistoryPage, HistoryPosition, HistoryQuery, RoomHistory } from './backplane/room-history';

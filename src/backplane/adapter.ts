@@ -22,7 +22,9 @@ import { RedisBackplane } from './redis/redis';
 import { addRoomHistories } from './room-history';
 import { addUsers } from './user-operator';
 import { countPublished } from './wrappers/count-published';
-import { type Carrier, wrap } from './wrappers/table';
+import type { Carrier } from './wrappers/setup';
+import { wrap } from './wrappers/table';
+import type { BroadcastTracer } from './wrappers/trace-broadcasts';
 
 interface Surroundings {
   readonly logger: Logger;
@@ -44,6 +46,8 @@ interface Parts {
   readonly opened?: Promise<void>;
   /** Undefined if no room has a history. */
   readonly histories?: Histories | undefined;
+  /** Undefined if broadcasts have no spans. */
+  readonly tracer?: BroadcastTracer | undefined;
 }
 
 /** Creates the backplane. Undefined if there are no other processes, or the app has an adapter of its own. */
@@ -71,7 +75,7 @@ export function createBackplane(adapter: AdapterSettings | undefined, { logger, 
 /** Creates the factory of adapters, which wraps each adapter. */
 export function createAdapterFactory(
   { init, adapter: settings }: Pick<Settings, 'init' | 'adapter'>,
-  { backplane, deprecations, limits, logger, onPublish, opened, histories }: Parts,
+  { backplane, deprecations, limits, logger, onPublish, opened, histories, tracer }: Parts,
 ): AdapterFactory {
   const carrier = carrierOf(settings, backplane);
   const interop = settings === undefined || settings.name === 'own' || settings.options.interop !== false;
@@ -84,7 +88,7 @@ export function createAdapterFactory(
     histories?.addTo(nsp);
     let made: Operator | undefined;
     const operators = (): Operator => (made ??= operatorsOf(nsp));
-    wrap({ ...carrier, adapter, nsp, operators, deprecations, logger, interop, isRecoveryOn, recovers, opened });
+    wrap({ ...carrier, adapter, nsp, operators, deprecations, logger, interop, isRecoveryOn, recovers, opened, tracer });
     if (backplane && onPublish) countPublished(adapter, onPublish); // as the app calls the adapter
     addUsers(nsp);
     addRoomHistories(nsp);

@@ -7,15 +7,16 @@ import { sayHello, type Socket as PlainSocket } from './hello';
 /** What `send()` rejects with. */
 export class SendError extends Error {
   override readonly name = 'SendError';
+  // declared, since a definition would be code of the page
   /** That of the server's error, or TIMEOUT or TOO_MANY_WAITING. */
-  readonly code: string;
+  declare readonly code: string;
   /** What else the server says of the error. */
-  readonly details: unknown;
+  declare readonly details: unknown;
 
-  constructor({ code, message, details }: ErrorReply['error']) {
-    super(message);
-    this.code = code;
-    this.details = details;
+  constructor(error: ErrorReply['error']) {
+    super(error.message);
+    this.code = error.code;
+    this.details = error.details;
   }
 }
 
@@ -30,6 +31,8 @@ export interface SendOptions {
   timeout?: number;
   /** The most events that wait for an answer. One more rejects with the code TOO_MANY_WAITING. Default: 1000. */
   limit?: number;
+  /** Called for each event. Returns the `traceparent` of the trace that it belongs to, if there is one. */
+  traceparent?: () => string | undefined;
 }
 
 /** As the official client declares it: an interface fits no other type with any key. */
@@ -90,7 +93,7 @@ const PASSING = ['TRY_AGAIN', 'TOO_MANY_EVENTS'];
  */
 export function createSend<Listened extends Events, Emitted extends Events>(
   socket: Pick<Socket<Listened, Emitted>, 'auth' | 'connected' | 'on' | 'timeout'>,
-  { ackTimeout = 10_000, timeout = 60_000, limit = 1000 }: SendOptions = {},
+  { ackTimeout = 10_000, timeout = 60_000, limit = 1000, traceparent }: SendOptions = {},
 ): Send<Emitted> {
   const plain = socket as unknown as PlainSocket; // the events of `send()` are not among those of the app
   /** In the order of the calls. */
@@ -136,21 +139,26 @@ export function createSend<Listened extends Events, Emitted extends Events>(
     for (const one of waiting) if (!one.isOut) attempt(one);
   }
 
-  function settle(one: Waiting, error: Error | undefined, answer?: unknown): void {
+  function settle(one: Waiting, error: Error | false, answer?: unknown): void {
     waiting.delete(one);
     clearTimeout(one.end);
     if (error) one.reject(error);
     else one.resolve(answer);
   }
 
-  async function send(event: string, ...args: unknown[]): Promise<unknown> {
-    if (waiting.size >= limit) throw new SendError({ code: 'TOO_MANY_WAITING', message: `${limit} events wait for an answer` });
+  function send(event: string, ...args: unknown[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const end = setTimeout(
-        () => settle(one, new SendError({ code: 'TIMEOUT', message: `The server has not answered in ${timeout} ms` })),
-        timeout,
-      );
-      const one: Waiting = { packet: [random(), event, ...args], resolve, reject, end, isOut: false };
+      if (waiting.size >= limit) throw new SendError({ code: 'TOO_MANY_WAITING', message: `${limit} events wait for an answer` });
+      const one: Waiting = {
+        packet: [traceparent ? [random(), traceparent()] : random(), event, ...args],
+        resolve,
+        reject,
+        end: setTimeout(
+          () => settle(one, new SendError({ code: 'TIMEOUT', message: `The server has not answered in ${timeout} ms` })),
+          timeout,
+        ),
+        isOut: false,
+      };
       waiting.add(one);
       attempt(one);
     });
@@ -160,9 +168,9 @@ export function createSend<Listened extends Events, Emitted extends Events>(
 }
 
 /** The error in an answer that has nothing else. */
-function errorIn(answer: unknown): ErrorReply['error'] | undefined {
+function errorIn(answer: unknown): ErrorReply['error'] | false {
   const { error, ...others } = Object(answer) as Partial<ErrorReply>; // of any type
-  return typeof error?.code === 'string' && Object.keys(others).length === 0 ? error : undefined;
+  return typeof error?.code === 'string' && !Object.keys(others).length && error;
 }
 
 /** A text that nobody can guess, where there is a source of such: mini programs have none. */

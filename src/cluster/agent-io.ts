@@ -2,6 +2,7 @@
 import { Server, type ServerOptions } from 'socket.io';
 import { createAdapterFactory, createBackplane } from '../backplane/adapter';
 import type { Backplane } from '../backplane/backplane';
+import type { BroadcastTracer } from '../backplane/wrappers/trace-broadcasts';
 import { Histories } from '../backplane/history';
 import type { Settings } from '../config/settings';
 import type { Contract } from '../contract/contract';
@@ -16,16 +17,21 @@ import type { Streams } from '../store/streams';
 import { HubBackplane } from './hub/hub-backplane';
 import { streamsOf } from './streams';
 
+interface Parts {
+  /** The path of the hub's socket, if the backplane is the hub. */
+  readonly hub: string | undefined;
+  /** What the agent keeps of rooms with history, if it is to keep what it emits: here, or where the adapter does. */
+  readonly streams?: Streams | undefined;
+  /** Undefined if broadcasts have no spans. */
+  readonly tracer?: BroadcastTracer | undefined;
+}
+
 export class AgentIo {
   readonly server: Server;
   readonly #backplane: Backplane | undefined;
   readonly #histories: Histories | undefined;
 
-  /**
-   * @param hub the path of the hub's socket, if the backplane is the hub
-   * @param streams what the agent keeps of rooms with history, if it is to keep what it emits: here, or where the adapter does
-   */
-  constructor({ logger, baseDir }: EggAgent, settings: Settings, hub: string | undefined, streams?: Streams) {
+  constructor({ logger, baseDir }: EggAgent, settings: Settings, { hub, streams, tracer }: Parts) {
     checkInternals(serverSpecimens(), line => logger.warn(line));
     const { init, adapter } = settings;
     const backplane = createBackplane(adapter, {
@@ -43,7 +49,7 @@ export class AgentIo {
       logger.error('[egg-socket.io] agent.io has no way to the workers:', error),
     );
     const histories = (this.#histories = streams && Histories.of(settings, true, () => (adapter ? streamsOf(backplane) : streams)));
-    const create = createAdapterFactory(settings, { histories, backplane, deprecations: new Deprecations(logger), logger, opened });
+    const create = createAdapterFactory(settings, { histories, backplane, deprecations: new Deprecations(logger), logger, opened, tracer });
     const parser = init.parser as object | undefined; // declared as any
     this.server = new Server({
       ...(parser && { parser }),

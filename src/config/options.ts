@@ -8,8 +8,9 @@ import type { BoundTo, GenerateId, OnError, RecoveryConfig } from './functions';
 import type { LimitsConfig } from './limits';
 import type { NamespaceConfig } from './namespace-options';
 import type { PrometheusConfig } from './prometheus';
+import type { TracingConfig } from './tracing';
 
-export type { AccessLogConfig, AdapterConfig, AdapterFactory, AdapterName, DrainConfig, PrometheusConfig, RedisConfig };
+export type { AccessLogConfig, AdapterConfig, AdapterFactory, AdapterName, DrainConfig, PrometheusConfig, RedisConfig, TracingConfig };
 export type * from './auth-options';
 export type * from './functions';
 export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit, RecoveryLimit, RoomsLimit } from './limits';
@@ -111,6 +112,12 @@ export interface IoConfig {
 
   /** A page of the agent with [metrics](metrics.md) of all workers of this machine, for Prometheus. `true`: at 127.0.0.1:9464. Default: `false`. Since 5. */
   prometheus?: boolean | PrometheusConfig;
+
+  /**
+   * Whether connections, events and broadcasts have spans of [OpenTelemetry](tracing.md). Needs the package `@opentelemetry/api`.
+   * Default: `false`. Since 5.
+   */
+  tracing?: boolean | TracingConfig;
 
   /**
    * Called for each error of a controller, of middleware or of a listener, with its context. An Error that it returns answers the client in place

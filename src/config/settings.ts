@@ -29,6 +29,7 @@ import {
 } from './readers';
 import type { RoomPatterns } from './room-patterns';
 import { NAMESPACE_OPTIONS, OPTIONS } from './tables';
+import { readTracing, type TracingSettings } from './tracing';
 import { readUserLimits, type UserLimitSettings } from './user-limits';
 
 /** `config.io`, checked and complete. */
@@ -52,6 +53,7 @@ export interface Settings {
   /** Without the slash at its end. */
   readonly health: string | false;
   readonly prometheus: PrometheusSettings | undefined;
+  readonly tracing: TracingSettings;
   readonly onerror: OnError | undefined;
   /** Undefined if logins last as long as connections. */
   readonly auth: AuthSettings | undefined;
@@ -132,6 +134,7 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     drain: readDrain(io['drain'], config.env),
     health: readHealth(io['health']),
     prometheus: readPrometheus(io['prometheus']),
+    tracing: readTracing(io['tracing']),
     onerror: read('onerror', functionAt<OnError>, undefined),
     generateId: read('generateId', functionAt<GenerateId>, undefined),
     allowedHosts: read('allowedHosts', readAllowedHosts, undefined),

@@ -30,6 +30,7 @@ export const OPTIONS = {
   drain: true,
   health: true,
   prometheus: true,
+  tracing: true,
   onerror: true,
   auth: true,
   generateId: true,

@@ -154,6 +154,7 @@ export class Connection implements ContextOwner, Arrival {
   /** To be called when Socket.IO has connected the socket. */
   complete(): void {
     this.namespace.runtime.arrivals.delete(this);
+    this.namespace.runtime.tracer?.complete(this.socket);
     this.namespace.userLimits?.complete(this);
     if (this.dismissal) this.socket.disconnect(this.dismissal.close);
   }
@@ -232,7 +233,9 @@ export class Connection implements ContextOwner, Arrival {
     const what = 'connection postponed, the client will try again';
     failures.logTemporary({ what, namespace: name, child: this.#child, socket: this.socket.id, error });
     debug.refused('%s: it has to try again: %s', inDebug(this.socket), oneLine(error.message));
-    const refusal = refusalTo(this, { ...answerTo(answered, reveal), retry: true });
+    const reply = answerTo(answered, reveal);
+    const refusal = refusalTo(this, { ...reply, retry: true });
+    runtime.tracer?.fail(this.socket, reply.code, error);
     abortSignals(this, error);
     if (arrivals.isInOtherNamespace(this)) {
       this.#turnAway(refusal);

@@ -14,6 +14,7 @@ import { SHORTHANDS } from './shorthands';
 import { addParams, type ParamsOwner } from './params';
 import type { ConnectionSession } from './session';
 import { addSignal, SIGNAL, type SignalOwner } from './signal';
+import type { Tracer } from './tracer';
 import type { Acknowledge } from '../events';
 
 /** The part of a connection that its contexts use. */
@@ -52,7 +53,7 @@ const RESPONSE = Symbol('response');
 const SERVICE = Symbol('service');
 
 /** Creates the class of an app's contexts. To be called after Egg has extended its context prototype, and before the first connection. */
-export function createContextClass(app: EggApplication, isDevelopment: boolean): SocketContextClass {
+export function createContextClass(app: EggApplication, isDevelopment: boolean, tracer: Tracer | undefined): SocketContextClass {
   const exchange = createExchangeClasses(app);
   class EggSocketContext {
     declare readonly app: EggApplication;
@@ -141,7 +142,18 @@ export function createContextClass(app: EggApplication, isDevelopment: boolean):
   keepLocale(EggSocketContext.prototype, app, ctx => ctx[OWNER]);
   addParams(EggSocketContext.prototype, ctx => ctx[OWNER]);
   addSignal(EggSocketContext.prototype, ctx => ctx[OWNER]);
+  if (tracer && !('tracer' in app.context)) addTracer(EggSocketContext.prototype, tracer);
   if (isDevelopment) warnOfResponses(app, { context: EggSocketContext.prototype, response: exchange.Response.prototype as object });
   if ('session' in app.context) Object.defineProperty(EggSocketContext.prototype, 'session', EggSocketContext.session);
   return EggSocketContext;
+}
+
+/** Egg's loggers write `ctx.tracer.traceId` into each line. */
+function addTracer(prototype: object, tracer: Tracer): void {
+  Object.defineProperty(prototype, 'tracer', {
+    configurable: true,
+    get(this: SocketContext): { readonly traceId: string | undefined } {
+      return { traceId: tracer.traceIdOf(this) };
+    },
+  });
 }

@@ -97,8 +97,14 @@ async function enterIfAllowed(connection: Connection, parents: Parents): Promise
   }
 }
 
-/** Nothing is asynchronous here unless something has to wait: each promise costs, most of all in Node 20. */
 function enter(connection: Connection): void {
+  const { tracer } = connection.namespace.runtime;
+  if (tracer) tracer.runIn(connection.socket, enterNow, connection);
+  else enterNow(connection);
+}
+
+/** Nothing is asynchronous here unless something has to wait: each promise costs, most of all in Node 20. */
+function enterNow(connection: Connection): void {
   connection.setBusy(true); // not earlier: a closing server does not wait for a parent's function
   const outgoing = connection.namespace.contract?.outgoing;
   if (outgoing) checkEmits(connection.socket, outgoing);
@@ -158,7 +164,7 @@ async function openLater(
 function runMiddleware(connection: Connection): void {
   const { connectionMiddleware, runtime } = connection.namespace;
   const ctx = new runtime.Context(connection);
-  void runtime.storage.run(ctx, descend, connectionMiddleware, ctx, admit).then(
+  void runtime.scope.run(ctx, descend, connectionMiddleware, ctx, admit).then(
     () => settle(connection, ctx),
     (thrown: unknown) => settleFailure(connection, thrown, ctx),
   );

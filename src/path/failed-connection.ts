@@ -53,7 +53,9 @@ function fail(connection: Connection, error: Error, ctx: SocketContext | undefin
   } else {
     connection.log(isFault(answered) ? 'error' : 'warn', 'connection refused', error);
     const isOfApp = ctx !== undefined || answered !== error; // no context: the error is not from middleware
-    connection.refuse(isOfApp ? refusalFor(answered, runtime.reveal) : answerTo(answered, runtime.reveal));
+    const reply = isOfApp ? refusalFor(answered, runtime.reveal) : answerTo(answered, runtime.reveal);
+    if (isFault(answered)) runtime.tracer?.fail(connection.socket, reply.code, error);
+    connection.refuse(reply);
   }
 }
 

@@ -28,12 +28,15 @@ export interface Failure {
 export class FailureLog {
   readonly #logger: Logger;
   readonly #storage: AsyncLocalStorage<unknown>;
+  readonly #traceId: () => string | undefined;
   readonly #limit = new LogLimit({ interval: 60_000, lines: 5, kinds: 1000 });
   readonly #temporary = new LogLimit({ interval: 1000 });
 
-  constructor(logger: Logger, storage: AsyncLocalStorage<unknown>) {
+  /** @param traceId that of the span within which it is called, if there is one */
+  constructor(logger: Logger, storage: AsyncLocalStorage<unknown>, traceId: () => string | undefined) {
     this.#logger = logger;
     this.#storage = storage;
+    this.#traceId = traceId;
   }
 
   log({ level, what, namespace, child = namespace, socket = 'none', error, place = what }: Failure): void {
@@ -43,7 +46,7 @@ export class FailureLog {
       `${where}: ${message}`,
       () => {
         const advice = adviceFor(error);
-        const shown = `${what}${advice ? ` (${advice})` : ''}, ${nameOf(namespace, child)}, socket ${socket}:`;
+        const shown = `${what}${advice ? ` (${advice})` : ''}, ${nameOf(namespace, child)}, socket ${socket}${this.#trace()}:`;
         this.#write(level, shown, level === 'error' ? error : oneLine(message));
       },
       count => this.#write(level, `${where}, ${count} more, last socket ${socket}:`, oneLine(message)),
@@ -52,7 +55,7 @@ export class FailureLog {
 
   /** Logs a temporary failure, which usually affects many clients at once: one line a second in full, then the number of the others. */
   logTemporary({ what, namespace, child = namespace, socket, error }: Omit<Failure, 'level' | 'place'>): void {
-    const where = `${nameOf(namespace, child)}, socket ${socket}:`;
+    const where = `${nameOf(namespace, child)}, socket ${socket}${this.#trace()}:`;
     this.#temporary.log(
       what,
       () => this.#write('error', `${what}, ${where}`, error),
@@ -69,6 +72,11 @@ export class FailureLog {
   flush(): void {
     this.#limit.flush();
     this.#temporary.flush();
+  }
+
+  #trace(): string {
+    const id = this.#traceId();
+    return id === undefined ? '' : `, trace ${id}`;
   }
 
   /** Writes outside of any context. Within one, Egg's loggers add the URL of the handshake, which has the token of a client of protocol 3. */

@@ -6,7 +6,7 @@ import { isError, throwIfError, toError } from '../thrown';
 import { SETTLE } from './module-scope';
 import { isChainable } from './chainable';
 import { callListeners } from './listeners';
-import { answerTo } from './error-answers';
+import { answerTo, isUnexpected } from './error-answers';
 import { errorToAnswer } from './onerror';
 import { descend, isDropped } from './onion';
 import { ackOf, answer, logFailure, reportFailure } from './packet-failure';
@@ -49,8 +49,8 @@ function open(connection: Connection, packet: unknown[]): boolean {
   }
   const ctx = new runtime.Context(connection, packet);
   passKey(packet, ctx);
-  runtime.packetWatch?.begin(ctx, packet[0]);
-  runtime.storage.run(ctx, runPacket, ctx, connection, handler);
+  runtime.packetWatch?.begin(ctx, packet[0], connection);
+  runtime.scope.run(ctx, runPacket, ctx, connection, handler);
   return true;
 }
 
@@ -105,7 +105,7 @@ function runPacket(ctx: SocketContext, connection: Connection, handler: SocketHa
     const answered = errorToAnswer(connection, error, ctx);
     const respond = (): void => {
       try {
-        runtime.packetWatch?.fail(ctx, answerTo(answered, runtime.reveal).code);
+        runtime.packetWatch?.fail(ctx, answerTo(answered, runtime.reveal).code, isUnexpected(answered) ? error : undefined);
         answer(connection, event, answered, ack);
       } finally {
         end(ctx, connection);

@@ -1,6 +1,7 @@
 /** An event that the server fires itself: `disconnecting`, `disconnect` or `error`, with a route of the app. */
 import type { Connection } from './connection';
 import type { SocketContext, SocketHandler } from './context';
+import { answerTo, isUnexpected } from './error-answers';
 import { SETTLE } from './module-scope';
 import { errorToAnswer } from './onerror';
 import { logFailure } from './packet-failure';
@@ -13,7 +14,8 @@ export function receiveReserved(connection: Connection, event: string, args: unk
   const { runtime } = connection.namespace;
   const ctx = new runtime.Context(connection, [event, ...args]);
   releaseSignal(ctx, connection); // the client may have gone already
-  void runtime.storage.run(ctx, runReserved, ctx, connection, handler);
+  runtime.tracer?.packets.begin(ctx, event, connection);
+  void runtime.scope.run(ctx, runReserved, ctx, connection, handler);
 }
 
 async function runReserved(ctx: SocketContext, connection: Connection, handler: SocketHandler): Promise<void> {
@@ -24,10 +26,13 @@ async function runReserved(ctx: SocketContext, connection: Connection, handler: 
     await connection.session?.save();
   } catch (thrown) {
     const error = toError(thrown);
-    logFailure(connection, ctx.packet?.[0], error, errorToAnswer(connection, error, ctx));
+    const answered = errorToAnswer(connection, error, ctx);
+    runtime.tracer?.packets.fail(ctx, answerTo(answered, runtime.reveal).code, isUnexpected(answered) ? error : undefined);
+    logFailure(connection, ctx.packet?.[0], error, answered);
     await connection.saveAfterFailure();
   } finally {
     ctx[SETTLE]?.();
+    runtime.tracer?.packets.end(ctx, connection);
     runtime.inFlight.end();
   }
 }

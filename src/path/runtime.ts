@@ -26,6 +26,7 @@ import type { UnmatchedPolicy } from './router';
 import { SessionStore } from './session';
 import { SlowLog } from './slow-log';
 import { RefusalLog } from './refusal-log';
+import type { Scope, Tracer } from './tracer';
 import { bothConnections, bothPackets, type ConnectionWatch, type PacketWatch } from './watch';
 
 /** Assigns the app's own ids to sockets. */
@@ -42,6 +43,7 @@ interface Dependencies {
   readonly init: { readonly connectionStateRecovery?: RecoveryOptions & { readonly owner?: Owner }; readonly connectTimeout?: number };
   readonly limits: Limits;
   readonly unmatched: UnmatchedPolicy;
+  readonly tracer: Tracer | undefined;
   /** Makes a returning client a new one. The function gives it the id that the app wants. */
   readonly startAnew: (socket: Socket, assignId: () => void) => void;
 }
@@ -55,7 +57,6 @@ interface LoadOptions {
   readonly accessLog: { readonly packets: boolean } | undefined;
   readonly addressOf: ConstructorParameters<typeof AccessLog>[1];
   readonly followSession: boolean;
-  /** Undefined if nothing is counted. */
   readonly metrics: { readonly connections: ConnectionWatch; readonly packets: PacketWatch } | undefined;
 }
 
@@ -91,12 +92,16 @@ export class Runtime {
   readonly refusals: RefusalLog;
   /** Whether clients also get the messages of unexpected errors. */
   readonly reveal: boolean;
+  /** Runs the code of connections and packets, each as that of its context. */
+  readonly scope: Scope;
   /** Logs slow middleware. */
   readonly slowLog: SlowLog;
   /** The storage of `app.currentContext`. */
   readonly storage: AsyncLocalStorage<unknown>;
   /** Makes a client that was about to be recovered a new one. */
   readonly startAnew: (socket: Socket) => void;
+  /** Undefined if there are no spans. */
+  readonly tracer: Tracer | undefined;
   /** What happens to events that have neither a route nor a listener, in namespaces without a handler of these. */
   readonly unmatched: UnmatchedPolicy;
   /** Undefined if Egg's session plugin is off. */
@@ -112,13 +117,15 @@ export class Runtime {
   readonly #timeLimits = new Map<number, TimeLimit<() => void>>();
   #isRetiring = false;
 
-  constructor(app: EggApplication, { ids, init, limits, unmatched, startAnew }: Dependencies) {
+  constructor(app: EggApplication, { ids, init, limits, tracer, unmatched, startAnew }: Dependencies) {
     this.logger = app.logger;
     this.reveal = isDevelopment(app.config.env);
     this.storage = app.ctxStorage;
+    this.tracer = tracer;
+    this.scope = tracer?.scopeOf(app.ctxStorage) ?? app.ctxStorage;
     this.eventWarnings = this.reveal ? new EventWarnings(app.logger, app.ctxStorage) : undefined;
     this.deprecations = new Deprecations(app.logger);
-    this.failures = new FailureLog(app.logger, app.ctxStorage);
+    this.failures = new FailureLog(app.logger, app.ctxStorage, () => tracer?.activeTraceId());
     this.ids = ids;
     this.limits = limits;
     this.unmatched = unmatched;
@@ -145,12 +152,13 @@ export class Runtime {
    */
   load(app: EggApplication, { accessLog, addressOf, followSession, metrics }: LoadOptions): void {
     const log = accessLog && new AccessLog(app, addressOf);
-    this.connectionWatch = bothConnections(log, metrics?.connections);
-    this.packetWatch = bothPackets(log && accessLog?.packets ? new PacketLog(log) : undefined, metrics?.packets);
+    this.connectionWatch = bothConnections(bothConnections(log, metrics?.connections), this.tracer?.connections);
+    const packets = bothPackets(log && accessLog?.packets ? new PacketLog(log) : undefined, metrics?.packets);
+    this.packetWatch = bothPackets(packets, this.tracer?.packets);
     if (followSession) this.followedSessions = FollowedSessions.of(app);
     this.sessions = SessionStore.of(app);
     this.passport = Passport.of(app);
-    this.#Context = createContextClass(app, this.reveal);
+    this.#Context = createContextClass(app, this.reveal, this.tracer);
   }
 
   /** The class of the contexts of connections and packets. */

@@ -1,4 +1,4 @@
-/** What hears of all connections and packets, while it is on: the access log and the metrics. */
+/** What hears of all connections and packets, while it is on: the access log, the metrics and the spans. */
 import type { Server as EngineServer } from 'engine.io';
 import type { Socket } from 'socket.io';
 import type { SocketUser } from '../socket-user';
@@ -14,7 +14,7 @@ interface WatchedNamespace {
   /** The pattern's name for a namespace made on demand. */
   readonly name: string;
   readonly pattern: object | undefined;
-  readonly router: { match(event: unknown): unknown };
+  readonly router: { match(event: unknown): unknown; readonly reserved: ReadonlyMap<string, unknown> };
 }
 
 export interface ConnectionWatch {
@@ -32,9 +32,12 @@ export interface ConnectionWatch {
 
 export interface PacketWatch {
   /** To be called for each packet that gets a context. */
-  begin(ctx: object, event: unknown): void;
-  /** To be called before `end()`, if the packet has failed. @param code that of the error which the client gets */
-  fail(ctx: object, code: string): void;
+  begin(ctx: object, event: unknown, connection: Watched): void;
+  /**
+   * To be called before `end()`, if the packet has failed.
+   * @param code that of the error which the client gets @param fault the error, if it needs a developer's attention
+   */
+  fail(ctx: object, code: string, fault: Error | undefined): void;
   end(ctx: object, connection: Watched): void;
   /** To be called for a packet that gets no context. @param outcome `OK`, or the code of the error */
   write(connection: Watched, event: unknown, outcome: string): void;
@@ -84,13 +87,13 @@ export function bothConnections(first: ConnectionWatch | undefined, second: Conn
 export function bothPackets(first: PacketWatch | undefined, second: PacketWatch | undefined): PacketWatch | undefined {
   if (!first || !second) return first ?? second;
   return {
-    begin(ctx, event) {
-      first.begin(ctx, event);
-      second.begin(ctx, event);
+    begin(ctx, event, connection) {
+      first.begin(ctx, event, connection);
+      second.begin(ctx, event, connection);
     },
-    fail(ctx, code) {
-      first.fail(ctx, code);
-      second.fail(ctx, code);
+    fail(ctx, code, fault) {
+      first.fail(ctx, code, fault);
+      second.fail(ctx, code, fault);
     },
     end(ctx, connection) {
       first.end(ctx, connection);

@@ -27,6 +27,7 @@ import { serveHealth } from './health';
 import { attachToHttpServer } from './http-server';
 import { Namespaces } from './namespaces';
 import { DirectEvents } from '../path/direct-events';
+import { namespaceOf } from '../path/namespace';
 import { Reannouncement } from '../path/room-positions';
 import { Runtime } from '../path/runtime';
 import { openControls } from './controls';
@@ -36,6 +37,7 @@ import { makeSpecimens } from '../internals/check';
 import { checkInternals } from '../internals/members';
 import { serverInternals } from '../internals/socket-io';
 import { type Metrics, openMetrics } from '../telemetry/metrics';
+import { tracersOf } from '../telemetry/tracers';
 
 const lifecycles = new WeakMap<object, Lifecycle>();
 
@@ -68,12 +70,13 @@ export class Lifecycle {
 
   /** Creates the server. It has no clients until it is attached to an HTTP server. */
   constructor(app: EggApplication, settings: Settings) {
-    const [{ init, unmatched }, { baseDir, logger }] = [settings, app];
+    const [{ init, unmatched, tracing }, { baseDir, logger }] = [settings, app];
     this.#app = app;
     this.#settings = settings;
     this.ids = new Ids(settings.generateId, logger, formerSocketOf);
     const limits = new Limits(settings.limits, logger, baseDir);
-    this.runtime = new Runtime(app, { ids: this.ids, init, limits, unmatched, startAnew });
+    const tracers = tracersOf(tracing, baseDir, nsp => namespaceOf(nsp)?.kind);
+    this.runtime = new Runtime(app, { ids: this.ids, init, limits, tracer: tracers?.path, unmatched, startAnew });
     this.#files = new LoadedFiles(app);
     this.namespaces = new Namespaces(app, settings, this.#files, this.runtime);
     this.#handshakes = new Handshakes(app, settings, limits);
@@ -97,7 +100,8 @@ export class Lifecycle {
     const metrics = openMetrics(app, settings, this.runtime, () => ({ server: this.server, backplane: this.#backplane }));
     this.#metrics = metrics;
     const { deprecations, recovery } = this.runtime;
-    const parts = { backplane: this.#backplane, histories: this.#histories, deprecations, limits, logger, onPublish: metrics?.onPublish };
+    const [onPublish, tracer] = [metrics?.onPublish, tracers?.broadcasts];
+    const parts = { backplane: this.#backplane, histories: this.#histories, deprecations, limits, logger, onPublish, tracer };
     let server: Server;
     try {
       server = new Server({

@@ -17,6 +17,7 @@ const SECTIONS: Record<string, string> = {
   'config.io.accessLog': 'AccessLogConfig',
   'config.io.drain': 'DrainConfig',
   'config.io.prometheus': 'PrometheusConfig',
+  'config.io.tracing': 'TracingConfig',
   'config.io.auth': 'AuthConfig',
   "config.io.namespace['/'].auth": 'NamespaceAuth',
   "config.io.namespace['/'].auth.recheck": 'RecheckConfig',
@@ -107,6 +108,7 @@ async function declaredOptions(): Promise<Map<string, Row[]>> {
     'auth-options',
     'access-log',
     'drain',
+    'tracing',
   ]) {
     const source = ts.createSourceFile(file, await readFile(join(ROOT, `src/config/${file}.ts`), 'utf8'), ts.ScriptTarget.Latest, true);
     for (const declaration of source.statements.filter(ts.isInterfaceDeclaration).filter(({ name }) => !name.text.endsWith('Settings'))) {

@@ -389,7 +389,7 @@ test('the agent, once agent.io is used, is one more server over a backend: it ta
   const agentIo = new AgentIo(
     agent,
     readConfig({ io }, 1, () => {}),
-    undefined,
+    { hub: undefined },
   );
   const inAgent = { io: agentIo.server, signal: t.signal };
   const start = async (): Promise<Ending> => {

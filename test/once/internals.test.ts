@@ -187,7 +187,7 @@ test('agent.io looks at what it uses, too', t => {
   const logger = new Logs();
   const settings = { init: {}, adapter: undefined } as ConstructorParameters<typeof AgentIo>[1]; // all that it reads
   const agent = { baseDir: ROOT, logger } as unknown as ConstructorParameters<typeof AgentIo>[0]; // all that it reads
-  assert.throws(() => new AgentIo(agent, settings, join(ROOT, 'no.sock')), { code: 'IO_INTERNALS_MISSING' });
+  assert.throws(() => new AgentIo(agent, settings, { hub: join(ROOT, 'no.sock') }), { code: 'IO_INTERNALS_MISSING' });
 });
 
 test('an app starts where no socket can be made to look at, and says so', async t => {

@@ -6,7 +6,7 @@
  * What such a sample prints has to be what it says it prints: `console.log(answer); // => { ok: true }`.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
@@ -32,7 +32,7 @@ const COMMANDS = [
   /^npm (start|test|run (build|lint|types|test:nodes|(test:unit|abuse|bench|mutants|soak) -- .*|bench|abuse|fuzz|soak|test:pack-npm))$/, // of this project
   /^npx egg-socket\.io (asyncapi|reference|client) --out [\w./-]+$/,
   /^npm run dev$/, // of an app that `npm init egg` has made
-  /^(EGG_APP_CLOSE_TIMEOUT=\d+ )?npx (ets|egg-scripts .*|egg-socket\.io migrate)$/,
+  /^((EGG_APP_CLOSE_TIMEOUT=\d+|NODE_OPTIONS='--require \.\/[\w-]+\.js') )?npx (ets|egg-scripts .*|egg-socket\.io migrate)$/,
   /^sudo apt-get install( [a-z][\w-]*)+$/,
   /^(node --test|npx mocha)( --[\w-]+( \d+)?)* test\/(\*|[\w-]+)\.test\.js$/,
 ];
@@ -103,6 +103,7 @@ export class Reader {
     if (this.#app) return this.#app;
     await checkTypes(this.#t, this.#files);
     const files = toJavaScript(this.#files);
+    await preload(files['tracing.js']);
     return (this.#app =
       this.#workers.workers > 1 ? appOf(await startCluster(this.#t, files, this.#workers)) : await startApp(this.#t, files));
   }
@@ -252,4 +253,16 @@ export function patched(text: string, diff: string): string | undefined {
       .flatMap(line => (line.startsWith(sign) ? [line.slice(1)] : []))
       .join('\n');
   return text.includes(side('-')) ? text.replace(side('-'), () => side('+')) : undefined;
+}
+
+/** Runs a file that a page has Node load before the app, by `--require`. */
+async function preload(code: string | undefined): Promise<void> {
+  if (code === undefined) return;
+  const folder = await mkdtemp(join(hostFolder(), '.apps/preload-'));
+  try {
+    await writeFile(join(folder, 'preload.js'), code);
+    require(join(folder, 'preload.js'));
+  } finally {
+    await removeApp(folder);
+  }
 }

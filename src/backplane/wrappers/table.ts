@@ -3,14 +3,9 @@
  * of those that replace the same method, the last is called first. Where a row has to stand before or after another, its comment says why, and a
  * test fails otherwise. Any other two may change places.
  */
-import type { Namespace } from 'socket.io';
-import type { Adapter } from 'socket.io-adapter';
 import { answerSafely } from './answer-safely';
-import type { Backplane } from '../backplane';
 import { checkDocuments, checkMessages } from './check-messages';
 import { broadcastHere, deliverLocallyFirst } from './deliver-locally';
-import type { Deprecations } from '../../deprecated/deprecations';
-import type { Logger } from '../../egg';
 import { encodeOnce, refuseFirst } from './encode-once';
 import { endInOutage } from './end-in-outage';
 import { failFast } from './fail-fast';
@@ -20,59 +15,16 @@ import { publishOfficially } from './official-messages';
 import { frameOnce } from './frame-once';
 import { guardJoins } from './guard-joins';
 import { forgetAcknowledgements, forgetForOthers, forgetForOthersOfMongo } from './forget-acknowledgements';
-import type { Operator } from '../operators';
 import { publishAside } from './publish-aside';
-import type { PulsedBackplane } from '../pulsed-backplane';
 import { historyOf } from '../../store/history';
 import { LoggedSource } from '../recovery/logged-source';
 import { StoredSource } from '../recovery/stored-source';
 import { addOffsets, hearRoomsOfGone, logBroadcasts } from './log-broadcasts';
 import { recoverConnections } from './recovery';
 import { restoreWhileUp } from './restore-while-up';
+import { ALL, CLUSTER, ENCODED, LOGGED, of, type Row, SERVERS, type Setup, STORED } from './setup';
+import { traceBroadcasts, traceDeliveries } from './trace-broadcasts';
 import { waitUntilOpen } from './wait-until-open';
-
-/** Those that stand on Socket.IO's ClusterAdapter. */
-const CLUSTER = ['redis-sharded', 'redis-streams', 'postgres'] as const;
-/** Those that reach other servers, through a backend. */
-const SERVERS = ['redis', ...CLUSTER, 'mongo'] as const;
-/** Those whose packets are encoded here: all but an adapter of the app's own. */
-const ENCODED = ['memory', 'hub', ...SERVERS] as const;
-const ALL = ['own', ...ENCODED] as const;
-/** Those that keep by themselves what clients have missed. */
-const STORED = ['own', 'redis-streams'] as const;
-/** Those where the processes keep it. */
-const LOGGED = ['memory', 'hub', 'redis', 'redis-sharded', 'postgres', 'mongo'] as const;
-
-/** An adapter by what carries its messages, with its backplane. `own` is one of the app's own. */
-export type Carrier =
-  | { readonly kind: 'memory' | 'own'; readonly backplane: undefined }
-  | { readonly kind: 'hub'; readonly backplane: Backplane }
-  | { readonly kind: (typeof SERVERS)[number]; readonly backplane: PulsedBackplane };
-
-type Kind = Carrier['kind'];
-
-/** An adapter, and what its wrappers need. */
-type Setup = Carrier & {
-  readonly adapter: Adapter;
-  readonly nsp: Namespace;
-  /** Makes the operators of the namespace the first time, and returns them. After `recoverConnections`, whose sockets get them as well. */
-  readonly operators: () => Operator;
-  readonly deprecations: Deprecations;
-  readonly logger: Logger;
-  /** Whether other servers than those of this plugin are to read what is published. */
-  readonly interop: boolean;
-  /** Whether Socket.IO stores and reads the sessions of clients, with any adapter. */
-  readonly isRecoveryOn: boolean;
-  /** Whether the adapter is known to keep what clients that come back have missed. */
-  readonly recovers: boolean;
-  /** Resolves when the backplane can be used. Undefined where nothing waits for it. */
-  readonly opened: Promise<void> | undefined;
-  /** Set by the row of recovery, for those after it. */
-  source?: LoggedSource;
-};
-
-/** Wraps the adapter, if it is of the row's kinds. */
-type Row = (setup: Setup) => void;
 
 const ROWS: readonly Row[] = [
   // Their broadcast publishes, waits, and then turns to local clients. Now it does the last alone. Before `deliverLocallyFirst` and `publishAside`,
@@ -156,6 +108,11 @@ const ROWS: readonly Row[] = [
   // throw at its caller.
   of(ALL, ({ adapter }) => guardJoins(adapter)),
 
+  // Broadcasts of other processes have spans where clients get them. Before `frameOnce`, which knows to how many it has written.
+  of(ALL, ({ adapter, nsp, tracer }) => {
+    if (tracer) traceDeliveries(adapter, nsp, tracer);
+  }),
+
   // WebSockets with nothing waiting get the frame of a broadcast directly.
   of(ENCODED, ({ adapter, nsp }) => frameOnce(adapter, nsp)),
 
@@ -173,6 +130,12 @@ const ROWS: readonly Row[] = [
   // Encodes a broadcast before anybody has got it, and throws at the caller what cannot be sent. Last: all others see packets that are encoded, and
   // the caller waits for none of them.
   of(ENCODED, ({ adapter, nsp }) => encodeOnce(adapter, nsp)),
+
+  // A broadcast has one span, with what is thrown at the caller. Before `logBroadcasts`: an emit to one client goes past it, as without recovery.
+  of(ALL, ({ adapter, nsp, tracer }) => {
+    if (tracer) traceBroadcasts(adapter, nsp, tracer);
+  }),
+
   // Logs what clients may have missed, as it is delivered. After `encodeOnce` and `frameOnce`, which encode, and apply what has been encoded.
   of(LOGGED, ({ adapter, source }) => {
     if (source) logBroadcasts(adapter, source);
@@ -185,16 +148,4 @@ const ROWS: readonly Row[] = [
 /** Puts on all wrappers of an adapter. */
 export function wrap(setup: Setup): void {
   for (const row of ROWS) row(setup);
-}
-
-/** A row for these kinds of adapters, whose wrapper is given their setup. */
-function of<K extends Kind>(kinds: readonly K[], put: (setup: Setup & { readonly kind: K }) => void): Row {
-  return setup => {
-    if (isOf(setup, kinds)) put(setup);
-  };
-}
-
-function isOf<K extends Kind>(setup: Setup, kinds: readonly K[]): setup is Setup & { readonly kind: K } {
-  const all: readonly Kind[] = kinds;
-  return all.includes(setup.kind);
 }
