@@ -1,6 +1,8 @@
 /** Metrics for OpenTelemetry, whose SDK the app has registered. */
 import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { type Attributes, metrics } from '@opentelemetry/api';
 import {
@@ -93,4 +95,13 @@ test('an API without an SDK, and an app without the API, count nothing', async t
   register(t);
   assert.ok(meterOf(__dirname));
   assert.equal(meterOf(tmpdir()), undefined);
+});
+
+test('an early version of the API, which another package has brought, has no metrics', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'early-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const api = join(folder, 'node_modules/@opentelemetry/api');
+  await mkdir(api, { recursive: true });
+  await writeFile(join(api, 'index.js'), 'exports.trace = {};');
+  assert.equal(meterOf(folder), undefined);
 });

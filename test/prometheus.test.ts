@@ -1,13 +1,18 @@
 /** Metrics for Prometheus: `config.io.prometheus`. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { createServer, get, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { bootError, type Files, type RunningApp, startApp } from './support/app';
 import { ask, connect, newClient, refusal } from './support/client';
 import { scrape, type Scraped } from './support/metrics';
-import { lifecycleOf } from './support/parts';
+import { lifecycleOf, trafficOf } from './support/parts';
 import { freePort } from './support/port';
+import { openPolling } from './support/raw';
 import { until } from './support/until';
 
 const FILES: Files = {
@@ -81,13 +86,64 @@ test('a single process has metrics of its connections, packets, errors, rooms an
 
 test('no client can make series without end', async t => {
   const port = await freePort();
-  const { url } = await startApp(t, { ...FILES, 'config/config.default.js': configOf({ port }) });
+  const { url } = await startApp(t, { ...FILES, 'config/config.default.js': configOf({ port }, 'exports.io.limits = { auth: 100 };') });
   const client = await connect(t, url);
+  for (const name of ['/room-1', '/room-2']) {
+    await connect(t, url + name);
+    await refusal(newClient(t, url + name, { auth: { text: 'x'.repeat(200) } })); // before anybody knows which pattern it belongs to
+  }
   for (let n = 0; n < 120; n++) await ask(client, 'fail', `CODE_${n}`);
   for (let n = 0; n < 20; n++) await ask(client, `event ${n}`);
   const seen = await scrape(port);
-  assert.equal(seen.labels('error_type').length, 101, '100 codes, and _OTHER');
+  const codes = seen.labels('error_type').filter(code => code !== 'AUTH_TOO_LARGE');
+  assert.equal(codes.length, 101, '100 codes, and _OTHER');
+  assert.equal(seen.sum('socketio_server_refusals_total', { socketio_namespace: '/room-{id}', error_type: 'AUTH_TOO_LARGE' }), 2);
+  assert.deepEqual(seen.labels('socketio_namespace').sort(), ['/', '/room-{id}']);
   assert.deepEqual(seen.labels('socketio_event').sort(), ['_OTHER', 'fail']);
+});
+
+test('nothing is kept of a client that comes and goes in one request', async t => {
+  const port = await freePort();
+  const { io, url } = await startApp(t, { ...FILES, 'config/config.default.js': configOf({ port }) });
+  const counts: WeakRef<object>[] = [];
+  const watch = lifecycleOf(io)?.runtime.connectionWatch;
+  assert.ok(watch);
+  const begin = watch.begin.bind(watch);
+  watch.begin = socket => {
+    begin(socket);
+    const traffic = trafficOf(socket.conn);
+    if (traffic) counts.push(new WeakRef(traffic));
+  };
+  for (let n = 0; n < 2; n++) {
+    const response = await fetch(await openPolling(url), { method: 'POST', body: '40\u001E1' });
+    await response.body?.cancel();
+  }
+  await until(t, () => counts.length === 2);
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  await until(t, () => {
+    collectGarbage();
+    return counts[0]?.deref() === undefined; // the limits know the latest connection
+  });
+});
+
+test('a page for this machine alone is not there under the name of a site that a browser believes to be here', async t => {
+  for (const host of ['127.0.0.1', '::1']) {
+    const port = await freePort();
+    const { baseDir, close } = await startApp(t, { ...FILES, 'config/config.default.js': configOf({ port, host }) });
+    const name = host === '::1' ? '[::1]' : host;
+    await agentHasLogged(t, baseDir, `metrics for Prometheus at http://${name}:${port}/metrics`);
+    const statusFor = async (asked: string): Promise<number | undefined> => {
+      const question = get({ host, port, path: '/metrics', headers: { host: asked } });
+      const [response] = (await once(question, 'response')) as [IncomingMessage];
+      response.resume();
+      return response.statusCode;
+    };
+    for (const asked of [`${name}:${port}`, `localhost:${port}`, '127.0.0.1']) assert.equal(await statusFor(asked), 200, asked);
+    for (const asked of [`evil.example:${port}`, '127.0.0.1.evil.example', 'localhost.evil.example'])
+      assert.equal(await statusFor(asked), 403, asked);
+    await close(); // Egg 4.1 has one app at a time
+  }
 });
 
 test('a port that another process has is tried again, and the app starts', async t => {
@@ -95,7 +151,8 @@ test('a port that another process has is tried again, and the app starts', async
   const other = createServer().listen(port, '127.0.0.1');
   await once(other, 'listening');
   t.after(() => other.close());
-  const { url } = await startApp(t, { ...FILES, 'config/config.default.js': configOf({ port }) });
+  const { baseDir, url } = await startApp(t, { ...FILES, 'config/config.default.js': configOf({ port }) });
+  await agentHasLogged(t, baseDir, `IO_PROMETHEUS_PORT: no metrics for Prometheus at 127.0.0.1:${port}: another process has the port`);
   await connect(t, url);
   other.close();
   await until(t, async () => (await scrape(port).catch(() => undefined)) !== undefined);
@@ -115,12 +172,16 @@ test('without an option nothing is counted, and the page is gone with the app', 
 });
 
 test('a wrong option stops the boot', async t => {
-  for (const value of [1, 'yes', [], { ports: 1 }, { port: 0 }, { port: '9464' }, { host: 1 }]) {
+  for (const value of [1, 'yes', [], { ports: 1 }, { port: 0 }, { port: '9464' }, { host: 1 }, { host: '' }]) {
     const error = await bootError(t, { 'config/config.default.js': `exports.io = { prometheus: ${JSON.stringify(value)} };` });
     assert.equal(error.code, 'IO_CONFIG_INVALID');
     assert.match(error.message, /config\.io\.prometheus/);
   }
 });
+
+async function agentHasLogged(t: TestContext, baseDir: string, text: string): Promise<void> {
+  await until(t, async () => (await readFile(join(baseDir, 'logs/egg-agent.log'), 'utf8')).includes(text));
+}
 
 /** What there is on the way of a client's packets. */
 async function watching(t: TestContext, { url, io }: RunningApp): Promise<{ replaced: string[]; traffic: number; isWatched: boolean }> {

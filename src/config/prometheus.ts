@@ -1,5 +1,5 @@
 /** The options of the page for Prometheus, and their reader. */
-import { isSet, objectAt, readOptions, stringAt, wholeNumber } from './readers';
+import { invalid, isSet, objectAt, readOptions, wholeNumber } from './readers';
 
 /** `config.io.prometheus` */
 export interface PrometheusConfig {
@@ -18,5 +18,11 @@ export function readPrometheus(value: unknown): PrometheusSettings | undefined {
   if (!isSet(value) || value === false) return undefined;
   if (value === true) return DEFAULTS;
   const given = objectAt('config.io.prometheus', value, 'true, false or an object');
-  return readOptions<PrometheusConfig>('config.io.prometheus', given, { port: wholeNumber(1, 65_535), host: stringAt }, DEFAULTS);
+  return readOptions<PrometheusConfig>('config.io.prometheus', given, { port: wholeNumber(1, 65_535), host: hostAt }, DEFAULTS);
+}
+
+/** Not an empty one, which for Node is every address of the machine. */
+function hostAt(place: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') invalid(place, "an address, such as '127.0.0.1'", value);
+  return value;
 }

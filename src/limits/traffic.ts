@@ -1,4 +1,4 @@
-/** What one client and this server send each other, in all namespaces together. Counted only if the access log is on. */
+/** What one client and this server send each other, in all namespaces together. Counted only for the access log and for metrics. */
 import type { Socket as EngineSocket } from 'engine.io';
 import type { Socket } from 'socket.io';
 import { webSocketOf } from '../internals/engine-io';

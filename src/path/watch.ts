@@ -11,8 +11,10 @@ export interface Watched {
 }
 
 interface WatchedNamespace {
-  /** The pattern's name for a namespace made on demand. */
+  /** For a namespace made on demand the pattern's name, once its parent has accepted the client. */
   readonly name: string;
+  /** The same at any time: no client has chosen it. */
+  readonly kind: string;
   readonly pattern: object | undefined;
   readonly router: { match(event: unknown): unknown; readonly reserved: ReadonlyMap<string, unknown> };
 }

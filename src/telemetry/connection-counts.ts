@@ -1,10 +1,10 @@
 /** Counts connections, what they end with, and what goes over them. */
-import type { Server as EngineServer } from 'engine.io';
+import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { Socket } from 'socket.io';
 import { engineInternals } from '../internals/engine-io';
-import { countTraffic, type Traffic } from '../limits/traffic';
+import { countTraffic, type Traffic, trafficOf } from '../limits/traffic';
 import { codeOfRefused, type ConnectionWatch, type EngineError, type Watched } from '../path/watch';
-import type { Point, Reading } from './names';
+import type { Reading } from './names';
 import { Tally, Words } from './tally';
 
 type Sums = Pick<Traffic, 'packetsIn' | 'packetsOut' | 'bytesIn' | 'bytesOut'>;
@@ -15,9 +15,9 @@ export class ConnectionCounts implements ConnectionWatch {
   readonly #refusals = new Tally();
   readonly #disconnects = new Tally();
   readonly #engines: EngineServer[] = [];
-  /** Of the connections that are open. */
-  readonly #open = new Set<Traffic>();
-  /** Of those that have been closed. */
+  /** Of connections that add theirs to `#closed` at their end. */
+  readonly #counted = new WeakSet<Traffic>();
+  /** Of connections that have been closed. */
   readonly #closed: Sums = { packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0 };
   /** The codes of clients that are being refused. */
   readonly #refused = new WeakMap<Socket, string>();
@@ -31,12 +31,9 @@ export class ConnectionCounts implements ConnectionWatch {
 
   begin({ client }: Socket): void {
     const traffic = countTraffic(client);
-    if (this.#open.has(traffic)) return; // in another namespace
-    this.#open.add(traffic);
-    client.conn.once('close', () => {
-      this.#open.delete(traffic);
-      add(this.#closed, traffic);
-    });
+    if (this.#counted.has(traffic)) return; // in another namespace
+    this.#counted.add(traffic);
+    client.conn.once('close', () => add(this.#closed, traffic)); // never fires if it has come and gone in one request
   }
 
   forget(): void {
@@ -47,20 +44,29 @@ export class ConnectionCounts implements ConnectionWatch {
     if (!this.#refused.has(socket)) this.#refused.set(socket, this.#codes.bound(typeof code === 'string' ? code : 'CONNECTION_REFUSED'));
   }
 
-  end({ socket, namespace: { name } }: Watched, reason: string | undefined): void {
+  end({ socket, namespace: { kind } }: Watched, reason: string | undefined): void {
     const code = this.#refused.get(socket);
-    if (reason !== undefined) this.#disconnects.add({ 'socketio.namespace': name, 'socketio.reason': this.#reasons.bound(reason) });
-    else if (code !== undefined) this.#refusals.add({ 'socketio.namespace': name, 'error.type': code });
+    if (reason !== undefined) this.#disconnects.add({ 'socketio.namespace': kind, 'socketio.reason': this.#reasons.bound(reason) });
+    else if (code !== undefined) this.#refusals.add({ 'socketio.namespace': kind, 'error.type': code });
     this.#refused.delete(socket);
   }
 
   read(): Reading {
     const sums = { ...this.#closed };
-    for (const traffic of this.#open) add(sums, traffic);
+    const byTransport: Record<string, number> = { polling: 0, websocket: 0 };
+    for (const connection of this.#connections()) {
+      const { name } = connection.transport as { readonly name: string }; // declared as any
+      byTransport[name] = (byTransport[name] ?? 0) + 1;
+      const traffic = trafficOf(connection);
+      if (traffic) add(sums, traffic);
+    }
     const received = { 'network.io.direction': 'receive' };
     const transmitted = { 'network.io.direction': 'transmit' };
     return {
-      'socketio.server.active_connections': this.#countConnections(),
+      'socketio.server.active_connections': Object.entries(byTransport).map(([name, value]) => ({
+        attributes: { 'socketio.transport': name },
+        value,
+      })),
       'socketio.server.handshakes': [{ attributes: {}, value: this.#handshakes }],
       'socketio.server.refusals': this.#refusals.points,
       'socketio.server.disconnects': this.#disconnects.points,
@@ -75,15 +81,8 @@ export class ConnectionCounts implements ConnectionWatch {
     };
   }
 
-  #countConnections(): Point[] {
-    const byTransport: Record<string, number> = { polling: 0, websocket: 0 };
-    for (const engine of this.#engines)
-      for (const { transport } of Object.values(engineInternals(engine).clients ?? {})) {
-        // undefined before the engine is open
-        const { name } = transport as { readonly name: string }; // declared as any
-        byTransport[name] = (byTransport[name] ?? 0) + 1;
-      }
-    return Object.entries(byTransport).map(([name, value]) => ({ attributes: { 'socketio.transport': name }, value }));
+  *#connections(): Iterable<EngineSocket> {
+    for (const engine of this.#engines) yield* Object.values(engineInternals(engine).clients ?? {}); // undefined before the engine is open
   }
 }
 

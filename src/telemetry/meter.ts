@@ -14,9 +14,11 @@ export function meterOf(baseDir: string): Meter | undefined {
   } catch {
     return undefined; // it is not installed
   }
-  const telemetry = require(path) as typeof api; // of the version that package.json names as a peer
-  const meter = telemetry.metrics.getMeter('egg-socket.io');
-  return meter === telemetry.createNoopMeter() ? undefined : meter; // that of an API without an SDK
+  // of any version: another package may have brought it, and early ones know traces only
+  const { metrics, createNoopMeter } = require(path) as Partial<typeof api>;
+  if (!metrics || !createNoopMeter) return undefined;
+  const meter = metrics.getMeter('egg-socket.io');
+  return meter === createNoopMeter() ? undefined : meter; // that of an API without an SDK
 }
 
 /** The function that takes durations, in s. They are the only metric that cannot be read at any time. */

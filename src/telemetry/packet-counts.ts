@@ -15,7 +15,9 @@ export class PacketCounts implements PacketWatch {
   readonly #errors = new Tally();
   /** Of the packets that are being handled, by their contexts. */
   readonly #entries = new WeakMap<object, Entry>();
-  /** Called with each duration, in s. */
+  /** Of durations, by namespace, event and code: made once, and not for each packet. */
+  readonly #attributes = new Map<string, Attributes>();
+  /** Called with each duration, in s, and always with the same object for the same attributes. */
   readonly #onDuration: (seconds: number, attributes: Attributes) => void;
 
   constructor(onDuration: (seconds: number, attributes: Attributes) => void) {
@@ -36,17 +38,9 @@ export class PacketCounts implements PacketWatch {
     if (!entry) return;
     this.#entries.delete(ctx);
     const seconds = (performance.now() - entry.beganAt) / 1000;
-    const { name, pattern } = connection.namespace;
     const event = routeOf(connection, entry.event);
-    const attributes = {
-      'messaging.system': 'socket.io',
-      'messaging.operation.name': 'process',
-      [pattern ? 'messaging.destination.template' : 'messaging.destination.name']: name,
-      'socketio.event': event,
-      ...(entry.code !== undefined && { 'error.type': entry.code }),
-    };
-    this.#onDuration(seconds, attributes);
-    if (entry.code !== undefined) this.#countError(name, event, entry.code);
+    this.#onDuration(seconds, this.#attributesOf(connection, event, entry.code));
+    if (entry.code !== undefined) this.#countError(connection.namespace.name, event, entry.code);
   }
 
   write(connection: Watched, event: unknown, outcome: string): void {
@@ -55,6 +49,21 @@ export class PacketCounts implements PacketWatch {
 
   read(): Reading {
     return { 'socketio.server.errors': this.#errors.points };
+  }
+
+  #attributesOf({ namespace: { name, pattern } }: Watched, event: string, code: string | undefined): Attributes {
+    const key = `${name}\n${event}\n${code ?? ''}`;
+    const known = this.#attributes.get(key);
+    if (known) return known;
+    const attributes: Attributes = {
+      'messaging.system': 'socket.io',
+      'messaging.operation.name': 'process',
+      [pattern ? 'messaging.destination.template' : 'messaging.destination.name']: name,
+      'socketio.event': event,
+      ...(code !== undefined && { 'error.type': code }),
+    };
+    this.#attributes.set(key, attributes);
+    return attributes;
   }
 
   #countError(namespace: string, event: string, code: string): void {

@@ -32,27 +32,26 @@ export class Tally {
   }
 }
 
-/** A histogram for each set of attributes. */
+/** A histogram for each object of attributes: the same attributes are the same object. */
 export class Durations {
-  readonly #series = new Map<string, { readonly attributes: Attributes; readonly value: { readonly counts: number[]; sum: number } }>();
+  readonly #series = new Map<Attributes, { readonly counts: number[]; sum: number }>();
 
   /** @param duration in s */
   add(attributes: Attributes, duration: number): void {
-    const key = keyOf(attributes);
-    let series = this.#series.get(key);
+    let series = this.#series.get(attributes);
     if (!series) {
-      series = { attributes, value: { counts: [...BOUNDS, 0].map(() => 0), sum: 0 } };
-      this.#series.set(key, series);
+      series = { counts: [...BOUNDS, 0].map(() => 0), sum: 0 };
+      this.#series.set(attributes, series);
     }
-    const { counts } = series.value;
+    const { counts } = series;
     const above = BOUNDS.findIndex(bound => duration <= bound);
     const index = above === -1 ? BOUNDS.length : above;
     counts[index] = (counts[index] ?? 0) + 1;
-    series.value.sum += duration;
+    series.sum += duration;
   }
 
   get points(): Point[] {
-    return [...this.#series.values()];
+    return [...this.#series].map(([attributes, value]) => ({ attributes, value }));
   }
 }
 
