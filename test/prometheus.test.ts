@@ -9,10 +9,12 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { bootError, type Files, type RunningApp, startApp } from './support/app';
 import { ask, connect, newClient, refusal } from './support/client';
+import { startCluster } from './support/cluster';
 import { scrape, type Scraped } from './support/metrics';
 import { lifecycleOf, trafficOf } from './support/parts';
 import { freePort } from './support/port';
 import { openPolling } from './support/raw';
+import { startSingle } from './support/single';
 import { until } from './support/until';
 
 const FILES: Files = {
@@ -82,6 +84,25 @@ test('a single process has metrics of its connections, packets, errors, rooms an
   assert.equal(after?.sum('socketio_server_disconnects_total', { socketio_namespace: '/' }), 1);
   const remaining = after?.sum('socketio_server_io_bytes_total', { network_io_direction: 'receive' }) ?? 0;
   assert.ok(remaining >= bytes, 'what a closed connection has counted remains');
+});
+
+test('the same with egg.start(), where the app makes the server, and with threads in the place of workers', async t => {
+  const port = await freePort();
+  const files = { ...FILES, 'config/config.default.js': configOf({ port }) };
+  const single = await startSingle(t, files, 'const app = await egg.start(options); app.listen(port, "127.0.0.1", listening);');
+  await ask(await connect(t, single.url), 'echo', 1);
+  const alone = await scrape(port);
+  assert.equal(alone.sum('messaging_process_duration_seconds_count', { socketio_event: 'echo' }), 1);
+  assert.equal(alone.sum('socketio_server_silent_workers'), 0);
+  await single.terminate();
+
+  const ports = [await freePort(), await freePort()];
+  await startCluster(t, files, { workers: 2, startMode: 'worker_threads', ports });
+  for (const ofThread of ports) await ask(await connect(t, `http://127.0.0.1:${ofThread}`), 'echo', 1);
+  const threads = await scrape(port);
+  assert.equal(threads.labels('worker').length, 2);
+  assert.equal(threads.sum('messaging_process_duration_seconds_count', { socketio_event: 'echo' }), 2);
+  assert.equal(threads.sum('socketio_server_silent_workers'), 0);
 });
 
 test('no client can make series without end', async t => {

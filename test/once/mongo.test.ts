@@ -16,9 +16,11 @@ test('MongoDB: a broadcast reaches other servers; a local one neither them nor t
   const [one, other] = [await start(t, folder), await start(t, folder)];
   await allKnown([one, other]);
   const people = [await enter(t, one), await enter(t, other)];
+  const read = other.backplane.inbox.read;
   one.io.local.emit('near');
   one.io.emit('everywhere');
   assert.deepEqual(await allHeard(one.io.of('/'), people), [[['near'], ['everywhere']], [['everywhere']]]);
+  assert.ok(other.backplane.inbox.read > read, 'it is counted');
   const text = JSON.stringify(inserted);
   assert.match(text, /everywhere/);
   assert.doesNotMatch(text, /near/);
