@@ -15,7 +15,7 @@ import { AgentIo, keepHandovers, MemoryHandovers, readConfig } from '../support/
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 import { until } from '../support/until';
-import { flush, hears, lose, vanish, visit } from '../support/visit';
+import { answersTo, flush, hears, lose, vanish, visit } from '../support/visit';
 
 /** Of a client that nobody knows. */
 const STRANGER = { auth: { pid: 'x'.repeat(20), offset: '' }, heard: [] };
@@ -349,26 +349,6 @@ function whoAsks(servers: readonly AdapterServer[]): number[] {
     };
   }
   return asked;
-}
-
-/** Returns a list, to which what others answer to a kind of questions of a server is added. */
-function answersTo({ io }: AdapterServer, kind: string): unknown[] {
-  const answers: unknown[] = [];
-  const { adapter } = io.of('/');
-  const ask = adapter.serverSideEmit.bind(adapter);
-  adapter.serverSideEmit = args => {
-    const [event, question, receive] = args as [string, { readonly kind?: unknown }, ((...answer: unknown[]) => void)?];
-    if (question.kind !== kind || !receive) return ask(args);
-    return ask([
-      event,
-      question,
-      (...answer: unknown[]) => {
-        answers.push(answer);
-        receive(...answer);
-      },
-    ]);
-  };
-  return answers;
 }
 
 /** Comes before what a server does with the questions of others that end. @param receive gets what the server itself would do */

@@ -13,7 +13,7 @@ import { LoggedSource, recoverConnections } from '../support/parts';
 import { RawClient } from '../support/raw';
 import { startRedis } from '../support/redis';
 import { until } from '../support/until';
-import { authOf, flush, hears, lose, vanish, visit } from '../support/visit';
+import { answersTo, authOf, flush, hears, lose, vanish, visit } from '../support/visit';
 
 const RECOVERY = { connectionStateRecovery: { skipMiddlewares: false } };
 
@@ -210,12 +210,11 @@ for (const [name, setUp] of Object.entries(SETUPS)) {
     });
 
     await t.test('a client that nobody knows is a new one, at once', async st => {
-      const start = performance.now();
-      const { client } = await visit(st, one);
-      const stranger = await visit(st, two, { auth: { pid: 'x'.repeat(20), offset: '' }, heard: [] });
-      assert.equal(stranger.socket.recovered, false);
-      assert.ok(performance.now() - start < 1500);
-      for (const one of [client, stranger.client]) one.disconnect();
+      const answers = answersTo(two, 'find');
+      const { client, socket } = await visit(st, two, { auth: { pid: 'x'.repeat(20), offset: '' }, heard: [] });
+      assert.equal(socket.recovered, false);
+      assert.deepEqual(answers, [[null, [false, false]]], 'the others say that they do not know it');
+      client.disconnect();
     });
 
     await t.test('a client that goes on from server to server loses nothing, whatever order each has had the events in', async st => {
@@ -387,7 +386,7 @@ test('a worker that hangs delays no client whose session another one has; a clie
   await lose(before);
   const start = performance.now();
   const after = await visit(t, two, before);
-  assert.deepEqual([after.socket.recovered, performance.now() - start < 1000], [true, true]);
+  assert.deepEqual([after.socket.recovered, performance.now() - start < 2000], [true, true]); // nor does it wait as long as the next one
   await lose(after);
   const stranger = await visit(t, one, { ...after, auth: { pid: 'x'.repeat(20), offset: '' } });
   assert.equal(stranger.socket.recovered, false);

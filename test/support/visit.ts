@@ -57,3 +57,23 @@ export async function lose({ client, socket }: Visit): Promise<void> {
 export async function flush(io: Server): Promise<void> {
   await io.fetchSockets();
 }
+
+/** Returns a list, to which what others answer to a kind of questions of a server is added. */
+export function answersTo({ io }: AdapterServer, kind: string): unknown[] {
+  const answers: unknown[] = [];
+  const { adapter } = io.of('/');
+  const ask = adapter.serverSideEmit.bind(adapter);
+  adapter.serverSideEmit = args => {
+    const [event, question, receive] = args as [string, { readonly kind?: unknown }?, ((...answer: unknown[]) => void)?];
+    if (question?.kind !== kind || !receive) return ask(args);
+    return ask([
+      event,
+      question,
+      (...answer: unknown[]) => {
+        answers.push(answer);
+        receive(...answer);
+      },
+    ]);
+  };
+  return answers;
+}
