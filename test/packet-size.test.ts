@@ -75,9 +75,12 @@ for (const protocol of [3, 4] as const) {
 }
 
 test('small talk does not keep a packet alive', async t => {
-  const app = await start(t, { init: { pingInterval: 100, pingTimeout: 1500 } });
+  const app = await start(t, { init: { pingInterval: 100, pingTimeout: 19_900 } });
+  const { attachments } = internals(app.io).runtime.limits;
   const client = await open(t, app.url);
   client.send(announce(2), attachment(4));
+  await until(t, () => attachments.size === 1);
+  attachments.lookEvery = 1000; // each look, still every 20 ms, counts for more from now on: a heartbeat so short would be too short for a busy machine
   const talk = setInterval(() => client.send('3'), 20);
   t.after(() => clearInterval(talk));
   await client.closed;
