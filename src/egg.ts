@@ -38,6 +38,8 @@ export interface EggSession {
 export type SessionMiddleware = (ctx: EggContext, next: () => Promise<void>) => Promise<void>;
 
 interface EggConfig {
+  /** The name of the app. */
+  readonly name: string;
   readonly env: string;
   /** Whether to trust headers of a proxy. */
   readonly proxy?: boolean;
@@ -50,6 +52,8 @@ interface EggConfig {
   readonly io?: unknown;
   /** The config of egg-redis or @eggjs/redis. */
   readonly redis?: unknown;
+  /** The config of the security plugin. */
+  readonly security?: { readonly csrf?: { readonly headerName?: string } };
   readonly session?: { readonly key?: string; readonly store?: unknown; readonly ContextStore?: unknown; readonly autoCommit?: boolean };
 }
 
@@ -65,7 +69,15 @@ interface StartOptions {
 }
 
 /** The context of an HTTP request. */
-interface HttpContext {
+export interface HttpContext {
+  readonly req: IncomingMessage;
+  /** The address of the client, by `config.proxy`. */
+  readonly ip: string;
+  readonly query: Readonly<Record<string, unknown>>;
+  /** `body` is what the body parser has read. */
+  readonly request: { readonly body?: unknown };
+  /** A token against forged requests, of the security plugin. Absent if that is off. */
+  readonly csrf?: string;
   readonly method: string;
   readonly path: string;
   status: number;

@@ -7,6 +7,8 @@ import type { Acknowledge } from './events';
 
 export type {
   AccessLogConfig,
+  AdminConfig,
+  AllowAdmin,
   DrainConfig,
   AdapterConfig,
   AdapterFactory,

@@ -36,6 +36,9 @@ export interface PacketGuard<Connection = object> {
   onComplete(connection: Connection): void;
 }
 
+/** By `serverSideEmit()`: a question of the admin page to all processes. */
+export const ADMIN_EVENT = '$io:admin';
+
 /** In place of an `auth` that is too large, which is not kept. A client may send it as well: it is refused, too. */
 export const AUTH_TOO_LARGE = '$io:auth-too-large';
 

@@ -10,6 +10,7 @@ import { isContract } from '../contract/declaration';
 import { isPattern } from '../contract/pattern';
 import { Deprecations } from '../deprecated/deprecations';
 import type { EggAgent } from '../egg';
+import { ADMIN_EVENT } from '../protocol';
 import { SetupError } from '../errors';
 import { serverSpecimens } from '../internals/check';
 import { checkInternals } from '../internals/members';
@@ -67,6 +68,7 @@ export class AgentIo {
     });
     // the adapter has added the methods to the namespace; Socket.IO's server lacks them
     const main = this.server.of('/');
+    main.on(ADMIN_EVENT, (_question: unknown, reply: (answer: null) => void) => reply(null)); // with most adapters it counts as a server
     for (const name of ['emitWithAck', 'user', 'exceptUser', 'history'])
       Object.assign(this.server, { [name]: Reflect.get(main, name) as unknown });
   }

@@ -1,6 +1,7 @@
 /** The public types of `config.io`, except those for limits, adapters and Redis. A test compares them with docs/config.md word by word. */
 import type { ServerOptions } from 'socket.io';
 import type { AccessLogConfig } from './access-log';
+import type { AdminConfig, AllowAdmin } from './admin';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';
 import type { AuthConfig } from './auth-options';
 import type { DrainConfig } from './drain';
@@ -10,7 +11,18 @@ import type { NamespaceConfig } from './namespace-options';
 import type { PrometheusConfig } from './prometheus';
 import type { TracingConfig } from './tracing';
 
-export type { AccessLogConfig, AdapterConfig, AdapterFactory, AdapterName, DrainConfig, PrometheusConfig, RedisConfig, TracingConfig };
+export type {
+  AccessLogConfig,
+  AdapterConfig,
+  AdapterFactory,
+  AdapterName,
+  AdminConfig,
+  AllowAdmin,
+  DrainConfig,
+  PrometheusConfig,
+  RedisConfig,
+  TracingConfig,
+};
 export type * from './auth-options';
 export type * from './functions';
 export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit, RecoveryLimit, RoomsLimit } from './limits';
@@ -118,6 +130,12 @@ export interface IoConfig {
    * Default: `false`. Since 5.
    */
   tracing?: boolean | TracingConfig;
+
+  /**
+   * The [admin page](admin.md) at `/-/io`: the clients of all workers and servers, their events, disconnect, emit. `true`: for requests from this
+   * machine itself, and only in the environments `local` and `unittest`; an object with `allow`: for whom that function allows. Default: `false`. Since 5.
+   */
+  admin?: boolean | AdminConfig;
 
   /**
    * Called for each error of a controller, of middleware or of a listener, with its context. An Error that it returns answers the client in place

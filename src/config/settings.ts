@@ -1,6 +1,7 @@
 /** Reads and checks `config.io` while Egg starts. */
 import { isDevelopment, SetupError } from '../errors';
 import { type AccessLogSettings, readAccessLog } from './access-log';
+import { type AdminSettings, readAdmin } from './admin';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { type DrainSettings, readDrain } from './drain';
 import { type HistorySettings, readHistory } from './history';
@@ -54,6 +55,7 @@ export interface Settings {
   readonly health: string | false;
   readonly prometheus: PrometheusSettings | undefined;
   readonly tracing: TracingSettings;
+  readonly admin: AdminSettings | undefined;
   readonly onerror: OnError | undefined;
   /** Undefined if logins last as long as connections. */
   readonly auth: AuthSettings | undefined;
@@ -135,6 +137,7 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     health: readHealth(io['health']),
     prometheus: readPrometheus(io['prometheus']),
     tracing: readTracing(io['tracing']),
+    admin: readAdmin(io['admin'], config.env, warn),
     onerror: read('onerror', functionAt<OnError>, undefined),
     generateId: read('generateId', functionAt<GenerateId>, undefined),
     allowedHosts: read('allowedHosts', readAllowedHosts, undefined),

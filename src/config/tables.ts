@@ -31,6 +31,7 @@ export const OPTIONS = {
   health: true,
   prometheus: true,
   tracing: true,
+  admin: true,
   onerror: true,
   auth: true,
   generateId: true,

@@ -24,6 +24,8 @@ interface EngineError {
 
 export class Handshakes {
   readonly addressOf: AddressOf;
+  /** By `config.io.allowedHosts`, also for what is no handshake. */
+  readonly isAllowedHost: (request: IncomingMessage) => boolean;
   readonly #origin: OriginCheck;
   readonly #refused: RefusedRequests;
   readonly #binding: Binding | undefined;
@@ -36,8 +38,10 @@ export class Handshakes {
     this.#origin = new OriginCheck(app, init, this.#admission.ask);
     this.#refused = new RefusedRequests(app.logger);
     this.#binding = bind.length > 0 ? new Binding(bind, app, addressOf, this.#refused) : undefined;
+    const checkHost = allowedHosts && allowHosts(allowedHosts, app, this.#refused);
+    this.isAllowedHost = request => checkHost?.(request) === undefined;
     this.#checks = [
-      ...(allowedHosts ? [allowHosts(allowedHosts, app, this.#refused)] : []),
+      ...(checkHost ? [checkHost] : []),
       ...(init.allowEIO3 === 'websocket' ? [refusePolling3] : []),
       refuseTakeover,
       this.#origin.check,

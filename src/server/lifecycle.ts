@@ -26,6 +26,7 @@ import { Drain } from './drain';
 import { serveHealth } from './health';
 import { attachToHttpServer } from './http-server';
 import { Namespaces } from './namespaces';
+import { servePages } from './pages';
 import { DirectEvents } from '../path/direct-events';
 import { namespaceOf } from '../path/namespace';
 import { Reannouncement } from '../path/room-positions';
@@ -97,8 +98,7 @@ export class Lifecycle {
     });
     shareRates(limits.addresses, this.#backplane, logger);
     openControls(this.runtime, this.#backplane, settings, app.options.workers);
-    const metrics = openMetrics(app, settings, this.runtime, () => ({ server: this.server, backplane: this.#backplane }));
-    this.#metrics = metrics;
+    const metrics = (this.#metrics = openMetrics(app, settings, this.runtime, () => ({ server: this.server, backplane: this.#backplane })));
     const { deprecations, recovery } = this.runtime;
     const [onPublish, tracer] = [metrics?.onPublish, tracers?.broadcasts];
     const parts = { backplane: this.#backplane, histories: this.#histories, deprecations, limits, logger, onPublish, tracer };
@@ -139,8 +139,7 @@ export class Lifecycle {
     void this.#files.middlewares;
     this.namespaces.load();
     this.#files.warnOfEmptyFiles();
-    const { documents } = this.#settings;
-    if (documents !== false) (await import('../documents/serve.js')).serveDocuments(this.#app, documents, () => this.namespaces.contracts);
+    await servePages(this.#app, this.#settings, this, { handshakes: this.#handshakes, engine: () => this.#engine });
     logTopology(this.#topology, this.#app.logger);
     await this.#sessionRouting?.listen();
     await this.#backplane?.ready();
