@@ -4,22 +4,37 @@
  * session. `debug` is what Socket.IO itself uses, so that both are turned on in one way.
  */
 import { debug as topic } from 'debug';
+import { oneLine } from './errors';
 
 /** A topic each. A call costs almost nothing while its topic is off. */
 export const debug = {
   /** Which worker gets a session or a request. */
-  routing: topic('egg-socket.io:routing'),
+  routing: topicOf('routing'),
   /** Who joins and leaves the hub. */
-  hub: topic('egg-socket.io:hub'),
+  hub: topicOf('hub'),
   /** Outages of the hub, of Redis or of a database. */
-  backplane: topic('egg-socket.io:backplane'),
+  backplane: topicOf('backplane'),
   /** Why a request or a client is refused. */
-  refused: topic('egg-socket.io:refused'),
+  refused: topicOf('refused'),
   /** Whether a client that returns gets its session. */
-  recovery: topic('egg-socket.io:recovery'),
+  recovery: topicOf('recovery'),
   /** Where the sessions of a process go that ends. */
-  handover: topic('egg-socket.io:handover'),
+  handover: topicOf('handover'),
 };
+
+interface Topic {
+  (format: string, ...args: readonly unknown[]): void;
+  readonly enabled: boolean;
+}
+
+/** Its lines are one each: clients choose the names of some namespaces. */
+function topicOf(name: string): Topic {
+  const log = topic(`egg-socket.io:${name}`);
+  const write = (format: string, ...args: readonly unknown[]): void => {
+    if (log.enabled) log(format, ...args.map(arg => (typeof arg === 'string' ? oneLine(arg) : arg)));
+  };
+  return Object.defineProperty(write, 'enabled', { get: () => log.enabled }) as Topic; // by this getter
+}
 
 /** Whether `DEBUG` names one of these topics, of this package or another. */
 export function isDebugged(names: readonly string[]): boolean {

@@ -61,6 +61,17 @@ test('a client that returns: whether its session was found, and what it gets', a
   assert.ok(!lines.some(line => line.includes(pid)));
 });
 
+test('a line is one, whatever a client has for the name of a namespace', async t => {
+  const app = await startApp(t, {
+    'config/config.default.js': 'exports.io = { init: { connectionStateRecovery: {} } };',
+    'app/router.js': 'module.exports = app => { app.io.of(/^\\/room/); };',
+  });
+  const lines = debugLines(t, 'egg-socket.io:recovery');
+  await connect(t, `${app.url}/room\negg-socket.io:refused`);
+  await connect(t, `${app.url}/room\negg-socket.io:refused`, { auth: { pid: 'x'.repeat(20), offset: '' } });
+  assert.match(lines[0] ?? '', /^recovery namespace \/room egg-socket\.io:refused: a client returns; no session was found: /);
+});
+
 test('an outage: its beginning, its reason and its end', async t => {
   const redis = await startRedis(t);
   const lines = debugLines(t, 'egg-socket.io:backplane');
