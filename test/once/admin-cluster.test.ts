@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { act, stateOf } from '../support/admin';
 import { startCluster } from '../support/cluster';
 import { connect, next } from '../support/client';
+import { startRedis } from '../support/redis';
 import { until } from '../support/until';
 
 const FILES = {
@@ -51,3 +52,25 @@ test('with two workers, the page shows the clients of both, their events, and re
   await Promise.all(gone);
   await until(t, async () => (await stateOf(url, { namespace: '/chat' })).sockets.count === 0);
 });
+
+test(
+  'over Redis, the page shows the clients of two machines, and the agent, which counts as a server, does not hold it up',
+  { timeout: 120_000 },
+  async t => {
+    const { host, port } = await startRedis(t);
+    const files = {
+      ...FILES,
+      'agent.js': `module.exports = agent => { agent.ready(() => agent.io.emit('up')); };`,
+      'config/config.default.js': `exports.io = { admin: { allow: () => true }, redis: { host: '${host}', port: ${port} } };`,
+    };
+    const machines = await Promise.all([startCluster(t, files, { workers: 1 }), startCluster(t, files, { workers: 1 })]);
+    const clients = await Promise.all(machines.map(async ({ url }) => connect(t, `${url}/chat`)));
+    const [{ url }] = machines;
+    const state = await stateOf(url, { namespace: '/chat' });
+    assert.equal(state.problem, undefined);
+    assert.deepEqual([state.processes.length, state.sockets.count], [2, 2]);
+    const gone = clients.map(client => next(client, 'disconnect'));
+    for (const { id } of clients) await act(url, { kind: 'disconnect', namespace: '/chat', socket: id });
+    await Promise.all(gone);
+  },
+);
