@@ -42,7 +42,7 @@ export function unknownOption(place: string, key: string): string {
 /** The end of a sentence: the guess, or else the known options if they are few. */
 export function didYouMean(guess: string | undefined, known: readonly string[]): string {
   if (guess !== undefined) return `; did you mean ${guess}?`;
-  return known.length > 20 ? '' : `; the options are ${known.join(', ')}`;
+  return known.length > 25 ? '' : `; the options are ${known.join(', ')}`;
 }
 
 /** The full name of an option that exists at another place. Undefined if there is none, or if it exists at this place. */

@@ -158,8 +158,7 @@ test('an option at the wrong place is told where it belongs, and one like no oth
     'followSession: true': 'config.io.followSession is not an option; did you mean config.io.auth.followSession?',
     "host: '10.0.0.1'": 'config.io.host is not an option; did you mean config.io.redis.host?',
     'maxLen: 1': 'config.io.maxLen is not an option; did you mean config.io.adapter.maxLen?',
-    'colour: 1':
-      'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, acknowledge, unmatched, idempotencyTtl, checkOutgoing, documents, limits, accessLog, drain, health, prometheus, onerror, auth, generateId, ',
+    'colour: 1': 'config.io.colour is not an option; the options are init, namespace, adapter, redis, cluster, ',
     'init: { namespace: {} }': 'config.io.init.namespace is not an option; did you mean config.io.namespace?',
     'init: { credentials: true }': 'config.io.init.credentials is not an option; did you mean config.io.init.cors.credentials?',
     'init: { maxDisconnectionDuration: 1 }':
