@@ -24,6 +24,7 @@ const COMPILE_CACHE = join(ROOT, '.build/compile-cache');
 const WEIGHTS = {
   ...{ faults: 130, conformance: 90, redis: 70, benchmark: 60, docs: 60, hub: 60, example: 50, 'mini-package': 50, 'redis-streams': 50 },
   'recovery-matrix': 80,
+  doctor: 45,
   ...{ proxies: 45, cluster: 40, 'cluster-faults': 40, origin: 40, pack: 40, 'redis-refusals': 40, agent: 35, 'session-routing': 35 },
   ...{
     'single-process': 30,
@@ -44,6 +45,7 @@ const NOT_QUICK_FILES = [
   'asyncapi',
   'benchmark',
   'contract-documents',
+  'doctor',
   'mutants',
   'pack',
   'recovery-matrix',
@@ -81,7 +83,7 @@ const ALSO_ON_24 = {
 };
 
 /** What runs on egg 4.1, a beta: it has to load the plugin and to answer, but is not held to everything yet. */
-const EGG41_FILES = ['packet', 'module-scope', 'tegg', 'test-kit'];
+const EGG41_FILES = ['doctor', 'packet', 'module-scope', 'tegg', 'test-kit'];
 const EGG41_NODE = 24;
 
 /** What one of these lists names must not drop out of it in silence when its file gets another name. */

@@ -224,7 +224,7 @@ test('a command ends an app that does not start within a minute', async t => {
   t.after(() => removeApp(baseDir));
   const { code, stderr } = await commandIn(baseDir, ['asyncapi'], ['--require', join(baseDir, 'hurry.js')]);
   assert.equal(code, 1);
-  assert.match(stderr, /^egg-socket\.io: the app does not start: it has not started after 60 s/);
+  assert.match(stderr, /^egg-socket\.io: the app does not start: it has not answered after 60 s/);
 });
 
 test('a command that is killed takes the process of the app with it', async t => {

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { check, type Finding } from './check';
-import { oneLine, print } from './output';
+import { colored, oneLine, print } from './output';
 import type { Effect } from './rules';
 
 /** Folders that are not read. */
@@ -46,9 +46,5 @@ function* filesIn(folder: string): Generator<string> {
 }
 
 function describe(path: string, { line, column, old, rule }: Finding): string {
-  return `${path}:${line}:${column} ${colored(rule.effect)}: ${old}\n  ${rule.advice} (#${rule.anchor})\n`;
-}
-
-function colored(effect: Effect): string {
-  return process.stdout.isTTY && !process.env['NO_COLOR'] ? `\u001b[${COLORS[effect]}m${effect}\u001b[0m` : effect;
+  return `${path}:${line}:${column} ${colored(rule.effect, COLORS[rule.effect])}: ${old}\n  ${rule.advice} (#${rule.anchor})\n`;
 }

@@ -4,6 +4,7 @@ import { toAsyncApi } from '../documents/asyncapi';
 import { toClientTypes } from '../documents/client';
 import { describe, type Description } from '../documents/description';
 import { json, toReference } from '../documents/reference';
+import { reply } from '../reply';
 import { toError } from '../thrown';
 import { lifecycleOf } from './lifecycle';
 import { Server } from './server';
@@ -11,8 +12,10 @@ import { Server } from './server';
 /** What the command gets from this process. */
 type Message = { readonly text: string; readonly warnings: readonly string[] } | { readonly problem: string };
 
-/** Egg's function that starts an app in this process. */
-type Start = (options: { baseDir: string }) => Promise<EggApplication & { readonly io?: unknown }>;
+/** The part of the package egg that is used here: its function that starts an app in this process. */
+interface Egg {
+  readonly start: (options: { baseDir: string }) => Promise<EggApplication & { readonly io?: unknown }>;
+}
 
 const DOCUMENTS: Readonly<Record<string, (description: Description) => string>> = {
   asyncapi: description => `${json(toAsyncApi(description))}\n`,
@@ -24,21 +27,21 @@ const NO_SERVER =
   'the app has no app.io: config/plugin does not turn the plugin on in this environment, or is TypeScript in a folder that is not compiled';
 
 /** Starts the app of the current folder, which listens to no port, and sends the document, or the problem, to the parent process. */
-export async function write(start: Start, name: string): Promise<void> {
+export async function write({ start }: Egg, name: string): Promise<void> {
   process.once('disconnect', () => process.exit()); // the command has been killed
   const fail = async (error: unknown): Promise<void> => {
-    await send({ problem: describeFailure(error) });
+    await reply({ problem: describeFailure(error) });
     process.exit(1);
   };
   process.once('uncaughtException', error => void fail(error));
   const baseDir = process.cwd();
-  let app: Awaited<ReturnType<Start>>;
+  let app: Awaited<ReturnType<Egg['start']>>;
   try {
     app = await start({ baseDir });
   } catch (error) {
     return fail(error);
   }
-  await send(await documentOf(app.io, name, baseDir));
+  await reply(await documentOf(app.io, name, baseDir));
   await app.close();
   process.exit();
 }
@@ -62,9 +65,4 @@ function describeFailure(thrown: unknown): string {
   const { message, stack = '' } = toError(thrown);
   const [place = ''] = /\n\s+at .*/.exec(stack) ?? [];
   return `the app does not start: ${message}${place}`;
-}
-
-/** Resolves when all of it is with the parent process: to exit before would cut it off. */
-async function send(message: Message): Promise<void> {
-  await new Promise<void>(resolve => process.send?.(message, () => resolve()));
 }

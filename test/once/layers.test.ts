@@ -24,6 +24,7 @@ const VIOLATIONS: Record<string, string> = {
   'contract/contract.ts': "import type { Connection } from '../path/connection';\nexport type Bad = Connection;",
   'protocol.ts': "import type { Logger } from './egg';\nexport type Bad = Logger;",
   'deprecated/deprecations.ts': "import { Router } from '../path/router';\nexport const bad = Router;",
+  'doctor/doctor.ts': "import type { Server } from '../server/server';\nexport type Bad = Server;",
   'documents/description.ts': "import type { Connection } from '../path/connection';\nexport type Bad = Connection;",
   'encoder.ts': "import type { Logger } from './egg';\nexport type Bad = Logger;",
   'errors.ts': "import { readConfig } from './config/settings';\nexport const bad = readConfig;",

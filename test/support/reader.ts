@@ -32,7 +32,7 @@ const COMMANDS = [
   /^npm (start|test|run (build|lint|types|test:nodes|(test:unit|abuse|bench|mutants|soak) -- .*|bench|abuse|fuzz|soak|test:pack-npm))$/, // of this project
   /^npx egg-socket\.io (asyncapi|reference|client) --out [\w./-]+$/,
   /^npm run dev$/, // of an app that `npm init egg` has made
-  /^((EGG_APP_CLOSE_TIMEOUT=\d+|NODE_OPTIONS='--require \.\/[\w-]+\.js') )?npx (ets|egg-scripts .*|egg-socket\.io migrate)$/,
+  /^((EGG_APP_CLOSE_TIMEOUT=\d+|NODE_OPTIONS='--require \.\/[\w-]+\.js') )?npx (ets|egg-scripts .*|egg-socket\.io (migrate|doctor( --url \S+)?))$/,
   /^sudo apt-get install( [a-z][\w-]*)+$/,
   /^(node --test|npx mocha)( --[\w-]+( \d+)?)* test\/(\*|[\w-]+)\.test\.js$/,
 ];

@@ -1,0 +1,129 @@
+/** `npx egg-socket.io doctor`: what it finds without a server. That of Redis, PostgreSQL and proxies is in test/once/doctor.test.ts. */
+import assert from 'node:assert/strict';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { removeApp, ROOT, writeApp } from './support/app';
+import { diagnose, diagnoseIn } from './support/doctor';
+
+test('a set-up that is right: each check says so, and nothing of the app is started', async t => {
+  const { code, output, findings } = await diagnose(t, {
+    'app.js': 'throw new Error("it was started");',
+    'config/config.unittest.js': "exports.logger = { consoleLevel: 'NONE' }; exports.io = { init: { pingInterval: 1000 } };",
+  });
+  assert.equal(code, 0, output);
+  assert.match(output, /^The config of the environment unittest/);
+  assert.match(output, /^problems: 0, look: \d, ok: \d$/m);
+  for (const text of [
+    /^ok config\.io can be used$/,
+    /^ok the installed versions fit: egg-socket\.io /,
+    /^\w+ a process may have .* files open/,
+    /^ok there is no adapter/,
+  ])
+    assert.ok(
+      findings.some(finding => text.test(finding)),
+      `${text}: ${output}`,
+    );
+});
+
+const CONFIGS: [name: string, config: string, finding: RegExp, code: number][] = [
+  ['a mistake that stops the boot', "exports.io = { adapter: 'redsi' };", /^problem IO_ADAPTER_UNKNOWN: .* Did you mean redis\?/, 1],
+  [
+    'a time-out of Egg below the ping interval',
+    'exports.serverTimeout = 5000;',
+    /^problem IO_SERVER_TIMEOUT: config\.serverTimeout is 5000 ms/,
+    1,
+  ],
+  ['an unknown option', 'exports.io = { namespaces: {} };', /^look IO_CONFIG_UNKNOWN_KEY: config\.io\.namespaces /, 0],
+  ['a file that throws', 'throw new Error("no secret here");', /^problem .*no secret here/, 1],
+  ['an adapter without its package', "exports.io = { adapter: { name: 'mongo', connection: {} } };", /^problem IO_/, 1],
+  [
+    'a client of Socket.IO 2, which is not let in',
+    'exports.io = { init: { allowEIO3: false } };',
+    /^problem socket\.io-client is 2\.5\.0, .*-> npm i socket\.io-client@4/,
+    1,
+  ],
+  [
+    'more clients than files',
+    'exports.io = { limits: { connections: 1e6 } };',
+    /^problem a process may have \d+ files open, .* -> raise it to 2001000: LimitNOFILE=/,
+    1,
+  ],
+];
+
+test('mistakes in the config, each with what to do', async t => {
+  for (const [name, config, finding, code] of CONFIGS) {
+    const diagnosis = await diagnose(t, {
+      'config/config.default.js': config,
+      'node_modules/socket.io-client/package.json': JSON.stringify({ name: 'socket.io-client', version: '2.5.0' }),
+    });
+    assert.ok(
+      diagnosis.findings.some(one => finding.test(one)),
+      `${name}: ${diagnosis.output}`,
+    );
+    assert.equal(diagnosis.code, code, `${name}: ${diagnosis.output}`);
+  }
+});
+
+test('a drain for which Egg leaves no time, in production', async t => {
+  const files = { 'config/config.default.js': 'exports.io = { drain: { timeout: 8000 } };' };
+  const { code, findings, output } = await diagnose(t, files, [], 'export EGG_SERVER_ENV=prod');
+  assert.ok(
+    findings.some(text => /^problem IO_DRAIN_CUT: .*EGG_APP_CLOSE_TIMEOUT to 12500/.test(text)),
+    output,
+  );
+  assert.equal(code, 1);
+  const { findings: others } = await diagnose(t, files, [], 'export EGG_SERVER_ENV=prod EGG_APP_CLOSE_TIMEOUT=12500');
+  assert.ok(!others.some(text => text.includes('IO_DRAIN_CUT')));
+});
+
+test('a low limit of open files is told of', async t => {
+  const { code, findings, output } = await diagnose(t, {}, [], 'ulimit -n 2000');
+  assert.ok(
+    findings.some(text => /^look a process may have 2000 files open, .*-> raise it to 10000: /.test(text)),
+    output,
+  );
+  assert.equal(code, 0);
+});
+
+test('versions that do not fit each other: of a peer, of socket.io-adapter, and of the plugin itself', async t => {
+  const { code, findings, output } = await diagnose(t, {
+    'node_modules/@socket.io/postgres-adapter/package.json': JSON.stringify({ name: '@socket.io/postgres-adapter', version: '0.4.0' }),
+  });
+  assert.ok(
+    findings.some(text =>
+      /^problem @socket\.io\/postgres-adapter is 0\.4\.0 .*-> npm i @socket\.io\/postgres-adapter@\^0\.5\.0/.test(text),
+    ),
+    output,
+  );
+  assert.equal(code, 1);
+
+  const { findings: others, output: printed } = await diagnoseIn(await appWithCopy(t));
+  assert.ok(
+    others.some(text => text.startsWith('problem the app uses the egg-socket.io 5.0.0-copy of ')),
+    printed,
+  );
+});
+
+test('the command says what is wrong with its options', async t => {
+  for (const [args, message] of [
+    [['--url', 'chat.example.com'], /--url is no address with http or https/],
+    [['--out', 'file'], /doctor has no option --out/],
+  ] as const) {
+    const { code, output } = await diagnose(t, {}, args);
+    assert.equal(code, 2);
+    assert.match(output, message);
+  }
+});
+
+/** An app whose plugin is another copy than that of the command. */
+async function appWithCopy(t: TestContext): Promise<string> {
+  const baseDir = await writeApp({});
+  t.after(() => removeApp(baseDir));
+  const folder = join(baseDir, 'node_modules/egg-socket.io');
+  await mkdir(folder, { recursive: true });
+  for (const name of ['config', 'dist', 'app.js', 'agent.js', 'node_modules']) await symlink(join(ROOT, name), join(folder, name));
+  const json = { name: 'egg-socket.io', version: '5.0.0-copy', eggPlugin: { name: 'io', exports: { import: './', require: './' } } };
+  await writeFile(join(folder, 'package.json'), JSON.stringify(json));
+  return baseDir;
+}

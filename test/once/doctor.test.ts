@@ -1,0 +1,155 @@
+/** `npx egg-socket.io doctor` with real servers: Redis, PostgreSQL, PgBouncer, and proxies in front of running apps. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { Redis } from 'ioredis';
+import { type Files, type RunningApp, startApp } from '../support/app';
+import { freePort } from '../support/port';
+import { type Diagnosis, diagnose } from '../support/doctor';
+import { startNginx } from '../support/nginx';
+import { newPostgres } from '../support/postgres';
+import { startRedis } from '../support/redis';
+import { startReverseProxy } from '../support/reverse-proxy';
+
+const PASSWORD = 'hunter2-of-the-doctor';
+
+/** The finding that matches. No output may have the password. */
+function found({ findings, output }: Diagnosis, text: RegExp): void {
+  assert.ok(
+    findings.some(finding => text.test(finding)),
+    `${text}: ${output}`,
+  );
+  assert.ok(!output.includes(PASSWORD), output);
+}
+
+function ioOf(io: string): Files {
+  return { 'config/config.default.js': `exports.io = ${io};` };
+}
+
+for (const adapter of ['redis', 'redis-sharded', 'redis-streams']) {
+  test(`${adapter}: a Redis that allows all, and a user without a right`, async t => {
+    const { port } = await startRedis(t);
+    const admin = new Redis({ port });
+    t.after(() => admin.disconnect());
+    await admin.call('ACL', 'SETUSER', 'chat', 'on', `>${PASSWORD}`, 'allchannels', 'allkeys', '+@all');
+    const files = ioOf(
+      `{ adapter: '${adapter}', namespace: { '/chat': {} }, redis: { port: ${port}, username: 'chat', password: '${PASSWORD}' } }`,
+    );
+    const good = await diagnose(t, files);
+    found(
+      good,
+      new RegExp(
+        `^ok Redis at 127\\.0\\.0\\.1:${port} answers, and allows what the adapter '${adapter}' needs; other servers of the app there: 0$`,
+      ),
+    );
+    assert.equal(good.code, 0, good.output);
+
+    const command = { redis: 'psubscribe', 'redis-sharded': 'ssubscribe', 'redis-streams': 'xadd' }[adapter] ?? '';
+    await admin.call('ACL', 'SETUSER', 'chat', `-${command}`);
+    const bad = await diagnose(t, files);
+    found(bad, new RegExp(`^problem IO_REDIS_REFUSED: Redis at 127\\.0\\.0\\.1:${port} refuses ${command.toUpperCase()}; .*NOPERM`));
+    assert.equal(bad.code, 1);
+  });
+}
+
+test('a Redis that is not there, and one with another password', async t => {
+  const port = await freePort();
+  found(
+    await diagnose(t, ioOf(`{ redis: 'redis://chat:${PASSWORD}@127.0.0.1:${port}' }`)),
+    /^problem IO_REDIS_DOWN: no Redis at 127\.0\.0\.1:\d+; .*ECONNREFUSED/,
+  );
+  const redis = await startRedis(t, { password: 'another' });
+  found(
+    await diagnose(t, ioOf(`{ redis: { port: ${redis.port}, password: '${PASSWORD}' } }`)),
+    /^problem IO_REDIS_REFUSED: .*check the username and the password/,
+  );
+});
+
+test('a server of the doctor is one that the app counts, and that changes nothing for it', async t => {
+  const { port } = await startRedis(t);
+  const { io } = await startApp(t, ioOf(`{ redis: { port: ${port} } }`));
+  found(await diagnose(t, ioOf(`{ redis: { port: ${port} } }`)), /; other servers of the app there: 1$/);
+  assert.equal(await io.of('/').adapter.serverCount(), 1);
+});
+
+test('PostgreSQL, and PgBouncer in transaction mode in front of it', async t => {
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  const good = await diagnose(t, ioOf(`{ adapter: { name: 'postgres', connection: '${postgres.url}' } }`));
+  found(good, /^ok PostgreSQL at 127\.0\.0\.1:\d+ answers, and allows what the adapter 'postgres' needs/);
+  const bouncer = await postgres.startPgBouncer('transaction');
+  const url = bouncer.url.replace('test@', `test:${PASSWORD}@`);
+  const pooled = await diagnose(t, ioOf(`{ adapter: { name: 'postgres', connection: '${url}' } }`));
+  found(pooled, /^problem IO_DATABASE_REFUSED: .* accepts LISTEN but delivers nothing; .*pool_mode = session/);
+  assert.equal(pooled.code, 1);
+});
+
+/** nginx in front of apps, with these lines for the location, and these for the upstream. */
+async function through(t: TestContext, servers: readonly RunningApp[], location: string): Promise<Diagnosis> {
+  const upstream = servers.map(({ port }) => `server 127.0.0.1:${port};`).join(' ');
+  const { url } = await startNginx(
+    t,
+    `upstream app { ${upstream} } server { listen 80; location / { proxy_pass http://app; ${location} } }`,
+  );
+  return diagnose(t, {}, ['--url', url.replace('127.0.0.1', 'localhost')]);
+}
+
+const UPGRADE = 'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";';
+const HOST = 'proxy_set_header Host $host;';
+
+test('a proxy that passes all on', async t => {
+  const diagnosis = await through(t, [await startApp(t, {})], UPGRADE + HOST);
+  for (const text of [/^ok polling: /, /^ok WebSocket: /, /^ok sessions: 10 requests/, /^ok upgrade: /]) found(diagnosis, text);
+  assert.equal(diagnosis.code, 0, diagnosis.output);
+});
+
+test('a proxy that does not pass Upgrade, or not Host', async t => {
+  const app = await startApp(t, {});
+  const withoutUpgrade = await through(t, [app], HOST);
+  found(withoutUpgrade, /^ok polling: /);
+  found(withoutUpgrade, /^problem WebSocket: .*400 and code 3: a proxy does not pass the Upgrade header on -> .*proxy_set_header Upgrade/);
+  found(withoutUpgrade, /^problem upgrade: /);
+  assert.equal(withoutUpgrade.code, 1);
+
+  const withoutHost = await through(t, [app], UPGRADE);
+  found(withoutHost, /^problem a page of http:\/\/localhost:\d+ is refused at its own site: .*-> .*proxy_set_header Host \$host/);
+  found(withoutHost, /^ok WebSocket: /);
+  assert.equal(withoutHost.code, 1);
+});
+
+test('several servers: without affinity, by the address, and by a cookie', async t => {
+  const servers = [await startApp(t, {}), await startApp(t, {})];
+  const astray = await through(t, servers, UPGRADE + HOST);
+  found(astray, /^problem sessions: \d+ of 10 requests of a session did not reach it: .*-> make the load balancer send/);
+  const { url } = await startReverseProxy(
+    t,
+    'haproxy',
+    `defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+frontend web
+  bind :80
+  default_backend app
+backend app
+  cookie WORKER insert indirect nocache
+  ${servers.map(({ port }, index) => `server s${index} 127.0.0.1:${port} cookie s${index}`).join('\n  ')}
+`,
+  );
+  const byCookie = await diagnose(t, {}, ['--url', url]);
+  found(byCookie, /^look sessions: requests reach them by a cookie \(WORKER\), which clients outside of browsers do not send back/);
+  assert.equal(byCookie.code, 0, byCookie.output);
+});
+
+test('an address at which there is no app, or another one', async t => {
+  const app = await startApp(t, { 'app/router.js': "module.exports = app => { app.get('/other/', ctx => { ctx.body = 'a page'; }); };" });
+  found(await diagnose(t, {}, ['--url', `http://127.0.0.1:${await freePort()}`]), /^problem http:.* cannot be reached: .*ECONNREFUSED/);
+  found(await diagnose(t, {}, ['--url', `${app.url}/other`]), /^problem polling: .*\/other\/ answers 200, which is not of Socket\.IO/);
+  const { url } = await startNginx(t, `server { listen 80; location / { proxy_pass http://127.0.0.1:${await freePort()}; } }`);
+  found(await diagnose(t, {}, ['--url', url]), /^problem polling: .* answers 502: the proxy gets no answer/);
+  const secure = await startNginx(t, 'server { listen 443 ssl;\nssl_certificate x;\nssl_certificate_key x;\nreturn 404; }');
+  found(
+    await diagnose(t, {}, ['--url', secure.url]),
+    /^problem https:.* cannot be reached: .*certificate.*-> check the address, its certificate/,
+  );
+});
