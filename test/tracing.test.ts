@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, NodeTracerProvider, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import type * as client from '../dist/client/client';
 import { bootError, type Files, ROOT, type RunningApp, startApp } from './support/app';
@@ -204,13 +204,21 @@ test('names of spans have only what the app has declared', async t => {
   assert.equal((await spanOf(t, 'process /room-{id}')).attributes['socketio.event'], undefined);
 });
 
-test('each packet of an ordered namespace is a trace of its own', async t => {
-  const { url } = await start(t, true);
-  const alice = await connect(t, `${url}/ordered`);
+test('over polling, the request that brings a client or its events is not their parent', async t => {
+  const { url, server } = await start(t, true);
+  const emit = server.emit.bind(server);
+  const tracer = trace.getTracer('http');
+  // as OpenTelemetry's instrumentation of HTTP does it
+  Object.assign(server, {
+    emit: (...args: Parameters<typeof emit>) => tracer.startActiveSpan('request', span => [emit(...args), span.end()][0]),
+  });
+  const alice = await connect(t, `${url}/ordered`, { transports: ['polling'] });
   const traces = await Promise.all(['1', '2', '3'].map(text => ask(alice, 'say', text)));
   assert.equal(new Set(traces).size, 3);
   await until(t, () => named('process /ordered say').length === 3);
-  for (const span of named('process /ordered say')) assert.equal(span.parentSpanContext, undefined);
+  for (const span of [...named('process /ordered say'), await spanOf(t, 'connect /ordered')])
+    assert.equal(span.parentSpanContext, undefined);
+  assert.ok(named('request').length > 0);
 });
 
 test("a client's traceparent is a link", async t => {

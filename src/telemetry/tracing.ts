@@ -101,7 +101,7 @@ export class Tracing implements BroadcastTracer {
     this.#start('deliver', subject, { kind: SpanKind.CONSUMER, startTime }, trace.setSpanContext(ROOT_CONTEXT, sender)).end();
   }
 
-  /** Nothing that runs here is the parent: an ordered packet, for example, begins when another one settles. */
+  /** Nothing that runs here is the parent: over polling, that would be the request, which ends before what it brings. */
   #receive(operation: string, kind: SpanKind, subject: Subject, sender: SpanContext | undefined): Traced {
     const { ROOT_CONTEXT, trace } = this.#api;
     const parent = sender && this.#trust ? trace.setSpanContext(ROOT_CONTEXT, sender) : ROOT_CONTEXT;

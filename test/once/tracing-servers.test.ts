@@ -36,6 +36,7 @@ const FILES: Files = {
     app.io.route('join', async ctx => { await ctx.socket.join(ctx.args[0]); return process.pid; });
     app.io.route('tell', ctx => { ctx.app.io.to(ctx.args[0]).emit('told'); return null; });
     app.io.route('ask', ctx => ctx.app.io.to(ctx.args[0]).timeout(20_000).emitWithAck('asked'));
+    app.io.route('have the agent tell', ctx => ctx.app.messenger.sendToAgent('tell', ctx.args[0]));
     app.io.route('spans', () => app.spans?.());
   };`,
 };
@@ -93,36 +94,49 @@ for (const [name, config] of Object.entries(BACKENDS))
     },
   );
 
-test(
-  'the hub: a broadcast has a span in the worker whose client gets it, in the trace of the one that emits it',
-  { timeout: 60_000 },
-  async t => {
-    const cluster = await startCluster(
-      t,
-      {
-        ...FILES,
-        'app.js': `
-        const { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } = require('@opentelemetry/sdk-trace-node');
-        module.exports = app => {
-          const exporter = new InMemorySpanExporter();
-          new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).register();
-          app.spans = () => exporter.getFinishedSpans().map(${toSpan.toString()});
-        };`,
-        'config/config.default.js': 'exports.io = { tracing: true };',
-      },
-      { workers: 2 },
-    );
-    const alice = await connect(t, cluster.url);
-    const pid = await ask(alice, 'join', 'attic');
-    let bob = alice;
-    await until(t, async () => {
-      bob = await connect(t, cluster.url);
-      return (await ask(bob, 'join', 'attic')) !== pid;
-    });
-    const spans = async (): Promise<readonly Span[]> =>
-      (await Promise.all([alice, bob].map(one => ask(one, 'spans') as Promise<Span[]>))).flat();
-    const [sent, delivered] = await checkHop(t, alice, bob, spans);
-    assert.equal(sent.pid, pid);
-    assert.notEqual(delivered.pid, pid);
-  },
-);
+/** Registers an SDK in a process of Egg. */
+const SDK = `
+  const { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } = require('@opentelemetry/sdk-trace-node');
+  const exporter = new InMemorySpanExporter();
+  new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).register();
+  const spans = () => exporter.getFinishedSpans().map(${toSpan.toString()});`;
+
+const CLUSTER: Files = {
+  ...FILES,
+  'app.js': `${SDK}
+    module.exports = app => {
+      app.spans = () => [...spans(), ...(app.spansOfAgent ?? [])];
+      app.messenger.on('spans', spans => (app.spansOfAgent = spans));
+    };`,
+  'agent.js': `${SDK}
+    module.exports = agent => agent.messenger.on('tell', room => {
+      agent.io.to(room).emit('told');
+      agent.messenger.sendToApp('spans', spans());
+    });`,
+  'config/config.default.js': 'exports.io = { tracing: true };',
+};
+
+test('the hub: the same in the worker whose client gets it, also for what the agent emits', { timeout: 60_000 }, async t => {
+  const cluster = await startCluster(t, CLUSTER, { workers: 2 });
+  const alice = await connect(t, cluster.url);
+  const pid = await ask(alice, 'join', 'attic');
+  let bob = alice;
+  await until(t, async () => {
+    bob = await connect(t, cluster.url);
+    return (await ask(bob, 'join', 'attic')) !== pid;
+  });
+  const spansOf = async (client: Client): Promise<Span[]> => ask(client, 'spans') as Promise<Span[]>;
+  const spans = async (): Promise<Span[]> => [...(await spansOf(alice)), ...(await spansOf(bob))];
+  const [sent, delivered] = await checkHop(t, alice, bob, spans);
+  assert.equal(sent.pid, pid);
+  assert.notEqual(delivered.pid, pid);
+
+  const told = next(bob, 'told');
+  alice.emit('have the agent tell', 'lobby');
+  await told;
+  await until(t, async () => {
+    const all = await spans();
+    const ofAgent = all.find(({ name }) => name === 'send'); // the agent knows no patterns, and so names none
+    return all.some(({ name, parent, pid }) => name === 'deliver /' && ofAgent && parent === ofAgent.spanId && pid === delivered.pid);
+  });
+});
