@@ -31,6 +31,7 @@ const FOLDERS = [
   'example/tegg-chat', // the check of types that lint makes needs its packages
   'test/parsers',
   'test/schemas',
+  'test/admin-ui',
   ...(HAS_NODES && !isQuick ? ['test/nodes'] : []),
 ];
 const OTHER_FOLDERS = [

@@ -72,8 +72,13 @@ export interface AppOptions {
   port?: number;
 }
 
-/** The libraries of schemas that an app gets if it names them, with what it would install beside them. */
-const SCHEMAS = { zod: ['zod'], valibot: ['valibot', '@valibot/to-json-schema'], arktype: ['arktype'] };
+/** The packages that an app gets if it names them, with what it would install beside them, and the folder of tests that has them. */
+const PACKAGES: Readonly<Record<string, { readonly folder: string; readonly parts: readonly string[] }>> = {
+  zod: { folder: 'schemas', parts: ['zod'] },
+  valibot: { folder: 'schemas', parts: ['valibot', '@valibot/to-json-schema'] },
+  arktype: { folder: 'schemas', parts: ['arktype'] },
+  '@socket.io/admin-ui': { folder: 'admin-ui', parts: ['@socket.io/admin-ui', 'bcryptjs'] },
+};
 
 /** Writes an app folder. `config/plugin.js` and `config/config.default.js` are added to, where given. */
 export async function writeApp(files: Files, host: HostName = HOST): Promise<string> {
@@ -98,10 +103,10 @@ ${files['config/plugin.js'] ?? ''}`,
 exports.logger = { consoleLevel: 'NONE', buffer: false, dir: ${JSON.stringify(join(baseDir, 'logs'))} };
 ${files['config/config.default.js'] ?? ''}`,
   };
-  for (const [name, parts] of Object.entries(SCHEMAS)) {
+  for (const [name, { folder, parts }] of Object.entries(PACKAGES)) {
     if (!Object.values(files).some(content => content.includes(`'${name}'`))) continue;
     for (const part of parts) {
-      const target = join(ROOT, 'test/schemas/node_modules', part);
+      const target = join(ROOT, 'test', folder, 'node_modules', part);
       await access(target); // else Node would find another version
       await mkdir(dirname(join(baseDir, 'node_modules', part)), { recursive: true });
       await symlink(target, join(baseDir, 'node_modules', part));
