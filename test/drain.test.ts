@@ -1,12 +1,15 @@
 /** A server that is about to stop moves its clients away, and says so to load balancers: `config.io.drain`, `config.io.health` and `app.io.drain()`. */
 import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import WebSocket from 'ws';
 import { bootError, type Files, type RunningApp, startApp } from './support/app';
 import { ask, type Client, connect, newClient, next } from './support/client';
 import { startCluster } from './support/cluster';
-import { RawClient } from './support/raw';
-import { remains } from './support/remains';
+import { openPolling, RawClient } from './support/raw';
+import { remains, watchForCrashes } from './support/remains';
 
 const FILES: Files = {
   'app/io/controller/home.js': `
@@ -105,6 +108,7 @@ test('clients that do not answer, and handlers that do not end, hold up nothing 
   frozen.send('40');
   await frozen.frame(/^40/);
   frozen.freeze();
+  await fetch(await openPolling(url), { method: 'POST', body: '40' }); // and never polls again
   const gone = next(client, 'disconnect');
   await io.drain();
   await gone;
@@ -176,10 +180,10 @@ test('a warning says if Egg would kill a worker before it has drained', async t 
   const [line, ...more] = await warnings('{ drain: true }', undefined);
   assert.match(
     String(line),
-    /drain\.timeout is 10000 ms, but Egg kills a worker 5000 ms after SIGTERM.*within 500 ms: set the environment variable EGG_APP_CLOSE_TIMEOUT to 14500/,
+    /drain\.timeout is 10000 ms, but Egg kills a worker 5000 ms after SIGTERM.*within 0 ms: set the environment variable EGG_APP_CLOSE_TIMEOUT to 15000/,
   );
   assert.deepEqual(more, []);
-  assert.deepEqual(await warnings('{ drain: true }', '14500'), []);
+  assert.deepEqual(await warnings('{ drain: true }', '15000'), []);
   assert.deepEqual(await warnings('{}', undefined), []);
 });
 
@@ -192,4 +196,76 @@ test('a client that connects while the server drains is moved as well', async t 
   const gone = next(late, 'disconnect');
   await Promise.all([gone, drained]);
   assert.equal(io.engine.clientsCount, 0);
+});
+
+test('many clients that come while it begins to drain do not make it take longer', async t => {
+  const { io, url } = await start(t, '{ drain: { timeout: 2000, batch: 1, jitter: 0 } }');
+  await connect(t, url);
+  const drained = io.drain(); // a second for each batch, if there were no more
+  const clients = await Promise.all(Array.from({ length: 40 }, async () => connect(t, url)));
+  await drained;
+  assert.equal(io.engine.clientsCount, 0);
+  await Promise.all(clients.map(async client => client.connected && next(client, 'disconnect')));
+});
+
+test('a handshake that was under way when the others were refused is not left behind', async t => {
+  const { io, url } = await start(
+    t,
+    `{ drain: { timeout: 0, jitter: 0 }, init: { allowRequest: (request, done) => {
+      if (!request.url.includes('late')) return done(null, true);
+      process.emit('late', () => done(null, true));
+    } } }`,
+  );
+  await connect(t, url);
+  const waits = next<[() => void]>(process, 'late');
+  const late = newClient(t, url, { query: { late: 'yes' } });
+  const [allow] = await waits;
+  await io.drain();
+  const gone = next(late, 'disconnect');
+  allow();
+  await gone;
+  assert.equal(remains(io).connections, 0);
+});
+
+test('a client that sends what is no frame when its connection closes does not end the moving of the others', async t => {
+  watchForCrashes(t);
+  const { io, url } = await start(t, '{ drain: { timeout: 1000, batch: 1, jitter: 0 } }');
+  const hostile = await RawClient.open(t, url);
+  hostile.send('40');
+  await hostile.frame(/^40/);
+  hostile.answerGoodbye(Buffer.from([0xff, 0x80, 0, 0, 0, 0]));
+  const gone = next(await connect(t, url), 'disconnect');
+  await io.drain();
+  await gone;
+  assert.equal(remains(io).connections, 0);
+});
+
+test('hundreds of clients that wait for their turn are not taken for a leak', async t => {
+  const { io, url } = await start(t, '{ drain: { timeout: 0, batch: 500, jitter: 200 } }');
+  const warnings: unknown[] = [];
+  const warn = (warning: unknown): void => void warnings.push(warning);
+  process.on('warning', warn);
+  t.after(() => process.off('warning', warn));
+  await Promise.all(Array.from({ length: 200 }, async () => connect(t, url)));
+  await io.drain();
+  await nextTurn();
+  assert.deepEqual(warnings, []);
+});
+
+test('the clients of a second HTTP server are moved as well, and closed in order when the app stops', async t => {
+  for (const isDrained of [true, false]) {
+    const { app, io, url, close } = await start(t, '{ drain: { timeout: 0, jitter: 0 } }');
+    const second = createServer();
+    io.attach(second);
+    await new Promise<void>(resolve => second.listen(0, '127.0.0.1', resolve));
+    for (const server of [second, (app as unknown as { server: Server }).server]) t.after(() => server.close()); // Socket.IO closes the last one
+    const urls = [url, `http://127.0.0.1:${(second.address() as AddressInfo).port}`]; // it listens to a port
+    const clients = await Promise.all(urls.map(async one => connect(t, one)));
+    const left: unknown[] = [];
+    app.on('left', reason => left.push(reason));
+    const gone = Promise.all(clients.map(async client => next(client, 'disconnect')));
+    await (isDrained ? io.drain() : close());
+    await gone;
+    assert.deepEqual(left, Array(2).fill('server shutting down'));
+  }
 });

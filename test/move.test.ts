@@ -4,7 +4,7 @@ import { setTimeout as passes } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { move } from 'egg-socket.io/client';
 import { type Files, startApp } from './support/app';
-import { ask, type Client, type ClientOptions, newClient, next } from './support/client';
+import { ask, type Client, type ClientOptions, connect, newClient, next } from './support/client';
 import { type Cluster, startCluster } from './support/cluster';
 
 const FILES: Files = {
@@ -127,4 +127,63 @@ test('where there is no other server, the client reconnects as ever', async t =>
   await io.drain();
   assert.deepEqual((await gone)[0], 'transport close');
   assert.deepEqual(heard, ['connect', 'disconnect']);
+});
+
+for (const [whenFull, connections] of [
+  ['refuse', 1],
+  ['replace', 2],
+] as const)
+  test(`a client that moves does not count twice among the connections of its user, with ${whenFull}`, async t => {
+    const files: Files = {
+      ...withConfig(`{
+        drain: { timeout: 200, jitter: 0 },
+        namespace: { '/': { connectionMiddleware: ['user'], userLimits: { connections: ${connections}, whenFull: '${whenFull}' } } },
+      }`),
+      'app/io/middleware/user.js': `
+        module.exports = () => async (ctx, next) => {
+          ctx.socket.user = ctx.socket.handshake.auth.user;
+          await next();
+        };`,
+    };
+    const cluster = await startCluster(t, files, { workers: 2 });
+    const others: Client[] = [];
+    const all: { client: Client; heard: string[]; pid: unknown }[] = [];
+    for (let n = 0; n < 10; n++) {
+      const auth = { user: `user ${n}` };
+      if (whenFull === 'replace') others.push(await connect(t, cluster.url, { auth })); // the oldest one
+      const one = moving(t, cluster.url, { auth });
+      await next(one.client, 'connect');
+      all.push({ ...one, pid: await ask(one.client, 'pid') });
+    }
+    const heard: unknown[] = [];
+    for (const client of others) client.on('disconnect', reason => heard.push(reason));
+    const leaving = all.filter(({ pid }) => pid === all[0]?.pid);
+    for (const { client } of all) client.on('connect_error', ({ message }) => heard.push(message));
+    const back = Promise.all(leaving.map(async ({ client }) => Promise.race([next(client, 'connect'), next(client, 'connect_error')])));
+    await ask(all[0]?.client as Client, 'leave'); // of ten
+    await back;
+    assert.deepEqual(
+      heard.filter(reason => reason !== 'transport close'),
+      [],
+      'others that were connected to that worker have been moved as well',
+    );
+    for (const { client } of leaving) assert.notEqual(await ask(client, 'pid'), all[0]?.pid);
+  });
+
+test('a client that hears nothing after the question does not hear again what it has heard', async t => {
+  const config = '{ drain: { timeout: 200, jitter: 0 }, init: { connectionStateRecovery: {} } }';
+  const cluster = await startCluster(t, withConfig(config), { workers: 2 });
+  const [moved, other] = await clientsOfBoth(t, cluster);
+  assert.ok(moved && other);
+  const news: unknown[] = [];
+  moved.client.on('news', n => news.push(n));
+  await ask(moved.client, 'join');
+  await ask(moved.client, 'emit', 1);
+  const back = next(moved.client, 'connect');
+  await ask(moved.client, 'leave');
+  await back;
+  assert.equal(moved.client.recovered, true);
+  await ask(other.client, 'emit', 2);
+  await ask(moved.client, 'pid');
+  assert.deepEqual(news, [1, 2]);
 });

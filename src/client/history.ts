@@ -1,6 +1,6 @@
 /** Rooms with history, at the client's end: the app's listeners get what was missed, in order and once, and the app is told of gaps. */
 import { sayHello, type Socket } from './hello';
-import type { Answer, Event, Position, Room } from './room';
+import { type Answer, type Event, type Position, remember, type Room } from './room';
 
 export interface HistoryOptions {
   /**
@@ -18,8 +18,6 @@ const PATIENCE = 100;
 const RETRY_DELAY = 1000;
 const LONGEST_DELAY = 30_000;
 const TIMEOUT = 10_000;
-/** How many events are remembered, so as not to deliver them twice. */
-const MEMORY = 1000;
 
 /**
  * Makes a socket of the official client get what it misses in rooms with history. Its listeners hear missed events as if they came now. To be called
@@ -37,11 +35,15 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
 
   sayHello(socket, { history: true });
   socket.on('$io:event', (position: Position, ...event: unknown[]) => take(position, event.length > 0 ? (event as Event) : undefined)); // from the server
-  socket.on('disconnect', () => {
+  socket.on('disconnect', startAnew);
+  socket.on('connect', startAnew); // alone when the client moves
+
+  /** The server says again where the rooms are. */
+  function startAnew(): void {
     question = undefined;
     wanted.clear();
-    for (const room of rooms.values()) clearTimeout(room.timer);
-  });
+    for (const { timer } of rooms.values()) clearTimeout(timer);
+  }
 
   function take(position: Position, event: Event | undefined): void {
     const { room: name, epoch, offset } = position;
@@ -131,7 +133,7 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
       wanted.delete(room);
       const code = failure ? '' : answer.error?.code;
       if (rooms.get(room.name) !== room) {
-        // it has begun anew
+        // it has startAnew anew
       } else if (code === undefined) learn(room, answer);
       else if (code === 'NOT_IN_ROOM') forget(room);
       else {
@@ -192,9 +194,4 @@ function run(call: () => void): void {
       throw error;
     });
   }
-}
-
-function remember<Value>(memory: Set<Value>, value: Value): void {
-  memory.add(value);
-  if (memory.size > MEMORY) for (const oldest of memory) if (memory.delete(oldest)) return;
 }

@@ -40,3 +40,12 @@ export interface Room {
   delay: number;
   timer?: ReturnType<typeof setTimeout>;
 }
+
+/** How many events are remembered, so as not to deliver them twice. */
+const MEMORY = 1000;
+
+/** Adds what has been delivered, and forgets the oldest. */
+export function remember<Value>(memory: Set<Value>, value: Value): void {
+  memory.add(value);
+  if (memory.size > MEMORY) for (const oldest of memory) if (memory.delete(oldest)) return;
+}

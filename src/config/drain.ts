@@ -19,8 +19,8 @@ export interface DrainSettings extends Required<DrainConfig> {
 
 const DEFAULTS = { timeout: 10_000, batch: 100, jitter: 500 } satisfies DrainConfig;
 
-/** The time in ms that Egg leaves for draining, before what a worker needs to close in order. */
-const CLOSING_TIME = 4500;
+/** The time in ms that a worker needs after the last batch: for its clients, to close in order and to hand over; and half a second more. */
+const CLOSING_TIME = 5000;
 
 /** Time in ms after SIGTERM at which Egg's master kills a worker, unless it is told. */
 const EGG_TIMEOUT = 5000;

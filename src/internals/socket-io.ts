@@ -76,22 +76,24 @@ export const SERVER: Members<ServerInternals & Pick<Server, '_nsps' | '_opts' | 
   },
 };
 
-export const NAMESPACE: Members<NamespaceInternals & Pick<Namespace, '_add' | '_initAdapter' | '_remove' | '_onServerSideEmit'>> = {
-  package: 'socket.io',
-  owner: 'Namespace',
-  why: {
-    _preConnectSockets: 'connecting sockets can be closed, refused or given an id of the app',
-    _fns: 'the functions of use(), which Socket.IO copies from a parent to its children',
-    run: 'runs the functions of use() between middleware of this plugin',
-    _createSocket: 'creates sockets of a class of their namespace, with the messages that their clients have missed',
-    _doConnect: 'the old connection of a recovered client ends only when all middleware has admitted the new one',
-    emitReserved: 'calls listeners of the app, which may throw',
-    _add: 'the entry of clients',
-    _initAdapter: 'a name that a client made up gets no adapter with a connection to other servers',
-    _remove: 'an empty child stays if other clients are connecting to it, and goes with the last of them',
-    _onServerSideEmit: 'delivers events of serverSideEmit() from other processes',
-  },
-};
+export const NAMESPACE: Members<NamespaceInternals & Pick<Namespace, '_add' | '_ids' | '_initAdapter' | '_remove' | '_onServerSideEmit'>> =
+  {
+    package: 'socket.io',
+    owner: 'Namespace',
+    why: {
+      _preConnectSockets: 'connecting sockets can be closed, refused or given an id of the app',
+      _fns: 'the functions of use(), which Socket.IO copies from a parent to its children',
+      run: 'runs the functions of use() between middleware of this plugin',
+      _createSocket: 'creates sockets of a class of their namespace, with the messages that their clients have missed',
+      _doConnect: 'the old connection of a recovered client ends only when all middleware has admitted the new one',
+      emitReserved: 'calls listeners of the app, which may throw',
+      _add: 'the entry of clients',
+      _ids: 'the number of a question to a client, which listeners of the app do not hear',
+      _initAdapter: 'a name that a client made up gets no adapter with a connection to other servers',
+      _remove: 'an empty child stays if other clients are connecting to it, and goes with the last of them',
+      _onServerSideEmit: 'delivers events of serverSideEmit() from other processes',
+    },
+  };
 
 export const PARENT: Members<ParentInternals> = {
   package: 'socket.io',

@@ -22,9 +22,14 @@ function connectingTo(nsp: Namespace): Iterable<Socket> {
   return namespaceInternals(nsp)._preConnectSockets.values(); // typed as unknown
 }
 
-/** All connections, from the engine's private table. */
-export function connectionsOf(engine: EngineServer): EngineSocket[] {
-  return Object.values(engineInternals(engine).clients ?? {}); // undefined before the engine is open
+/** All connections, from the engines' private tables. */
+export function connectionsOf(engines: readonly EngineServer[]): EngineSocket[] {
+  return engines.flatMap(engine => Object.values(engineInternals(engine).clients ?? {})); // undefined before the engine is open
+}
+
+/** Resolves when it has closed. Not by `once()` of Node, which rejects if it fails before. */
+export async function closingOf(one: EngineSocket | OpenWebSocket): Promise<void> {
+  await new Promise<unknown>(resolve => one.once('close', resolve));
 }
 
 /** Ends a socket like `server.close()`, before its connection ends, so that `disconnect` gets the right reason. */

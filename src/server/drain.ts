@@ -2,7 +2,7 @@
  * Moves the clients of a server away while it still works, in batches. It begins no sessions any more, and ends those that there are as soon as their
  * handlers have answered.
  */
-import { once } from 'node:events';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as passes } from 'node:timers/promises';
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { Socket } from 'socket.io';
@@ -15,19 +15,21 @@ import { helloOf } from '../path/client-hello';
 import type { Runtime } from '../path/runtime';
 import { connectionOf } from '../path/socket';
 import { PacketType } from '../protocol';
-import { CLOSE_TIMEOUT, HANDLERS_TIMEOUT, closeWhenSent, connectionsOf, leave, openWebSocketOf, within } from './connections';
+import { CLOSE_TIMEOUT, HANDLERS_TIMEOUT, closeWhenSent, closingOf, connectionsOf, leave, openWebSocketOf, within } from './connections';
 import { giveAwaySessions } from './new-sessions';
 
 /** Time in ms for the handlers of a client to end, and for a client to connect elsewhere. */
 const CLIENT_TIMEOUT = HANDLERS_TIMEOUT;
 
-/** Asks a client that knows it to connect again. Its connection here ends as soon as it has, and after `CLIENT_TIMEOUT` in any case. */
-const MOVE = { type: PacketType.EVENT, data: ['$io:move'] };
+/** Asks a client that knows it to connect elsewhere, and to answer when it has. The second one says that its connection here ends now. */
+const MOVE_EVENT = '$io:move';
 
 interface Parts {
   readonly app: Pick<EggApplication, 'logger' | 'options'>;
   readonly runtime: Pick<Runtime, 'inFlight' | 'isRetiring'>;
   readonly sessionRouting: SessionRouting | undefined;
+  /** Those that the server is attached to, one for each HTTP server. */
+  readonly engines: readonly EngineServer[];
 }
 
 export class Drain {
@@ -36,12 +38,12 @@ export class Drain {
   /** The time in ms that it may take when the server stops. */
   readonly #time: number;
   readonly #ending = new AbortController();
-  #engine: EngineServer | undefined;
   #moving: Promise<void> | undefined;
 
   constructor(settings: DrainSettings, parts: Parts) {
     this.#settings = settings;
     this.#parts = parts;
+    setMaxListeners(0, this.#ending.signal); // one for each client that waits to be moved
     const { logger, options } = parts.app;
     const hasMaster = options.mode !== 'single'; // which kills a worker that takes too long
     this.#time = drainTime(settings, hasMaster);
@@ -54,13 +56,9 @@ export class Drain {
     return !this.#moving && !this.#parts.runtime.isRetiring;
   }
 
-  attach(engine: EngineServer): void {
-    this.#engine ??= engine;
-  }
-
   /** Moves the clients. Resolves when all of them have gone, or the server closes. Never rejects. @param time the time in ms for that */
   async begin(time = this.#settings.timeout): Promise<void> {
-    if (this.#engine) await (this.#moving ??= this.#move(this.#engine, time));
+    await (this.#moving ??= this.#move(time));
   }
 
   /**
@@ -72,51 +70,65 @@ export class Drain {
     return within(this.#time + CLIENT_TIMEOUT, this.begin(this.#time)).finally(() => this.#ending.abort());
   }
 
-  async #move(engine: EngineServer, time: number): Promise<void> {
+  async #move(time: number): Promise<void> {
+    const { app, engines, sessionRouting } = this.#parts;
     const { batch, jitter } = this.#settings;
-    const { clientsCount } = engine;
-    if (clientsCount === 0) return giveAwaySessions(engine, this.#parts.sessionRouting)();
-    this.#parts.app.logger.info(`[egg-socket.io] drains: moves ${clientsCount} clients to other servers within ${time} ms`);
-    const refuseSessions = giveAwaySessions(engine, this.#parts.sessionRouting);
-    const interval = Math.max(0, time - jitter) / (Math.ceil(clientsCount / batch) + 1);
-    await this.#pass(interval); // meanwhile, a load balancer learns of it
-    refuseSessions();
-    const waiting = connectionsOf(engine);
+    const end = performance.now() + time - jitter;
+    const refusals = engines.map(engine => giveAwaySessions(engine, sessionRouting));
+    const { length: count } = connectionsOf(engines);
+    if (count > 0) {
+      app.logger.info(`[egg-socket.io] drains: moves ${count} clients to other servers within ${time} ms`);
+      await this.#pass((time - jitter) / (Math.ceil(count / batch) + 1)); // meanwhile, a load balancer learns of it
+    }
+    for (const refuseSessions of refusals) refuseSessions();
+    const waiting = connectionsOf(engines);
     const moves: Promise<void>[] = [];
+    // a handshake may have begun before, and wait for a function of the app
+    for (const engine of engines) engine.on('connection', (connection: EngineSocket) => moves.push(this.#moveOne(connection)));
+    const interval = (end - performance.now()) / Math.ceil(waiting.length / batch);
     while (waiting.length > 0 && !this.#ending.signal.aborted) {
       for (const connection of waiting.splice(0, batch)) moves.push(this.#moveOne(connection));
       if (waiting.length > 0) await this.#pass(interval);
     }
-    await Promise.all(moves);
+    for (const move of moves) await move; // more may be added meanwhile
   }
 
   async #moveOne(connection: EngineSocket): Promise<void> {
     await this.#pass(Math.random() * this.#settings.jitter);
     if (hasClosed(connection) || this.#ending.signal.aborted) return;
-    const isClosed = once(connection, 'close');
+    const isClosed = closingOf(connection);
     const mover = socketsOf(connection).find(socket => helloOf(socket)?.move);
-    if (mover) {
-      socketInternals(mover).packet(MOVE); // not by emit(), which calls listeners of the app
-      await within(CLIENT_TIMEOUT, isClosed);
-    }
+    if (mover) await within(CLIENT_TIMEOUT, Promise.race([isClosed, askToMove(mover)]));
     const handlers = socketsOf(connection).map(socket => connectionOf(socket).handlers);
     await within(CLIENT_TIMEOUT, Promise.race([isClosed, this.#parts.runtime.inFlight.idleOf(handlers)]));
     if (hasClosed(connection) || this.#ending.signal.aborted) return;
     for (const socket of socketsOf(connection)) leave(socket, this.#parts.app.logger);
+    if (mover) socketInternals(mover).packet({ type: PacketType.EVENT, data: [MOVE_EVENT, null] }); // a text would be taken for an offset
     const webSocket = openWebSocketOf(connection); // closes after its connection, when the client has answered
     closeWhenSent(connection);
-    await within(CLOSE_TIMEOUT, Promise.all([isClosed, webSocket && once(webSocket, 'close')]));
+    await within(CLOSE_TIMEOUT, Promise.all([isClosed, webSocket && closingOf(webSocket)]));
     webSocket?.terminate();
+    connection.close(true); // a client that polls no more
   }
 
   /** Waits for a time in ms, or until `end` is called. */
   async #pass(time: number): Promise<void> {
-    await passes(time, undefined, { signal: this.#ending.signal }).catch(() => {}); // the only way to reject
+    await passes(Math.max(0, time), undefined, { signal: this.#ending.signal }).catch(() => {}); // the only way to reject
   }
 }
 
 function hasClosed({ readyState }: EngineSocket): boolean {
   return readyState === 'closed';
+}
+
+/** Resolves when the client has opened another connection and waits for nothing here. Not by `emit()`, which calls listeners of the app. */
+async function askToMove(socket: Socket): Promise<void> {
+  const { acks, packet } = socketInternals(socket);
+  const id = socket.nsp._ids++;
+  await new Promise<void>(resolve => {
+    acks.set(id, () => resolve());
+    packet.call(socket, { type: PacketType.EVENT, id, data: [MOVE_EVENT] });
+  });
 }
 
 /** The sockets of a client in its namespaces. */

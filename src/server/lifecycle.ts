@@ -63,7 +63,8 @@ export class Lifecycle {
   readonly #metrics: Metrics | undefined;
   readonly #reannouncement = new Reannouncement(() => this.server._nsps.values());
   #backplane: Backplane | undefined;
-  #engine: EngineServer | undefined;
+  /** One for each HTTP server. */
+  readonly #engines: EngineServer[] = [];
   /** Settles when all connections have been closed. */
   #retiring: Promise<void> | undefined;
   /** In a single process, ends the search for its HTTP server. */
@@ -87,7 +88,7 @@ export class Lifecycle {
     const { routesSessions, usesHub } = this.#topology;
     const folder = routesSessions || usesHub ? folderOf(app) : undefined;
     if (routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, logger, limits.settings.connections);
-    this.#drain = new Drain(settings.drain, { app, runtime: this.runtime, sessionRouting: this.#sessionRouting });
+    this.#drain = new Drain(settings.drain, { app, runtime: this.runtime, sessionRouting: this.#sessionRouting, engines: this.#engines });
     if (settings.health !== false) serveHealth(app, settings.health, () => this.#drain.isReady);
     this.#histories = Histories.of(settings, usesHub || (app.options.workers ?? 1) <= 1, () => streamsOf(this.#backplane));
     // last of what may throw, so that an error leaves nothing open
@@ -139,7 +140,7 @@ export class Lifecycle {
     void this.#files.middlewares;
     this.namespaces.load();
     this.#files.warnOfEmptyFiles();
-    await servePages(this.#app, this.#settings, this, { handshakes: this.#handshakes, engine: () => this.#engine });
+    await servePages(this.#app, this.#settings, this, { handshakes: this.#handshakes, engine: () => this.#engines.at(-1) });
     logTopology(this.#topology, this.#app.logger);
     await this.#sessionRouting?.listen();
     await this.#backplane?.ready();
@@ -163,22 +164,22 @@ export class Lifecycle {
     this.#backplane = backplane;
   }
 
-  /** Accepts nothing new, and closes all connections in order. Their clients connect again to another worker. */
-  async retire(): Promise<void> {
-    const draining = this.#drain.finish();
-    if (draining) await draining;
+  /** Accepts nothing new, and closes all connections in order. Their clients connect again to another worker. @param isDrained see `Closing` */
+  async retire(isDrained = false): Promise<void> {
     this.runtime.retire();
     this.namespaces.children?.close();
-    const [{ server, runtime }, engine, sessionRouting] = [this, this.#engine, this.#sessionRouting];
+    const [{ server, runtime }, engines, sessionRouting] = [this, this.#engines, this.#sessionRouting];
     const departure = this.#backplane?.departure;
-    if (engine) this.#retiring ??= closeInOrder({ server, engine, runtime, sessionRouting, departure, isDrained: draining !== undefined });
+    if (engines.length > 0) this.#retiring ??= closeInOrder({ server, engines, runtime, sessionRouting, departure, isDrained });
     await this.#retiring;
   }
 
   /** Closes everything in order, including the HTTP server. */
   async shutDown(): Promise<void> {
     this.#stopLooking?.();
-    await this.retire();
+    const draining = this.#drain.finish();
+    if (draining) await draining;
+    await this.retire(draining !== undefined);
     this.#sessionRouting?.close();
     this.#handshakes.close();
     this.runtime.flush();
@@ -190,8 +191,7 @@ export class Lifecycle {
   }
 
   #attach(engine: EngineServer, bind: () => void): void {
-    this.#engine = engine;
-    this.#drain.attach(engine);
+    this.#engines.push(engine);
     this.#stopLooking?.();
     const parts = { ids: this.ids, handshakes: this.#handshakes, runtime: this.runtime, sessionRouting: this.#sessionRouting };
     openEngine(engine, this.server.path(), { ...parts, hasOwnParser: Boolean(this.#settings.init.parser), bind });

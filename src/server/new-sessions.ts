@@ -18,7 +18,7 @@ export function giveAwaySessions(engine: EngineServer, sessionRouting: SessionRo
       else handleRequest(request, response);
     };
     if (hasSession(request)) handleRequest(request, response);
-    else if (!sessionRouting?.beginElsewhere(request, response, handleHere)) handleHere();
+    else if (!sessionRouting?.beginElsewhere(engine, request, response, handleHere)) handleHere();
   };
   engine.handleUpgrade = (request, socket, head) => {
     if (hasSession(request) || !isRefusing) handleUpgrade(request, socket, head);

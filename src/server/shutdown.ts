@@ -7,7 +7,17 @@ import type { Server as SocketIoServer } from 'socket.io';
 import type { SessionRouting } from '../cluster/routing/session-routing';
 import type { Departure } from '../backplane/departure';
 import type { Runtime } from '../path/runtime';
-import { CLOSE_TIMEOUT, HANDLERS_TIMEOUT, closeWhenSent, connectionsOf, leave, openWebSocketOf, socketsOf, within } from './connections';
+import {
+  CLOSE_TIMEOUT,
+  HANDLERS_TIMEOUT,
+  closeWhenSent,
+  closingOf,
+  connectionsOf,
+  leave,
+  openWebSocketOf,
+  socketsOf,
+  within,
+} from './connections';
 import { giveAwaySessions } from './new-sessions';
 
 /** Time in ms to hand over sessions that there is at least, after everything else has taken its time. */
@@ -15,7 +25,7 @@ const MIN_HANDOVER_TIME = 500;
 
 export interface Closing {
   readonly server: SocketIoServer;
-  readonly engine: EngineServer;
+  readonly engines: readonly EngineServer[];
   readonly runtime: Pick<Runtime, 'inFlight' | 'logger'>;
   readonly sessionRouting: SessionRouting | undefined;
   /** Hands over to other processes what this one has of its clients, when these have gone. Undefined if there are none. */
@@ -27,7 +37,7 @@ export interface Closing {
 /** Never rejects. Terminates the connections of clients that do not answer in time. */
 export async function closeInOrder({
   server,
-  engine,
+  engines,
   runtime: { inFlight, logger },
   sessionRouting,
   departure,
@@ -35,14 +45,14 @@ export async function closeInOrder({
 }: Closing): Promise<void> {
   const handlersTime = isDrained ? 0 : HANDLERS_TIMEOUT;
   const end = performance.now() + handlersTime + CLOSE_TIMEOUT;
-  giveAwaySessions(engine, sessionRouting)();
+  for (const engine of engines) giveAwaySessions(engine, sessionRouting)();
   refuseNew(server);
   await within(handlersTime, inFlight.idle());
 
   for (const socket of socketsOf(server)) leave(socket, logger);
-  const connections = connectionsOf(engine);
+  const connections = connectionsOf(engines);
   const webSockets = connections.map(openWebSocketOf).filter(webSocket => webSocket !== undefined);
-  const haveEnded = [...connections, ...webSockets].map(async one => new Promise<unknown>(resolve => one.once('close', resolve)));
+  const haveEnded = [...connections, ...webSockets].map(closingOf);
   for (const connection of connections) closeWhenSent(connection);
   await within(
     CLOSE_TIMEOUT,

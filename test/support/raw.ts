@@ -62,6 +62,13 @@ export class RawClient {
     }
   }
 
+  /** Sends these bytes when the server says goodbye, or anything else, and does not read it. */
+  answerGoodbye(bytes: Buffer): this {
+    const tcp = Reflect.get(this.#webSocket, '_socket') as TcpSocket; // as above
+    tcp.removeAllListeners('data').on('data', () => tcp.write(bytes));
+    return this;
+  }
+
   /** Reads no more, and so answers no goodbye either. */
   freeze(): void {
     this.#webSocket.pause();

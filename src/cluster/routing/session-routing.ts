@@ -90,8 +90,8 @@ export class SessionRouting {
    * polls: one that begins with WebSocket would lose its connection together with this worker.
    * @param handleHere called if that worker does not begin it
    */
-  beginElsewhere(request: IncomingMessage, response: ServerResponse, handleHere: () => void): boolean {
-    const owner = beginsSession(request) ? this.#owners.forNewSession(Number.POSITIVE_INFINITY) : undefined;
+  beginElsewhere(engine: EngineServer, request: IncomingMessage, response: ServerResponse, handleHere: () => void): boolean {
+    const owner = engine === this.#engine && beginsSession(request) ? this.#owners.forNewSession(Number.POSITIVE_INFINITY) : undefined;
     if (owner !== undefined) this.#pipeRequest(owner, request, response, handleHere);
     return owner !== undefined;
   }
