@@ -14,11 +14,12 @@ const FILES: Files = {
     };`,
   'app/io/controller/home.js': `
     exports.say = async ctx => { ctx.socket.emit('said', 'secret'); ctx.app.io.of('/chat').to('lobby').emit('all', 'secret'); return 'ok'; };
+    exports.join = async ctx => { for (let i = 0; i < ctx.args[0]; i++) ctx.socket.join(\`room \${i}\`); return 'ok'; };
     exports.fail = async () => { throw new Error('no'); };`,
   'app/router.js': `
     module.exports = app => {
       const { home } = app.io.controller;
-      for (const event of ['say', 'fail']) app.io.of('/chat').route(event, home[event]);
+      for (const event of ['say', 'join', 'fail']) app.io.of('/chat').route(event, home[event]);
       app.get('/login', async ctx => { ctx.session.user = { name: ctx.query.name }; ctx.body = ''; });
     };`,
 };
@@ -84,6 +85,17 @@ test('a watched socket shows names, sizes and results of its events as they come
   assert.deepEqual((await stateOf(url, { ...query, after: last?.number ?? 0 })).shown?.events, []);
   const [{ counts } = { counts: undefined }] = (await stateOf(url, query)).processes;
   assert.deepEqual([counts?.events, counts?.errors], [2, 1]);
+});
+
+test('at most 1,000 sockets and rooms are listed, the newest and the largest, and the counts are exact', { timeout: 60_000 }, async t => {
+  const { url } = await startApp(t, withConfig('true', 'limits: { handshakes: false }'));
+  const first = await connect(t, `${url}/chat`);
+  const all = await Promise.all(Array.from({ length: 1004 }, async () => connect(t, `${url}/chat`)));
+  assert.equal(await ask(first, 'join', 1004), 'ok');
+  const { sockets, rooms } = await stateOf(url, { namespace: '/chat' });
+  assert.deepEqual([sockets.entries.length, sockets.count], [1000, 1 + all.length]);
+  assert.ok(!sockets.entries.some(({ id }) => id === first.id));
+  assert.deepEqual([rooms.entries.length, rooms.count, rooms.entries[0]], [1000, 1005, ['lobby', 1005]]);
 });
 
 test('an event without a route is answered as ever while its socket is watched', async t => {
