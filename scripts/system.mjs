@@ -21,6 +21,7 @@ const PACKAGES = {
   lighttpd: () => isProgram('lighttpd'),
   varnish: () => isProgram('varnishd'),
   prometheus: () => isProgram('prometheus'),
+  systemd: () => isProgram('systemd-analyze'),
   chromium: () => isProgram('chromium'),
   'fonts-noto-cjk': () => /\bNoto\b.*\bCJK\b/.test(spawnSync('fc-list', [':lang=zh'], { encoding: 'utf8' }).stdout ?? ''),
 };

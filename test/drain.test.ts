@@ -163,28 +163,33 @@ test('a worker that stops moves its clients to the others, which also begin the 
   assert.match(await cluster.log(), /drains: moves \d+ clients to other servers within 1500 ms/);
 });
 
-test('a warning says if Egg would kill a worker before it has drained', async t => {
-  const warnings = async (io: string, timeout: string | undefined): Promise<string[]> => {
-    const former = process.env['EGG_APP_CLOSE_TIMEOUT'];
-    if (timeout === undefined) delete process.env['EGG_APP_CLOSE_TIMEOUT'];
-    else process.env['EGG_APP_CLOSE_TIMEOUT'] = timeout;
-    try {
-      const { logs, close } = await startApp(t, withConfig(io), { env: 'prod' });
-      await close();
-      return logs.filter(line => line.includes('IO_DRAIN_CUT'));
-    } finally {
-      if (former === undefined) delete process.env['EGG_APP_CLOSE_TIMEOUT'];
-      else process.env['EGG_APP_CLOSE_TIMEOUT'] = former;
+test('a warning says if Egg would end a worker before it has drained', async t => {
+  const VARIABLES = ['EGG_APP_CLOSE_TIMEOUT', 'GRACEFUL_TIMEOUT'] as const;
+  const former = VARIABLES.map(name => process.env[name]);
+  const set = (values: readonly (string | undefined)[]): void => {
+    for (const [n, name] of VARIABLES.entries()) {
+      const value = values[n];
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
     }
   };
-  const [line, ...more] = await warnings('{ drain: true }', undefined);
+  t.after(() => set(former));
+  const warnings = async (io: string, ...values: string[]): Promise<string[]> => {
+    set(values);
+    const { logs, close } = await startApp(t, withConfig(io), { env: 'prod' });
+    await close();
+    return logs.filter(line => line.includes('IO_DRAIN_CUT'));
+  };
+  const [line, ...more] = await warnings('{ drain: true }');
   assert.match(
     String(line),
-    /drain\.timeout is 10000 ms, but Egg kills a worker 5000 ms after SIGTERM.*within 0 ms: set the environment variable EGG_APP_CLOSE_TIMEOUT to 15000/,
+    /drain\.timeout is 10000 ms, but Egg ends a worker 5000 ms after SIGTERM.*within 0 ms: set the environment variables EGG_APP_CLOSE_TIMEOUT and GRACEFUL_TIMEOUT to 15000/,
   );
   assert.deepEqual(more, []);
-  assert.deepEqual(await warnings('{ drain: true }', '15000'), []);
-  assert.deepEqual(await warnings('{}', undefined), []);
+  assert.match(String(await warnings('{ drain: true }', '15000')), /ends a worker 5000 ms/); // by itself
+  assert.match(String(await warnings('{ drain: true }', '8000', '15000')), /ends a worker 8000 ms/); // by its master
+  assert.deepEqual(await warnings('{ drain: true }', '15000', '15000'), []);
+  assert.deepEqual(await warnings('{}'), []);
 });
 
 test('a client that connects while the server drains is moved as well', async t => {

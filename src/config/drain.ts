@@ -22,7 +22,7 @@ const DEFAULTS = { timeout: 10_000, batch: 100, jitter: 500 } satisfies DrainCon
 /** The time in ms that a worker needs after the last batch: for its clients, to close in order and to hand over; and half a second more. */
 const CLOSING_TIME = 5000;
 
-/** Time in ms after SIGTERM at which Egg's master kills a worker, unless it is told. */
+/** Time in ms after SIGTERM at which Egg ends a worker, unless it is told. */
 const EGG_TIMEOUT = 5000;
 
 export function readDrain(value: unknown, env: string | undefined): DrainSettings {
@@ -33,7 +33,7 @@ export function readDrain(value: unknown, env: string | undefined): DrainSetting
   return { ...readOptions<DrainConfig>('config.io.drain', given, readers, DEFAULTS), isOn: !isDevelopment(env) };
 }
 
-/** The time in ms for which a worker may drain when it stops: what its master leaves of `timeout`. @param hasMaster whether Egg's master kills it */
+/** The time in ms for which a worker may drain when it stops: what Egg leaves of `timeout`. @param hasMaster whether Egg's master started it */
 export function drainTime({ timeout }: DrainSettings, hasMaster: boolean): number {
   return hasMaster ? Math.max(0, Math.min(timeout, killTime() - CLOSING_TIME)) : timeout;
 }
@@ -43,12 +43,17 @@ export function drainWarning(settings: DrainSettings, hasMaster: boolean): strin
   const time = drainTime(settings, hasMaster);
   if (!settings.isOn || time === settings.timeout) return undefined;
   const wanted = settings.timeout + CLOSING_TIME;
-  const problem = `config.io.drain.timeout is ${settings.timeout} ms, but Egg kills a worker ${killTime()} ms after SIGTERM, so that clients are moved within ${time} ms: set the environment variable EGG_APP_CLOSE_TIMEOUT to ${wanted}, and let what stops the app wait as long (egg-scripts stop --timeout=${wanted + 1000})`;
+  const problem = `config.io.drain.timeout is ${settings.timeout} ms, but Egg ends a worker ${killTime()} ms after SIGTERM, so that clients are moved within ${time} ms: set the environment variables EGG_APP_CLOSE_TIMEOUT and GRACEFUL_TIMEOUT to ${wanted}, and let what stops the app wait as long (egg-scripts stop --timeout=${wanted + 1000})`;
   return messageOf('IO_DRAIN_CUT', problem);
 }
 
-/** As Egg's master reads it. */
+/** The earlier of two times: at the first one Egg's master kills the worker, at the second one the worker of egg 4 exits by itself, whatever it does. */
 function killTime(): number {
-  const { EGG_APP_CLOSE_TIMEOUT: ofApp, EGG_MASTER_CLOSE_TIMEOUT: ofMaster } = process.env;
-  return Number.parseInt(ofApp || ofMaster || '', 10) || EGG_TIMEOUT; // an empty one counts as not set
+  const { EGG_APP_CLOSE_TIMEOUT: ofApp, EGG_MASTER_CLOSE_TIMEOUT: ofMaster, GRACEFUL_TIMEOUT: ofWorker } = process.env;
+  return Math.min(timeOf(ofApp || ofMaster), timeOf(ofWorker));
+}
+
+/** As Egg reads it: an empty one counts as not set. */
+function timeOf(variable: string | undefined): number {
+  return Number.parseInt(variable || '', 10) || EGG_TIMEOUT;
 }

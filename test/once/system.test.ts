@@ -23,7 +23,7 @@ test('npm test names the programs that are missing and cannot be installed, with
 test('only what is missing is named', async t => {
   const path = await newFolder(t);
   const programs = ['redis-server', 'redis-cli', 'postgres', 'pgbouncer', 'nutcracker', 'pgrep', 'openssl', 'chromium'];
-  for (const name of [...programs, 'nginx', 'haproxy', 'caddy', 'apache2', 'lighttpd', 'varnishd'])
+  for (const name of [...programs, 'nginx', 'haproxy', 'caddy', 'apache2', 'lighttpd', 'varnishd', 'prometheus', 'systemd-analyze'])
     await writeProgram(path, name, 'exit 0');
   const { output } = installMissingPrograms(path);
   assert.equal(WHAT_TO_DO.exec(output)?.[1], 'fonts-noto-cjk');

@@ -28,6 +28,8 @@ export interface ClusterOptions {
   rundir?: string | undefined;
   /** Of an app that has been started before; what is given as files is not written then. */
   baseDir?: string;
+  /** Default: a free one. */
+  port?: number;
 }
 
 export interface Cluster {
@@ -46,8 +48,12 @@ export interface Cluster {
   agentLog(): Promise<string>;
 }
 
-export async function startCluster(t: Lifetime, files: Files, { baseDir: former, rundir, ...options }: ClusterOptions): Promise<Cluster> {
-  const port = await freePort();
+export async function startCluster(
+  t: Lifetime,
+  files: Files,
+  { baseDir: former, rundir, port: wanted, ...options }: ClusterOptions,
+): Promise<Cluster> {
+  const port = wanted ?? (await freePort());
   const baseDir = former ?? (await writeApp(files));
   const framework = join(hostFolder(), 'node_modules/egg');
   await writeFile(

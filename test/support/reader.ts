@@ -32,7 +32,7 @@ const COMMANDS = [
   /^npm (start|test|run (build|lint|types|test:nodes|(test:unit|abuse|bench|mutants|soak) -- .*|bench|abuse|fuzz|soak|test:pack-npm))$/, // of this project
   /^npx egg-socket\.io (asyncapi|reference|client) --out [\w./-]+$/,
   /^npm run dev$/, // of an app that `npm init egg` has made
-  /^((EGG_APP_CLOSE_TIMEOUT=\d+|NODE_OPTIONS='--require \.\/[\w-]+\.js') )?npx (ets|egg-scripts .*|egg-socket\.io (migrate|doctor( --url \S+)?))$/,
+  /^((EGG_APP_CLOSE_TIMEOUT=\d+ GRACEFUL_TIMEOUT=\d+|NODE_OPTIONS='--require \.\/[\w-]+\.js') )?npx (ets|egg-scripts .*|egg-socket\.io (migrate|doctor( --url \S+)?))$/,
   /^sudo apt-get install( [a-z][\w-]*)+$/,
   /^(node --test|npx mocha)( --[\w-]+( \d+)?)* test\/(\*|[\w-]+)\.test\.js$/,
 ];
@@ -93,6 +93,8 @@ export class Reader {
     } else if (language === 'nginx') await this.#startNginx(code);
     else if (isReverseProxyLanguage(language)) await this.#startReverseProxy(language, code);
     else if (language === 'json') JSON.parse(code);
+    else if (['dockerfile', 'ini', 'yaml'].includes(language))
+      return; // in deployment-files.test.ts
     else if (language === 'diff') await this.#change(code);
     else if (language === 'sh') for (const line of code.trim().split('\n')) await this.#type(line);
     else if (language === 'text') await this.#compareLog(code);
