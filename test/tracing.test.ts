@@ -262,7 +262,7 @@ test('what is no traceparent is ignored', async t => {
     TRACEPARENT.replace(TRACE, '0'.repeat(32)),
     TRACEPARENT.replace(SPAN, '0'.repeat(16)),
     TRACEPARENT.toUpperCase(),
-    '0'.repeat(100_000).slice(0, 60_000),
+    `${TRACEPARENT.replace('00-', '01-')}-${'0'.repeat(10_000)}`,
     { traceparent: TRACEPARENT },
     null,
   ];

@@ -11,6 +11,9 @@ import type { NamedLayer } from './onion';
 import { AbsentNamespace } from './parents';
 import { inDebug } from './refusal';
 
+/** The message of Socket.IO. It has no code. */
+const INVALID_NAMESPACE = 'Invalid namespace';
+
 /** To be called when a step of a connection has failed: answers a client that is still connecting. */
 export async function settleFailure(connection: Connection, thrown: unknown, ctx?: SocketContext): Promise<void> {
   try {
@@ -49,6 +52,7 @@ function fail(connection: Connection, error: Error, ctx: SocketContext | undefin
     const place = 'the function of a parent namespace failed';
     const name = nsp.name.slice(0, 100); // chosen by the client
     connection.log('error', `${place} for ${JSON.stringify(oneLine(name))}`, error, place);
+    runtime.tracer?.fail(connection.socket, INVALID_NAMESPACE, error);
     denyNamespace(connection);
   } else {
     connection.log(isFault(answered) ? 'error' : 'warn', 'connection refused', error);
@@ -63,10 +67,9 @@ function fail(connection: Connection, error: Error, ctx: SocketContext | undefin
 export function denyNamespace(connection: Connection): void {
   const { connectionWatch, isRetiring } = connection.namespace.runtime;
   if (!isRetiring) {
-    const message = 'Invalid namespace'; // Socket.IO's
     debug.refused('%s: no function or pattern of of() accepts it', inDebug(connection.socket));
-    connectionWatch?.refuse(connection.socket, message);
-    connection.socket._error({ message });
+    connectionWatch?.refuse(connection.socket, INVALID_NAMESPACE);
+    connection.socket._error({ message: INVALID_NAMESPACE });
   }
   connection.leave();
 }

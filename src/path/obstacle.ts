@@ -2,6 +2,7 @@
 import { timeoutError } from '../limits/timeout-error';
 import type { Arrival } from './arrivals';
 import type { Parents } from './parents';
+import type { Tracer } from './tracer';
 
 /** @param middleware that which is running. Undefined before the first one */
 export function obstacleOf({ parents }: { readonly parents: Parents | undefined }, middleware: string | undefined): Arrival['obstacle'] {
@@ -12,8 +13,11 @@ export function obstacleOf({ parents }: { readonly parents: Parents | undefined 
 }
 
 /** Sends away a client that cannot finish connecting. It tries again by itself, unless other namespaces use its connection. */
-export function postponeLate(arrival: Arrival, ms: number): void {
+export function postponeLate(arrival: Arrival, ms: number, tracer: Pick<Tracer, 'runIn'> | undefined): void {
   const { problem, remedy } = arrival.obstacle;
   const logged = timeoutError('CONNECT_TIMEOUT', `${problem} after ${ms / 1000} s: ${remedy}`);
-  arrival.postpone(logged, timeoutError('CONNECT_TIMEOUT', 'The connection could not be completed in time'));
+  const postpone = (): void => arrival.postpone(logged, timeoutError('CONNECT_TIMEOUT', 'The connection could not be completed in time'));
+  if (tracer)
+    tracer.runIn(arrival.socket, postpone); // a timer has no span
+  else postpone();
 }

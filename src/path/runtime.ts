@@ -141,7 +141,7 @@ export class Runtime {
       (arrival, ms) => this.slowLog.warn(arrival, ms),
       (arrival, ms) => {
         limits.counts.connectTimeout++;
-        postponeLate(arrival, ms);
+        postponeLate(arrival, ms, tracer);
       },
     );
   }

@@ -1,6 +1,7 @@
 /** The spans of connections and packets. */
 import type { SpanContext } from '@opentelemetry/api';
 import type { Socket } from 'socket.io';
+import { AbsentNamespace } from '../path/parents';
 import { traceparentOf } from '../path/sent';
 import type { Scope, Tracer } from '../path/tracer';
 import type { ConnectionWatch, PacketWatch } from '../path/watch';
@@ -26,22 +27,23 @@ export class PathTracer implements Tracer {
   readonly #tracing: Tracing;
   /** Kept for as long as a connection: its middleware may log after its `next()`. */
   readonly #connections = new WeakMap<Socket, ConnectionSpan>();
+  /** When clients have asked for namespaces that do not exist. Most often another socket takes the place of such a one: its span has not begun. */
+  readonly #asked = new WeakMap<Socket, number>();
   readonly #packets = new WeakMap<object, PacketSpan>();
 
   readonly connections: ConnectionWatch = {
     attach() {},
     begin: socket => {
-      const { auth } = socket.handshake as { auth?: { traceparent?: unknown } }; // none with an old client
-      const sender = parseTraceparent(auth?.traceparent);
-      this.#connections.set(socket, { ...this.#tracing.connect(socket.nsp, sender), sender, code: undefined, hasEnded: false });
+      if (socket.nsp instanceof AbsentNamespace) this.#asked.set(socket, Date.now());
+      else this.#begin(socket);
     },
-    forget: socket => void this.#connections.delete(socket), // its span is never exported
+    forget: socket => void this.#asked.delete(socket),
     refuse: (socket, code) => {
-      const connection = this.#connections.get(socket);
+      const connection = this.#connectionOf(socket);
       if (connection) connection.code ??= typeof code === 'string' ? code : 'CONNECTION_REFUSED';
     },
     end: ({ socket }) => {
-      const { code, hasEnded = true, span } = this.#connections.get(socket) ?? {};
+      const { code, hasEnded = true, span } = this.#connectionOf(socket) ?? {};
       if (code === undefined && !hasEnded) span?.addEvent('the client left');
       this.#end(socket, code === undefined ? undefined : { code, fault: undefined });
     },
@@ -106,8 +108,23 @@ export class PathTracer implements Tracer {
     return this.#packets.get(ctx) ?? (ctx.packet === undefined ? this.#connections.get(ctx.socket) : undefined);
   }
 
+  /** @param startTime Default: now */
+  #begin(socket: Socket, startTime?: number): ConnectionSpan {
+    const { auth } = socket.handshake as { auth?: { traceparent?: unknown } }; // none with an old client
+    const sender = parseTraceparent(auth?.traceparent);
+    const connection = { ...this.#tracing.connect(socket.nsp, sender, startTime), sender, code: undefined, hasEnded: false };
+    this.#connections.set(socket, connection);
+    return connection;
+  }
+
+  #connectionOf(socket: Socket): ConnectionSpan | undefined {
+    const startTime = this.#asked.get(socket);
+    this.#asked.delete(socket);
+    return startTime === undefined ? this.#connections.get(socket) : this.#begin(socket, startTime);
+  }
+
   #end(socket: Socket, failure: Failure | undefined): void {
-    const connection = this.#connections.get(socket);
+    const connection = this.#connectionOf(socket);
     if (!connection || connection.hasEnded) return;
     connection.hasEnded = true;
     connection.span.setAttribute('messaging.client.id', socket.id); // the app may have assigned it meanwhile

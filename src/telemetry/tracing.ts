@@ -3,7 +3,7 @@
  * https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
  */
 import { randomUUID } from 'node:crypto';
-import type { Attributes, Context, Span, SpanContext, SpanKind, SpanOptions, Tracer } from '@opentelemetry/api';
+import type { Attributes, Context, Span, SpanContext, SpanOptions, Tracer } from '@opentelemetry/api';
 import type { Namespace, Socket } from 'socket.io';
 import type { BroadcastTracer } from '../backplane/wrappers/trace-broadcasts';
 import { toError } from '../thrown';
@@ -61,13 +61,19 @@ export class Tracing implements BroadcastTracer {
   }
 
   /** Begins the span of a client that connects. @param sender where the client says that it comes from */
-  connect(nsp: Namespace, sender: SpanContext | undefined): Traced {
-    return this.#receive('connect', this.#api.SpanKind.SERVER, { nsp, template: this.#templateOf(nsp) }, sender);
+  connect(nsp: Namespace, sender: SpanContext | undefined, startTime?: number): Traced {
+    const options = { kind: this.#api.SpanKind.SERVER, ...(startTime !== undefined && { startTime }) };
+    return this.#receive('connect', options, { nsp, template: this.#templateOf(nsp) }, sender);
   }
 
   /** Begins the span of a packet. */
   process({ id, nsp }: Socket, subject: Pick<Subject, 'template' | 'route'>, sender: SpanContext | undefined): Traced {
-    return this.#receive('process', this.#api.SpanKind.CONSUMER, { ...subject, nsp, attributes: { 'messaging.client.id': id } }, sender);
+    return this.#receive(
+      'process',
+      { kind: this.#api.SpanKind.CONSUMER },
+      { ...subject, nsp, attributes: { 'messaging.client.id': id } },
+      sender,
+    );
   }
 
   end({ span }: Traced, failure: Failure | undefined): void {
@@ -75,15 +81,18 @@ export class Tracing implements BroadcastTracer {
     span.end();
   }
 
-  send<Result>(nsp: Namespace, event: unknown, rooms: ReadonlySet<string>, emit: (carried: string) => Result): Result {
+  send<Result>(nsp: Namespace, event: unknown, rooms: ReadonlySet<string>, emit: (carried: string | undefined) => Result): Result {
     const { context, SpanKind, trace } = this.#api;
     const parent = context.active();
-    const attributes = { 'socketio.event': String(event), 'socketio.rooms': [...rooms].slice(0, MAX_ROOMS) };
+    const attributes = { 'socketio.event': nameOf(event), 'socketio.rooms': [...rooms].slice(0, MAX_ROOMS).map(nameOf) };
     const span = this.#start('send', { nsp, template: this.#templateOf(nsp), attributes }, { kind: SpanKind.PRODUCER }, parent);
+    const spanContext = span.spanContext();
+    const carried = this.#api.isSpanContextValid(spanContext) ? `${formatTraceparent(spanContext)} ${this.#id}` : undefined; // no SDK
     try {
-      return context.with(trace.setSpan(parent, span), emit, undefined, `${formatTraceparent(span.spanContext())} ${this.#id}`);
+      return context.with(trace.setSpan(parent, span), emit, undefined, carried);
     } catch (thrown) {
-      this.#fail(span, { code: 'IO_EMIT_INVALID', fault: toError(thrown) });
+      const fault = toError(thrown);
+      this.#fail(span, { code: 'code' in fault && typeof fault.code === 'string' ? fault.code : fault.name, fault });
       throw thrown;
     } finally {
       span.end();
@@ -102,11 +111,11 @@ export class Tracing implements BroadcastTracer {
   }
 
   /** Nothing that runs here is the parent: over polling, that would be the request, which ends before what it brings. */
-  #receive(operation: string, kind: SpanKind, subject: Subject, sender: SpanContext | undefined): Traced {
+  #receive(operation: string, options: SpanOptions, subject: Subject, sender: SpanContext | undefined): Traced {
     const { ROOT_CONTEXT, trace } = this.#api;
     const parent = sender && this.#trust ? trace.setSpanContext(ROOT_CONTEXT, sender) : ROOT_CONTEXT;
     const links = sender && !this.#trust ? [{ context: sender }] : [];
-    const span = this.#start(operation, subject, { kind, links }, parent);
+    const span = this.#start(operation, subject, { ...options, links }, parent);
     return { span, context: trace.setSpan(parent, span) };
   }
 
@@ -120,7 +129,7 @@ export class Tracing implements BroadcastTracer {
           'messaging.system': 'socket.io',
           'messaging.operation.name': operation,
           ...(TYPES[operation] !== undefined && { 'messaging.operation.type': TYPES[operation] }),
-          'messaging.destination.name': nsp.name,
+          'messaging.destination.name': nameOf(nsp.name),
           ...(template !== undefined && template !== nsp.name && { 'messaging.destination.template': template }),
           ...(route !== undefined && { 'socketio.event': route }),
           ...attributes,
@@ -135,12 +144,24 @@ export class Tracing implements BroadcastTracer {
     span.setAttribute('error.type', code);
     if (!fault) return;
     span.setStatus({ code: this.#api.SpanStatusCode.ERROR, message: code });
-    span.recordException(fault);
+    try {
+      span.recordException(fault);
+    } catch {
+      // the app's error has a member that cannot be read: a packet has to settle all the same
+    }
   }
 }
 
 /** The most rooms of a broadcast that a span names. */
 const MAX_ROOMS = 10;
+
+/** The longest name of a namespace, a room or an event that a span has: clients may have chosen it. */
+const MAX_NAME = 256;
+
+/** Socket.IO takes rooms of any type. An attribute has one type for all. */
+function nameOf(value: unknown): string {
+  return String(value).slice(0, MAX_NAME);
+}
 
 /** The conventions have no type for the others. */
 const TYPES: Readonly<Record<string, string>> = { process: 'process', deliver: 'process', send: 'send' };

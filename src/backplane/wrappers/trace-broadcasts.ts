@@ -8,8 +8,8 @@ type Broadcast = (packet: Event, opts: BroadcastOptions, ...callbacks: unknown[]
 
 /** Makes the spans. */
 export interface BroadcastTracer {
-  /** Emits within a span. @param emit gets what other processes need for theirs */
-  send(nsp: Namespace, event: unknown, rooms: ReadonlySet<string>, emit: (carried: string) => unknown): unknown;
+  /** Emits within a span. @param emit gets what other processes need for theirs: nothing without an SDK */
+  send(nsp: Namespace, event: unknown, rooms: ReadonlySet<string>, emit: (carried: string | undefined) => unknown): unknown;
   /**
    * Delivers to clients of this process, within a span if another process has emitted this.
    * @param carried of any type: it may come from a backend @param deliver returns the number of clients
@@ -32,7 +32,8 @@ export function traceBroadcasts(adapter: Adapter, nsp: Namespace, tracer: Broadc
   });
 }
 
-function carrying(opts: BroadcastOptions, carried: string): BroadcastOptions {
+function carrying(opts: BroadcastOptions, carried: string | undefined): BroadcastOptions {
+  if (carried === undefined) return opts;
   const flags = { ...opts.flags, [FLAG]: carried };
   return { ...opts, flags };
 }
