@@ -108,7 +108,7 @@ function addTypes(dist) {
   writeFileSync(ours, readFileSync(ours, 'utf8').replaceAll("from 'socket.io-client'", "from './client/index.js'"));
   const pages = join(dist, 'pages');
   mkdirSync(pages);
-  for (const name of ['client', 'hello', 'history', 'send']) {
+  for (const name of ['client', 'hello', 'history', 'move', 'send']) {
     const declarations = readFileSync(join(ROOT, `dist/client/${name}.d.ts`), 'utf8'); // the plugin is compiled before
     const text = declarations.replaceAll("'socket.io-client'", "'../client/index.js'").replaceAll(/(from '\.\/\w+)'/g, "$1.js'");
     writeFileSync(join(pages, `${name}.d.ts`), text);
