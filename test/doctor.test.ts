@@ -69,11 +69,16 @@ test('a drain for which Egg leaves no time, in production', async t => {
   const files = { 'config/config.default.js': 'exports.io = { drain: { timeout: 8000 } };' };
   const { code, findings, output } = await diagnose(t, files, [], 'export EGG_SERVER_ENV=prod');
   assert.ok(
-    findings.some(text => /^problem IO_DRAIN_CUT: .*EGG_APP_CLOSE_TIMEOUT to 12500/.test(text)),
+    findings.some(text => /^problem IO_DRAIN_CUT: .*EGG_APP_CLOSE_TIMEOUT and GRACEFUL_TIMEOUT to 13000/.test(text)),
     output,
   );
   assert.equal(code, 1);
-  const { findings: others } = await diagnose(t, files, [], 'export EGG_SERVER_ENV=prod EGG_APP_CLOSE_TIMEOUT=12500');
+  const { findings: others } = await diagnose(
+    t,
+    files,
+    [],
+    'export EGG_SERVER_ENV=prod EGG_APP_CLOSE_TIMEOUT=13000 GRACEFUL_TIMEOUT=13000',
+  );
   assert.ok(!others.some(text => text.includes('IO_DRAIN_CUT')));
 });
 

@@ -30,20 +30,17 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
   const ids = new Set<string>();
   /** The rooms that the server is to be asked about. */
   const wanted = new Set<Room>();
-  /** The question about the first of them, until it is answered or the connection ends: one at a time. */
+  /** The question about the first of them, until it is answered or the client connects again: one at a time. */
   let question: object | undefined;
 
   sayHello(socket, { history: true });
-  socket.on('$io:event', (position: Position, ...event: unknown[]) => take(position, event.length > 0 ? (event as Event) : undefined)); // from the server
-  socket.on('disconnect', startAnew);
-  socket.on('connect', startAnew); // alone when the client moves
-
-  /** The server says again where the rooms are. */
-  function startAnew(): void {
+  socket.on('$io:event', (position: Position, ...event: unknown[]) => take(position, event.length ? (event as Event) : undefined)); // from the server
+  // the server says again where the rooms are
+  socket.on('connect', () => {
     question = undefined;
     wanted.clear();
-    for (const { timer } of rooms.values()) clearTimeout(timer);
-  }
+    rooms.forEach(({ timer }) => clearTimeout(timer));
+  });
 
   function take(position: Position, event: Event | undefined): void {
     const { room: name, epoch, offset } = position;
@@ -114,7 +111,7 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
   }
 
   function gap({ name }: Room): void {
-    if (onGap) run(() => onGap(name));
+    run(() => onGap?.(name));
   }
 
   function ask(room: Room): void {
@@ -124,7 +121,7 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
 
   function askNext(): void {
     const [room] = wanted;
-    if (!room || question) return;
+    if (!room || question || !socket.connected) return;
     const { epoch, offset, key } = room.at;
     const asked = (question = {});
     socket.timeout(TIMEOUT).emit('$io:history', room.name, { epoch, offset, key }, (failure: unknown, answer: Answer) => {
@@ -133,7 +130,7 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
       wanted.delete(room);
       const code = failure ? '' : answer.error?.code;
       if (rooms.get(room.name) !== room) {
-        // it has startAnew anew
+        // it has begun anew
       } else if (code === undefined) learn(room, answer);
       else if (code === 'NOT_IN_ROOM') forget(room);
       else {
@@ -169,7 +166,7 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
     }
     room.isNew = false;
     for (const [offset, id, ...event] of events) pass(room, offset, event, id);
-    if (!recovered || offset > room.at.offset) room.at = { epoch, offset, ...(key !== undefined && { key }) };
+    if (!recovered || offset > room.at.offset) room.at = { epoch, offset, key };
     advance(room);
     if (more) ask(room);
   }

@@ -27,7 +27,7 @@ export type Event = [name: string, ...args: unknown[]];
 export interface Room {
   readonly name: string;
   /** All events up to here have been delivered, or were no concern of this client. */
-  at: Omit<Position, 'room' | 'id'>;
+  at: Pick<Position, 'epoch' | 'offset'> & { readonly key?: string | undefined };
   /** The numbers of what has been delivered. */
   readonly seen: Set<number>;
   /** Events that have come before earlier ones. */
@@ -47,5 +47,5 @@ const MEMORY = 1000;
 /** Adds what has been delivered, and forgets the oldest. */
 export function remember<Value>(memory: Set<Value>, value: Value): void {
   memory.add(value);
-  if (memory.size > MEMORY) for (const oldest of memory) if (memory.delete(oldest)) return;
+  if (memory.size > MEMORY) memory.delete(memory.values().next().value as Value); // there is one
 }

@@ -31,7 +31,7 @@ history(socket, {
 });
 
 /** For the first time, or again after the connection was lost. Before `createSend()`, so that it is in its rooms again when that says what waited. */
-socket.on('connect', () => void enter().catch((error: unknown) => view.showError('error', error)));
+socket.on('connect', comeIn);
 
 /** Sends until it is answered, over all that happens to the connection. The server handles it once. */
 const send = createSend(socket);
@@ -58,6 +58,19 @@ if (me) socket.connect();
 else view.showLogin();
 
 // ---- what the server says -------------------------------------------------------------------------------------------
+
+/** Tries again for as long as the server is too busy to answer. */
+async function comeIn(): Promise<void> {
+  const { id } = socket;
+  try {
+    await enter();
+  } catch (error) {
+    view.showError('error', error);
+    setTimeout(() => {
+      if (socket.connected && socket.id === id) void comeIn();
+    }, 2000);
+  }
+}
 
 async function enter(): Promise<void> {
   // all at once: the server handles them in this order
