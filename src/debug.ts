@@ -27,11 +27,11 @@ interface Topic {
   readonly enabled: boolean;
 }
 
-/** Its lines are one each: clients choose the names of some namespaces. */
+/** Its lines are one each: clients choose the names of some namespaces, and the message of an app's error can be anything. */
 function topicOf(name: string): Topic {
   const log = topic(`egg-socket.io:${name}`);
   const write = (format: string, ...args: readonly unknown[]): void => {
-    if (log.enabled) log(format, ...args.map(arg => (typeof arg === 'string' ? oneLine(arg) : arg)));
+    if (log.enabled) log(format, ...args.map(arg => (typeof arg === 'number' ? arg : oneLine(arg))));
   };
   return Object.defineProperty(write, 'enabled', { get: () => log.enabled }) as Topic; // by this getter
 }

@@ -7,7 +7,7 @@ import { Departure } from './departure';
 import type { AdapterFactory } from '../config/options';
 import { debug } from '../debug';
 import type { Logger } from '../egg';
-import { messageOf, oneLine, type OutageCode, OutageError } from '../errors';
+import { messageOf, type OutageCode, OutageError } from '../errors';
 import type { HandoverStore } from '../store/handover-store';
 import type { OutcomeStore } from '../store/outcome-store';
 import { Inbox } from './inbox';
@@ -166,7 +166,7 @@ export abstract class Backplane {
    */
   protected beginOutage(error: Error, problem = `no ${this.name}`, code = this.#code): void {
     if (this.#isClosed) return;
-    debug.backplane('%s: outage, %s: %s', this.name, code, oneLine(error.message));
+    debug.backplane('%s: outage, %s: %s', this.name, code, error.message);
     if (this.#logged.has(code)) return;
     this.#logged.add(code);
     this.#outageCode = code;

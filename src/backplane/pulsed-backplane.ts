@@ -5,7 +5,7 @@
 import { Backplane } from './backplane';
 import { debug } from '../debug';
 import type { Logger } from '../egg';
-import { oneLine, type OutageCode, type OutageError, type PulsedCode, type RefusedCode } from '../errors';
+import type { OutageCode, OutageError, PulsedCode, RefusedCode } from '../errors';
 import { type Refusal, Refusals } from './refusals';
 
 /** Time between two pulses, in ms. */
@@ -127,7 +127,7 @@ export abstract class PulsedBackplane extends Backplane {
    */
   protected refuse(refusal: Refusal): void {
     if (this.isClosed) return;
-    debug.backplane('%s %s: %s', this.name, refusal.problem, oneLine(refusal.error.message));
+    debug.backplane('%s %s: %s', this.name, refusal.problem, refusal.error.message);
     this.#refusals.add(refusal);
     this.losses.count++; // it may be of what others have sent, or of what they are to get
     if (refusal.losesMessage) this.losses.ofOthers();

@@ -4,7 +4,6 @@ import type { Server as EngineServer } from 'engine.io';
 import type { Settings } from '../config/settings';
 import { debug } from '../debug';
 import type { EggApplication } from '../egg';
-import { oneLine } from '../errors';
 import type { Limits } from '../limits/limits';
 import { type AddressOf, addressesOf } from './address';
 import { Admission } from './admission';
@@ -60,7 +59,7 @@ export class Handshakes {
     this.#admission.attach(engine);
     engine.on('connection_error', ({ req, message, context }: EngineError) => {
       if (!debug.refused.enabled) return; // the address needs a context of Egg
-      debug.refused('a request of %s: %s', req && this.addressOf(req), oneLine([message, context?.message].filter(Boolean).join(', ')));
+      debug.refused('a request of %s: %s', req && this.addressOf(req), [message, context?.message].filter(Boolean).join(', '));
     });
   }
 

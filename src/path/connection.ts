@@ -2,7 +2,7 @@
 import type { ExtendedError, Socket } from 'socket.io';
 import { answerTo, isTemporary } from './error-answers';
 import { debug } from '../debug';
-import { type ErrorAnswer, oneLine } from '../errors';
+import type { ErrorAnswer } from '../errors';
 import type { SocketUser } from '../socket-user';
 import { toError } from '../thrown';
 import type { Arrival } from './arrivals';
@@ -232,7 +232,7 @@ export class Connection implements ContextOwner, Arrival {
     const { arrivals, deprecations, failures, reveal } = runtime;
     const what = 'connection postponed, the client will try again';
     failures.logTemporary({ what, namespace: name, child: this.#child, socket: this.socket.id, error });
-    debug.refused('%s: it has to try again: %s', inDebug(this.socket), oneLine(error.message));
+    debug.refused('%s: it has to try again: %s', inDebug(this.socket), error.message);
     const reply = answerTo(answered, reveal);
     const refusal = refusalTo(this, { ...reply, retry: true });
     runtime.tracer?.fail(this.socket, reply.code, error);

@@ -45,7 +45,7 @@ function fail(connection: Connection, error: Error, ctx: SocketContext | undefin
   const { nsp } = connection.socket;
   const answered = errorToAnswer(connection, error, ctx);
   const place = connection.middleware ? `middleware '${connection.middleware.name}'` : 'no middleware';
-  debug.refused('%s: error of %s: %s', inDebug(connection.socket), place, oneLine(error.message));
+  debug.refused('%s: error of %s: %s', inDebug(connection.socket), place, error.message);
   if (!connection.isConnecting) connection.log(isUnexpected(answered) ? 'error' : 'warn', 'connection middleware failed', error);
   else if (isTemporary(answered)) connection.postpone(error, answered);
   else if (nsp instanceof AbsentNamespace) {

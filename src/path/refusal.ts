@@ -3,7 +3,7 @@ import type { ExtendedError, Socket } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
 import { debug } from '../debug';
 import type { Deprecations } from '../deprecated/deprecations';
-import { type ErrorAnswer, oneLine } from '../errors';
+import type { ErrorAnswer } from '../errors';
 import { namespaceInternals } from '../internals/socket-io';
 import type { ConnectionWatch } from './watch';
 
@@ -25,7 +25,7 @@ export function refusalTo({ socket, namespace }: Refused, { message, ...data }: 
 /** Sends a refusal like Socket.IO. */
 export function sendRefusal({ socket, namespace }: Refused, { message, data }: ExtendedError): void {
   const { code } = (data ?? {}) as { code?: unknown }; // of a function of `nsp.use()`, whose data can be anything
-  debug.refused('%s: it gets %s: %s', inDebug(socket), typeof code === 'string' ? oneLine(code) : 'no code', oneLine(message));
+  debug.refused('%s: it gets %s: %s', inDebug(socket), typeof code === 'string' ? code : 'no code', message);
   namespace.runtime.connectionWatch?.refuse(socket, code);
   const send = (details: unknown): void => socket._error(socket.conn.protocol === 3 ? details || message : { message, data: details });
   try {
@@ -37,7 +37,7 @@ export function sendRefusal({ socket, namespace }: Refused, { message, data }: E
 
 /** The client as the debugging log has it. It has chosen the name of its namespace, which need not exist. */
 export function inDebug({ id, nsp }: Socket): string {
-  return `${id} in namespace ${JSON.stringify(oneLine(nsp.name.slice(0, 100)))}`;
+  return `${id} in namespace ${JSON.stringify(nsp.name.slice(0, 100))}`;
 }
 
 /**
