@@ -134,6 +134,13 @@ test('a client that is over a limit of the worker has its code, over WebSocket a
   await logged(t, baseDir, { kind: 'handshake', outcome: 'TOO_MANY_CONNECTIONS' }, 2);
 });
 
+test('a client that a stopping server refuses has a line, over WebSocket and polling', async t => {
+  const { io, url, baseDir } = await start(t, true, 'exports.io.drain = { timeout: 0, jitter: 0 };');
+  await io.drain();
+  for (const transport of ['websocket', 'polling']) await refusal(newClient(t, url, { transports: [transport] }));
+  await logged(t, baseDir, { kind: 'handshake', outcome: 'SERVER_STOPS' }, 2);
+});
+
 test('namespaces of one client have a line each; a client that is cut off, and one that the server closes, too', async t => {
   const { url, baseDir, close } = await start(t, true);
   const raw = await RawClient.open(t, url);

@@ -39,6 +39,14 @@ test('each refusal has its reason: of a request, a namespace, and of middleware'
   assert.ok(!lines.some(line => line.includes(SECRET)), lines.join('\n'));
 });
 
+test('a server that stops says so of the sessions that it refuses', async t => {
+  const { io, url } = await startApp(t, { 'config/config.default.js': 'exports.io = { drain: { timeout: 0, jitter: 0 } };' });
+  const lines = debugLines(t, 'egg-socket.io:refused');
+  await io.drain();
+  for (const transports of [['polling'], ['websocket']]) await refusal(newClient(t, url, { transports }));
+  assert.deepEqual(lines, Array(2).fill('refused a request of 127.0.0.1: SERVER_STOPS, this server stops'));
+});
+
 test('a client that returns: whether its session was found, and what it gets', async t => {
   const app = await startApp(t, { 'config/config.default.js': 'exports.io = { init: { connectionStateRecovery: {} } };' });
   const lines = debugLines(t, 'egg-socket.io:recovery');

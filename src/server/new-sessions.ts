@@ -14,19 +14,26 @@ export function giveAwaySessions(engine: EngineServer, sessionRouting: SessionRo
   sessionRouting?.refuseSessions();
   engine.handleRequest = (request, response) => {
     const handleHere = (): void => {
-      if (isRefusing) response.writeHead(503, { connection: 'close', 'retry-after': '1' }).end();
-      else handleRequest(request, response);
+      if (!isRefusing) return handleRequest(request, response);
+      report(engine, request);
+      response.writeHead(503, { connection: 'close', 'retry-after': '1' }).end();
     };
     if (hasSession(request)) handleRequest(request, response);
     else if (!sessionRouting?.beginElsewhere(engine, request, response, handleHere)) handleHere();
   };
   engine.handleUpgrade = (request, socket, head) => {
-    if (hasSession(request) || !isRefusing) handleUpgrade(request, socket, head);
-    else socket.on('error', () => {}).end(SERVICE_UNAVAILABLE, () => socket.destroy());
+    if (hasSession(request) || !isRefusing) return handleUpgrade(request, socket, head);
+    report(engine, request);
+    socket.on('error', () => {}).end(SERVICE_UNAVAILABLE, () => socket.destroy());
   };
   return () => {
     isRefusing = true;
   };
+}
+
+/** Tells the listeners of `connection_error`, as Engine.IO does of what it refuses. */
+function report(engine: EngineServer, req: IncomingMessage): void {
+  engine.emit('connection_error', { req, code: 4, message: 'SERVER_STOPS', context: { message: 'this server stops' } }); // 4: forbidden
 }
 
 function hasSession({ url = '' }: IncomingMessage): boolean {
