@@ -1,6 +1,6 @@
 /** `npx egg-socket.io doctor [folder] [--url address]` */
 import { runWithEgg } from './app-process';
-import { colored, complain, oneLine, print } from './output';
+import { colored, complain, messageOf, print } from './output';
 
 type Level = 'ok' | 'look' | 'problem';
 
@@ -19,7 +19,7 @@ export async function doctor(folder: string, url: string | undefined): Promise<n
   try {
     result = (await runWithEgg(folder, 'doctor/doctor.js', 'doctor', [url])) as Result; // of our own process
   } catch (error) {
-    complain(`the app's set-up cannot be checked: ${error instanceof Error ? error.message : oneLine(error)}`);
+    complain(`the app's set-up cannot be checked: ${messageOf(error)}`);
     return 1;
   }
   const { env, findings } = result;

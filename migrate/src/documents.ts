@@ -1,7 +1,7 @@
 /** `npx egg-socket.io asyncapi | reference | client [folder] [--out file]` */
 import { writeFileSync } from 'node:fs';
 import { runWithEgg } from './app-process';
-import { complain, oneLine } from './output';
+import { complain, messageOf } from './output';
 
 /** The names of the commands, and of the documents. */
 export const DOCUMENTS: readonly string[] = ['asyncapi', 'reference', 'client'];
@@ -18,7 +18,7 @@ export async function writeDocument(name: string, folder: string, out: string | 
     else writeFileSync(out, text);
     return 0;
   } catch (error) {
-    complain(error instanceof Error ? error.message : oneLine(error));
+    complain(messageOf(error));
     return 1;
   }
 }
@@ -33,6 +33,6 @@ async function start(name: string, folder: string): Promise<Message> {
   try {
     return (await runWithEgg(folder, 'server/write.js', 'write', [name])) as Message; // of our own process
   } catch (error) {
-    throw new Error(`the app does not start: ${error instanceof Error ? error.message : oneLine(error)}`, { cause: error });
+    throw new Error(`the app does not start: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -39,7 +39,7 @@ export async function* checkAddress(address: URL, init: Omit<InitOptions, 'adapt
   try {
     polling = await beginPolling(base);
   } catch (thrown) {
-    const text = `${base.href} cannot be reached: ${oneLine(toError(thrown).message)}`;
+    const text = `${withoutLogin(base)} cannot be reached: ${oneLine(toError(thrown).message)}`;
     yield { level: 'problem', text, remedy: 'check the address, its certificate, and that the app is running' };
     return;
   }
@@ -66,19 +66,21 @@ async function beginPolling(base: URL): Promise<Handshake> {
   const origin = { origin: base.origin };
   const answer = await ask(at(base, 'polling'), origin);
   const session = sessionOf(answer, origin);
-  if (session) return { session, finding: { level: 'ok', text: `polling: ${base.href} begins a session` } };
+  if (session) return { session, finding: { level: 'ok', text: `polling: ${withoutLogin(base)} begins a session` } };
   const code = codeOf(answer);
   if (code === REFUSAL.transport) return { finding: { level: 'ok', text: 'polling: the app allows no polling' } };
-  const text = `polling: ${base.href} answers ${statusOf(answer)}`;
+  const text = `polling: ${withoutLogin(base)} answers ${statusOf(answer)}`;
   if (code !== undefined) {
     const session = code === REFUSAL.forbidden ? sessionOf(await ask(at(base, 'polling'), {}), {}) : undefined;
     if (session) return { session, isAtOtherHost: true, finding: otherHost(base) };
     return { finding: { level: 'problem', text, remedy: ASK_APP } };
   }
-  return { isElsewhere: true, finding: { level: 'problem', ...elsewhere(answer.status, text) } };
+  return { isElsewhere: true, finding: { level: 'problem', ...elsewhere(answer, text) } };
 }
 
-function elsewhere(status: number, text: string): { text: string; remedy: string } {
+function elsewhere({ status, headers: { location } }: Answer, text: string): { text: string; remedy: string } {
+  if (location !== undefined)
+    return { text: `${text} and leads to ${oneLine(location)}`, remedy: 'give the address that it leads to, and let clients use that one' };
   if (status === 502 || status === 504)
     return { text: `${text}: the proxy gets no answer of the app`, remedy: 'start the app, and check the upstream of the proxy' };
   if (status === 503 || status === 429) return { text: `${text}: the app or a proxy takes nobody in for now`, remedy: 'try again later' };
@@ -145,6 +147,11 @@ async function sendRequests(base: URL, sid: string, headers: Record<string, stri
     }
   }
   return { astray };
+}
+
+/** The address may have a password for the proxy. */
+function withoutLogin({ origin, pathname }: URL): string {
+  return origin + pathname;
 }
 
 /** The status of HTTP, and the code of Engine.IO if there is one. */

@@ -1,5 +1,5 @@
 /** Requests and WebSockets of a client of Socket.IO, by hand: what a proxy answers can be read, which clients keep to themselves. */
-import { type IncomingHttpHeaders, request as requestHttp } from 'node:http';
+import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { WebSocket } from 'ws';
 import { toError } from '../thrown';
@@ -23,11 +23,7 @@ export async function ask(url: URL, headers: Record<string, string>, body?: stri
     const method = body === undefined ? 'GET' : 'POST';
     const type = body === undefined ? {} : { 'content-type': 'text/plain;charset=UTF-8' };
     const sent = request(url, { method, agent: false, headers: { ...headers, ...type }, timeout: TIMEOUT }, response => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => (text = (text + chunk).slice(0, LONGEST)));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }));
-      response.on('error', reject);
+      read(response).then(resolve, reject);
     });
     sent.on('timeout', () => sent.destroy(new Error(`no answer in ${TIMEOUT / 1000} s`)));
     sent.on('error', reject);
@@ -42,7 +38,7 @@ export type Opened = { readonly message: string } | { readonly answer: Answer } 
 export async function openWebSocket(url: URL, headers: Record<string, string>, text?: string): Promise<Opened> {
   const target = new URL(url);
   target.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  const webSocket = new WebSocket(target, { headers, handshakeTimeout: TIMEOUT });
+  const webSocket = new WebSocket(target, { headers });
   const timer = setTimeout(() => webSocket.emit('error', new Error(`no message in ${TIMEOUT / 1000} s`)), TIMEOUT);
   try {
     return await new Promise<Opened>(resolve => {
@@ -51,14 +47,25 @@ export async function openWebSocket(url: URL, headers: Record<string, string>, t
       webSocket.on('close', code => resolve({ error: new Error(`it was closed with ${code}`) }));
       webSocket.on('error', error => resolve({ error: toError(error) }));
       webSocket.on('unexpected-response', (_request, response) => {
-        let body = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => (body = (body + chunk).slice(0, LONGEST)));
-        response.on('end', () => resolve({ answer: { status: response.statusCode ?? 0, headers: response.headers, body } }));
+        read(response).then(
+          answer => resolve({ answer }),
+          (error: unknown) => resolve({ error: toError(error) }),
+        );
       });
     });
   } finally {
     clearTimeout(timer);
     webSocket.terminate();
   }
+}
+
+/** Rejects if the connection breaks. */
+async function read(response: IncomingMessage): Promise<Answer> {
+  let body = '';
+  response.setEncoding('utf8');
+  for await (const chunk of response) {
+    body += String(chunk);
+    if (body.length > LONGEST) break; // which ends the connection
+  }
+  return { status: response.statusCode ?? 0, headers: response.headers, body };
 }

@@ -9,7 +9,9 @@ const OTHER_FILES = 1000;
 /** Below this, a worker of an app that does not say how many clients it expects has little room. */
 const FEW_FILES = 10_000;
 
-export function checkOpenFiles({ limits: { connections } }: Settings, most = mostOpenFiles()): Finding {
+export function checkOpenFiles({ limits: { connections } }: Settings): Finding {
+  const most = mostOpenFiles();
+  if (!Number.isFinite(most)) return { level: 'ok', text: 'the number of open files has no limit' };
   const text = `a process may have ${most} files open, of which each client needs one, and one more in a worker that only passes it on`;
   const remedy = (wanted: number): string =>
     `raise it to ${wanted}: LimitNOFILE= of systemd, --ulimit nofile= of Docker, ulimit -n or /etc/security/limits.conf elsewhere; and run the doctor as the app is run`;

@@ -30,7 +30,7 @@ export function* checkVersions(baseDir: string, plugin: string, settings: Settin
   const least = Number(/\d+/.exec(own.engines?.node ?? '')?.[0] ?? 0);
   if (Number.parseInt(process.versions.node, 10) < least)
     yield { level: 'problem', text: `this is Node ${process.version}`, remedy: `use Node ${least} or newer` };
-  const problems = [...misfits(own, baseDir), ...copiesOfAdapter(baseDir), ...oldClients(baseDir, settings)];
+  const problems = [...misfits(own, baseDir), ...copiesOfAdapter(own, baseDir), ...oldClients(baseDir, settings)];
   yield* problems;
   if (problems.length > 0) return;
   const names = ['socket.io', 'socket.io-adapter', 'engine.io'].map(
@@ -54,9 +54,10 @@ function* misfits({ dependencies = {}, peerDependencies = {} }: PackageJson, bas
 }
 
 /** The plugin and the packages of adapters share classes and numbers of messages, which may differ between versions. */
-function* copiesOfAdapter(baseDir: string): Generator<Finding> {
+function* copiesOfAdapter({ dependencies, peerDependencies }: PackageJson, baseDir: string): Generator<Finding> {
   const versions = new Map([['egg-socket.io', versionOfAdapterFor(ROOT)]]);
-  for (const name of ['socket.io', '@socket.io/redis-adapter', '@socket.io/redis-streams-adapter', '@socket.io/postgres-adapter']) {
+  const adapters = Object.keys({ ...dependencies, ...peerDependencies }).filter(name => name.startsWith('@socket.io/'));
+  for (const name of ['socket.io', ...adapters]) {
     const user = find(name, join(ROOT, 'package.json')) ?? find(name, join(baseDir, 'package.json'));
     if (user) versions.set(name, versionOfAdapterFor(user.folder));
   }
