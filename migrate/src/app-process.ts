@@ -21,15 +21,18 @@ const SIGNALS: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
 /**
  * Resolves with the message that it sends. Whatever it has started ends with it.
  *
- * @param file of the plugin @param name of the function there, whose first argument is the package egg of the app
+ * @param file of the plugin
+ * @param name of the function there, whose first argument is the package egg of the app, with what its framework has in place of that, if it has one
  * @throws Error with the reason, and the last lines of the output, if there is no message
  */
 export async function runWithEgg(folder: string, file: string, name: string, args: readonly unknown[]): Promise<unknown> {
   // finds Egg from the folder of the app, as the app does; egg 3 is CommonJS, and egg 4.1 is not
-  const script = `import { createRequire } from 'node:module';
-    const egg = await import('egg');
+  const script = `import { readFileSync } from 'node:fs';
+    import { createRequire } from 'node:module';
+    const { egg: { framework = 'egg' } = {} } = JSON.parse(readFileSync('package.json', 'utf8'));
+    const [egg, own] = [await import('egg'), await import(framework)];
     const { ${name} } = createRequire(import.meta.url)(${JSON.stringify(join(PLUGIN, file))});
-    await ${name}({ ...egg.default, ...egg }, ...${JSON.stringify(args.map(arg => arg ?? null))});`;
+    await ${name}({ ...egg.default, ...egg, ...own.default, ...own }, ...${JSON.stringify(args.map(arg => arg ?? null))});`;
   const options = ['--input-type=module', '--eval', script];
   // detached: a process group of its own, which can be killed as a whole
   const child = spawn(process.execPath, options, {

@@ -7,14 +7,15 @@ import { setTimeout as passes } from 'node:timers/promises';
 import { Server, type ServerOptions } from 'socket.io';
 import { createAdapterFactory, createBackplane } from '../backplane/adapter';
 import type { Backplane } from '../backplane/backplane';
+import { closeInTime } from '../backplane/database';
 import type { Settings } from '../config/settings';
 import { Deprecations } from '../deprecated/deprecations';
 import type { Logger } from '../egg';
 import { oneLine, SetupError } from '../errors';
 import { toError } from '../thrown';
-import type { Finding } from './finding';
+import { type Finding, withoutName } from './finding';
 
-/** Time in ms for the backend to answer what nobody waits for, such as the rights on a table. */
+/** Time in ms for answers that nobody waits for: of the backend, such as the rights on a table, and of the other servers, which say that they are there. */
 const OBSERVATION_TIME = 1000;
 
 export async function checkBackend(settings: Settings, baseDir: string): Promise<Finding[]> {
@@ -27,7 +28,7 @@ export async function checkBackend(settings: Settings, baseDir: string): Promise
   try {
     backplane = createBackplane(adapter, { logger: log, baseDir, hub: undefined });
   } catch (error) {
-    if (error instanceof SetupError) return [{ level: 'problem', text: error.message }];
+    if (error instanceof SetupError) return [{ level: 'problem', text: withoutName(error.message) }];
     throw error;
   }
   if (!backplane) return [];
@@ -48,20 +49,22 @@ async function takePart(backplane: Backplane, settings: Settings, log: FoundLog)
     { backplane, deprecations: new Deprecations(log), logger: log },
   );
   const io = new Server({ adapter: create as unknown as NonNullable<ServerOptions['adapter']> }); // typed as a class only
-  const namespaces = [...settings.namespaces.keys()].filter(name => !name.includes('{')).map(name => io.of(name)); // no patterns
+  const names = [...settings.namespaces.keys()].filter(name => !name.includes('{')); // no patterns
+  const namespaces = [...new Set(['/', ...names])].map(name => io.of(name));
   await backplane.ready();
-  let others = 0;
   try {
-    for (const nsp of new Set([io.of('/'), ...namespaces])) {
+    for (const nsp of namespaces) {
       nsp.to(randomUUID()).emit('doctor'); // a room without sockets
       await nsp.fetchSockets();
-      others = Math.max(others, (await nsp.adapter.serverCount()) - 1);
     }
   } catch (thrown) {
     if (log.findings.length === 0) log.error(toError(thrown).message);
   }
   await passes(OBSERVATION_TIME);
-  return others;
+  const counts = await Promise.all(namespaces.map(async ({ adapter }) => adapter.serverCount()));
+  // without it, the others would go on to wait for answers of this process, until they miss its heartbeats
+  await closeInTime(Promise.allSettled(namespaces.map(async ({ adapter }) => adapter.close())));
+  return Math.max(...counts) - 1;
 }
 
 /** Keeps what the plugin would log. */
@@ -80,6 +83,6 @@ class FoundLog implements Logger {
 
   #add(level: Finding['level'], message: string, details: unknown[]): void {
     const reasons = details.filter(detail => detail instanceof Error).map(({ message }) => oneLine(message));
-    this.findings.push({ level, text: [message.replace('[egg-socket.io] ', ''), ...reasons].join(': ') });
+    this.findings.push({ level, text: [withoutName(message), ...reasons].join(': ') });
   }
 }

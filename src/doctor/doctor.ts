@@ -7,12 +7,12 @@ import { toError } from '../thrown';
 import { checkAddress } from './address';
 import { type AppConfig, type Egg, loadConfig } from './app-config';
 import { checkBackend } from './backend';
-import type { Finding } from './finding';
+import { type Finding, withoutName } from './finding';
 import { checkOpenFiles } from './process-limits';
 import { checkVersions } from './versions';
 
-/** A warning of the config that costs clients their connections in any case. All others depend on what the app wants. */
-const HARMFUL = /^\[egg-socket\.io\] (?:IO_SERVER_TIMEOUT|IO_DRAIN_CUT)\b/;
+/** A warning of the config that costs clients their connections in any case. All others depend on what the app wants, and on how it is run. */
+const HARMFUL = /^\[egg-socket\.io\] IO_SERVER_TIMEOUT\b/;
 
 /** Checks the app of the current folder, and sends what was found to the parent process. @param url the public address of the running app */
 export async function doctor(egg: Egg, url: string | null): Promise<void> {
@@ -33,16 +33,12 @@ export async function doctor(egg: Egg, url: string | null): Promise<void> {
 async function* check({ config, plugin }: AppConfig, url: string | null): AsyncGenerator<Finding> {
   const warnings: string[] = [];
   const settings: Settings = readConfig(config, 1, warning => warnings.push(warning)); // it depends on how the app is started how many workers there are
-  warnings.push(...[drainWarning(settings.drain, true)].filter(warning => warning !== undefined));
+  const ofDrain = drainWarning(settings.drain, true); // a single process has no master, which nobody knows here
+  if (ofDrain !== undefined) warnings.push(ofDrain);
   for (const text of warnings) yield { level: HARMFUL.test(text) ? 'problem' : 'look', text: withoutName(text) };
   if (warnings.length === 0) yield { level: 'ok', text: 'config.io can be used' };
   yield* checkVersions(process.cwd(), plugin, settings);
   yield checkOpenFiles(settings);
   yield* await checkBackend(settings, process.cwd());
   if (url !== null) yield* checkAddress(new URL(url), settings.init);
-}
-
-/** A line of the log without the name of this package. */
-function withoutName(line: string): string {
-  return line.replace('[egg-socket.io] ', '');
 }

@@ -11,3 +11,8 @@ export interface Finding {
   /** What to do. */
   readonly remedy?: string;
 }
+
+/** A line of the log without the name of this package. */
+export function withoutName(line: string): string {
+  return line.replace('[egg-socket.io] ', '');
+}

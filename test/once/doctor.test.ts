@@ -9,6 +9,7 @@ import { startNginx } from '../support/nginx';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 import { startReverseProxy } from '../support/reverse-proxy';
+import { until } from '../support/until';
 
 const PASSWORD = 'hunter2-of-the-doctor';
 
@@ -66,9 +67,17 @@ test('a Redis that is not there, and one with another password', async t => {
 
 test('a server of the doctor is one that the app counts, and that changes nothing for it', async t => {
   const { port } = await startRedis(t);
-  const { io } = await startApp(t, ioOf(`{ redis: { port: ${port} } }`));
-  found(await diagnose(t, ioOf(`{ redis: { port: ${port} } }`)), /; other servers of the app there: 1$/);
-  assert.equal(await io.of('/').adapter.serverCount(), 1);
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  for (const options of [
+    `{ redis: { port: ${port} } }`,
+    `{ adapter: { name: 'postgres', connection: '${postgres.url}', heartbeatTimeout: 600000 } }`,
+  ]) {
+    const { io } = await startApp(t, ioOf(options));
+    found(await diagnose(t, ioOf(options)), /; other servers of the app there: 1$/);
+    await until(t, async () => (await io.of('/').adapter.serverCount()) === 1); // not because heartbeats are missed
+    assert.deepEqual(await io.fetchSockets(), []);
+  }
 });
 
 test('PostgreSQL, and PgBouncer in transaction mode in front of it', async t => {
@@ -143,10 +152,18 @@ backend app
 
 test('an address at which there is no app, or another one', async t => {
   const app = await startApp(t, { 'app/router.js': "module.exports = app => { app.get('/other/', ctx => { ctx.body = 'a page'; }); };" });
-  found(await diagnose(t, {}, ['--url', `http://127.0.0.1:${await freePort()}`]), /^problem http:.* cannot be reached: .*ECONNREFUSED/);
+  found(
+    await diagnose(t, {}, ['--url', `http://chat:${PASSWORD}@127.0.0.1:${await freePort()}`]),
+    /^problem http:.* cannot be reached: .*ECONNREFUSED/,
+  );
   found(await diagnose(t, {}, ['--url', `${app.url}/other`]), /^problem polling: .*\/other\/ answers 200, which is not of Socket\.IO/);
   const { url } = await startNginx(t, `server { listen 80; location / { proxy_pass http://127.0.0.1:${await freePort()}; } }`);
   found(await diagnose(t, {}, ['--url', url]), /^problem polling: .* answers 502: the proxy gets no answer/);
+  const moved = await startNginx(t, 'server { listen 80; return 301 https://chat.example.com$request_uri; }');
+  found(
+    await diagnose(t, {}, ['--url', moved.url]),
+    /^problem polling: .* answers 301 and leads to https:\/\/chat\.example\.com\/.*-> give the address that it leads to/,
+  );
   const secure = await startNginx(t, 'server { listen 443 ssl;\nssl_certificate x;\nssl_certificate_key x;\nreturn 404; }');
   found(
     await diagnose(t, {}, ['--url', secure.url]),
