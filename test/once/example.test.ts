@@ -203,6 +203,19 @@ test('the example chat', { timeout: 180_000 }, async t => {
     assert.deepEqual(await response.json(), { code: 'INVALID_ARGUMENT', message: 'A name needs at least one letter or number' });
   });
 
+  await t.test('opens a conversation although somebody says something while its button is pressed', async () => {
+    const bob = await io('/chat', { extraHeaders: bobsSession });
+    await bob.call('enter');
+    await bob.call('join', { room: 'lobby' });
+    await person(ada, '小明').hover();
+    await ada.mouse.down();
+    await bob.call('say', { room: 'lobby' }, 'May I come in?');
+    await message(ada, 'May I come in?').waitFor();
+    await ada.mouse.up();
+    await ada.getByRole('heading', { name: '小明', exact: true }).waitFor();
+    await openRoom(ada, 'lobby');
+  });
+
   await t.test('brings a private message to one person alone', async () => {
     const bob = await io('/chat', { extraHeaders: bobsSession });
     const heard: unknown[] = [];

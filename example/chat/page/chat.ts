@@ -338,8 +338,9 @@ function show(): void {
   if (!me) return;
   const { id: myId } = me;
   const entry = (to: Target, title: string, isOnline?: boolean): view.Entry => {
-    const conversation = conversations.get(keyOf(to));
-    return { title, isOnline, isCurrent: conversation === current, unread: conversation?.unread ?? 0, open: async () => open(to) };
+    const key = keyOf(to);
+    const conversation = conversations.get(key);
+    return { key, title, isOnline, isCurrent: conversation === current, unread: conversation?.unread ?? 0, open: async () => open(to) };
   };
   view.showRooms(rooms.map(room => entry({ room }, room)));
   const people = new Set(online);

@@ -15,6 +15,8 @@ export interface Shown extends Message {
 
 /** A conversation, in the list of them. */
 export interface Entry {
+  /** Differs from those of the others in the list. */
+  key: string;
   title: string;
   /** Of a person. */
   isOnline: boolean | undefined;
@@ -75,12 +77,24 @@ export function onCut(callback: (isCut: boolean) => void): void {
 }
 
 export function showRooms(rooms: Entry[]): void {
-  $('rooms').replaceChildren(...rooms.map(room => entryItem(room, element('span', 'hash', '#'))));
+  showEntries($('rooms'), rooms, () => element('span', 'hash', '#'));
 }
 
 export function showPeople(people: Entry[]): void {
   $('people-count').textContent = String(people.filter(({ isOnline }) => isOnline).length);
-  $('people').replaceChildren(...people.map(person => entryItem(person, avatar(person.title, person.isOnline))));
+  showEntries($('people'), people, person => avatar(person.title, person.isOnline));
+}
+
+/** The buttons of entries that stay are kept where they are: a click is lost if its button goes between the press and the release. */
+function showEntries(list: HTMLElement, entries: Entry[], iconOf: (entry: Entry) => HTMLElement): void {
+  const items = new Map([...list.children].map(item => [(item as HTMLElement).dataset['key'], item])); // made below
+  const shown = entries.map(entry => {
+    const item = items.get(entry.key) ?? entryItem(entry);
+    fillEntry(item, entry, iconOf(entry));
+    return item;
+  });
+  for (const item of items.values()) if (!shown.includes(item)) item.remove();
+  for (const [index, item] of shown.entries()) if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
 }
 
 export function showMessages(title: string, messages: (Shown | Notice)[], myId: string): void {
@@ -221,16 +235,24 @@ $('announcement')
   .querySelector('button')
   ?.addEventListener('click', () => ($('announcement').hidden = true));
 
-function entryItem({ title, isCurrent, unread, open }: Entry, icon: HTMLElement): HTMLElement {
-  const button = element('button', isCurrent ? 'current' : '', icon, element('span', 'name', title));
-  if (unread) button.append(element('span', 'unread', String(unread)));
+function entryItem({ key, open }: Entry): HTMLElement {
+  const button = element('button', '');
   const openAndWrite = async (): Promise<void> => {
     toggleMenu(false);
     await attempt('error', open);
     $('text').focus();
   };
   button.addEventListener('click', () => void openAndWrite());
-  return element('li', '', button);
+  const item = element('li', '', button);
+  item.dataset['key'] = key;
+  return item;
+}
+
+function fillEntry(item: Element, { title, isCurrent, unread }: Entry, icon: HTMLElement): void {
+  const [button] = item.children;
+  if (!button) return;
+  button.className = isCurrent ? 'current' : '';
+  button.replaceChildren(icon, element('span', 'name', title), ...(unread ? [element('span', 'unread', String(unread))] : []));
 }
 
 function messageItem({ from, text, at, isMissed }: Shown, previous: Message | undefined, myId: string): HTMLElement {
