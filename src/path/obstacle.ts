@@ -17,7 +17,7 @@ export function postponeLate(arrival: Arrival, ms: number, tracer: Pick<Tracer, 
   const { problem, remedy } = arrival.obstacle;
   const logged = timeoutError('CONNECT_TIMEOUT', `${problem} after ${ms / 1000} s: ${remedy}`);
   const postpone = (): void => arrival.postpone(logged, timeoutError('CONNECT_TIMEOUT', 'The connection could not be completed in time'));
-  if (tracer)
-    tracer.runIn(arrival.socket, postpone); // a timer has no span
+  // a timer has no span
+  if (tracer) tracer.runIn(arrival.socket, postpone);
   else postpone();
 }

@@ -5,38 +5,40 @@ import type { SocketContext, SocketHandler } from './context';
 import { isControl } from './controls';
 import { NOT_FOUND, type Router } from './router';
 
-/** The keys of packets, and of their contexts. */
-const keys = new WeakMap<object, unknown>();
+/** What a sender has given with its event. Of any types: neither has been checked. */
+interface Given {
+  readonly key: unknown;
+  readonly traceparent: unknown;
+}
 
-/** The `traceparent` that a key has beside it, by the same objects. */
-const traceparents = new WeakMap<object, unknown>();
+/** By packets, and by their contexts. */
+const given = new WeakMap<object, Given>();
 
 /** The packet with the key of its sender. Its acknowledgement is at the end. @throws IoError if this is no packet of `send()` */
-export function unpackSent([key, event, ...args]: readonly unknown[], ack: Acknowledge | undefined): unknown[] {
+export function unpackSent([first, event, ...args]: readonly unknown[], ack: Acknowledge | undefined): unknown[] {
   if (!ack || typeof event !== 'string' || isControl(event))
     throw new IoError('INVALID_ARGUMENT', '$io:send takes a key, an event of the app, its arguments, and an acknowledgement');
   const packet = [event, ...args, ack];
-  if (Array.isArray(key)) traceparents.set(packet, key[1]);
-  keys.set(packet, (Array.isArray(key) ? key[0] : key) ?? null);
+  const sender: readonly unknown[] = Array.isArray(first) ? first : [first];
+  const [key, traceparent] = sender;
+  given.set(packet, { key: key ?? null, traceparent });
   return packet;
 }
 
 /** To be called with each context of a packet. */
 export function passKey(packet: unknown[], ctx: SocketContext): void {
-  const key = keys.get(packet);
-  if (key === undefined) return;
-  keys.set(ctx, key);
-  if (traceparents.has(packet)) traceparents.set(ctx, traceparents.get(packet));
+  const ofPacket = given.get(packet);
+  if (ofPacket) given.set(ctx, ofPacket);
 }
 
-/** What the sender has given as its `traceparent`. Of any type: it has not been checked. */
+/** What the sender has given as its `traceparent`. */
 export function traceparentOf(ctx: object): unknown {
-  return traceparents.get(ctx);
+  return given.get(ctx)?.traceparent;
 }
 
-/** Undefined if the packet does not come from `send()`. Of any type: the key has not been checked. */
+/** Undefined if the packet does not come from `send()`. */
 export function sentKeyOf(packetOrContext: object): unknown {
-  return keys.get(packetOrContext);
+  return given.get(packetOrContext)?.key;
 }
 
 /** These packets reach routes only: their handlers run once, and listeners would get each retry. @throws IoError without a route */
