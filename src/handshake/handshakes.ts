@@ -4,6 +4,7 @@ import type { Server as EngineServer } from 'engine.io';
 import type { Settings } from '../config/settings';
 import { debug } from '../debug';
 import type { EggApplication } from '../egg';
+import type { EngineError } from '../internals/engine-io';
 import type { Limits } from '../limits/limits';
 import { type AddressOf, addressesOf } from './address';
 import { Admission } from './admission';
@@ -13,13 +14,6 @@ import { OriginCheck } from './origin';
 import { refusePolling3, refuseTakeover } from './protocol-3';
 import { RefusedRequests } from './refused-requests';
 import { checkRequests, type RequestCheck } from './request-check';
-
-/** What Engine.IO says of a request that it refuses. */
-interface EngineError {
-  readonly req?: IncomingMessage;
-  readonly message?: string;
-  readonly context?: { readonly message?: string };
-}
 
 export class Handshakes {
   readonly addressOf: AddressOf;

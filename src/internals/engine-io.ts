@@ -12,6 +12,13 @@ interface RequestInternals {
 /** A request with the query that Engine.IO has parsed. */
 export type EngineRequest = IncomingMessage & RequestInternals;
 
+/** What an engine says of a request that it refuses: its event `connection_error`. */
+export interface EngineError {
+  readonly req?: IncomingMessage;
+  readonly message?: string;
+  readonly context?: { readonly message?: string };
+}
+
 export interface EngineInternals {
   readonly clients: Readonly<Record<string, EngineSocket & { readonly request: IncomingMessage | null }>>;
   verify(request: EngineRequest, isUpgrade: boolean, answer: (code?: number, context?: { message: string }) => void): void;

@@ -5,9 +5,9 @@ import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { Socket } from 'socket.io';
 import type { EggApplication, Logger } from '../egg';
 import { oneLine, SetupError } from '../errors';
-import { requestOf } from '../internals/engine-io';
+import { type EngineError, requestOf } from '../internals/engine-io';
 import { countTraffic, type Traffic } from '../limits/traffic';
-import { codeOfRefused, type ConnectionWatch, type EngineError, type Watched } from './watch';
+import { codeOfRefused, type ConnectionWatch, type Watched } from './watch';
 
 /** The logger in the app's `config.customLogger`. The plugin's config has one if the app's has none. */
 const LOGGER = 'ioAccessLogger';

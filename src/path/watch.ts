@@ -1,6 +1,7 @@
 /** What hears of all connections and packets, while it is on: the access log, the metrics and the spans. */
 import type { Server as EngineServer } from 'engine.io';
 import type { Socket } from 'socket.io';
+import type { EngineError } from '../internals/engine-io';
 import type { SocketUser } from '../socket-user';
 
 /** The part of a connection that is watched. */
@@ -43,13 +44,6 @@ export interface PacketWatch {
   end(ctx: object, connection: Watched): void;
   /** To be called for a packet that gets no context. @param outcome `OK`, or the code of the error */
   write(connection: Watched, event: unknown, outcome: string): void;
-}
-
-/** What Engine.IO says of a request that it refuses. */
-export interface EngineError {
-  readonly req?: Parameters<EngineServer['handleRequest']>[0];
-  readonly message?: string;
-  readonly context?: { readonly message?: string };
 }
 
 /** The code of this plugin, where it has one, or else Engine.IO's message. */

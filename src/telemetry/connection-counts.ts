@@ -1,9 +1,9 @@
 /** Counts connections, what they end with, and what goes over them. */
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { Socket } from 'socket.io';
-import { engineInternals } from '../internals/engine-io';
+import { type EngineError, engineInternals } from '../internals/engine-io';
 import { countTraffic, type Traffic, trafficOf } from '../limits/traffic';
-import { codeOfRefused, type ConnectionWatch, type EngineError, type Watched } from '../path/watch';
+import { codeOfRefused, type ConnectionWatch, type Watched } from '../path/watch';
 import type { Reading } from './names';
 import { Tally, Words } from './tally';
 
