@@ -88,16 +88,6 @@ export const RULES: readonly Rule[] = [
     effect: 'breaks',
     anchor: DIFFERENT,
   },
-  {
-    matches: place => {
-      const route = calls(place, undefined, 'route');
-      const of = route && callOf(memberOf(route.callee)?.object ?? route);
-      return of !== undefined && memberOf(of.callee)?.name === 'of' && of.arguments[0]?.type === 'RegExpLiteral';
-    },
-    advice: 'give each namespace its routes: one named by a regular expression has none, and stops the boot',
-    effect: 'breaks',
-    anchor: DIFFERENT,
-  },
 
   // config
   {

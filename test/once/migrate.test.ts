@@ -124,13 +124,6 @@ const IDIOMS: Idiom[] = [
     modern: ['if (error.code === "NO_ROOM") back();'],
   },
   {
-    name: 'routes of a namespace that is a regular expression',
-    path: 'app/router.js',
-    effect: 'breaks',
-    old: ['module.exports = app => { app.io.of(/^\\/room-/).route("a", app.io.controller.a.b); };'],
-    modern: ['module.exports = app => { app.io.of("/room").route("a", app.io.controller.a.b); };'],
-  },
-  {
     name: 'init.origins',
     path: CONFIG,
     effect: 'breaks',
@@ -412,7 +405,7 @@ describe('the command that migrates', { concurrency: true }, () => {
   test('prints file, line, old use and what to write, in the order of files and lines, and exits with 1 where something breaks', async t => {
     const { code, stdout } = await migrate(t, {
       'app/router.ts':
-        'import type { Application } from "egg";\nexport default (app: Application): void => {\n  app.io.of(/a/).route("a", app.io.controllers.a);\n};',
+        'import type { Application } from "egg";\nexport default (app: Application): void => {\n  use(ctx.req.args, app.io.controllers.a);\n};',
       'app/io/controller/chat.js': 'exports.say = async ctx => {\n  use(ctx.req\n    .args);\n};',
       'app/io/middleware/view.tsx': 'export const view = <b>{nsp.connected[id]}</b>;',
     });
@@ -424,10 +417,10 @@ describe('the command that migrates', { concurrency: true }, () => {
 app/io/middleware/view.tsx:1:25 deprecated: nsp.connected
   write nsp.sockets.get(id), nsp.sockets.size, nsp.sockets.keys() (#calls-that-still-work)
 
-app/router.ts:3:3 breaks: app.io.of(/a/).route("a", app.io.controllers.a)
-  give each namespace its routes: one named by a regular expression has none, and stops the boot (#what-is-different-on-purpose)
+app/router.ts:3:7 breaks: ctx.req.args
+  write ctx.args (#what-is-different-on-purpose)
 
-app/router.ts:3:29 deprecated: app.io.controllers
+app/router.ts:3:21 deprecated: app.io.controllers
   write app.io.controller, app.io.middleware (#calls-that-still-work)
 
 files: 3; breaks: 2, deprecated: 2, look: 0
