@@ -1,5 +1,5 @@
-/** Answers to requests of clients that poll, where Engine.IO has none that fits. */
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+/** Refusals in Engine.IO's place, where it has none that fits. */
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import type { EngineRequest } from './engine-io';
 
@@ -14,6 +14,11 @@ interface HttpRefusal {
 /** Refuses a polled request in Engine.IO's place, and tells the listeners of `connection_error`. */
 export function refuseRequest(engine: EngineServer, request: EngineRequest, { status, headers, code, message }: HttpRefusal): void {
   const { res: response } = request as { res?: ServerResponse }; // set by Engine.IO, which does not declare it for this class
-  engine.emit('connection_error', { req: request, code: 4, message: code, context: { message } }); // 4: forbidden
+  reportRefusal(engine, request, code, message);
   response?.writeHead(status, { ...headers, 'Content-Type': 'application/json' }).end(JSON.stringify({ code, message }));
+}
+
+/** Tells the listeners of `connection_error` of a request that is refused in Engine.IO's place. */
+export function reportRefusal(engine: EngineServer, req: IncomingMessage, code: string, message: string): void {
+  engine.emit('connection_error', { req, code: 4, message: code, context: { message } }); // 4: forbidden
 }

@@ -2,6 +2,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import { SERVICE_UNAVAILABLE, type SessionRouting } from '../cluster/routing/session-routing';
+import { reportRefusal } from '../internals/engine-answer';
+
+/** The code and the reason of its refusals. */
+const STOPS = ['SERVER_STOPS', 'this server stops'] as const;
 
 /**
  * From now on, another worker begins the sessions of clients that poll, if there is one. Returns a function that also refuses those that no worker
@@ -15,7 +19,7 @@ export function giveAwaySessions(engine: EngineServer, sessionRouting: SessionRo
   engine.handleRequest = (request, response) => {
     const handleHere = (): void => {
       if (!isRefusing) return handleRequest(request, response);
-      report(engine, request);
+      reportRefusal(engine, request, ...STOPS);
       response.writeHead(503, { connection: 'close', 'retry-after': '1' }).end();
     };
     if (hasSession(request)) handleRequest(request, response);
@@ -23,17 +27,12 @@ export function giveAwaySessions(engine: EngineServer, sessionRouting: SessionRo
   };
   engine.handleUpgrade = (request, socket, head) => {
     if (hasSession(request) || !isRefusing) return handleUpgrade(request, socket, head);
-    report(engine, request);
+    reportRefusal(engine, request, ...STOPS);
     socket.on('error', () => {}).end(SERVICE_UNAVAILABLE, () => socket.destroy());
   };
   return () => {
     isRefusing = true;
   };
-}
-
-/** Tells the listeners of `connection_error`, as Engine.IO does of what it refuses. */
-function report(engine: EngineServer, req: IncomingMessage): void {
-  engine.emit('connection_error', { req, code: 4, message: 'SERVER_STOPS', context: { message: 'this server stops' } }); // 4: forbidden
 }
 
 function hasSession({ url = '' }: IncomingMessage): boolean {
