@@ -200,9 +200,7 @@ test('with `packets`, each packet has a line with its event, and the code of its
       );
       for (const line of lines) assert.deepEqual([line.packetsIn, line.bytesOut, Number(line.ms) >= 0], ['-', '-', true]);
     }
-  const raw = await RawClient.open(t, url);
-  raw.send('40');
-  await raw.frame(/^40/);
+  const raw = await RawClient.connect(t, url);
   raw.send('420["error","secret"]');
   await raw.frame(/^430/);
   await logged(t, baseDir, { kind: 'packet', event: 'error', outcome: 'RESERVED_EVENT' });

@@ -51,9 +51,7 @@ function shortenHeartbeat({ io }: RunningApp): void {
 
 /** A client that shakes hands, and then reads nothing more. */
 async function freeze(t: TestContext, { url }: RunningApp, options: RawOptions = {}): Promise<RawClient> {
-  const client = await RawClient.open(t, url, options);
-  if (options.protocol !== 3) client.send('40');
-  await client.frame(/^40/);
+  const client = await RawClient.connect(t, url, options);
   client.freeze();
   return client;
 }

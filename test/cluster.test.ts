@@ -65,9 +65,7 @@ test('at SIGTERM no answer of a handler that ends in time is lost, whichever way
 
 test('a client that does not answer the goodbye keeps no worker: it ends by itself all the same', async t => {
   const cluster = await startCluster(t, FILES, { workers: 1 });
-  const client = await RawClient.open(t, cluster.url);
-  client.send('40');
-  await client.frame(/^40/);
+  const client = await RawClient.connect(t, cluster.url);
   client.freeze();
   assert.equal(await cluster.terminate(), 0);
   assert.deepEqual(workerExits(cluster), ['success 0']);

@@ -353,9 +353,7 @@ test('a client that asks for a namespace twice at once, where nothing waits, has
     'config/config.default.js': `exports.io = { namespace: { '/': {}, '/alone': {}, '/used': {} } };`,
   });
   io.of('/used').use((_, go) => go());
-  const client = await RawClient.open(t, url);
-  client.send('40');
-  await client.frame(/^40\{/);
+  const client = await RawClient.connect(t, url);
   for (const path of ['/alone', '/used']) {
     const connected = next<[Socket]>(io.of(path), 'connection');
     client.burst(`40${path},`, `40${path},`);

@@ -32,16 +32,9 @@ function countsOf({ io }: RunningApp): Record<string, number> {
   return internals(io).runtime.limits.counts;
 }
 
-async function openRaw(t: TestContext, app: RunningApp): Promise<RawClient> {
-  const client = await RawClient.open(t, app.url);
-  client.send('40');
-  await client.frame(/^40/);
-  return client;
-}
-
 test('an answer with bytes passes events that wait as a whole, also when they come much later than its text', async t => {
   const app = await start(t, { pending: { max: 2 } });
-  const client = await openRaw(t, app);
+  const client = await RawClient.connect(t, app.url);
   client.send('42["ask"]', '42["hold"]');
   await client.frame(/^420\["question"\]/);
   await until(t, () => app.journal.includes('begin'));
@@ -124,7 +117,7 @@ test('nothing is lost of a client that sends more than may wait, while nobody an
 
 test('answers pass events that wait for the limit `events`, too', async t => {
   const app = await start(t, { events: { perSecond: 10, burst: 10 } });
-  const client = await openRaw(t, app);
+  const client = await RawClient.connect(t, app.url);
   const [socket] = app.io.sockets.sockets.values();
   const answer = socket?.emitWithAck('question');
   client.burst(...numbers(60).map(n => `42["note",${n}]`));

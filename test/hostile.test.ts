@@ -127,9 +127,7 @@ const MALFORMED: Record<string, (string | Buffer)[]> = {
 for (const [what, frames] of Object.entries(MALFORMED)) {
   test(`${what} ends the connection, and only that one`, async t => {
     const running = await start(t);
-    const client = await RawClient.open(t, running.url);
-    client.send('40');
-    await client.frame(/^40/);
+    const client = await RawClient.connect(t, running.url);
     client.send(...frames);
     await client.closed;
     await nothingRemains(running.io);
@@ -180,9 +178,7 @@ test('an event named error does not fire the server’s own, and is answered wit
   });
   let fired = 0;
   running.app.on('routedError', () => fired++);
-  const client = await RawClient.open(t, running.url);
-  client.send('40');
-  await client.frame(/^40/);
+  const client = await RawClient.connect(t, running.url);
   client.send('421["error","mine"]');
   assert.match(await client.frame(/^431/), /"code":"RESERVED_EVENT"/);
   client.send('42["error","mine"]', '422["error","mine"]');
@@ -212,9 +208,7 @@ test('a client that asks for a namespace again and again while its middleware ru
 
 test('a second CONNECT to a namespace that is connected ends the connection', async t => {
   const { url, io, gate } = await start(t);
-  const client = await RawClient.open(t, url);
-  client.send('40');
-  await client.frame(/^40/);
+  const client = await RawClient.connect(t, url);
   client.send('40');
   await client.closed;
   await nothingRemains(io);
@@ -375,9 +369,7 @@ test('a middleware that throws when the client has gone is logged, once', async 
       module.exports = () => async (ctx, next) => { await next(); throw new Error('too late'); };`,
     'config/config.default.js': `exports.io = { namespace: { '/': { connectionMiddleware: ['counted', 'throwing'] } } };`,
   });
-  const client = await RawClient.open(t, running.url);
-  client.send('40');
-  await client.frame(/^40/);
+  const client = await RawClient.connect(t, running.url);
   client.vanish();
   await running.logged(/too late/);
   await nothingRemains(running.io);
@@ -581,16 +573,10 @@ test('also with a decoder of the app that has `on` as a field', async t => {
       };`,
     'config/config.default.js': `exports.io = { init: { parser: require('../parser') } };`,
   });
-  const open = async (): Promise<RawClient> => {
-    const client = await RawClient.open(t, url);
-    client.send('40');
-    await client.frame(/^40/);
-    return client;
-  };
-  const allowed = await open();
+  const allowed = await RawClient.connect(t, url);
   allowed.send(`420["echo",${nested(63)}]`);
   await allowed.frame(/^430/);
-  const refused = await open();
+  const refused = await RawClient.connect(t, url);
   refused.send(`420["echo",${nested(64)}]`);
   await refused.closed;
   await logged(/nested deeper than 64 levels/);

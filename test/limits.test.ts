@@ -48,9 +48,7 @@ function countsOf({ io }: RunningApp): Record<string, number> {
 
 test('what a client sends in one go is handled in order, in slices between which others come, and no limit is reached', async t => {
   const app = await startLimited(t, {});
-  const client = await RawClient.open(t, app.url);
-  client.send('40');
-  await client.frame(/^40/);
+  const client = await RawClient.connect(t, app.url);
   const turns = new Map<number, number>();
   let turn = 0;
   const count = (): void => {
@@ -136,9 +134,7 @@ test('after a pause a client may send the whole burst again, and not one event m
 
 test('a client that sends ten times what it may for some time is disconnected at once', async t => {
   const app = await startLimited(t, { events: { perSecond: 10, burst: 10 } });
-  const client = await RawClient.open(t, app.url);
-  client.send('40');
-  await client.frame(/^40/);
+  const client = await RawClient.connect(t, app.url);
   client.burst(...notes(500));
   await until(t, () => countsOf(app)['events'] === 1);
   client.burst(...notes(100));
@@ -152,9 +148,7 @@ test('a client that sends ten times what it may for some time is disconnected at
 test('CONNECTs, pings and unknown events count, pongs and answers to questions do not', async t => {
   const app = await startLimited(t, { events: { perSecond: 1, burst: 10 } });
   const pass = stopTime(t);
-  const client = await RawClient.open(t, app.url);
-  client.send('40');
-  await client.frame(/^40/);
+  const client = await RawClient.connect(t, app.url);
   const waits = (): boolean => countsOf(app)['events'] === 1;
   const [socket] = app.io.sockets.sockets.values();
   for (const n of numbers(20)) {
@@ -313,9 +307,7 @@ test('a client that is connected through another worker waits, too, and loses no
 /** Sends frames in one piece. Returns what ends the connection. */
 function overWebSocket(protocol: 3 | 4) {
   return async (t: TestContext, { url }: RunningApp, frames: string[]): Promise<() => void> => {
-    const client = await RawClient.open(t, url, { protocol });
-    if (protocol === 4) client.send('40');
-    await client.frame(/^40/);
+    const client = await RawClient.connect(t, url, { protocol });
     client.burst(...frames);
     return () => client.vanish();
   };

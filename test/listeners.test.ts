@@ -132,9 +132,7 @@ test('an error of the connection harms nobody where its listeners have been remo
   watchForCrashes(t);
   const running = await startApp(t, LISTEN);
   running.io.on('connection', socket => socket.removeAllListeners('error'));
-  const client = await RawClient.open(t, running.url);
-  client.send('40');
-  await client.frame(/^40/);
+  const client = await RawClient.connect(t, running.url);
   client.send('42["no JSON');
   await client.closed;
   await nothingRemains(running.io);

@@ -326,9 +326,7 @@ test('a client that sends the name of an event or an id that is too long is disc
   for (const [what, { ends, passes, limit }] of Object.entries(PACKETS)) {
     for (const protocol of [3, 4] as const) {
       await t.test(`${what}, protocol ${protocol}`, async t => {
-        const client = await RawClient.open(t, url, { protocol });
-        if (protocol === 4) client.send('40');
-        await client.frame(/^40/);
+        const client = await RawClient.connect(t, url, { protocol });
         client.send(`42999999999999999["${passes}"]`);
         assert.equal(await client.frame(/^43/), `43999999999999999[${passes.length}]`);
         const before = counts[limit] ?? 0;

@@ -5,7 +5,7 @@ import { request } from 'node:http';
 import { test, type TestContext } from 'node:test';
 import { type Files, type RunningApp, startApp } from './support/app';
 import { ask, type ClientOptions, connect, newClient, refusal } from './support/client';
-import { openPolling, RawClient, type RawOptions } from './support/raw';
+import { openPolling, RawClient } from './support/raw';
 import { engineConnections, internals, nothingRemains, watchForCrashes } from './support/remains';
 import { until } from './support/until';
 
@@ -33,13 +33,6 @@ async function start(t: TestContext, io: object = {}, files: Files = {}): Promis
   return { ...running, gone };
 }
 
-async function open(t: TestContext, url: string, options: RawOptions = {}): Promise<RawClient> {
-  const client = await RawClient.open(t, url, options);
-  if (options.protocol !== 3) client.send('40');
-  await client.frame(/^40/);
-  return client;
-}
-
 /** An event with so many attachments, of which none is there. */
 function announce(count: number): string {
   const places = Array.from({ length: count }, (_, num) => ({ _placeholder: true, num }));
@@ -54,8 +47,8 @@ function attachment(protocol: 3 | 4, bytes = 10): Buffer {
 for (const protocol of [3, 4] as const) {
   test(`protocol ${protocol}: who does not complete a packet with attachments is closed; who pauses between them stays`, async t => {
     const app = await start(t, { limits: { attachments: 300 } });
-    const patient = await open(t, app.url, { protocol });
-    const lazy = await open(t, app.url, { protocol });
+    const patient = await RawClient.connect(t, app.url, { protocol });
+    const lazy = await RawClient.connect(t, app.url, { protocol });
     patient.send(announce(4));
     for (let n = 0; n < 3; n++) patient.send(attachment(protocol));
     lazy.send(announce(2), attachment(protocol));
@@ -77,7 +70,7 @@ for (const protocol of [3, 4] as const) {
 test('small talk does not keep a packet alive', async t => {
   const app = await start(t, { init: { pingInterval: 100, pingTimeout: 19_900 } });
   const { attachments } = internals(app.io).runtime.limits;
-  const client = await open(t, app.url);
+  const client = await RawClient.connect(t, app.url);
   client.send(announce(2), attachment(4));
   await until(t, () => attachments.size === 1);
   attachments.lookEvery = 1000; // each look, still every 20 ms, counts for more from now on: a heartbeat so short would be too short for a busy machine
@@ -99,7 +92,7 @@ test('nothing is kept of a client that goes in the middle of a packet', async t 
   const { url, io } = await start(t);
   const { attachments } = internals(io).runtime.limits;
   attachments.lookEvery = 2 ** 30; // no look comes to it
-  const client = await open(t, url);
+  const client = await RawClient.connect(t, url);
   client.send(announce(2), attachment(4));
   await until(t, () => attachments.size === 1);
   client.vanish();
@@ -147,7 +140,7 @@ test('the attachments of a packet have ten times maxHttpBufferSize together at m
       'config/config.default.js': `exports.io = { init: { parser: require('../parser'), maxHttpBufferSize: 10_000 }, limits: { attachments: false } };`,
     },
   );
-  const client = await open(t, app.url);
+  const client = await RawClient.connect(t, app.url);
   client.send(announce(11));
   for (let n = 0; n < 11; n++) client.send(attachment(4, 9000));
   await client.frame(/^461{2}-/);
@@ -196,7 +189,7 @@ test('the limit of auth counts bytes, and is 64 kB unless the config says otherw
 
 test('attachments without a byte come to an end, too', async t => {
   const { url, io, gone } = await start(t, { init: { maxHttpBufferSize: 1000 } });
-  const client = await open(t, url);
+  const client = await RawClient.connect(t, url);
   const [connection] = [...io.sockets.sockets.values()].map(({ conn }) => conn);
   assert.ok(connection);
   const { attachments } = internals(io).runtime.limits;

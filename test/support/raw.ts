@@ -10,7 +10,7 @@ export interface RawOptions {
   headers?: Record<string, string>;
 }
 
-/** A WebSocket that has shaken hands with Engine.IO, and not connected to any namespace. */
+/** A WebSocket that has shaken hands with Engine.IO. */
 export class RawClient {
   /** All frames so far, the one of the handshake first; binary ones in hexadecimal digits. */
   readonly frames: string[] = [];
@@ -24,11 +24,20 @@ export class RawClient {
     webSocket.on('message', (data: Buffer, isBinary: boolean) => this.frames.push(isBinary ? data.toString('hex') : data.toString()));
   }
 
+  /** One that has not connected to any namespace; with protocol 3 it is connected to `/`. */
   static async open(t: TestContext, url: string, { protocol = 4, headers = {} }: RawOptions = {}): Promise<RawClient> {
     const webSocket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=${protocol}&transport=websocket`, { headers });
     const client = new RawClient(webSocket);
     t.after(() => client.vanish());
     await client.frame(/^0\{/);
+    return client;
+  }
+
+  /** One that has connected to the namespace `/`. */
+  static async connect(t: TestContext, url: string, options: RawOptions = {}): Promise<RawClient> {
+    const client = await RawClient.open(t, url, options);
+    if (options.protocol !== 3) client.send('40');
+    await client.frame(/^40/);
     return client;
   }
 
