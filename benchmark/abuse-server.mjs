@@ -2,12 +2,12 @@
 import cluster from 'node:cluster';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { createServer as createTcpServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { Server } from 'socket.io';
 import { answer } from './child.mjs';
 import { answerMaster } from './abuse-worker.mjs';
+import { freePort } from './port.mjs';
 
 const [kind, workers, port] = process.argv.slice(2);
 
@@ -68,13 +68,4 @@ async function servePlain() {
   server.listen(Number(port), '127.0.0.1');
   await listening;
   answerMaster(io);
-}
-
-async function freePort() {
-  const server = createTcpServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port: found } = server.address();
-  server.close();
-  await once(server, 'close');
-  return found;
 }

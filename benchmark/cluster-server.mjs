@@ -6,11 +6,12 @@ import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { answer, now } from './child.mjs';
 import { writeApp } from './egg.mjs';
+import { freePort } from './port.mjs';
+import { childrenOf, isStartedBy } from './processes.mjs';
 
 /** In microseconds: what Linux counts CPU time in. */
 const TICK = 10_000;
@@ -60,7 +61,7 @@ answer({
   /** Each part's, of the workers one by one. */
   parts() {
     const children = masters.flatMap(({ pid }) => childrenOf(pid));
-    const agents = children.filter(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('agent_worker'));
+    const agents = children.filter(pid => isStartedBy('agent_worker', pid));
     const workers = children.filter(pid => !agents.includes(pid));
     return { nginx: cpuOfNginx(), carrier: cpuOfAll(redis ? [redis.pid] : agents), workers: workers.map(cpuOf) };
   },
@@ -184,10 +185,6 @@ function cpuOfNginx() {
   return nginx ? cpuOfAll([nginx.pid, ...childrenOf(nginx.pid)]) : 0;
 }
 
-function childrenOf(pid) {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-}
-
 function cpuOfAll(pids) {
   return pids.reduce((sum, pid) => sum + cpuOf(pid), 0);
 }
@@ -197,15 +194,6 @@ function cpuOf(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // from the third on
   return (Number(fields[11]) + Number(fields[12])) * TICK;
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function versionOf(program, flag) {

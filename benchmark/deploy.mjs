@@ -3,38 +3,26 @@
  * wait for answers, and is started again as soon as it has ended. Prints the reasons of the disconnect, the answers that were lost, and how
  * long clients were away.
  */
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
 import { io } from 'socket.io-client';
+import { seconds, startMaster, writeApp } from './deployed.mjs';
 import { machine } from './machine.mjs';
+import { freePort } from './port.mjs';
 
-const require = createRequire(import.meta.url);
-const ROOT = join(import.meta.dirname, '..');
 const KINDS = [['polling'], ['websocket'], ['polling', 'websocket']];
 const CLIENTS = 300;
 /** How long a handler takes, and how long a client waits after an answer, in ms. */
 const [WORK, PAUSE] = [200, 300];
 
 const FILES = {
-  'package.json': '{ "name": "deploy", "type": "commonjs" }',
-  'config/plugin.js': `exports.io = { enable: true, package: 'egg-socket.io' };`,
   'config/config.default.js': `exports.keys = 'deploy'; exports.logger = { consoleLevel: 'NONE' }; exports.cluster = { listen: { hostname: '127.0.0.1' } };`,
   'app/io/controller/home.js': `exports.work = async () => { await new Promise(resolve => setTimeout(resolve, ${WORK})); return true; };`,
   'app/router.js': `module.exports = app => app.io.route('work', app.io.controller.home.work);`,
 };
 
-const baseDir = mkdtempSync(join(tmpdir(), 'deploy-'));
-for (const [path, content] of Object.entries(FILES)) {
-  mkdirSync(dirname(join(baseDir, path)), { recursive: true });
-  writeFileSync(join(baseDir, path), content);
-}
-mkdirSync(join(baseDir, 'node_modules'));
-symlinkSync(ROOT, join(baseDir, 'node_modules/egg-socket.io'));
+const baseDir = writeApp(FILES);
 const port = await freePort();
 
 let master = await start();
@@ -96,30 +84,10 @@ async function ask(client) {
 }
 
 async function start() {
-  const framework = dirname(require.resolve('egg/package.json'));
-  const options = { baseDir, framework, port, workers: 4 };
-  writeFileSync(join(baseDir, 'start.js'), `require(${JSON.stringify(framework)}).startCluster(${JSON.stringify(options)});`);
-  const env = { ...process.env, EGG_SERVER_ENV: 'prod', NODE_ENV: 'production', HOME: baseDir };
-  const child = fork(join(baseDir, 'start.js'), { cwd: baseDir, env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = startMaster(baseDir, { port, workers: 4 }, {}, 'ignore');
   await new Promise((resolve, reject) => {
     child.on('message', ({ action }) => action === 'egg-ready' && resolve());
     child.once('exit', code => reject(new Error(`the app has ended with ${code}`)));
   });
   return child;
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  await new Promise(resolve => server.close(resolve));
-  return port;
-}
-
-async function wait(ms) {
-  await new Promise(resolve => setTimeout(resolve, ms));
-}
-
-function seconds(ms) {
-  return `${(ms / 1000).toFixed(1)} s`;
 }

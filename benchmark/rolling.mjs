@@ -7,18 +7,17 @@
  */
 import { execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
+import { FRAMEWORK, seconds, startMaster, writeApp } from './deployed.mjs';
 import { machine } from './machine.mjs';
+import { freePort } from './port.mjs';
+import { childrenOf, isStartedBy } from './processes.mjs';
 
-const require = createRequire(import.meta.url);
 const ROOT = join(import.meta.dirname, '..');
-const FRAMEWORK = dirname(require.resolve('egg/package.json'));
 const EGG_SCRIPTS = join(ROOT, 'node_modules/@eggjs/scripts/bin/run.js');
 const WORKERS = 2;
 const WAYS = {
@@ -39,9 +38,10 @@ const clients = Number(values.clients);
 const drain = Number(values.drain);
 /** What Egg has to leave a worker, and egg-scripts Egg. */
 const CLOSE_TIMEOUT = drain + 5000;
+const TIMEOUTS = { EGG_APP_CLOSE_TIMEOUT: String(CLOSE_TIMEOUT), GRACEFUL_TIMEOUT: String(CLOSE_TIMEOUT) };
 
 class EggServer {
-  #baseDir = mkdtempSync(join(tmpdir(), 'rolling-'));
+  #baseDir;
   #master;
   #output = '';
 
@@ -49,23 +49,12 @@ class EggServer {
     const server = new EggServer();
     server.port = await freePort();
     server.title = title;
-    for (const [path, content] of Object.entries(files)) {
-      mkdirSync(dirname(join(server.#baseDir, path)), { recursive: true });
-      writeFileSync(join(server.#baseDir, path), content);
-    }
-    mkdirSync(join(server.#baseDir, 'node_modules'));
-    symlinkSync(ROOT, join(server.#baseDir, 'node_modules/egg-socket.io'));
+    server.#baseDir = writeApp(files);
     return server;
   }
 
   async start() {
-    const options = { baseDir: this.#baseDir, framework: FRAMEWORK, port: this.port, workers: WORKERS };
-    writeFileSync(join(this.#baseDir, 'start.cjs'), `require(${JSON.stringify(FRAMEWORK)}).startCluster(${JSON.stringify(options)});`);
-    this.#master = fork(join(this.#baseDir, 'start.cjs'), {
-      cwd: this.#baseDir,
-      env: this.#env({ EGG_SERVER_ENV: 'prod', NODE_ENV: 'production' }),
-      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    });
+    this.#master = startMaster(this.#baseDir, { port: this.port, workers: WORKERS }, TIMEOUTS, 'pipe');
     this.#master.stdout.setEncoding('utf8').on('data', text => (this.#output += text));
     await this.#ready();
   }
@@ -96,7 +85,7 @@ class EggServer {
 
   /** Egg's master starts another one in place of each. */
   async restartWorkers() {
-    for (const pid of workersOf(this.#master.pid)) {
+    for (const pid of childrenOf(this.#master.pid).filter(child => isStartedBy('app_worker', child))) {
       const from = this.#output.length;
       process.kill(pid, 'SIGTERM');
       while (!/app_worker#\d+:\d+ started/.test(this.#output.slice(from))) await wait(50);
@@ -110,18 +99,8 @@ class EggServer {
   async #scripts(...args) {
     await promisify(execFile)(process.execPath, [EGG_SCRIPTS, ...args, `--title=${this.title}`], {
       cwd: this.#baseDir,
-      env: this.#env({}),
+      env: { ...process.env, HOME: this.#baseDir, ...TIMEOUTS },
     });
-  }
-
-  #env(more) {
-    return {
-      ...process.env,
-      HOME: this.#baseDir,
-      EGG_APP_CLOSE_TIMEOUT: String(CLOSE_TIMEOUT),
-      GRACEFUL_TIMEOUT: String(CLOSE_TIMEOUT),
-      ...more,
-    };
   }
 
   async #ready() {
@@ -138,8 +117,6 @@ class EggServer {
 const redisPort = await freePort();
 const redis = spawn('redis-server', ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', ''], { stdio: 'ignore' });
 const files = {
-  'package.json': '{ "name": "rolling", "type": "commonjs" }',
-  'config/plugin.js': `exports.io = { enable: true, package: 'egg-socket.io' };`,
   'config/config.default.js': `exports.keys = 'rolling'; exports.logger = { level: 'WARN' }; exports.cluster = { listen: { hostname: '127.0.0.1' } };
     exports.io = {
       health: true,
@@ -210,31 +187,4 @@ function report(by, kind, { reasons, away, latencies, sent, answered, lost, kept
 function quantiles(times) {
   times.sort((a, b) => a - b);
   return [0.5, 0.99, 1].map(share => seconds(times[Math.ceil(times.length * share) - 1])).join(' / ');
-}
-
-function seconds(ms) {
-  return `${(ms / 1000).toFixed(1)} s`;
-}
-
-/** The processes that a master has forked, without the agent. */
-function workersOf(master) {
-  return readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .filter(pid => {
-      try {
-        const [, parent] = /\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-        return Number(parent) === master && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('app_worker');
-      } catch {
-        return false; // it has ended meanwhile
-      }
-    })
-    .map(Number);
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  await new Promise(resolve => server.close(resolve));
-  return port;
 }
