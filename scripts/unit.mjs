@@ -29,6 +29,7 @@ const WEIGHTS = {
   ...{
     'single-process': 30,
     'metrics-cluster': 25,
+    'rolling-restart': 30,
     start: 27,
     'postgres-refusals': 26,
     'mini-program': 25,

@@ -10,6 +10,7 @@ import { ask, type Client, connect, newClient, next } from './support/client';
 import { startCluster } from './support/cluster';
 import { openPolling, RawClient } from './support/raw';
 import { remains, watchForCrashes } from './support/remains';
+import { until } from './support/until';
 
 const FILES: Files = {
   'app/io/controller/home.js': `
@@ -104,9 +105,7 @@ test('clients that do not answer, and handlers that do not end, hold up nothing 
   const begun = next(app, 'begun');
   client.emit('slow');
   await begun;
-  const frozen = await RawClient.open(t, url);
-  frozen.send('40');
-  await frozen.frame(/^40/);
+  const frozen = await RawClient.connect(t, url);
   frozen.freeze();
   await fetch(await openPolling(url), { method: 'POST', body: '40' }); // and never polls again
   const gone = next(client, 'disconnect');
@@ -203,6 +202,18 @@ test('a client that connects while the server drains is moved as well', async t 
   assert.equal(io.engine.clientsCount, 0);
 });
 
+test('a client that is about to connect when its turn comes connects, and is moved like the others', async t => {
+  const { io, url } = await start(t, '{ drain: { timeout: 0, jitter: 0 } }');
+  const client = await RawClient.open(t, url);
+  const drained = io.drain();
+  await until(t, async () => (await fetch(`${url}/socket.io/?EIO=4&transport=polling`)).status === 503); // it is its turn
+  client.send('40{"$io":{"v":1,"move":true}}');
+  await client.frame(/^420\["\$io:move"\]/);
+  client.send('430[]');
+  await client.frame(/^42\["\$io:move",null\]/);
+  await Promise.all([client.closed, drained]);
+});
+
 test('many clients that come while it begins to drain do not make it take longer', async t => {
   const { io, url } = await start(t, '{ drain: { timeout: 2000, batch: 1, jitter: 0 } }');
   await connect(t, url);
@@ -235,9 +246,7 @@ test('a handshake that was under way when the others were refused is not left be
 test('a client that sends what is no frame when its connection closes does not end the moving of the others', async t => {
   watchForCrashes(t);
   const { io, url } = await start(t, '{ drain: { timeout: 1000, batch: 1, jitter: 0 } }');
-  const hostile = await RawClient.open(t, url);
-  hostile.send('40');
-  await hostile.frame(/^40/);
+  const hostile = await RawClient.connect(t, url);
   hostile.answerGoodbye(Buffer.from([0xff, 0x80, 0, 0, 0, 0]));
   const gone = next(await connect(t, url), 'disconnect');
   await io.drain();

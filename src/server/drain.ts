@@ -18,7 +18,7 @@ import { PacketType } from '../protocol';
 import { CLOSE_TIMEOUT, HANDLERS_TIMEOUT, closeWhenSent, closingOf, connectionsOf, leave, openWebSocketOf, within } from './connections';
 import { giveAwaySessions } from './new-sessions';
 
-/** Time in ms for the handlers of a client to end, and for a client to connect elsewhere. */
+/** Time in ms for the handlers of a client to end, and for a client to connect here or elsewhere. */
 const CLIENT_TIMEOUT = HANDLERS_TIMEOUT;
 
 /** Asks a client that knows it to connect elsewhere, and to answer when it has. The second one says that its connection here ends now. */
@@ -94,9 +94,12 @@ export class Drain {
   }
 
   async #moveOne(connection: EngineSocket): Promise<void> {
+    if (hasClosed(connection)) return;
+    const isClosed = closingOf(connection);
+    // it is about to connect to its first namespace, as after it has moved to this server
+    if (socketsOf(connection).length === 0) await within(CLIENT_TIMEOUT, Promise.race([isClosed, answerOf(connection)]));
     await this.#pass(Math.random() * this.#settings.jitter);
     if (hasClosed(connection) || this.#ending.signal.aborted) return;
-    const isClosed = closingOf(connection);
     const mover = socketsOf(connection).find(socket => helloOf(socket)?.move);
     if (mover) await within(CLIENT_TIMEOUT, Promise.race([isClosed, askToMove(mover)]));
     const handlers = socketsOf(connection).map(socket => connectionOf(socket).handlers);
@@ -111,7 +114,7 @@ export class Drain {
     connection.close(true); // a client that polls no more
   }
 
-  /** Waits for a time in ms, or until `end` is called. */
+  /** Waits for a time in ms, or until the server closes. */
   async #pass(time: number): Promise<void> {
     await passes(Math.max(0, time), undefined, { signal: this.#ending.signal }).catch(() => {}); // the only way to reject
   }
@@ -119,6 +122,11 @@ export class Drain {
 
 function hasClosed({ readyState }: EngineSocket): boolean {
   return readyState === 'closed';
+}
+
+/** Resolves when the server sends something to it, as when the client has connected to a namespace or has been refused there. */
+async function answerOf(connection: EngineSocket): Promise<void> {
+  await new Promise<unknown>(resolve => connection.once('packetCreate', resolve));
 }
 
 /** Resolves when the client has opened another connection and waits for nothing here. Not by `emit()`, which calls listeners of the app. */

@@ -75,15 +75,13 @@ interface Asker {
   stop(): Promise<number>;
 }
 
-/** A client that sends events one after the other, and again what has not been answered. The half of them move, by WebSockets. */
+/** A client that sends events one after the other. The half of them move, by WebSockets; the others send again what has not been answered. */
 async function startAsker(t: TestContext, url: string, n: number): Promise<Asker> {
   const moves = n % 2 === 0;
   const client = newClient(t, url, {
     autoConnect: false,
     reconnection: true,
-    ...(!moves && { transports: TRANSPORTS[n % TRANSPORTS.length] ?? [] }),
-    retries: 100,
-    ackTimeout: 10_000,
+    ...(!moves && { transports: TRANSPORTS[n % TRANSPORTS.length] ?? [], retries: 100, ackTimeout: 10_000 }),
   });
   if (moves) move(client);
   const wrong: string[] = [];
