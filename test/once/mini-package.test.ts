@@ -141,7 +141,7 @@ describe('the packed package for mini programs', () => {
     await writeFile(
       join(project, 'app.ts'),
       `import { io, type MiniProgramError, type Socket } from 'egg-socket.io-mini-program';
-      import { createSend, history } from 'egg-socket.io-mini-program/client';
+      import { createSend, history, move } from 'egg-socket.io-mini-program/client';
       declare const wx: { connectSocket(options: { url: string; success?: (result: { errMsg: string }) => void }): object };
       interface ServerEvents { said: (text: string) => void }
       interface ClientEvents { say: (text: string, ack: (answer: { delivered: boolean }) => void) => void }
@@ -151,6 +151,7 @@ describe('the packed package for mini programs', () => {
       socket.emit('say', 'hello', ({ delivered }) => delivered);
       socket.on('connect_error', (error: Error & { description?: MiniProgramError }) => error.description?.code === 'CONNECT_FAILED');
       history(socket, { onGap: room => room.toUpperCase() });
+      move(socket);
       createSend(socket)('say', 'hello').then(({ delivered }) => delivered);
       // @ts-expect-error
       createSend(socket)('shout', 'hello');

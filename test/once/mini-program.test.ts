@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { io as Io, MiniProgramError, Options, Socket } from 'egg-socket.io-mini-program';
+import type { move as Move } from 'egg-socket.io-mini-program/client';
+import type { Socket as ServerSocket } from 'socket.io';
 import { type Files, startApp } from '../support/app';
 import { next } from '../support/client';
 import { type HideOptions, MiniProgram } from '../support/mini-program';
@@ -229,6 +231,26 @@ for (const name of PLATFORMS) {
       assert.equal(socket.active, false);
     });
 
+    await on('a client that is asked to move opens its next connection first, where there may be two', async phone => {
+      const socket = phone.io('', { reconnectionDelay: 1 });
+      phone.move(socket);
+      const heard: string[] = [];
+      for (const event of ['connect', 'disconnect']) socket.on(event, () => heard.push(event));
+      const [[server]] = await Promise.all([next<[ServerSocket]>(app.io, 'connection'), next(socket, 'connect')]);
+      const isReady = new Promise<void>(resolve => server.emit('$io:move', resolve));
+      if (name !== ONE_SOCKET) {
+        await isReady;
+        assert.equal(phone.sockets(), 2);
+      }
+      const back = next(socket, 'connect');
+      server.emit('$io:move', null);
+      server.conn.close();
+      await back;
+      assert.equal(await socket.emitWithAck('echo', 1), 1);
+      await phone.settled(1);
+      assert.deepEqual(heard, name === ONE_SOCKET ? ['connect', 'disconnect', 'connect'] : ['connect', 'connect']);
+    });
+
     if (name === ONE_SOCKET) {
       await on('a second connection is a clear error, until the first has ended', async phone => {
         const first = await phone.connect();
@@ -437,13 +459,16 @@ test('who wants no reconnection is not connected again after the background', as
 
 /** A program on a platform, with the built package in it. */
 class Phone {
+  readonly move: typeof Move;
   readonly #simulation: Simulation;
   readonly #io: typeof Io;
   readonly #sockets: Socket[] = [];
 
   constructor(t: TestContext, name: PlatformName, url: string, options: SimulationOptions = {}) {
     this.#simulation = simulate(t, name, url, options);
-    ({ io: this.#io } = this.#simulation.program.requirePackage('egg-socket.io-mini-program') as { io: typeof Io });
+    const { program } = this.#simulation;
+    ({ io: this.#io } = program.requirePackage('egg-socket.io-mini-program') as { io: typeof Io });
+    ({ move: this.move } = program.requirePackage('egg-socket.io-mini-program/client') as { move: typeof Move });
     t.after(() => this.#sockets.forEach(socket => socket.disconnect()));
   }
 
