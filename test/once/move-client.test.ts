@@ -68,16 +68,22 @@ function refuse({ server }: Scene): () => void {
   return () => Object.assign(server.engine, { handleUpgrade });
 }
 
+/** Resolves when the client has opened another connection. It changes over when it has the answers that are on their way. */
+async function beginToMove(t: TestContext, scene: Scene): Promise<{ other: { close(): void }; ready: Promise<unknown> }> {
+  const opened = nextEngine(scene);
+  const ready = scene.askToMove();
+  const [other] = await opened;
+  await until(t, () => !scene.client.connected);
+  return { other, ready };
+}
+
 const nextEngine = async ({ server }: Scene): Promise<[{ close(): void }]> => next(server.engine, 'connection');
 
 test('a namespace that the client asks for while it moves moves as well, with its answer', async t => {
   const scene = await start(t);
   const { client, server, heard, app } = scene;
   const slow = ask(client, 'slow');
-  const opened = nextEngine(scene);
-  const ready = scene.askToMove();
-  await opened;
-  await until(t, () => !client.connected);
+  const { ready } = await beginToMove(t, scene);
   const other = client.io.socket('/other', {}).connect();
   t.after(() => void other.disconnect());
   const id = next(server.of('/other'), 'connection').then(([socket]) => (socket as Socket).id);
@@ -97,10 +103,7 @@ test('if the other connection is lost before it is used, what comes is heard all
   const scene = await start(t);
   const { client, socket, heard, app } = scene;
   const slow = ask(client, 'slow');
-  const opened = nextEngine(scene);
-  const ready = scene.askToMove();
-  const [other] = await opened;
-  await until(t, () => !client.connected);
+  const { other, ready } = await beginToMove(t, scene);
   const allow = refuse(scene);
   other.close();
   const news = next(client, 'news');
@@ -119,11 +122,8 @@ test('if the other connection is lost before it is used, what comes is heard all
 
 test('if an answer does not come in time, the client reconnects as ever', async t => {
   const scene = await start(t);
-  const opened = nextEngine(scene);
   scene.client.emit('slow', () => {});
-  void scene.askToMove();
-  await opened;
-  await until(t, () => !scene.client.connected);
+  await beginToMove(t, scene);
   const gone = next(scene.client, 'disconnect');
   scene.leave();
   await gone;
@@ -134,11 +134,8 @@ test('if an answer does not come in time, the client reconnects as ever', async 
 test('an answer that comes together with the end of the connection is in time', async t => {
   const scene = await start(t);
   const { app, client, heard } = scene;
-  const opened = nextEngine(scene);
   const slow = ask(client, 'slow');
-  void scene.askToMove();
-  await opened;
-  await until(t, () => !client.connected);
+  await beginToMove(t, scene);
   const back = next(client, 'connect');
   app.emit('go');
   scene.leave();
@@ -153,10 +150,7 @@ test('a socket that the page disconnects meanwhile neither holds up the others n
   await next(other, 'connect');
   other.emit('slow', () => {});
   await until(t, () => app.listenerCount('go') === 1);
-  const opened = nextEngine(scene);
-  const ready = scene.askToMove();
-  await opened;
-  await until(t, () => !client.connected);
+  const { ready } = await beginToMove(t, scene);
   other.disconnect();
   scene.socket.emit('anything');
   await ready;
@@ -177,8 +171,7 @@ test('with history(), a question that comes up while the client moves is asked w
   client.on('said', what => heard.push(what));
   socket.emit('$io:event', { ...position, offset: 0 });
   const slow = ask(client, 'slow');
-  const ready = scene.askToMove();
-  await until(t, () => !client.connected);
+  const { ready } = await beginToMove(t, scene);
   socket.emit('$io:event', { ...position, offset: 2 }, 'said', 2); // the client asks for the first one, after a moment
   let questions = 0;
   server.on('connection', moved => {
