@@ -221,9 +221,10 @@ const PLACES: Record<string, (t: TestContext) => Promise<Place>> = {
   postgres: async t => {
     const postgres = await newPostgres(t);
     await postgres.start();
+    // nothing begins anew meanwhile; for each row, so that the deletion of old ones, of which there are none, is refused in no process
     const refusal = `
       CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$;
-      CREATE TRIGGER refused BEFORE UPDATE OR DELETE ON socket_io_streams EXECUTE FUNCTION refuse()`; // nothing begins anew meanwhile
+      CREATE TRIGGER refused BEFORE UPDATE OR DELETE ON socket_io_streams FOR EACH ROW EXECUTE FUNCTION refuse()`;
     return {
       newProcess: async () => postgresProcess(t, postgres.url),
       refuse: async () => runAt(postgres.url, refusal),
