@@ -5,12 +5,14 @@ import { encoded, locally } from '../cluster-message';
 import type { Event } from '../packet-codec';
 import { type ClusterInternals, clusterInternals } from '../../internals/adapters';
 
+/** Time in ms between two looks whether broadcasts still wait for their offsets. */
+const OFFSET_INTERVAL = 100;
 /**
- * Time in ms between two looks whether broadcasts still wait for their offsets, and the looks without any answer after which they go without. Looks
- * are counted, so that a busy process does not mistake its own delay for one of the backend. A client that reconnects sends the last offset, to get
- * the missed messages: what came without one it gets again, or it is a new client.
+ * The looks without any answer after which broadcasts go without their offsets. They are counted, so that a busy process does not mistake its own
+ * delay for one of the backend. A client that reconnects sends the last offset, to get the missed messages: what came without one it gets again, or
+ * it is a new client.
  */
-const [OFFSET_INTERVAL, OFFSET_LOOKS] = [100, 5];
+const OFFSET_LOOKS = 5;
 
 type Broadcast = (packet: Event, opts: BroadcastOptions) => void;
 
