@@ -1,5 +1,5 @@
 /** The options of the access log, and their reader. */
-import { booleanAt, isSet, objectAt, readOptions } from './readers';
+import { booleanAt, readSwitch } from './readers';
 
 /** `config.io.accessLog` */
 export interface AccessLogConfig {
@@ -7,14 +7,9 @@ export interface AccessLogConfig {
   packets?: boolean;
 }
 
+export type AccessLogSettings = Required<AccessLogConfig>;
+
 /** Undefined if it is off. */
-export type AccessLogSettings = Required<AccessLogConfig> | undefined;
-
-const DEFAULTS = { packets: false } satisfies AccessLogSettings;
-
-export function readAccessLog(value: unknown): AccessLogSettings {
-  if (!isSet(value) || value === false) return undefined;
-  if (value === true) return DEFAULTS;
-  const given = objectAt('config.io.accessLog', value, 'true, false or an object');
-  return readOptions<AccessLogConfig>('config.io.accessLog', given, { packets: booleanAt }, DEFAULTS);
+export function readAccessLog(value: unknown): AccessLogSettings | undefined {
+  return readSwitch<AccessLogConfig>('config.io.accessLog', value, { packets: booleanAt }, { packets: false });
 }

@@ -1,6 +1,6 @@
 /** The options of a server that moves its clients away before it closes, and their reader. */
 import { isDevelopment, messageOf } from '../errors';
-import { isSet, objectAt, readOptions, wholeNumber } from './readers';
+import { readSwitch, wholeNumber } from './readers';
 
 /** `config.io.drain` */
 export interface DrainConfig {
@@ -26,11 +26,9 @@ const CLOSING_TIME = 5000;
 const EGG_TIMEOUT = 5000;
 
 export function readDrain(value: unknown, env: string | undefined): DrainSettings {
-  if (!isSet(value) || value === false) return { ...DEFAULTS, isOn: false };
-  if (value === true) return { ...DEFAULTS, isOn: !isDevelopment(env) };
-  const given = objectAt('config.io.drain', value, 'true, false or an object');
   const readers = { timeout: wholeNumber(0), batch: wholeNumber(1), jitter: wholeNumber(0) };
-  return { ...readOptions<DrainConfig>('config.io.drain', given, readers, DEFAULTS), isOn: !isDevelopment(env) };
+  const given = readSwitch<DrainConfig>('config.io.drain', value, readers, DEFAULTS);
+  return { ...(given ?? DEFAULTS), isOn: given !== undefined && !isDevelopment(env) };
 }
 
 /** The time in ms for which a worker may drain when it stops: what Egg leaves of `timeout`. @param hasMaster whether Egg's master started it */

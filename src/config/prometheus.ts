@@ -1,5 +1,5 @@
 /** The options of the page for Prometheus, and their reader. */
-import { invalid, isSet, objectAt, readOptions, wholeNumber } from './readers';
+import { invalid, readSwitch, wholeNumber } from './readers';
 
 /** `config.io.prometheus` */
 export interface PrometheusConfig {
@@ -15,10 +15,7 @@ const DEFAULTS: PrometheusSettings = { port: 9464, host: '127.0.0.1' };
 
 /** Undefined if it is off. */
 export function readPrometheus(value: unknown): PrometheusSettings | undefined {
-  if (!isSet(value) || value === false) return undefined;
-  if (value === true) return DEFAULTS;
-  const given = objectAt('config.io.prometheus', value, 'true, false or an object');
-  return readOptions<PrometheusConfig>('config.io.prometheus', given, { port: wholeNumber(1, 65_535), host: hostAt }, DEFAULTS);
+  return readSwitch<PrometheusConfig>('config.io.prometheus', value, { port: wholeNumber(1, 65_535), host: hostAt }, DEFAULTS);
 }
 
 /** Not an empty one, which for Node is every address of the machine. */

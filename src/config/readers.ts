@@ -104,6 +104,18 @@ export function readOptions<Options>(
   return readEach(place, value, Object.fromEntries(entries) as { [Name in keyof Required<Options>]: Reader<Required<Options>[Name]> }); // one for each
 }
 
+/** Reads an option that is off unless it is `true`, for all defaults, or an object. Undefined if it is off. */
+export function readSwitch<Options>(
+  place: string,
+  value: unknown,
+  readers: Readers<Options>,
+  defaults: Required<Options>,
+): Required<Options> | undefined {
+  if (!isSet(value) || value === false) return undefined;
+  if (value === true) return defaults;
+  return readOptions(place, objectAt(place, value, 'true, false or an object'), readers, defaults);
+}
+
 /** @param value its type, or the number itself, is named in the message, unless it is undefined */
 export function invalid(place: string, wanted: string, value?: unknown): never {
   const got = value === undefined ? '' : `, not ${typeof value === 'number' ? String(value) : withArticle(typeOf(value))}`;

@@ -49,12 +49,12 @@ export interface Settings {
   readonly checkOutgoing: boolean;
   readonly documents: string | false;
   readonly limits: LimitSettings;
-  readonly accessLog: AccessLogSettings;
+  readonly accessLog: AccessLogSettings | undefined;
   readonly drain: DrainSettings;
   /** Without the slash at its end. */
   readonly health: string | false;
   readonly prometheus: PrometheusSettings | undefined;
-  readonly tracing: TracingSettings;
+  readonly tracing: TracingSettings | undefined;
   readonly admin: AdminSettings | undefined;
   readonly onerror: OnError | undefined;
   /** Undefined if logins last as long as connections. */

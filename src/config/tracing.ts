@@ -1,5 +1,5 @@
 /** The options of tracing, and their reader. */
-import { booleanAt, isSet, objectAt, readOptions } from './readers';
+import { booleanAt, readSwitch } from './readers';
 
 /** `config.io.tracing` */
 export interface TracingConfig {
@@ -10,14 +10,9 @@ export interface TracingConfig {
   trust?: boolean;
 }
 
+export type TracingSettings = Required<TracingConfig>;
+
 /** Undefined if it is off. */
-export type TracingSettings = Required<TracingConfig> | undefined;
-
-const DEFAULTS = { trust: false } satisfies TracingSettings;
-
-export function readTracing(value: unknown): TracingSettings {
-  if (!isSet(value) || value === false) return undefined;
-  if (value === true) return DEFAULTS;
-  const given = objectAt('config.io.tracing', value, 'true, false or an object');
-  return readOptions<TracingConfig>('config.io.tracing', given, { trust: booleanAt }, DEFAULTS);
+export function readTracing(value: unknown): TracingSettings | undefined {
+  return readSwitch<TracingConfig>('config.io.tracing', value, { trust: booleanAt }, { trust: false });
 }

@@ -18,7 +18,7 @@ interface Tracers {
  * @throws SetupError if the app has not installed OpenTelemetry's API
  */
 export function tracersOf(
-  settings: TracingSettings,
+  settings: TracingSettings | undefined,
   baseDir: string,
   templateOf: (nsp: Namespace) => string | undefined,
 ): Tracers | undefined {
