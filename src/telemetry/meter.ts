@@ -1,21 +1,12 @@
 /** The metrics for OpenTelemetry, if the app has its API, and has registered an SDK that reads metrics before its boot. */
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import type { Meter, Observable } from '@opentelemetry/api';
-import type * as api from '@opentelemetry/api';
+import type { BatchObservableCallback, Meter, Observable } from '@opentelemetry/api';
 import { type Attributes, BOUNDS, METRIC_LIST, type MetricName, METRICS, type Reading } from './names';
+import { type OpenTelemetry, openTelemetryOf } from './opentelemetry';
 
 /** Undefined if nobody would read the metrics. */
 export function meterOf(baseDir: string): Meter | undefined {
-  const require = createRequire(join(baseDir, 'package.json'));
-  let path: string;
-  try {
-    path = require.resolve('@opentelemetry/api');
-  } catch {
-    return undefined; // it is not installed
-  }
   // of any version: another package may have brought it, and early ones know traces only
-  const { metrics, createNoopMeter } = require(path) as Partial<typeof api>;
+  const { metrics, createNoopMeter }: Partial<OpenTelemetry> = openTelemetryOf(baseDir) ?? {};
   if (!metrics || !createNoopMeter) return undefined;
   const meter = metrics.getMeter('egg-socket.io');
   return meter === createNoopMeter() ? undefined : meter; // that of an API without an SDK
@@ -43,7 +34,7 @@ export function observe(meter: Meter, read: () => Reading): () => void {
     else if (kind === 'sum') instruments.set(name, meter.createObservableUpDownCounter(name, { unit, description }));
     else if (kind === 'gauge') instruments.set(name, meter.createObservableGauge(name, { unit, description }));
   }
-  const callback: api.BatchObservableCallback = result => {
+  const callback: BatchObservableCallback = result => {
     const reading = read();
     for (const [name, instrument] of instruments)
       for (const { value, attributes } of reading[name] ?? []) if (typeof value === 'number') result.observe(instrument, value, attributes);

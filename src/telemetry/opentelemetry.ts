@@ -2,11 +2,10 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type * as api from '@opentelemetry/api';
-import { SetupError } from '../errors';
 
 export type OpenTelemetry = typeof api;
 
-const PACKAGE = '@opentelemetry/api';
+export const PACKAGE = '@opentelemetry/api';
 
 /** Of version 00, and the first fields of later ones. All zeros are no id. */
 const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-([\da-f]{2})(?=$|(?<!^00.{53})-)/;
@@ -14,16 +13,16 @@ const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{
 /** The longest one that is read. */
 const MAX_LENGTH = 200;
 
-/**
- * Loads the API of the app, since one that is newer than that of the app's SDK would not find the SDK.
- * @param option the option that needs it @throws SetupError if it is not installed
- */
-export function openTelemetryOf(baseDir: string, option: string): OpenTelemetry {
+/** The API of the app, since one that is newer than that of the app's SDK would not find the SDK. Undefined if it is not installed. */
+export function openTelemetryOf(baseDir: string): OpenTelemetry | undefined {
+  const require = createRequire(join(baseDir, 'package.json'));
+  let path: string;
   try {
-    return createRequire(join(baseDir, 'package.json'))(PACKAGE) as OpenTelemetry; // of the version that package.json names as a peer
-  } catch (cause) {
-    throw new SetupError('IO_TELEMETRY_MISSING', `${option} needs ${PACKAGE}: run \`npm i ${PACKAGE}\``, { cause });
+    path = require.resolve(PACKAGE);
+  } catch {
+    return undefined;
   }
+  return require(path) as OpenTelemetry; // of the version that package.json names as a peer, unless only another package needs it
 }
 
 /** Undefined unless it is a valid `traceparent`. @param value of any type: it may come from a client */

@@ -2,8 +2,9 @@
 import type { Namespace } from 'socket.io';
 import type { BroadcastTracer } from '../backplane/wrappers/trace-broadcasts';
 import type { TracingSettings } from '../config/tracing';
+import { SetupError } from '../errors';
 import type { Tracer } from '../path/tracer';
-import { openTelemetryOf } from './opentelemetry';
+import { openTelemetryOf, PACKAGE } from './opentelemetry';
 import { PathTracer } from './path-tracer';
 import { Tracing } from './tracing';
 
@@ -23,6 +24,8 @@ export function tracersOf(
   templateOf: (nsp: Namespace) => string | undefined,
 ): Tracers | undefined {
   if (!settings) return undefined;
-  const tracing = new Tracing(openTelemetryOf(baseDir, 'config.io.tracing'), settings.trust, templateOf);
+  const api = openTelemetryOf(baseDir);
+  if (!api) throw new SetupError('IO_TELEMETRY_MISSING', `config.io.tracing needs ${PACKAGE}: run \`npm i ${PACKAGE}\``);
+  const tracing = new Tracing(api, settings.trust, templateOf);
   return { broadcasts: tracing, path: new PathTracer(tracing) };
 }
