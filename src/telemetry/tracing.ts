@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Attributes, Context, Span, SpanContext, SpanOptions, Tracer } from '@opentelemetry/api';
 import type { Namespace, Socket } from 'socket.io';
 import type { BroadcastTracer } from '../backplane/wrappers/trace-broadcasts';
+import { isReservedRoom } from '../rooms';
 import { toError } from '../thrown';
 import { formatTraceparent, type OpenTelemetry, parseTraceparent } from './opentelemetry';
 
@@ -32,6 +33,15 @@ export interface Failure {
   /** Undefined if the client has caused it, or is refused as intended. */
   readonly fault: Error | undefined;
 }
+
+/** The most rooms of a broadcast that a span names. */
+const MAX_ROOMS = 10;
+
+/** The longest name of a namespace, a room or an event that a span has: clients may have chosen it. */
+const MAX_NAME = 256;
+
+/** The conventions have no type for the others. */
+const TYPES: Readonly<Record<string, string>> = { process: 'process', deliver: 'process', send: 'send' };
 
 export class Tracing implements BroadcastTracer {
   readonly #api: OpenTelemetry;
@@ -84,7 +94,8 @@ export class Tracing implements BroadcastTracer {
   send<Result>(nsp: Namespace, event: unknown, rooms: ReadonlySet<string>, emit: (carried: string | undefined) => Result): Result {
     const { context, SpanKind, trace } = this.#api;
     const parent = context.active();
-    const attributes = { 'socketio.event': nameOf(event), 'socketio.rooms': [...rooms].slice(0, MAX_ROOMS).map(nameOf) };
+    const named = [...rooms].filter(room => !isReservedRoom(room)); // those of users have their ids
+    const attributes = { 'socketio.event': nameOf(event), 'socketio.rooms': named.slice(0, MAX_ROOMS).map(nameOf) };
     const span = this.#start('send', { nsp, template: this.#templateOf(nsp), attributes }, { kind: SpanKind.PRODUCER }, parent);
     const spanContext = span.spanContext();
     const carried = this.#api.isSpanContextValid(spanContext) ? `${formatTraceparent(spanContext)} ${this.#id}` : undefined; // no SDK
@@ -152,16 +163,7 @@ export class Tracing implements BroadcastTracer {
   }
 }
 
-/** The most rooms of a broadcast that a span names. */
-const MAX_ROOMS = 10;
-
-/** The longest name of a namespace, a room or an event that a span has: clients may have chosen it. */
-const MAX_NAME = 256;
-
 /** Socket.IO takes rooms of any type. An attribute has one type for all. */
 function nameOf(value: unknown): string {
   return String(value).slice(0, MAX_NAME);
 }
-
-/** The conventions have no type for the others. */
-const TYPES: Readonly<Record<string, string>> = { process: 'process', deliver: 'process', send: 'send' };

@@ -135,6 +135,12 @@ const ADAPTER = `adapter: nsp => {
   })(nsp);
 }`;
 
+test('no span has the id of a user', async t => {
+  const { io } = await start(t);
+  io.of('/ordered').user('alice').emit('it');
+  assert.deepEqual((await spanOf(t, 'send /ordered')).attributes['socketio.rooms'], []);
+});
+
 test('a message to other processes has a span only if there is one', async t => {
   const emitted = ({ io }: RunningApp): unknown => Reflect.get(io, 'emitted');
   const traced = await start(t, ADAPTER);
