@@ -155,5 +155,8 @@ function addTracer(prototype: object, tracer: Tracer): void {
     get(this: SocketContext): { readonly traceId: string | undefined } {
       return { traceId: tracer.traceIdOf(this) };
     },
+    set(value: unknown) {
+      Object.defineProperty(this, 'tracer', { value, writable: true, enumerable: true, configurable: true }); // an app may have its own
+    },
   });
 }

@@ -35,6 +35,11 @@ const FILES: Files = {
     }).route('say', () => 'said');
     app.io.of('/ordered').route('break', () => { throw Object.assign(new Error('odd'), { code: Object.create(null) }); });
     app.io.of('/ordered').route('say', () => 'said');
+    app.io.of('/ordered').route('own', ctx => {
+      'use strict';
+      ctx.tracer = { traceId: 'own' };
+      return ctx.tracer.traceId;
+    });
   };`,
 };
 
@@ -98,6 +103,11 @@ test('a line about a client that connects for too long has the trace id', async 
   assert.equal(span.attributes['error.type'], 'CONNECT_TIMEOUT');
   assert.match(line, new RegExp(`, trace ${span.spanContext().traceId}:`));
   app.emit('goOn');
+});
+
+test("an app's middleware and handlers may give ctx.tracer a value of their own", async t => {
+  const { url } = await start(t);
+  assert.equal(await ask(await connect(t, `${url}/ordered`), 'own'), 'own');
 });
 
 test('an error that cannot be recorded holds up no packet', async t => {
