@@ -90,9 +90,9 @@ export class AccessLog implements ConnectionWatch {
     this.#entries.delete(socket);
   }
 
-  refuse(socket: Socket, code: unknown): void {
+  refuse(socket: Socket, code: string): void {
     const entry = this.#entries.get(socket);
-    if (entry) entry.code ??= typeof code === 'string' ? code : 'CONNECTION_REFUSED';
+    if (entry) entry.code ??= code;
   }
 
   end(connection: Watched, reason: string | undefined): void {

@@ -26,7 +26,7 @@ export function refusalTo({ socket, namespace }: Refused, { message, ...data }: 
 export function sendRefusal({ socket, namespace }: Refused, { message, data }: ExtendedError): void {
   const { code } = (data ?? {}) as { code?: unknown }; // of a function of `nsp.use()`, whose data can be anything
   debug.refused('%s: it gets %s: %s', inDebug(socket), typeof code === 'string' ? code : 'no code', message);
-  namespace.runtime.connectionWatch?.refuse(socket, code);
+  namespace.runtime.connectionWatch?.refuse(socket, typeof code === 'string' ? code : 'CONNECTION_REFUSED');
   const send = (details: unknown): void => socket._error(socket.conn.protocol === 3 ? details || message : { message, data: details });
   try {
     send(data);

@@ -28,7 +28,7 @@ export interface ConnectionWatch {
   /** To be called when another connection takes the place of one, as if that had not been. */
   forget(socket: Socket): void;
   /** To be called when a client is refused. The first code counts. */
-  refuse(socket: Socket, code: unknown): void;
+  refuse(socket: Socket, code: string): void;
   /** To be called when a connection has ended. @param reason that of the event `disconnect`, if the client was connected */
   end(connection: Watched, reason: string | undefined): void;
 }

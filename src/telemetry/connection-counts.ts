@@ -40,8 +40,8 @@ export class ConnectionCounts implements ConnectionWatch {
     // nothing is counted before the end
   }
 
-  refuse(socket: Socket, code: unknown): void {
-    if (!this.#refused.has(socket)) this.#refused.set(socket, this.#codes.bound(typeof code === 'string' ? code : 'CONNECTION_REFUSED'));
+  refuse(socket: Socket, code: string): void {
+    if (!this.#refused.has(socket)) this.#refused.set(socket, this.#codes.bound(code));
   }
 
   end({ socket, namespace: { kind } }: Watched, reason: string | undefined): void {

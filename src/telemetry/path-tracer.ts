@@ -40,7 +40,7 @@ export class PathTracer implements Tracer {
     forget: socket => void this.#asked.delete(socket),
     refuse: (socket, code) => {
       const connection = this.#connectionOf(socket);
-      if (connection) connection.code ??= typeof code === 'string' ? code : 'CONNECTION_REFUSED';
+      if (connection) connection.code ??= code;
     },
     end: ({ socket }) => {
       const { code, hasEnded = true, span } = this.#connectionOf(socket) ?? {};
