@@ -7,6 +7,7 @@ import type { EggApplication, Logger } from '../egg';
 import { oneLine, SetupError } from '../errors';
 import { type EngineError, requestOf } from '../internals/engine-io';
 import { countTraffic, type Traffic } from '../limits/traffic';
+import type { PacketSink } from './packet-times';
 import { codeOfRefused, type ConnectionWatch, type Watched } from './watch';
 
 /** The logger in the app's `config.customLogger`. The plugin's config has one if the app's has none. */
@@ -46,7 +47,7 @@ interface Line {
 /** As Egg has it for HTTP: `ctx.ip`. */
 type AddressOf = (request: IncomingMessage) => string | undefined;
 
-export class AccessLog implements ConnectionWatch {
+export class AccessLog implements ConnectionWatch, PacketSink {
   readonly #logger: Logger;
   readonly #storage: AsyncLocalStorage<unknown>;
   readonly #addressOf: AddressOf;
@@ -112,8 +113,7 @@ export class AccessLog implements ConnectionWatch {
     this.#write('connection', line, reason ?? code);
   }
 
-  /** @param duration in ms @param outcome `OK`, or the code of the error */
-  packet(connection: Watched, event: unknown, duration: number, outcome: string): void {
+  packet(connection: Watched, event: unknown, outcome: string, duration = 0): void {
     const who = this.#whoIs(connection, this.#entries.get(connection.socket));
     this.#write('packet', { ...who, event: String(event), duration: Math.round(duration) }, outcome);
   }

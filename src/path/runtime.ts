@@ -19,7 +19,7 @@ import { FollowedSessions } from './followed-sessions';
 import { InFlight } from './in-flight';
 import { postponeLate } from './obstacle';
 import { type Owner, ownerAsker } from './owner';
-import { PacketLog } from './packet-log';
+import { type PacketSink, PacketTimes } from './packet-times';
 import { Passport } from './passport';
 import { RecoveryAuth } from './recovery-auth';
 import type { UnmatchedPolicy } from './router';
@@ -57,7 +57,7 @@ interface LoadOptions {
   readonly accessLog: { readonly packets: boolean } | undefined;
   readonly addressOf: ConstructorParameters<typeof AccessLog>[1];
   readonly followSession: boolean;
-  readonly metrics: { readonly connections: ConnectionWatch; readonly packets: PacketWatch } | undefined;
+  readonly metrics: { readonly connections: ConnectionWatch; readonly packets: PacketSink } | undefined;
 }
 
 export class Runtime {
@@ -153,8 +153,8 @@ export class Runtime {
   load(app: EggApplication, { accessLog, addressOf, followSession, metrics }: LoadOptions): void {
     const log = accessLog && new AccessLog(app, addressOf);
     this.connectionWatch = bothConnections(bothConnections(log, metrics?.connections), this.tracer?.connections);
-    const packets = bothPackets(log && accessLog?.packets ? new PacketLog(log) : undefined, metrics?.packets);
-    this.packetWatch = bothPackets(packets, this.tracer?.packets);
+    const sinks = [accessLog?.packets ? log : undefined, metrics?.packets].filter(sink => sink !== undefined);
+    this.packetWatch = bothPackets(sinks.length > 0 ? new PacketTimes(sinks) : undefined, this.tracer?.packets);
     if (followSession) this.followedSessions = FollowedSessions.of(app);
     this.sessions = SessionStore.of(app);
     this.passport = Passport.of(app);

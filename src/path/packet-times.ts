@@ -1,6 +1,11 @@
-/** The part of the access log with one line for each packet: `config.io.accessLog.packets`. */
-import type { AccessLog } from './access-log';
+/** Says how each packet has ended, and how long it took: for the access log and the metrics. */
 import type { PacketWatch, Watched } from './watch';
+
+/** What is told. */
+export interface PacketSink {
+  /** @param outcome `OK`, or the code of the error @param duration in ms. Undefined for a packet that has got no context. */
+  packet(connection: Watched, event: unknown, outcome: string, duration: number | undefined): void;
+}
 
 interface Entry {
   readonly event: unknown;
@@ -9,13 +14,13 @@ interface Entry {
   outcome: string;
 }
 
-export class PacketLog implements PacketWatch {
-  readonly #log: AccessLog;
+export class PacketTimes implements PacketWatch {
+  readonly #sinks: readonly PacketSink[];
   /** Of the packets that are being handled, by their contexts. */
   readonly #entries = new WeakMap<object, Entry>();
 
-  constructor(log: AccessLog) {
-    this.#log = log;
+  constructor(sinks: readonly PacketSink[]) {
+    this.#sinks = sinks;
   }
 
   begin(ctx: object, event: unknown): void {
@@ -31,10 +36,11 @@ export class PacketLog implements PacketWatch {
     const entry = this.#entries.get(ctx);
     if (!entry) return;
     this.#entries.delete(ctx);
-    this.#log.packet(connection, entry.event, performance.now() - entry.beganAt, entry.outcome);
+    const duration = performance.now() - entry.beganAt;
+    for (const sink of this.#sinks) sink.packet(connection, entry.event, entry.outcome, duration);
   }
 
   write(connection: Watched, event: unknown, outcome: string): void {
-    this.#log.packet(connection, event, 0, outcome);
+    for (const sink of this.#sinks) sink.packet(connection, event, outcome, undefined);
   }
 }
