@@ -1,15 +1,15 @@
 /** The reverse proxies of the guide, other than nginx in its usual place, in front of an app of two workers. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { type Files } from '../support/app';
+import type { Files } from '../support/app';
 import { ask, type Client, type ClientOptions, connect, newClient, next, refusal } from '../support/client';
-import { startCluster } from '../support/cluster';
+import { type Cluster, type ClusterOptions, shareCluster, startCluster } from '../support/cluster';
 import { startNginx } from '../support/nginx';
 import { readPage } from '../support/page';
 import { patched } from '../support/reader';
 import { isReverseProxyLanguage, startReverseProxy } from '../support/reverse-proxy';
 
-const files = (config = 'exports.proxy = true; exports.maxIpsCount = 1;'): Files => ({
+const files = (config: string): Files => ({
   'app/io/controller/home.js': `exports.who = async ctx => [ctx.ip, ctx.host]; exports.size = async ctx => ctx.args[0].length;`,
   'app/router.js': `module.exports = app => {
     app.io.route('who', app.io.controller.home.who);
@@ -18,12 +18,21 @@ const files = (config = 'exports.proxy = true; exports.maxIpsCount = 1;'): Files
   'config/config.default.js': config,
 });
 
+const WORKERS: ClusterOptions = { workers: 2 };
+
+const shared = shareCluster(files('exports.proxy = true; exports.maxIpsCount = 1;'), async () => WORKERS);
+
 /**
  * Resolves to the URL of a proxy, configured as the guide says.
  * @param language of the sample; of nginx, also a word of the `diff` that changes the guide's one file
  */
-async function start(t: TestContext, language: string, change = (sample: string): string => sample, app = files()): Promise<string> {
-  const { url } = await startCluster(t, app, { workers: 2 });
+async function start(
+  t: TestContext,
+  language: string,
+  change = (sample: string): string => sample,
+  cluster: Promise<Cluster> = shared(),
+): Promise<string> {
+  const { url } = await cluster;
   const { samples } = await readPage('docs/cluster.md');
   const [name = '', word = ''] = language.split(': ');
   const find = (language: string, word = ''): string | undefined =>
@@ -69,7 +78,8 @@ for (const [config, isLetIn] of [
   ['', false],
 ] as const) {
   test(`Apache that changes Host: its X-Forwarded-Host counts ${isLetIn ? 'with' : 'only with'} config.proxy`, async t => {
-    const proxy = await start(t, 'apache', sample => sample.replace('ProxyPreserveHost On', ''), files(config));
+    const cluster = startCluster(t, files(config), WORKERS);
+    const proxy = await start(t, 'apache', sample => sample.replace('ProxyPreserveHost On', ''), cluster);
     const url = proxy.replace('127.0.0.1', 'localhost'); // Apache makes it 127.0.0.1 again
     for (const transports of [['polling'], ['websocket']]) {
       const options = { transports, extraHeaders: { origin: url } };
@@ -103,13 +113,13 @@ test('lighttpd without its upgrade: clients stay with polling', async t => {
 
 test('nginx: a polled message larger than client_max_body_size ends the connection; the guide has the line that lets it pass', async t => {
   const large = 'x'.repeat(2_000_000);
-  const app = files('exports.proxy = true; exports.io = { init: { maxHttpBufferSize: 5e6 } };');
-  const ofDefault = await start(t, 'nginx: client_max_body_size', sample => sample.replace(/client_max_body_size.*/, ''), app);
+  const cluster = startCluster(t, files('exports.proxy = true; exports.io = { init: { maxHttpBufferSize: 5e6 } };'), WORKERS);
+  const ofDefault = await start(t, 'nginx: client_max_body_size', sample => sample.replace(/client_max_body_size.*/, ''), cluster);
   const [polling, webSocket] = [await connect(t, ofDefault, { transports: ['polling'] }), await connect(t, ofDefault)];
   assert.equal(await ask(webSocket, 'size', large), large.length);
   const failed = next<[Error & { description?: unknown }]>(polling.io.engine, 'error');
   polling.emit('size', large);
   assert.equal((await failed)[0].description, 413);
-  const client = await connect(t, await start(t, 'nginx: client_max_body_size', undefined, app), { transports: ['polling'] });
+  const client = await connect(t, await start(t, 'nginx: client_max_body_size', undefined, cluster), { transports: ['polling'] });
   assert.equal(await ask(client, 'size', large), large.length);
 });
