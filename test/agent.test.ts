@@ -6,6 +6,7 @@ import { type Cluster, shareCluster, startCluster } from './support/cluster';
 import { processesOf } from './support/processes';
 import { startProxy } from './support/proxy';
 import { startRedis } from './support/redis';
+import { until } from './support/until';
 
 const FILES: Files = {
   // the agent does what a client asks for, by way of a worker and Egg's messenger
@@ -122,7 +123,7 @@ test('who comes back to a single worker has missed nothing of what the agent has
   await first; // it knows an offset
 
   proxy.cut();
-  while ((await ask(teller, 'agent', 'count')) !== 1);
+  await until(t, async () => (await ask(teller, 'agent', 'count')) === 1);
   await ask(teller, 'agent', 'room', 'room');
   await ask(teller, 'agent', 'emit');
   const back = next(client, 'connect');
@@ -158,7 +159,7 @@ for (const [name, start] of Object.entries(WAYS)) {
       const [, , offset] = heard;
       assert.deepEqual(heard, ['everybody', Buffer.from([0, 255]), ...(recovers ? [offset] : [])]);
     }
-    while ((await ask(first, 'agent', 'count')) !== clients.length); // those of an earlier test may still be leaving
+    await until(t, async () => (await ask(first, 'agent', 'count')) === clients.length); // those of an earlier test may still be leaving
     assert.deepEqual(
       await ask(first, 'agent', 'ask'),
       clients.map(() => 'here'),
@@ -205,9 +206,12 @@ test('what the agent asks while it starts waits for the first worker', async t =
   };
   const cluster = await startCluster(t, files, { workers: 2 });
   let answer: string | undefined;
-  while (answer === undefined) [, answer] = /the workers have answered: (.*)/.exec(await cluster.agentLog()) ?? [];
+  await until(t, async () => {
+    [, answer] = /the workers have answered: (.*)/.exec(await cluster.agentLog()) ?? [];
+    return answer !== undefined;
+  });
   // where the machine is so slow that no worker comes in 2 s, it says so
-  assert.match(answer, /^(\["a worker"(,"a worker")?\]|"IO_HUB_DOWN")$/);
+  assert.match(answer ?? '', /^(\["a worker"(,"a worker")?\]|"IO_HUB_DOWN")$/);
 });
 
 test(

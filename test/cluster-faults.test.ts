@@ -8,6 +8,7 @@ import type { Files } from './support/app';
 import { ask, type Client, connect, next } from './support/client';
 import { type Cluster, runFoldersOf, shareCluster, startCluster } from './support/cluster';
 import { processesOf } from './support/processes';
+import { until } from './support/until';
 
 /**
  * A request that Node's master hands to a worker just when that is killed is never answered, and its connection never closed: a client that polls
@@ -75,9 +76,9 @@ async function who(client: Client): Promise<Who> {
   }
 }
 
-/** Asks until the answer is as expected. */
-async function until(client: Client, event: string, expected: unknown): Promise<void> {
-  while (JSON.stringify(await ask(client, event)) !== JSON.stringify(expected));
+/** Asks until so many are counted. */
+async function counts(t: TestContext, client: Client, expected: number): Promise<void> {
+  await until(t, async () => (await ask(client, 'count')) === expected);
 }
 
 /** Listens all the time: a poll may bring several at once, of which `next` gets the first. */
@@ -112,7 +113,7 @@ test(
     const neighbours = await neighboursOf(at(clients, 0), clients);
     const { agent } = processesOf(master);
     assert.ok(agent);
-    await until(at(clients, 0), 'count', clients.length);
+    await counts(t, at(clients, 0), clients.length);
     const printed = cluster.printed().length;
 
     process.kill(agent, 'SIGKILL');
@@ -134,7 +135,7 @@ test(
     );
 
     await cluster.prints(/agent_worker#2:\d+ started/, printed);
-    await until(at(clients, 0), 'count', clients.length);
+    await counts(t, at(clients, 0), clients.length);
     await hearEachOther(clients);
     const log = await cluster.log();
     assert.equal([...log.matchAll(/IO_HUB_DOWN: /g)].length, WORKERS, 'one line a worker');
@@ -164,7 +165,7 @@ test('the clients of a worker that is killed come back at their first attempt, a
   for (const client of unharmed) assert.ok(!disturbed.has(client));
   for (const client of lost) assert.notEqual((await who(client)).pid, victim);
   await cluster.prints(/app_worker#\d+:\d+ started at/, printed); // Egg has started another
-  await until(at(unharmed, 0), 'count', clients.length);
+  await counts(t, at(unharmed, 0), clients.length);
   await hearEachOther(clients);
 });
 
@@ -173,13 +174,13 @@ test('the sockets of a worker that is killed are gone at once, before Egg has st
   // no client polls: a request that Node's master hands to a worker just when that is killed is never answered, and its connection never closed
   const options = { transports: ['websocket'] };
   const clients = await Promise.all(Array.from({ length: 12 }, () => connect(t, url, options)));
-  await until(at(clients, 0), 'count', clients.length);
+  await counts(t, at(clients, 0), clients.length);
   const owners = await Promise.all(clients.map(who));
   const victim = owners[0]?.pid ?? 0;
   const left = clients.filter((_, index) => owners[index]?.pid !== victim);
   const started = cluster.prints(/app_worker#\d+:\d+ started at/, cluster.printed().length);
   process.kill(victim, 'SIGKILL');
-  const first = await Promise.race([until(at(left, 0), 'count', left.length).then(() => 'gone'), started.then(() => 'started')]);
+  const first = await Promise.race([counts(t, at(left, 0), left.length).then(() => 'gone'), started.then(() => 'started')]);
   assert.equal(first, 'gone');
   await started;
 });
@@ -193,7 +194,7 @@ test('workers that are replaced one after the other, as while developing, take o
   for (const client of clients) {
     while (before.has((await whenConnected(client)).pid));
   }
-  await until(at(clients, 0), 'count', clients.length);
+  await counts(t, at(clients, 0), clients.length);
   await hearEachOther(clients);
 });
 
@@ -221,7 +222,7 @@ test(
     for (const client of lost) assert.notEqual((await who(client)).pid, victim);
     const left = (await readFile(join(cluster.baseDir, 'left.txt'), 'utf8')).split('\n').filter(id => ids.includes(id));
     assert.deepEqual(left.toSorted(), ids.toSorted(), 'the route of `disconnect` has run for each');
-    await until(at(clients, 0), 'count', clients.length);
+    await counts(t, at(clients, 0), clients.length);
     await hearEachOther(clients);
   },
 );
@@ -265,7 +266,7 @@ test(
     const clients = await Promise.all(
       ['websocket', 'polling'].map(async transport => connect(t, successor.url, { transports: [transport] })),
     );
-    await until(staying, 'count', 3);
+    await counts(t, staying, 3);
     await hearEachOther([staying, ...clients]);
     assert.equal(await successor.terminate(), 0);
   },

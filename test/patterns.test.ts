@@ -13,6 +13,7 @@ import { RawClient } from './support/raw';
 import { startRedis } from './support/redis';
 
 import { internals, nothingRemains, watchForCrashes } from './support/remains';
+import { until } from './support/until';
 
 /** Rooms that ask for a key. What happens there is told to the app. */
 const FILES: Files = {
@@ -298,7 +299,7 @@ test('a namespace of a pattern goes when clients can no longer recover there, wh
   for (const adapter of ['', `exports.io.adapter = nsp => new (require('socket.io-adapter').SessionAwareAdapter)(nsp);`]) {
     const running = await start(t, `${recovery}\n${adapter}`);
     await enterAndVanish(t, running);
-    while (sweep(running.io).includes('/room-7')) await nextTurn();
+    await until(t, () => !sweep(running.io).includes('/room-7'));
   }
 });
 
@@ -404,7 +405,7 @@ test(
         );
       }
       for (const client of clients) client.disconnect();
-      for (const worker of workers.values()) while (await ask(worker, 'sweep')); // until it has seen the last one leave
+      for (const worker of workers.values()) await until(t, async () => !(await ask(worker, 'sweep'))); // until it has seen the last one leave
     }
   },
 );
@@ -426,7 +427,7 @@ test('an emit to a namespace of a pattern reaches its clients on other servers t
   ] as const) {
     const client = manager.socket(name, KEY).connect();
     await next(client, 'connect');
-    while ((await other.io.of(name).fetchSockets()).length < 1); // until the server of the client has subscribed
+    await until(t, async () => (await other.io.of(name).fetchSockets()).length > 0); // until the server of the client has subscribed
     const told = next(client, 'told');
     other.io.of(name).emit('told', round);
     assert.deepEqual(await told, [round]);
@@ -436,7 +437,7 @@ test('an emit to a namespace of a pattern reaches its clients on other servers t
     await nextTurn();
     for (const { io } of [one, other]) assert.ok(!sweep(io).includes(name));
   }
-  while ((await redis.pubsub('NUMPAT')) !== globs); // until all have been given up
+  await until(t, async () => (await redis.pubsub('NUMPAT')) === globs); // until all have been given up
 });
 
 test('a contract may be for a pattern', async t => {

@@ -13,6 +13,7 @@ import { type Cluster, type ClusterOptions, runFoldersOf, shareCluster, startClu
 import { processesOf } from './support/processes';
 import { openPolling } from './support/raw';
 import { newCertificate } from './support/tls';
+import { until } from './support/until';
 
 const FILES: Files = {
   'app.js': `
@@ -334,7 +335,7 @@ test('a request that the client gives up ends at the owner, too: its session clo
     socket.write(`GET ${pathname}${search} HTTP/1.1\r\nhost: ${host}\r\n\r\n`); // there is nothing to answer yet
     assert.ok(await isHeldThere());
     socket.destroy();
-    while (await isHeldThere());
+    await until(t, async () => !(await isHeldThere()));
   }
 });
 
@@ -444,7 +445,7 @@ test('workers that a client makes up are not connected to, and one that comes la
 
   process.kill([...before.values()][0] ?? 0, 'SIGKILL');
   const successor = String(toCome[0]);
-  while (!(await log()).includes(`worker ${successor}: any worker`));
+  await until(t, async () => (await log()).includes(`worker ${successor}: any worker`));
   const agent = new Agent({ keepAlive: true, maxSockets: 1 }); // all that follows comes to one worker
   t.after(() => agent.destroy());
   for (let owner = ''; owner !== successor;) {
@@ -468,7 +469,7 @@ test('a worker that is told to stop takes no new session, though it holds fewer 
   assert.equal(await ask(clients.get(victim) as Client, 'echo', 'after that'), 'after that');
   process.kill(Number([...pids].find(([, worker]) => worker === victim)?.[0]), 'SIGTERM');
   const ownerOf = ({ text }: Answer): string | undefined => /"sid":"(\d+)\./.exec(text)?.[1];
-  while (ownerOf(await shakeHands(victim)) === victim); // then it has been told, and other workers begin its sessions
+  await until(t, async () => ownerOf(await shakeHands(victim)) !== victim); // then it has been told, and other workers begin its sessions
   for (let n = 0; n < 10; n++) assert.notEqual(ownerOf(await shakeHands(front)), victim);
 });
 

@@ -6,6 +6,7 @@ import { type Files, ROOT, type RunningApp, startApp } from './support/app';
 import { ask, connect, newClient, next, refusal } from './support/client';
 import { internals } from './support/remains';
 import { startRedis } from './support/redis';
+import { until } from './support/until';
 
 const APP: Files = {
   'config/config.default.js': `
@@ -214,12 +215,9 @@ test('what connection middleware and a disconnect handler change is saved as wel
   const gone = next(running.app, 'gone');
   client.disconnect();
   await gone;
-  for (;;) {
-    const session = await httpSession(running, extraHeaders);
-    if (session['last'] === undefined) continue;
-    assert.deepEqual(session, { user: 'anna', greeted: 'hello', last: 'client namespace disconnect' });
-    break;
-  }
+  await until(t, async () => (await httpSession(running, extraHeaders))['last'] !== undefined);
+  const last = 'client namespace disconnect';
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', greeted: 'hello', last });
 });
 
 test('a session that is set to null is removed from the store', async t => {
@@ -473,12 +471,8 @@ test('what a handler of disconnect changes is saved without connection middlewar
   const extraHeaders = await logIn(running, 'anna');
   const client = await connect(t, running.url, { extraHeaders, query: { last: '1' } });
   client.disconnect();
-  for (;;) {
-    const session = await httpSession(running, extraHeaders);
-    if (session['last'] === undefined) continue;
-    assert.deepEqual(session, { user: 'anna', last: 'client namespace disconnect' });
-    break;
-  }
+  await until(t, async () => (await httpSession(running, extraHeaders))['last'] !== undefined);
+  assert.deepEqual(await httpSession(running, extraHeaders), { user: 'anna', last: 'client namespace disconnect' });
 });
 
 test('a store that is made for each context, ContextStore, is saved to as well', async t => {

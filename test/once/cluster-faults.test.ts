@@ -9,6 +9,7 @@ import type { Files } from '../support/app';
 import { ask, type Client, connect } from '../support/client';
 import { startCluster } from '../support/cluster';
 import { processesOf, residentMemory } from '../support/processes';
+import { until } from '../support/until';
 
 const FILES: Files = {
   'app/io/controller/home.js': `
@@ -96,7 +97,7 @@ test('a worker that hangs keeps nobody waiting, and the memory of the others sta
   assert.ok(Math.max(...growth) < 64, `${growth.map(Math.round).join(', ')} MB`);
   assert.equal([...(await cluster.agentLog()).matchAll(/IO_HUB_OVERFLOW: worker \d+ does not read its messages/g)].length, 1);
   goOn();
-  while ((await ask(sender, 'count')) !== clients.filter(({ connected }) => connected).length);
+  await until(t, async () => (await ask(sender, 'count')) === clients.filter(({ connected }) => connected).length);
 });
 
 /** Sends broadcasts through one client, all of which another one, of another worker, has to hear in order. */

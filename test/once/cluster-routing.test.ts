@@ -9,6 +9,7 @@ import type { Files } from '../support/app';
 import { ask, connect } from '../support/client';
 import { runFoldersOf, shareCluster, startCluster } from '../support/cluster';
 import { openPolling } from '../support/raw';
+import { until } from '../support/until';
 
 const FILES: Files = {
   'app/io/controller/home.js': `
@@ -52,8 +53,10 @@ test('a run folder that somebody has removed ends no worker, and is named in the
   const { url, baseDir, log, printed, terminate } = await shared(); // for the last time
   const [path = assert.fail('there is no folder')] = runFoldersOf(baseDir);
   rmSync(path, { recursive: true });
-  do await openPolling(url);
-  while (!(await log()).includes(`${path} has been removed`));
+  await until(t, async () => {
+    await openPolling(url);
+    return (await log()).includes(`${path} has been removed`);
+  });
   await connect(t, url, { transports: ['websocket'] });
   assert.doesNotMatch(await log(), /nodejs\.ENOENTError/);
   assert.equal(await terminate(), 0);
@@ -99,7 +102,7 @@ test('a client that stops reading is let go by the worker that pipes its WebSock
     const tcp = Reflect.get(webSocket, '_socket') as TcpSocket; // of ws, which has no other way to it
     webSocket.send('42["flood"]');
     webSocket.pause();
-    while (isHeld(tcp)) await new Promise(resolve => setImmediate(resolve));
+    await until(t, () => !isHeld(tcp));
   }
 });
 

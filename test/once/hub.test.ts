@@ -542,7 +542,7 @@ for (const [what, count, size] of [
       const hub = await Forked.hub(t, path);
       const names = ['one', 'two', 'three'];
       const workers = await Promise.all(names.map(name => Forked.worker(t, path, name)));
-      for (const worker of workers) while ((await worker.count()) !== 3);
+      for (const worker of workers) await until(t, async () => (await worker.count()) === 3);
       await Promise.all(workers.map(worker => worker.flood(0, count, size)));
       for (const [index, worker] of workers.entries()) {
         for (const from of names.filter(name => name !== names[index])) {
@@ -562,7 +562,7 @@ test(
     const hub = await Forked.hub(t, path);
     const [sender, receiver, hanging] = await Promise.all(['sender', 'receiver', 'hanging'].map(name => Forked.worker(t, path, name)));
     assert.ok(sender && receiver && hanging);
-    for (const worker of [sender, receiver, hanging]) while ((await worker.count()) !== 3);
+    for (const worker of [sender, receiver, hanging]) await until(t, async () => (await worker.count()) === 3);
     await sender.flood(0, 20_000, 10_000); // as much memory as full speed alone takes, garbage included
     for (const worker of [receiver, hanging]) await worker.heard('sender', 20_000);
     const before = await Promise.all([hub, sender, receiver].map(one => one.peak()));

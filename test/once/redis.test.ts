@@ -11,7 +11,7 @@ import { type Client, connect, next } from '../support/client';
 import { join } from '../support/joined';
 import { startRedis, startRedisCluster, startSentinels, startTlsRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
-import { repeatUntil } from '../support/until';
+import { repeatUntil, until } from '../support/until';
 
 test('by TLS, with options or with a URL', async t => {
   watchForCrashes(t);
@@ -128,9 +128,9 @@ test('what is emitted before Redis has answered is not sent later', async t => {
   t.after(() => silent.close());
   const { port } = silent.address() as AddressInfo; // it listens to a port
   const { io } = await start(t, `{ adapter: 'redis', redis: { port: ${port} } }`);
-  while (asked.size < 2) await nextTurn(); // the publisher and the subscriber have asked for INFO
+  await until(t, () => asked.size === 2); // the publisher and the subscriber have asked for INFO
   for (let n = 0; n < 10; n++) io.emit('early', n);
-  while (asked.size > 0) await nextTurn(); // until they are replaced
+  await until(t, () => asked.size === 0); // until they are replaced
   assert.doesNotMatch(received.join(''), /publish/);
 });
 

@@ -21,6 +21,7 @@ import { isReverseProxyLanguage, type ReverseProxyLanguage, startReverseProxy } 
 import { runMiniProgram } from './mini-script';
 import { runScript } from './script';
 import { checkTypes, toJavaScript } from './typescript';
+import { until } from './until';
 
 /** What readers type into a shell is not run (but for tests of an app), but has to be of a kind that is known to work. */
 const COMMANDS = [
@@ -107,7 +108,7 @@ export class Reader {
     const files = toJavaScript(this.#files);
     await preload(files['tracing.js']);
     return (this.#app =
-      this.#workers.workers > 1 ? appOf(await startCluster(this.#t, files, this.#workers)) : await startApp(this.#t, files));
+      this.#workers.workers > 1 ? appOf(this.#t, await startCluster(this.#t, files, this.#workers)) : await startApp(this.#t, files));
   }
 
   async #stop(): Promise<void> {
@@ -227,7 +228,7 @@ export class Reader {
 }
 
 /** An app in processes of its own. What it logs is in its file. */
-function appOf(cluster: Cluster): ReadersApp {
+function appOf(t: TestContext, cluster: Cluster): ReadersApp {
   const lines = async (): Promise<string[]> => (await cluster.log()).split('\n');
   return {
     url: cluster.url,
@@ -236,10 +237,12 @@ function appOf(cluster: Cluster): ReadersApp {
       return lines();
     },
     async logged(pattern) {
-      for (;;) {
-        const line = (await lines()).find(one => pattern.test(one));
-        if (line !== undefined) return line;
-      }
+      let line: string | undefined;
+      await until(t, async () => {
+        line = (await lines()).find(one => pattern.test(one));
+        return line !== undefined;
+      });
+      return line ?? '';
     },
     async close() {
       await cluster.terminate();

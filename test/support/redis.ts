@@ -13,6 +13,7 @@ import type { Lifetime } from './lifetime';
 import { freePort } from './port';
 import { endProgram, prints } from './program';
 import type { Proxy } from './proxy';
+import { until } from './until';
 
 export interface RedisServer {
   readonly host: string;
@@ -99,7 +100,7 @@ sentinel failover-timeout ${name} 4000
     }),
   );
   for (const { port } of sentinels) {
-    await asked(port, async redis => {
+    await asked(t, port, async redis => {
       const state = (await redis.call('SENTINEL', 'master', name)) as string[];
       const field = (key: string): string | undefined => state[state.indexOf(key) + 1];
       return field('num-other-sentinels') === '2' && field('num-slaves') === '2';
@@ -121,7 +122,7 @@ export async function startRedisCluster(t: TestContext): Promise<RedisServer[]> 
   const addresses = nodes.map(({ host, port }) => `${host}:${port}`);
   await promisify(execFile)('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes']);
   for (const { port } of nodes) {
-    await asked(port, async redis => {
+    await asked(t, port, async redis => {
       const info = await redis.cluster('INFO');
       const members = (await redis.cluster('NODES')) as string; // declared as unknown
       const isWhole = info.includes('cluster_state:ok') && members.match(/\bslave\b.* connected$/gm)?.length === 3;
@@ -150,7 +151,7 @@ export async function startNodeWithoutSlots(t: TestContext): Promise<ClusterNode
       await redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
       await redis.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(busPort));
       redis.disconnect();
-      await asked(port, async node => (await node.cluster('INFO')).includes('cluster_state:ok'));
+      await asked(t, port, async node => (await node.cluster('INFO')).includes('cluster_state:ok'));
     },
   };
 }
@@ -176,10 +177,10 @@ export async function pulses(admin: Redis, count: number): Promise<void> {
 }
 
 /** Asks a server, on and on, until something is so. */
-async function asked(port: number, question: (redis: Redis) => Promise<boolean>): Promise<void> {
+async function asked(t: TestContext, port: number, question: (redis: Redis) => Promise<boolean>): Promise<void> {
   const redis = new Redis({ port });
   try {
-    while (!(await question(redis)));
+    await until(t, async () => question(redis));
   } finally {
     redis.disconnect();
   }

@@ -8,6 +8,7 @@ import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { RunningNginx } from './nginx';
 import { freePort } from './port';
+import { until } from './until';
 
 interface Program {
   /** What stands for the port in a sample, and what takes its place. */
@@ -95,7 +96,10 @@ export async function startReverseProxy(t: TestContext, language: ReverseProxyLa
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     })());
   t.after(stop);
-  while (!(await listens(port))) if (proxy.exitCode !== null) throw new Error(`${name} ended: ${output}`);
+  await until(t, async () => {
+    if (proxy.exitCode !== null) throw new Error(`${name} ended: ${output}`);
+    return listens(port);
+  });
   return { url: `http://127.0.0.1:${port}`, stop };
 }
 

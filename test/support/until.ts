@@ -1,10 +1,15 @@
 /** Waits for what no event announces. */
 import type { TestContext } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 
-/** Looks at each turn whether something is so. Once the test has ended, as by its time-out, it looks no more, and rejects. */
+/** In ms, between two looks: a process that looks at each turn takes a core from the work for which it waits. */
+const PAUSE = 2;
+/** Not the one of a test that has the clock in its hands. */
+const pass = setTimeout;
+
+/** Looks again and again whether something is so. Once the test has ended, as by its time-out, it looks no more, and rejects. */
 export async function until(t: Pick<TestContext, 'signal'>, condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await nextTurn(undefined, { signal: t.signal });
+  while (!(await condition())) await pass(PAUSE, undefined, { signal: t.signal });
 }
 
 /** Does it again and again, until something has come of it, or the test has ended. */
