@@ -86,6 +86,6 @@ function killGroup({ pid }: ChildProcess): void {
 }
 
 function lastLinesOf(output: string): string {
-  const lines = output.trim().split('\n').slice(-10);
+  const lines = output.trim().split('\n').slice(-20);
   return lines[0] === '' ? '' : `; the last lines of its output:\n${lines.join('\n')}`;
 }
