@@ -1,5 +1,6 @@
 /** Asks all processes, over the adapter of the namespace `/`: the workers by the hub, and other machines by Redis or a database. */
 import type { Namespace } from 'socket.io';
+import { reachesOthers, receiveFromServers } from '../internals/server-events';
 import { ADMIN_EVENT } from '../protocol';
 import { toError } from '../thrown';
 import { type Question, readQuestion } from './question';
@@ -25,12 +26,9 @@ export class Processes {
     this.#main = main;
     this.#answer = answer;
     this.#hasOthers = hasOthers;
-    const deliver = main._onServerSideEmit.bind(main);
-    Object.assign(main, {
-      _onServerSideEmit: (args: [event: string, ...args: unknown[]]) => {
-        if (args[0] === ADMIN_EVENT) this.#receive(args[1], args[2]);
-        else deliver(args);
-      },
+    receiveFromServers(main, ADMIN_EVENT, (given, reply) => {
+      const question = readQuestion(given);
+      reply?.((question && answer(question)) ?? null);
     });
   }
 
@@ -42,26 +40,17 @@ export class Processes {
   }
 
   async #askOthers(question: Question): Promise<{ answers: readonly unknown[]; problem: string | undefined }> {
-    if (!this.#hasOthers) return { answers: [], problem: undefined };
+    if (!this.#hasOthers || !reachesOthers(this.#main.adapter)) return { answers: [], problem: undefined };
     return new Promise(resolve => {
       const end = (answers: readonly unknown[], problem?: string): void => {
         clearTimeout(timer);
         resolve({ answers, problem });
       };
-      const timer = setTimeout(end, TIMEOUT, [], 'the adapter has no answer of others');
-      try {
-        this.#main.serverSideEmit(ADMIN_EVENT, question, (error: unknown, answers: readonly unknown[] = []) =>
-          end(answers, error ? toError(error).message : undefined),
-        );
-      } catch (thrown) {
-        end([], toError(thrown).message); // an outage
-      }
+      const timer = setTimeout(end, TIMEOUT, [], 'the adapter has no answer of others').unref();
+      const onAnswers = (error: unknown, answers: readonly unknown[] = []): void =>
+        end(answers, error ? toError(error).message : undefined);
+      const { adapter } = this.#main; // the namespace would drop its promise, which may reject in an outage
+      (async () => adapter.serverSideEmit([ADMIN_EVENT, question, onAnswers]))().catch((error: unknown) => end([], toError(error).message));
     });
-  }
-
-  #receive(given: unknown, reply: unknown): void {
-    if (typeof reply !== 'function') return;
-    const question = readQuestion(given);
-    Reflect.apply(reply, undefined, [question ? (this.#answer(question) ?? null) : null]);
   }
 }

@@ -14,6 +14,7 @@ import { ADMIN_EVENT } from '../protocol';
 import { SetupError } from '../errors';
 import { serverSpecimens } from '../internals/check';
 import { checkInternals } from '../internals/members';
+import { receiveFromServers } from '../internals/server-events';
 import type { Streams } from '../store/streams';
 import { HubBackplane } from './hub/hub-backplane';
 import { streamsOf } from './streams';
@@ -68,7 +69,7 @@ export class AgentIo {
     });
     // the adapter has added the methods to the namespace; Socket.IO's server lacks them
     const main = this.server.of('/');
-    main.on(ADMIN_EVENT, (_question: unknown, reply: (answer: null) => void) => reply(null)); // with most adapters it counts as a server
+    receiveFromServers(main, ADMIN_EVENT, (_question, reply) => reply?.(null)); // with most adapters it counts as a server
     for (const name of ['emitWithAck', 'user', 'exceptUser', 'history'])
       Object.assign(this.server, { [name]: Reflect.get(main, name) as unknown });
   }

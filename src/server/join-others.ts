@@ -2,6 +2,7 @@
 import type { Namespace as SocketIoNamespace } from 'socket.io';
 import type { Backplane } from '../backplane/backplane';
 import type { Logger } from '../egg';
+import { reachesOthers, receiveFromServers } from '../internals/server-events';
 import type { FollowedSessions } from '../path/followed-sessions';
 import type { Runtime } from '../path/runtime';
 import { toError } from '../thrown';
@@ -24,6 +25,7 @@ const EVENT = '$io:session';
  */
 export function joinOthers({ runtime, namespaces, server }: Parts, backplane: Backplane | undefined): void {
   const main = server.of('/');
+  if (!backplane && !reachesOthers(main.adapter)) return;
   joinPresence(namespaces.presences, main, backplane);
   joinSessions(runtime.followedSessions, main, runtime.logger);
 }
@@ -31,13 +33,7 @@ export function joinOthers({ runtime, namespaces, server }: Parts, backplane: Ba
 /** Tells the others of HTTP sessions that have ended, and is told by them. */
 function joinSessions(sessions: FollowedSessions | undefined, main: SocketIoNamespace, logger: Logger): void {
   if (!sessions) return;
-  const deliver = main._onServerSideEmit.bind(main);
-  Object.assign(main, {
-    _onServerSideEmit(args: [event: string, ...args: unknown[]]) {
-      if (args[0] === EVENT) sessions.receive(args[1]);
-      else deliver(args);
-    },
-  });
+  receiveFromServers(main, EVENT, hash => sessions.receive(hash));
   sessions.tell = hash => {
     try {
       main.serverSideEmit(EVENT, hash);

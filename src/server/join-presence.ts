@@ -1,13 +1,13 @@
 /** Connects the presence of this process with that of the other workers and servers: by an event of the namespace `/`, which every adapter carries. */
 import { randomBytes } from 'node:crypto';
 import type { Namespace as SocketIoNamespace, Server as SocketIoServer } from 'socket.io';
-import { Adapter } from 'socket.io-adapter';
 import type { Backplane } from '../backplane/backplane';
 import { HubBackplane } from '../cluster/hub/hub-backplane';
 import { ownWorkerId } from '../cluster/topology';
 import type { Settings } from '../config/settings';
 import type { Contract } from '../contract/contract';
 import { SetupError } from '../errors';
+import { receiveFromServers } from '../internals/server-events';
 import { type Namespace, namespaceOf } from '../path/namespace';
 import type { Link } from '../presence/announcer';
 import type { PresenceChange } from '../presence/changes';
@@ -36,8 +36,7 @@ export function createPresences(namespaces: Settings['namespaces'], server: Sock
  */
 export function joinPresence(presences: Presences | undefined, main: SocketIoNamespace, backplane: Backplane | undefined): void {
   if (!presences?.isUsed) return;
-  // an adapter of the app's own that has no way to other servers writes a warning for each message, or throws
-  let isAlone = !backplane && main.adapter.serverSideEmit === Adapter.prototype.serverSideEmit;
+  let isAlone = false;
   const hub = backplane instanceof HubBackplane ? backplane : undefined;
   const link: Link = {
     get isDown() {
@@ -51,17 +50,13 @@ export function joinPresence(presences: Presences | undefined, main: SocketIoNam
         main.serverSideEmit(PRESENCE_EVENT, text);
       } catch (error) {
         if (backplane) throw error;
-        isAlone = true;
+        isAlone = true; // an adapter of the app's own that has no way to other servers
       }
     },
   };
   const replication = new Replication(presences.self, presences, link);
-  const deliver = main._onServerSideEmit.bind(main);
-  Object.assign(main, {
-    _onServerSideEmit(args: [event: string, ...args: unknown[]]) {
-      if (args[0] !== PRESENCE_EVENT) deliver(args);
-      else if (!replication.receive(args[1])) backplane?.inbox.drop(PRESENCE_EVENT);
-    },
+  receiveFromServers(main, PRESENCE_EVENT, text => {
+    if (!replication.receive(text)) backplane?.inbox.drop(PRESENCE_EVENT);
   });
   if (hub) hub.peers.onLeft = name => replication.forgetWorker(name);
   presences.replication = replication;

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
+import { receiveFromServers } from '../../internals/server-events';
 import { isObject } from '../backend-message';
 
 /** An event of serverSideEmit(), which the app does not see. */
@@ -37,13 +38,7 @@ export class Peers {
   constructor(adapter: Adapter, nsp: Namespace, handler: Handler) {
     this.#adapter = adapter;
     this.#handler = handler;
-    const onServerSideEmit = nsp._onServerSideEmit.bind(nsp);
-    Object.assign(nsp, {
-      _onServerSideEmit: (args: [string, ...unknown[]]): void => {
-        if (args[0] === EVENT) this.#receive(args[1], args[2]);
-        else onServerSideEmit(args);
-      },
-    });
+    receiveFromServers(nsp, EVENT, (message, reply) => this.#receive(message, reply));
   }
 
   /** Whether so many questions are open that no client should cause another one. */
@@ -98,7 +93,7 @@ export class Peers {
     for (const { end } of this.#waiting.values()) end();
   }
 
-  #receive(message: unknown, acknowledge: unknown): void {
+  #receive(message: unknown, reply: ((answer: boolean) => void) | undefined): void {
     if (!isObject(message)) return;
     const { answerTo, answer } = message;
     if (typeof answerTo === 'string') {
@@ -106,7 +101,7 @@ export class Peers {
       return;
     }
     const hasAnswer = this.#answer(message);
-    if (isCallback(acknowledge)) acknowledge(hasAnswer);
+    reply?.(hasAnswer);
   }
 
   /** Sends the answer by itself: the asking server waits for the acknowledgements of all others, and one of them may hang. */
@@ -123,8 +118,4 @@ export class Peers {
     const sent = this.#adapter.serverSideEmit([EVENT, ...args]) as unknown; // a promise, with some adapters
     Promise.resolve(sent).catch(() => undefined);
   }
-}
-
-function isCallback(value: unknown): value is (answer: boolean) => void {
-  return typeof value === 'function';
 }

@@ -1,0 +1,29 @@
+/** Events of this plugin that processes send each other by `serverSideEmit()`, which every adapter carries. */
+import type { Namespace } from 'socket.io';
+import { Adapter } from 'socket.io-adapter';
+
+type Reply = (answer: unknown) => void;
+
+/**
+ * Has an event received that other processes send, and that the app does not hear.
+ * @param receive gets its argument, and what answers if the sender waits for that
+ */
+export function receiveFromServers(nsp: Namespace, event: string, receive: (given: unknown, reply: Reply | undefined) => void): void {
+  const deliver = nsp._onServerSideEmit.bind(nsp);
+  Object.assign(nsp, {
+    _onServerSideEmit: (args: [event: string, ...args: unknown[]]): void => {
+      const [name, given, reply] = args;
+      if (name === event) receive(given, isReply(reply) ? reply : undefined);
+      else deliver(args);
+    },
+  });
+}
+
+/** Whether an adapter has a way to other processes. One of the app's own that has none writes a warning for each `serverSideEmit()`. */
+export function reachesOthers(adapter: Adapter): boolean {
+  return adapter.serverSideEmit !== Adapter.prototype.serverSideEmit;
+}
+
+function isReply(value: unknown): value is Reply {
+  return typeof value === 'function';
+}
