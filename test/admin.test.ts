@@ -1,5 +1,7 @@
 /** The admin page over HTTP: who may use it, what it shows, what it does. `config.io.admin` */
 import assert from 'node:assert/strict';
+import { createConnection } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { act, admin, type State, stateOf } from './support/admin';
 import { bootError, type Files, startApp } from './support/app';
@@ -125,18 +127,22 @@ test('the page emits to a socket, a user, a room and everybody, and disconnects;
 
   const problems = [
     { kind: 'disconnect', namespace: '/chat', socket: id },
-    { kind: 'disconnect', namespace: '/chat' },
+    { kind: 'disconnect', namespace: '/chat', user: 'ada' },
     { kind: 'emit', namespace: '/chat', event: 'disconnect' },
     { kind: 'emit', namespace: '/chat', event: '' },
     { kind: 'emit', namespace: '/none', event: 'hi' },
+    { kind: 'emit', namespace: '/chat', event: 'hi', room: 7 }, // which must not become everybody
+    { kind: 'emit', namespace: '/chat', event: 'hi', user: '' },
     { kind: 'end', namespace: '/chat' },
   ].map(async action => (await act(url, action)).problem);
   assert.deepEqual(await Promise.all(problems), [
     `Socket ${id} has gone`,
-    'Nobody to disconnect',
+    'No socket to disconnect',
     '"disconnect" is a reserved event name',
     'An event has a name',
     'There is no namespace /none any more',
+    'This is no room',
+    'This is no user',
     'Unknown action',
   ]);
 });
@@ -159,6 +165,7 @@ test('a page of another site gets nothing of the admin page, by a request, a for
     { host: `evil.example:${port}`, origin: `http://evil.example:${port}`, 'sec-fetch-site': 'same-origin' },
     { host: '127.0.0.1.evil.example' },
     { 'x-forwarded-for': '203.0.113.7' }, // a proxy or a tunnel on this machine
+    { 'x-forwarded-proto': 'https' },
     { via: '1.1 tunnel' },
   ])
     assert.equal(await state(headers as unknown as Record<string, string>), 403, JSON.stringify(headers));
@@ -171,9 +178,23 @@ test('a page of another site gets nothing of the admin page, by a request, a for
   assert.equal(client.connected, true);
   assert.equal((await refusal(newClient(t, `${url}/-/io`))).message, 'Invalid namespace');
   const { headers } = await admin(url);
+  assert.equal(headers['cross-origin-opener-policy'], 'same-origin');
   assert.match(String(headers['content-security-policy']), /^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; /);
   assert.match(String(headers['content-security-policy']), /; frame-ancestors 'none'$/);
-  assert.ok(logs.some(line => line.includes('a request for /-/io was refused: it comes from a page of another origin')));
+  const refused =
+    'a request for /-/io was refused: it comes from a page of another origin, http://evil.example, and its Host is 127.0.0.1:';
+  assert.ok(logs.some(line => line.includes(refused)));
+});
+
+test('a proxy on this machine that adds no header, as nginx by itself, is known by HTTP/1.0', async t => {
+  const { port, logs } = await startApp(t, ON);
+  const ask = async (version: string): Promise<string> => {
+    const socket = createConnection({ port, host: '127.0.0.1' });
+    socket.write(`GET /-/io HTTP/${version}\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`);
+    return (await text(socket)).split('\r\n', 1).join('');
+  };
+  assert.deepEqual([await ask('1.1'), await ask('1.0')], ['HTTP/1.1 200 OK', 'HTTP/1.1 403 Forbidden']);
+  assert.ok(logs.some(line => line.includes('it comes through a proxy, since it is one of HTTP/1.0')));
 });
 
 test('config.io.admin.allow decides in every environment; without it, there is no page in production', async t => {
@@ -217,6 +238,21 @@ test('allowedHosts applies to the admin page', async t => {
   const { url } = await startApp(t, withConfig('{ allow: () => true }', "allowedHosts: ['chat.example']"));
   const statuses = ['chat.example', 'evil.example'].map(async host => (await admin(url, '/state', { host })).status);
   assert.deepEqual(await Promise.all(statuses), [200, 403]);
+});
+
+test('an adapter of the app’s own that has no way to other servers is not asked for it, and one that fails is a line on the page', async t => {
+  const warn = t.mock.method(console, 'warn', () => {});
+  const problemOf = async (adapter: string): Promise<string | undefined> => {
+    const name = JSON.stringify(require.resolve('socket.io-adapter'));
+    const { app, url } = await startApp(t, withConfig('true', `adapter: nsp => ${adapter.replace('$', `require(${name})`)}`));
+    const { problem } = await stateOf(url);
+    await app.close();
+    return problem;
+  };
+  assert.equal(await problemOf('new ($.Adapter)(nsp)'), undefined);
+  assert.equal(warn.mock.callCount(), 0);
+  const failing = `Object.assign(new ($.Adapter)(nsp), { async serverSideEmit() { throw new Error('down'); } })`;
+  assert.equal(await problemOf(failing), 'down');
 });
 
 test('a wrong value stops the boot', async t => {

@@ -1,4 +1,4 @@
-/** Disconnects clients, and emits to them, on all processes. */
+/** Emits to clients, and disconnects one, on all processes. */
 import type { Server } from 'socket.io';
 import { toRoom } from '../internals/socket-io';
 import { roomOfUser, userIdOf } from '../rooms';
@@ -19,20 +19,25 @@ export async function act(given: unknown, server: Server, processes: Processes):
   if ((kind !== 'disconnect' && kind !== 'emit') || namespace === undefined) throw new Error('Unknown action');
   const { event, args } = readEvent(fields);
   if (kind === 'emit' && event === '') throw new Error('An event has a name');
-  const [socket, user, room] = [textOf(fields['socket']), textOf(fields['user']), textOf(fields['room'])];
-  const does = kind === 'emit' ? `emitted '${event}' to` : 'disconnected';
+  const [socket, user, room] = [targetOf(fields, 'socket'), targetOf(fields, 'user'), targetOf(fields, 'room')];
   if (socket !== undefined) {
     await actOnSocket({ kind, namespace, socket, event, args }, processes);
-    return `${does} socket ${socket} of ${namespace}`;
+    return `${kind === 'emit' ? `emitted '${event}' to` : 'disconnected'} socket ${socket} of ${namespace}`;
   }
-  if (kind === 'disconnect' && (user ?? room) === undefined) throw new Error('Nobody to disconnect');
+  if (kind === 'disconnect') throw new Error('No socket to disconnect');
   const { answers } = server._nsps.has(namespace) ? { answers: [{}] } : await processes.ask({ kind: 'namespace', namespace });
   if (answers.length === 0) throw new Error(`There is no namespace ${namespace} any more`);
   const nsp = server.of(namespace);
   const target = user === undefined ? nsp.to(room ?? []) : toRoom(nsp, roomOfUser(userIdOf(user)));
-  if (kind === 'emit') target.emit(event, ...args);
-  else target.disconnectSockets();
-  return `${does} ${user === undefined ? (room === undefined ? 'everybody' : `room ${room}`) : `user ${user}`} of ${namespace}`;
+  target.emit(event, ...args);
+  return `emitted '${event}' to ${user === undefined ? (room === undefined ? 'everybody' : `room ${room}`) : `user ${user}`} of ${namespace}`;
+}
+
+/** Undefined if it is not given. @throws if it cannot be one: without it, an event would go to everybody */
+function targetOf(fields: Fields, name: 'socket' | 'user' | 'room'): string | undefined {
+  const target = textOf(fields[name]);
+  if (target === undefined && fields[name] !== undefined) throw new Error(`This is no ${name}`);
+  return target;
 }
 
 /** By the process that has it. */

@@ -16,7 +16,7 @@ type Allow = (ctx: object) => unknown;
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** The headers by which a proxy says that a request is somebody else's. */
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+const FORWARDED = /^(forwarded|x-forwarded-.+|x-real-ip|via)$/;
 
 /** Why a request is refused. Undefined if it is not. */
 export async function refusalOf(ctx: HttpContext, { allow }: AdminSettings, config: ProxyConfig): Promise<string | undefined> {
@@ -34,7 +34,9 @@ function siteRefusal(request: IncomingMessage, config: ProxyConfig): string | un
   const { origin, 'sec-fetch-site': site = 'none', 'sec-fetch-mode': mode } = request.headers;
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (origin === undefined && !isRead) return 'the request has no Origin';
-  if (origin !== undefined && !isSameSite(hostOf(request, config).host, origin)) return 'it comes from a page of another origin';
+  const { header, host } = hostOf(request, config);
+  if (origin !== undefined && !isSameSite(host, origin))
+    return `it comes from a page of another origin, ${origin}, and its ${header} is ${host}`;
   const isLink = isRead && mode === 'navigate'; // shows the page, and nothing to the other site
   return site === 'none' || site === 'same-origin' || isLink ? undefined : 'it comes from a page of another origin';
 }
@@ -48,11 +50,12 @@ function isSameSite(host: string, origin: string): boolean {
 }
 
 /** Only somebody at this machine, who asks for it by its own name. */
-function machineRefusal({ headers, socket }: IncomingMessage): string | undefined {
+function machineRefusal({ headers, httpVersion, socket }: IncomingMessage): string | undefined {
   const { remoteAddress = '' } = socket;
   if (!/^(::ffff:)?127\.|^::1$/.test(remoteAddress))
     return `it comes from ${remoteAddress || 'an unknown address'}, and not from this machine`;
-  const forwarded = FORWARDED.find(name => headers[name] !== undefined);
+  if (httpVersion === '1.0') return 'it comes through a proxy, since it is one of HTTP/1.0'; // nginx adds no header by itself
+  const forwarded = Object.keys(headers).find(name => FORWARDED.test(name));
   if (forwarded !== undefined) return `it comes through a proxy, since it has the header ${forwarded}`;
   const name = hostname(`http://${headers.host}`);
   return name !== undefined && LOOPBACK.test(name) ? undefined : 'its Host is no name of this machine, such as localhost';

@@ -1,5 +1,6 @@
 /** Makes one view of the reports of all processes. */
-import { type Counted, largest, type Listed, MAX_LISTED, type ProcessLine, type Report, type ShownSocket, type SocketLine } from './report';
+import { type Counted, Largest, type Listed, MAX_LISTED } from './lists';
+import type { ProcessLine, Report, ShownSocket, SocketLine } from './report';
 
 /** What the page gets. */
 export interface Overview {
@@ -30,6 +31,8 @@ export function merge(reports: readonly Report[], problem: string | undefined): 
 function sum(lists: readonly Listed<Counted>[]): Listed<Counted> {
   const sums = new Map<string, number>();
   for (const { entries } of lists) for (const [name, sockets] of entries) sums.set(name, (sums.get(name) ?? 0) + sockets);
-  const merged = largest([...sums]);
-  return { ...merged, count: Math.max(merged.count, ...lists.map(({ count }) => count)) };
+  const largest = new Largest();
+  for (const [name, sockets] of sums) largest.add(name, sockets);
+  const { entries, count } = largest.list;
+  return { entries, count: Math.max(count, ...lists.map(list => list.count)) };
 }

@@ -15,7 +15,7 @@ const MAX_NAME = 100;
 
 /** An event, without what it carries. */
 export interface SeenEvent {
-  /** Those of one process rise. */
+  /** The time in µs since 1970, or more: it rises, also if the socket comes back in another process. */
   readonly number: number;
   /** In ms since 1970. */
   readonly at: number;
@@ -55,8 +55,9 @@ export class Observer implements PacketWatch {
   readonly #runtime: Runtime;
   readonly #entries = new WeakMap<object, Entry>();
   readonly #recordings = new Map<Socket, Recording>();
-  readonly #engines = new WeakSet<EngineServer>();
-  /** The number of the latest event. It never begins anew: a page may come back to a socket. */
+  /** Those whose connections are counted. */
+  readonly #engines = new Set<EngineServer>();
+  /** The number of the latest event. */
   #latest = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -65,11 +66,8 @@ export class Observer implements PacketWatch {
   }
 
   /** To be called for each question of a page. */
-  look(engine: EngineServer | undefined): void {
-    if (engine && !this.#engines.has(engine)) {
-      this.#engines.add(engine);
-      engine.on('connection', () => this.counts.connections++);
-    }
+  look(engines: readonly EngineServer[]): void {
+    for (const engine of engines) if (!this.#engines.has(engine)) this.#engines.add(engine.on('connection', this.#countConnection));
     if (this.#timer) {
       this.#timer.refresh();
       return;
@@ -79,6 +77,8 @@ export class Observer implements PacketWatch {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#runtime.packetWatch = before;
+      for (const engine of this.#engines) engine.off('connection', this.#countConnection);
+      this.#engines.clear();
     }, TIMEOUT).unref();
   }
 
@@ -112,6 +112,8 @@ export class Observer implements PacketWatch {
     this.#count(socket, { isOutgoing: false, event, size: undefined, duration: undefined, outcome });
   }
 
+  readonly #countConnection = (): void => void this.counts.connections++;
+
   #count(socket: Socket, seen: Omit<SeenEvent, 'number' | 'at' | 'event'> & { readonly event: unknown }): void {
     this.counts.events++;
     if (seen.outcome !== 'OK') this.counts.errors++;
@@ -139,7 +141,9 @@ export class Observer implements PacketWatch {
     const recording = this.#recordings.get(socket);
     if (!recording) return;
     const { events } = recording;
-    events.push({ ...seen, number: ++this.#latest, at: Date.now(), event: String(event).slice(0, MAX_NAME) });
+    const at = Date.now();
+    this.#latest = Math.max(this.#latest + 1, at * 1000);
+    events.push({ ...seen, number: this.#latest, at, event: String(event).slice(0, MAX_NAME) });
     if (events.length > MAX_EVENTS) events.shift();
   }
 }

@@ -69,5 +69,5 @@ export function readEvent(fields: Fields): Pick<SocketAction, 'event' | 'args'> 
 
 /** A text that is not empty. */
 export function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' && value.length <= 1000 ? value : undefined;
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }

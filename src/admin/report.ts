@@ -7,14 +7,9 @@ import { ownWorkerId } from '../cluster/topology';
 import { requestOf } from '../internals/engine-io';
 import { trafficOf } from '../limits/traffic';
 import { isReservedRoom, roomOfUser, userOfRoom } from '../rooms';
+import { type Counted, Largest, type Listed, MAX_LISTED } from './lists';
 import type { Observer, SeenEvent } from './observer';
 import type { View } from './question';
-
-/** The most entries of each list. The counts are exact. */
-export const MAX_LISTED = 1000;
-
-/** A name, and how many sockets it has. */
-export type Counted = readonly [name: string, sockets: number];
 
 export interface SocketLine {
   readonly id: string;
@@ -51,12 +46,6 @@ export interface ProcessLine {
   readonly counts: Observer['counts'];
 }
 
-/** A list of a namespace, and how long it would be without a limit. */
-export interface Listed<Entry> {
-  readonly entries: readonly Entry[];
-  readonly count: number;
-}
-
 export interface Report {
   readonly process: ProcessLine;
   readonly namespaces: Listed<Counted>;
@@ -68,7 +57,8 @@ export interface Report {
 
 export interface Sources {
   readonly server: Server;
-  readonly engine: () => EngineServer | undefined;
+  /** One for each HTTP server. */
+  readonly engines: readonly EngineServer[];
   readonly observer: Observer;
   readonly addressOf: (request: IncomingMessage) => string | undefined;
 }
@@ -76,10 +66,11 @@ export interface Sources {
 const PROCESS = `${hostname()}/${process.pid}/${ownWorkerId()}`;
 
 export function reportOn(view: View, sources: Sources): Report {
-  const { server, engine, observer } = sources;
-  observer.look(engine());
+  const { server, engines, observer } = sources;
+  observer.look(engines);
   const nsp = server._nsps.get(view.namespace);
-  const { rooms, users } = countRooms(nsp);
+  const namespaces = new Largest();
+  for (const { name, sockets } of server._nsps.values()) namespaces.add(name, sockets.size);
   return {
     process: {
       id: PROCESS,
@@ -88,33 +79,25 @@ export function reportOn(view: View, sources: Sources): Report {
       pid: process.pid,
       uptime: process.uptime(),
       memory: process.memoryUsage.rss(),
-      connections: engine()?.clientsCount ?? 0,
+      connections: engines.reduce((sum, { clientsCount }) => sum + clientsCount, 0),
       counts: { ...observer.counts },
     },
-    namespaces: largest([...server._nsps.values()].map(({ name, sockets }) => [name, sockets.size])),
+    namespaces: namespaces.list,
     sockets: nsp ? listSockets(nsp, view, sources) : { entries: [], count: 0 },
-    rooms: largest(rooms),
-    users: largest(users),
+    ...listRooms(nsp),
     shown: shownOf(nsp, view, sources),
   };
 }
 
-/** Those with the most sockets first. */
-export function largest(counted: Counted[]): Listed<Counted> {
-  const { length: count } = counted;
-  counted.sort(([name, sockets], [otherName, others]) => others - sockets || (name < otherName ? -1 : 1));
-  return { entries: counted.slice(0, MAX_LISTED), count };
-}
-
 /** The rooms of the app, without those that each socket has of its own, and the users. */
-function countRooms(nsp: Namespace | undefined): { rooms: Counted[]; users: Counted[] } {
-  const [rooms, users]: [Counted[], Counted[]] = [[], []];
+function listRooms(nsp: Namespace | undefined): Pick<Report, 'rooms' | 'users'> {
+  const [rooms, users] = [new Largest(), new Largest()];
   for (const [room, ids] of nsp?.adapter.rooms ?? []) {
     const user = userOfRoom(room);
-    if (user !== undefined) users.push([user, ids.size]);
-    else if (!isReservedRoom(room) && !nsp?.sockets.has(room)) rooms.push([room, ids.size]);
+    if (user !== undefined) users.add(user, ids.size);
+    else if (!isReservedRoom(room) && !ids.has(room)) rooms.add(room, ids.size);
   }
-  return { rooms, users };
+  return { rooms: rooms.list, users: users.list };
 }
 
 /** The newest ones. */

@@ -12,7 +12,7 @@ async function refresh() {
   if (document.hidden) return;
   const number = ++asked;
   try {
-    const response = await fetch('io/state?' + new URLSearchParams(view));
+    const response = await fetch('io/state?' + new URLSearchParams(view), { signal: AbortSignal.timeout(15_000) });
     if (!response.ok) throw new Error(response.status === 403 ? 'Not allowed any more: the log says why' : 'The server answers ' + response.status);
     const state = await response.json();
     if (number !== asked) return; // the page shows something else by now
@@ -111,11 +111,15 @@ function row(cells) {
 }
 
 function options({ entries }) {
-  const select = get('namespace'), texts = entries.map(([name, size]) => name + ' (' + size + ')');
-  if (!entries.some(([name]) => name === view.namespace)) texts.push(view.namespace + ' (0)');
-  if (texts.join() === [...select.options].map(one => one.text).join()) return;
-  select.replaceChildren(...texts.map(text => new Option(text, text.replace(/ \(\d+\)$/, ''))));
-  select.value = view.namespace;
+  const select = get('namespace'), sizes = new Map([[view.namespace, 0], ...entries]), names = [...sizes.keys()].sort();
+  if (names.length !== select.length || names.some((name, index) => name !== select.options[index].value)) {
+    select.replaceChildren(...names.map(name => new Option('', name)));
+    select.value = view.namespace;
+  }
+  for (const one of select.options) {
+    const text = one.value + ' (' + sizes.get(one.value) + ')';
+    if (one.textContent !== text) one.textContent = text;
+  }
 }
 
 const number = value => value.toLocaleString();

@@ -5,7 +5,6 @@ import type { AdminSettings } from '../config/admin';
 import type { EggApplication, HttpContext } from '../egg';
 import { oneLine } from '../errors';
 import type { Handshakes } from '../handshake/handshakes';
-import { LogLimit } from '../log-limit';
 import type { Runtime } from '../path/runtime';
 import { toError } from '../thrown';
 import { act, answerAction } from './actions';
@@ -22,6 +21,7 @@ const PATH = '/-/io';
 const HEADERS = {
   'Content-Security-Policy': PAGE_POLICY,
   'Cache-Control': 'no-store',
+  'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
@@ -30,18 +30,17 @@ const HEADERS = {
 interface Parts {
   readonly server: Server;
   readonly runtime: Runtime;
-  readonly handshakes: Pick<Handshakes, 'addressOf' | 'isAllowedHost'>;
-  /** Undefined before there is an HTTP server. */
-  readonly engine: () => EngineServer | undefined;
+  readonly handshakes: Pick<Handshakes, 'addressOf' | 'isAllowedHost' | 'refused'>;
+  /** One for each HTTP server, once there is one. */
+  readonly engines: readonly EngineServer[];
   /** Whether there may be other workers or servers. */
   readonly hasOthers: boolean;
 }
 
 /** To be called when the app has added its own middleware. */
-export function serveAdmin(app: EggApplication, settings: AdminSettings, { server, runtime, handshakes, engine, hasOthers }: Parts): void {
-  const { addressOf, isAllowedHost } = handshakes;
-  const sources = { server, engine, addressOf, observer: new Observer(runtime) };
-  const refused = new LogLimit({ interval: 60_000, lines: 5 });
+export function serveAdmin(app: EggApplication, settings: AdminSettings, { server, runtime, handshakes, engines, hasOthers }: Parts): void {
+  const { addressOf, isAllowedHost, refused } = handshakes;
+  const sources = { server, engines, addressOf, observer: new Observer(runtime) };
   const processes = new Processes(server.of('/'), hasOthers, (question: Question) => {
     if (question.kind === 'view') return reportOn(question, sources);
     if (question.kind === 'namespace') return server._nsps.has(question.namespace) ? {} : undefined;
@@ -76,10 +75,11 @@ export function serveAdmin(app: EggApplication, settings: AdminSettings, { serve
     if (!answer || ctx.status !== 404 || (ctx.body ?? undefined) !== undefined) return;
     if (ctx.securityOptions) ctx.securityOptions.csp = { enable: false }; // that of the app, which would replace this one
     for (const [name, value] of Object.entries(HEADERS)) ctx.set(name, value);
-    const refusal = isAllowedHost(ctx.req) ? await refusalOf(ctx, settings, app.config) : 'its Host is not in config.io.allowedHosts';
-    if (refusal === undefined) return answer(ctx);
-    const warn = (text: string): void => runtime.logger.warn('[egg-socket.io] a request for %s was refused: %s', PATH, oneLine(text));
-    refused.logLatest(PATH, refusal, warn);
+    if (isAllowedHost(ctx.req)) {
+      const refusal = await refusalOf(ctx, settings, app.config);
+      if (refusal === undefined) return answer(ctx);
+      refused.warnOfPage(PATH, refusal);
+    }
     ctx.status = 403;
     ctx.type = 'text';
     ctx.body = 'Forbidden. The log of the server says why.';

@@ -17,10 +17,10 @@ import { checkRequests, type RequestCheck } from './request-check';
 
 export class Handshakes {
   readonly addressOf: AddressOf;
-  /** By `config.io.allowedHosts`, also for what is no handshake. */
+  /** By `config.io.allowedHosts`, also for what is no handshake. Logs those that are not. */
   readonly isAllowedHost: (request: IncomingMessage) => boolean;
+  readonly refused: RefusedRequests;
   readonly #origin: OriginCheck;
-  readonly #refused: RefusedRequests;
   readonly #binding: Binding | undefined;
   readonly #checks: readonly RequestCheck[];
   readonly #admission: Admission;
@@ -29,9 +29,9 @@ export class Handshakes {
     const addressOf = (this.addressOf = addressesOf(app));
     this.#admission = new Admission(limits, addressOf);
     this.#origin = new OriginCheck(app, init, this.#admission.ask);
-    this.#refused = new RefusedRequests(app.logger);
-    this.#binding = bind.length > 0 ? new Binding(bind, app, addressOf, this.#refused) : undefined;
-    const checkHost = allowedHosts && allowHosts(allowedHosts, app, this.#refused);
+    this.refused = new RefusedRequests(app.logger);
+    this.#binding = bind.length > 0 ? new Binding(bind, app, addressOf, this.refused) : undefined;
+    const checkHost = allowedHosts && allowHosts(allowedHosts, app, this.refused);
     this.isAllowedHost = request => checkHost?.(request) === undefined;
     this.#checks = [
       ...(checkHost ? [checkHost] : []),
@@ -60,6 +60,6 @@ export class Handshakes {
   /** Writes pending counts to the log. To be called when the app closes. */
   close(): void {
     this.#origin.close();
-    this.#refused.flush();
+    this.refused.flush();
   }
 }

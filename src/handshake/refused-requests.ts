@@ -1,4 +1,4 @@
-/** Log lines for requests that are refused by `config.io.allowedHosts` and `config.io.bind`. Clients can cause any number of them. */
+/** Log lines for requests that are refused by `config.io.allowedHosts`, `config.io.bind` and the admin page. Clients can cause any number of them. */
 import type { BoundTo } from '../config/options';
 import type { Logger } from '../egg';
 import { messageOf, oneLine } from '../errors';
@@ -25,6 +25,12 @@ export class RefusedRequests {
   warnOfBinding(name: BoundTo): void {
     const problem = `a request of a session was refused: its ${NAMES[name]} is not that of the handshake, and config.io.bind has '${name}'`;
     this.#warn('IO_BIND_REFUSED', problem);
+  }
+
+  /** @param path of a page that not everybody may see */
+  warnOfPage(path: string, reason: string): void {
+    const warn = (text: string): void => this.#logger.warn('[egg-socket.io] a request for %s was refused: %s', path, text);
+    this.#limit.logLatest(path, oneLine(reason), warn);
   }
 
   /** Writes pending counts. To be called when the app closes. */

@@ -140,7 +140,7 @@ export class Lifecycle {
     void this.#files.middlewares;
     this.namespaces.load();
     this.#files.warnOfEmptyFiles();
-    await servePages(this.#app, this.#settings, this, { handshakes: this.#handshakes, engine: () => this.#engines.at(-1) });
+    await servePages(this.#app, this.#settings, this, { handshakes: this.#handshakes, engines: this.#engines });
     logTopology(this.#topology, this.#app.logger);
     await this.#sessionRouting?.listen();
     await this.#backplane?.ready();

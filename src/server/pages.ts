@@ -16,12 +16,12 @@ interface Parts {
 
 interface Requests {
   readonly handshakes: Handshakes;
-  /** Undefined before there is an HTTP server. */
-  readonly engine: () => EngineServer | undefined;
+  /** One for each HTTP server, once there is one. */
+  readonly engines: readonly EngineServer[];
 }
 
 /** To be called when the app has added its own middleware. */
-export async function servePages(app: EggApplication, settings: Settings, parts: Parts, { handshakes, engine }: Requests): Promise<void> {
+export async function servePages(app: EggApplication, settings: Settings, parts: Parts, { handshakes, engines }: Requests): Promise<void> {
   const { server, runtime, namespaces } = parts;
   const { admin, documents } = settings;
   if (documents !== false) {
@@ -31,6 +31,6 @@ export async function servePages(app: EggApplication, settings: Settings, parts:
   if (admin) {
     const { serveAdmin } = await import('../admin/serve.js');
     const hasOthers = settings.adapter !== undefined || topologyOf(app.options, settings).usesHub;
-    serveAdmin(app, admin, { server, runtime, handshakes, engine, hasOthers });
+    serveAdmin(app, admin, { server, runtime, handshakes, engines, hasOthers });
   }
 }

@@ -1,5 +1,7 @@
 /** Parts of the plugin that apps do not import. */
 import { join } from 'node:path';
+import type * as adminLists from '../../dist/admin/lists';
+import type * as observer from '../../dist/admin/observer';
 import type * as adapter from '../../dist/backplane/adapter';
 import type * as meter from '../../dist/telemetry/meter';
 import type * as metricNames from '../../dist/telemetry/names';
@@ -96,6 +98,9 @@ export type Streams = ReturnType<typeof clusterStreams.streamsOf>;
 export type Deadline = deadlines.Deadline;
 export type Handlers = inFlight.Handlers;
 
+export const { Largest } = require(join(DIST, 'admin/lists')) as typeof adminLists;
+export const { Observer } = require(join(DIST, 'admin/observer')) as typeof observer;
+export type Observer = observer.Observer;
 export const { Delivery } = require(join(DIST, 'backplane/postgres/delivery')) as typeof delivery;
 export const { Listener } = require(join(DIST, 'backplane/postgres/listener')) as typeof listener;
 export const { Publisher } = require(join(DIST, 'backplane/postgres/publisher')) as typeof publisher;
