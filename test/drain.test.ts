@@ -214,24 +214,30 @@ test('a client that is about to connect when its turn comes connects, and is mov
   await Promise.all([client.closed, drained]);
 });
 
+/** Handshakes of clients with `late` in their query wait for a function of the app: the emitted one lets them in. */
+const LATE = `allowRequest: (request, done) => {
+  if (request.url.includes('late')) process.emit('late', () => done(null, true));
+  else done(null, true);
+}`;
+
 test('many clients that come while it begins to drain do not make it take longer', async t => {
-  const { io, url } = await start(t, '{ drain: { timeout: 2000, batch: 1, jitter: 0 } }');
+  const { io, url } = await start(t, `{ drain: { timeout: 2000, batch: 1, jitter: 0 }, init: { ${LATE} } }`);
   await connect(t, url);
+  const handshakes: (() => void)[] = [];
+  const keep = (allow: () => void): void => void handshakes.push(allow);
+  process.on('late' as never, keep); // of this test
+  t.after(() => process.off('late', keep));
+  const clients = Array.from({ length: 40 }, () => newClient(t, url, { query: { late: 'yes' } }));
+  const gone = Promise.all(clients.map(async client => next(client, 'disconnect')));
+  await until(t, () => handshakes.length === clients.length);
   const drained = io.drain(); // a second for each batch, if there were no more
-  const clients = await Promise.all(Array.from({ length: 40 }, async () => connect(t, url)));
-  await drained;
+  for (const allow of handshakes) allow();
+  await Promise.all([gone, drained]);
   assert.equal(io.engine.clientsCount, 0);
-  await Promise.all(clients.map(async client => client.connected && next(client, 'disconnect')));
 });
 
 test('a handshake that was under way when the others were refused is not left behind', async t => {
-  const { io, url } = await start(
-    t,
-    `{ drain: { timeout: 0, jitter: 0 }, init: { allowRequest: (request, done) => {
-      if (!request.url.includes('late')) return done(null, true);
-      process.emit('late', () => done(null, true));
-    } } }`,
-  );
+  const { io, url } = await start(t, `{ drain: { timeout: 0, jitter: 0 }, init: { ${LATE} } }`);
   await connect(t, url);
   const waits = next<[() => void]>(process, 'late');
   const late = newClient(t, url, { query: { late: 'yes' } });
