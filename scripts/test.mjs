@@ -40,6 +40,7 @@ const OTHER_FOLDERS = [
   'test/bundlers',
   'test/runners',
   'test/documents',
+  'test/opentelemetry',
   'benchmark',
   'test/dev-servers',
 ];

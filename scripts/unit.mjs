@@ -28,7 +28,8 @@ const WEIGHTS = {
   ...{ proxies: 45, cluster: 40, 'cluster-faults': 40, origin: 40, pack: 40, 'redis-refusals': 40, agent: 35, 'session-routing': 35 },
   ...{
     'single-process': 30,
-    'metrics-cluster': 25,
+    'metrics-cluster': 20,
+    'opentelemetry-sdk': 20,
     'rolling-restart': 30,
     start: 27,
     'postgres-refusals': 26,
@@ -72,15 +73,15 @@ const NOT_QUICK_FILES = [
  * | all others                             | this Node | this Node |
  *
  * Besides, Node 24 runs what is in `ALSO_ON_24`: async contexts, which Node 24 keeps in another way, listeners and time-outs on egg 4, clusters
- * of egg 3, and what is forked without Egg.
+ * of egg 3, what is forked without Egg, and OpenTelemetry's SDKs.
  */
 const PROCESSES = ['agent', 'cluster', 'cluster-faults', 'egg-scripts', 'session-routing', 'single-process'];
 const CONNECTIONS = ['clients', 'connection', 'hostile', 'message-size', 'packet', 'recovery', 'session', 'shutdown', 'websocket'];
 const MOVED_TO_24 = { egg4: PROCESSES, egg3: CONNECTIONS };
 const ALSO_ON_24 = {
-  egg4: ['context', 'cost', 'listeners', 'module-scope', 'questions', 'retry', 'router'],
+  egg4: ['context', 'cost', 'listeners', 'module-scope', 'questions', 'retry', 'router', 'tracing'],
   egg3: ['cluster'],
-  once: ['cluster-faults', 'cluster-routing'],
+  once: ['cluster-faults', 'cluster-routing', 'opentelemetry-sdk'],
 };
 
 /** What runs on egg 4.1, a beta: it has to load the plugin and to answer, but is not held to everything yet. */

@@ -1,12 +1,10 @@
-/** Metrics of all workers of a machine: read by Debian's Prometheus with `config.io.prometheus`, and by OpenTelemetry's SDK. */
+/** Metrics of all workers of a machine: read by Debian's Prometheus with `config.io.prometheus`. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { type Files, ROOT } from '../support/app';
+import type { Files } from '../support/app';
 import { ask, connect, next } from '../support/client';
 import { startCluster } from '../support/cluster';
 import { expressions } from '../support/dashboard';
@@ -116,19 +114,4 @@ test('promtool finds nothing wrong with a page of all metrics, whatever the app 
   promtool.stdin.end(page);
   const [problems, remarks, [code]] = await Promise.all([text(promtool.stderr), text(promtool.stdout), once(promtool, 'exit')]);
   assert.deepEqual([problems, remarks, code], ['', '', 0]);
-});
-
-test("the SDK of OpenTelemetry that the guide loads reads each worker's metrics", async t => {
-  const page = await readFile(join(ROOT, 'docs/metrics.md'), 'utf8');
-  const [, sample = ''] = /^```js\n\/\/ telemetry\.js\n(.*?)^```$/ms.exec(page) ?? [];
-  const often = sample.replace('10_000', '200');
-  assert.notEqual(often, sample);
-  const { NODE_OPTIONS: former = '' } = process.env;
-  process.env['NODE_OPTIONS'] = `${former} --require ./telemetry.js`;
-  t.after(() => (process.env['NODE_OPTIONS'] = former));
-  const cluster = await startCluster(t, { ...FILES, 'telemetry.js': often }, { workers: 2 });
-  process.env['NODE_OPTIONS'] = former;
-  await ask(await connect(t, cluster.url), 'who');
-  await cluster.prints(/name: 'socketio\.server\.active_connections'[^]*?'socketio\.transport': 'websocket'[^]*?value: 1/);
-  await cluster.prints(/name: 'messaging\.process\.duration'[^]*?'socketio\.event': 'who'/);
 });

@@ -77,6 +77,7 @@ const PACKAGES: Readonly<Record<string, { readonly folder: string; readonly part
   zod: { folder: 'schemas', parts: ['zod'] },
   valibot: { folder: 'schemas', parts: ['valibot', '@valibot/to-json-schema'] },
   arktype: { folder: 'schemas', parts: ['arktype'] },
+  '@opentelemetry/sdk-node': { folder: 'opentelemetry', parts: ['@opentelemetry/sdk-node'] },
   '@socket.io/admin-ui': { folder: 'admin-ui', parts: ['@socket.io/admin-ui', 'bcryptjs'] },
 };
 
