@@ -8,6 +8,8 @@ import type { Acknowledge } from './events';
 export type {
   AccessLogConfig,
   AdminConfig,
+  AdminUiConfig,
+  AdminUiPassword,
   AllowAdmin,
   DrainConfig,
   AdapterConfig,

@@ -2,6 +2,7 @@
 import type { ServerOptions } from 'socket.io';
 import type { AccessLogConfig } from './access-log';
 import type { AdminConfig, AllowAdmin } from './admin';
+import type { AdminUiConfig, AdminUiPassword } from './admin-ui';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';
 import type { AuthConfig } from './auth-options';
 import type { DrainConfig } from './drain';
@@ -17,6 +18,8 @@ export type {
   AdapterFactory,
   AdapterName,
   AdminConfig,
+  AdminUiConfig,
+  AdminUiPassword,
   AllowAdmin,
   DrainConfig,
   PrometheusConfig,
@@ -136,6 +139,12 @@ export interface IoConfig {
    * machine itself, and only in the environments `local` and `unittest`; an object with `allow`: for whom that function allows. Default: `false`. Since 5.
    */
   admin?: boolean | AdminConfig;
+
+  /**
+   * Sets [Socket.IO's own admin UI](admin.md#socketios-own-admin-ui) up: the options of its `instrument()`. Needs the package `@socket.io/admin-ui`.
+   * Default: off. Since 5.
+   */
+  adminUi?: AdminUiConfig;
 
   /**
    * Called for each error of a controller, of middleware or of a listener, with its context. An Error that it returns answers the client in place

@@ -2,6 +2,7 @@
 import { isDevelopment, SetupError } from '../errors';
 import { type AccessLogSettings, readAccessLog } from './access-log';
 import { type AdminSettings, readAdmin } from './admin';
+import { type AdminUiSettings, readAdminUi } from './admin-ui';
 import { type AdapterSettings, readAdapter } from './adapter';
 import { type DrainSettings, readDrain } from './drain';
 import { type HistorySettings, readHistory } from './history';
@@ -56,6 +57,7 @@ export interface Settings {
   readonly prometheus: PrometheusSettings | undefined;
   readonly tracing: TracingSettings | undefined;
   readonly admin: AdminSettings | undefined;
+  readonly adminUi: AdminUiSettings | undefined;
   readonly onerror: OnError | undefined;
   /** Undefined if logins last as long as connections. */
   readonly auth: AuthSettings | undefined;
@@ -138,6 +140,7 @@ export function readConfig(config: Config, workers: number, warn: (message: stri
     prometheus: readPrometheus(io['prometheus']),
     tracing: readTracing(io['tracing']),
     admin: readAdmin(io['admin'], config.env, warn),
+    adminUi: read('adminUi', (place, value) => readAdminUi(place, value, config.env), undefined),
     onerror: read('onerror', functionAt<OnError>, undefined),
     generateId: read('generateId', functionAt<GenerateId>, undefined),
     allowedHosts: read('allowedHosts', readAllowedHosts, undefined),

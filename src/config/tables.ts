@@ -32,6 +32,7 @@ export const OPTIONS = {
   prometheus: true,
   tracing: true,
   admin: true,
+  adminUi: true,
   onerror: true,
   auth: true,
   generateId: true,

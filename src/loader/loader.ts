@@ -76,8 +76,13 @@ export class LoadedFiles {
     return waitingForNext(middleware, this.#mistakesOf(what, onLateFailure));
   }
 
-  /** Warns of files that export nothing. To be called when all names in the config have been looked up: a named one has thrown by then. */
-  warnOfEmptyFiles(): void {
+  /**
+   * Warns of files that export nothing. To be called when all names in the config have been looked up: a named one has thrown by then.
+   * @throws SetupError if a file is invalid, even if nothing uses it
+   */
+  check(): void {
+    void this.controllers;
+    void this.middlewares;
     for (const path of this.#emptyFiles.values())
       this.#app.logger.warn(
         messageOf('IO_MIDDLEWARE_INVALID', `${path} exports nothing; config.io does not name it, so the app works without it`),

@@ -31,6 +31,7 @@ import { DirectEvents } from '../path/direct-events';
 import { namespaceOf } from '../path/namespace';
 import { Reannouncement } from '../path/room-positions';
 import { Runtime } from '../path/runtime';
+import { adminUiOf } from './admin-ui';
 import { openControls } from './controls';
 import { Server } from './server';
 import { closeInOrder } from './shutdown';
@@ -62,6 +63,7 @@ export class Lifecycle {
   readonly #histories: Histories | undefined;
   readonly #metrics: Metrics | undefined;
   readonly #reannouncement = new Reannouncement(() => this.server._nsps.values());
+  readonly #setUpAdminUi: ((server: Server) => void) | undefined;
   #backplane: Backplane | undefined;
   /** One for each HTTP server. */
   readonly #engines: EngineServer[] = [];
@@ -89,6 +91,7 @@ export class Lifecycle {
     const folder = routesSessions || usesHub ? folderOf(app) : undefined;
     if (routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, logger, limits.settings.connections);
     this.#drain = new Drain(settings.drain, { app, runtime: this.runtime, sessionRouting: this.#sessionRouting, engines: this.#engines });
+    this.#setUpAdminUi = settings.adminUi && adminUiOf(settings.adminUi, baseDir);
     if (settings.health !== false) serveHealth(app, settings.health, () => this.#drain.isReady);
     this.#histories = Histories.of(settings, usesHub || (app.options.workers ?? 1) <= 1, () => streamsOf(this.#backplane));
     // last of what may throw, so that an error leaves nothing open
@@ -100,8 +103,7 @@ export class Lifecycle {
     shareRates(limits.addresses, this.#backplane, logger);
     openControls(this.runtime, this.#backplane, settings, app.options.workers);
     const metrics = (this.#metrics = openMetrics(app, settings, this.runtime, () => ({ server: this.server, backplane: this.#backplane })));
-    const { deprecations, recovery } = this.runtime;
-    const [onPublish, tracer] = [metrics?.onPublish, tracers?.broadcasts];
+    const [{ deprecations, recovery }, onPublish, tracer] = [this.runtime, metrics?.onPublish, tracers?.broadcasts];
     const parts = { backplane: this.#backplane, histories: this.#histories, deprecations, limits, logger, onPublish, tracer };
     let server: Server;
     try {
@@ -136,10 +138,8 @@ export class Lifecycle {
   /** Resolves the names of controllers and middleware, joins the other workers and servers, and awaits clients. To be called when the app has been loaded. */
   async ready(): Promise<void> {
     this.runtime.load(this.#app, { ...this.#settings, addressOf: this.#handshakes.addressOf, metrics: this.#metrics });
-    void this.#files.controllers; // an invalid file stops the boot, even if no route uses it
-    void this.#files.middlewares;
     this.namespaces.load();
-    this.#files.warnOfEmptyFiles();
+    this.#files.check();
     await servePages(this.#app, this.#settings, this, { handshakes: this.#handshakes, engines: this.#engines });
     logTopology(this.#topology, this.#app.logger);
     await this.#sessionRouting?.listen();
@@ -195,5 +195,6 @@ export class Lifecycle {
     this.#stopLooking?.();
     const parts = { ids: this.ids, handshakes: this.#handshakes, runtime: this.runtime, sessionRouting: this.#sessionRouting };
     openEngine(engine, this.server.path(), { ...parts, hasOwnParser: Boolean(this.#settings.init.parser), bind });
+    if (this.#engines.length === 1) this.#setUpAdminUi?.(this.server); // with more, it would be there twice
   }
 }

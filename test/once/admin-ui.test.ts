@@ -1,33 +1,30 @@
-/** Socket.IO's own admin UI, set up as docs/admin.md says, with several workers. */
+/** Socket.IO's own admin UI, set up as docs/admin.md says, with two workers. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { startCluster } from '../support/cluster';
+import { test, type TestContext } from 'node:test';
+import { openBrowser } from '../support/browser';
 import { connect, newClient, next, refusal } from '../support/client';
+import { startCluster } from '../support/cluster';
 import { readPage } from '../support/page';
 import { until } from '../support/until';
 
-test('@socket.io/admin-ui shows the sockets of two workers to those whom its namespace lets in', { timeout: 120_000 }, async t => {
-  const { samples } = await readPage('docs/admin.md');
-  const own = samples.filter(({ code }) => code.includes('admin-ui') || code.includes("'/admin'") || code.includes('operator.js'));
-  const files = Object.fromEntries(own.flatMap(({ path, code }) => (path === undefined ? [] : [[path, code]])));
+/** 'open sesame', by bcrypt. */
+const HASH = '$2a$04$u.3F5DMg3Jywu.hAxZV3v.4GXGqieBfhkGlxCfDqRQ5wcois5e38u';
+
+const ROUTER = `// needs '@socket.io/admin-ui'
+module.exports = app => {
+  app.io.route('who', async () => process.pid);
+  app.get('/login', async ctx => { ctx.session.user = { isOperator: true }; ctx.body = ''; });
+};`;
+
+test('it shows the sockets of both workers to those whom its namespace lets in', { timeout: 120_000 }, async t => {
+  const samples = await samplesWith('auth: false', 'isOperator');
+  const files = Object.fromEntries(samples.flatMap(({ path, code }) => (path === undefined ? [] : [[path, code]])));
   const { url } = await startCluster(
     t,
-    {
-      ...files,
-      'app/router.js': `module.exports = app => {
-        app.io.route('who', async () => process.pid);
-        app.get('/login', async ctx => { ctx.session.user = { isOperator: true }; ctx.body = ''; });
-      };`,
-    },
+    { ...files, 'config/config.prod.js': "exports.io = { adminUi: { mode: 'development' } };", 'app/router.js': ROUTER },
     { workers: 2 },
   );
-  const ids: unknown[] = [];
-  const pids = new Set<unknown>();
-  while (pids.size < 2) {
-    const client = await connect(t, url);
-    ids.push(client.id);
-    pids.add(await client.emitWithAck('who'));
-  }
+  const ids = await connectToBoth(t, url);
   assert.match((await refusal(newClient(t, `${url}/admin`))).message, /operators/i);
   const response = await fetch(`${url}/login`);
   const cookie = response.headers
@@ -38,6 +35,50 @@ test('@socket.io/admin-ui shows the sockets of two workers to those whom its nam
   const stats = new Set<number>();
   ui.on('server_stats', ({ pid }: { pid: number }) => stats.add(pid));
   const [sockets] = await next<[{ id: string }[]]>(ui, 'all_sockets');
-  for (const id of ids) assert.ok(sockets.some(socket => socket.id === id));
+  for (const id of ids.values()) assert.ok(sockets.some(socket => socket.id === id));
   await until(t, () => stats.size === 2);
 });
+
+test('its page, which Egg serves, shows both workers to whoever knows the password', { timeout: 120_000 }, async t => {
+  const samples = await samplesWith("type: 'basic'", 'exports.static');
+  assert.equal(samples.length, 2);
+  const config = samples.map(({ code }) => code).join('\n');
+  const { url } = await startCluster(
+    t,
+    {
+      'config/plugin.js': 'exports.static = true;',
+      'config/config.default.js': config.replace('$2a$10$...', HASH),
+      'app/router.js': ROUTER,
+    },
+    { workers: 2 },
+  );
+  const ids = await connectToBoth(t, url);
+  const guess = newClient(t, `${url}/admin`, { auth: { username: 'operator', password: 'a guess' } });
+  assert.match((await refusal(guess)).message, /invalid credentials/);
+
+  const page = await openBrowser(t);
+  await page.goto(`${url}/admin-ui/index.html`);
+  await page.getByLabel('Server URL').fill(url);
+  await page.getByLabel('Username').fill('operator');
+  await page.getByLabel('Password').fill('open sesame');
+  await page.getByRole('button', { name: 'Connect', exact: true }).click();
+  await page.screenshot({ path: '/tmp/aui/s/b.png' });
+  console.log(await page.locator('body').innerText());
+  await page.getByRole('link', { name: 'Servers' }).click();
+  for (const pid of ids.keys()) await page.getByText(`#${pid}`).first().waitFor();
+});
+
+async function samplesWith(...parts: string[]): Promise<{ path: string | undefined; code: string }[]> {
+  const { samples } = await readPage('docs/admin.md');
+  return samples.filter(({ code }) => parts.some(part => code.includes(part)));
+}
+
+/** Connects to each of two workers. The id of a client of each, by its process. */
+async function connectToBoth(t: TestContext, url: string): Promise<Map<number, string>> {
+  const ids = new Map<number, string>();
+  while (ids.size < 2) {
+    const client = await connect(t, url);
+    ids.set(await client.emitWithAck('who'), client.id ?? '');
+  }
+  return ids;
+}

@@ -18,6 +18,17 @@ test('a wrong type or value stops the boot and says what it must be', () => {
   for (const [io, message] of [
     [`'on'`, /config\.io must be an object, not a string/],
     [`[]`, /config\.io must be an object, not an array/],
+    [`{ adminUi: true }`, /config\.io\.adminUi must be an object, not a boolean/],
+    [`{ adminUi: {} }`, /config\.io\.adminUi\.auth must be false or an object/],
+    [`{ adminUi: { auth: true } }`, /config\.io\.adminUi\.auth must be false or an object, not a boolean/],
+    [`{ adminUi: { auth: { type: 'digest', username: 'a', password: 'b' } } }`, /config\.io\.adminUi\.auth\.type must be 'basic'/],
+    [`{ adminUi: { auth: { type: 'basic', password: 'b' } } }`, /config\.io\.adminUi\.auth\.username must be a string/],
+    [
+      `{ adminUi: { auth: { type: 'basic', username: 'a', password: 'b' } } }`,
+      /config\.io\.adminUi\.auth\.password must be a hash of bcrypt/,
+    ],
+    [`{ adminUi: { auth: false, mode: 'dev' } }`, /config\.io\.adminUi\.mode must be 'development' or 'production'/],
+    [`{ adminUi: { auth: false, read_only: true } }`, /config\.io\.adminUi must be an object with auth, .*; it has read_only/],
     [`{ documents: 'docs' }`, /config\.io\.documents must be false or a path, such as '\/io-docs'/],
     [`{ documents: true }`, /config\.io\.documents must be false or a path, such as '\/io-docs'/],
     [`{ unmatched: 'eror' }`, /config\.io\.unmatched must be 'ignore' or 'error'/],
