@@ -129,7 +129,7 @@ test('an adapter whose package is not installed stops the boot, and says what to
   ] as const) {
     assert.throws(() => createBackplane(settings, { logger: console, baseDir: '/nowhere', hub: undefined }), {
       code: 'IO_ADAPTER_MISSING',
-      message: `[egg-socket.io] IO_ADAPTER_MISSING: config.io.adapter is '${settings.name}': run \`npm i ${name}\` (egg-socket.io/docs/errors.md#io_adapter_missing)`,
+      message: `[egg-socket.io] IO_ADAPTER_MISSING: config.io.adapter: '${settings.name}' needs a package: run \`npm i ${name}\` (egg-socket.io/docs/errors.md#io_adapter_missing)`,
     });
   }
 });

@@ -1,15 +1,13 @@
 /** Chooses the backplane and the adapter for broadcasts. No other file does. */
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import type { Namespace } from 'socket.io';
 import { Adapter, SessionAwareAdapter } from 'socket.io-adapter';
+import { appPackage } from '../app-package';
 import type { Backplane } from './backplane';
 import type { AdapterSettings } from '../config/adapter';
 import type { AdapterFactory } from '../config/options';
 import type { Settings } from '../config/settings';
 import type { Deprecations } from '../deprecated/deprecations';
 import type { Logger } from '../egg';
-import { SetupError } from '../errors';
 import type { Limits } from '../limits/limits';
 import type { Histories } from './history';
 import { MongoBackplane, type MongoPackage } from './mongo';
@@ -105,13 +103,8 @@ function carrierOf(settings: AdapterSettings | undefined, backplane: Backplane |
   return backplane ? { kind: 'hub', backplane } : { kind: settings ? 'own' : 'memory', backplane };
 }
 
-/** Loads an optional package from the app. @throws SetupError if it is not installed */
+/** The package of an adapter. @throws SetupError if the app has not installed it */
 function packageOf<Package>(adapter: AdapterSettings['name'], baseDir: string): { exported: Package; path: string } {
-  const name = `@socket.io/${adapter}-adapter`;
-  const require = createRequire(join(baseDir, 'package.json'));
-  try {
-    return { exported: require(name) as Package, path: require.resolve(name) }; // of the versions that package.json names as peers
-  } catch (cause) {
-    throw new SetupError('IO_ADAPTER_MISSING', `config.io.adapter is '${adapter}': run \`npm i ${name}\``, { cause });
-  }
+  const needed = { option: `config.io.adapter: '${adapter}'`, code: 'IO_ADAPTER_MISSING' } as const;
+  return appPackage(baseDir, `@socket.io/${adapter}-adapter`, needed);
 }

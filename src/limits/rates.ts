@@ -1,7 +1,5 @@
 /** Counts by key in fixed times, by rate-limiter-flexible: in memory, and where several processes count together. */
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { SetupError } from '../errors';
+import { appPackage } from '../app-package';
 
 /** How many of a key may come in a time. */
 export interface Rate {
@@ -37,15 +35,10 @@ export interface RateLimiterPackage {
   readonly RateLimiterRedis: new (options: { points: number; duration: number; keyPrefix: string; storeClient: ScriptClient }) => Limiter;
 }
 
-const PACKAGE = 'rate-limiter-flexible';
-
 /** @throws SetupError if the app has not installed the package */
 export function loadRateLimiter(baseDir: string): RateLimiterPackage {
-  try {
-    return createRequire(join(baseDir, 'package.json'))(PACKAGE) as RateLimiterPackage; // of the versions that package.json names as peers
-  } catch (cause) {
-    throw new SetupError('IO_RATE_LIMITER_MISSING', `config.io.limits.perAddress needs a package: run \`npm i ${PACKAGE}\``, { cause });
-  }
+  const needed = { option: 'config.io.limits.perAddress', code: 'IO_RATE_LIMITER_MISSING' } as const;
+  return appPackage<RateLimiterPackage>(baseDir, 'rate-limiter-flexible', needed).exported;
 }
 
 export function memoryRates({ RateLimiterMemory }: RateLimiterPackage, { points, duration }: Rate): Rates {

@@ -1,11 +1,7 @@
 /** Socket.IO's own admin UI, of the package that the app has installed. */
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import type { Server as SocketIoServer } from 'socket.io';
+import { appPackage } from '../app-package';
 import type { AdminUiSettings } from '../config/admin-ui';
-import { SetupError } from '../errors';
-
-const PACKAGE = '@socket.io/admin-ui';
 
 /** The part of the package that is used here. */
 interface AdminUiPackage {
@@ -17,11 +13,7 @@ interface AdminUiPackage {
  * @throws SetupError if the package is not installed
  */
 export function adminUiOf(settings: AdminUiSettings, baseDir: string): (server: SocketIoServer) => void {
-  let adminUi: AdminUiPackage;
-  try {
-    adminUi = createRequire(join(baseDir, 'package.json'))(PACKAGE) as AdminUiPackage; // of the versions that package.json names as peers
-  } catch (cause) {
-    throw new SetupError('IO_ADMIN_UI_MISSING', `config.io.adminUi needs ${PACKAGE}: run \`npm i ${PACKAGE}\``, { cause });
-  }
-  return server => adminUi.instrument(server, settings);
+  const needed = { option: 'config.io.adminUi', code: 'IO_ADMIN_UI_MISSING' } as const;
+  const { exported } = appPackage<AdminUiPackage>(baseDir, '@socket.io/admin-ui', needed);
+  return server => exported.instrument(server, settings);
 }

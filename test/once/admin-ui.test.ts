@@ -1,6 +1,7 @@
 /** Socket.IO's own admin UI, set up as docs/admin.md says, with two workers. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { bootError } from '../support/app';
 import { openBrowser } from '../support/browser';
 import { connect, newClient, next, refusal } from '../support/client';
 import { startCluster } from '../support/cluster';
@@ -66,6 +67,12 @@ test('its page, which Egg serves, shows both workers to whoever knows the passwo
   console.log(await page.locator('body').innerText());
   await page.getByRole('link', { name: 'Servers' }).click();
   for (const pid of ids.keys()) await page.getByText(`#${pid}`).first().waitFor();
+});
+
+test('without the package the boot stops', async t => {
+  const error = await bootError(t, { 'config/config.default.js': 'exports.io = { adminUi: { auth: false } };' });
+  assert.equal(error.code, 'IO_ADMIN_UI_MISSING');
+  assert.match(error.message, /config\.io\.adminUi needs a package: run `npm i @socket\.io\/admin-ui`/);
 });
 
 async function samplesWith(...parts: string[]): Promise<{ path: string | undefined; code: string }[]> {
