@@ -44,7 +44,7 @@ test('a server that stops says so of the sessions that it refuses', async t => {
   const lines = debugLines(t, 'egg-socket.io:refused');
   await io.drain();
   for (const transports of [['polling'], ['websocket']]) await refusal(newClient(t, url, { transports }));
-  assert.deepEqual(lines, Array(2).fill('refused a request of 127.0.0.1: SERVER_STOPS, this server stops'));
+  assert.deepEqual(lines, Array(2).fill('refused a request of 127.0.0.1: SERVER_STOPS, The server stops, come again'));
 });
 
 test('a client that returns: whether its session was found, and what it gets', async t => {

@@ -71,6 +71,7 @@ test('drain() ends connections when their handlers have answered, as the clients
   ]);
   const handshake = await fetch(`${url}/socket.io/?EIO=4&transport=polling`);
   assert.deepEqual([handshake.status, handshake.headers.get('retry-after')], [503, '1']);
+  assert.deepEqual(await handshake.json(), { code: 'SERVER_STOPS', message: 'The server stops, come again' });
   const webSocket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
   assert.match(String((await next(webSocket, 'error'))[0]), /503/);
   assert.equal(await (await fetch(url)).text(), 'home', 'HTTP goes on');

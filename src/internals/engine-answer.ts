@@ -1,7 +1,6 @@
 /** Refusals in Engine.IO's place, where it has none that fits. */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
-import type { EngineRequest } from './engine-io';
 
 /** An answer of HTTP in place of Engine.IO's own, whose only status codes are 400 and 403. */
 interface HttpRefusal {
@@ -12,13 +11,13 @@ interface HttpRefusal {
 }
 
 /** Refuses a polled request in Engine.IO's place, and tells the listeners of `connection_error`. */
-export function refuseRequest(engine: EngineServer, request: EngineRequest, { status, headers, code, message }: HttpRefusal): void {
-  const { res: response } = request as { res?: ServerResponse }; // set by Engine.IO, which does not declare it for this class
-  reportRefusal(engine, request, code, message);
-  response?.writeHead(status, { ...headers, 'Content-Type': 'application/json' }).end(JSON.stringify({ code, message }));
+export function refuseRequest(engine: EngineServer, request: IncomingMessage, response: ServerResponse, refusal: HttpRefusal): void {
+  const { status, headers, code, message } = refusal;
+  reportRefusal(engine, request, refusal);
+  response.writeHead(status, { ...headers, 'Content-Type': 'application/json' }).end(JSON.stringify({ code, message }));
 }
 
 /** Tells the listeners of `connection_error` of a request that is refused in Engine.IO's place. */
-export function reportRefusal(engine: EngineServer, req: IncomingMessage, code: string, message: string): void {
+export function reportRefusal(engine: EngineServer, req: IncomingMessage, { code, message }: Pick<HttpRefusal, 'code' | 'message'>): void {
   engine.emit('connection_error', { req, code: 4, message: code, context: { message } }); // 4: forbidden
 }

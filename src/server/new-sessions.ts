@@ -2,10 +2,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import { SERVICE_UNAVAILABLE, type SessionRouting } from '../cluster/routing/session-routing';
-import { reportRefusal } from '../internals/engine-answer';
+import { refuseRequest, reportRefusal } from '../internals/engine-answer';
 
-/** The code and the reason of its refusals. */
-const STOPS = ['SERVER_STOPS', 'this server stops'] as const;
+const REFUSAL = {
+  status: 503,
+  headers: { connection: 'close', 'retry-after': '1' },
+  code: 'SERVER_STOPS',
+  message: 'The server stops, come again',
+};
 
 /**
  * From now on, another worker begins the sessions of clients that poll, if there is one. Returns a function that also refuses those that no worker
@@ -18,16 +22,15 @@ export function giveAwaySessions(engine: EngineServer, sessionRouting: SessionRo
   sessionRouting?.refuseSessions();
   engine.handleRequest = (request, response) => {
     const handleHere = (): void => {
-      if (!isRefusing) return handleRequest(request, response);
-      reportRefusal(engine, request, ...STOPS);
-      response.writeHead(503, { connection: 'close', 'retry-after': '1' }).end();
+      if (isRefusing) refuseRequest(engine, request, response, REFUSAL);
+      else handleRequest(request, response);
     };
     if (hasSession(request)) handleRequest(request, response);
     else if (!sessionRouting?.beginElsewhere(engine, request, response, handleHere)) handleHere();
   };
   engine.handleUpgrade = (request, socket, head) => {
     if (hasSession(request) || !isRefusing) return handleUpgrade(request, socket, head);
-    reportRefusal(engine, request, ...STOPS);
+    reportRefusal(engine, request, REFUSAL);
     socket.on('error', () => {}).end(SERVICE_UNAVAILABLE, () => socket.destroy());
   };
   return () => {
