@@ -113,3 +113,8 @@ export function oneLine(text: unknown): string {
     .slice(0, 500)
     .replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');
 }
+
+/** A name in the log that a client may have chosen: short, on one line, and in quotes. */
+export function quoted(name: unknown): string {
+  return JSON.stringify(oneLine(name).slice(0, 100));
+}

@@ -403,3 +403,12 @@ test('the log names the limit of the namespace where that has one of its own', a
     }
   }
 });
+
+test('the name of a namespace cannot forge a line of the log', async t => {
+  const { url, logged } = await start(t);
+  const client = await RawClient.open(t, url);
+  client.send('40/asked\u0085ERROR forged,');
+  await client.frame(/^40/);
+  client.send(`42/asked\u0085ERROR forged,["${'x'.repeat(201)}"]`);
+  assert.match(await logged(/IO_LIMIT_REACHED/), / of "\/asked ERROR forged" from /);
+});

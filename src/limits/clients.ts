@@ -1,6 +1,7 @@
 /** The client of a connection, and how the log names it. */
 import type { Socket as EngineSocket } from 'engine.io';
 import type { Socket } from 'socket.io';
+import { quoted } from '../errors';
 import { namespacesOf } from '../internals/socket-io';
 
 export type Client = Socket['client'];
@@ -26,6 +27,6 @@ export function socketOrConnection(connection: EngineSocket): Socket | EngineSoc
 
 /** Names a client by what the server knows of it: a socket by its namespace and id, as other lines name it, and the address that it comes from. */
 export function whoIs(client: Socket | EngineSocket): string {
-  if ('nsp' in client) return `socket ${client.id} of ${JSON.stringify(client.nsp.name)} from ${client.conn.remoteAddress}`;
+  if ('nsp' in client) return `socket ${client.id} of ${quoted(client.nsp.name)} from ${client.conn.remoteAddress}`;
   return `a connection from ${client.remoteAddress}`; // its id would be the key to its session
 }

@@ -1,7 +1,7 @@
 /** During development, warns of events that nothing handles, and of handlers that give no answer. */
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from '../egg';
-import { messageOf, oneLine, type RuntimeCode } from '../errors';
+import { messageOf, quoted, type RuntimeCode } from '../errors';
 import { nearest } from '../nearest';
 import type { Acknowledge } from '../events';
 
@@ -45,7 +45,7 @@ export class EventWarnings {
 
   /** Warns if the client has got no answer when the handling of an event has ended. To be called for events with a route only. */
   checkAnswer(ack: Acknowledge, event: unknown, namespace: string): void {
-    const what = whatOf(String(event), namespace);
+    const what = whatOf(event, namespace);
     if (this.#answered.has(ack) || this.#unanswered.has(what)) return;
     this.#unanswered.add(what);
     const remedy = 'did the handler forget to return a value, or to call ctx.ack()? Ignore this if it answers later';
@@ -58,6 +58,6 @@ export class EventWarnings {
   }
 }
 
-function whatOf(event: string, namespace: string): string {
-  return `event ${JSON.stringify(oneLine(event))} of namespace '${namespace}'`;
+function whatOf(event: unknown, namespace: string): string {
+  return `event ${quoted(event)} of namespace '${namespace}'`;
 }

@@ -3,7 +3,7 @@ import { debug } from '../debug';
 import type { Connection } from './connection';
 import type { SocketContext } from './context';
 import { answerTo, isFault, isTemporary, isUnexpected, refusalFor } from './error-answers';
-import { IoError, oneLine } from '../errors';
+import { IoError, quoted } from '../errors';
 import { toError } from '../thrown';
 import { SETTLE } from './module-scope';
 import { errorToAnswer } from './onerror';
@@ -50,8 +50,7 @@ function fail(connection: Connection, error: Error, ctx: SocketContext | undefin
   else if (isTemporary(answered)) connection.postpone(error, answered);
   else if (nsp instanceof AbsentNamespace) {
     const place = 'the function of a parent namespace failed';
-    const name = nsp.name.slice(0, 100); // chosen by the client
-    connection.log('error', `${place} for ${JSON.stringify(oneLine(name))}`, error, place);
+    connection.log('error', `${place} for ${quoted(nsp.name)}`, error, place);
     runtime.tracer?.fail(connection.socket, INVALID_NAMESPACE, error);
     denyNamespace(connection);
   } else {

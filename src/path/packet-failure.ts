@@ -2,7 +2,7 @@
 import { answerTo, isUnexpected } from './error-answers';
 import type { Connection } from './connection';
 import type { SocketContext } from './context';
-import { oneLine } from '../errors';
+import { quoted } from '../errors';
 import { toError } from '../thrown';
 import { ErrorEventLimit } from './failures';
 import { KeptError } from './kept-error';
@@ -43,8 +43,7 @@ export function ackOf(packet: unknown[]): Acknowledge | undefined {
 /** @param answered the error that the client gets, which decides the level @param place see `Failure` */
 export function logFailure(connection: Connection, event: unknown, error: Error, answered = error, place?: string): void {
   if (error instanceof KeptError) return; // it has been logged when it occurred
-  // the client chose the name: keep it short, and on one line
-  const what = `event ${JSON.stringify(oneLine(String(event).slice(0, 100)))} failed`;
+  const what = `event ${quoted(event)} failed`;
   connection.log(isUnexpected(answered) ? 'error' : 'warn', what, error, place);
 }
 

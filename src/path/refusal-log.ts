@@ -1,7 +1,7 @@
 /** Logs refused messages and namespaces. The number of lines is limited, since clients can cause any number of them. */
 import { debug } from '../debug';
 import type { Logger } from '../egg';
-import { messageOf, oneLine } from '../errors';
+import { messageOf, oneLine, quoted } from '../errors';
 import { LogLimit } from '../log-limit';
 
 /** Writes one line of each kind a minute, and then the number of the others. */
@@ -21,15 +21,15 @@ export class RefusalLog {
 
   /** A client asked for a namespace that does not exist, and no parent is there to allow it. */
   warnOfNamespace(name: string): void {
-    const quoted = JSON.stringify(oneLine(name.slice(0, 100)));
-    debug.refused('namespace %s does not exist', quoted);
-    const problem = `a client asked for the namespace ${quoted}, which does not exist: create it with config.io.namespace or app.io.of(name), or allow it with app.io.of(function)`;
+    const namespace = quoted(name);
+    debug.refused('namespace %s does not exist', namespace);
+    const problem = `a client asked for the namespace ${namespace}, which does not exist: create it with config.io.namespace or app.io.of(name), or allow it with app.io.of(function)`;
     this.#warn('IO_NAMESPACE_UNKNOWN', problem, count => `${count} more in the last minute, the latest: ${problem}`);
   }
 
   /** A user has reached a limit. @param user the id; undefined only if the connection has lost it */
   warnOfUser(what: 'too many connections' | 'too many events', namespace: string, user = 'none'): void {
-    const of = `${what} of the user ${JSON.stringify(user)}, namespace ${namespace}`;
+    const of = `${what} of the user ${quoted(user)}, namespace ${namespace}`;
     this.#warn('IO_USER_LIMIT', `${of}: one was refused`, count => `${of}: ${count} more were refused in the last minute`, of);
   }
 

@@ -3,7 +3,7 @@ import type { ExtendedError, Socket } from 'socket.io';
 import { Adapter } from 'socket.io-adapter';
 import { debug } from '../debug';
 import type { Deprecations } from '../deprecated/deprecations';
-import type { ErrorAnswer } from '../errors';
+import { type ErrorAnswer, quoted } from '../errors';
 import { namespaceInternals } from '../internals/socket-io';
 import type { ConnectionWatch } from './watch';
 
@@ -37,7 +37,7 @@ export function sendRefusal({ socket, namespace }: Refused, { message, data }: E
 
 /** The client as the debugging log has it. It has chosen the name of its namespace, which need not exist. */
 export function inDebug({ id, nsp }: Socket): string {
-  return `${id} in namespace ${JSON.stringify(nsp.name.slice(0, 100))}`;
+  return `${id} in namespace ${quoted(nsp.name)}`;
 }
 
 /**

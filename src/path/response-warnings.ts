@@ -1,6 +1,6 @@
 /** During development, warns of calls that only affect HTTP responses, such as `ctx.body = ...`: an event has no response. */
 import type { EggApplication } from '../egg';
-import { messageOf, oneLine } from '../errors';
+import { messageOf, quoted } from '../errors';
 
 const RETURN = 'return the value, or call ctx.ack()';
 const FAIL = 'throw an IoError, or answer by ctx.ack()';
@@ -30,7 +30,7 @@ export function warnOfResponses(app: EggApplication, { context, response }: Prot
   const warn = (call: string, instead: string, { socket, packet }: Shown): void => {
     if (isInside || warned.has(call)) return;
     warned.add(call);
-    const place = packet ? `event ${JSON.stringify(oneLine(String(packet[0]).slice(0, 100)))}` : 'connection middleware';
+    const place = packet ? `event ${quoted(packet[0])}` : 'connection middleware';
     app.logger.warn(messageOf('IO_RESPONSE_IGNORED', `${call} in ${place} of namespace '${socket.nsp.name}' has no effect: ${instead}`));
   };
   const within = <Result>(work: () => Result): Result => {
