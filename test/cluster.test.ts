@@ -1,38 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { ask, type Client, connect, next } from './support/client';
-import { type Cluster, startCluster } from './support/cluster';
-import { ALONE, FILES, STICKY, testModes } from './support/cluster-modes';
+import { startCluster } from './support/cluster';
+import { ALONE, FILES, STICKY, testModes, timesGone, workerExits } from './support/cluster-modes';
 import { freePort } from './support/port';
 import { openPolling, RawClient } from './support/raw';
-
-for (const options of [{ workers: 1 }, { workers: 2 }, { workers: 2, sticky: true }]) {
-  const what = `${options.workers} worker${options.workers > 1 ? 's' : ''}${'sticky' in options ? ' and sticky' : ''}`;
-
-  test(`with ${what}, default clients connect and are answered, and SIGTERM ends all in good order`, async t => {
-    const cluster = await startCluster(t, FILES, options);
-    const clients = await Promise.all(
-      ([2, 3, 4] as const).map(version => connect(t, cluster.url, { transports: ['polling', 'websocket'] }, version)),
-    );
-    const pids = new Set<number>();
-    for (const client of clients) {
-      const { engine } = client.io;
-      if (engine.transport.name !== 'websocket') await next(engine as unknown as NodeJS.EventEmitter, 'upgrade'); // its own emitter, of the same shape
-      const answer = (await ask(client, 'echo', 'hello')) as { said: string; pid: number };
-      assert.equal(answer.said, 'hello');
-      pids.add(answer.pid);
-    }
-    assert.ok(!pids.has(cluster.master.pid ?? 0), 'a worker answers');
-    const told = Promise.all(clients.map(client => next(client, 'disconnect')));
-    assert.equal(await cluster.terminate(), 0);
-    assert.deepEqual(workerExits(cluster), Array(options.workers).fill('success 0'));
-    for (const [reason] of await told) assert.equal(reason, 'transport close');
-    assert.equal(await timesGone(cluster), clients.length, 'the last part of the connection middleware has run');
-    for (const pid of pids) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
-  });
-}
 
 test('at SIGTERM no answer of a handler that ends in time is lost, whichever way a client has come', async t => {
   const files = {
@@ -133,18 +105,6 @@ test('workers that take WebSockets only are not told to be sticky', async t => {
   assert.doesNotMatch(await cluster.log(), /IO_STICKY_MISSING/);
 });
 
-/** How often the last part of the connection middleware has run. */
-async function timesGone({ baseDir }: Cluster): Promise<number> {
-  return (await readFile(join(baseDir, 'gone.txt'), 'utf8')).split('\n').length - 1;
-}
-
 function at(clients: readonly Client[], index: number): Client {
   return clients[index] ?? assert.fail('there is no such client');
-}
-
-/** Of each worker: whether the app closed, and its exit code, which is null if Egg has killed it. From what these and the master print. */
-function workerExits({ printed }: Cluster): string[] {
-  const closed = [...printed().matchAll(/\[app_worker\] beforeExit (success)/g)].map(([, result = '']) => result);
-  const codes = [...printed().matchAll(/worker:\d+ exit \(code: (\w+),/g)].map(([, code = '']) => code);
-  return codes.map((code, index) => `${closed[index]} ${code}`);
 }
