@@ -1,4 +1,5 @@
 /** The options of a server that moves its clients away before it closes, and their reader. */
+import { createRequire } from 'node:module';
 import { isDevelopment, messageOf } from '../errors';
 import { readSwitch, wholeNumber } from './readers';
 
@@ -45,10 +46,21 @@ export function drainWarning(settings: DrainSettings, hasMaster: boolean): strin
   return messageOf('IO_DRAIN_CUT', problem);
 }
 
-/** The earlier of two times: at the first one Egg's master kills the worker, at the second one the worker of egg 4 exits by itself, whatever it does. */
+/** The earlier of two times after SIGTERM: at the first one Egg's master kills the worker, at the second one the worker exits by itself. */
 function killTime(): number {
   const { EGG_APP_CLOSE_TIMEOUT: ofApp, EGG_MASTER_CLOSE_TIMEOUT: ofMaster, GRACEFUL_TIMEOUT: ofWorker } = process.env;
-  return Math.min(timeOf(ofApp || ofMaster), timeOf(ofWorker));
+  return Math.min(timeOf(ofApp || ofMaster), exitsByItself() ? timeOf(ofWorker) : Infinity);
+}
+
+/** Whether a worker has a clock of its own, as with graceful-process 2 of egg 4. Version 1 of egg 3 waits until everything is closed. */
+function exitsByItself(): boolean {
+  try {
+    const [, worker = ''] = process.argv; // Egg's file of a worker
+    const { version } = createRequire(worker)('graceful-process/package.json') as { readonly version: string }; // as npm wants it
+    return Number.parseInt(version, 10) > 1;
+  } catch {
+    return true; // this process is no worker
+  }
 }
 
 /** As Egg reads it: an empty one counts as not set. */
