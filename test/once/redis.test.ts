@@ -5,7 +5,7 @@ import { type AddressInfo, createConnection, createServer, type Socket } from 'n
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
-import { type AdapterServer, allKnown, enter, forgetsQuestion } from '../support/adapters';
+import { type AdapterServer, allHeard, allKnown, enter, forgetsQuestion } from '../support/adapters';
 import { type RunningApp, startApp } from '../support/app';
 import { type Client, connect, next } from '../support/client';
 import { join } from '../support/joined';
@@ -88,6 +88,31 @@ test('redis-streams: the boot waits until the stream is read, so that what anoth
   one.io.emit('second');
   await second;
   assert.deepEqual(bob.heard, [['first'], ['second']]);
+});
+
+test('redis-sharded: who has joined a room gets what other servers emit to it from then on, and nobody waits for a Redis that does not answer', async t => {
+  watchForCrashes(t);
+  const redis = await startRedis(t);
+  const network = await holdBack(t, redis.port, '#room#'); // the subscription to its channel
+  const [one, other] = await Promise.all([redis, network].map(async ({ port }) => join(t, { adapter: 'redis-sharded', redis: { port } })));
+  assert.ok(one && other);
+  await Promise.all([one.ready(), other.ready()]);
+  await allKnown([one, other]);
+  const people = [await enter(t, other), await enter(t, other)] as const;
+  const joined: string[] = [];
+  const joining = Promise.all(people.map(async ({ socket, id }) => (await socket.join('room'), joined.push(id))));
+  one.io.to('room').emit('early');
+  assert.deepEqual(await allHeard(one.io.of('/'), people), [[], []]);
+  assert.deepEqual(joined, []);
+  network.release();
+  await joining;
+  one.io.to('room').emit('said');
+  assert.deepEqual(await allHeard(one.io.of('/'), people), [[['said']], [['said']]]);
+
+  redis.pause();
+  t.after(() => redis.resume());
+  for (const room of ['before anybody knows', 'later']) await people[0].socket.join(room);
+  assert.ok(!other.backplane.isReachable);
 });
 
 for (const adapter of ['redis', 'redis-sharded', 'redis-streams']) {

@@ -5,7 +5,7 @@ import { startApp } from '../support/app';
 import { type Client, connect, next } from '../support/client';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
-import { until } from '../support/until';
+import { repeatUntil, until } from '../support/until';
 
 function filesFor(config: string): Record<string, string> {
   return {
@@ -66,7 +66,15 @@ for (const [name, start] of Object.entries(BACKENDS))
       await until(t, () => all.every(news => news.filter(what => what === 'end').length === 2));
       return all.map(news => news.splice(0).filter(what => what !== 'end'));
     };
+    /** Waits until they are reached: `redis-sharded` subscribes to a room when somebody has joined it, and `socket.user` and `socketsJoin()` do not wait. */
+    const reached = async (target: { emit(event: string): unknown }, clients: readonly Client[]): Promise<void> => {
+      if (name !== 'redis-sharded') return;
+      const heard = Promise.all(clients.map(async client => next(client, 'reached')));
+      await repeatUntil(t, () => target.emit('reached'), heard);
+    };
     const anna = one.io.user('anna');
+    await reached(anna, [laptop]);
+    await reached(one.io.user('bert'), [bert]);
     anna.emit('news', 'to anna');
     one.io.exceptUser('anna').emit('news', 'to others');
     one.io.user('bert').emit('news', 'to bert');
@@ -79,6 +87,7 @@ for (const [name, start] of Object.entries(BACKENDS))
 
     anna.join(['a', 'b']);
     await until(t, async () => (await other.io.in('b').fetchSockets()).length === 2);
+    for (const room of ['a', 'b']) await reached(other.io.to(room), [phone]);
     other.io.to('b').emit('news', 'to b');
     assert.deepEqual(await heard(), [['to b'], ['to b'], []]);
     anna.leave('b');

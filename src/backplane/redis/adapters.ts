@@ -1,5 +1,4 @@
 /** Creates the three official adapters for Redis. */
-import { createShardedAdapter } from '@socket.io/redis-adapter';
 import type { Namespace } from 'socket.io';
 import type { ClusterAdapter } from 'socket.io-adapter';
 import type { RedisSettings } from '../../config/adapter';
@@ -7,6 +6,7 @@ import type { AdapterFactory } from '../../config/options';
 import type { PulsedBackplane } from '../pulsed-backplane';
 import type { Client } from './client';
 import { PubSubAdapter } from './pubsub-adapter';
+import { createShardedAdapters } from './sharded';
 import { entryMethodsOf, type EntryMethods, readableEntries, useEncodedEntries } from './stream-entries';
 
 /** What `@socket.io/redis-streams-adapter` exports. */
@@ -36,7 +36,7 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
     const literal = literalSubscriber(subscriber);
     return nsp => new PubSubAdapter(nsp, publisher, literal, all, backplane, interop);
   }
-  if (name === 'redis-sharded') return createShardedAdapter(publisher, subscriber, { channelPrefix: prefix, ...options });
+  if (name === 'redis-sharded') return createShardedAdapters(publisher, subscriber, { channelPrefix: prefix, ...options }, backplane);
   const all = { streamName: redis.key ?? 'socket.io', channelPrefix: prefix, blockTimeInMs: BLOCK_TIME, ...options };
   const create = installed(streams).createAdapter(publisher, all);
   /** Those of the first adapter, which serve for the entries of all namespaces. */
