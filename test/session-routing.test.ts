@@ -7,6 +7,7 @@ import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { createGunzip } from 'node:zlib';
 import type { Files } from './support/app';
 import { ask, type Client, type ClientOptions, type ClientVersion, connect, next } from './support/client';
 import { type Cluster, type ClusterOptions, runFoldersOf, shareCluster, startCluster } from './support/cluster';
@@ -133,9 +134,10 @@ async function send(
     outgoing.once('error', reject);
     outgoing.once('response', answer => {
       let text = '';
-      answer.setEncoding('utf8').on('data', (part: string) => (text += part));
-      answer.once('end', () => resolve({ status: answer.statusCode, headers: answer.headers, text }));
-      answer.once('error', reject);
+      const body = answer.headers['content-encoding'] === 'gzip' ? answer.pipe(createGunzip()) : answer;
+      body.setEncoding('utf8').on('data', (part: string) => (text += part));
+      body.once('end', () => resolve({ status: answer.statusCode, headers: answer.headers, text }));
+      body.once('error', reject);
     });
     outgoing.end(body);
   });
@@ -226,6 +228,19 @@ test('messages of a session that is piped keep their order, both ways', async t 
   for (const client of clients) {
     const numbers = Array.from({ length: 500 }, (_, n) => n); // while it upgrades, and after
     assert.deepEqual(await Promise.all(numbers.map(n => ask(client, 'echo', n))), numbers);
+  }
+});
+
+test('a long answer is compressed, and the session goes on, whichever worker it comes by', async t => {
+  const { url } = await shared();
+  const polling = await openPolling(url);
+  await send(polling, { method: 'POST', body: '40' });
+  await send(polling); // the answer to that
+  const long = 'x'.repeat(2000);
+  for (const agent of (await agentOfEach(t, url)).values()) {
+    assert.equal((await send(polling, { method: 'POST', body: `421["echo","${long}"]` })).text, 'ok');
+    const { headers, text } = await send(polling, { headers: { 'accept-encoding': 'gzip' }, agent });
+    assert.deepEqual([headers['content-encoding'], text], ['gzip', `431["${long}"]`]);
   }
 });
 

@@ -115,11 +115,14 @@ class Answer extends Writable {
     this.on('drain', () => response.emit('drain'));
     response.once('finish', () => {
       response.detachSocket(connection);
-      request.emit('close');
-      response.emit('close');
       this.#isComplete = true;
       this.#link.send(FRAME.end, this.#id);
       this.#onDone();
+      process.nextTick(() => {
+        // not earlier: of a compressed answer, Engine.IO hears by a later listener of 'finish' that it is complete
+        response.emit('close');
+        request.emit('close');
+      });
     });
     return response;
   }
