@@ -1,18 +1,18 @@
 /** Socket.IO's own admin UI, set up as docs/admin.md says, with two workers. */
 import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
 import { test, type TestContext } from 'node:test';
-import { bootError } from '../support/app';
 import { openBrowser } from '../support/browser';
 import { connect, newClient, next, refusal } from '../support/client';
 import { startCluster } from '../support/cluster';
 import { readPage } from '../support/page';
+import { adminUiOf } from '../support/parts';
 import { until } from '../support/until';
 
 /** 'open sesame', by bcrypt. */
 const HASH = '$2a$04$u.3F5DMg3Jywu.hAxZV3v.4GXGqieBfhkGlxCfDqRQ5wcois5e38u';
 
-const ROUTER = `// needs '@socket.io/admin-ui'
-module.exports = app => {
+const ROUTER = `module.exports = app => {
   app.io.route('who', async () => process.pid);
   app.get('/login', async ctx => { ctx.session.user = { isOperator: true }; ctx.body = ''; });
 };`;
@@ -69,10 +69,10 @@ test('its page, which Egg serves, shows both workers to whoever knows the passwo
   for (const pid of ids.keys()) await page.getByText(`#${pid}`).first().waitFor();
 });
 
-test('without the package the boot stops', async t => {
-  const error = await bootError(t, { 'config/config.default.js': 'exports.io = { adminUi: { auth: false } };' });
-  assert.equal(error.code, 'IO_ADMIN_UI_MISSING');
-  assert.match(error.message, /config\.io\.adminUi needs a package: run `npm i @socket\.io\/admin-ui`/);
+test('without the package the boot stops', () => {
+  const settings = { auth: false, mode: 'production', namespaceName: '/admin', readonly: false } as const;
+  const message = /config\.io\.adminUi needs a package: run `npm i @socket\.io\/admin-ui`/;
+  assert.throws(() => adminUiOf(settings, tmpdir()), { name: 'SetupError', code: 'IO_ADMIN_UI_MISSING', message });
 });
 
 async function samplesWith(...parts: string[]): Promise<{ path: string | undefined; code: string }[]> {

@@ -72,13 +72,13 @@ export interface AppOptions {
   port?: number;
 }
 
-/** The packages that an app gets if it names them, with what it would install beside them, and the folder of tests that has them. */
-const PACKAGES: Readonly<Record<string, { readonly folder: string; readonly parts: readonly string[] }>> = {
+/** The packages that an app gets if it names them, or the option that needs them, with what it would install beside them, and the folder of tests that has them. */
+const PACKAGES: Readonly<Record<string, { readonly folder: string; readonly parts: readonly string[]; readonly option?: string }>> = {
   zod: { folder: 'schemas', parts: ['zod'] },
   valibot: { folder: 'schemas', parts: ['valibot', '@valibot/to-json-schema'] },
   arktype: { folder: 'schemas', parts: ['arktype'] },
   '@opentelemetry/sdk-node': { folder: 'opentelemetry', parts: ['@opentelemetry/sdk-node'] },
-  '@socket.io/admin-ui': { folder: 'admin-ui', parts: ['@socket.io/admin-ui', 'bcryptjs'] },
+  '@socket.io/admin-ui': { folder: 'admin-ui', parts: ['@socket.io/admin-ui', 'bcryptjs'], option: 'adminUi' },
 };
 
 /** Writes an app folder. `config/plugin.js` and `config/config.default.js` are added to, where given. */
@@ -104,8 +104,9 @@ ${files['config/plugin.js'] ?? ''}`,
 exports.logger = { consoleLevel: 'NONE', buffer: false, dir: ${JSON.stringify(join(baseDir, 'logs'))} };
 ${files['config/config.default.js'] ?? ''}`,
   };
-  for (const [name, { folder, parts }] of Object.entries(PACKAGES)) {
-    if (!Object.values(files).some(content => content.includes(`'${name}'`))) continue;
+  for (const [name, { folder, parts, option }] of Object.entries(PACKAGES)) {
+    if (!Object.values(files).some(content => content.includes(`'${name}'`) || (option !== undefined && content.includes(option))))
+      continue;
     for (const part of parts) {
       const target = join(ROOT, 'test', folder, 'node_modules', part);
       await access(target); // else Node would find another version
