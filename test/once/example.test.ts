@@ -251,6 +251,7 @@ test('the example chat', { timeout: 180_000 }, async t => {
   });
 
   await t.test('tells of who has lost the connection, who comes back to what was said meanwhile', async () => {
+    await answered(ming); // with an answer on its way, Chromium may close the WebSocket only once it is online again
     await ming.context().setOffline(true);
     await ming.getByRole('status').getByText('Offline, trying again …').waitFor();
     await ada.getByText('小明 has gone offline').waitFor();
