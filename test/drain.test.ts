@@ -197,7 +197,7 @@ test('a warning says if Egg would end a worker before it has drained', async t =
 });
 
 test('a client that connects while the server drains is moved as well', async t => {
-  const { io, url } = await start(t, '{ drain: { timeout: 1000, batch: 1, jitter: 0 } }');
+  const { io, url } = await start(t, '{ drain: { timeout: 4000, jitter: 0 } }'); // sessions begin for half of it
   await connect(t, url);
   const drained = io.drain();
   const late = newClient(t, url);
