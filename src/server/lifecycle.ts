@@ -74,7 +74,8 @@ export class Lifecycle {
 
   /** Creates the server. It has no clients until it is attached to an HTTP server. */
   constructor(app: EggApplication, settings: Settings) {
-    const [{ init, unmatched, tracing }, { baseDir, logger }] = [settings, app];
+    const { init, unmatched, tracing } = settings;
+    const { baseDir, logger } = app;
     this.#app = app;
     this.#settings = settings;
     this.ids = new Ids(settings.generateId, logger, formerSocketOf);
@@ -103,20 +104,19 @@ export class Lifecycle {
     shareRates(limits.addresses, this.#backplane, logger);
     openControls(this.runtime, this.#backplane, settings, app.options.workers);
     const metrics = (this.#metrics = openMetrics(app, settings, this.runtime, () => ({ server: this.server, backplane: this.#backplane })));
-    const [{ deprecations, recovery }, onPublish, tracer] = [this.runtime, metrics?.onPublish, tracers?.broadcasts];
-    const parts = { backplane: this.#backplane, histories: this.#histories, deprecations, limits, logger, onPublish, tracer };
+    const parts = { backplane: this.#backplane, histories: this.#histories, deprecations: this.runtime.deprecations, limits, logger };
     let server: Server;
     try {
       server = new Server({
         options: {
           ...init,
-          ...(recovery && { connectionStateRecovery: recovery }),
+          ...(this.runtime.recovery && { connectionStateRecovery: this.runtime.recovery }),
           // oxlint-disable-next-line typescript/no-unsafe-assignment -- declared as any; Engine.IO fails at once if it is not an engine
           wsEngine: wsEngine as NonNullable<ServerOptions['wsEngine']>,
           allowEIO3: Boolean(init.allowEIO3),
           allowRequest: this.#handshakes.allowRequest,
           ...(init.cors && { cors: safeCors(init.cors) }),
-          adapter: createAdapterFactory(settings, parts),
+          adapter: createAdapterFactory(settings, { ...parts, onPublish: metrics?.onPublish, tracer: tracers?.broadcasts }),
         },
         runtime: this.runtime,
         files: this.#files,
@@ -130,7 +130,7 @@ export class Lifecycle {
     }
     this.runtime.directEvents = DirectEvents.of(server._parser);
     serverInternals(server)._parser = guardDecoder(server._parser, this.runtime.limits); // used for each new client
-    deprecations.addToServer(server);
+    this.runtime.deprecations.addToServer(server);
     this.server = server;
     lifecycles.set(server, this);
   }
@@ -168,9 +168,9 @@ export class Lifecycle {
   async retire(isDrained = false): Promise<void> {
     this.runtime.retire();
     this.namespaces.children?.close();
-    const [{ server, runtime }, engines, sessionRouting] = [this, this.#engines, this.#sessionRouting];
-    const departure = this.#backplane?.departure;
-    if (engines.length > 0) this.#retiring ??= closeInOrder({ server, engines, runtime, sessionRouting, departure, isDrained });
+    const { server, runtime } = this;
+    const parts = { engines: this.#engines, sessionRouting: this.#sessionRouting, departure: this.#backplane?.departure };
+    if (this.#engines.length > 0) this.#retiring ??= closeInOrder({ server, runtime, ...parts, isDrained });
     await this.#retiring;
   }
 
