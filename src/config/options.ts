@@ -1,8 +1,8 @@
 /** The public types of `config.io`, except those for limits, adapters and Redis. A test compares them with docs/config.md word by word. */
 import type { ServerOptions } from 'socket.io';
 import type { AccessLogConfig } from './access-log';
-import type { AdminConfig, AllowAdmin } from './admin';
-import type { AdminUiConfig, AdminUiPassword } from './admin-ui';
+import type { AdminConfig } from './admin';
+import type { AdminUiConfig } from './admin-ui';
 import type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig } from './adapter-options';
 import type { AuthConfig } from './auth-options';
 import type { DrainConfig } from './drain';
@@ -12,25 +12,18 @@ import type { NamespaceConfig } from './namespace-options';
 import type { PrometheusConfig } from './prometheus';
 import type { TracingConfig } from './tracing';
 
-export type {
-  AccessLogConfig,
-  AdapterConfig,
-  AdapterFactory,
-  AdapterName,
-  AdminConfig,
-  AdminUiConfig,
-  AdminUiPassword,
-  AllowAdmin,
-  DrainConfig,
-  PrometheusConfig,
-  RedisConfig,
-  TracingConfig,
-};
+export type { AdapterConfig, AdapterFactory, AdapterName, RedisConfig };
+export type * from './access-log';
+export type * from './admin';
+export type * from './admin-ui';
 export type * from './auth-options';
+export type * from './drain';
 export type * from './functions';
 export type { EventsLimit, LimitsConfig, NamespaceLimits, NamespacesLimit, PendingLimit, RecoveryLimit, RoomsLimit } from './limits';
 export type { EventRate, PerAddressLimit } from './rate-limits';
 export type * from './namespace-options';
+export type * from './prometheus';
+export type * from './tracing';
 
 /** `config.io` */
 export interface IoConfig {

@@ -63,8 +63,6 @@ test('its page, which Egg serves, shows both workers to whoever knows the passwo
   await page.getByLabel('Username').fill('operator');
   await page.getByLabel('Password').fill('open sesame');
   await page.getByRole('button', { name: 'Connect', exact: true }).click();
-  await page.screenshot({ path: '/tmp/aui/s/b.png' });
-  console.log(await page.locator('body').innerText());
   await page.getByRole('link', { name: 'Servers' }).click();
   for (const pid of ids.keys()) await page.getByText(`#${pid}`).first().waitFor();
 });
