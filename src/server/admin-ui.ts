@@ -2,18 +2,34 @@
 import type { Server as SocketIoServer } from 'socket.io';
 import { appPackage } from '../app-package';
 import type { AdminUiSettings } from '../config/admin-ui';
+import type { Settings } from '../config/settings';
+import type { EggApplication } from '../egg';
+import { isDevelopment, messageOf } from '../errors';
 
 /** The part of the package that is used here. */
 interface AdminUiPackage {
   instrument(io: SocketIoServer, options: AdminUiSettings): void;
 }
 
+/** The part of the app that is used here. */
+type App = Pick<EggApplication, 'baseDir' | 'config' | 'logger'>;
+
 /**
+ * @param namespaces those of the config
  * @returns a function that sets the admin UI up, to be called when the server has its engine
  * @throws SetupError if the package is not installed
  */
-export function adminUiOf(settings: AdminUiSettings, baseDir: string): (server: SocketIoServer) => void {
+export function adminUiOf(settings: AdminUiSettings, namespaces: Settings['namespaces'], app: App): (server: SocketIoServer) => void {
   const needed = { option: 'config.io.adminUi', code: 'IO_ADMIN_UI_MISSING' } as const;
-  const { exported } = appPackage<AdminUiPackage>(baseDir, '@socket.io/admin-ui', needed);
+  const { exported } = appPackage<AdminUiPackage>(app.baseDir, '@socket.io/admin-ui', needed);
+  warnIfOpen(settings, namespaces, app);
   return server => exported.instrument(server, settings);
+}
+
+/** Without a password, it is for middleware to keep others out. */
+function warnIfOpen({ auth, namespaceName }: AdminUiSettings, namespaces: Settings['namespaces'], { config, logger }: App): void {
+  const name = namespaceName.replace(/^\/?/, '/');
+  if (auth !== false || namespaces.get(name)?.connectionMiddleware.length || isDevelopment(config.env)) return;
+  const problem = `config.io.adminUi.auth is false, and config.io.namespace['${name}'] has no connectionMiddleware: whoever reaches the app can disconnect its clients and emit to them, unless the app itself refuses them`;
+  logger.warn(messageOf('IO_ADMIN_UI_OPEN', problem));
 }

@@ -92,7 +92,7 @@ export class Lifecycle {
     const folder = routesSessions || usesHub ? folderOf(app) : undefined;
     if (routesSessions && folder) this.#sessionRouting = new SessionRouting(ownWorkerId(), folder, logger, limits.settings.connections);
     this.#drain = new Drain(settings.drain, { app, runtime: this.runtime, sessionRouting: this.#sessionRouting, engines: this.#engines });
-    this.#setUpAdminUi = settings.adminUi && adminUiOf(settings.adminUi, baseDir);
+    this.#setUpAdminUi = settings.adminUi && adminUiOf(settings.adminUi, settings.namespaces, app);
     if (settings.health !== false) serveHealth(app, settings.health, () => this.#drain.isReady);
     this.#histories = Histories.of(settings, usesHub || (app.options.workers ?? 1) <= 1, () => streamsOf(this.#backplane));
     // last of what may throw, so that an error leaves nothing open

@@ -1,7 +1,9 @@
 /** Socket.IO's own admin UI, set up as docs/admin.md says, with two workers. */
 import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { ROOT } from '../support/app';
 import { openBrowser } from '../support/browser';
 import { connect, newClient, next, refusal } from '../support/client';
 import { startCluster } from '../support/cluster';
@@ -9,8 +11,14 @@ import { readPage } from '../support/page';
 import { adminUiOf } from '../support/parts';
 import { until } from '../support/until';
 
+type Settings = Parameters<typeof adminUiOf>[0];
+type Namespaces = Parameters<typeof adminUiOf>[1];
+type App = Parameters<typeof adminUiOf>[2];
+
 /** 'open sesame', by bcrypt. */
 const HASH = '$2a$04$u.3F5DMg3Jywu.hAxZV3v.4GXGqieBfhkGlxCfDqRQ5wcois5e38u';
+
+const SETTINGS: Settings = { auth: false, mode: 'production', namespaceName: '/admin', readonly: false };
 
 const ROUTER = `module.exports = app => {
   app.io.route('who', async () => process.pid);
@@ -67,10 +75,28 @@ test('its page, which Egg serves, shows both workers to whoever knows the passwo
   for (const pid of ids.keys()) await page.getByText(`#${pid}`).first().waitFor();
 });
 
+test('without a password and without middleware, there is a warning in production', () => {
+  const warningsOf = (auth: Settings['auth'], env: string, middleware: string[] = []): string[] => {
+    const lines: string[] = [];
+    const logger = { warn: (line: string) => void lines.push(line) };
+    const app = { baseDir: join(ROOT, 'test/admin-ui'), config: { env }, logger };
+    const namespaces = new Map([['/admin', { connectionMiddleware: middleware }]]);
+    adminUiOf({ ...SETTINGS, auth }, namespaces as unknown as Namespaces, app as unknown as App); // the parts of them that are used
+    return lines;
+  };
+  const [warning, ...more] = warningsOf(false, 'prod');
+  assert.match(warning ?? '', /IO_ADMIN_UI_OPEN: .*config\.io\.namespace\['\/admin'\] has no connectionMiddleware/);
+  const guarded = [warningsOf(false, 'prod', ['operator']), warningsOf(false, 'local')];
+  assert.deepEqual([...more, ...guarded.flat(), ...warningsOf({ type: 'basic', username: 'a', password: HASH }, 'prod')], []);
+});
+
 test('without the package the boot stops', () => {
-  const settings = { auth: false, mode: 'production', namespaceName: '/admin', readonly: false } as const;
   const message = /config\.io\.adminUi needs a package: run `npm i @socket\.io\/admin-ui`/;
-  assert.throws(() => adminUiOf(settings, tmpdir()), { name: 'SetupError', code: 'IO_ADMIN_UI_MISSING', message });
+  assert.throws(() => adminUiOf(SETTINGS, new Map(), { baseDir: tmpdir() } as App), {
+    name: 'SetupError',
+    code: 'IO_ADMIN_UI_MISSING',
+    message,
+  });
 });
 
 async function samplesWith(...parts: string[]): Promise<{ path: string | undefined; code: string }[]> {
