@@ -454,6 +454,26 @@ test('a client that comes back during the handover waits for it', async t => {
   for (const back of await Promise.all(returned)) assert.equal(back.socket.recovered, true);
 });
 
+test('a client is found that is handed over to a server while this one is about to ask the others for it', async t => {
+  const path = await hubPath(t);
+  const kept = new MemoryHandovers();
+  keepHandovers(await startHub(t, path), kept);
+  t.after(() => kept.close());
+  const [one, two] = [await startWorker(t, path, '1', INIT), await startWorker(t, path, '2', INIT)];
+  await allKnown([one, two]);
+  const visitor = await visit(t, one);
+  await lose(visitor);
+  const { adapter } = two.io.of('/');
+  const ask = adapter.serverSideEmit.bind(adapter);
+  adapter.serverSideEmit = args => {
+    const [, question] = args as [string, { readonly kind?: unknown }?];
+    if (question?.kind === 'find') void one.link.departure.leave().then(() => ask(args));
+    else ask(args);
+  };
+  const back = await visit(t, two, visitor);
+  assert.equal(back.socket.recovered, true);
+});
+
 test('whoever says without end that it is about to hand over delays clients that come back by 3 s at most', async t => {
   const path = await hubPath(t);
   keepHandovers(await startHub(t, path), new MemoryHandovers());

@@ -68,11 +68,12 @@ export class LoggedSource implements Source {
   async find(pid: string, given: string): Promise<Claim | undefined> {
     const offset = asOffset(given) ?? ''; // it goes to all servers
     if (this.#backplane?.wasReachable) await this.#succession?.arrival;
-    const found = this.sessions.find(pid, offset, this.clients.connected(pid));
-    if (found) return { ...found, offset, server: undefined };
-    if (!this.#peers || !isPrivateId(pid)) return undefined;
+    const found = this.#findHere(pid, offset);
+    if (found || !this.#peers || !isPrivateId(pid)) return found;
     const answer = this.#peers.isBusy ? undefined : await this.#peers.ask({ kind: 'find', pid, offset });
-    return isClaim(answer, pid) ? { ...answer, offset } : undefined;
+    if (isClaim(answer, pid)) return { ...answer, offset };
+    if (this.#backplane?.wasReachable) await this.#succession?.arrival; // what this process got before the others heard the question
+    return this.#findHere(pid, offset);
   }
 
   take(socket: Socket, claim: Claim): Taken | undefined | Promise<Taken | undefined> {
@@ -98,6 +99,11 @@ export class LoggedSource implements Source {
 
   end(socket: Socket): void {
     this.sessions.end(socket);
+  }
+
+  #findHere(pid: string, offset: string): Claim | undefined {
+    const found = this.sessions.find(pid, offset, this.clients.connected(pid));
+    return found && { ...found, offset, server: undefined };
   }
 
   async #takeFrom(server: string, rooms: readonly string[], { pid, offset, mark }: Claim): Promise<Taken | undefined> {
