@@ -186,7 +186,7 @@ test('a page of another site gets nothing of the admin page, by a request, a for
   assert.ok(logs.some(line => line.includes(refused)));
 });
 
-test('a proxy on this machine that adds no header, as nginx by itself, is known by HTTP/1.0', async t => {
+test('a proxy on this machine that adds no header, as nginx before 1.29.7, is known by HTTP/1.0', async t => {
   const { port, logs } = await startApp(t, ON);
   const ask = async (version: string): Promise<string> => {
     const socket = createConnection({ port, host: '127.0.0.1' });

@@ -54,7 +54,7 @@ function machineRefusal({ headers, httpVersion, socket }: IncomingMessage): stri
   const { remoteAddress = '' } = socket;
   if (!/^(::ffff:)?127\.|^::1$/.test(remoteAddress))
     return `it comes from ${remoteAddress || 'an unknown address'}, and not from this machine`;
-  if (httpVersion === '1.0') return 'it comes through a proxy, since it is one of HTTP/1.0'; // nginx adds no header by itself
+  if (httpVersion === '1.0') return 'it comes through a proxy, since it is one of HTTP/1.0'; // nginx before 1.29.7, without a header
   const forwarded = Object.keys(headers).find(name => FORWARDED.test(name));
   if (forwarded !== undefined) return `it comes through a proxy, since it has the header ${forwarded}`;
   const name = hostname(`http://${headers.host}`);
