@@ -10,13 +10,13 @@ import type { Deprecations } from '../deprecated/deprecations';
 import type { Logger } from '../egg';
 import type { Limits } from '../limits/limits';
 import type { Histories } from './history';
-import { MongoBackplane, type MongoPackage } from './mongo';
+import type * as mongo from './mongo';
 import { type Operator, operatorsOf } from './operators';
-import { PostgresBackplane } from './postgres/postgres';
+import type * as postgres from './postgres/postgres';
 import { Budget } from './recovery/budget';
 import { PulsedBackplane } from './pulsed-backplane';
 import type { StreamsPackage } from './redis/adapters';
-import { RedisBackplane } from './redis/redis';
+import type * as redis from './redis/redis';
 import { addRoomHistories } from './room-history';
 import { addUsers } from './user-operator';
 import { countPublished } from './wrappers/count-published';
@@ -48,20 +48,28 @@ interface Parts {
   readonly tracer?: BroadcastTracer | undefined;
 }
 
-/** Creates the backplane. Undefined if there are no other processes, or the app has an adapter of its own. */
+/**
+ * Creates the backplane. Undefined if there are no other processes, or the app has an adapter of its own. Its code is loaded only by an app that needs
+ * it: that for Redis takes each process 5 MB.
+ */
 export function createBackplane(adapter: AdapterSettings | undefined, { logger, baseDir, hub }: Surroundings): Backplane | undefined {
   switch (adapter?.name) {
     case 'redis':
     case 'redis-sharded':
-      return new RedisBackplane(adapter, logger);
-    case 'redis-streams':
-      return new RedisBackplane(adapter, logger, packageOf<StreamsPackage>(adapter.name, baseDir).exported);
+    case 'redis-streams': {
+      const streams = adapter.name === 'redis-streams' ? packageOf<StreamsPackage>(adapter.name, baseDir).exported : undefined;
+      const { RedisBackplane } = require('./redis/redis') as typeof redis;
+      return new RedisBackplane(adapter, logger, streams);
+    }
     case 'mongo': {
-      const { exported, path } = packageOf<MongoPackage>(adapter.name, baseDir);
+      const { exported, path } = packageOf<mongo.MongoPackage>(adapter.name, baseDir);
+      const { MongoBackplane } = require('./mongo') as typeof mongo;
       return new MongoBackplane(adapter, logger, exported, path);
     }
     case 'postgres': {
-      return new PostgresBackplane(adapter, logger, packageOf(adapter.name, baseDir).path);
+      const { path } = packageOf(adapter.name, baseDir);
+      const { PostgresBackplane } = require('./postgres/postgres') as typeof postgres;
+      return new PostgresBackplane(adapter, logger, path);
     }
     case 'own':
       return undefined;

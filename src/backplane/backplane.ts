@@ -8,9 +8,8 @@ import type { AdapterFactory } from '../config/options';
 import { debug } from '../debug';
 import type { Logger } from '../egg';
 import { messageOf, type OutageCode, OutageError } from '../errors';
-import type { HandoverStore } from '../store/handover-store';
-import type { OutcomeStore } from '../store/outcome-store';
 import { Inbox } from './inbox';
+import type { Kept } from './kept';
 import { Losses } from './losses';
 
 interface Description {
@@ -30,10 +29,7 @@ export abstract class Backplane {
   abstract readonly localTimeout: number;
   /** Whether other processes can be asked. */
   abstract get isReachable(): boolean;
-  /** Where all processes keep the outcomes of handlers. Undefined if the backend has no place for them. */
-  readonly outcomes: OutcomeStore | undefined;
-  /** Where a process that ends leaves the sessions of its clients for another one. Undefined if the backend has no place for them. */
-  readonly handovers: HandoverStore | undefined;
+  readonly kept: Kept = {};
   readonly departure = new Departure();
   readonly name: string;
   readonly logger: Logger;

@@ -17,7 +17,7 @@ type Request =
 /** Undefined if the processes of the app have no common place for them. @param workers their number on this machine */
 export function outcomeStoreOf(backplane: Backplane | undefined, { adapter }: Settings, workers: number): OutcomeStore | undefined {
   if (backplane instanceof HubBackplane) return agentOutcomes(backplane.agent);
-  if (backplane) return backplane.outcomes;
+  if (backplane) return backplane.kept.outcomes;
   return !adapter && workers <= 1 ? new MemoryOutcomes() : undefined;
 }
 

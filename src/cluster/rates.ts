@@ -1,6 +1,5 @@
 /** What processes count together: by the agent for the workers of one machine, by Redis for several machines. */
 import type { Backplane } from '../backplane/backplane';
-import { RedisBackplane } from '../backplane/redis/redis';
 import type { Logger } from '../egg';
 import { messageOf, oneLine } from '../errors';
 import type { AddressLimits } from '../limits/address-limits';
@@ -43,8 +42,8 @@ function sharedRates(rateLimiter: RateLimiterPackage, rate: Rate, backplane: Bac
     const ask = async (request: Request): Promise<number> => (await backplane.agent.ask(KIND, request)) as number; // of the function above
     return { consume: async (key, points) => ask({ rate, key, points }) };
   }
-  if (!(backplane instanceof RedisBackplane)) return undefined;
-  return redisRates(rateLimiter, rate, async (script, key, args) => backplane.runScript(script, key, args));
+  const { runScript } = backplane.kept;
+  return runScript && redisRates(rateLimiter, rate, runScript);
 }
 
 /** Counts in this process while the others cannot be reached: nobody is refused for an outage. */

@@ -1,9 +1,6 @@
 /** Chooses where the events of rooms with history are kept. The agent keeps them for the workers of one machine, Redis or PostgreSQL for several machines. */
 import type { Backplane } from '../backplane/backplane';
-import { PostgresBackplane } from '../backplane/postgres/postgres';
-import { RedisBackplane } from '../backplane/redis/redis';
 import { MemoryStreams } from '../store/memory-streams';
-import { RedisStreams } from '../store/redis-streams';
 import { RemoteStreams } from '../store/remote-streams';
 import type { Content, Entry, Limits, Page, Position, Streams } from '../store/streams';
 import type { Hub } from './hub/hub';
@@ -35,8 +32,7 @@ interface JsonPage extends Position {
 /** To be called if the backplane, or this process alone, can keep them. */
 export function streamsOf(backplane: Backplane | undefined): Streams {
   if (backplane instanceof HubBackplane) return new AgentStreams(backplane.agent);
-  if (backplane instanceof PostgresBackplane) return backplane.kept.createStreams();
-  return backplane instanceof RedisBackplane ? new RedisStreams(backplane.keys) : new MemoryStreams();
+  return backplane?.kept.createStreams?.() ?? new MemoryStreams();
 }
 
 /** To be called in the agent, with the streams that it keeps. */

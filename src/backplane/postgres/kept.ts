@@ -1,4 +1,5 @@
 /** What PostgreSQL keeps for all servers, in tables of ours: outcomes, and the streams of rooms with history. */
+import type { Kept } from '../kept';
 import type { Streams } from '../../store/streams';
 import type { Keeping } from './kept-tables';
 import { PostgresOutcomes } from './outcomes';
@@ -6,8 +7,9 @@ import type { MessagePack } from './pg';
 import type { PostgresSettings } from './settings';
 import { PostgresStreams } from './streams';
 
-export class Kept {
+export class PostgresKept implements Kept {
   readonly outcomes: PostgresOutcomes;
+  readonly handovers: PostgresOutcomes;
   readonly createStreams: () => Streams;
   readonly #pool: Keeping['pool'];
 
@@ -16,7 +18,7 @@ export class Kept {
     const keeping: Keeping = { ...access, prefix, cleanupInterval };
     this.#pool = access.pool;
     this.#pool.on('error', () => {}); // an idle connection has ended, and is replaced
-    this.outcomes = new PostgresOutcomes(keeping, outcomeTable);
+    this.handovers = this.outcomes = new PostgresOutcomes(keeping, outcomeTable);
     this.createStreams = () => new PostgresStreams(keeping, streamTables, messagePack);
   }
 

@@ -11,7 +11,7 @@ import { CONNECT_TIMEOUT } from '../pulsed-backplane';
 import type { Refusal } from '../refusals';
 import { Adapters } from './adapters';
 import { Delivery } from './delivery';
-import { Kept } from './kept';
+import { PostgresKept } from './kept';
 import { Listener } from './listener';
 import { channelOf, type Message } from './messages';
 import type { MessagePack, Notification, Pg, PgPool } from './pg';
@@ -24,9 +24,7 @@ import { Table } from './table';
 
 export class PostgresBackplane extends DatabaseBackplane {
   readonly createAdapter: AdapterFactory;
-  override readonly outcomes: Kept['outcomes'];
-  override readonly handovers: Kept['outcomes'];
-  readonly kept: Kept;
+  override readonly kept: PostgresKept;
   readonly requestsTimeout: number;
   readonly #prefix: string;
   readonly #pulseChannel: string;
@@ -97,13 +95,12 @@ export class PostgresBackplane extends DatabaseBackplane {
       forget: id => this.#reader.forget(id),
     });
     this.createAdapter = nsp => this.#adapters.create(nsp);
-    this.kept = new Kept(messagePack, settings, {
+    this.kept = new PostgresKept(messagePack, settings, {
       pool: new pg.Pool(keptPoolOptions(reach)),
       reach: async question => this.reach(question),
       error: cause => this.error(cause),
       onRefused: (failure, suspend) => this.#onFailure(failure, undefined, suspend),
     });
-    this.handovers = this.outcomes = this.kept.outcomes;
     void this.#listener.start();
   }
 

@@ -42,7 +42,7 @@ export class LoggedSource implements Source {
     this.#peers = backplane && new Peers(adapter, nsp, question => this.#answer(question));
     adapter.on('join-room', (room: string, id: string) => this.sessions.visits.join(room, id));
     adapter.on('leave-room', (room: string, id: string) => this.sessions.visits.leave(room, id));
-    const store = backplane?.handovers;
+    const store = backplane?.kept.handovers;
     const succession = (this.#succession =
       store &&
       this.#peers &&

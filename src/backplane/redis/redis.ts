@@ -4,8 +4,8 @@ import type { RedisSettings } from '../../config/adapter';
 import type { AdapterFactory, RedisConfig } from '../../config/options';
 import type { Logger } from '../../egg';
 import type { OutageError } from '../../errors';
-import type { HandoverStore } from '../../store/handover-store';
-import type { OutcomeStore } from '../../store/outcome-store';
+import { RedisStreams } from '../../store/redis-streams';
+import type { Kept } from '../kept';
 import { CONNECT_TIMEOUT, PulsedBackplane } from '../pulsed-backplane';
 import { createAdapters, requestsTimeoutOf, type StreamsPackage } from './adapters';
 import { type Client, type Command, nameOf } from './client';
@@ -27,9 +27,8 @@ const PULSES_PER_ROLE = 25;
 
 export class RedisBackplane extends PulsedBackplane {
   readonly createAdapter: AdapterFactory;
-  override readonly outcomes: OutcomeStore;
-  override readonly handovers: HandoverStore;
-  readonly keys: Keys;
+  override readonly kept: Required<Kept>;
+  readonly #keys: Keys;
   readonly requestsTimeout: number | undefined;
   readonly #adapterName: RedisSettings['name'];
   readonly #connections: Connections;
@@ -82,9 +81,14 @@ export class RedisBackplane extends PulsedBackplane {
       const readers = (this.#streamReaders = this.#createStreamReaders(options, subscriber));
       Object.assign(this.#publisher, { duplicate: () => readers.create() }); // the adapter creates its connections with it
     }
-    this.outcomes = new RedisOutcomes(this.#publisher, prefix, async question => this.reach(question));
-    this.keys = new Keys(this, this.#publisher, prefix, { add: it => this.refuse(it), remove: it => this.permit(it) });
-    this.handovers = new RedisHandovers(this.keys);
+    const keys = (this.#keys = new Keys(this, this.#publisher, prefix, { add: it => this.refuse(it), remove: it => this.permit(it) }));
+    this.kept = {
+      outcomes: new RedisOutcomes(this.#publisher, prefix, async question => this.reach(question)),
+      handovers: new RedisHandovers(keys),
+      createStreams: () => new RedisStreams(keys),
+      runScript: async (script, key, args) =>
+        this.reach(async () => this.#publisher.call('eval', script, 1, `${prefix}:rate:${key}`, ...args)),
+    };
     this.createAdapter = createAdapters({ settings, prefix, backplane: this, publisher: this.#publisher, subscriber, streams });
   }
 
@@ -92,11 +96,6 @@ export class RedisBackplane extends PulsedBackplane {
   override async ready(): Promise<void> {
     await super.ready();
     if (!this.isDown) await this.#streamReaders?.ready(CONNECT_TIMEOUT);
-  }
-
-  /** Runs a script with one key. Rejects if Redis cannot be reached, or refuses it. */
-  async runScript(script: string, key: string, args: readonly string[]): Promise<unknown> {
-    return this.reach(async () => this.#publisher.call('eval', script, 1, `${this.#prefix}:rate:${key}`, ...args));
   }
 
   channelOf(nsp: string): string {
@@ -180,7 +179,7 @@ export class RedisBackplane extends PulsedBackplane {
     if (isAnswerToProbe(error)) return;
     const name = command.name.toLowerCase(); // an adapter may write PUBSUB
     const channel = String(command.args[0]);
-    if (this.keys.has(channel)) return; // whoever runs it handles its errors
+    if (this.#keys.has(channel)) return; // whoever runs it handles its errors
     const isPulse = channel.startsWith(this.#pulseChannel.name);
     const isMessage = isSending(name) && !isPulse && !isProbe(command);
     const canPass = isTemporary(error, client);

@@ -34,7 +34,7 @@ export class HubBackplane extends Backplane {
   readonly peers: HubPeers;
   /** Answers questions of this worker, such as those to its memory. */
   readonly agent = new HubAgent();
-  override readonly handovers = agentHandovers(this.agent);
+  override readonly kept = { handovers: agentHandovers(this.agent) };
   readonly #path: string;
   readonly #workerName: string;
   readonly #isSendOnly: boolean;
