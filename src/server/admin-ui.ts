@@ -1,10 +1,13 @@
 /** Socket.IO's own admin UI, of the package that the app has installed. */
-import type { Server as SocketIoServer } from 'socket.io';
+import type { Namespace, Server as SocketIoServer } from 'socket.io';
 import { appPackage } from '../app-package';
 import type { AdminUiSettings } from '../config/admin-ui';
 import type { Settings } from '../config/settings';
 import type { EggApplication } from '../egg';
-import { isDevelopment, messageOf } from '../errors';
+import { IoError, isDevelopment, messageOf } from '../errors';
+
+/** In ms. */
+const GUESS_INTERVAL = 1000;
 
 /** The part of the package that is used here. */
 interface AdminUiPackage {
@@ -23,7 +26,22 @@ export function adminUiOf(settings: AdminUiSettings, namespaces: Settings['names
   const needed = { option: 'config.io.adminUi', code: 'IO_ADMIN_UI_MISSING' } as const;
   const { exported } = appPackage<AdminUiPackage>(app.baseDir, '@socket.io/admin-ui', needed);
   warnIfOpen(settings, namespaces, app);
-  return server => exported.instrument(server, settings);
+  return server => {
+    if (settings.auth) limitGuesses(server.of(settings.namespaceName), settings.auth.username);
+    exported.instrument(server, settings);
+  };
+}
+
+/** Has one password a second looked at, whoever gives it: a guess takes a worker 70 ms, and one connection can have thousands. */
+function limitGuesses(nsp: Namespace, username: string): void {
+  let busyUntil = 0;
+  nsp.use(({ handshake }, next) => {
+    if (handshake.auth['username'] !== username) return next(); // it is refused at once
+    const now = performance.now();
+    if (now < busyUntil) return next(new IoError('TRY_AGAIN', 'One password a second is looked at', { status: 429 }));
+    busyUntil = now + GUESS_INTERVAL;
+    next();
+  });
 }
 
 /** Without a password, it is for middleware to keep others out. */
