@@ -24,12 +24,17 @@ export async function diagnose(t: TestContext, files: Files, args: readonly stri
 export async function diagnoseIn(baseDir: string, args: readonly string[] = [], shell = 'true'): Promise<Diagnosis> {
   const command = ['-c', `${shell}; exec "$@"`, 'sh', process.execPath, COMMAND, 'doctor', ...args];
   return new Promise(resolve => {
-    execFile('/bin/sh', command, { cwd: baseDir, env: { ...process.env, EGG_SERVER_ENV: 'unittest', NODE_V8_COVERAGE: process.env['COVERAGE_OF_COMMANDS'] } }, (error, stdout, stderr) => {
-      const output = stdout + stderr;
-      const findings = [...stdout.matchAll(/^(ok|look|problem) +(.*)(?:\n +(-> .*))?$/gm)].map(parts =>
-        parts.slice(1).filter(Boolean).join(' '),
-      );
-      resolve({ code: error ? Number(error.code) : 0, output, findings });
-    });
+    execFile(
+      '/bin/sh',
+      command,
+      { cwd: baseDir, env: { ...process.env, EGG_SERVER_ENV: 'unittest', NODE_V8_COVERAGE: process.env['COVERAGE_OF_COMMANDS'] } },
+      (error, stdout, stderr) => {
+        const output = stdout + stderr;
+        const findings = [...stdout.matchAll(/^(ok|look|problem) +(.*)(?:\n +(-> .*))?$/gm)].map(parts =>
+          parts.slice(1).filter(Boolean).join(' '),
+        );
+        resolve({ code: error ? Number(error.code) : 0, output, findings });
+      },
+    );
   });
 }
