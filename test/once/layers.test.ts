@@ -4,6 +4,7 @@ import { appendFile, cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { ROOT } from '../support/app';
 
 /** What no file of a folder may import, by a file of it. */
@@ -50,6 +51,13 @@ test('lint finds an import against the layers in every folder of src, and only t
   assert.deepEqual(await filesWithBadImports(folder), []);
   for (const [file, code] of Object.entries(VIOLATIONS)) await appendFile(join(folder, 'src', file), code);
   assert.deepEqual(await filesWithBadImports(folder), Object.keys(VIOLATIONS).toSorted());
+});
+
+test('neither a worker nor the agent loads the code for Redis or a database before the app needs it', async () => {
+  const script = `for (const name of ['app', 'agent', 'server/lifecycle']) require('./dist/' + name);
+    console.log(Object.keys(require.cache).filter(path => /ioredis|redis-adapter|backplane.(redis|postgres|mongo)/.test(path)).join());`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', script], { cwd: ROOT });
+  assert.equal(stdout.trim(), '');
 });
 
 test('a file of src has 200 lines at most, unless ARCHITECTURE.md names it', async () => {
