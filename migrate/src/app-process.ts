@@ -27,11 +27,15 @@ const SIGNALS: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
  */
 export async function runWithEgg(folder: string, file: string, name: string, args: readonly unknown[]): Promise<unknown> {
   // finds Egg from the folder of the app, as the app does; egg 3 is CommonJS, and egg 4.1 is not
-  const script = `import { readFileSync } from 'node:fs';
-    import { createRequire } from 'node:module';
-    const { egg: { framework = 'egg' } = {} } = JSON.parse(readFileSync('package.json', 'utf8'));
-    const [egg, own] = [await import('egg'), await import(framework)];
-    const { ${name} } = createRequire(import.meta.url)(${JSON.stringify(join(PLUGIN, file))});
+  const script = `import { createRequire } from 'node:module';
+    import { pathToFileURL } from 'node:url';
+    const require = createRequire(import.meta.url);
+    const { egg: { framework = 'egg' } = {} } = require('./package.json');
+    const own = await import(framework);
+    const eggOf = async file => import(pathToFileURL(createRequire(file).resolve('egg')));
+    // pnpm shows an app only what it names itself: its framework, which may be built on another one, and then exports all that it needs
+    const egg = framework === 'egg' ? own : await eggOf(require.resolve(framework)).catch(() => ({}));
+    const { ${name} } = require(${JSON.stringify(join(PLUGIN, file))});
     await ${name}({ ...egg.default, ...egg, ...own.default, ...own }, ...${JSON.stringify(args.map(arg => arg ?? null))});`;
   const options = ['--input-type=module', '--eval', script];
   // detached: a process group of its own, which can be killed as a whole

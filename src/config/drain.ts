@@ -32,34 +32,36 @@ export function readDrain(value: unknown, env: string | undefined): DrainSetting
   return { ...(given ?? DEFAULTS), isOn: given !== undefined && !isDevelopment(env) };
 }
 
-/** The time in ms for which a worker may drain when it stops: what Egg leaves of `timeout`. @param hasMaster whether Egg's master started it */
-export function drainTime({ timeout }: DrainSettings, hasMaster: boolean): number {
-  return hasMaster ? Math.max(0, Math.min(timeout, killTime() - CLOSING_TIME)) : timeout;
+/**
+ * The time in ms for which a worker may drain when it stops: what Egg leaves of `timeout`.
+ * @param worker a file of Egg's package that starts workers; undefined in a single process, which has no master
+ */
+export function drainTime({ timeout }: DrainSettings, worker: string | undefined): number {
+  return worker === undefined ? timeout : Math.max(0, Math.min(timeout, killTime(worker) - CLOSING_TIME));
 }
 
-/** The warning for a worker that has no time to drain. */
-export function drainWarning(settings: DrainSettings, hasMaster: boolean): string | undefined {
-  const time = drainTime(settings, hasMaster);
-  if (!settings.isOn || time === settings.timeout) return undefined;
+/** The warning for a worker that has no time to drain. @param worker as of `drainTime` */
+export function drainWarning(settings: DrainSettings, worker: string | undefined): string | undefined {
+  const time = drainTime(settings, worker);
+  if (worker === undefined || !settings.isOn || time === settings.timeout) return undefined;
   const wanted = settings.timeout + CLOSING_TIME;
-  const problem = `config.io.drain.timeout is ${settings.timeout} ms, but Egg ends a worker ${killTime()} ms after SIGTERM, so that clients are moved within ${time} ms: set the environment variables EGG_APP_CLOSE_TIMEOUT and GRACEFUL_TIMEOUT to ${wanted}, and let what stops the app wait as long (egg-scripts stop --timeout=${wanted + 1000})`;
+  const problem = `config.io.drain.timeout is ${settings.timeout} ms, but Egg ends a worker ${killTime(worker)} ms after SIGTERM, so that clients are moved within ${time} ms: set the environment variables EGG_APP_CLOSE_TIMEOUT and GRACEFUL_TIMEOUT to ${wanted}, and let what stops the app wait as long (egg-scripts stop --timeout=${wanted + 1000})`;
   return messageOf('IO_DRAIN_CUT', problem);
 }
 
 /** The earlier of two times after SIGTERM: at the first one Egg's master kills the worker, at the second one the worker exits by itself. */
-function killTime(): number {
+function killTime(worker: string): number {
   const { EGG_APP_CLOSE_TIMEOUT: ofApp, EGG_MASTER_CLOSE_TIMEOUT: ofMaster, GRACEFUL_TIMEOUT: ofWorker } = process.env;
-  return Math.min(timeOf(ofApp || ofMaster), exitsByItself() ? timeOf(ofWorker) : Infinity);
+  return Math.min(timeOf(ofApp || ofMaster), exitsByItself(worker) ? timeOf(ofWorker) : Infinity);
 }
 
 /** Whether a worker has a clock of its own, as with graceful-process 2 of egg 4. Version 1 of egg 3 waits until everything is closed. */
-function exitsByItself(): boolean {
+function exitsByItself(worker: string): boolean {
   try {
-    const [, worker = ''] = process.argv; // Egg's file of a worker
     const { version } = createRequire(worker)('graceful-process/package.json') as { readonly version: string }; // as npm wants it
     return Number.parseInt(version, 10) > 1;
   } catch {
-    return true; // this process is no worker
+    return true; // nobody knows, and the latest Egg has one
   }
 }
 

@@ -1,4 +1,6 @@
 /** Checks the set-up of an app: the part of `npx egg-socket.io doctor` that runs in a process of its own, with Egg in it. */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { drainWarning } from '../config/drain';
 import { readConfig, type Settings } from '../config/settings';
 import { oneLine } from '../errors';
@@ -33,7 +35,7 @@ export async function doctor(egg: Egg, url: string | null): Promise<void> {
 async function* check({ config, plugin }: AppConfig, url: string | null): AsyncGenerator<Finding> {
   const warnings: string[] = [];
   const settings: Settings = readConfig(config, 1, warning => warnings.push(warning)); // it depends on how the app is started how many workers there are
-  const ofDrain = drainWarning(settings.drain, true); // a single process has no master, which nobody knows here
+  const ofDrain = drainWarning(settings.drain, starterOfWorkers(process.cwd())); // a single process has no master, which nobody knows here
   if (ofDrain !== undefined) warnings.push(ofDrain);
   for (const text of warnings) yield { level: HARMFUL.test(text) ? 'problem' : 'look', text: withoutName(text) };
   if (warnings.length === 0) yield { level: 'ok', text: 'config.io can be used' };
@@ -41,4 +43,15 @@ async function* check({ config, plugin }: AppConfig, url: string | null): AsyncG
   yield checkOpenFiles(settings);
   yield* await checkBackend(settings, process.cwd());
   if (url !== null) yield* checkAddress(new URL(url), settings.init);
+}
+
+/** The file of Egg's package that starts workers, in egg 3. Empty if there is none: that of egg 4 has another name, and nothing that has to be known. */
+function starterOfWorkers(baseDir: string): string {
+  try {
+    const app = createRequire(join(baseDir, 'package.json'));
+    const { egg: { framework = 'egg' } = {} } = app('./package.json') as { readonly egg?: { readonly framework?: string } }; // as Egg wants it
+    return ['egg', 'egg-cluster'].reduce((file, name) => createRequire(file).resolve(name), app.resolve(framework)); // pnpm shows each package only what it names itself
+  } catch {
+    return '';
+  }
 }

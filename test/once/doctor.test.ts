@@ -1,10 +1,13 @@
 /** `npx egg-socket.io doctor` with real servers: Redis, PostgreSQL, PgBouncer, and proxies in front of running apps. */
 import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
-import { type Files, type RunningApp, startApp } from '../support/app';
+import { type Files, type HostName, hostFolder, removeApp, ROOT, type RunningApp, startApp } from '../support/app';
 import { freePort } from '../support/port';
-import { type Diagnosis, diagnose } from '../support/doctor';
+import { type Diagnosis, diagnose, diagnoseIn } from '../support/doctor';
 import { startNginx } from '../support/nginx';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
@@ -91,6 +94,42 @@ test('PostgreSQL, and PgBouncer in transaction mode in front of it', async t => 
   found(pooled, /^problem IO_DATABASE_REFUSED: .* accepts LISTEN but delivers nothing; .*pool_mode = session/);
   assert.equal(pooled.code, 1);
 });
+
+test('an app that has its framework only, as pnpm installs it: a worker has a clock of its own with the framework’s egg 4, and none with its egg 3', async t => {
+  const shell = 'export EGG_SERVER_ENV=prod EGG_APP_CLOSE_TIMEOUT=13000';
+  const [withEgg3, withEgg4] = [await appOfFramework(t, 'egg3'), await appOfFramework(t, 'egg4')];
+  const long = await diagnoseIn(withEgg3, [], shell);
+  found(long, /^ok config\.io can be used/);
+  assert.equal(long.code, 0, long.output);
+  found(await diagnoseIn(withEgg4, [], shell), /^look IO_DRAIN_CUT: .* Egg ends a worker 5000 ms after SIGTERM/);
+  found(await diagnoseIn(withEgg3, [], 'export EGG_SERVER_ENV=prod'), /^look IO_DRAIN_CUT: .* Egg ends a worker 5000 ms after SIGTERM/);
+});
+
+/** The app cannot load Egg: its framework has it, and exports but a class of its own. */
+async function appOfFramework(t: TestContext, host: HostName): Promise<string> {
+  const baseDir = await mkdtemp(join(tmpdir(), 'framework-'));
+  t.after(() => removeApp(baseDir));
+  const framework = 'node_modules/chat-framework';
+  const files: Files = {
+    'package.json': JSON.stringify({ name: 'test-app', type: 'commonjs', egg: { framework: 'chat-framework' } }),
+    'config/plugin.js': "exports.io = { enable: true, package: 'egg-socket.io' };",
+    'config/config.default.js': "exports.keys = 'test-keys'; exports.io = { init: { allowEIO3: false }, drain: { timeout: 8000 } };",
+    [`${framework}/package.json`]: JSON.stringify({ name: 'chat-framework', main: 'index.js' }),
+    [`${framework}/index.js`]: `
+      const egg = require('egg');
+      exports.Application = class extends egg.Application {
+        get [Symbol.for('egg#eggPath')]() { return __dirname; }
+      };`,
+  };
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(baseDir, path)), { recursive: true });
+    await writeFile(join(baseDir, path), content);
+  }
+  await symlink(ROOT, join(baseDir, 'node_modules/egg-socket.io'));
+  await mkdir(join(baseDir, framework, 'node_modules'));
+  await symlink(join(hostFolder(host), 'node_modules/egg'), join(baseDir, framework, 'node_modules/egg'));
+  return baseDir;
+}
 
 /** nginx in front of apps, with these lines for the location, and these for the upstream. */
 async function through(t: TestContext, servers: readonly RunningApp[], location: string): Promise<Diagnosis> {
