@@ -85,6 +85,19 @@ test('drain() ends connections when their handlers have answered, as the clients
   await io.drain(); // nothing more to do
 });
 
+test('a page of another origin can read that the server stops, and middleware of the engine sees the request', async t => {
+  const { io, url } = await start(t, "{ init: { cors: { origin: 'https://page.example' } }, drain: { timeout: 0, jitter: 0 } }");
+  const seen: unknown[] = [];
+  io.engine.use((request: { _query: { transport: string } }, _response: unknown, next: () => void) => {
+    seen.push(request._query.transport);
+    next();
+  });
+  await io.drain();
+  const response = await fetch(`${url}/socket.io/?EIO=4&transport=polling`, { headers: { origin: 'https://page.example' } });
+  assert.deepEqual([response.status, response.headers.get('access-control-allow-origin')], [503, 'https://page.example']);
+  assert.deepEqual(seen, ['polling']);
+});
+
 test('clients are moved in batches, over the time that drain has', async t => {
   const { io, url } = await start(t, '{ drain: { timeout: 6000, batch: 2, jitter: 0 } }');
   const clients: Client[] = [];

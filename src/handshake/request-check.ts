@@ -1,5 +1,4 @@
 /** Checks of the requests that reach Engine.IO: those that begin a session, and those of one. */
-import type { ServerResponse } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import { type EngineInternals, engineInternals, type EngineRequest } from '../internals/engine-io';
 import { refuseRequest } from '../internals/engine-answer';
@@ -58,6 +57,5 @@ const MAX_RETRY_AFTER = 10;
 function comeBackLater(engine: EngineServer, request: EngineRequest, { status, code }: Turned): void {
   const retryAfter = String(1 + Math.floor(Math.random() * MAX_RETRY_AFTER));
   const message = status === 429 ? 'Too many of one address, come again' : 'Service unavailable, come again';
-  const { res: response } = request as unknown as { readonly res: ServerResponse }; // set by Engine.IO for each request that is no upgrade
-  refuseRequest(engine, request, response, { status, headers: { 'Retry-After': retryAfter }, code, message });
+  refuseRequest(engine, request, { status, headers: { 'Retry-After': retryAfter }, code, message });
 }

@@ -1,6 +1,7 @@
 /** Refusals in Engine.IO's place, where it has none that fits. */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
+import type { EngineRequest } from './engine-io';
 
 /** An answer of HTTP in place of Engine.IO's own, whose only status codes are 400 and 403. */
 interface HttpRefusal {
@@ -10,9 +11,13 @@ interface HttpRefusal {
   readonly message: string;
 }
 
-/** Refuses a polled request in Engine.IO's place, and tells the listeners of `connection_error`. */
-export function refuseRequest(engine: EngineServer, request: IncomingMessage, response: ServerResponse, refusal: HttpRefusal): void {
+/**
+ * Refuses a polled request in place of Engine.IO's `verify()`, and tells the listeners of `connection_error`. By then, middleware of the engine has added
+ * the headers of CORS, without which pages of other origins could not read the answer.
+ */
+export function refuseRequest(engine: EngineServer, request: EngineRequest, refusal: HttpRefusal): void {
   const { status, headers, code, message } = refusal;
+  const { res: response } = request as unknown as { readonly res: ServerResponse }; // set by Engine.IO for each request that is no upgrade
   reportRefusal(engine, request, refusal);
   response.writeHead(status, { ...headers, 'Content-Type': 'application/json' }).end(JSON.stringify({ code, message }));
 }

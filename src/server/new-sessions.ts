@@ -2,7 +2,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import { SERVICE_UNAVAILABLE, type SessionRouting } from '../cluster/routing/session-routing';
+import { isOfSession } from '../handshake/request-check';
 import { refuseRequest, reportRefusal } from '../internals/engine-answer';
+import { engineInternals } from '../internals/engine-io';
 
 const REFUSAL = {
   status: 503,
@@ -18,15 +20,17 @@ const REFUSAL = {
 export function giveAwaySessions(engine: EngineServer, sessionRouting: SessionRouting | undefined): () => void {
   const handleRequest = engine.handleRequest.bind(engine);
   const handleUpgrade = engine.handleUpgrade.bind(engine);
+  const verifier = engineInternals(engine);
+  const verify = verifier.verify.bind(engine);
   let isRefusing = false;
   sessionRouting?.refuseSessions();
   engine.handleRequest = (request, response) => {
-    const handleHere = (): void => {
-      if (isRefusing) refuseRequest(engine, request, response, REFUSAL);
-      else handleRequest(request, response);
-    };
-    if (hasSession(request)) handleRequest(request, response);
-    else if (!sessionRouting?.beginElsewhere(engine, request, response, handleHere)) handleHere();
+    const handleHere = (): void => handleRequest(request, response);
+    if (hasSession(request) || !sessionRouting?.beginElsewhere(engine, request, response, handleHere)) handleHere();
+  };
+  verifier.verify = (request, isUpgrade, answer) => {
+    if (isRefusing && !isUpgrade && !isOfSession(request)) refuseRequest(engine, request, REFUSAL);
+    else verify(request, isUpgrade, answer);
   };
   engine.handleUpgrade = (request, socket, head) => {
     if (hasSession(request) || !isRefusing) return handleUpgrade(request, socket, head);
