@@ -5,7 +5,7 @@ import { bootError, type Files, type RunningApp, startApp } from './support/app'
 import { ask, type Client, connect, newClient, next, refusal } from './support/client';
 import { startCluster } from './support/cluster';
 import { type RedisServer, startRedis } from './support/redis';
-import { internals, nothingRemains } from './support/remains';
+import { internals, nothingRemains, watchForCrashes } from './support/remains';
 
 const REVOKED = ['The login has been revoked', { code: 'AUTH_REVOKED' }, 'io server disconnect'];
 
@@ -120,6 +120,24 @@ test('a logout over HTTP ends all connections of the session, and no others', as
   assert.equal(await ask(stranger, 'who'), null);
   for (const client of [other, stranger]) client.disconnect();
   await nobodyIsFollowed(running);
+});
+
+test('an adapter of the app’s own that fails is a line of log, once, and is told of the next session', async t => {
+  watchForCrashes(t);
+  const adapter = `const { Adapter } = require('socket.io-adapter'); exports.io.adapter = nsp => Object.assign(new Adapter(nsp), { serverSideEmit() {} });`;
+  const { io, url, logs } = await start(t, filesWith(await startRedis(t), `${CONFIG} ${adapter}`));
+  const told: unknown[] = [];
+  const fail = (args: unknown[]): never => {
+    told.push(args[0]);
+    throw new Error('down');
+  };
+  for (const serverSideEmit of [fail, async (args: unknown[]) => fail(args), fail]) {
+    Object.assign(io.of('/').adapter, { serverSideEmit });
+    const page = await logIn(url, 'anna');
+    await fetchText(`${url}/logout`, page.extraHeaders.cookie);
+  }
+  assert.deepEqual(told, Array(3).fill('$io:session'));
+  assert.equal(logs.filter(line => /other servers could not be told .*: down/.test(line)).length, 1, logs.join('\n'));
 });
 
 test('a handler that ends the session ends its connections, too', async t => {

@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test';
 import type { PresenceChange } from 'egg-socket.io';
 import { bootError, type Files, startApp } from './support/app';
 import { ask, type Client, connect, newClient, refusal } from './support/client';
+import { watchForCrashes } from './support/remains';
 import { until } from './support/until';
 
 const GRACE = 300;
@@ -240,6 +241,28 @@ test('an adapter of the app’s own that has no way to other servers is not aske
   assert.deepEqual(await ask(anna, 'join', 'now:1'), [{ id: 'anna' }]);
   await hears(t, heard, 1); // servers are told before clients
   assert.equal(warn.mock.callCount(), 0);
+});
+
+test('an adapter of the app’s own that fails is a line of log, once, and is asked again', async t => {
+  watchForCrashes(t);
+  const adapter = `const { Adapter } = require('socket.io-adapter'); exports.io.adapter = nsp => Object.assign(new Adapter(nsp), { serverSideEmit() {} });`;
+  const { io, url, logs } = await startApp(t, { ...FILES, 'config/config.default.js': `${FILES['config/config.default.js']}\n${adapter}` });
+  const told: unknown[] = [];
+  const fail = (args: unknown[]): never => {
+    told.push(args[1]);
+    throw new Error('down');
+  };
+  const anna = await connect(t, url, as('anna'));
+  const { heard } = watch(anna);
+  for (const [n, serverSideEmit] of [fail, async (args: unknown[]) => fail(args), fail].entries()) {
+    Object.assign(io.of('/').adapter, { serverSideEmit });
+    await ask(anna, 'join', `now:${n}`);
+    await hears(t, heard, n + 1);
+    await until(t, () => told.some(text => String(text).includes(`now:${n}`)));
+  }
+  const lines = logs.filter(line => line.includes('down'));
+  assert.deepEqual(lines.length, 1, lines.join('\n'));
+  assert.match(lines[0] ?? '', /other servers could not be told of presence, or of sessions that end: down$/);
 });
 
 test('a contract must have the event, and patterns that match the same rooms stop the boot', async t => {

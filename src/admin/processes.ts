@@ -1,6 +1,6 @@
 /** Asks all processes, over the adapter of the namespace `/`: the workers by the hub, and other machines by Redis or a database. */
 import type { Namespace } from 'socket.io';
-import { reachesOthers, receiveFromServers } from '../internals/server-events';
+import { emitToServers, reachesOthers, receiveFromServers } from '../internals/server-events';
 import { ADMIN_EVENT } from '../protocol';
 import { toError } from '../thrown';
 import { type Question, readQuestion } from './question';
@@ -49,8 +49,7 @@ export class Processes {
       const timer = setTimeout(end, TIMEOUT, [], 'the adapter has no answer of others').unref();
       const onAnswers = (error: unknown, answers: readonly unknown[] = []): void =>
         end(answers, error ? toError(error).message : undefined);
-      const { adapter } = this.#main; // the namespace would drop its promise, which may reject in an outage
-      (async () => adapter.serverSideEmit([ADMIN_EVENT, question, onAnswers]))().catch((error: unknown) => end([], toError(error).message));
+      emitToServers(this.#main, [ADMIN_EVENT, question, onAnswers], thrown => end([], toError(thrown).message)); // it may fail in an outage
     });
   }
 }

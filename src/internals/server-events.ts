@@ -19,6 +19,15 @@ export function receiveFromServers(nsp: Namespace, event: string, receive: (give
   });
 }
 
+/** Sends an event to the other processes. Never throws. @param onFailure called if the adapter throws, or rejects: the namespace would drop its promise */
+export function emitToServers(
+  { adapter }: Namespace,
+  args: [event: string, ...args: unknown[]],
+  onFailure: (thrown: unknown) => void,
+): void {
+  (async () => adapter.serverSideEmit(args))().catch(onFailure);
+}
+
 /** Whether an adapter has a way to other processes. One of the app's own that has none writes a warning for each `serverSideEmit()`. */
 export function reachesOthers(adapter: Adapter): boolean {
   return adapter.serverSideEmit !== Adapter.prototype.serverSideEmit;

@@ -1,8 +1,7 @@
 /** Connects this process with the other workers and servers, beside what the adapters do: by events of the namespace `/`, which every adapter carries. */
 import type { Namespace as SocketIoNamespace } from 'socket.io';
 import type { Backplane } from '../backplane/backplane';
-import type { Logger } from '../egg';
-import { reachesOthers, receiveFromServers } from '../internals/server-events';
+import { emitToServers, reachesOthers, receiveFromServers } from '../internals/server-events';
 import type { FollowedSessions } from '../path/followed-sessions';
 import type { Runtime } from '../path/runtime';
 import { toError } from '../thrown';
@@ -26,20 +25,23 @@ const EVENT = '$io:session';
 export function joinOthers({ runtime, namespaces, server }: Parts, backplane: Backplane | undefined): void {
   const main = server.of('/');
   if (!backplane && !reachesOthers(main.adapter)) return;
-  joinPresence(namespaces.presences, main, backplane);
-  joinSessions(runtime.followedSessions, main, runtime.logger);
+  let hasFailed = false;
+  /** An adapter of the app's own may have an outage, or no way to other servers. */
+  const onFailure = (thrown: unknown): void => {
+    if (!hasFailed)
+      runtime.logger.warn(
+        '[egg-socket.io] other servers could not be told of presence, or of sessions that end: %s',
+        toError(thrown).message,
+      );
+    hasFailed = true;
+  };
+  joinPresence(namespaces.presences, main, backplane, onFailure);
+  joinSessions(runtime.followedSessions, main, onFailure);
 }
 
 /** Tells the others of HTTP sessions that have ended, and is told by them. */
-function joinSessions(sessions: FollowedSessions | undefined, main: SocketIoNamespace, logger: Logger): void {
+function joinSessions(sessions: FollowedSessions | undefined, main: SocketIoNamespace, onFailure: (thrown: unknown) => void): void {
   if (!sessions) return;
   receiveFromServers(main, EVENT, hash => sessions.receive(hash));
-  sessions.tell = hash => {
-    try {
-      main.serverSideEmit(EVENT, hash);
-    } catch (thrown) {
-      sessions.tell = undefined; // an adapter of the app's own that has no way to other servers
-      logger.warn('[egg-socket.io] other servers are not told of sessions that end: %s', toError(thrown).message);
-    }
-  };
+  sessions.tell = hash => emitToServers(main, [EVENT, hash], onFailure);
 }

@@ -7,7 +7,7 @@ import { ownWorkerId } from '../cluster/topology';
 import type { Settings } from '../config/settings';
 import type { Contract } from '../contract/contract';
 import { SetupError } from '../errors';
-import { receiveFromServers } from '../internals/server-events';
+import { emitToServers, receiveFromServers } from '../internals/server-events';
 import { type Namespace, namespaceOf } from '../path/namespace';
 import type { Link } from '../presence/announcer';
 import type { PresenceChange } from '../presence/changes';
@@ -33,26 +33,24 @@ export function createPresences(namespaces: Settings['namespaces'], server: Sock
  * To be called when the backplane is ready.
  * @param main the namespace `/`
  * @param backplane undefined with an adapter of the app's own
+ * @param onFailure called if a message could not be sent. What the others miss, they ask for later.
  */
-export function joinPresence(presences: Presences | undefined, main: SocketIoNamespace, backplane: Backplane | undefined): void {
+export function joinPresence(
+  presences: Presences | undefined,
+  main: SocketIoNamespace,
+  backplane: Backplane | undefined,
+  onFailure: (thrown: unknown) => void,
+): void {
   if (!presences?.isUsed) return;
-  let isAlone = false;
   const hub = backplane instanceof HubBackplane ? backplane : undefined;
   const link: Link = {
     get isDown() {
-      return isAlone || backplane?.isDown === true;
+      return backplane?.isDown === true;
     },
     get workers() {
       return hub && new Set(hub.peers.names);
     },
-    send(text) {
-      try {
-        main.serverSideEmit(PRESENCE_EVENT, text);
-      } catch (error) {
-        if (backplane) throw error;
-        isAlone = true; // an adapter of the app's own that has no way to other servers
-      }
-    },
+    send: text => emitToServers(main, [PRESENCE_EVENT, text], onFailure),
   };
   const replication = new Replication(presences.self, presences, link);
   receiveFromServers(main, PRESENCE_EVENT, text => {
