@@ -101,6 +101,16 @@ test('with refuse, one connection too many is refused, until another one goes', 
   assert.match(app.logs.find(one => one.includes('more were refused')) ?? '', /2 more were refused in the last minute/);
 });
 
+test('users whose ids have the same beginning have lines of their own', async t => {
+  const app = await startApp(t, filesWith({ connections: 1, whenFull: 'refuse' }));
+  for (const id of ['one', 'other']) {
+    const user = as('x'.repeat(150) + id);
+    await connect(t, app.url, user);
+    await refusal(newClient(t, app.url, user));
+  }
+  assert.equal(app.logs.filter(line => /IO_USER_LIMIT.*: one was refused/.test(line)).length, 2);
+});
+
 test('with refuse, a page that has lost its connection without a goodbye does not lock itself out', async t => {
   const app = await startApp(t, filesWith({ connections: 1, whenFull: 'refuse' }));
   const owner = 'a-secret-of-this-page-0123456789';

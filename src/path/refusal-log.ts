@@ -30,7 +30,8 @@ export class RefusalLog {
   /** A user has reached a limit. @param user the id; undefined only if the connection has lost it */
   warnOfUser(what: 'too many connections' | 'too many events', namespace: string, user = 'none'): void {
     const of = `${what} of the user ${quoted(user)}, namespace ${namespace}`;
-    this.#warn('IO_USER_LIMIT', `${of}: one was refused`, count => `${of}: ${count} more were refused in the last minute`, of);
+    const summary = (count: number): string => `${of}: ${count} more were refused in the last minute`;
+    this.#warn('IO_USER_LIMIT', `${of}: one was refused`, summary, `${of} ${user}`); // the whole id, of which a line has the beginning
   }
 
   /** The connections of a user to other workers and servers could not be counted. */
