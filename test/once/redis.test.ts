@@ -1,13 +1,14 @@
 /** Redis as people run it for many machines: by TLS, by Sentinel, as a Cluster; with its failovers. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
-import { type AdapterServer, allHeard, allKnown, enter, forgetsQuestion } from '../support/adapters';
+import { type AdapterServer, allHeard, allKnown, enter, forgetsQuestion, type Person } from '../support/adapters';
 import { type RunningApp, startApp } from '../support/app';
 import { type Client, connect, next } from '../support/client';
+import { holdBack } from '../support/hold-back';
 import { join } from '../support/joined';
 import { startRedis, startRedisCluster, startSentinels, startTlsRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
@@ -115,6 +116,41 @@ test('redis-sharded: who has joined a room gets what other servers emit to it fr
   assert.ok(!other.backplane.isReachable);
 });
 
+test('redis-sharded: who joins a room waits also while Redis refuses what questions to other servers need', async t => {
+  watchForCrashes(t);
+  const { port } = await startRedis(t);
+  const network = await holdBack(t, port, '#room#');
+  const one = await join(t, { adapter: 'redis-sharded', redis: { port } });
+  const other = await join(t, { adapter: 'redis-sharded', redis: { port: network.port } });
+  await Promise.all([one.ready(), other.ready()]);
+  await allKnown([one, other]);
+  const [early, late] = [await enter(t, other), await enter(t, other)];
+  const joined: string[] = [];
+  const joinRoom = async ({ socket, id }: Person): Promise<void> => {
+    await socket.join('room');
+    joined.push(id);
+  };
+  const joining = [joinRoom(early)];
+  const admin = new Redis({ port });
+  t.after(() => admin.disconnect());
+  await admin.call('ACL', 'SETUSER', 'default', '-pubsub');
+  const isRefused = async (): Promise<boolean> =>
+    other.io.fetchSockets().then(
+      () => false,
+      () => true,
+    );
+  await until(t, isRefused); // the servers have just been counted
+  await other.logs.logged(/IO_REDIS_REFUSED.* refuses PUBSUB/);
+  joining.push(joinRoom(late));
+  one.io.to('room').emit('early');
+  assert.deepEqual(await allHeard(one.io.of('/'), [early, late]), [[], []]);
+  assert.deepEqual(joined, []);
+  network.release();
+  await Promise.all(joining);
+  one.io.to('room').emit('said');
+  assert.deepEqual(await allHeard(one.io.of('/'), [early, late]), [[['said']], [['said']]]);
+});
+
 for (const adapter of ['redis', 'redis-sharded', 'redis-streams']) {
   test(`${adapter}: a client that does not acknowledge leaves nothing behind at the other server, and a question that is over is not asked again`, async t => {
     watchForCrashes(t);
@@ -195,41 +231,6 @@ let emitted = 0;
 async function reachesAtLast(t: TestContext, { io }: Pick<AdapterServer, 'io'>, client: Client): Promise<void> {
   const event = `across ${++emitted}`; // one of an earlier call may still be on its way
   await repeatUntil(t, () => io.emit(event), next(client, event));
-}
-
-/** A network to a Redis that holds back one command, and what its connection sends after it. */
-async function holdBack(t: TestContext, port: number, command: string): Promise<{ port: number; release(): void }> {
-  const held: (() => void)[] = [];
-  const sockets: Socket[] = [];
-  const network = createServer(client => {
-    const redis = createConnection({ host: '127.0.0.1', port });
-    sockets.push(client, redis);
-    for (const socket of [client, redis]) socket.on('error', () => {}); // it closes as well
-    redis.pipe(client);
-    client.on('data', (bytes: Buffer) => {
-      if (!bytes.includes(command)) {
-        redis.write(bytes);
-        return;
-      }
-      client.pause();
-      held.push(() => {
-        redis.write(bytes);
-        client.resume();
-      });
-    });
-  });
-  t.after(() => {
-    for (const socket of sockets) socket.destroy();
-    network.close();
-  });
-  network.listen(0, '127.0.0.1');
-  await once(network, 'listening');
-  return {
-    port: (network.address() as AddressInfo).port, // it listens on TCP
-    release: () => {
-      for (const go of held) go();
-    },
-  };
 }
 
 /** Waits until each of so many servers has seen two of its pulses. */

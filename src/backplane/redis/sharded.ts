@@ -2,14 +2,14 @@
 import { createShardedAdapter } from '@socket.io/redis-adapter';
 import type { Room, SocketId } from 'socket.io-adapter';
 import type { AdapterFactory } from '../../config/options';
-import type { Backplane } from '../backplane';
+import type { PulsedBackplane } from '../pulsed-backplane';
 import type { Client } from './client';
 
 /**
  * A server subscribes to the channel of a room when its first client joins. Until Redis has done so, what other servers emit to the room does not
  * arrive, and the official adapter does not wait.
  */
-export function createShardedAdapters(publisher: Client, subscriber: Client, options: object, backplane: Backplane): AdapterFactory {
+export function createShardedAdapters(publisher: Client, subscriber: Client, options: object, backplane: PulsedBackplane): AdapterFactory {
   /** The latest subscription that Redis has not answered. It answers them in order. */
   let latest: Promise<unknown> | undefined;
   const ssubscribe = subscriber.ssubscribe.bind(subscriber) as (channel: string) => Promise<unknown>; // the overload without a callback
@@ -32,9 +32,12 @@ export function createShardedAdapters(publisher: Client, subscriber: Client, opt
       addAll(id: SocketId, rooms: Set<Room>): Promise<void> | void {
         void addAll(id, rooms);
         const subscribed = latest;
-        if (!subscribed || !backplane.isReachable) return; // in an outage, nothing of other servers arrives
+        if (!subscribed || !backplane.isAnswering) return; // in an outage, nothing of other servers arrives
         return backplane
-          .ask(async () => subscribed)
+          .ask(
+            async () => subscribed,
+            () => backplane.isAnswering, // also if Redis refuses what questions need: messages arrive
+          )
           .then(
             () => {},
             () => {}, // an outage has begun, or Redis refuses the subscription, as the log says
