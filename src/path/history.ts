@@ -47,7 +47,7 @@ export function addShadows(prototype: Socket): void {
       const kept = history ? [rooms].flat().filter(room => room !== this.id && !this.rooms.has(room) && history.optionsOf(room)) : [];
       if (!history || kept.length === 0) return join.call(this, rooms, ...more);
       const joined = join.call(this, [...[rooms].flat(), ...kept.map(shadowOf)], ...more);
-      if (this.connected) for (const room of kept) void announce(history, room, () => [this]);
+      if (this.connected) announceTo(this, history, kept, joined);
       return joined;
     },
     leave(this: Socket, room: string, ...more: unknown[]): void | Promise<void> {
@@ -57,22 +57,28 @@ export function addShadows(prototype: Socket): void {
   });
 }
 
+/** @param joined a promise if the events of other servers arrive only then, as with `redis-sharded`: a position before that would hide some of them */
+function announceTo(socket: Socket, history: History, rooms: readonly string[], joined: unknown): void {
+  const tell = (): void => {
+    for (const room of rooms) void announce(history, room, () => [socket]);
+  };
+  if (joined instanceof Promise) joined.then(tell, tell);
+  else tell();
+}
+
 /** Tells a client that has just connected where the rooms are that it is in. A recovered one may have had another hello: its shadows follow this one. */
 export function announceRooms(socket: Socket): void {
   const history = historyOf(socket.nsp);
   if (!history) return;
   const { adapter } = socketInternals(socket);
-  const isAware = historyFor(socket) !== undefined;
-  if (isAware && socket.recovered) {
-    const kept = [...socket.rooms].filter(room => room !== socket.id && history.optionsOf(room));
-    void adapter.addAll(socket.id, new Set(kept.map(shadowOf)));
+  if (!historyFor(socket)) {
+    for (const room of allRoomsOf(socket)) if (roomOfShadow(room) !== undefined) void adapter.del(socket.id, room);
+    return;
   }
-  for (const room of allRoomsOf(socket)) if (!isAware && roomOfShadow(room) !== undefined) void adapter.del(socket.id, room);
-  if (!isAware) return;
-  for (const shadow of allRoomsOf(socket)) {
-    const room = roomOfShadow(shadow);
-    if (room !== undefined) void announce(history, room, () => [socket]);
-  }
+  const kept = socket.recovered ? [...socket.rooms].filter(room => room !== socket.id && history.optionsOf(room)) : [];
+  const joined = adapter.addAll(socket.id, new Set(kept.map(shadowOf))); // without new rooms, it waits for those that middleware has joined
+  const rooms = [...allRoomsOf(socket)].map(roomOfShadow).filter(room => room !== undefined);
+  announceTo(socket, history, rooms, joined);
 }
 
 /** Answers a client that asks for what it has missed in a room. @throws IoError for what it may not ask */

@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
-import { ROOT, type RunningApp, startApp } from '../support/app';
+import { type Files, ROOT, type RunningApp, startApp } from '../support/app';
 import { ask, type Client, type ClientOptions, newClient, next } from '../support/client';
+import { holdBack } from '../support/hold-back';
 import { history } from '../support/parts';
 import { newPostgres, runAt } from '../support/postgres';
 import { type RedisServer, startRedis } from '../support/redis';
@@ -50,16 +51,18 @@ const BACKENDS: Record<string, (t: TestContext) => Promise<Backend>> = {
   postgres: startPostgres,
 };
 
-async function startServers(t: TestContext, config: string, init = '{}'): Promise<[RunningApp, RunningApp]> {
-  const files = {
+/** @param otherConfig of the second one */
+async function startServers(t: TestContext, config: string, init = '{}', otherConfig = config): Promise<[RunningApp, RunningApp]> {
+  const filesWith = (config: string): Files => ({
     'config/config.default.js': `
       exports.io = { ${config}, init: ${init}, namespace: { '/': { history: { 'room:*': { size: 5 }, brief: { ttl: 1 }, 'open:*': { since: 'ever' } } } } };`,
     'app/router.js': `
       module.exports = app => {
+        app.io.use((socket, next) => { socket.join(socket.handshake.auth.rooms ?? []); next(); });
         app.io.route('join', async ctx => { await ctx.socket.join(ctx.args[0]); return null; });
       };`,
-  };
-  const servers: [RunningApp, RunningApp] = [await startApp(t, files), await startApp(t, files)];
+  });
+  const servers: [RunningApp, RunningApp] = [await startApp(t, filesWith(config)), await startApp(t, filesWith(otherConfig))];
   for (const { io } of servers) await until(t, async () => (await io.of('/').adapter.serverCount()) === 2);
   return servers;
 }
@@ -73,7 +76,7 @@ interface Aware {
 function newcomer(t: TestContext, url: string, rooms: string[], options: ClientOptions = {}): Aware {
   const client = newClient(t, url, { autoConnect: false, ...options });
   const heard: unknown[] = [];
-  history(client, { onGap: room => heard.push(`gap in ${room}`) });
+  history(client, { since: 'ever', onGap: room => heard.push(`gap in ${room}`) });
   client.on('said', what => heard.push(what));
   return {
     client,
@@ -183,6 +186,26 @@ for (const name of ['redis', 'redis-streams'])
       page.toSorted((a, b) => a - b),
       Array.from({ length: count }, (_, index) => index + 1),
     );
+  });
+
+for (const [how, rooms] of Object.entries({ 'an event': undefined, 'connection middleware': ['open:1'] }))
+  test(`redis-sharded: who joins a room by ${how} is told its position when events of other servers arrive, so that none is missed`, async t => {
+    const { port } = await startRedis(t);
+    const network = await holdBack(t, port, '#$io:history:open:1#'); // the subscription to the channel of those that know of history
+    const configFor = (port: number): string => `adapter: 'redis-sharded', redis: { port: ${port} }`;
+    const [one, other] = await startServers(t, configFor(port), '{}', configFor(network.port));
+    const anna = newcomer(t, other.url, [], { auth: { rooms } });
+    await anna.arrives();
+    const joining = rooms ? undefined : ask(anna.client, 'join', 'open:1');
+    await until(t, () => network.isHolding());
+    await other.io.history('open:1').read(); // what the server has asked Redis before is answered by now
+    one.io.to('open:1').emit('said', 'meanwhile');
+    await until(t, async () => (await one.io.history('open:1').read()).events.length === 1);
+    await one.io.history('open:1').read(); // it has been published by now
+    network.release();
+    await joining;
+    await until(t, () => anna.heard.includes('meanwhile'));
+    assert.deepEqual(anna.heard, ['meanwhile']);
   });
 
 test('Redis needs no more rights than the guide says, and a refused command is one line of log with the remedy', async t => {
