@@ -15,7 +15,7 @@ const MAX_NAME = 100;
 
 /** An event, without what it carries. */
 export interface SeenEvent {
-  /** The time in µs since 1970, or more: it rises, also if the socket comes back in another process. */
+  /** The time in µs since 1970, or more: it rises, also if the socket comes back in another process, as far as the clocks of machines agree. */
   readonly number: number;
   /** In ms since 1970. */
   readonly at: number;
