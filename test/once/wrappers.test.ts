@@ -191,6 +191,19 @@ test('what cannot be sent throws at once where it is emitted, though calls wait 
   assert.throws(() => io.emit('bad', 1n), { code: 'IO_EMIT_INVALID' });
 });
 
+test('clients of a process that is busy when an outage begins have time to acknowledge', async t => {
+  const { backend, nsp, url } = await start(t, 'postgres');
+  const client = await connect(t, url);
+  client.on('question', (answer: (text: string) => void) => answer('from here'));
+  backend.reachable = false;
+  const asked = nsp.timeout(5000).emitWithAck('question');
+  setImmediate(() => {
+    const end = performance.now() + backend.localTimeout;
+    while (performance.now() < end);
+  });
+  await assert.rejects(asked, { code: 'IO_REDIS_DOWN', responses: ['from here'] });
+});
+
 test('acknowledgements that clients do not give are forgotten where another server has asked, in whatever form its packet has come', async t => {
   const [one, other] = [await start(t, 'redis-sharded', { interop: false }), await start(t, 'redis-sharded')];
   const { nsp } = other;

@@ -51,7 +51,8 @@ function answerOnce(
   const giveUp = (): void => answer(backplane.error(), flags.expectSingleResponse ? null : question.answers);
   const forget = backplane.onUnreachable(() => {
     if (isOver || !question.isDueElsewhere) return;
-    timer = setTimeout(() => setImmediate(giveUp), backplane.localTimeout); // after answers that have already arrived, if this process was busy
+    const half = backplane.localTimeout / 2; // in two parts: if this process was busy in one, its clients have the other
+    timer = setTimeout(() => (timer = setTimeout(() => setImmediate(giveUp), half)), half); // after answers that have already arrived
   });
   return { answer, cancel };
 }
