@@ -71,6 +71,8 @@ test('its page, which Egg serves, shows both workers to whoever knows the passwo
   await page.getByRole('link', { name: 'Servers' }).click();
   for (const pid of ids.keys()) await page.getByText(`#${pid}`).first().waitFor();
 
+  const unusable = newClient(t, `${url}/admin`, { auth: { username: 'operator', password: 1 } });
+  assert.equal((await refusal(unusable)).message, 'The password must be a string');
   const guesses = Array.from({ length: 10 }, () => newClient(t, `${url}/admin`, { auth: { username: 'operator', password: 'a guess' } }));
   const answers = await Promise.all(guesses.map(async guess => (await refusal(guess)).message));
   assert.deepEqual(new Set(answers), new Set(['invalid credentials', 'One password a second is looked at']));
