@@ -315,7 +315,7 @@ test('a flood of clients that nobody knows has no more than 1,000 questions open
   const { source } = recoverConnections(
     adapter,
     nsp,
-    clients => new LoggedSource(adapter, nsp, clients, { losses: { count: 0, onTell: () => {} }, isDown: false } as never), // all that it needs of a backplane
+    clients => new LoggedSource(adapter, nsp, clients, { kept: {}, losses: { count: 0, onTell: () => {} }, isDown: false } as never), // all that it needs of a backplane
     console as never, // it logs nothing here
   );
   const asked = Array.from({ length: 1010 }, async () => source.find('x'.repeat(20), ''));
