@@ -5,7 +5,6 @@ import { MemoryOutcomes } from '../store/memory-outcomes';
 import type { Claim, OutcomeStore } from '../store/outcome-store';
 import type { Hub } from './hub/hub';
 import type { HubAgent } from './hub/hub-agent';
-import { HubBackplane } from './hub/hub-backplane';
 
 /** The kind of questions to the agent. */
 const KIND = 'outcomes';
@@ -16,7 +15,6 @@ type Request =
 
 /** Undefined if the processes of the app have no common place for them. @param workers their number on this machine */
 export function outcomeStoreOf(backplane: Backplane | undefined, { adapter }: Settings, workers: number): OutcomeStore | undefined {
-  if (backplane instanceof HubBackplane) return agentOutcomes(backplane.agent);
   if (backplane) return backplane.kept.outcomes;
   return !adapter && workers <= 1 ? new MemoryOutcomes() : undefined;
 }

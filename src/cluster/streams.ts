@@ -5,7 +5,6 @@ import { RemoteStreams } from '../store/remote-streams';
 import type { Content, Entry, Limits, Page, Position, Streams } from '../store/streams';
 import type { Hub } from './hub/hub';
 import type { HubAgent } from './hub/hub-agent';
-import { HubBackplane } from './hub/hub-backplane';
 
 /** The kind of questions to the agent. */
 const KIND = 'streams';
@@ -31,7 +30,6 @@ interface JsonPage extends Position {
 
 /** To be called if the backplane, or this process alone, can keep them. */
 export function streamsOf(backplane: Backplane | undefined): Streams {
-  if (backplane instanceof HubBackplane) return new AgentStreams(backplane.agent);
   return backplane?.kept.createStreams?.() ?? new MemoryStreams();
 }
 
@@ -55,7 +53,7 @@ export function keepStreams(hub: Hub, streams: MemoryStreams): void {
 }
 
 /** The streams of the agent, as a worker sees them. */
-class AgentStreams extends RemoteStreams {
+export class AgentStreams extends RemoteStreams {
   readonly #agent: HubAgent;
 
   constructor(agent: HubAgent) {

@@ -1,12 +1,13 @@
 /** The metrics for OpenTelemetry, if the app has its API, and has registered an SDK that reads metrics before its boot. */
 import type { BatchObservableCallback, Meter, Observable } from '@opentelemetry/api';
+import { findAppPackage } from '../app-package';
 import { type Attributes, BOUNDS, METRIC_LIST, type MetricName, METRICS, type Reading } from './names';
-import { type OpenTelemetry, openTelemetryOf } from './opentelemetry';
+import { API, type OpenTelemetry } from './opentelemetry';
 
 /** Undefined if nobody would read the metrics. */
 export function meterOf(baseDir: string): Meter | undefined {
   // of any version: another package may have brought it, and early ones know traces only
-  const { metrics, createNoopMeter }: Partial<OpenTelemetry> = openTelemetryOf(baseDir) ?? {};
+  const { metrics, createNoopMeter }: Partial<OpenTelemetry> = findAppPackage<OpenTelemetry>(baseDir, API)?.exported ?? {};
   if (!metrics || !createNoopMeter) return undefined;
   const meter = metrics.getMeter('egg-socket.io');
   return meter === createNoopMeter() ? undefined : meter; // that of an API without an SDK

@@ -1,10 +1,10 @@
 /** Opens tracing: `config.io.tracing`. */
 import type { Namespace } from 'socket.io';
+import { appPackage } from '../app-package';
 import type { BroadcastTracer } from '../backplane/wrappers/trace-broadcasts';
 import type { TracingSettings } from '../config/tracing';
-import { SetupError } from '../errors';
 import type { Tracer } from '../path/tracer';
-import { openTelemetryOf, PACKAGE } from './opentelemetry';
+import { API, type OpenTelemetry } from './opentelemetry';
 import { PathTracer } from './path-tracer';
 import { Tracing } from './tracing';
 
@@ -24,8 +24,7 @@ export function tracersOf(
   templateOf: (nsp: Namespace) => string | undefined,
 ): Tracers | undefined {
   if (!settings) return undefined;
-  const api = openTelemetryOf(baseDir);
-  if (!api) throw new SetupError('IO_TELEMETRY_MISSING', `config.io.tracing needs ${PACKAGE}: run \`npm i ${PACKAGE}\``);
-  const tracing = new Tracing(api, settings.trust, templateOf);
+  const { exported } = appPackage<OpenTelemetry>(baseDir, API, { option: 'config.io.tracing', code: 'IO_TELEMETRY_MISSING' });
+  const tracing = new Tracing(exported, settings.trust, templateOf);
   return { broadcasts: tracing, path: new PathTracer(tracing) };
 }

@@ -5,6 +5,8 @@ import type { AdapterFactory } from '../../config/options';
 import { debug } from '../../debug';
 import type { Logger } from '../../egg';
 import { agentHandovers } from '../handovers';
+import { agentOutcomes } from '../outcomes';
+import { AgentStreams } from '../streams';
 import { HubAdapter } from './hub-adapter';
 import { HubAgent } from './hub-agent';
 import { controlFrame, eachFrame, FrameReader, HUB, type Notice } from './hub-frames';
@@ -34,7 +36,11 @@ export class HubBackplane extends Backplane {
   readonly peers: HubPeers;
   /** Answers questions of this worker, such as those to its memory. */
   readonly agent = new HubAgent();
-  override readonly kept = { handovers: agentHandovers(this.agent) };
+  override readonly kept = {
+    outcomes: agentOutcomes(this.agent),
+    handovers: agentHandovers(this.agent),
+    createStreams: () => new AgentStreams(this.agent),
+  };
   readonly #path: string;
   readonly #workerName: string;
   readonly #isSendOnly: boolean;
