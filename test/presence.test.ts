@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test';
 import type { PresenceChange } from 'egg-socket.io';
 import { bootError, type Files, startApp } from './support/app';
 import { ask, type Client, connect, newClient, refusal } from './support/client';
+import { PresenceRoom } from './support/parts';
 import { watchForCrashes } from './support/remains';
 import { until } from './support/until';
 
@@ -147,6 +148,16 @@ test('metadata changes for all, and that of a connection goes with it', async t 
   await until(t, () => JSON.stringify(known.get('7')) === '{"status":"here"}');
   await ask(laptop, 'set', 'now:1', null);
   await until(t, () => known.get('7') === null);
+});
+
+test('the metadata that is set last counts, though the clock of the process that has set some before is ahead', () => {
+  const surroundings = { self: { id: 'self' }, tell: () => {}, onOwnChange: () => {}, onEmpty: () => {} };
+  const room = new PresenceRoom('/', 'room', 0, surroundings);
+  room.put('anna', { peer: { id: 'other' }, connections: 1, meta: '"away"', at: Date.now() + 60_000 });
+  room.join('socket', 'anna');
+  room.setMeta('socket', '"here"');
+  assert.deepEqual(room.list(), [{ id: 'anna', meta: 'here' }]);
+  room.close();
 });
 
 test('a client is present once it is connected, with the user that its middleware has set, and never if it is refused', async t => {

@@ -1,6 +1,6 @@
 /** Who is in a room, as far as this process knows. */
 import { Changes, present, type Present, type PresenceChange, type Shown } from './changes';
-import { metaOf, type Peer, type Share } from './share';
+import { laterThan, metaOf, type Peer, type Share } from './share';
 
 /** A connection to this process. */
 interface Local {
@@ -92,7 +92,7 @@ export class PresenceRoom {
     const own = local && this.#ownShare(local.id);
     if (!own) return;
     local.meta = meta;
-    local.at = Math.max(Date.now(), own.at + 1);
+    local.at = laterThan(this.#members.get(local.id) ?? NO_SHARES);
     this.#putOwn(local.id, own.connections, local);
   }
 
