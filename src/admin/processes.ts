@@ -49,7 +49,7 @@ export class Processes {
       const timer = setTimeout(end, TIMEOUT, [], 'the adapter has no answer of others').unref();
       const onAnswers = (error: unknown, answers: readonly unknown[] = []): void =>
         end(answers, error ? toError(error).message : undefined);
-      emitToServers(this.#main, [ADMIN_EVENT, question, onAnswers], thrown => end([], toError(thrown).message)); // it may fail in an outage
+      emitToServers(this.#main.adapter, [ADMIN_EVENT, question, onAnswers], thrown => end([], toError(thrown).message)); // it may fail in an outage
     });
   }
 }

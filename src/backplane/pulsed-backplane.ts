@@ -88,7 +88,7 @@ export abstract class PulsedBackplane extends Backplane {
   }
 
   /** Asks the backend itself. Rejects as soon as it is unreachable: whether it has done what was asked is not known then. */
-  protected async reach<Answer>(question: () => Promise<Answer>): Promise<Answer> {
+  async reach<Answer>(question: () => Promise<Answer>): Promise<Answer> {
     if (!this.isAnswering) throw this.error();
     return this.ask(question, () => this.isAnswering);
   }

@@ -20,11 +20,7 @@ export function receiveFromServers(nsp: Namespace, event: string, receive: (give
 }
 
 /** Sends an event to the other processes. Never throws. @param onFailure called if the adapter throws, or rejects: the namespace would drop its promise */
-export function emitToServers(
-  { adapter }: Namespace,
-  args: [event: string, ...args: unknown[]],
-  onFailure: (thrown: unknown) => void,
-): void {
+export function emitToServers(adapter: Adapter, args: [event: string, ...args: unknown[]], onFailure: (thrown: unknown) => void): void {
   (async () => adapter.serverSideEmit(args))().catch(onFailure);
 }
 

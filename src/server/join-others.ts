@@ -43,5 +43,5 @@ export function joinOthers({ runtime, namespaces, server }: Parts, backplane: Ba
 function joinSessions(sessions: FollowedSessions | undefined, main: SocketIoNamespace, onFailure: (thrown: unknown) => void): void {
   if (!sessions) return;
   receiveFromServers(main, EVENT, hash => sessions.receive(hash));
-  sessions.tell = hash => emitToServers(main, [EVENT, hash], onFailure);
+  sessions.tell = hash => emitToServers(main.adapter, [EVENT, hash], onFailure);
 }

@@ -50,7 +50,7 @@ export function joinPresence(
     get workers() {
       return hub && new Set(hub.peers.names);
     },
-    send: text => emitToServers(main, [PRESENCE_EVENT, text], onFailure),
+    send: text => emitToServers(main.adapter, [PRESENCE_EVENT, text], onFailure),
   };
   const replication = new Replication(presences.self, presences, link);
   receiveFromServers(main, PRESENCE_EVENT, text => {

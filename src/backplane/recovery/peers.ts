@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
-import { receiveFromServers } from '../../internals/server-events';
+import { emitToServers, receiveFromServers } from '../../internals/server-events';
 import { isObject } from '../backend-message';
 
 /** An event of serverSideEmit(), which the app does not see. */
@@ -113,9 +113,7 @@ export class Peers {
     return answer !== undefined;
   }
 
-  /** Rejected or not: in an outage the question ends by itself. */
   #send(args: unknown[]): void {
-    const sent = this.#adapter.serverSideEmit([EVENT, ...args]) as unknown; // a promise, with some adapters
-    Promise.resolve(sent).catch(() => undefined);
+    emitToServers(this.#adapter, [EVENT, ...args], () => {}); // in an outage the question ends by itself
   }
 }

@@ -32,15 +32,12 @@ export function createShardedAdapters(publisher: Client, subscriber: Client, opt
       addAll(id: SocketId, rooms: Set<Room>): Promise<void> | void {
         void addAll(id, rooms);
         const subscribed = latest;
-        if (!subscribed || !backplane.isAnswering) return; // in an outage, nothing of other servers arrives
+        if (!subscribed) return;
         return backplane
-          .ask(
-            async () => subscribed,
-            () => backplane.isAnswering, // also if Redis refuses what questions need: messages arrive
-          )
+          .reach(async () => subscribed)
           .then(
             () => {},
-            () => {}, // an outage has begun, or Redis refuses the subscription, as the log says
+            () => {}, // there is an outage, or Redis refuses the subscription, as the log says
           );
       },
     });
