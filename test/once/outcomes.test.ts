@@ -5,7 +5,6 @@ import { ROOT } from '../support/app';
 import { hubPath, startHub, startWorker } from '../support/hub';
 import { Logs } from '../support/logs';
 import {
-  agentOutcomes,
   createBackplane,
   keepOutcomes,
   MemoryOutcomes,
@@ -30,7 +29,7 @@ const HOMES: Record<string, Home> = {
     const path = await hubPath(t);
     keepOutcomes(await startHub(t, path));
     let number = 0;
-    return async () => agentOutcomes((await startWorker(t, path, `worker ${++number}`)).link.agent);
+    return async () => (await startWorker(t, path, `worker ${++number}`)).link.kept.outcomes;
   },
   redis: async t => {
     const { port } = await startRedis(t);
