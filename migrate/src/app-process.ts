@@ -32,9 +32,9 @@ export async function runWithEgg(folder: string, file: string, name: string, arg
     const require = createRequire(import.meta.url);
     const { egg: { framework = 'egg' } = {} } = require('./package.json');
     const own = await import(framework);
-    const eggOf = async file => import(pathToFileURL(createRequire(file).resolve('egg')));
-    // pnpm shows an app only what it names itself: its framework, which may be built on another one, and then exports all that it needs
-    const egg = framework === 'egg' ? own : await eggOf(require.resolve(framework)).catch(() => ({}));
+    const eggOf = async name => import(pathToFileURL(createRequire(import.meta.resolve(name)).resolve('egg')));
+    // with pnpm, an app finds its framework only, and not egg; a framework that is built on another one finds no egg either, and exports what is needed
+    const egg = framework === 'egg' ? own : await eggOf(framework).catch(() => ({}));
     const { ${name} } = require(${JSON.stringify(join(PLUGIN, file))});
     await ${name}({ ...egg.default, ...egg, ...own.default, ...own }, ...${JSON.stringify(args.map(arg => arg ?? null))});`;
   const options = ['--input-type=module', '--eval', script];

@@ -45,7 +45,7 @@ async function* check({ config, plugin }: AppConfig, url: string | null): AsyncG
   if (url !== null) yield* checkAddress(new URL(url), settings.init);
 }
 
-/** The file of Egg's package that starts workers, in egg 3. Empty if there is none: that of egg 4 has another name, and nothing that has to be known. */
+/** A file of the package that starts the workers of egg 3. Empty with egg 4, whose package has another name: an unknown worker counts as one of egg 4. */
 function starterOfWorkers(baseDir: string): string {
   try {
     const app = createRequire(join(baseDir, 'package.json'));

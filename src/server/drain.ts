@@ -45,7 +45,7 @@ export class Drain {
     this.#parts = parts;
     setMaxListeners(0, this.#ending.signal); // one for each client that waits to be moved
     const { logger, options } = parts.app;
-    const [, worker = ''] = process.argv; // Egg's file, if its master has started this process, which kills a worker that takes too long
+    const [, worker = ''] = process.argv; // Egg's file, if its master has started this process; the master kills a worker that takes too long
     const startedBy = options.mode === 'single' ? undefined : worker;
     this.#time = drainTime(settings, startedBy);
     const warning = drainWarning(settings, startedBy);
