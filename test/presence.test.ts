@@ -272,7 +272,7 @@ test('an adapter of the app’s own that fails is a line of log, once, and is as
     await until(t, () => told.some(text => String(text).includes(`now:${n}`)));
   }
   const lines = logs.filter(line => line.includes('down'));
-  assert.deepEqual(lines.length, 1, lines.join('\n'));
+  assert.equal(lines.length, 1, lines.join('\n'));
   assert.match(lines[0] ?? '', /other servers could not be told of presence, or of sessions that end: down$/);
 });
 

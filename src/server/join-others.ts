@@ -1,6 +1,7 @@
 /** Connects this process with the other workers and servers, beside what the adapters do: by events of the namespace `/`, which every adapter carries. */
 import type { Namespace as SocketIoNamespace } from 'socket.io';
 import type { Backplane } from '../backplane/backplane';
+import { oneLine } from '../errors';
 import { emitToServers, reachesOthers, receiveFromServers } from '../internals/server-events';
 import type { FollowedSessions } from '../path/followed-sessions';
 import type { Runtime } from '../path/runtime';
@@ -19,7 +20,6 @@ const EVENT = '$io:session';
 
 /**
  * To be called when the backplane is ready.
- * @param main the namespace `/`
  * @param backplane undefined with an adapter of the app's own
  */
 export function joinOthers({ runtime, namespaces, server }: Parts, backplane: Backplane | undefined): void {
@@ -28,12 +28,10 @@ export function joinOthers({ runtime, namespaces, server }: Parts, backplane: Ba
   let hasFailed = false;
   /** An adapter of the app's own may have an outage, or no way to other servers. */
   const onFailure = (thrown: unknown): void => {
-    if (!hasFailed)
-      runtime.logger.warn(
-        '[egg-socket.io] other servers could not be told of presence, or of sessions that end: %s',
-        toError(thrown).message,
-      );
+    if (hasFailed) return;
     hasFailed = true;
+    const problem = oneLine(toError(thrown).message);
+    runtime.logger.warn('[egg-socket.io] other servers could not be told of presence, or of sessions that end: %s', problem);
   };
   joinPresence(namespaces.presences, main, backplane, onFailure);
   joinSessions(runtime.followedSessions, main, onFailure);
