@@ -101,25 +101,41 @@ test('an app that has its framework only, as pnpm installs it: a worker has a cl
   const long = await diagnoseIn(withEgg3, [], shell);
   found(long, /^ok config\.io can be used/);
   assert.equal(long.code, 0, long.output);
-  found(await diagnoseIn(withEgg4, [], shell), /^look IO_DRAIN_CUT: .* Egg ends a worker 5000 ms after SIGTERM/);
+  for (const baseDir of [withEgg4, await appOfFramework(t, 'egg4', 'module')])
+    found(await diagnoseIn(baseDir, [], shell), /^look IO_DRAIN_CUT: .* Egg ends a worker 5000 ms after SIGTERM/);
   found(await diagnoseIn(withEgg3, [], 'export EGG_SERVER_ENV=prod'), /^look IO_DRAIN_CUT: .* Egg ends a worker 5000 ms after SIGTERM/);
 });
 
-/** The app cannot load Egg: its framework has it, and exports but a class of its own. */
-async function appOfFramework(t: TestContext, host: HostName): Promise<string> {
+/** One that can be required, and exports but a class of its own; and one that can only be imported, and exports all of Egg. */
+const FRAMEWORKS = {
+  commonjs: {
+    exports: './index.js',
+    code: `exports.Application = class extends require('egg').Application {
+      get [Symbol.for('egg#eggPath')]() { return __dirname; }
+    };`,
+  },
+  module: {
+    exports: { import: './index.js' },
+    code: `import { Application as Base } from 'egg';
+    export * from 'egg';
+    export class Application extends Base {
+      get [Symbol.for('egg#eggPath')]() { return import.meta.dirname; }
+    }`,
+  },
+};
+
+/** The app cannot load Egg: its framework has it. */
+async function appOfFramework(t: TestContext, host: HostName, type: keyof typeof FRAMEWORKS = 'commonjs'): Promise<string> {
   const baseDir = await mkdtemp(join(tmpdir(), 'framework-'));
   t.after(() => removeApp(baseDir));
   const framework = 'node_modules/chat-framework';
+  const { exports, code } = FRAMEWORKS[type];
   const files: Files = {
     'package.json': JSON.stringify({ name: 'test-app', type: 'commonjs', egg: { framework: 'chat-framework' } }),
     'config/plugin.js': "exports.io = { enable: true, package: 'egg-socket.io' };",
     'config/config.default.js': "exports.keys = 'test-keys'; exports.io = { init: { allowEIO3: false }, drain: { timeout: 8000 } };",
-    [`${framework}/package.json`]: JSON.stringify({ name: 'chat-framework', main: 'index.js' }),
-    [`${framework}/index.js`]: `
-      const egg = require('egg');
-      exports.Application = class extends egg.Application {
-        get [Symbol.for('egg#eggPath')]() { return __dirname; }
-      };`,
+    [`${framework}/package.json`]: JSON.stringify({ name: 'chat-framework', type, exports }),
+    [`${framework}/index.js`]: code,
   };
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(join(baseDir, path)), { recursive: true });

@@ -4,15 +4,7 @@ import { after, test, type TestContext } from 'node:test';
 import { ROOT } from '../support/app';
 import { hubPath, startHub, startWorker } from '../support/hub';
 import { Logs } from '../support/logs';
-import {
-  createBackplane,
-  keepOutcomes,
-  MemoryOutcomes,
-  Outcomes,
-  outcomeStoreOf,
-  type OutcomeStore,
-  readConfig,
-} from '../support/parts';
+import { createBackplane, keepOutcomes, MemoryOutcomes, Outcomes, outcomeStoreOf, type OutcomeStore, readConfig } from '../support/parts';
 import { newPostgres, type PostgresServer } from '../support/postgres';
 import { startRedis, startRedisCluster } from '../support/redis';
 import { until } from '../support/until';
