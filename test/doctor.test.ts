@@ -94,6 +94,8 @@ test('a low limit of open files is told of', async t => {
 test('versions that do not fit each other: of a peer, of socket.io-adapter, and of the plugin itself', async t => {
   const { code, findings, output } = await diagnose(t, {
     'node_modules/@socket.io/postgres-adapter/package.json': JSON.stringify({ name: '@socket.io/postgres-adapter', version: '0.4.0' }),
+    'node_modules/@socket.io/admin-ui/package.json': JSON.stringify({ name: '@socket.io/admin-ui', version: '0.5.1' }),
+    'node_modules/socket.io-adapter/package.json': JSON.stringify({ name: 'socket.io-adapter', version: '2.4.0' }),
   });
   assert.ok(
     findings.some(text =>
@@ -101,6 +103,7 @@ test('versions that do not fit each other: of a peer, of socket.io-adapter, and 
     ),
     output,
   );
+  assert.ok(!output.includes('several versions of socket.io-adapter'), 'the admin UI uses none, whichever the app has');
   assert.equal(code, 1);
 
   const { findings: others, output: printed } = await diagnoseIn(await appWithCopy(t));

@@ -56,7 +56,7 @@ function* misfits({ dependencies = {}, peerDependencies = {} }: PackageJson, bas
 /** The plugin and the packages of adapters share classes and numbers of messages, which may differ between versions. */
 function* copiesOfAdapter({ dependencies, peerDependencies }: PackageJson, baseDir: string): Generator<Finding> {
   const versions = new Map([['egg-socket.io', versionOfAdapterFor(ROOT)]]);
-  const adapters = Object.keys({ ...dependencies, ...peerDependencies }).filter(name => name.startsWith('@socket.io/'));
+  const adapters = Object.keys({ ...dependencies, ...peerDependencies }).filter(name => /^@socket\.io\/.+-adapter$/.test(name));
   for (const name of ['socket.io', ...adapters]) {
     const user = find(name, join(ROOT, 'package.json')) ?? find(name, join(baseDir, 'package.json'));
     if (user) versions.set(name, versionOfAdapterFor(user.folder));
