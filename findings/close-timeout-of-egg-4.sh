@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # egg 4.0.10 (with graceful-process 2.2.0), Node 20; 2026-11-29.
 #
-# Egg's master reads EGG_APP_CLOSE_TIMEOUT: so long after SIGTERM, it kills a worker that has not closed. From egg 4 on, the worker has a clock of its
-# own beside that, of graceful-process 2: it ends 5 s after SIGTERM, whatever that variable says, unless GRACEFUL_TIMEOUT says otherwise, too. What
-# runs in `beforeClose` is cut off in the middle, and Egg logs an exit in good order.
+# Egg's master reads EGG_APP_CLOSE_TIMEOUT: it kills a worker that has not closed so long after SIGTERM. From egg 4 on, a worker has a clock of its own
+# as well, that of graceful-process 2: it ends 5 s after SIGTERM, and only GRACEFUL_TIMEOUT changes that. With EGG_APP_CLOSE_TIMEOUT alone, what runs in
+# `beforeClose` is cut off in the middle, and Egg logs an exit in good order.
 #
 # Seen, with a `beforeClose` that takes 7 s:
 #   EGG_APP_CLOSE_TIMEOUT=20000: cut off
 #   EGG_APP_CLOSE_TIMEOUT=20000 and GRACEFUL_TIMEOUT=20000: closed
 #
-# This affects apps whose servers move their clients away before they close, flush a queue or wait for handlers: the time that they have set in Egg's
-# documented variable is not there. This plugin counts with both clocks, and a warning names both variables: IO_DRAIN_CUT (src/config/drain.ts,
+# This affects apps whose servers move their clients away before they close, flush a queue or wait for handlers: they do not have the time that they
+# have set in Egg's documented variable. This plugin knows both clocks, and its warning IO_DRAIN_CUT names both variables (src/config/drain.ts,
 # docs/deployment.md, test/drain.test.ts).
 set -euo pipefail
 folder=$(mktemp -d)

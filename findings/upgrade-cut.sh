@@ -10,7 +10,7 @@
 #
 # This affects pages that have just come when a proxy or a server ends their WebSocket, such as in a deploy: they are offline for 45 s, without knowing it.
 # A shorter heartbeat (`pingInterval`, `pingTimeout`) shortens that; with `transports: ['websocket']` there is no upgrade. This plugin does nothing about
-# it. It met it where it had ended sessions at that moment by its own mistake (test/session-routing.test.ts, 'a long answer is compressed').
+# it. A mistake of its own had ended sessions at that moment (test/session-routing.test.ts, 'a long answer is compressed').
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
