@@ -24,7 +24,7 @@ if (isMainThread) {
 
 // what is forked would take over these options, and write its report over that of this process
 process.execArgv = [];
-// coverage is that of test processes and commands: the reports of all that they start are gigabytes, and name hardly a line more
+// coverage is that of test processes and of the doctor's: the reports of all that they start are gigabytes, and name hardly a line more
 process.env.COVERAGE_OF_COMMANDS = process.env.NODE_V8_COVERAGE ?? '';
 delete process.env.NODE_V8_COVERAGE;
 

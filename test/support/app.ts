@@ -72,7 +72,7 @@ export interface AppOptions {
   port?: number;
 }
 
-/** The packages that an app gets if it names them, or the option that needs them, with what it would install beside them, and the folder of tests that has them. */
+/** The packages that an app gets if it names them, or the option that needs one: each with the folder of tests that has it, and what is installed with it. */
 const PACKAGES: Readonly<Record<string, { readonly folder: string; readonly parts: readonly string[]; readonly option?: string }>> = {
   zod: { folder: 'schemas', parts: ['zod'] },
   valibot: { folder: 'schemas', parts: ['valibot', '@valibot/to-json-schema'] },
