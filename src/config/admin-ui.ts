@@ -12,7 +12,7 @@ export interface AdminUiConfig {
   namespaceName?: string;
   /** Whether the page can only look, and not emit, disconnect, join and leave. Default: `false`. Since 5. */
   readonly?: boolean;
-  /** The name of this server in the page. Default: its host name with its process id. Since 5. */
+  /** The name of this server in the page. Default: its host name, in a worker with its process id. Since 5. */
   serverId?: string;
   /** Where the sessions of those who gave the password are kept, such as a `RedisStore` of the package. Default: in the worker. Since 5. */
   store?: object;
