@@ -189,6 +189,31 @@ test('a listener that throws stops no other one, and no later event', async t =>
   assert.deepEqual([scene.heard, thrown], [[1, 2], ['a mistake of the app']]);
 });
 
+test('a client that disconnects leaves no timer behind, which would keep a process', async t => {
+  const retries = new Set<unknown>();
+  const { setTimeout: set, clearTimeout: clear } = globalThis;
+  const setOther = ((call: () => void, ms = 0, ...args: unknown[]) => {
+    if (ms !== 1000) return set(call, ms, ...(args as []));
+    const retry = set(() => {}, 2 ** 30).unref(); // it does not run, however slow the machine is
+    retries.add(retry);
+    return retry;
+  }) as typeof setTimeout; // without promisify
+  t.mock.method(globalThis, 'setTimeout', setOther);
+  t.mock.method(globalThis, 'clearTimeout', (timer: NodeJS.Timeout | undefined) => {
+    retries.delete(timer);
+    clear(timer);
+  });
+  const scene = await start(t);
+  scene.event(0);
+  scene.position(1);
+  await until(t, () => scene.questions.length === 1); // nobody answers
+  scene.event(0, 0, 'other');
+  scene.lost(undefined, 'other');
+  await until(t, () => retries.size === 1); // it will ask about that one
+  scene.client.disconnect();
+  assert.equal(retries.size, 0);
+});
+
 /** Waits of seconds take milliseconds. */
 function speedUp(original: typeof setTimeout): typeof setTimeout {
   return ((call: () => void, ms = 0, ...args: unknown[]) =>

@@ -30,17 +30,20 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
   const ids = new Set<string>();
   /** The rooms that the server is to be asked about. */
   const wanted = new Set<Room>();
-  /** The question about the first of them, until it is answered or the client connects again: one at a time. */
+  /** The question about the first of them, until it is answered, or the client disconnects or connects: one at a time. */
   let question: object | undefined;
 
   sayHello(socket, { history: true });
   socket.on('$io:event', (position: Position, ...event: unknown[]) => take(position, event.length ? (event as Event) : undefined)); // from the server
-  // the server says again where the rooms are
-  socket.on('connect', () => {
+  socket.on('disconnect', startAnew); // in Node, a timer would keep the process
+  socket.on('connect', startAnew); // alone when the client moves
+
+  /** The server says again where the rooms are. */
+  function startAnew(): void {
     question = undefined;
     wanted.clear();
-    rooms.forEach(({ timer }) => clearTimeout(timer));
-  });
+    for (const { timer } of rooms.values()) clearTimeout(timer);
+  }
 
   function take(position: Position, event: Event | undefined): void {
     const { room: name, epoch, offset } = position;
@@ -72,9 +75,8 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
 
   /** A room that is new here, or begins anew after a gap. */
   function begin(position: Position, offset: number, isNew: boolean): Room {
-    const name = position.room;
     const room = {
-      name,
+      name: position.room,
       at: { ...position, offset },
       seen: new Set<number>(),
       held: new Map(),
@@ -82,7 +84,7 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
       isNew,
       delay: RETRY_DELAY,
     };
-    rooms.set(name, room);
+    rooms.set(position.room, room);
     return room;
   }
 
@@ -97,7 +99,7 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
   function advance(room: Room): void {
     flush(room, 0);
     clearTimeout(room.timer);
-    if (room.held.size > 0) askLater(room, PATIENCE);
+    if (room.held.size) askLater(room, PATIENCE);
   }
 
   /** Delivers what is held, in order: to the next gap, and up to an offset even if nobody knows any more what is missing. */
@@ -150,7 +152,7 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
   function forget(room: Room): void {
     rooms.delete(room.name);
     clearTimeout(room.timer);
-    if (room.held.size > 0) gap(room);
+    if (room.held.size) gap(room);
     flush(room, Infinity);
   }
 
