@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { startApp } from './support/app';
 import { type ClientVersion, connect, next } from './support/client';
+import { RawClient } from './support/raw';
 
 test('a controller has service, helper, logger, app, session and what the app adds to its contexts', async t => {
   const { open, logged } = await startApp(t, {
@@ -322,7 +323,7 @@ test('what has an effect on HTTP responses only is warned of once, with what to 
   assert.deepEqual(warnings(), lines);
   assert.equal(lines.length, 6, lines.join('\n'));
   for (const [index, what] of [
-    /ctx\.body = \.\.\. in event "respond" of namespace '\/' has no effect: return the value/,
+    /ctx\.body = \.\.\. in event "respond" of namespace "\/" has no effect: return the value/,
     /ctx\.status = .* throw an IoError/,
     /ctx\.type = .* return the value/,
     /ctx\.redirect\(\) .* acknowledgement/,
@@ -330,6 +331,17 @@ test('what has an effect on HTTP responses only is warned of once, with what to 
     /ctx\.cookies\.set\(\) .* HTTP request/,
   ].entries())
     assert.match(lines[index] ?? '', what);
+});
+
+test('the name of a namespace cannot forge a line of that warning', async t => {
+  const { url, logged } = await startApp(t, {
+    'app/router.js': 'module.exports = app => app.io.of(/^\\/asked/).route("respond", ctx => { ctx.body = 1; });',
+  });
+  const client = await RawClient.open(t, url);
+  client.send('40/asked\u0085ERROR forged,');
+  await client.frame(/^40/);
+  client.send('42/asked\u0085ERROR forged,["respond"]');
+  assert.match(await logged(/IO_RESPONSE_IGNORED/), / of namespace "\/asked ERROR forged" has no effect/);
 });
 
 test('in production nothing watches for what has an effect on HTTP responses only', async t => {

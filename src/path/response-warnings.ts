@@ -31,7 +31,9 @@ export function warnOfResponses(app: EggApplication, { context, response }: Prot
     if (isInside || warned.has(call)) return;
     warned.add(call);
     const place = packet ? `event ${quoted(packet[0])}` : 'connection middleware';
-    app.logger.warn(messageOf('IO_RESPONSE_IGNORED', `${call} in ${place} of namespace '${socket.nsp.name}' has no effect: ${instead}`));
+    app.logger.warn(
+      messageOf('IO_RESPONSE_IGNORED', `${call} in ${place} of namespace ${quoted(socket.nsp.name)} has no effect: ${instead}`),
+    );
   };
   const within = <Result>(work: () => Result): Result => {
     const before = isInside;
