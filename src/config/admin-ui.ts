@@ -12,7 +12,7 @@ export interface AdminUiConfig {
   namespaceName?: string;
   /** Whether the page can only look, and not emit, disconnect, join and leave. Default: `false`. Since 5. */
   readonly?: boolean;
-  /** The name of this server in the page. Default: its host name, in a worker with its process id. Since 5. */
+  /** The name of this server in the page. Default: its host name, followed by the process id if it is a worker. Since 5. */
   serverId?: string;
   /** Where the sessions of those who gave the password are kept, such as a `RedisStore` of the package. Default: in the worker. Since 5. */
   store?: object;
@@ -33,8 +33,8 @@ export type AdminUiSettings = Readonly<
   Pick<AdminUiConfig, 'auth' | 'store' | 'serverId'> & Required<Pick<AdminUiConfig, 'mode' | 'namespaceName' | 'readonly'>>
 >;
 
-/** The form of https://www.npmjs.com/package/bcryptjs: version, rounds, salt and hash. */
-const BCRYPT = /^\$2[abxy]?\$\d\d\$[./\dA-Za-z]{53}$/;
+/** What https://www.npmjs.com/package/bcryptjs can compare: version, rounds, salt and hash. Any other fails only when somebody gives a password. */
+const BCRYPT = /^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./\dA-Za-z]{53}$/;
 
 export function readAdminUi(place: string, value: unknown, env: string | undefined): AdminUiSettings {
   const { serverId, store, ...rest } = readEach<AdminUiSettings>(place, value, {

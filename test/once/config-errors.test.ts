@@ -27,6 +27,13 @@ test('a wrong type or value stops the boot and says what it must be', () => {
       `{ adminUi: { auth: { type: 'basic', username: 'a', password: 'b' } } }`,
       /config\.io\.adminUi\.auth\.password must be a hash of bcrypt/,
     ],
+    ...['$2$10$', '$2x$10$', '$2b$03$', '$2b$32$'].map(
+      start =>
+        [
+          `{ adminUi: { auth: { type: 'basic', username: 'a', password: '${start}${'x'.repeat(53)}' } } }`,
+          /config\.io\.adminUi\.auth\.password must be a hash of bcrypt/,
+        ] as const,
+    ),
     [`{ adminUi: { auth: false, mode: 'dev' } }`, /config\.io\.adminUi\.mode must be 'development' or 'production'/],
     [`{ adminUi: { auth: false, read_only: true } }`, /config\.io\.adminUi must be an object with auth, .*; it has read_only/],
     [`{ documents: 'docs' }`, /config\.io\.documents must be false or a path, such as '\/io-docs'/],
