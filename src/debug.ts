@@ -27,7 +27,7 @@ interface Topic {
   readonly enabled: boolean;
 }
 
-/** Its lines are one each: clients choose the names of some namespaces, and the message of an app's error can be anything. */
+/** Each call writes one line, whatever its values are: clients choose the names of some namespaces, and the message of an app's error can be anything. */
 function topicOf(name: string): Topic {
   const log = topic(`egg-socket.io:${name}`);
   const write = (format: string, ...args: readonly unknown[]): void => {

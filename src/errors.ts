@@ -107,7 +107,7 @@ export function isDevelopment(env: string | undefined): boolean {
   return env === 'local' || env === 'unittest';
 }
 
-/** Shortens a text for the log, such as one from a client, and puts it on one line. @param text what is to be one: the message of an app's error can be anything */
+/** Shortens a text for the log, such as one from a client, and puts it on one line. @param text of any type: the message of an app's error can be anything */
 export function oneLine(text: unknown): string {
   return String(text)
     .slice(0, 500)
