@@ -1,7 +1,8 @@
 /** Rooms with history: who comes back gets what it has missed, or learns that something is missing. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { bootError, type Files, startApp } from './support/app';
+import { bootError, type Files, ROOT, startApp } from './support/app';
 import { ask, type Client, type ClientOptions, connect, newClient, next } from './support/client';
 import { Histories, history, readConfig } from './support/parts';
 import { until } from './support/until';
@@ -266,6 +267,44 @@ test('the server reads pages of what is kept, or the last events', async t => {
   assert.throws(() => io.history('lobby'), { name: 'TypeError', code: 'IO_ROOM_UNMATCHED' });
   for (const limit of [0, -1, 1.5, '7']) await assert.rejects(room.read({ limit: limit as number }), { code: 'IO_HISTORY_INVALID' });
 });
+
+const parser = join(ROOT, 'test/parsers/node_modules/socket.io-msgpack-parser');
+
+for (const [kind, init, options] of [
+  ['the parser of Socket.IO', '{}', {}],
+  ['a parser of the app', `{ parser: require(${JSON.stringify(parser)}) }`, { parser: require(parser) as object }],
+] as const)
+  test(`namespaces made on demand have the history of their pattern, each its own, whatever their names: with ${kind}`, async t => {
+    const { url, io } = await startApp(t, {
+      'config/config.default.js': `exports.io = { init: ${init}, namespace: { '/team-{id}': { history: { 'room:*': {} } } } };`,
+      'app/router.js': `
+        module.exports = app => {
+          const teams = app.io.of('/team-{id}');
+          teams.route('join', async ctx => void ctx.socket.join(ctx.args[0]) ?? null);
+          teams.route('rooms', async ctx => [...ctx.socket.rooms]);
+        };`,
+    });
+    const names = ['/team-red', '/team-[blue'];
+    const people = await Promise.all(names.map(async name => follow(t, url + name, ['room:1'], { io: options })));
+    const bytes = Buffer.from([0, 255, 10]);
+    for (const [index, name] of names.entries()) {
+      const [nsp, person] = [io.of(name), people[index]];
+      assert.ok(person);
+      nsp.to('room:1').emit('said', 'here', name);
+      await without(person, async () => nsp.to('room:1').emit('said', { name, bytes }));
+      nsp.to('room:1').emit('said', bytes);
+    }
+    await until(t, () => people.every(({ heard }) => heard.length === 3));
+    for (const [index, name] of names.entries()) {
+      const all = [['here', name], { name, bytes }, bytes];
+      assert.deepEqual(people[index]?.heard, all);
+      const { events } = await io.of(name).history('room:1').read();
+      assert.deepEqual(
+        events.map(({ args }) => args),
+        [['here', name], [{ name, bytes }], [bytes]],
+      );
+    }
+  });
 
 test('a history that is not possible, or whose options are wrong, stops the boot', async t => {
   const withHistory = (history: string, more = ''): Files => ({

@@ -10,6 +10,7 @@ import { startProxy } from './support/proxy';
 import { RawClient } from './support/raw';
 import { startRedis } from './support/redis';
 import { nothingRemains, watchForCrashes } from './support/remains';
+import { until as untilSo } from './support/until';
 
 function filesOf(io: string): Files {
   return {
@@ -124,6 +125,32 @@ test('a client that comes back gets what it has missed, in order; its middleware
   await leaves;
   await nothingRemains(app.io);
   assert.deepEqual(messages(app).slice(4), ['gone: client namespace disconnect', 'left']);
+});
+
+test('a client over HTTP polling is recovered as well, after a clean cut and when its network has vanished without a word', async t => {
+  watchForCrashes(t);
+  const app = await startApp(t, filesOf(''));
+  const proxy = await startProxy(t, app.port);
+  const client = await connect(t, proxy.url, { ...COMES_BACK, transports: ['polling'] });
+  const { id } = client;
+  const heard = hear(client);
+  for (const [round, lose] of [proxy.cut, proxy.vanish].entries()) {
+    const [old] = app.io.sockets.sockets.values();
+    const left = gone(app);
+    await untilSo(t, () => old?.conn.transport.writable === true); // a request of it waits at the server
+    lose();
+    app.io.to('lobby').emit('said', 2 * round + 1);
+    const back = next(client, 'connect');
+    proxy.lead(app.port);
+    await back;
+    await left;
+    app.io.to(String(id)).emit('said', 2 * round + 2);
+    await until(client, heard, 2 * round + 2);
+    assert.deepEqual([client.recovered, client.id, old?.connected], [true, id, false]);
+  }
+  assert.deepEqual(heard, [1, 2, 3, 4]);
+  client.disconnect();
+  await nothingRemains(app.io);
 });
 
 test('what is emitted while the middleware of a recovered client runs arrives once, in order', async t => {
