@@ -1,3 +1,5 @@
+/** What a client has sent, and what has to wait: how much of it there is, and when that is too much. */
+
 /** Time in ms in which arrivals are counted. */
 export const ARRIVAL_TIME = 5000;
 
