@@ -9,6 +9,7 @@ import { bootError, type Files, ROOT, type RunningApp, startApp } from './suppor
 import { ask, type Client, connect, newClient, next, refusal } from './support/client';
 
 import { startCluster } from './support/cluster';
+import { history } from './support/parts';
 import { RawClient } from './support/raw';
 import { startRedis } from './support/redis';
 
@@ -234,6 +235,39 @@ test('a namespace of a pattern goes when nobody has been there for a while, and 
     assert.ok(io._nsps.size < stays + 110, String(io._nsps.size));
     assert.ok(io._nsps.has('/room-more-299') && io._nsps.has('/room-3') && !io._nsps.has('/room-more-0'));
   });
+});
+
+test('what is kept of a room outlives the namespace of a pattern, which goes when nobody is there', async t => {
+  const { url, io } = await startApp(t, {
+    'config/config.default.js': `exports.io = { namespace: { '/game-{id}': { history: { 'room:*': {} } } } };`,
+    'app/router.js': `module.exports = app => {
+      app.io.of('/game-{id}').route('join', async ctx => { await ctx.socket.join('room:1'); return true; });
+    };`,
+  });
+  const client = newClient(t, `${url}/game-7`, { autoConnect: false });
+  const heard: unknown[] = [];
+  history(client, { onGap: room => heard.push(`gap in ${room}`) });
+  client.on('said', what => heard.push(what));
+  const come = async (): Promise<void> => {
+    const connected = next(client, 'connect');
+    client.connect();
+    await connected;
+    await ask(client, 'join');
+  };
+  const say = (what: number): unknown => io.of('/game-7').to('room:1').emit('said', what);
+  await come();
+  say(1);
+  await until(t, () => heard.length === 1);
+  client.disconnect();
+  await nothingRemains(io);
+  for (const what of [2, 3]) {
+    say(what);
+    assert.ok(!sweep(io).includes('/game-7'));
+  }
+  await come();
+  say(4);
+  await until(t, () => heard.includes(4));
+  assert.deepEqual(heard, [1, 2, 3, 4]);
 });
 
 test('a listener of "new_namespace" may ask for the namespace, which is made once and has the guard of its pattern', async t => {
