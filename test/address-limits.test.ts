@@ -6,6 +6,7 @@ import { test, type TestContext } from 'node:test';
 import { type RunningApp, startApp } from './support/app';
 import { ask, type Client, connect } from './support/client';
 import { shareCluster } from './support/cluster';
+import { processesOf } from './support/processes';
 import { RawClient } from './support/raw';
 import { startRedis } from './support/redis';
 import { internals, watchForCrashes } from './support/remains';
@@ -208,6 +209,19 @@ test('workers count together', async t => {
   const clients = await clientsOfTwo(t, url, '203.0.113.7');
   await handledOfTen(clients, 60, 2);
   await until(t, async () => !isRefused(await ask(clients[0] as Client, 'echo', 1)));
+});
+
+test('each worker counts for itself while there is no agent, with one line of log', async t => {
+  const { url, master, log } = await cluster();
+  const { agent } = processesOf(master.pid ?? 0);
+  assert.ok(agent);
+  process.kill(agent, 'SIGKILL');
+  const answers: number[] = [];
+  for (let i = 0; i < 40; i++) answers.push((await poll(url, '203.0.113.10'))[0]);
+  const accepted = answers.filter(status => status === 200).length;
+  assert.ok(accepted >= 8 && accepted <= 24, `${accepted} of 40`); // 8 of each worker, and of a new agent
+  await until(t, async () => /IO_ADDRESSES_UNSHARED/.test(await log()));
+  assert.ok([...(await log()).matchAll(/IO_ADDRESSES_UNSHARED: /g)].length <= 2, 'one line a worker');
 });
 
 test('servers count together by Redis, and each for itself in an outage, with one line of log', async t => {
