@@ -6,6 +6,7 @@ import { move } from 'egg-socket.io/client';
 import { type Files, startApp } from './support/app';
 import { ask, type Client, type ClientOptions, connect, newClient, next } from './support/client';
 import { type Cluster, startCluster } from './support/cluster';
+import { until } from './support/until';
 
 const FILES: Files = {
   'app/io/controller/home.js': `
@@ -25,10 +26,17 @@ const FILES: Files = {
       await new Promise(resolve => ['SIGTERM', 'leaving'].map(event => process.once(event, resolve)));
       await new Promise(resolve => setTimeout(resolve, 500));
       return process.pid;
-    };`,
+    };
+    exports.held = async ctx => {
+      ctx.socket.emit('begun');
+      await new Promise(resolve => process.once('go', resolve));
+      return process.pid;
+    };
+    exports.go = async () => process.emit('go');
+    exports.isPiped = async ctx => ctx.socket.conn.transport.socket?._socket?._handle?.constructor.name === 'Pipe';`,
   'app/router.js': `
     module.exports = app => {
-      for (const event of ['pid', 'join', 'emit', 'slow', 'leave']) app.io.route(event, app.io.controller.home[event]);
+      for (const event of ['pid', 'join', 'emit', 'slow', 'leave', 'held', 'go', 'isPiped']) app.io.route(event, app.io.controller.home[event]);
       app.io.of('/other').route('pid', app.io.controller.home.pid);
     };`,
 };
@@ -56,6 +64,25 @@ async function clientsOfBoth(t: TestContext, { url }: Cluster, options?: ClientO
     else all.set(pid, one);
   }
   return [...all.values()];
+}
+
+/** A client of a worker by way of the other one. */
+async function pipedClient(t: TestContext, { url }: Cluster, owner: unknown, open = movingClient): Promise<Client> {
+  for (;;) {
+    // several at a time: one alone comes to the same worker again and again, since Egg gives connections to workers in turn
+    const all = Array.from({ length: 4 }, () => open(t, url, { transports: ['polling', 'websocket'], reconnection: true }));
+    const piped: Client[] = [];
+    for (const client of all) {
+      await until(t, () => client.connected && client.io.engine.transport.name === 'websocket');
+      if ((await ask(client, 'pid')) === owner && (await ask(client, 'isPiped'))) piped.push(client);
+    }
+    for (const client of all) if (client !== piped[0]) client.disconnect();
+    if (piped[0]) return piped[0];
+  }
+}
+
+function movingClient(...args: Parameters<typeof moving>): Client {
+  return moving(...args).client;
 }
 
 /** Whether a promise has been resolved, a moment later. */
@@ -98,6 +125,42 @@ for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']])
     );
     assert.deepEqual(heard, ['connect', 'connect']);
   });
+
+test('a client whose WebSocket is piped by a worker that stops moves as well, and one without move() has its answer first', async t => {
+  const config = '{ drain: { timeout: 500, jitter: 0 }, init: { connectionStateRecovery: {} } }';
+  const cluster = await startCluster(t, withConfig(config), { workers: 2 });
+  const both = await clientsOfBoth(t, cluster, { transports: ['websocket'] });
+  const [pids, direct] = [await Promise.all(both.map(async ({ client }) => ask(client, 'pid'))), both.map(({ client }) => client)];
+  const moved = await pipedClient(t, cluster, pids[0]);
+  const closed = await pipedClient(t, cluster, pids[0], newClient);
+  const { id } = moved;
+  const heard: unknown[] = [];
+  for (const event of ['connect', 'disconnect']) moved.on(event, () => heard.push(event));
+  const gone = next<[string]>(closed, 'disconnect');
+  const answers = [moved, closed].map(async client => {
+    const begun = next(client, 'begun');
+    const answer = ask(client, 'held');
+    await begun;
+    return answer;
+  });
+  await ask(moved, 'join');
+  const news: unknown[] = [];
+  moved.on('news', n => news.push(n));
+
+  const back = next(moved, 'connect');
+  process.kill(Number(pids[1]), 'SIGTERM');
+  await until(t, () => !moved.connected); // it has another connection, and waits for its answer
+  await ask(direct[0] as Client, 'emit', 1);
+  await ask(direct[0] as Client, 'go');
+  assert.deepEqual(await Promise.all(answers), [pids[0], pids[0]]);
+  await back;
+  assert.deepEqual([moved.id, moved.recovered], [id, true]);
+  await ask(direct[0] as Client, 'emit', 2);
+  await ask(moved, 'pid');
+  assert.deepEqual(news, [1, 2]);
+  assert.deepEqual(heard, ['connect']);
+  assert.equal((await gone)[0], 'transport close');
+});
 
 test('what is emitted while it moves is sent afterwards, in order', async t => {
   const cluster = await startCluster(t, withConfig('{ drain: { timeout: 200, jitter: 0 } }'), { workers: 2 });

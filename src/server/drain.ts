@@ -21,6 +21,9 @@ import { giveAwaySessions } from './new-sessions';
 /** Time in ms for the handlers of a client to end, and for a client to connect here or elsewhere. */
 const CLIENT_TIMEOUT = HANDLERS_TIMEOUT;
 
+/** Time in ms between looks for clients that have come by way of this process while it drained. */
+const LATE_INTERVAL = 100;
+
 /** Asks a client that knows it to connect elsewhere, and to answer when it has. The second one says that its connection here ends now. */
 const MOVE_EVENT = '$io:move';
 
@@ -38,12 +41,15 @@ export class Drain {
   /** The time in ms that it may take when the server stops. */
   readonly #time: number;
   readonly #ending = new AbortController();
+  /** Connections that are being moved. */
+  readonly #moves = new WeakMap<EngineSocket, Promise<void>>();
   #moving: Promise<void> | undefined;
 
   constructor(settings: DrainSettings, parts: Parts) {
     this.#settings = settings;
     this.#parts = parts;
     setMaxListeners(0, this.#ending.signal); // one for each client that waits to be moved
+    parts.sessionRouting?.onMove(connection => void this.#moveOnce(connection));
     const { logger, options } = parts.app;
     const [, worker = ''] = process.argv; // Egg's file, if its master has started this process; the master kills a worker that takes too long
     const startedBy = options.mode === 'single' ? undefined : worker;
@@ -68,7 +74,8 @@ export class Drain {
    */
   finish(): Promise<void> | undefined {
     if (!this.#settings.isOn && !this.#moving) return undefined;
-    return within(this.#time + CLIENT_TIMEOUT, this.begin(this.#time)).finally(() => this.#ending.abort());
+    const moved = Promise.all([this.begin(this.#time), this.#movePiped(this.#time)]);
+    return within(this.#time + CLIENT_TIMEOUT, moved).finally(() => this.#ending.abort());
   }
 
   async #move(time: number): Promise<void> {
@@ -85,13 +92,40 @@ export class Drain {
     const waiting = connectionsOf(engines);
     const moves: Promise<void>[] = [];
     // a handshake may have begun before, and wait for a function of the app
-    for (const engine of engines) engine.on('connection', (connection: EngineSocket) => moves.push(this.#moveOne(connection)));
+    for (const engine of engines) engine.on('connection', (connection: EngineSocket) => moves.push(this.#moveOnce(connection)));
     const interval = (end - performance.now()) / Math.ceil(waiting.length / batch);
     while (waiting.length > 0 && !this.#ending.signal.aborted) {
-      for (const connection of waiting.splice(0, batch)) moves.push(this.#moveOne(connection));
+      for (const connection of waiting.splice(0, batch)) moves.push(this.#moveOnce(connection));
       if (waiting.length > 0) await this.#pass(interval);
     }
     for (const move of moves) await move; // more may be added meanwhile
+  }
+
+  /**
+   * Has their owners move the clients of other workers that are piped by this one, and those that come back by way of it. Each batch comes at the end
+   * of its time: if the owner drains as well, it has moved them by then.
+   */
+  async #movePiped(time: number): Promise<void> {
+    const { sessionRouting } = this.#parts;
+    if (!sessionRouting) return;
+    const { batch, jitter } = this.#settings;
+    const batches = Math.ceil(sessionRouting.webSockets.count / batch);
+    for (let n = 0; n < batches; n++) {
+      await Promise.race([this.#pass((time - jitter) / batches), sessionRouting.webSockets.idle()]);
+      sessionRouting.movePiped(batch);
+    }
+    await this.#moving;
+    while (sessionRouting.webSockets.count > 0 && !this.#ending.signal.aborted) {
+      sessionRouting.movePiped();
+      await this.#pass(LATE_INTERVAL);
+    }
+  }
+
+  /** Also if another worker asks for it as well. */
+  async #moveOnce(connection: EngineSocket): Promise<void> {
+    const move = this.#moves.get(connection) ?? this.#moveOne(connection);
+    this.#moves.set(connection, move);
+    await move;
   }
 
   async #moveOne(connection: EngineSocket): Promise<void> {

@@ -101,11 +101,12 @@ async function startOwner(
   server.on('connection', () => connections++);
   server.on('upgrade', (_request, link: Duplex, head: Buffer) => {
     links.add(link);
-    acceptLink(link, head, (request, response) => {
+    const handle: RequestListener = (request, response) => {
       requests.add(request);
       request.once('close', () => requests.delete(request));
       listener(request, response);
-    });
+    };
+    acceptLink(link, head, handle, () => {});
   });
   t.after(() => {
     for (const link of links) link.destroy();

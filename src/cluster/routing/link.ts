@@ -16,6 +16,8 @@ export const FRAME = {
   taken: 4,
   /** The client has gone; or there is no more of the answer. */
   gone: 5,
+  /** The worker that pipes the WebSocket of a session stops: its client has to move. The content is the session's id; there is no request. */
+  move: 6,
 } as const;
 
 export type FrameKind = (typeof FRAME)[keyof typeof FRAME];

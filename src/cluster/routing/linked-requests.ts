@@ -7,10 +7,14 @@ import { decodeHead, headersOf, type LinkedHead } from './linked-head';
 
 type Handle = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** @param head bytes that came with the request for the link */
-export function acceptLink(connection: Duplex, head: Buffer, handle: Handle): Link {
+/**
+ * @param head bytes that came with the request for the link
+ * @param onMove called with the id of a session whose client has to move
+ */
+export function acceptLink(connection: Duplex, head: Buffer, handle: Handle, onMove: (session: string) => void): Link {
   const requests = new Map<number, LinkedRequest>();
   const link = new Link(connection, (kind, id, content) => {
+    if (kind === FRAME.move) return onMove(content.toString());
     if (kind !== FRAME.request) {
       requests.get(id)?.receive(kind, content);
       return;

@@ -53,11 +53,15 @@ export class PrivateServer {
     this.#server.on('error', error => this.#log.error('a request of another worker was not accepted:', error));
   }
 
-  /** Passes requests and upgrades from other workers to the engine. */
+  /**
+   * Passes requests and upgrades from other workers to the engine.
+   * @param onMove called with the id of a session whose WebSocket comes by way of a worker that stops
+   */
   serve(
     engine: EngineServer,
     handleRequest: (request: IncomingMessage, response: ServerResponse) => void,
     handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
+    onMove: (session: string) => void,
   ): void {
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
       if (this.#refusesSessions && beginsSession(request)) {
@@ -72,7 +76,7 @@ export class PrivateServer {
       const isLink = isForLink(request);
       if (!this.#isAllowed(request)) return;
       if (!isLink) return handleUpgrade(request, socket, head);
-      const link = acceptLink(socket, head, handle);
+      const link = acceptLink(socket, head, handle, onMove);
       this.#links.add(link);
       socket.once('close', () => this.#links.delete(link));
     });

@@ -1,7 +1,7 @@
 /** Passes requests to the sessions of other workers: all of those to one worker over one connection. */
 import { connect, type Socket } from 'node:net';
 import { PEER_HEADER } from './headers';
-import { Link } from './link';
+import { FRAME, Link } from './link';
 import { PassedRequest, type PassedOn } from './passed-request';
 import { linkPeer } from './peer';
 
@@ -18,15 +18,12 @@ export class RequestLinks {
 
   /** @param path of the other worker's socket */
   send(path: string, passed: PassedOn): void {
-    let link = this.#links.get(path);
-    if (!link) {
-      link = new RequestLink(connect(path), this.#head, () => {
-        if (this.#isIdle) this.#onIdle();
-      });
-      this.#links.set(path, link);
-      link.connection.once('close', () => this.#links.delete(path));
-    }
-    link.send(passed);
+    this.#linkTo(path).send(passed);
+  }
+
+  /** Asks the owner of a session to have its client move. @param path as of `send` */
+  move(path: string, session: string): void {
+    this.#linkTo(path).move(session);
   }
 
   /** Resolves when no request is being passed on. */
@@ -40,6 +37,18 @@ export class RequestLinks {
 
   get #isIdle(): boolean {
     return [...this.#links.values()].every(({ isIdle }) => isIdle);
+  }
+
+  #linkTo(path: string): RequestLink {
+    let link = this.#links.get(path);
+    if (!link) {
+      link = new RequestLink(connect(path), this.#head, () => {
+        if (this.#isIdle) this.#onIdle();
+      });
+      this.#links.set(path, link);
+      link.connection.once('close', () => this.#links.delete(path));
+    }
+    return link;
   }
 }
 
@@ -73,5 +82,9 @@ class RequestLink {
       if (this.isIdle) this.#onIdle();
     };
     this.#requests.set(id, new PassedRequest(this.#link, id, passed, onDone));
+  }
+
+  move(session: string): void {
+    this.#link.send(FRAME.move, 0, Buffer.from(session)); // the app may have made the id
   }
 }

@@ -10,6 +10,11 @@ export function ownerNamedBy({ url = '' }: IncomingMessage): string | undefined 
   return OWNER.exec(url)?.[1];
 }
 
+/** The id of the session of a request. */
+export function sessionOf({ url = '' }: IncomingMessage): string {
+  return new URLSearchParams(url.slice(url.indexOf('?'))).get('sid') ?? '';
+}
+
 /** Whether a request is the first of a polling client. A client that begins with WebSocket stays at its worker, to avoid piping all its frames. */
 export function beginsSession({ method, url = '' }: IncomingMessage): boolean {
   return method === 'GET' && /[?&]transport=polling\b/.test(url) && !/[?&]sid=/.test(url);

@@ -6,9 +6,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Server as EngineServer } from 'engine.io';
+import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import { debug } from '../../debug';
 import type { Logger } from '../../egg';
+import { engineInternals } from '../../internals/engine-io';
 import { engineOptions } from '../../internals/engine-options';
 import type { RunFolder } from '../run-folder';
 import { answerHeaders, sessionsIn, upgradeHeaders } from './headers';
@@ -33,14 +34,16 @@ const CLOSING_CHECK_INTERVAL = 50;
 const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 
 export class SessionRouting {
+  /** Those of clients of other workers. */
+  readonly webSockets = new WebSocketPipes();
   readonly #worker: string;
   readonly #folder: RunFolder;
   readonly #log: RoutingLog;
   readonly #owners: Owners;
   readonly #private: PrivateServer;
   readonly #requests: RequestLinks;
-  readonly #webSockets = new WebSocketPipes();
   #engine: EngineServer | undefined;
+  #onMove: (connection: EngineSocket) => void = () => {};
 
   /**
    * @param worker digits, different from those of all other workers of this start of the app
@@ -82,7 +85,20 @@ export class SessionRouting {
       if (owner === undefined || !(socket instanceof Socket)) handleHere();
       else this.#pipeUpgrade(owner, request, socket, head, heartbeat, handleHere);
     };
-    this.#private.serve(engine, handleRequest, handleUpgrade);
+    this.#private.serve(engine, handleRequest, handleUpgrade, session => {
+      const connection = engineInternals(engine).clients[session];
+      if (connection) this.#onMove(connection);
+    });
+  }
+
+  /** Calls `listener` with each connection of this worker whose WebSocket comes by way of another one that is about to stop. */
+  onMove(listener: (connection: EngineSocket) => void): void {
+    this.#onMove = listener;
+  }
+
+  /** Asks their owners to have the clients of piped WebSockets move, each of them once. @param most the most of them */
+  movePiped(most = Number.POSITIVE_INFINITY): void {
+    for (const { id, path } of this.webSockets.takeUnmoved(most)) this.#requests.move(path, id);
   }
 
   /**
@@ -110,13 +126,13 @@ export class SessionRouting {
   async untilAlone(timeout: number): Promise<void> {
     const end = performance.now() + timeout;
     while (performance.now() < end && (await this.#folder.hasOthers(this.#worker))) await wait(CLOSING_CHECK_INTERVAL);
-    await this.#webSockets.idle();
+    await this.webSockets.idle();
     await this.#requests.idle();
   }
 
   /** Closes the piped WebSockets: their clients connect again through another worker. Requests may finish. */
   release(): void {
-    this.#webSockets.close();
+    this.webSockets.close();
   }
 
   close(): void {
@@ -152,7 +168,7 @@ export class SessionRouting {
   }
 
   #pipeUpgrade(owner: string, request: IncomingMessage, client: Socket, head: Buffer, heartbeat: number, handleHere: () => void): void {
-    this.#webSockets.send(this.#folder.workerSocket(owner), {
+    this.webSockets.send(this.#folder.workerSocket(owner), {
       request,
       headers: upgradeHeaders(request, describePeer(request, this.#folder.secret)),
       client,

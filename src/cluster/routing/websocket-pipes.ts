@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { headOf, type RawHeaders } from './headers';
+import { sessionOf } from './session-ids';
 
 /** An upgrade to be piped. */
 export interface PipedUpgrade {
@@ -17,19 +18,29 @@ export interface PipedUpgrade {
   failed(error: Error): void;
 }
 
+/** A session whose WebSocket is piped. */
+interface PipedSession {
+  readonly id: string;
+  /** Of the owner's socket. */
+  readonly path: string;
+}
+
 /** Time in ms for a client to read what its owner sent last; also the grace added to its heartbeat. */
 const CLIENT_GRACE = 5_000;
 
 export class WebSocketPipes {
   readonly #clients = new Map<Socket, Socket>();
-  #onIdle: () => void = () => {};
+  /** Those whose clients have not been asked to move, oldest first. */
+  readonly #unmoved = new Map<Socket, PipedSession>();
+  readonly #waiting = new Set<() => void>();
 
   /** @param path of the owner's socket */
   send(path: string, { request, client, head, headers, heartbeat, failed }: PipedUpgrade): void {
     const owner = connect(path);
     const remove = (): void => {
       this.#clients.delete(client);
-      if (this.#clients.size === 0) this.#onIdle();
+      this.#unmoved.delete(client);
+      if (this.#clients.size === 0) for (const onIdle of this.#waiting) onIdle();
     };
     const onFailure = (error: Error): void => {
       remove();
@@ -44,6 +55,7 @@ export class WebSocketPipes {
     owner.once('error', onFailure);
     owner.once('connect', () => {
       owner.off('error', onFailure).on('error', () => {}); // 'close' follows
+      this.#unmoved.set(client, { id: sessionOf(request), path });
       // while the client does not read, this worker cannot detect that the owner has closed
       client.setTimeout(heartbeat + CLIENT_GRACE, () => destroy(client, owner));
       client.setNoDelay(true);
@@ -58,9 +70,20 @@ export class WebSocketPipes {
     });
   }
 
+  get count(): number {
+    return this.#clients.size;
+  }
+
+  /** The oldest ones, each of them once. */
+  takeUnmoved(count: number): PipedSession[] {
+    const taken = [...this.#unmoved].slice(0, count);
+    for (const [client] of taken) this.#unmoved.delete(client);
+    return taken.map(([, session]) => session);
+  }
+
   /** Resolves when no WebSocket is piped any more. */
   async idle(): Promise<void> {
-    if (this.#clients.size > 0) await new Promise<void>(resolve => (this.#onIdle = resolve));
+    if (this.#clients.size > 0) await new Promise<void>(resolve => this.#waiting.add(resolve));
   }
 
   /** Closes all of them. */
