@@ -29,8 +29,15 @@ const RESOLUTIONS = {
   'newer-node': { module: 'nodenext', types: ['node', './newer-node'] },
 };
 
-/** An app that declares its events is another one: what it declares is declared for all of its files. */
-const APPS = { open: ['*.ts'], declared: ['declared/*.ts'] };
+/**
+ * An app that declares its events is another one: what it declares is declared for all of its files. One with decorators of the standard, too: all
+ * files have the same kind.
+ */
+const APPS = {
+  open: { include: ['*.ts'] },
+  declared: { include: ['declared/*.ts'] },
+  standard: { include: ['standard/*.ts'], compilerOptions: { experimentalDecorators: false } },
+};
 
 const OLDEST = COMPILERS[0];
 const words = process.argv.slice(2);
@@ -52,9 +59,11 @@ await Promise.all(
 
 /**
  * How modules are found does not depend on the version of Egg: each pair of a compiler, a host and a way is there, but not each combination.
- * Declared events are there with each compiler, each host, each kind and each way, but only one of these differs at a time.
+ * Declared events are there with each compiler, each host, each kind and each way, but only one of these differs at a time. Decorators of the
+ * standard depend on the compiler alone.
  */
-function isNeeded({ compiler, host, resolution, app }) {
+function isNeeded({ compiler, host, kind, resolution, app }) {
+  if (app === 'standard') return `${host} ${kind} ${resolution}` === 'egg4 esm nodenext';
   if (app === 'declared' && resolution === 'newer-node') return false;
   if (resolution === 'nodenext') return app === 'open' || host === 'egg4' || compiler === OLDEST;
   const isPlain = app === 'open' && resolution !== 'newer-node';
@@ -74,8 +83,11 @@ function makeApps(host) {
     cpSync(join(ROOT, 'test/types'), app, { recursive: true });
     writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', type }));
     for (const [resolution, compilerOptions] of Object.entries(RESOLUTIONS))
-      for (const [name, include] of Object.entries(APPS))
-        writeFileSync(join(app, `${resolution}-${name}.json`), JSON.stringify({ extends: './tsconfig.json', compilerOptions, include }));
+      for (const [name, { include, compilerOptions: own }] of Object.entries(APPS))
+        writeFileSync(
+          join(app, `${resolution}-${name}.json`),
+          JSON.stringify({ extends: './tsconfig.json', compilerOptions: { ...compilerOptions, ...own }, include }),
+        );
   }
 }
 

@@ -228,6 +228,12 @@ const MISTAKES: { title: string; code: string; error: RegExp; files?: Files }[] 
       /IO_ROUTE_DUPLICATE: .*event 'a' of namespace '\/chat' has two handlers: (Chat|Other) in .*bad\.js\.[ab]\(\) and (Chat|Other) in .*bad\.js\.[ab]\(\)/,
   },
   {
+    title: 'two methods of a class for an event',
+    code: `@IoController('/chat') export class Chat { @IoEvent('a') one() {} @IoEvent('a') two() {} }`,
+    error:
+      /IO_ROUTE_DUPLICATE: .*event 'a' of namespace '\/chat' has two handlers: Chat in .*bad\.js\.two\(\) and Chat in .*bad\.js\.one\(\)/,
+  },
+  {
     title: 'a method and a route for an event',
     code: `@IoController('/') export class Chat { @IoEvent() a() {} }`,
     files: { 'app/router.js': `module.exports = app => app.io.route('a', () => {});` },
@@ -237,6 +243,53 @@ const MISTAKES: { title: string; code: string; error: RegExp; files?: Files }[] 
     title: 'a decorated parameter before an argument',
     code: `@IoController('/') export class Chat { @IoEvent() a(@IoSocket() socket, text) {} }`,
     error: /IO_TEGG_CLASS_INVALID: .*a\(\): parameter 1 has a decorator; the arguments of the event come first/,
+  },
+  {
+    title: 'a decorated parameter before the reason of a disconnect',
+    code: `@IoController('/') export class Chat { @IoDisconnect() a(@IoSocket() socket, reason) {} }`,
+    error: /IO_TEGG_CLASS_INVALID: .*a\(\): parameter 1 has a decorator; the arguments of the event come first/,
+  },
+  {
+    title: 'an argument of a method that runs when a client connects',
+    code: `@IoController('/') export class Chat { @IoConnect() enter(socket) {} }`,
+    error:
+      /IO_TEGG_CLASS_INVALID: .*enter\(\): it takes 1 arguments, and a connection has 0; parameters after these need a decorator, such as @IoSocket\(\)/,
+  },
+  {
+    title: 'more arguments than the event of the contract has',
+    code: `import { chat } from '../../contract';
+      @IoController(chat) export class Chat { @IoEvent() say(text, socket) {} }`,
+    files: { 'app/contract.ts': CONTRACT },
+    error:
+      /IO_TEGG_CLASS_INVALID: .*say\(\): it takes 2 arguments, and the contract has 1; parameters after these need a decorator, such as @IoSocket\(\)/,
+  },
+  {
+    title: 'an injected parameter in place of an argument of the contract',
+    code: `import { chat } from '../../contract';
+      @IoController(chat) export class Chat { @IoEvent() say(@IoSocket() socket) {} }`,
+    files: { 'app/contract.ts': CONTRACT },
+    error:
+      /IO_TEGG_CLASS_INVALID: .*say\(\): it takes 0 of the 1 arguments of the contract before its injected parameters; name all of them/,
+  },
+  {
+    title: 'an event of another contract',
+    code: `import { chat } from '../../contract';
+      import { defineContract } from 'egg-socket.io/contract';
+      const other = defineContract({ namespace: '/other', client: { say: {} } });
+      @IoController(chat) export class Chat { @IoEvent(other, 'say') say() {} }`,
+    files: { 'app/contract.ts': CONTRACT },
+    error:
+      /IO_TEGG_CLASS_INVALID: .*say\(\): @IoEvent\(contract, 'say'\) has another contract than @IoController\(\); give both the same one/,
+  },
+  {
+    title: 'a static method with an event',
+    code: `@IoController('/') export class Chat { @IoEvent() static a() {} }`,
+    error: /IO_TEGG_CLASS_INVALID: .*a is static; decorate methods of objects/,
+  },
+  {
+    title: 'a property with an event',
+    code: `@IoController('/') export class Chat { @IoEvent() a = () => {}; }`,
+    error: /IO_TEGG_CLASS_INVALID: .*a\(\): it is no method; decorate methods alone/,
   },
   {
     title: 'an unknown middleware',
@@ -256,7 +309,7 @@ const MISTAKES: { title: string; code: string; error: RegExp; files?: Files }[] 
     code: `import { chat } from '../../contract';
       @IoController(chat) export class Chat { @IoEvent() sya() {} }`,
     files: { 'app/contract.ts': CONTRACT },
-    error: /IO_ROUTE_INVALID: .*route\('sya'\) of namespace '\/contract': the contract has no such event/,
+    error: /IO_TEGG_CLASS_INVALID: .*Chat in .*bad\.js\.sya\(\): the contract has no event 'sya'; it has say, room:say, wrong/,
   },
   {
     title: 'a class that is not exported',
@@ -282,6 +335,21 @@ test('a decorated class stops the boot if tegg is off', async t => {
   assert.match(
     `${error.code}: ${error.message}`,
     /IO_TEGG_OFF: .*ChatController in .*chat\.js.*turn on the plugins teggConfig, tegg and teggController/,
+  );
+});
+
+test('a decorated class in a module, which nothing loads while tegg is off, stops the boot, too', async t => {
+  const files = teggApp(
+    teggModule('chat', {
+      'lib/chat.ts': `import { IoController, IoEvent } from 'egg-socket.io/tegg';
+        @IoController('/chat') export class ChatController { @IoEvent() a() {} }`,
+    }),
+    NO_TEGG,
+  );
+  const error = await bootError(t, files);
+  assert.match(
+    `${error.code}: ${error.message}`,
+    /IO_TEGG_OFF: app\/module\/chat\/lib\/chat\.js has decorators.*turn on the plugins teggConfig, tegg and teggController/,
   );
 });
 

@@ -4,7 +4,6 @@
  */
 import type { Namespace as SocketIoNamespace } from 'socket.io';
 import type { Contract } from '../contract/contract';
-import { isContract } from '../contract/declaration';
 import { type EggApplication } from '../egg';
 import { SetupError } from '../errors';
 import { CONTROLLER, type EggProto, onLoadError, type TeggApplication, teggApplicationOf, teggMiddleware } from '../internals/tegg';
@@ -14,7 +13,8 @@ import { RESERVED_EVENTS } from '../path/router';
 import type { RoutedNamespace } from '../server/routed-namespace';
 import { type DeclaredMethod, declarationsIn, lineageOf } from './declaration';
 import { Injection } from './injection';
-import { type Controller, controllerOf, mistakeIn } from './controller';
+import { type Controller, controllerOf, mistakeInConnect, mistakeInEvent } from './controller';
+import { decoratedFileIn } from './modules';
 import { objectOf } from './objects';
 import { logUnknownInjection } from './unknown-injection';
 
@@ -65,6 +65,10 @@ export class TeggControllers {
   /** To be called when the app has been loaded. @throws SetupError for a mistake in a class, and for classes that tegg has not found */
   async addRoutes(): Promise<void> {
     this.#findLost();
+    if (!this.#tegg) {
+      const file = decoratedFileIn(this.#app.baseDir);
+      if (file !== undefined) throw teggOff(file);
+    }
     this.#injection?.open();
     const places = new Map<SocketIoNamespace, Map<string, string>>();
     for (const { Class, proto } of this.#protos) {
@@ -83,6 +87,8 @@ export class TeggControllers {
     if (!namespace) throw new TypeError(`namespace '${nsp.name}' has not been taken over`);
     const run = call(name, method);
     if (method.isConnect) {
+      const mistake = mistakeInConnect(controller, name, method);
+      if (mistake !== undefined) invalid(place, mistake);
       namespace.connectionMiddleware = [
         ...namespace.connectionMiddleware,
         async (ctx, next) => {
@@ -95,11 +101,10 @@ export class TeggControllers {
     const ofClass = [...own.class, ...controller.middleware];
     const ofMethod = [...own.method, ...method.middleware];
     const { router } = namespace;
-    for (const { event, options, contract } of method.events) {
-      if (contract && contract !== controller.source)
-        invalid(place, `@IoEvent(contract, '${event}') has another contract than @IoController()`);
-      if (!contract && isContract(controller.source) && event !== name && !RESERVED_EVENTS.has(event))
-        invalid(place, `the compiler cannot check it by @IoEvent('${event}'); write @IoEvent(contract, '${event}')`);
+    for (const declared of method.events) {
+      const { event, options } = declared;
+      const mistake = mistakeInEvent(controller, name, method, declared);
+      if (mistake !== undefined) invalid(place, mistake);
       if (router.match(event) ?? router.reserved.get(event)) {
         const other = known.get(event) ?? 'a route in app/router.js, app.js or another plugin';
         throw new SetupError(
@@ -108,9 +113,6 @@ export class TeggControllers {
         );
       }
       known.set(event, place);
-      const given = isContract(controller.source) ? controller.source.client?.[event]?.args?.length : undefined;
-      const mistake = mistakeIn(controller.Class, name, method, given ?? (isContract(controller.source) ? 0 : undefined));
-      if (mistake !== undefined && !RESERVED_EVENTS.has(event)) invalid(place, mistake);
       const { route } = nsp as unknown as RoutedNamespace; // taken over
       const middleware = RESERVED_EVENTS.has(event) ? ofMethod : [...ofClass, ...ofMethod]; // like packet middleware
       // checked there: the event, the options, and the middleware, which in users' types has Egg's context
@@ -125,11 +127,7 @@ export class TeggControllers {
       const { Class, file, injected, isController } = declaration;
       if (found.has(declaration)) continue;
       const place = `${Class.name} in ${file}`;
-      if (!this.#tegg)
-        throw new SetupError(
-          'IO_TEGG_OFF',
-          `${place} has decorators of egg-socket.io/tegg, and tegg is off; turn on the plugins teggConfig, tegg and teggController in config/plugin`,
-        );
+      if (!this.#tegg) throw teggOff(place);
       if (isController)
         throw new SetupError('IO_TEGG_CLASS_LOST', `tegg has not found ${place}; export it from a file in a module or in app/controller`);
       if (declaration.mistakes.length > 0) invalid(place, declaration.mistakes[0]);
@@ -150,6 +148,13 @@ interface Addition {
   /** The places of the events that decorated classes have in the namespace. */
   readonly known: Map<string, string>;
   readonly call: (name: string, method: DeclaredMethod) => SocketHandler & ((ctx: SocketContext) => unknown);
+}
+
+function teggOff(place: string): SetupError {
+  return new SetupError(
+    'IO_TEGG_OFF',
+    `${place} has decorators of egg-socket.io/tegg, and tegg is off; turn on the plugins teggConfig, tegg and teggController in config/plugin`,
+  );
 }
 
 function invalid(place: string, problem = 'its decorators are not valid'): never {

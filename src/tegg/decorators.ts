@@ -12,6 +12,7 @@ import type {
   MiddlewareDecorator,
   ParameterDecorator,
   PropertyDecorator,
+  PublicMethodDecorator,
 } from './types';
 import type { SpecificMiddleware } from '../types';
 
@@ -61,7 +62,7 @@ export function IoController(source: string | Contract): (Class: Class) => void 
  *
  * @param event the name of the event. Default: that of the method
  */
-export function IoEvent(event?: string, options?: RouteOptions): MethodDecorator;
+export function IoEvent(event?: string, options?: RouteOptions): PublicMethodDecorator;
 /** The same for an event of a contract that has another name than its method. The method has to fit the event. */
 export function IoEvent<C extends Contract, const Event extends string>(
   contract: C,

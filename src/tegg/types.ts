@@ -8,6 +8,12 @@ export interface MethodDecorator {
   (method: Method, context: ClassMethodDecoratorContext): void;
 }
 
+/** Only of public methods: no type tells the others, so `@IoController(contract)` could not check them. */
+export interface PublicMethodDecorator {
+  <Instance, Name extends keyof Instance>(target: Instance, name: Name, descriptor: PropertyDescriptor): void;
+  <Instance, Name extends keyof Instance>(method: Method, context: ClassMethodDecoratorContext<Instance> & { readonly name: Name }): void;
+}
+
 export interface MiddlewareDecorator extends MethodDecorator {
   (Class: abstract new (...args: never[]) => object, context?: ClassDecoratorContext): void;
 }

@@ -75,10 +75,40 @@ export class WrongOther {
   @IoEvent(chat, 'room:join') async join(room: string) {
     return room;
   }
+  // @ts-expect-error -- the argument is a string
+  @IoEvent(chat, 'room:join') async enter(room: number) {
+    return room;
+  }
   // @ts-expect-error -- the contract has no such event
   @IoEvent(chat, 'room:jion') async misspelt(room: string) {
     return room.length;
   }
+}
+
+// @ts-expect-error -- what is injected is no argument of the event, and these come first
+@IoController(chat)
+export class WrongOrder {
+  @IoEvent() async say(@IoSocket() socket: Socket, text: string) {
+    return { delivered: socket.connected && text !== '' };
+  }
+}
+
+@IoController(chat)
+export class Hidden {
+  // @ts-expect-error -- the class decorator could not check it
+  @IoEvent() private async say(text: number) {
+    return text;
+  }
+  // @ts-expect-error -- nor this one
+  @IoEvent() protected async tell(text: number) {
+    return text;
+  }
+}
+
+@IoController(chat)
+export class Property {
+  // @ts-expect-error -- no method
+  @IoEvent() say = async (text: string) => ({ delivered: text !== '' });
 }
 
 // @ts-expect-error -- it needs a namespace
