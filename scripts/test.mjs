@@ -41,6 +41,7 @@ const OTHER_FOLDERS = [
   'test/runners',
   'test/documents',
   'test/opentelemetry',
+  'test/deployment',
   'benchmark',
   'test/dev-servers',
 ];

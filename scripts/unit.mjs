@@ -27,7 +27,7 @@ const WEIGHTS = {
   ...{ cluster: 40, origin: 35, cost: 35, 'cluster-faults': 35, 'rolling-restart': 35, acl: 30, agent: 30, abuse: 30 },
   ...{ 'session-routing': 30, 'once-cluster': 30, pack: 30, 'single-process': 30, 'mini-program': 30, 'mini-package': 25 },
   ...{ 'tracing-servers': 25, outcomes: 25, drain: 25, 'opentelemetry-sdk': 20, 'cluster-routing': 20, 'egg-scripts': 20 },
-  ...{ 'presence-servers': 20, backlog: 20 },
+  ...{ 'presence-servers': 20, pm2: 20, backlog: 20 },
 };
 
 /** What starts several processes or programs other than Node, by what test files import; and files that install or compile. */

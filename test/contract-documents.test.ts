@@ -5,6 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { type Files, HOST, removeApp, ROOT, startApp, writeApp } from './support/app';
+import { isAlive } from './support/processes';
 import { until } from './support/until';
 
 const COMMAND = join(ROOT, 'migrate/dist/egg-socket.io.js');
@@ -157,7 +158,7 @@ test('a command writes each document of an app, however long, whatever the app l
     /^egg-socket.io: warning: event 'said' of namespace '\/chat', argument 0: JSON Schema cannot express all of it \(date\)$/m,
   );
   const pid = Number(await readFile(join(baseDir, 'pid'), 'utf8'));
-  await until(t, async () => !(await isAlive(pid)));
+  await until(t, () => !isAlive(pid));
   const reference = await commandIn(baseDir, ['reference', '--out', 'events.md']);
   assert.deepEqual([reference.code, reference.stdout], [0, '']);
   const markdown = await readFile(join(baseDir, 'events.md'), 'utf8');
@@ -241,11 +242,5 @@ test('a command that is killed takes the process of the app with it', async t =>
   let pid = 0;
   await until(t, async () => (pid = Number(await readFile(join(baseDir, 'pid'), 'utf8').catch(() => ''))) > 0);
   child.kill('SIGKILL');
-  await until(t, async () => !(await isAlive(pid)));
+  await until(t, () => !isAlive(pid));
 });
-
-/** A process that has ended may still have its number, until its parent has heard of it. */
-async function isAlive(pid: number): Promise<boolean> {
-  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return status !== '' && !/\) Z /.test(status);
-}

@@ -11,6 +11,7 @@ import { test, type TestContext } from 'node:test';
 import { ROOT } from '../support/app';
 import { npmStart } from '../support/example';
 import { freePort } from '../support/port';
+import { isAlive } from '../support/processes';
 
 test('a busy port ends npm start with a message that says how to choose another', async t => {
   const port = await freePort();
@@ -113,10 +114,6 @@ function parentOf(pid: string): number | undefined {
   } catch {
     return undefined; // it has ended meanwhile
   }
-}
-
-function isAlive(pid: number): boolean {
-  return existsSync(`/proc/${pid}`);
 }
 
 async function newProject(t: TestContext, files: Record<string, string>): Promise<string> {

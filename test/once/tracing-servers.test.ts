@@ -5,6 +5,7 @@ import { InMemorySpanExporter, NodeTracerProvider, type ReadableSpan, SimpleSpan
 import { type Files, startApp } from '../support/app';
 import { ask, type Client, connect, next } from '../support/client';
 import { startCluster } from '../support/cluster';
+import { startMongo } from '../support/mongo';
 import { newPostgres } from '../support/postgres';
 import { startRedis } from '../support/redis';
 import { until } from '../support/until';
@@ -41,17 +42,26 @@ const FILES: Files = {
   };`,
 };
 
-const BACKENDS: Record<string, (t: TestContext) => Promise<string>> = {
-  redis: async t => `redis: { port: ${(await startRedis(t)).port} }`,
-  'redis-sharded': async t => `adapter: 'redis-sharded', redis: { port: ${(await startRedis(t)).port} }`,
-  'redis-streams': async t => `adapter: 'redis-streams', redis: { port: ${(await startRedis(t)).port} }`,
-  'redis, with recovery': async t => `redis: { port: ${(await startRedis(t)).port} }, init: { connectionStateRecovery: {} }`,
+/** An app with the backend. */
+const BACKENDS: Record<string, (t: TestContext) => Promise<Files>> = {
+  redis: async t => withAdapter(`redis: { port: ${(await startRedis(t)).port} }`),
+  'redis-sharded': async t => withAdapter(`adapter: 'redis-sharded', redis: { port: ${(await startRedis(t)).port} }`),
+  'redis-streams': async t => withAdapter(`adapter: 'redis-streams', redis: { port: ${(await startRedis(t)).port} }`),
+  'redis, with recovery': async t => withAdapter(`redis: { port: ${(await startRedis(t)).port} }, init: { connectionStateRecovery: {} }`),
   postgres: async t => {
     const postgres = await newPostgres(t);
     await postgres.start();
-    return `adapter: { name: 'postgres', connection: '${postgres.url}' }`;
+    return withAdapter(`adapter: { name: 'postgres', connection: '${postgres.url}' }`);
   },
+  mongo: async t => ({
+    ...withAdapter("adapter: { name: 'mongo', url: 'mongodb://fake', database: 'io' }"),
+    ...(await startMongo(t)).files,
+  }),
 };
+
+function withAdapter(config: string): Files {
+  return { ...FILES, 'config/config.default.js': `exports.io = { tracing: true, ${config} };` };
+}
 
 /** Alice emits to a room in which only Bob is, who is elsewhere. */
 async function checkHop(t: TestContext, alice: Client, bob: Client, spans: () => Promise<readonly Span[]>): Promise<readonly [Span, Span]> {
@@ -80,13 +90,13 @@ async function checkHop(t: TestContext, alice: Client, bob: Client, spans: () =>
   return [sent, delivered];
 }
 
-for (const [name, config] of Object.entries(BACKENDS))
+for (const [name, filesOf] of Object.entries(BACKENDS))
   test(
     `${name}: a broadcast has a span on the server whose client gets it, in the trace of the one that emits it`,
     { timeout: 60_000 },
     async t => {
       exporter.reset();
-      const files = { ...FILES, 'config/config.default.js': `exports.io = { tracing: true, ${await config(t)} };` };
+      const files = await filesOf(t);
       const [one, other] = [await startApp(t, files), await startApp(t, files)];
       await until(t, async () => (await one.io.of('/').adapter.serverCount()) === 2);
       const [alice, bob] = [await connect(t, one.url), await connect(t, other.url)];

@@ -5,8 +5,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { Files } from './app';
 
 /** The official adapter, which depends on the driver. */
 const ADAPTER = require.resolve('@socket.io/mongo-adapter');
@@ -14,6 +15,8 @@ const ADAPTER = require.resolve('@socket.io/mongo-adapter');
 export interface Mongo {
   /** The app's folder. */
   readonly folder: string;
+  /** For another app with the same database. */
+  readonly files: Files;
   readonly inserted: readonly object[];
   /** From now on the database answers nothing. */
   readonly goDown: () => void;
@@ -24,16 +27,18 @@ export interface Mongo {
 export async function startMongo(t: TestContext): Promise<Mongo> {
   const folder = await mkdtemp(join(tmpdir(), 'mongo-'));
   t.after(() => rm(folder, { recursive: true }));
+  const files: Record<string, string> = {};
   for (const [name, code] of [
     ['@socket.io/mongo-adapter', ADAPTER_CODE],
     ['mongodb', CODE],
   ] as const) {
-    const place = join(folder, 'node_modules', name);
-    await mkdir(place, { recursive: true });
-    await writeFile(join(place, 'index.js'), code);
+    const path = `node_modules/${name}/index.js`;
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), code);
+    files[path] = `module.exports = require(${JSON.stringify(join(folder, path))});`;
   }
-  const { inserted, goDown, refuse } = require(join(folder, 'node_modules/mongodb')) as Omit<Mongo, 'folder'>;
-  return { folder, inserted, goDown, refuse };
+  const { inserted, goDown, refuse } = require(join(folder, 'node_modules/mongodb')) as Omit<Mongo, 'folder' | 'files'>;
+  return { folder, files, inserted, goDown, refuse };
 }
 
 /** The adapter keeps a timer of each question although all have answered it: it must not keep the process. */

@@ -51,6 +51,13 @@ export async function readPage(path: string): Promise<Page> {
   };
 }
 
+/** A sample of a page, by what its first line says. */
+export async function sampleOf(path: string, name: string): Promise<string> {
+  const found = (await readPage(path)).samples.find(({ title }) => title === name);
+  if (!found) throw new Error(`${path} has no ${name}`);
+  return found.code;
+}
+
 /** The anchor that GitHub gives to a heading. */
 export function anchorOf(heading: string): string {
   return heading

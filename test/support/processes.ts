@@ -22,6 +22,12 @@ export function childrenOf(pid: number): number[] {
     .filter(child => parentOf(child) === pid);
 }
 
+/** A process that has ended may still have its number, until its parent has heard of it. */
+export function isAlive(pid: number): boolean {
+  const status = contentOf(`/proc/${pid}/stat`);
+  return status !== '' && !/\) Z /.test(status);
+}
+
 function parentOf(pid: number): number | undefined {
   const [, parent] = /\) \S (\d+)/.exec(contentOf(`/proc/${pid}/stat`)) ?? []; // after the name, which may be anything
   return parent === undefined ? undefined : Number(parent);

@@ -7,6 +7,7 @@ import { type Files, startApp } from './app';
 import { connect, next } from './client';
 import { startCluster } from './cluster';
 import { newPostgres } from './postgres';
+import { isAlive } from './processes';
 import { startRedis } from './redis';
 import type { SetUp } from './recovery-promises';
 import { startSingle } from './single';
@@ -174,7 +175,7 @@ async function startHubSite(t: TestContext): Promise<Site> {
   if (!a || !b || !c || !replaced || !killed || !replacedPid || !killedPid) throw new Error('a worker is missing');
   const end = async (pid: number, signal: NodeJS.Signals): Promise<void> => {
     process.kill(pid, signal);
-    await until(t, () => !isRunning(pid));
+    await until(t, () => !isAlive(pid));
   };
   return {
     ...{ isShared: true, lasting: [a, b, c], killed, replaced },
@@ -186,14 +187,6 @@ async function startHubSite(t: TestContext): Promise<Site> {
     },
     forget: async () => {},
   };
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }
 
 async function openDoor(t: TestContext, port: number): Promise<Door> {
