@@ -80,6 +80,23 @@ test('small talk does not keep a packet alive', async t => {
   assert.deepEqual(app.gone, ['limit reached: attachments']);
 });
 
+test('false turns the limit off: a client may pause between attachments for longer than a heartbeat', async t => {
+  const app = await start(t, { init: { pingInterval: 100, pingTimeout: 19_900 }, limits: { attachments: false } });
+  const { attachments } = internals(app.io).runtime.limits;
+  const client = await RawClient.connect(t, app.url);
+  client.send(announce(1));
+  await until(t, () => attachments.size === 1);
+  attachments.lookEvery = 10_000; // each look, still every 20 ms, counts for so much
+  const pings = (): number => client.frames.filter(frame => frame === '2').length;
+  for (let answered = pings(); answered < 3; answered++) {
+    await until(t, () => pings() > answered || app.gone.length > 0);
+    client.send('3');
+  }
+  client.send(attachment(4));
+  await client.frame(/^46/);
+  assert.deepEqual(app.gone, []);
+});
+
 test('a client that has not connected to a namespace is closed as well', async t => {
   const app = await start(t, { limits: { attachments: 100 } });
   const client = await RawClient.open(t, app.url);

@@ -26,7 +26,7 @@ export class Attachments {
   readonly #onOver: (connection: EngineSocket) => void;
   readonly #parts = new Map<EngineSocket, Part>();
   #maxBytes = Number.POSITIVE_INFINITY;
-  /** In ms. No message takes longer: a pong has to wait behind it. */
+  /** In ms. No message takes longer: a pong has to wait behind it. Between two messages there may be pauses of `#timeout`. */
   #heartbeat = Number.POSITIVE_INFINITY;
   /** Set while there are packets that are not complete. */
   #timer: NodeJS.Timeout | undefined;
@@ -77,7 +77,8 @@ export class Attachments {
       part.looks++;
       part.still = progress === part.progress ? part.still + 1 : 0;
       part.progress = progress;
-      if (part.still * this.lookEvery >= this.#timeout || part.looks * this.lookEvery >= this.#heartbeat) this.#end(connection);
+      const most = Math.max(this.#timeout, this.#heartbeat);
+      if (part.still * this.lookEvery >= this.#timeout || part.looks * this.lookEvery >= most) this.#end(connection);
     }
     if (this.#parts.size === 0) this.close();
   }
