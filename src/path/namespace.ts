@@ -14,16 +14,17 @@ import type { LoginRules } from './login';
 import type { Limits } from '../limits/limits';
 import type { Layer } from './onion';
 import { PacketContract } from './packet-contract';
-import { AbsentNamespace, type Parents } from './parents';
+import type { Parents } from './parents';
 import { Router } from './router';
 import type { UserLimits } from './user-limits';
 import { type RunUses, runUsesOf } from './uses';
 
-const namespaces = new WeakMap<SocketIoNamespace, Namespace>();
+/** A stand-in of a namespace that does not exist inherits it. */
+const NAMESPACE = Symbol('namespace');
 
 /** The routes and middleware of one of Socket.IO's namespaces, or of a parent. Undefined if it has not been taken over. */
 export function namespaceOf(nsp: SocketIoNamespace): Namespace | undefined {
-  return namespaces.get(nsp);
+  return (nsp as { [NAMESPACE]?: Namespace })[NAMESPACE]; // set below
 }
 
 /** `config.io.onerror`, as this plugin calls it. */
@@ -78,7 +79,7 @@ export class Namespace {
   #ownFunctions = 0;
 
   constructor(runtime: Runtime, nsp: SocketIoNamespace, pattern?: Pattern) {
-    this.name = pattern?.name ?? (nsp instanceof AbsentNamespace ? 'made on demand' : nsp.name);
+    this.name = pattern?.name ?? nsp.name;
     this.nsp = nsp;
     this.runtime = runtime;
     this.limits = runtime.limits.settings;
@@ -86,7 +87,7 @@ export class Namespace {
     this.encoder = new CheckedEncoder(nsp.server.encoder, !nsp.server._opts.parser);
     this.pattern = pattern;
     this.#runUses = runUsesOf(nsp);
-    namespaces.set(nsp, this);
+    Object.defineProperty(nsp, NAMESPACE, { value: this });
   }
 
   /**

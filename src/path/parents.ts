@@ -86,11 +86,17 @@ export class Parents {
 }
 
 /**
- * Replaces a namespace that does not exist yet for one client while the parents are asked, so that its CONNECT is an arrival like any other.
- * The server does not list it, and its adapter is in memory: a name that a client made up causes no subscription and leaves nothing behind.
+ * Replaces the namespaces that do not exist yet while the parents are asked, so that a CONNECT to one is an arrival like any other. The server does
+ * not list it, and its adapter is in memory: a name that a client made up causes no subscription and leaves nothing behind.
  */
 export class AbsentNamespace extends Namespace {
-  #arguments: Parameters<Namespace['_add']> | undefined;
+  /** Of one CONNECT. No private member: `named()` inherits this one. */
+  private request: Parameters<Namespace['_add']> | undefined;
+
+  /** The same for one CONNECT, under the name that the client asks for. It costs little, since most of a flood of them are refused. */
+  named(name: string): AbsentNamespace {
+    return Object.create(this, { name: { value: name } }) as AbsentNamespace; // inherits everything else
+  }
 
   override _initAdapter(): void {
     this.adapter = new Adapter(this);
@@ -98,13 +104,13 @@ export class AbsentNamespace extends Namespace {
 
   /** Called by Socket.IO, once. */
   override async _add(...args: Parameters<Namespace['_add']>): Promise<void> {
-    this.#arguments = args;
+    this.request = args;
     await super._add(...args);
   }
 
   /** Passes the client on to the real namespace. */
   forward(nsp: Namespace): void {
-    if (this.#arguments) void nsp._add(...this.#arguments);
+    if (this.request) void nsp._add(...this.request);
   }
 }
 

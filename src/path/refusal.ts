@@ -5,6 +5,7 @@ import { debug } from '../debug';
 import type { Deprecations } from '../deprecated/deprecations';
 import { type ErrorAnswer, quoted } from '../errors';
 import { namespaceInternals } from '../internals/socket-io';
+import { AbsentNamespace } from './parents';
 import type { ConnectionWatch } from './watch';
 
 /** The connection that is refused. */
@@ -49,6 +50,7 @@ export function withdraw(socket: Socket, deprecations: Deprecations): void {
   const holder = connecting.get(socket.id);
   socket._cleanup();
   if (holder && holder !== socket) connecting.set(socket.id, holder); // a newer socket with the same id
+  if (socket.nsp instanceof AbsentNamespace) return; // no code of the app has it
   const adapter = new Adapter(socket.nsp);
   deprecations.addToAdapter(adapter);
   Object.assign(socket, { adapter });

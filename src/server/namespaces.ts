@@ -34,6 +34,8 @@ export class Namespaces {
   readonly #named = new Set<Namespace>();
   #parents: Parents | undefined;
   #children: Children | undefined;
+  /** Stands in for all that do not exist. Made for the first client that asks for one. */
+  #absent: AbsentNamespace | undefined;
   #isLoaded = false;
   /** Whether the app is ready. Namespaces that are created from then on need the consent of a parent, if there are any. */
   #isStarted = false;
@@ -121,7 +123,13 @@ export class Namespaces {
   /** A temporary replacement for a namespace that does not exist, while the parents are asked. Undefined if there are no parents. */
   standIn(server: SocketIoServer, name: string): SocketIoNamespace | undefined {
     if (!this.#parents || this.#parents.isEmpty || !name.startsWith('/')) return undefined;
-    return new AbsentNamespace(server, name);
+    return (this.#absent ??= this.#standInFor(server)).named(name);
+  }
+
+  #standInFor(server: SocketIoServer): AbsentNamespace {
+    const absent = new AbsentNamespace(server, 'made on demand');
+    this.#adoptNamed(absent);
+    return absent;
   }
 
   /** @param parent the one that creates it */
