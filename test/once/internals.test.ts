@@ -11,12 +11,14 @@ import { Adapter } from 'socket.io-adapter';
 import { bootError, type Files, ROOT, startApp } from '../support/app';
 import { connect, next } from '../support/client';
 import { Logs } from '../support/logs';
+import { nothingRemains } from '../support/remains';
 import {
   adapterInternals,
   AgentIo,
   checkFirstConnection,
   checkInternals,
   eggInternals,
+  engineConnectionInternals,
   engineIoInternals,
   makeSpecimens,
   parserInternals,
@@ -257,6 +259,22 @@ test('a connection that lacks a member is told of once, when the first client is
   assert.deepEqual(members(), missed);
   connection.emit('upgrade', { name: 'websocket' });
   assert.deepEqual(members(), [...missed, 'WebSocket.socket']);
+});
+
+test('where Engine.IO lacks a member, a connection that reaches a limit ends all the same, by any transport', async t => {
+  const { io, url } = await startApp(t, {});
+  for (const transport of ['polling', 'websocket']) {
+    const client = await connect(t, url, { transports: [transport] });
+    const [socket] = io.sockets.sockets.values();
+    assert(socket);
+    const gone = next(socket, 'disconnect');
+    const lacking = new Proxy(socket.conn, { has: (connection, name) => name !== 'flush' && name in connection });
+    engineConnectionInternals.writeAtOnce(lacking, () => assert.fail('nothing can be written at once'));
+    engineConnectionInternals.terminate(lacking, 'limit reached: events');
+    assert.deepEqual((await gone)[0], 'forced close');
+    client.disconnect();
+    await nothingRemains(io);
+  }
 });
 
 // the last one: what it hides stays hidden, since the app needs it until it has closed

@@ -52,6 +52,7 @@ import type * as hubFrames from '../../dist/cluster/hub/hub-frames';
 import type * as hubBackplane from '../../dist/cluster/hub/hub-backplane';
 import type * as adapterMembers from '../../dist/internals/adapters';
 import type * as eggMembers from '../../dist/internals/egg';
+import type * as engineConnectionMembers from '../../dist/internals/engine-connection';
 import type * as engineIoMembers from '../../dist/internals/engine-io';
 import type * as firstConnection from '../../dist/internals/first-connection';
 import type * as transportMembers from '../../dist/internals/transports';
@@ -171,6 +172,7 @@ export const { lifecycleOf } = require(join(DIST, 'server/lifecycle')) as typeof
 export const adapterInternals = require(join(DIST, 'internals/adapters')) as typeof adapterMembers;
 export const socketIoInternals = require(join(DIST, 'internals/socket-io')) as typeof socketIoMembers;
 export const eggInternals = require(join(DIST, 'internals/egg')) as typeof eggMembers;
+export const engineConnectionInternals = require(join(DIST, 'internals/engine-connection')) as typeof engineConnectionMembers;
 export const engineIoInternals = require(join(DIST, 'internals/engine-io')) as typeof engineIoMembers;
 export const transportInternals = require(join(DIST, 'internals/transports')) as typeof transportMembers;
 export const { checkFirstConnection } = require(join(DIST, 'internals/first-connection')) as typeof firstConnection;
