@@ -153,6 +153,57 @@ test('a client over HTTP polling is recovered as well, after a clean cut and whe
   await nothingRemains(app.io);
 });
 
+test('a request of polling that a browser repeats by itself ends the session: its client is recovered, and no event is handled twice', async t => {
+  watchForCrashes(t);
+  const app = await startApp(t, filesOf(''));
+  const handled: unknown[] = [];
+  app.io.on('connection', socket => socket.on('note', what => handled.push(what)));
+  let stamp = 0;
+  const request = async (sid: string, t: unknown, body?: string): Promise<Response> =>
+    fetch(`${app.url}/socket.io/?EIO=4&transport=polling&t=${String(t)}${sid}`, body === undefined ? {} : { method: 'POST', body });
+  const begin = async (nextStamp: () => unknown): Promise<string> => {
+    const { sid } = JSON.parse((await (await request('', nextStamp())).text()).slice(1)) as { sid: string };
+    return `&sid=${sid}`;
+  };
+  const next = (): number => ++stamp;
+  /** What comes, until it has this. */
+  const read = async (sid: string, part: RegExp, nextStamp: () => unknown = next): Promise<string> => {
+    let text = '';
+    while (!part.test(text)) text += await (await request(sid, nextStamp())).text();
+    return text;
+  };
+
+  const first = await begin(next);
+  await request(first, next(), '40');
+  const { pid } = JSON.parse(/40(\{.*?\})/.exec(await read(first, /40\{/))?.[1] ?? '') as { pid: string };
+  app.io.emit('said', 1);
+  const [, offset] = /"said",1,"(.*?)"/.exec(await read(first, /"said",1/)) ?? [];
+  app.io.emit('said', 2);
+  const lost = next();
+  assert.match(await (await request(first, lost)).text(), /"said",2/); // which the browser does not get
+  assert.equal((await request(first, lost)).status, 400);
+
+  const second = await begin(next);
+  await request(second, next(), `40${JSON.stringify({ pid, offset })}`);
+  await untilSo(t, () => app.io.sockets.sockets.size === 1);
+  app.io.emit('said', 3);
+  const heard = await read(second, /"said",3/);
+  assert.ok(heard.includes(pid), 'the same client');
+  assert.deepEqual(heard.match(/"said",\d/g), ['"said",2', '"said",3']);
+  const sent = next();
+  assert.equal((await request(second, sent, '42["note","once"]')).status, 200);
+  assert.equal((await request(second, sent, '42["note","once"]')).status, 400);
+  assert.deepEqual([handled, app.io.sockets.sockets.size], [['once'], 0]);
+
+  const constant = (): string => 'always the same';
+  const third = await begin(constant);
+  await request(third, constant(), '40');
+  for (const what of ['one', 'two']) assert.equal((await request(third, constant(), `42["note","${what}"]`)).status, 200);
+  await read(third, /40\{/, constant);
+  app.io.emit('said', 4);
+  await read(third, /"said",4/, constant);
+});
+
 test('what is emitted while the middleware of a recovered client runs arrives once, in order', async t => {
   watchForCrashes(t);
   const app = await startApp(t, filesOf(''));

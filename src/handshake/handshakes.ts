@@ -13,6 +13,7 @@ import { Binding } from './binding';
 import { OriginCheck } from './origin';
 import { refusePolling3, refuseTakeover } from './protocol-3';
 import { RefusedRequests } from './refused-requests';
+import { endRepeated } from './repeated-requests';
 import { checkRequests, type RequestCheck } from './request-check';
 
 export class Handshakes {
@@ -39,6 +40,7 @@ export class Handshakes {
       refuseTakeover,
       this.#origin.check,
       ...(this.#binding ? [this.#binding.check] : []),
+      endRepeated, // last: of requests that are refused it knows nothing
     ];
   }
 
