@@ -168,6 +168,31 @@ test('the attachments of a packet have ten times maxHttpBufferSize together at m
   assert.equal(engineConnections(app.io).length, 0);
 });
 
+test('packets that are not complete have 64 times maxHttpBufferSize in a worker at most: the largest one ends', async t => {
+  const { url, io, gone } = await start(t, { init: { maxHttpBufferSize: 1000 } });
+  const { attachments } = internals(io).runtime.limits;
+  const small = await RawClient.connect(t, url);
+  small.send(announce(2), attachment(4));
+  await until(t, () => attachments.size === 1);
+  const clients = [small];
+  const begin = async (bytes: number): Promise<RawClient> => {
+    const client = await RawClient.connect(t, url);
+    client.send(announce(10));
+    for (let n = 0; n < 9; n++) client.send(attachment(4, bytes));
+    return client;
+  };
+  for (let n = 0; n < 6; n++) clients.push(await begin(800));
+  const largest = await begin(801);
+  await until(t, () => attachments.size === 8);
+  clients.push(await begin(800));
+  await largest.closed;
+  assert.deepEqual(gone, ['limit reached: attachments']);
+  for (const client of clients) client.send(attachment(4));
+  for (const client of clients) await client.frame(/^46/);
+  assert.equal(gone.length, 1);
+  assert.equal(attachments.size, 0);
+});
+
 for (const version of [2, 4] as const) {
   for (const transport of ['polling', 'websocket']) {
     test(`client ${version} over ${transport}: auth of more than the limit is refused with AUTH_TOO_LARGE`, async t => {

@@ -18,6 +18,8 @@ interface Part {
 const OVERHEAD = 128;
 /** So many times `maxHttpBufferSize` a packet may have in all. */
 const MESSAGES = 10;
+/** So many times `maxHttpBufferSize` those of all clients of this worker may have together. */
+const MESSAGES_OF_ALL = 64;
 
 export class Attachments {
   /** Time in ms between two looks. Tests shorten it. */
@@ -25,7 +27,10 @@ export class Attachments {
   readonly #timeout: number;
   readonly #onOver: (connection: EngineSocket) => void;
   readonly #parts = new Map<EngineSocket, Part>();
+  /** Of all parts. */
+  #bytes = 0;
   #maxBytes = Number.POSITIVE_INFINITY;
+  #maxBytesOfAll = Number.POSITIVE_INFINITY;
   /** In ms. No message takes longer: a pong has to wait behind it. Between two messages there may be pauses of `#timeout`. */
   #heartbeat = Number.POSITIVE_INFINITY;
   /** Set while there are packets that are not complete. */
@@ -44,18 +49,22 @@ export class Attachments {
   attach(engine: EngineServer): void {
     const { maxHttpBufferSize, pingInterval, pingTimeout } = engineOptions(engine);
     this.#maxBytes = MESSAGES * maxHttpBufferSize;
+    this.#maxBytesOfAll = MESSAGES_OF_ALL * maxHttpBufferSize;
     this.#heartbeat = pingInterval + pingTimeout;
   }
 
   onPart(connection: EngineSocket, bytes: number): void {
     const all = (this.#parts.get(connection)?.bytes ?? 0) + OVERHEAD + bytes;
+    this.#bytes += OVERHEAD + bytes;
     this.#parts.set(connection, { bytes: all, looks: -1, still: 0, progress: Number.NaN }); // the first look may be at once
+    this.#timer ??= setInterval(() => this.#look(), this.lookEvery).unref();
     if (all > this.#maxBytes) this.#end(connection);
-    else this.#timer ??= setInterval(() => this.#look(), this.lookEvery).unref();
+    else if (this.#bytes > this.#maxBytesOfAll) this.#endLargest();
   }
 
   /** Also to be called when the connection has ended. */
   onComplete(connection: EngineSocket): void {
+    this.#bytes -= this.#parts.get(connection)?.bytes ?? 0;
     this.#parts.delete(connection);
   }
 
@@ -69,6 +78,7 @@ export class Attachments {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#parts.clear();
+    this.#bytes = 0;
   }
 
   #look(): void {
@@ -83,8 +93,14 @@ export class Attachments {
     if (this.#parts.size === 0) this.close();
   }
 
+  /** Who attacks has the largest ones, or needs very many connections. */
+  #endLargest(): void {
+    const [connection] = [...this.#parts].reduce((largest, part) => (part[1].bytes > largest[1].bytes ? part : largest));
+    this.#end(connection);
+  }
+
   #end(connection: EngineSocket): void {
-    this.#parts.delete(connection);
+    this.onComplete(connection);
     this.#onOver(connection);
   }
 }
