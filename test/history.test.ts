@@ -116,6 +116,15 @@ test('an event that is emitted to several rooms is kept in each, and delivered o
   );
 });
 
+test('in one worker, events to rooms with history keep their place among other events', async t => {
+  const { url, io } = await startApp(t, FILES);
+  const anna = await follow(t, url, ['room:1', 'lobby']);
+  const all = Array.from({ length: 30 }, (_, index) => index);
+  for (const index of all) io.to(['room:1', 'lobby', String(anna.client.id)][index % 3] ?? '').emit('said', index);
+  await until(t, () => anna.heard.length === all.length);
+  assert.deepEqual(anna.heard, all);
+});
+
 test('a client is told where something is missing: between what it had and what is kept, or kept by nobody', async t => {
   const { url, io } = await startApp(t, FILES);
   const anna = await follow(t, url, ['room:1', 'brief']);
