@@ -43,7 +43,7 @@ async function startAll() {
     name =>
     async (...args) =>
       await Promise.all(Object.values(cluster.workers).map(worker => ask(worker, name, args)));
-  const names = ['memory', 'forgetPeak', 'peak', 'cpu', 'broadcast'];
+  const names = ['memory', 'forgetPeak', 'peak', 'cpu', 'broadcast', 'sweep'];
   answer({ about: () => ({ port: free }), ...Object.fromEntries(names.map(name => [name, askAll(name)])) });
 }
 

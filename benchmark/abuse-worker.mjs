@@ -7,7 +7,8 @@ import { runInNewContext } from 'node:vm';
 setFlagsFromString('--expose-gc'); // Egg decides with which flags its workers start
 const gc = runInNewContext('gc');
 
-export function answerMaster(io) {
+/** @param sweep removes the namespaces of clients that have gone */
+export function answerMaster(io, sweep = () => {}) {
   const questions = {
     memory: async () => {
       for (let i = 0; i < 2; i++) {
@@ -37,6 +38,7 @@ export function answerMaster(io) {
         if (i % 20 === 19) await nextTurn();
       }
     },
+    sweep,
   };
   process.on('message', async message => {
     if (message?.action !== 'abuse') return;

@@ -129,7 +129,7 @@ async function warmUp({ attacker, port }, name, mode) {
 /** One attack, from a quiet server to what is left when the attacker has gone. */
 async function measure(
   { kind, server, attacker, port },
-  { name, mode, broadcast, seconds, short, stays = 1, packets = 0, expects },
+  { name, mode, broadcast, seconds, short, stays = 1, isSwept = false, packets = 0, expects },
   scale,
 ) {
   const count = Math.round(packets * scale);
@@ -153,6 +153,7 @@ async function measure(
   const got = await attacker.ask('got');
   await attacker.ask('leave');
   await wait(scale < 1 ? 300 : (kind === 'ours' ? stays : 1) * 1000);
+  if (isSwept) await server.ask('sweep');
   const left = await memoryOf(server);
   await bystander.leave();
   return {

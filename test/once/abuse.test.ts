@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { ROOT } from '../support/app';
 
-/** In MB: code that has just been compiled is in it, too, and namespaces that go after a minute. Attackers send 5 to 70 MB. */
+/** In MB: code that has just been compiled is in it, too. Attackers send 5 to 70 MB. */
 const LEFT = 3;
 
 test('attackers get what the limits say, leave nothing behind, and other clients lose nothing', { timeout: 150_000 }, () => {
