@@ -14,6 +14,7 @@ import {
   Answers,
   clusterMessages,
   controlFrame,
+  countedAs,
   decodeEvent,
   decodeHead,
   decodeOutcome,
@@ -26,6 +27,7 @@ import {
   HEADER,
   headersOf,
   helloOf,
+  hosts,
   hubMessages,
   InvalidMessage,
   Link,
@@ -142,6 +144,37 @@ test('what a client says of itself, its session, its offset and its user is read
     fc.property(fc.anything(), value => {
       const id = unless(TypeError, () => userIdOf(value));
       assert.ok(id === undefined || (id.length > 0 && id.length <= 200));
+    }),
+  );
+});
+
+test('what a request says of its address, its host and its origin is read as that, or as nothing', () => {
+  const address = fc.oneof(fc.ipV4(), fc.ipV6(), fc.string());
+  holds(
+    fc.property(
+      fc.oneof(
+        address,
+        fc.tuple(address, fc.nat()).map(([ip, port]) => `[${ip}]:${port}`),
+      ),
+      text => {
+        assert.match(countedAs(text) ?? '192.0.2.1', /^(\d{1,3}(\.\d{1,3}){3}|[\da-f]{1,4}(:[\da-f]{1,4}){3})$/);
+      },
+    ),
+  );
+  const host = fc.oneof(
+    fc.domain(),
+    fc.ipV6().map(ip => `[${ip}]:80`),
+    fc.string(),
+  );
+  const origin = fc.oneof(fc.webUrl(), fc.constant('null'), fc.string());
+  holds(
+    fc.property(host, host, origin, (host, forwarded, origin) => {
+      const request = { headers: { host, 'x-forwarded-host': forwarded } } as unknown as IncomingMessage; // all that is read
+      const { host: named } = hosts.hostOf(request, { proxy: true });
+      assert.equal(named, named.trim());
+      const isSame = hosts.isNameOf(named, origin);
+      if (isSame) assert.equal(new URL(origin).hostname, new URL(`http://${named}`).hostname);
+      assert.equal(typeof hosts.isInternal(named), 'boolean');
     }),
   );
 });

@@ -21,6 +21,7 @@ import type * as config from '../../dist/config/settings';
 import type * as configTables from '../../dist/config/tables';
 import type * as deprecations from '../../dist/deprecated/deprecations';
 import type * as corkedWebSocket from '../../dist/handshake/corked-websocket';
+import type * as requestHosts from '../../dist/handshake/hosts';
 import type * as leftovers from '../../dist/handshake/leftovers';
 import type * as clientHello from '../../dist/path/client-hello';
 import type * as clientHistory from '../../dist/client/history';
@@ -117,6 +118,7 @@ export const { Inbox, InvalidMessage } = require(join(DIST, 'backplane/inbox')) 
 export const { Deadlines } = require(join(DIST, 'path/deadlines')) as typeof deadlines;
 export const { Deprecations } = require(join(DIST, 'deprecated/deprecations')) as typeof deprecations;
 export const { CorkedWebSocketServer } = require(join(DIST, 'handshake/corked-websocket')) as typeof corkedWebSocket;
+export const hosts = require(join(DIST, 'handshake/hosts')) as typeof requestHosts;
 export const { trimHandshakes } = require(join(DIST, 'handshake/leftovers')) as typeof leftovers;
 export const { helloOf } = require(join(DIST, 'path/client-hello')) as typeof clientHello;
 export const { decodeEvent } = require(join(DIST, 'path/event-decoder')) as typeof eventDecoder;
