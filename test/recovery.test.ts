@@ -165,7 +165,7 @@ test('a request of polling that a browser repeats by itself ends the session: it
     const { sid } = JSON.parse((await (await request('', nextStamp())).text()).slice(1)) as { sid: string };
     return `&sid=${sid}`;
   };
-  const next = (): number => ++stamp;
+  const next = (): string => `stamp${++stamp}`;
   /** What comes, until it has this. */
   const read = async (sid: string, part: RegExp, nextStamp: () => unknown = next): Promise<string> => {
     let text = '';
@@ -195,13 +195,19 @@ test('a request of polling that a browser repeats by itself ends the session: it
   assert.equal((await request(second, sent, '42["note","once"]')).status, 400);
   assert.deepEqual([handled, app.io.sockets.sockets.size], [['once'], 0]);
 
-  const constant = (): string => 'always the same';
-  const third = await begin(constant);
-  await request(third, constant(), '40');
-  for (const what of ['one', 'two']) assert.equal((await request(third, constant(), `42["note","${what}"]`)).status, 200);
-  await read(third, /40\{/, constant);
-  app.io.emit('said', 4);
-  await read(third, /"said",4/, constant);
+  // others than the official clients: the same one in all requests, and the time in seconds, as the one for .NET has it
+  for (const [first, others] of [
+    ['always the same', 'always the same'],
+    ['1764460800', '1764460801'],
+  ] as const) {
+    const stampOfOthers = (): string => others;
+    const other = await begin(() => first);
+    await request(other, others, '40');
+    for (const what of ['one', 'two']) assert.equal((await request(other, others, `42["note","${what}"]`)).status, 200);
+    await read(other, /40\{/, stampOfOthers);
+    app.io.emit('said', 4);
+    await read(other, /"said",4/, stampOfOthers);
+  }
 });
 
 test('what is emitted while the middleware of a recovered client runs arrives once, in order', async t => {

@@ -9,8 +9,8 @@ import { REFUSED, type RequestCheck, sessionOf } from './request-check';
 
 /** The parameter by which clients make each request another one, so that no cache answers it. */
 const STAMP = 't';
-/** A longer one is not remembered. */
-const MAX_LENGTH = 50;
+/** What the official clients make anew for each request. That of others may be the time in seconds, and come twice. A longer one is not remembered. */
+const UNIQUE = /^(?=.*[A-Za-z]).{1,50}$/;
 
 const REPEATED = { code: REFUSED.badRequest, message: 'Bad request' } as const;
 
@@ -23,8 +23,8 @@ export const endRepeated: RequestCheck = (request, isUpgrade, sessions) => {
   const stamp = request._query[STAMP];
   const session = sessionOf(request, sessions);
   if (isUpgrade || session?.transport.name !== 'polling' || (method !== 'GET' && method !== 'POST')) return undefined;
-  // a client may have none, or the same one in all requests
-  if (stamp === undefined || stamp.length > MAX_LENGTH || stamp === requestOf(session)?._query[STAMP]) return undefined;
+  // a client may send the same one in all requests
+  if (stamp === undefined || !UNIQUE.test(stamp) || stamp === requestOf(session)?._query[STAMP]) return undefined;
   const stamps = latest.get(session) ?? {};
   if (stamps[method] === stamp) {
     session.close(true);
