@@ -3,17 +3,15 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { queryObjects } from 'node:v8';
 import { Socket as EngineSocket } from 'engine.io';
 import { Socket } from 'socket.io';
 import lifecycle from '../dist/server/lifecycle.js';
 import connection from '../dist/path/connection.js';
+import { census } from './soak-census.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-/** How long what is under way may take to end, in ms: far more than it takes. */
-const END_TIMEOUT = 10_000;
 /** What may be under way at any time: a line of log on its way to the disk, and what ends in this turn. */
 const PASSING = new Set(['FSReqCallback', 'Immediate', 'TickObject']);
 
@@ -33,36 +31,12 @@ app.emit('server', server); // as Egg does in a cluster
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
 
-process.on('message', async message => process.send(message === 'alive' ? alive() : await census()));
+process.on('message', async message => process.send(message === 'alive' ? alive() : { ...(await census(app.io, tcp)), open: open() }));
 process.on('disconnect', () => process.exit());
 process.send({ port: server.address().port, version: require(join(framework, 'package.json')).version });
 
-/** What there is when all clients have gone. */
-async function census() {
-  const deadline = Date.now() + END_TIMEOUT;
-  while (Object.values(tables()).some(count => count !== 0) && Date.now() < deadline) await wait(10);
-  const heap = await collectGarbage();
-  return { tables: tables(), open: open(), heap };
-}
-
-/** Entries in every table of connections: Node's, Engine.IO's, Socket.IO's and the plugin's. All are to be empty. */
-function tables() {
-  const { io } = app;
-  const { arrivals, ids, inFlight, limits } = lifecycle.lifecycleOf(io).runtime;
-  const sum = count => [...io._nsps.values()].reduce((total, nsp) => total + count(nsp), 0);
-  return {
-    'TCP connections': tcpConnections.size,
-    'clients of the engine': Object.keys(io.engine.clients).length,
-    'client count of the engine': io.engine.clientsCount,
-    'sockets of namespaces': sum(nsp => nsp.sockets.size),
-    'sockets that are connecting': sum(nsp => nsp._preConnectSockets.size),
-    'sockets of adapters': sum(nsp => nsp.adapter.sids.size),
-    'rooms of adapters': sum(nsp => nsp.adapter.rooms.size),
-    arrivals: arrivals.size,
-    ids: ids.size,
-    'handlers in flight': inFlight.size,
-    'packets that are not complete': limits.attachments.size,
-  };
+function tcp() {
+  return { 'TCP connections': tcpConnections.size };
 }
 
 /** Objects of packets and connections that the garbage collector could not take. It takes seconds to count them. */
@@ -84,14 +58,4 @@ function open() {
     counts[`listeners of ${name}`] = emitter.eventNames().reduce((sum, event) => sum + emitter.listenerCount(event), 0);
   for (const resource of process.getActiveResourcesInfo()) if (!PASSING.has(resource)) counts[resource] = (counts[resource] ?? 0) + 1;
   return counts;
-}
-
-/** Returns the size of the heap and of the buffers outside of it, in bytes. */
-async function collectGarbage() {
-  for (let round = 0; round < 4; round++) {
-    await nextTurn(); // what has been collected may let go of more
-    gc();
-  }
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }

@@ -75,7 +75,7 @@ const { values: options } = parseArgs({
 const folder = await mkdtemp(join(tmpdir(), 'soak-'));
 const { NODE_V8_COVERAGE: _, ...env } = process.env; // it would keep what it counts
 const server = fork(fileURLToPath(new URL('soak-server.mjs', import.meta.url)), [options.host, ...(options.leak ? ['leak'] : [])], {
-  execArgv: ['--expose-gc', '--disable-warning=ExperimentalWarning'], // to count objects is an experiment of Node's
+  execArgv: ['--disable-warning=ExperimentalWarning'], // to count objects is an experiment of Node's
   env: { ...env, EGG_SERVER_ENV: 'prod', NODE_ENV: 'production', SOAK_DIR: folder },
   stdio: ['ignore', 'ignore', 'inherit', 'ipc'], // egg says on the console that it starts
 });

@@ -43,6 +43,7 @@ const NOT_QUICK_FILES = [
   'recovery-matrix',
   'single-process',
   'soak',
+  'soak-faults',
   'soak-leak',
   'start',
   'system',

@@ -7,6 +7,7 @@ module.exports = app => {
   const { packet } = app.io.controller;
   app.io.route('echo', packet.echo);
   app.io.route('note', packet.note);
+  app.io.route('shout', packet.shout);
   app.io.route('fail', packet.fail);
   app.io.route('enter', packet.enter);
   app.io.route('leave', packet.leave);

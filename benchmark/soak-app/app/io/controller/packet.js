@@ -11,6 +11,12 @@ module.exports = class PacketController extends Controller {
     await this.ctx.service.notes.write(this.ctx.session.user, data);
   }
 
+  /** Answers with the worker: all clients of all workers get it. */
+  shout() {
+    this.app.io.emit('news', this.ctx.args[0]);
+    return process.pid;
+  }
+
   async fail() {
     await this.ctx.service.notes.write(undefined);
   }
