@@ -26,6 +26,8 @@ const RESOLUTIONS = {
   node16: { module: 'node16' },
   nodenext: { module: 'nodenext' },
   bundler: { module: 'preserve', moduleResolution: 'bundler' },
+  // as @eggjs/tsconfig of egg 3 says. TypeScript 5 then finds modules without `exports` of package.json, later ones as bundlers do
+  commonjs: { module: 'commonjs', esModuleInterop: true, emitDecoratorMetadata: true },
   'newer-node': { module: 'nodenext', types: ['node', './newer-node'] },
 };
 
@@ -49,12 +51,17 @@ const jobs = COMPILERS.flatMap(compiler =>
     ),
   ),
 )
-  // it is ESM alone, which node16 lets no CommonJS file import, whatever we do
-  .filter(({ host, kind, resolution }) => `${host} ${kind} ${resolution}` !== 'egg41 commonjs node16')
+  .filter(isPossible)
   .filter(job => (words.length > 0 ? words.every(word => Object.values(job).includes(word)) : isNeeded(job)));
 await Promise.all(
   COMPILERS.map(compiler => (compiler === NATIVE ? compileEach : compileInOne)(jobs.filter(job => job.compiler === compiler))),
 );
+
+function isPossible({ host, kind, resolution }) {
+  if (resolution === 'commonjs') return kind === 'commonjs' && host !== 'egg41';
+  // it is ESM alone, which node16 lets no CommonJS file import, whatever we do
+  return `${host} ${kind} ${resolution}` !== 'egg41 commonjs node16';
+}
 
 /**
  * How modules are found does not depend on the version of Egg: each pair of a compiler, a host and a way is there, but not each combination.
@@ -74,7 +81,8 @@ function makeApps(host) {
   const folder = join(ROOT, FOLDER, host);
   const plugin = join(folder, 'node_modules/egg-socket.io');
   // not a link: from there it would find another egg
-  for (const name of ['package.json', 'dist']) cpSync(join(ROOT, name), join(plugin, name), { recursive: true });
+  for (const name of ['package.json', 'dist', 'client.d.ts', 'contract.d.ts', 'tegg.d.ts', 'test.d.ts'])
+    cpSync(join(ROOT, name), join(plugin, name), { recursive: true });
   symlinkSync(join(ROOT, HOSTS[host], 'node_modules/egg'), join(folder, 'node_modules/egg'));
   for (const name of SCHEMAS) symlinkSync(join(ROOT, 'test/schemas/node_modules', name), join(folder, 'node_modules', name));
   for (const [kind, type] of Object.entries(KINDS)) {

@@ -40,8 +40,10 @@ const APP: Files = teggApp({
       if (!ctx.handshake.query.basket) return next();
       const basket = await ctx.getEggObject(Basket);
       basket.add('connection');
+      ctx.module.shop.basket.add('module');
       await next();
-      app.emit('left', (await app.getEggObject(Basket)).items, made.length);
+      (await app.getEggObject(Basket)).add('left');
+      app.emit('left', basket.items, ctx.module.shop.basket.items, made.length);
     };`,
   'app/io/middleware/first.js': `
     const { Basket } = require('../../module/shop/objects');
@@ -81,7 +83,11 @@ const APP: Files = teggApp({
         });
         app.emit('settling');
       });
-      app.io.route('disconnect', async ctx => { app.emit('bye', (await ctx.getEggObject(Basket)).items); });
+      app.io.route('disconnecting', async ctx => { (await ctx.getEggObject(Basket)).add('going'); });
+      app.io.route('disconnect', async ctx => {
+        (await app.getEggObject(Basket)).add('gone');
+        app.emit('bye', (await ctx.getEggObject(Basket)).items, ctx.module.shop.basket.items);
+      });
     };`,
 });
 
@@ -112,8 +118,9 @@ test('objects around a connection last until it has gone, and a reserved event h
   assert.deepEqual(await client.call('shop'), [3, 3]);
   const [left, bye] = [next(app, 'left'), next(app, 'bye')];
   client.disconnect();
-  assert.deepEqual((await left)[0], ['connection']);
-  assert.deepEqual(await bye, [[]]);
+  const around = ['connection', 'module', 'left'];
+  assert.deepEqual((await left).slice(0, 2), [around, around]);
+  assert.deepEqual(await bye, [['gone'], ['gone']]);
   for (;;) {
     const { ended } = (await watcher.call('counts')) as { ended: string[] };
     if (ended.length > 0) {

@@ -15,6 +15,8 @@ const IMPORTS = `
 /** tegg 3 loads files by require(). */
 const TAKES_ESM = HOST === 'egg41' || 'require_module' in process.features;
 
+const NO_ESM_APPS = 'egg 3 has no apps of ESM, and tegg 3 needs require() of ESM, which this Node does not have';
+
 const CONTRACT = `
   import { defineContract } from 'egg-socket.io/contract';
   import * as z from 'zod';
@@ -197,6 +199,32 @@ test('decorated classes are routes', async t => {
     assert.equal(await standard.call('a:b'), 'other');
     if (TAKES_ESM) assert.equal(await (await open('/esm')).call('count', 'one two'), 2);
   });
+});
+
+test('decorated classes in an app whose files are all ESM', { skip: TAKES_ESM && HOST !== 'egg3' ? false : NO_ESM_APPS }, async t => {
+  const files = teggApp({
+    'app/package.json': JSON.stringify({ type: 'module' }),
+    'app/router.js': `export default app => { app.io.of('/chat').route('plain', async () => 'a route'); };`,
+    'app/io/middleware/named.js': `export default () => async (ctx, next) => { ctx.seen = 'named'; await next(); };`,
+    ...teggModule(
+      'words',
+      {
+        'words.ts': `${IMPORTS}
+          @ContextProto({ accessLevel: AccessLevel.PUBLIC })
+          export class Words { count(text: string) { return text.split(' ').length; } }`,
+      },
+      'module',
+    ),
+    'app/controller/chat.ts': `${IMPORTS}
+      @IoController('/chat')
+      export class ChatController {
+        @Inject() private readonly words;
+        @IoEvent() @IoMiddleware('named') async count(text: string, @IoContext() ctx) { return [this.words.count(text), ctx.seen]; }
+      }`,
+  });
+  const chat = await (await startApp(t, files)).open('/chat');
+  assert.equal(await chat.call('plain'), 'a route');
+  assert.deepEqual(await chat.call('count', 'one two'), [2, 'named']);
 });
 
 /** The boot of an app with one class in a module. */

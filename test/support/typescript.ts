@@ -33,7 +33,13 @@ export function toJavaScript(files: Files): Files {
       if (!/\.m?ts$/.test(path) && !(path.endsWith('.js') && /^export default /m.test(code))) return [path, code];
       const module = path.endsWith('.mts') ? ts.ModuleKind.ESNext : ts.ModuleKind.CommonJS;
       const { outputText } = ts.transpileModule(code, {
-        compilerOptions: { target: ts.ScriptTarget.ES2022, module, esModuleInterop: true, experimentalDecorators: true },
+        compilerOptions: {
+          target: ts.ScriptTarget.ES2022,
+          module,
+          esModuleInterop: true,
+          experimentalDecorators: true,
+          emitDecoratorMetadata: true, // as @eggjs/tsconfig has it
+        },
       });
       return [path.replace(/ts$/, 'js'), outputText];
     }),
