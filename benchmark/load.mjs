@@ -7,6 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { answer, now } from './child.mjs';
 import { Client } from './client.mjs';
 import { frame } from './frames.mjs';
+import { HttpClient } from './http-client.mjs';
 import { PollingClient } from './polling-client.mjs';
 
 /** At most so many connections are being opened at a time. */
@@ -34,6 +35,7 @@ answer({
   /**
    * Opens clients, and keeps them as a group.
    *
+   * @param path of the HTTP requests that they send, in place of messages
    * @param polls whether they never leave polling
    * @param isPiped whether to keep only those whose WebSocket comes to its worker by way of another one, or only the others
    * @param isElsewhere whether to keep only the first one, and those that are not at its worker
@@ -41,7 +43,8 @@ answer({
   async open(id, { count, polls, isPiped, isElsewhere, ...options }) {
     const clients = [];
     groups.set(id, { clients, polls, ...options });
-    const openOne = () => (polls ? PollingClient : Client).open(options);
+    const Class = options.path ? HttpClient : polls ? PollingClient : Client;
+    const openOne = () => Class.open(options);
     let isWanted = isPiped === undefined ? undefined : where => where[1] === isPiped;
     if (isElsewhere) {
       clients.push(await openOne());

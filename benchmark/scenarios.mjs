@@ -59,6 +59,9 @@ const HISTORY = [
 ];
 /** The same app with tegg, which the tests have: a route, and the methods of decorated classes. */
 const TEGG = { route: 'a route', singleton: 'a singleton', context: 'a context prototype that injects two' };
+/** The same for requests to tegg's own controllers. */
+const TEGG_HTTP = { singleton: 'a singleton', context: TEGG.context };
+const WITH_TEGG = { peer: 'egg4', env: { BENCH_TEGG: join(import.meta.dirname, '../test/hosts/tegg/node_modules/@eggjs') } };
 /** How often the app emits to a client that asks for it, in `toSelf`. */
 const REPEATS = 20;
 
@@ -95,11 +98,19 @@ export const SCENARIOS = {
       inFlight: 10,
     }),
     rows: Object.entries(TEGG).map(([name, label]) => ({
-      peer: 'egg4',
+      ...WITH_TEGG,
       label,
       base: TEGG.route,
-      env: { BENCH_TEGG: join(import.meta.dirname, '../test/hosts/tegg/node_modules/@eggjs') },
       clients: { namespace: `/tegg-${name}` },
+    })),
+  },
+  'tegg-http': {
+    ...messages('HTTP requests to controllers of tegg 3, 1 in flight per connection', { event: 'echo', inFlight: 1 }),
+    rows: Object.entries(TEGG_HTTP).map(([name, label]) => ({
+      ...WITH_TEGG,
+      label,
+      base: TEGG_HTTP.singleton,
+      clients: { path: `/tegg-${name}` },
     })),
   },
   'service-logger': {
