@@ -16,8 +16,9 @@ export function encodePlain(data: unknown[], prefix: string): readonly (string |
   const attachments: Buffer[] = [];
   const plain = deconstruct(data, true, attachments);
   if (plain === NOT_CARRIED || attachments.length > MAX_ATTACHMENTS) return undefined;
-  const type = attachments.length === 0 ? PacketType.EVENT : `${PacketType.BINARY_EVENT}${attachments.length}-`;
-  return [`${type}${prefix}${JSON.stringify(plain)}`, ...attachments];
+  const text = `${prefix}${JSON.stringify(plain)}`;
+  if (attachments.length === 0) return [`${PacketType.EVENT}${text}`];
+  return [`${PacketType.BINARY_EVENT}${attachments.length}-${text}`, ...attachments];
 }
 
 /**

@@ -6,8 +6,7 @@ import { namespaceInternals, socketInternals } from '../../internals/socket-io';
 export const EMIT_HERE = {
   emit(this: Socket, ...args: Parameters<Socket['emit']>): boolean {
     if (this.connected || namespaceInternals(this.nsp)._preConnectSockets.get(this.id) === this) {
-      const inside = socketInternals(this);
-      inside.flags = { ...inside.flags, local: true };
+      socketInternals(this).flags.local = true;
     }
     const { emit } = Object.getPrototypeOf(this) as Socket;
     return emit.apply(this, args);

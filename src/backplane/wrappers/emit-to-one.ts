@@ -2,7 +2,7 @@
 import type { Namespace, Socket } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { clientInternals, socketInternals } from '../../internals/socket-io';
-import { type Event, PacketCodec } from '../packet-codec';
+import { type Event, type Frame, PacketCodec } from '../packet-codec';
 import type { LoggedSource } from '../recovery/logged-source';
 
 const NOBODY: Set<string> = new Set();
@@ -22,18 +22,13 @@ export function emitToOne(adapter: Adapter, { sessions, clients, offsets }: Logg
     return target;
   };
   const send = (packet: Event, opts: BroadcastOptions, socket: Socket): void => {
-    const encoded = codec.encodeEvent(packet);
     const offset = offsets.next();
-    encoded.append(offset);
-    const { volatile, compress } = opts.flags ?? {};
-    const frames = volatile ? undefined : encoded.frames;
-    const deliver = (to: Socket): void => {
-      socketInternals(to).notifyOutgoingListeners(encoded);
-      clientInternals(to.client).writeToEngine(encoded.frames, { preEncoded: true, volatile, compress });
-    };
-    sessions.add({ at: Date.now(), offset, frames, opts: targets.get(socket) ?? addTarget(socket) });
-    deliver(socket);
-    if (clients.isWaiting) clients.keep({ opts, offset, deliver, frames });
+    packet.data.push(offset);
+    const { frames } = codec.encodeEvent(packet);
+    const kept = opts.flags?.volatile ? undefined : frames;
+    sessions.add({ at: Date.now(), offset, frames: kept, opts: targets.get(socket) ?? addTarget(socket) });
+    deliver(socket, packet, frames, opts);
+    if (clients.isWaiting) clients.keep({ opts, offset, deliver: to => deliver(to, packet, frames, opts), frames: kept });
   };
   Object.assign(adapter, {
     broadcast(packet: Event, opts: BroadcastOptions): unknown {
@@ -49,4 +44,9 @@ export function emitToOne(adapter: Adapter, { sessions, clients, offsets }: Logg
     const members = adapter.rooms.get(id);
     return members?.size === 1 && members.has(id) ? nsp.sockets.get(id) : undefined;
   }
+}
+
+function deliver(socket: Socket, packet: Event, frames: readonly Frame[], { flags }: BroadcastOptions): void {
+  socketInternals(socket).notifyOutgoingListeners(packet);
+  clientInternals(socket.client).writeToEngine(frames, { preEncoded: true, volatile: flags?.volatile, compress: flags?.compress });
 }
