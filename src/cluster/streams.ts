@@ -74,11 +74,11 @@ export class AgentStreams extends RemoteStreams {
     await this.#ask({ do: 'restartAll' });
   }
 
-  protected async add(stream: string, { content, id }: Omit<Entry, 'offset'>, limits: Limits): Promise<Position> {
-    return (await this.#ask({ do: 'append', stream, content: toJson(content), id, limits })) as Position; // as above
+  protected add(stream: string, { content, id }: Omit<Entry, 'offset'>, limits: Limits): Promise<Position> {
+    return this.#ask({ do: 'append', stream, content: toJson(content), id, limits }) as Promise<Position>; // as above
   }
 
-  async #ask(request: Request): Promise<unknown> {
+  #ask(request: Request): Promise<unknown> {
     return this.#agent.ask(KIND, request);
   }
 }

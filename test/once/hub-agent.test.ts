@@ -1,5 +1,6 @@
 /** Questions of workers to the agent, through the hub. */
 import assert from 'node:assert/strict';
+import { Socket } from 'node:net';
 import { test } from 'node:test';
 import { hubPath, startHub, startWorker } from '../support/hub';
 import { until } from '../support/until';
@@ -75,4 +76,19 @@ test('an agent that does not answer in time counts as out', async t => {
   t.mock.timers.tick(5000);
   t.mock.timers.reset();
   await failed;
+});
+
+test('questions that are asked together leave in one write, and so do their replies', async t => {
+  const path = await hubPath(t);
+  const hub = await startHub(t, path);
+  hub.answer('echo', request => request);
+  const { link } = await startWorker(t, path, 'one');
+  await link.agent.ask('echo', 0);
+  const writes = [t.mock.method(Socket.prototype, '_write'), t.mock.method(Socket.prototype, '_writev' as '_write')]; // several are written by the latter
+  const numbers = Array.from({ length: 10 }, (_, n) => n);
+  assert.deepEqual(await Promise.all(numbers.map(async n => link.agent.ask('echo', n))), numbers);
+  assert.equal(
+    writes.reduce((sum, { mock }) => sum + mock.callCount(), 0),
+    2,
+  );
 });

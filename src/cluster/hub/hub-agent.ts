@@ -13,34 +13,34 @@ const TIMEOUT = 5000;
  */
 export type Answerer = (request: unknown) => unknown;
 
+/** A question without a reply. */
+interface Waiting {
+  readonly settle: (reply: unknown) => void;
+  readonly fail: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
 export class HubAgent {
   /** Undefined while the hub is not connected. */
   #outbox: HubOutbox | undefined;
   /** By the id of the question. */
-  readonly #waiting = new Map<number, { settle: (reply: unknown) => void; fail: (error: Error) => void }>();
+  readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
 
   /**
    * Resolves with the agent's reply to a question. Values are copied as JSON. The agent forgets everything if it is replaced.
    * @throws OutageError (rejects) in an outage of the hub, and after 5 s without a reply: the agent may have got the question
    */
-  async ask(kind: string, request: unknown): Promise<unknown> {
-    const outbox = this.#outbox;
-    if (!outbox) throw down('it is not connected');
-    const id = ++this.#lastId;
-    if (!outbox.push(HUB, jsonContent({ type: 'ask', id, kind, request }))) {
-      throw new OutageError('IO_HUB_OVERFLOW', 'too many messages are queued for the hub; the agent was not asked');
-    }
-    let timer: NodeJS.Timeout | undefined;
-    try {
-      return await new Promise((settle, fail) => {
-        this.#waiting.set(id, { settle, fail });
-        timer = setTimeout(() => fail(down(`it has not answered in ${TIMEOUT} ms`)), TIMEOUT).unref();
-      });
-    } finally {
-      clearTimeout(timer);
-      this.#waiting.delete(id);
-    }
+  ask(kind: string, request: unknown): Promise<unknown> {
+    return new Promise((settle, fail) => {
+      if (!this.#outbox) throw down('it is not connected');
+      const id = ++this.#lastId;
+      if (!this.#outbox.push(HUB, jsonContent({ type: 'ask', id, kind, request }))) {
+        throw new OutageError('IO_HUB_OVERFLOW', 'too many messages are queued for the hub; the agent was not asked');
+      }
+      const timer = setTimeout(() => this.#take(id)?.fail(down(`it has not answered in ${TIMEOUT} ms`)), TIMEOUT).unref();
+      this.#waiting.set(id, { settle, fail, timer });
+    });
   }
 
   /** To be called when the hub is connected. */
@@ -51,13 +51,21 @@ export class HubAgent {
   /** To be called when the hub is disconnected: no reply comes any more. */
   clear(): void {
     this.#outbox = undefined;
-    for (const { fail } of this.#waiting.values()) fail(down('the connection has ended'));
+    for (const id of this.#waiting.keys()) this.#take(id)?.fail(down('the connection has ended'));
   }
 
   receive({ id, value, error }: Reply): void {
-    const waiting = this.#waiting.get(id);
+    const waiting = this.#take(id);
     if (error === undefined) waiting?.settle(value);
     else waiting?.fail(new Error(error));
+  }
+
+  /** Undefined if the question has been answered, or has failed. */
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    clearTimeout(waiting?.timer);
+    this.#waiting.delete(id);
+    return waiting;
   }
 }
 

@@ -73,10 +73,11 @@ export function writeHeader(buffer: Buffer, offset: number, size: number, to: nu
 
 /** A frame to the hub, or from the hub itself. */
 export function controlFrame(to: number, content: Hello | Notice): Run {
-  const json = Buffer.from(JSON.stringify(content));
-  const header = Buffer.allocUnsafe(HEADER);
-  writeHeader(header, 0, json.length, to, HUB);
-  const frame = Buffer.concat([header, json]);
+  const json = JSON.stringify(content);
+  const size = Buffer.byteLength(json);
+  const frame = Buffer.allocUnsafe(HEADER + size);
+  writeHeader(frame, 0, size, to, HUB);
+  frame.write(json, HEADER);
   return { to, frames: 1, size: frame.length, bytes: [frame] };
 }
 

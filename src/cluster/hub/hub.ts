@@ -16,7 +16,7 @@ import { debug } from '../../debug';
 import type { Logger } from '../../egg';
 import { toError } from '../../thrown';
 import type { Answerer } from './hub-agent';
-import { eachFrame, EVERYONE, FrameReader, type Hello, HUB, type Question, type Run } from './hub-frames';
+import { eachFrame, EVERYONE, FrameReader, type Hello, HUB, type Question, type Reply, type Run } from './hub-frames';
 import { HubWorker } from './hub-worker';
 
 export class Hub {
@@ -105,19 +105,25 @@ export class Hub {
 
   #receive(from: HubWorker, content: Buffer): void {
     const message = JSON.parse(content.toString()) as Hello | Question; // written by this plugin, in the worker
-    if ('type' in message) void this.#reply(from, message);
+    if ('type' in message) this.#answer(from, message);
     else this.#welcome(from, message);
   }
 
-  /** Never rejects. */
-  async #reply(to: HubWorker, { id, kind, request }: Question): Promise<void> {
-    const answerer = this.#answerers.get(kind);
+  /** Replies at once if the answerer does: the replies to questions that have arrived together then leave together. */
+  #answer(from: HubWorker, { id, kind, request }: Question): void {
+    const reply = (content: Pick<Reply, 'value' | 'error'>): void => {
+      if (this.#connected.has(from)) from.notify({ type: 'reply', id, ...content });
+    };
+    const settle = (value: unknown): void => reply({ value });
+    const fail = (thrown: unknown): void => reply({ error: toError(thrown).message });
     try {
+      const answerer = this.#answerers.get(kind);
       if (!answerer) throw new Error(`the agent has no answers to '${kind}'`);
-      const value = await answerer(request);
-      if (this.#connected.has(to)) to.notify({ type: 'reply', id, value });
+      const value = answerer(request);
+      if (value instanceof Promise) value.then(settle).catch(fail);
+      else settle(value);
     } catch (error) {
-      if (this.#connected.has(to)) to.notify({ type: 'reply', id, error: toError(error).message });
+      fail(error); // also of a value that is no JSON
     }
   }
 
