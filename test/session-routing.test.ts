@@ -488,6 +488,31 @@ test('a worker that is told to stop takes no new session, though it holds fewer 
   for (let n = 0; n < 10; n++) assert.notEqual(ownerOf(await shakeHands(front)), victim);
 });
 
+test('a request that waits at a worker that stops is answered, and the session goes on by way of others', { timeout: 60_000 }, async t => {
+  const { url } = await start(t);
+  const agents = await agentOfEach(t, url);
+  const polling = await openPolling(url);
+  await send(polling, { method: 'POST', body: '40' });
+  await send(polling); // the answer to that
+  await send(polling, { method: 'POST', body: '420["who"]' });
+  const [, answer = ''] = /430\[(.*)\]/.exec((await send(polling)).text) ?? [];
+  const owner = String((JSON.parse(answer) as Who).pid);
+  const [victim, agent] = [...agents].find(([pid]) => pid !== owner) ?? assert.fail('nobody else');
+  const waiting = send(polling, { agent });
+  await send(polling, { method: 'POST', body: '421["echo"]', agent: [...agents.values()].find(other => other !== agent) ?? false });
+  assert.equal((await waiting).text, '431[null]'); // it has passed that worker
+
+  const held = send(polling, { agent });
+  await send(`${url}/pid`); // a turn later
+  process.kill(Number(victim), 'SIGTERM');
+  const { status, text, headers } = await held;
+  assert.deepEqual([status, text, headers.connection], [200, '6', 'close']);
+  for (let n = 0; n < 2 * WORKERS; n++) {
+    await send(polling, { method: 'POST', body: `42${n}["echo","again"]` });
+    assert.equal((await send(polling)).text, `43${n}["again"]`);
+  }
+});
+
 test('when the app stops, all clients are told, and nothing stays in its run folder', async t => {
   const cluster = await start(t, { workers: 2 });
   const clients = (

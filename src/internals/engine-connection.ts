@@ -45,6 +45,11 @@ export function sendHeartbeat(connection: EngineSocket): void {
   limitedInternals(connection)?.sendPacket(connection.protocol === 3 ? 'noop' : 'ping');
 }
 
+/** Answers the request of a client that polls: the one that waits, else the next one. */
+export function answerPoll(connection: EngineSocket): void {
+  limitedInternals(connection)?.sendPacket('noop');
+}
+
 /** Whether a pong of the client answers a ping of the server. */
 export function isAwaitedPong(connection: EngineSocket): boolean {
   return (connection as unknown as HeartbeatInternals).pingTimeoutTimer !== null; // private

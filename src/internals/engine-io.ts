@@ -100,7 +100,8 @@ export const ENGINE_LIMITS: Members<LimitedInternals> = {
   owner: 'Socket',
   why: {
     onClose: 'what is closed for a limit ends at once, and its memory comes back',
-    sendPacket: 'a client that is not read for some time still gets pings',
+    sendPacket:
+      'a client that is not read for some time still gets pings, and one that polls goes on by way of another worker when one stops',
     flush: 'all that a client is told before its connection ends leaves together',
   },
   fallback:

@@ -62,6 +62,7 @@ export async function closeInOrder({
 
   const handedOver = within(Math.max(MIN_HANDOVER_TIME, end - performance.now()), departure?.leave()); // may wait for other workers to close
   if (sessionRouting) {
+    server.httpServer.close(); // what is new comes to other workers
     sessionRouting.closePrivate();
     // clients of other workers may be piped through this one until those have closed too
     const left = end - performance.now();

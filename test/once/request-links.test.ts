@@ -106,7 +106,7 @@ async function startOwner(
       request.once('close', () => requests.delete(request));
       listener(request, response);
     };
-    acceptLink(link, head, handle, () => {});
+    acceptLink(link, head, { handle, move: () => {}, answer: () => {} });
   });
   t.after(() => {
     for (const link of links) link.destroy();

@@ -18,6 +18,8 @@ export const FRAME = {
   gone: 5,
   /** The worker that pipes the WebSocket of a session stops: its client has to move. The content is the session's id; there is no request. */
   move: 6,
+  /** The worker that passes requests of a session on stops: one that waits for something to send is to be answered. As above. */
+  answer: 7,
 } as const;
 
 export type FrameKind = (typeof FRAME)[keyof typeof FRAME];

@@ -5,16 +5,21 @@ import { type Duplex, Writable } from 'node:stream';
 import { FRAME, Link, Parts, Taken } from './link';
 import { decodeHead, headersOf, type LinkedHead } from './linked-head';
 
-type Handle = (request: IncomingMessage, response: ServerResponse) => void;
+/** What the owner does for another worker. */
+export interface LinkHandlers {
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  /** Has the client of a session move. @param session its id */
+  move(session: string): void;
+  /** Answers the request of a session that waits for something to send, else the next one. @param session its id */
+  answer(session: string): void;
+}
 
-/**
- * @param head bytes that came with the request for the link
- * @param onMove called with the id of a session whose client has to move
- */
-export function acceptLink(connection: Duplex, head: Buffer, handle: Handle, onMove: (session: string) => void): Link {
+/** @param head bytes that came with the request for the link */
+export function acceptLink(connection: Duplex, head: Buffer, { handle, move, answer: answerNow }: LinkHandlers): Link {
   const requests = new Map<number, LinkedRequest>();
   const link = new Link(connection, (kind, id, content) => {
-    if (kind === FRAME.move) return onMove(content.toString());
+    if (kind === FRAME.move) return move(content.toString());
+    if (kind === FRAME.answer) return answerNow(content.toString());
     if (kind !== FRAME.request) {
       requests.get(id)?.receive(kind, content);
       return;

@@ -5,6 +5,7 @@ import { type AnswerHandler, AnswerReader } from './answer-reader';
 import { FRAME, type Link, Parts, Taken } from './link';
 import { encodeHead } from './linked-head';
 import { clientOf } from './peer';
+import { sessionOf } from './session-ids';
 
 /** A request to be passed on. */
 export interface PassedOn {
@@ -58,6 +59,13 @@ export class PassedRequest implements AnswerHandler {
     else if (kind === FRAME.taken) this.#parts?.addRoom(content);
     else if (kind === FRAME.end && this.#answer.isOpenEnded) this.onEnd();
     else this.breakOff();
+  }
+
+  /** Has the owner answer, if the request waits for something to send. The client's connection closes with the answer. */
+  endPoll(): void {
+    const { request, response } = this.#passed;
+    response.shouldKeepAlive = false;
+    if (request.method === 'GET') this.#link.send(FRAME.answer, 0, Buffer.from(sessionOf(request)));
   }
 
   /** There will be no answer, or no more of it. */

@@ -7,7 +7,7 @@ import type { Server as EngineServer } from 'engine.io';
 import { SetupError } from '../../errors';
 import { PEER_HEADER } from './headers';
 import type { Link } from './link';
-import { acceptLink } from './linked-requests';
+import { acceptLink, type LinkHandlers } from './linked-requests';
 import { isForLink, restorePeer } from './peer';
 import type { RoutingLog } from './routing-log';
 import { beginsSession } from './session-ids';
@@ -53,15 +53,11 @@ export class PrivateServer {
     this.#server.on('error', error => this.#log.error('a request of another worker was not accepted:', error));
   }
 
-  /**
-   * Passes requests and upgrades from other workers to the engine.
-   * @param onMove called with the id of a session whose WebSocket comes by way of a worker that stops
-   */
+  /** Passes requests and upgrades from other workers to the engine. */
   serve(
     engine: EngineServer,
-    handleRequest: (request: IncomingMessage, response: ServerResponse) => void,
+    handlers: LinkHandlers,
     handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
-    onMove: (session: string) => void,
   ): void {
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
       if (this.#refusesSessions && beginsSession(request)) {
@@ -69,14 +65,14 @@ export class PrivateServer {
         return;
       }
       response.setHeader(PEER_HEADER, engine.clientsCount);
-      handleRequest(request, response);
+      handlers.handle(request, response);
     };
     this.#server.on('request', request => this.#refuse(request)); // those of other workers come over links
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       const isLink = isForLink(request);
       if (!this.#isAllowed(request)) return;
       if (!isLink) return handleUpgrade(request, socket, head);
-      const link = acceptLink(socket, head, handle, onMove);
+      const link = acceptLink(socket, head, { ...handlers, handle });
       this.#links.add(link);
       socket.once('close', () => this.#links.delete(link));
     });

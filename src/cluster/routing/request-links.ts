@@ -9,6 +9,7 @@ import { linkPeer } from './peer';
 export class RequestLinks {
   readonly #links = new Map<string, RequestLink>();
   readonly #head: string;
+  #endsPolls = false;
   #onIdle: () => void = () => {};
 
   /** @param secret shared by the workers of this start of the app only */
@@ -18,7 +19,15 @@ export class RequestLinks {
 
   /** @param path of the other worker's socket */
   send(path: string, passed: PassedOn): void {
-    this.#linkTo(path).send(passed);
+    const link = this.#linkTo(path);
+    link.send(passed);
+    if (this.#endsPolls) link.endPolls();
+  }
+
+  /** From now on, owners answer requests that wait for something to send, so that the next ones come by way of other workers. */
+  endPolls(): void {
+    this.#endsPolls = true;
+    for (const link of this.#links.values()) link.endPolls();
   }
 
   /** Asks the owner of a session to have its client move. @param path as of `send` */
@@ -82,6 +91,10 @@ class RequestLink {
       if (this.isIdle) this.#onIdle();
     };
     this.#requests.set(id, new PassedRequest(this.#link, id, passed, onDone));
+  }
+
+  endPolls(): void {
+    for (const request of this.#requests.values()) request.endPoll();
   }
 
   move(session: string): void {

@@ -9,6 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import { debug } from '../../debug';
 import type { Logger } from '../../egg';
+import { answerPoll } from '../../internals/engine-connection';
 import { engineInternals } from '../../internals/engine-io';
 import { engineOptions } from '../../internals/engine-options';
 import type { RunFolder } from '../run-folder';
@@ -85,10 +86,12 @@ export class SessionRouting {
       if (owner === undefined || !(socket instanceof Socket)) handleHere();
       else this.#pipeUpgrade(owner, request, socket, head, heartbeat, handleHere);
     };
-    this.#private.serve(engine, handleRequest, handleUpgrade, session => {
+    const ifThere = (act: (connection: EngineSocket) => void) => (session: string) => {
       const connection = engineInternals(engine).clients[session];
-      if (connection) this.#onMove(connection);
-    });
+      if (connection) act(connection);
+    };
+    const handlers = { handle: handleRequest, move: ifThere(connection => this.#onMove(connection)), answer: ifThere(answerPoll) };
+    this.#private.serve(engine, handlers, handleUpgrade);
   }
 
   /** Calls `listener` with each connection of this worker whose WebSocket comes by way of another one that is about to stop. */
@@ -117,9 +120,10 @@ export class SessionRouting {
     this.#private.refuseSessions();
   }
 
-  /** To be called when this worker has no sessions any more. */
+  /** To be called when this worker has no sessions any more, and takes no connections. Requests that wait at other workers are answered. */
   closePrivate(): void {
     this.#private.close();
+    this.#requests.endPolls();
   }
 
   /** Resolves when no other worker is left whose clients may use this one, and nothing is piped any more. Waits for other workers `timeout` ms at most. */
