@@ -474,6 +474,33 @@ test('a client is found that is handed over to a server while this one is about 
   assert.equal(back.socket.recovered, true);
 });
 
+test('a client whose session is handed over while its middleware runs is recovered, whoever has the session then', async t => {
+  const path = await hubPath(t);
+  const kept = new MemoryHandovers();
+  keepHandovers(await startHub(t, path), kept);
+  t.after(() => kept.close());
+  const workers = await Promise.all(['1', '2', '3'].map(async name => startWorker(t, path, name, INIT)));
+  await allKnown(workers);
+  const [one, ...others] = workers;
+  assert.ok(one);
+  const visits = [await visit(t, one), await visit(t, one)];
+  for (const visitor of visits) await lose(visitor);
+  one.io.emit('said', 1);
+  const waiting: (() => void)[] = [];
+  for (const { io } of others) io.use((_socket, done) => void waiting.push(done));
+  const returned = others.map(async (worker, n) => visit(t, worker, visits[n])); // one of them to the heir
+  await until(t, () => waiting.length === visits.length);
+  one.io.emit('said', 2);
+  await one.link.departure.leave();
+  for (const { io } of others) io.emit('said', 3);
+  await flush(one.io);
+  for (const goOn of waiting) goOn();
+  for (const back of await Promise.all(returned)) {
+    await hears(t, back, 4);
+    assert.deepEqual([back.socket.recovered, back.heard], [true, [1, 2, 3, 3]]);
+  }
+});
+
 test('whoever says without end that it is about to hand over delays clients that come back by 3 s at most', async t => {
   const path = await hubPath(t);
   keepHandovers(await startHub(t, path), new MemoryHandovers());

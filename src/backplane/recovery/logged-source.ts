@@ -65,23 +65,22 @@ export class LoggedSource implements Source {
     });
   }
 
-  async find(pid: string, given: string): Promise<Claim | undefined> {
+  /** @param isGone whether it has to be that of a client that is not connected */
+  async find(pid: string, given: string, isGone = false): Promise<Claim | undefined> {
     const offset = asOffset(given) ?? ''; // it goes to all servers
     if (this.#backplane?.wasReachable) await this.#succession?.arrival;
     const found = this.#findHere(pid, offset);
     if (found || !this.#peers || !isPrivateId(pid)) return found;
-    const answer = this.#peers.isBusy ? undefined : await this.#peers.ask({ kind: 'find', pid, offset });
+    const answer = this.#peers.isBusy ? undefined : await this.#peers.ask({ kind: 'find', pid, offset, isGone });
     if (isClaim(answer, pid)) return { ...answer, offset };
     if (this.#backplane?.wasReachable) await this.#succession?.arrival; // what this process got before the others heard the question
     return this.#findHere(pid, offset);
   }
 
   take(socket: Socket, claim: Claim): Taken | undefined | Promise<Taken | undefined> {
-    const { pid, offset, mark, server } = claim;
     this.clients.endFormer(socket);
-    const rooms = [...(socketInternals(socket).adapter.socketRooms(socket.id) ?? [])];
-    if (server !== undefined) return this.#takeFrom(server, rooms, claim);
-    return this.clients.connected(pid) ? undefined : this.#replay(this.sessions.take(pid, offset, mark, rooms)); // a newer one may be connected
+    const taken = this.#take(socket, claim);
+    return taken instanceof Promise ? taken.then(async answer => answer ?? this.#takeHandedOver(socket, claim)) : taken;
   }
 
   giveBack(session: Gone, unsent?: readonly Missed[]): void {
@@ -104,6 +103,19 @@ export class LoggedSource implements Source {
   #findHere(pid: string, offset: string): Claim | undefined {
     const found = this.sessions.find(pid, offset, this.clients.connected(pid));
     return found && { ...found, offset, server: undefined };
+  }
+
+  #take(socket: Socket, claim: Claim): Taken | undefined | Promise<Taken | undefined> {
+    const { pid, offset, mark, server } = claim;
+    const rooms = [...(socketInternals(socket).adapter.socketRooms(socket.id) ?? [])];
+    if (server !== undefined) return this.#takeFrom(server, rooms, claim);
+    return this.clients.connected(pid) ? undefined : this.#replay(this.sessions.take(pid, offset, mark, rooms)); // a newer one may be connected
+  }
+
+  /** Looks again: its process may have handed the session over since. A client that has connected elsewhere meanwhile keeps it. */
+  async #takeHandedOver(socket: Socket, { pid, offset, sid }: Claim): Promise<Taken | undefined> {
+    const claim = await this.find(pid, offset, true);
+    return claim?.sid === sid ? this.#take(socket, claim) : undefined;
   }
 
   async #takeFrom(server: string, rooms: readonly string[], { pid, offset, mark }: Claim): Promise<Taken | undefined> {
@@ -145,13 +157,14 @@ export class LoggedSource implements Source {
       : (this.#succession?.answer(question) ?? this.#answerAtOnce(question));
   }
 
-  #answerAtOnce({ kind, server, pid, offset, mark, rooms, userRoom }: Question): object | undefined {
+  #answerAtOnce({ kind, server, pid, offset, mark, rooms, userRoom, isGone }: Question): object | undefined {
     if (kind === 'lost') this.sessions.log.lose(); // events of that process
     if (typeof pid !== 'string') return undefined;
     const connected = this.clients.connected(pid);
     if (kind === 'end') endGhost(connected, typeof userRoom === 'string' ? userRoom : undefined);
     if (typeof offset !== 'string') return undefined;
     if (kind === 'find') {
+      if (isGone === true && connected) return undefined;
       const found = this.sessions.find(pid, offset, connected);
       const isSendable = found && this.#backplane?.answers.ofSession(found, this.#codec) !== undefined;
       return isSendable ? { ...found, server: this.offsets.prefix } : undefined;
