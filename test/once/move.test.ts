@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { setTimeout as passes } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import { move } from 'egg-socket.io/client';
-import { type Files, startApp } from './support/app';
-import { ask, type Client, type ClientOptions, connect, newClient, next } from './support/client';
-import { type Cluster, startCluster } from './support/cluster';
-import { until } from './support/until';
+import { type Files, startApp } from '../support/app';
+import { ask, type Client, type ClientOptions, connect, newClient, next } from '../support/client';
+import { type Cluster, startCluster } from '../support/cluster';
+import { until } from '../support/until';
 
 const FILES: Files = {
   'app/io/controller/home.js': `
@@ -53,8 +53,8 @@ function moving(t: TestContext, url: string, options: ClientOptions = {}): { cli
   return { client, heard };
 }
 
-/** One for each worker. */
-async function clientsOfBoth(t: TestContext, { url }: Cluster, options?: ClientOptions): Promise<ReturnType<typeof moving>[]> {
+/** One for each worker, by the worker's pid. */
+async function clientsOfBoth(t: TestContext, { url }: Cluster, options?: ClientOptions): Promise<Map<unknown, ReturnType<typeof moving>>> {
   const all = new Map<unknown, ReturnType<typeof moving>>();
   while (all.size < 2) {
     const one = moving(t, url, options);
@@ -63,7 +63,7 @@ async function clientsOfBoth(t: TestContext, { url }: Cluster, options?: ClientO
     if (all.has(pid)) one.client.disconnect();
     else all.set(pid, one);
   }
-  return [...all.values()];
+  return all;
 }
 
 /** A client of a worker by way of the other one. */
@@ -90,47 +90,53 @@ async function isOver(promise: Promise<unknown>): Promise<boolean> {
   return Promise.race([promise.then(() => true), passes(5, false)]);
 }
 
-for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']])
-  test(`a client by ${transports.join(' and ')} moves without a disconnect: it has its answer, its id and each event once`, async t => {
-    const config = '{ drain: { timeout: 500, jitter: 0 }, init: { connectionStateRecovery: {} } }';
-    const cluster = await startCluster(t, withConfig(config), { workers: 2 });
-    const [moved, other] = await clientsOfBoth(t, cluster, { transports });
-    assert.ok(moved && other);
-    const { client, heard } = moved;
-    const beside = client.io.socket('/other', {}).connect();
-    t.after(() => void beside.disconnect());
-    await next(beside, 'connect');
-    await ask(client, 'join');
-    const { id } = client;
-    const pid = await ask(client, 'pid');
-    const news: unknown[] = [];
-    client.on('news', n => news.push(n));
-    const begun = next(client, 'begun');
-    const slow = ask(client, 'slow');
-    await begun;
+test('clients by each transport move without a disconnect: each has its answer, its id and each event once', async t => {
+  const config = '{ drain: { timeout: 500, jitter: 0 }, init: { connectionStateRecovery: {} } }';
+  const cluster = await startCluster(t, withConfig(config), { workers: 2 });
+  const pairs = await Promise.all(
+    [['websocket'], ['polling'], ['polling', 'websocket']].map(async transports => clientsOfBoth(t, cluster, { transports })),
+  );
+  const pid = [...(pairs[0]?.keys() ?? [])][0];
+  const other = [...(pairs[0]?.values() ?? [])][1]?.client ?? assert.fail('it is on the other worker');
+  const travellers = await Promise.all(
+    pairs.map(async both => {
+      const { client, heard } = both.get(pid) ?? assert.fail('one is on each worker');
+      const beside = client.io.socket('/other', {}).connect();
+      t.after(() => void beside.disconnect());
+      await next(beside, 'connect');
+      await ask(client, 'join');
+      const news: unknown[] = [];
+      client.on('news', n => news.push(n));
+      const begun = next(client, 'begun');
+      const slow = ask(client, 'slow');
+      await begun;
+      return { client, heard, beside, id: client.id, news, slow };
+    }),
+  );
 
-    const back = Promise.all([next(client, 'connect'), next(beside, 'connect')]);
-    await ask(client, 'leave'); // and not SIGTERM: what polls may do so by way of this worker
-    let count = 0;
-    while (!(await isOver(back))) await ask(other.client, 'emit', count++);
+  const back = Promise.all(travellers.flatMap(({ client, beside }) => [next(client, 'connect'), next(beside, 'connect')]));
+  await ask(travellers[0]?.client as Client, 'leave'); // of three; and not SIGTERM: what polls may do so by way of this worker
+  let count = 0;
+  while (!(await isOver(back))) await ask(other, 'emit', count++);
+  assert.equal(await ask(other, 'emit', count++), count - 1);
+  for (const { client, heard, beside, id, news, slow } of travellers) {
     assert.equal(await slow, pid, 'the answer that was on its way');
     assert.deepEqual([client.id, client.recovered], [id, true]);
     assert.notEqual(await ask(client, 'pid'), pid);
     assert.notEqual(await ask(beside, 'pid'), pid);
-    assert.equal(await ask(other.client, 'emit', count++), count - 1);
-    await ask(client, 'pid');
     assert.deepEqual(
       news,
       Array.from({ length: count }, (_, n) => n),
     );
     assert.deepEqual(heard, ['connect', 'connect']);
-  });
+  }
+});
 
 test('a client whose WebSocket is piped by a worker that stops moves as well, and one without move() has its answer first', async t => {
   const config = '{ drain: { timeout: 500, jitter: 0 }, init: { connectionStateRecovery: {} } }';
   const cluster = await startCluster(t, withConfig(config), { workers: 2 });
   const both = await clientsOfBoth(t, cluster, { transports: ['websocket'] });
-  const [pids, direct] = [await Promise.all(both.map(async ({ client }) => ask(client, 'pid'))), both.map(({ client }) => client)];
+  const [pids, direct] = [[...both.keys()], [...both.values()].map(({ client }) => client)];
   const moved = await pipedClient(t, cluster, pids[0]);
   const closed = await pipedClient(t, cluster, pids[0], newClient);
   const { id } = moved;
@@ -164,7 +170,7 @@ test('a client whose WebSocket is piped by a worker that stops moves as well, an
 
 test('what is emitted while it moves is sent afterwards, in order', async t => {
   const cluster = await startCluster(t, withConfig('{ drain: { timeout: 200, jitter: 0 } }'), { workers: 2 });
-  const [moved] = await clientsOfBoth(t, cluster);
+  const [moved] = (await clientsOfBoth(t, cluster)).values();
   assert.ok(moved);
   const { client } = moved;
   const pid = await ask(client, 'pid');
@@ -236,7 +242,7 @@ for (const [whenFull, connections] of [
 test('a client that hears nothing after the question does not hear again what it has heard', async t => {
   const config = '{ drain: { timeout: 200, jitter: 0 }, init: { connectionStateRecovery: {} } }';
   const cluster = await startCluster(t, withConfig(config), { workers: 2 });
-  const [moved, other] = await clientsOfBoth(t, cluster);
+  const [moved, other] = (await clientsOfBoth(t, cluster)).values();
   assert.ok(moved && other);
   const news: unknown[] = [];
   moved.client.on('news', n => news.push(n));

@@ -4,13 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type RunningApp, startApp } from './support/app';
-import { ask, type Client, connect, next } from './support/client';
-import { startCluster } from './support/cluster';
-import { openPolling, RawClient, type RawOptions } from './support/raw';
-import { engineConnections, internals, nothingRemains, watchForCrashes } from './support/remains';
-import { stopTime } from './support/stop-time';
-import { until } from './support/until';
+import { type RunningApp, startApp } from '../support/app';
+import { ask, type Client, connect, next } from '../support/client';
+import { startCluster } from '../support/cluster';
+import { openPolling, RawClient, type RawOptions } from '../support/raw';
+import { engineConnections, internals, nothingRemains, watchForCrashes } from '../support/remains';
+import { stopTime } from '../support/stop-time';
+import { until } from '../support/until';
 
 type Times = Partial<Record<'look' | 'stuck' | 'burst' | 'stall' | 'heartbeat', number>>;
 
