@@ -72,7 +72,7 @@ const MOVED_TO_24 = { egg4: PROCESSES, egg3: CONNECTIONS };
 const ALSO_ON_24 = {
   egg4: ['context', 'cost', 'listeners', 'module-scope', 'questions', 'retry', 'router', 'tracing'],
   egg3: ['cluster'],
-  once: ['cluster-faults', 'cluster-routing', 'opentelemetry-sdk'],
+  once: ['cluster-faults', 'cluster-routing', 'memory', 'opentelemetry-sdk'],
 };
 
 /** What runs on egg 4.1, a beta: it has to load the plugin and to answer, but is not held to everything yet. */

@@ -1,16 +1,15 @@
 /**
  * What packets and connections cost, counted rather than timed: the counts are the same on every machine, however busy it is.
+ * What Egg has no part in is in test/once/memory.test.ts.
  * A limit that has become too generous, since the code has become better, is to be lowered.
  */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
-import { runInNewContext, runInThisContext } from 'node:vm';
+import { runInThisContext } from 'node:vm';
 import { startApp } from './support/app';
 import { ask, type Client, connect } from './support/client';
-import { MeteredServer } from './support/meter';
-import { Held, PresenceRoom } from './support/parts';
+import { connectByHand, connectMany, memoryOf, MeteredServer } from './support/meter';
 import { RawClient } from './support/raw';
 
 /** Promises that one packet makes. These limits are exact. */
@@ -42,9 +41,6 @@ const GARBAGE = {
   '/': { note: [1.6, 1.3], echo: [1.25, 1] },
 } as const;
 
-/** Bytes that a broadcast allocates for each client, as a multiple of what bare Socket.IO does. Today: see the second number. */
-const BROADCAST = [0.7, 0.5] as const;
-
 /** Bytes that `socket.emit()` allocates with recovery, as a multiple of the same without. Today: see the second number. */
 const RECOVERY = [1.36, 1.27] as const;
 
@@ -54,12 +50,6 @@ const WRITES = 1;
 /** Bytes of heap that an idle connection occupies, as a multiple of one to bare Socket.IO. Today: see the second number. */
 const IDLE = { '/bare': [1.15, 0.85], '/': [1.35, 1.1] } as const;
 
-/**
- * Bytes of heap for each user of a room, of whose connections and metadata this process knows by itself, or by another one; and for each that is alone
- * in a room. Today: see the second numbers.
- */
-const PRESENT = { here: [400, 360, 1000, 790], elsewhere: [300, 255, 720, 530] } as const;
-
 /** Bytes of heap that a namespace occupies which a client has made by asking for it. Today: 15,700. */
 const ON_DEMAND = 17_000;
 
@@ -68,15 +58,6 @@ const REFUSED = 15_000;
 
 /** Promises of a connection whose middleware waits for its end: that of the middleware, what it awaits, and Node 20's for each of the two that wait. */
 const WAITING = 4;
-
-/** What many browsers send alike: 15 headers of 290 characters. Kept for each connection, they would be 4,350 bytes. */
-const COMMON_HEADERS = Object.fromEntries(
-  [
-    ...['Accept', 'Accept-Encoding', 'Accept-Language', 'Cache-Control', 'Pragma', 'User-Agent'],
-    ...['Sec-Ch-Ua', 'Sec-Ch-Ua-Mobile', 'Sec-Ch-Ua-Platform', 'Sec-Fetch-Dest', 'Sec-Fetch-Mode', 'Sec-Fetch-Site'],
-    ...['X-Forwarded-Host', 'X-Forwarded-Port', 'X-Forwarded-Proto'],
-  ].map(name => [name, name.padEnd(290, '.')]),
-);
 
 /** Namespaces by what their packets meet; on '/' it is one middleware and a service, and connections have middleware, too. */
 const FILES = {
@@ -111,7 +92,6 @@ const FILES = {
     exports.note = async () => {};
     exports.fail = async () => { throw new Error('nothing works'); };
     exports.tell = async ctx => { for (let n = 0; n < 20; n++) ctx.socket.emit('news', ctx.args[0]); };
-    exports.shout = async ctx => { ctx.socket.nsp.emit('news', ctx.args[0]); };
     exports.echo = async ctx => ctx.args[0];`,
   'app/router.js': `
     const any = { '~standard': { version: 1, vendor: 'own', validate: value => ({ value }) } };
@@ -120,25 +100,11 @@ const FILES = {
       const { packet, bare } = app.io.controller;
       app.io.route('note', packet.note).route('echo', packet.echo);
       app.io.of(contract).route('note', bare.note).route('echo', bare.echo);
-      for (const name of ['/bare', '/layer', '/five', '/user', '/limited', '/ordered', '/present']) app.io.of(name).route('note', bare.note).route('echo', bare.echo).route('shout', bare.shout);
+      for (const name of ['/bare', '/layer', '/five', '/user', '/limited', '/ordered', '/present']) app.io.of(name).route('note', bare.note).route('echo', bare.echo);
       app.io.of('/bare').route('fail', bare.fail).route('tell', bare.tell);
       app.io.of('/route').route('note', 'pass', bare.note).route('echo', 'pass', bare.echo);
     };`,
 };
-
-// first: the clients of other tests are garbage of this process
-test('a user who is present takes little memory, in the process of the connections and in another one', async t => {
-  for (const [where, [together, , alone]] of Object.entries(PRESENT))
-    for (const limit of [together, alone]) {
-      const measure = async (): Promise<number> => memoryOfUser(where === 'here', limit === alone);
-      await measure(); // compiles the functions
-      const samples: number[] = [];
-      while (samples.length < 5) samples.push(await measure());
-      const bytes = samples.sort((a, b) => a - b)[2] ?? 0;
-      t.diagnostic(`${where}, ${limit === alone ? 'alone' : 'together'}: ${bytes.toFixed()} bytes`);
-      assert.ok(bytes > 0 && bytes <= limit, `${where}: ${bytes} bytes`);
-    }
-});
 
 test('a packet makes no promise too many', async t => {
   const server = await MeteredServer.start(t, FILES);
@@ -183,15 +149,6 @@ test('a packet makes little more garbage than with bare Socket.IO', async t => {
       assert.ok(ofBare > 0 && bytes / ofBare <= limit, `${event} to ${namespace}: ${bytes} bytes, bare Socket.IO ${ofBare}`);
     }
   }
-});
-
-test('a broadcast to WebSockets makes less garbage for each client than with bare Socket.IO', async t => {
-  const [bytes, ofBare] = [
-    await garbageOfBroadcast(t, await MeteredServer.start(t, FILES)),
-    await garbageOfBroadcast(t, await MeteredServer.start(t)),
-  ];
-  t.diagnostic(`${bytes.toFixed()} bytes, ${(bytes / ofBare).toFixed(2)} times ${ofBare.toFixed()}`);
-  assert.ok(ofBare > 0 && bytes / ofBare <= BROADCAST[0], `${bytes} bytes, bare Socket.IO ${ofBare}`);
 });
 
 test('an emit to one client makes little more garbage with recovery', async t => {
@@ -285,72 +242,6 @@ test('middleware that waits for the end of its connection keeps its own promises
   assert.ok(kept > 0 && kept <= WAITING, `${kept} promises`);
 });
 
-test('headers that many clients send alike are kept once', async t => {
-  const server = await MeteredServer.start(t, FILES);
-  const bytes = await memoryOf(t, server, '/bare');
-  const withHeaders = await memoryOf(t, server, '/bare', COMMON_HEADERS);
-  t.diagnostic(`${bytes.toFixed()} bytes, with headers ${withHeaders.toFixed()}`);
-  assert.ok(withHeaders - bytes < 3500, `${bytes} bytes, with headers ${withHeaders}`);
-});
-
-test('messages that wait leave nothing behind, also if there are always some', () => {
-  const held = new Held(1_000_000, 50_000);
-  for (let n = 0; n < 100; n++) held.push(`${n}`);
-  const before = heapInUse();
-  for (let n = 100; n < 200_000; n++) {
-    assert.equal(held.shift(), `${n - 100}`);
-    held.push(`${n}`);
-  }
-  const bytes = heapInUse() - before;
-  assert.ok(bytes < 500_000, `${bytes} bytes`);
-  assert.equal(held.size, 100);
-});
-
-/**
- * Bytes for each of 10,000 users with metadata, in one room or each in a room of its own.
- * @param isHere whether they have connections to this process, or to another one
- */
-async function memoryOfUser(isHere: boolean, isAlone = false): Promise<number> {
-  const sockets = Array.from({ length: 10_000 }, (_, n) => `socket ${n}`);
-  const [self, other] = [{ id: 'self' }, { id: 'other' }];
-  let waiting = isAlone ? sockets.length : 1;
-  let setTold = (): void => {};
-  const told = new Promise<void>(resolve => (setTold = resolve));
-  const tell = (): void => void (--waiting === 0 && setTold());
-  const alive = setInterval(() => {}, 1000); // a process does not wait for the room's own timer
-  const surroundings = { self, tell, onOwnChange: () => {}, onEmpty: () => {} };
-  const rooms: InstanceType<typeof PresenceRoom>[] = [];
-  const before = heapInUse();
-  for (const [n, socket] of sockets.entries()) {
-    const [id = '', meta = ''] = JSON.parse(JSON.stringify([`visitor ${n}`, `{"name":"visitor ${n}"}`])) as string[]; // texts of their own
-    const room = (isAlone ? undefined : rooms[0]) ?? new PresenceRoom('/', 'room', 0, surroundings);
-    if (isAlone || n === 0) rooms.push(room);
-    if (!isHere) room.put(id, { peer: other, connections: 1, meta, at: Date.now() });
-    else {
-      room.join(socket, id);
-      room.setMeta(socket, meta);
-    }
-  }
-  if (isHere) await told; // until then it keeps what has changed
-  clearInterval(alive);
-  await nextTurn(); // the room lets go of it
-  const bytes = (heapInUse() - before) / sockets.length;
-  assert.equal(
-    rooms.reduce((sum, { count }) => sum + count, 0),
-    sockets.length,
-  );
-  for (const room of rooms) room.close();
-  return bytes;
-}
-
-/** In bytes, without garbage, of this process. */
-function heapInUse(): number {
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as () => void;
-  for (const _ of [1, 2, 3]) gc();
-  return process.memoryUsage().heapUsed;
-}
-
 /** Asks V8. */
 function haveOneClass(one: object, other: object): boolean {
   setFlagsFromString('--allow-natives-syntax');
@@ -384,28 +275,6 @@ async function garbageOf(t: TestContext, server: MeteredServer, namespace: strin
   return samples.sort((a, b) => a - b)[1] ?? 0;
 }
 
-/** Bytes for each client and broadcast: the median of a few samples. */
-async function garbageOfBroadcast(t: TestContext, server: MeteredServer): Promise<number> {
-  const clients = await Promise.all(Array.from({ length: 100 }, () => connectByHand(t, server, '/bare')));
-  const [first] = clients;
-  let sent = 0;
-  const shout = async (count: number): Promise<void> => {
-    for (; count > 0; count--) {
-      first?.send(`42/bare,["shout",${++sent}]`);
-      await Promise.all(clients.map(client => client.frame(new RegExp(`"news",${sent}]`))));
-    }
-  };
-  await shout(100);
-  const samples: number[] = [];
-  while (samples.length < 3) {
-    const before = await server.read('collect garbage');
-    await shout(20);
-    const after = await server.read();
-    samples.push((after.heap - before.heap) / 20 / clients.length);
-  }
-  return samples.sort((a, b) => a - b)[1] ?? 0;
-}
-
 async function writesOfBurst(t: TestContext, server: MeteredServer): Promise<number> {
   const client = await connectByHand(t, server, '/');
   const before = await server.read();
@@ -413,39 +282,4 @@ async function writesOfBurst(t: TestContext, server: MeteredServer): Promise<num
   await client.frame(/^4349/); // the last acknowledgement
   const after = await server.read();
   return after.writes - before.writes;
-}
-
-/** The median of a few samples, in some of which the server compiles functions. */
-async function memoryOf(t: TestContext, server: MeteredServer, namespace: string, headers?: Record<string, string>): Promise<number> {
-  await connectMany(t, server, namespace, 50, headers); // so that what the first ones make for all does not count
-  const samples: number[] = [];
-  while (samples.length < 3) {
-    const before = await server.read('collect garbage');
-    await connectMany(t, server, namespace, 200, headers);
-    const after = await server.read('collect garbage');
-    samples.push((after.heap - before.heap) / 200);
-  }
-  return samples.sort((a, b) => a - b)[1] ?? 0;
-}
-
-async function connectMany(
-  t: TestContext,
-  server: MeteredServer,
-  namespace: string,
-  count: number,
-  headers?: Record<string, string>,
-): Promise<void> {
-  await Promise.all(Array.from({ length: count }, () => connectByHand(t, server, namespace, headers)));
-}
-
-async function connectByHand(
-  t: TestContext,
-  { url }: MeteredServer,
-  namespace: string,
-  headers?: Record<string, string>,
-): Promise<RawClient> {
-  const client = await RawClient.open(t, url, { ...(headers && { headers }) });
-  client.send(namespace === '/' ? '40' : `40${namespace},`);
-  await client.frame(/^40/);
-  return client;
 }

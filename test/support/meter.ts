@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Files, hostFolder, removeApp, writeApp } from './app';
+import { RawClient } from './raw';
 
 /** All since the server has started. */
 export interface Reading {
@@ -55,4 +56,44 @@ export class MeteredServer {
     const [reading] = (await once(this.#process, 'message')) as [Reading]; // its answer
     return reading;
   }
+}
+
+/** The median of a few samples, in some of which the server compiles functions. */
+export async function memoryOf(
+  t: TestContext,
+  server: MeteredServer,
+  namespace: string,
+  headers?: Record<string, string>,
+): Promise<number> {
+  await connectMany(t, server, namespace, 50, headers); // so that what the first ones make for all does not count
+  const samples: number[] = [];
+  while (samples.length < 3) {
+    const before = await server.read('collect garbage');
+    await connectMany(t, server, namespace, 200, headers);
+    const after = await server.read('collect garbage');
+    samples.push((after.heap - before.heap) / 200);
+  }
+  return samples.sort((a, b) => a - b)[1] ?? 0;
+}
+
+export async function connectMany(
+  t: TestContext,
+  server: MeteredServer,
+  namespace: string,
+  count: number,
+  headers?: Record<string, string>,
+): Promise<void> {
+  await Promise.all(Array.from({ length: count }, () => connectByHand(t, server, namespace, headers)));
+}
+
+export async function connectByHand(
+  t: TestContext,
+  { url }: MeteredServer,
+  namespace: string,
+  headers?: Record<string, string>,
+): Promise<RawClient> {
+  const client = await RawClient.open(t, url, { ...(headers && { headers }) });
+  client.send(namespace === '/' ? '40' : `40${namespace},`);
+  await client.frame(/^40/);
+  return client;
 }

@@ -1,0 +1,144 @@
+/** What is kept or made apart from Egg, counted as in test/cost.test.ts. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { connectByHand, memoryOf, MeteredServer } from '../support/meter';
+import { Held, PresenceRoom } from '../support/parts';
+
+/** Bytes that a broadcast allocates for each client, as a multiple of what bare Socket.IO does. Today: see the second number. */
+const BROADCAST = [0.7, 0.5] as const;
+
+/**
+ * Bytes of heap for each user of a room, of whose connections and metadata this process knows by itself, or by another one; and for each that is alone
+ * in a room. Today: see the second numbers.
+ */
+const PRESENT = { here: [400, 360, 1000, 790], elsewhere: [300, 255, 720, 530] } as const;
+
+/** What many browsers send alike: 15 headers of 290 characters. Kept for each connection, they would be 4,350 bytes. */
+const COMMON_HEADERS = Object.fromEntries(
+  [
+    ...['Accept', 'Accept-Encoding', 'Accept-Language', 'Cache-Control', 'Pragma', 'User-Agent'],
+    ...['Sec-Ch-Ua', 'Sec-Ch-Ua-Mobile', 'Sec-Ch-Ua-Platform', 'Sec-Fetch-Dest', 'Sec-Fetch-Mode', 'Sec-Fetch-Site'],
+    ...['X-Forwarded-Host', 'X-Forwarded-Port', 'X-Forwarded-Proto'],
+  ].map(name => [name, name.padEnd(290, '.')]),
+);
+
+const FILES = {
+  'app/router.js': `
+    module.exports = app => {
+      app.io.of('/bare').route('shout', async ctx => { ctx.socket.nsp.emit('news', ctx.args[0]); });
+    };`,
+};
+
+// first: the clients of other tests are garbage of this process
+test('a user who is present takes little memory, in the process of the connections and in another one', async t => {
+  for (const [where, [together, , alone]] of Object.entries(PRESENT))
+    for (const limit of [together, alone]) {
+      const measure = async (): Promise<number> => memoryOfUser(where === 'here', limit === alone);
+      await measure(); // compiles the functions
+      const samples: number[] = [];
+      while (samples.length < 5) samples.push(await measure());
+      const bytes = samples.sort((a, b) => a - b)[2] ?? 0;
+      t.diagnostic(`${where}, ${limit === alone ? 'alone' : 'together'}: ${bytes.toFixed()} bytes`);
+      assert.ok(bytes > 0 && bytes <= limit, `${where}: ${bytes} bytes`);
+    }
+});
+
+test('a broadcast to WebSockets makes less garbage for each client than with bare Socket.IO', async t => {
+  const [bytes, ofBare] = [
+    await garbageOfBroadcast(t, await MeteredServer.start(t, FILES)),
+    await garbageOfBroadcast(t, await MeteredServer.start(t)),
+  ];
+  t.diagnostic(`${bytes.toFixed()} bytes, ${(bytes / ofBare).toFixed(2)} times ${ofBare.toFixed()}`);
+  assert.ok(ofBare > 0 && bytes / ofBare <= BROADCAST[0], `${bytes} bytes, bare Socket.IO ${ofBare}`);
+});
+
+test('headers that many clients send alike are kept once', async t => {
+  const server = await MeteredServer.start(t, FILES);
+  const bytes = await memoryOf(t, server, '/bare');
+  const withHeaders = await memoryOf(t, server, '/bare', COMMON_HEADERS);
+  t.diagnostic(`${bytes.toFixed()} bytes, with headers ${withHeaders.toFixed()}`);
+  assert.ok(withHeaders - bytes < 3500, `${bytes} bytes, with headers ${withHeaders}`);
+});
+
+test('messages that wait leave nothing behind, also if there are always some', () => {
+  const held = new Held(1_000_000, 50_000);
+  for (let n = 0; n < 100; n++) held.push(`${n}`);
+  const before = heapInUse();
+  for (let n = 100; n < 200_000; n++) {
+    assert.equal(held.shift(), `${n - 100}`);
+    held.push(`${n}`);
+  }
+  const bytes = heapInUse() - before;
+  assert.ok(bytes < 500_000, `${bytes} bytes`);
+  assert.equal(held.size, 100);
+});
+
+/**
+ * Bytes for each of 10,000 users with metadata, in one room or each in a room of its own.
+ * @param isHere whether they have connections to this process, or to another one
+ */
+async function memoryOfUser(isHere: boolean, isAlone = false): Promise<number> {
+  const sockets = Array.from({ length: 10_000 }, (_, n) => `socket ${n}`);
+  const [self, other] = [{ id: 'self' }, { id: 'other' }];
+  let waiting = isAlone ? sockets.length : 1;
+  let setTold = (): void => {};
+  const told = new Promise<void>(resolve => (setTold = resolve));
+  const tell = (): void => void (--waiting === 0 && setTold());
+  const alive = setInterval(() => {}, 1000); // a process does not wait for the room's own timer
+  const surroundings = { self, tell, onOwnChange: () => {}, onEmpty: () => {} };
+  const rooms: InstanceType<typeof PresenceRoom>[] = [];
+  const before = heapInUse();
+  for (const [n, socket] of sockets.entries()) {
+    const [id = '', meta = ''] = JSON.parse(JSON.stringify([`visitor ${n}`, `{"name":"visitor ${n}"}`])) as string[]; // texts of their own
+    const room = (isAlone ? undefined : rooms[0]) ?? new PresenceRoom('/', 'room', 0, surroundings);
+    if (isAlone || n === 0) rooms.push(room);
+    if (!isHere) room.put(id, { peer: other, connections: 1, meta, at: Date.now() });
+    else {
+      room.join(socket, id);
+      room.setMeta(socket, meta);
+    }
+  }
+  if (isHere) await told; // until then it keeps what has changed
+  clearInterval(alive);
+  await nextTurn(); // the room lets go of it
+  const bytes = (heapInUse() - before) / sockets.length;
+  assert.equal(
+    rooms.reduce((sum, { count }) => sum + count, 0),
+    sockets.length,
+  );
+  for (const room of rooms) room.close();
+  return bytes;
+}
+
+/** In bytes, without garbage, of this process. */
+function heapInUse(): number {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  for (const _ of [1, 2, 3]) gc();
+  return process.memoryUsage().heapUsed;
+}
+
+/** Bytes for each client and broadcast: the median of a few samples. */
+async function garbageOfBroadcast(t: TestContext, server: MeteredServer): Promise<number> {
+  const clients = await Promise.all(Array.from({ length: 100 }, () => connectByHand(t, server, '/bare')));
+  const [first] = clients;
+  let sent = 0;
+  const shout = async (count: number): Promise<void> => {
+    for (; count > 0; count--) {
+      first?.send(`42/bare,["shout",${++sent}]`);
+      await Promise.all(clients.map(client => client.frame(new RegExp(`"news",${sent}]`))));
+    }
+  };
+  await shout(100);
+  const samples: number[] = [];
+  while (samples.length < 3) {
+    const before = await server.read('collect garbage');
+    await shout(20);
+    const after = await server.read();
+    samples.push((after.heap - before.heap) / 20 / clients.length);
+  }
+  return samples.sort((a, b) => a - b)[1] ?? 0;
+}
