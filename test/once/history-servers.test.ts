@@ -157,9 +157,9 @@ for (const [name, start] of Object.entries(BACKENDS))
     assert.deepEqual(bert.heard, ['gap in room:1', 'after an outage']);
   });
 
-for (const name of ['redis', 'redis-streams'])
+for (const [name, start] of Object.entries(BACKENDS))
   test(`what a recovered client gets by recovery and by history it hears once, by ${name}`, { timeout: 60_000 }, async t => {
-    const { config } = await startRedisFor(t, name);
+    const { config } = await start(t);
     const [one, other] = await startServers(t, config, '{ connectionStateRecovery: {} }');
     const anna = newcomer(t, one.url, ['room:1'], { reconnection: true, reconnectionDelay: 10 });
     await anna.arrives();
@@ -187,6 +187,26 @@ for (const name of ['redis', 'redis-streams'])
       Array.from({ length: count }, (_, index) => index + 1),
     );
   });
+
+test("a client's own room has no history; with the pattern *, another server takes it for a room of the app", async t => {
+  const { port } = await startRedis(t);
+  const files = {
+    'config/config.default.js': `exports.io = { redis: { port: ${port} }, namespace: { '/': { history: { '*': { since: 'ever' } } } } };`,
+  };
+  const [one, other] = [await startApp(t, files), await startApp(t, files)];
+  await until(t, async () => (await one.io.of('/').adapter.serverCount()) === 2);
+  const anna = newcomer(t, one.url, []);
+  await anna.arrives();
+  const id = String(anna.client.id);
+  one.io.to(id).emit('said', 'by her server');
+  await until(t, () => anna.heard.length === 1);
+  assert.deepEqual((await one.io.history(id).read()).events, []);
+  other.io.to(id).emit('said', 'by another');
+  await until(t, async () => (await other.io.history(id).read()).events.length === 1);
+  const answer = (await ask(anna.client, '$io:history', id, { epoch: '', offset: 0 })) as { error: { code: string } };
+  assert.equal(answer.error.code, 'NOT_IN_ROOM', 'nobody gets it again');
+  assert.deepEqual(anna.heard, ['by her server', 'by another']);
+});
 
 for (const [how, rooms] of Object.entries({ 'an event': undefined, 'connection middleware': ['open:1'] }))
   test(`redis-sharded: who joins a room by ${how} is told its position when events of other servers arrive, so that none is missed`, async t => {
