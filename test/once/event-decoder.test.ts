@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Server } from 'socket.io';
 import { decodeEvent, guardDecoder } from '../support/parts';
+import { randomFrom } from '../support/random';
 
 const MESSAGES = 20_000;
 
@@ -37,15 +38,6 @@ function assertSame(message: string): 'direct' | 'usual' {
   const packet = decodeEvent(bytes);
   if (packet || (expected && PLAIN_EVENT.test(message))) assert.deepStrictEqual(packet, expected, JSON.stringify(message));
   return packet ? 'direct' : 'usual';
-}
-
-/** Numbers that are the same in each run. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return below => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
 }
 
 /** The first three of each are those of a plain event. */

@@ -82,6 +82,8 @@ import type * as hubMessage from '../../dist/cluster/hub/hub-message';
 import type * as recoveryOffsets from '../../dist/backplane/recovery/offsets';
 import type * as postgresMessage from '../../dist/backplane/postgres/messages';
 import type * as presenceMessage from '../../dist/presence/messages';
+import type * as presencesOfAll from '../../dist/presence/presences';
+import type * as presenceReplication from '../../dist/presence/replication';
 import type * as pubsubMessage from '../../dist/backplane/redis/pubsub-message';
 import type * as redisEntry from '../../dist/store/redis-entries';
 import type * as hubRequest from '../../dist/cluster/hub/hub-request';
@@ -187,6 +189,8 @@ export const clusterMessages = require(join(DIST, 'backplane/backend-message')) 
 export const hubMessages = require(join(DIST, 'cluster/hub/hub-message')) as typeof hubMessage;
 export const offsets = require(join(DIST, 'backplane/recovery/offsets')) as typeof recoveryOffsets;
 export const postgresMessages = require(join(DIST, 'backplane/postgres/messages')) as typeof postgresMessage;
+export const { Presences } = require(join(DIST, 'presence/presences')) as typeof presencesOfAll;
+export const { Replication } = require(join(DIST, 'presence/replication')) as typeof presenceReplication;
 export const presenceMessages = require(join(DIST, 'presence/messages')) as typeof presenceMessage;
 export const pubsubMessages = require(join(DIST, 'backplane/redis/pubsub-message')) as typeof pubsubMessage;
 export const redisEntries = require(join(DIST, 'store/redis-entries')) as typeof redisEntry;
