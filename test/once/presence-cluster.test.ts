@@ -10,6 +10,7 @@ import WebSocket from 'ws';
 import type { Files } from '../support/app';
 import { type Cluster, startCluster } from '../support/cluster';
 import { processesOf } from '../support/processes';
+import { until } from '../support/until';
 
 const ROUNDS = Number(process.env['PRESENCE_ROUNDS'] ?? 3);
 const CLIENTS = 500;
@@ -18,9 +19,10 @@ const USERS = 300;
 const ROOMS = 4;
 const WORKERS = 3;
 
-const FILES: Files = {
+/** @param grace in ms */
+const filesWith = (grace: number): Files => ({
   'config/config.default.js': `
-    exports.io = { namespace: { '/': { connectionMiddleware: ['user'], presence: { 'room:*': { grace: 500 } } } } };`,
+    exports.io = { namespace: { '/': { connectionMiddleware: ['user'], presence: { 'room:*': { grace: ${grace} } } } } };`,
   'app/io/middleware/user.js': `
     module.exports = app => async (ctx, next) => {
       ctx.socket.user = ctx.socket.handshake.auth.user;
@@ -43,7 +45,7 @@ const FILES: Files = {
         return presence.list();
       });
     };`,
-};
+});
 
 /** A client by hand, which costs a tenth of the official one. It connects again when its connection ends. */
 class Person {
@@ -53,6 +55,7 @@ class Person {
   known: Map<string, unknown> | undefined;
   /** Whether the person is there, or is about to be. */
   isActive = false;
+  onChange: (change: PresenceChange) => void = () => {};
   readonly #url: string;
   #webSocket: WebSocket | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -106,7 +109,9 @@ class Person {
     else if (frame.startsWith('430'))
       this.known = mapOf((JSON.parse(frame.slice(3)) as [Present[]])[0]); // what the route answers
     else if (frame.startsWith('42')) {
-      const [, { joined, changed, left }] = JSON.parse(frame.slice(2)) as [string, PresenceChange]; // the only event
+      const [, change] = JSON.parse(frame.slice(2)) as [string, PresenceChange]; // the only event
+      const { joined, changed, left } = change;
+      this.onChange(change);
       for (const { id, meta } of [...joined, ...changed]) this.known?.set(id, meta);
       for (const { id } of left) this.known?.delete(id);
     }
@@ -117,7 +122,7 @@ test(
   'workers are killed at random under 500 clients: at rest each worker and each client knows who is there',
   { timeout: 120_000 + ROUNDS * 20_000 },
   async t => {
-    const cluster = await startCluster(t, FILES, { workers: WORKERS });
+    const cluster = await startCluster(t, filesWith(500), { workers: WORKERS });
     const people = Array.from({ length: CLIENTS }, (_, index) => new Person(cluster, index));
     t.after(() => {
       for (const person of people) person.go();
@@ -136,6 +141,33 @@ test(
     }
   },
 );
+
+test('the agent restarts: who is there stays, and nobody hears of anything', { timeout: 60_000 }, async t => {
+  const cluster = await startCluster(t, filesWith(0), { workers: WORKERS });
+  const people = Array.from({ length: 30 }, (_, index) => new Person(cluster, index));
+  t.after(() => {
+    for (const person of people) person.go();
+  });
+  for (const person of people) person.come();
+  await rest(t, cluster, people);
+  await sleep(200, undefined, { signal: t.signal }); // those who came last have been told of themselves
+  const heard: PresenceChange[] = [];
+  for (const person of people) person.onChange = change => heard.push(change);
+  const { pid = 0 } = cluster.master;
+  const { agent = 0 } = processesOf(pid);
+  process.kill(agent, 'SIGKILL');
+  await until(t, async () => {
+    assert.equal(await wrongWorker(cluster, people, undefined), undefined);
+    return (await cluster.log()).split('is back').length > WORKERS;
+  });
+  await sleep(1000, undefined, { signal: t.signal }); // in which they exchange what they know
+  assert.equal(await wrongWorker(cluster, people, undefined), undefined);
+  assert.deepEqual(heard, []);
+  const late = new Person(cluster, 30);
+  people.push(late);
+  late.come();
+  await rest(t, cluster, people);
+});
 
 /** Waits until everybody knows the truth. Fails with what is wrong if that takes longer than it may. */
 async function rest(t: TestContext, cluster: Cluster, people: readonly Person[], killed?: number): Promise<void> {
