@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test';
 import type { Present, PresenceChange } from 'egg-socket.io';
 import { type Files, ROOT, startApp } from '../support/app';
 import { ask, type Client, connect, next } from '../support/client';
+import { startMongo } from '../support/mongo';
 import { newPostgres } from '../support/postgres';
 import { newRedis } from '../support/redis';
 import { watchForCrashes } from '../support/remains';
@@ -119,6 +120,18 @@ for (const [name, newCarrier] of Object.entries(CARRIERS)) {
     assert.deepEqual(await who(one.url, 'room'), [{ id: 'anna', meta: 'anna here' }]);
   });
 }
+
+test('mongo, with a stand-in for the database: both servers know the same, and who left with a server', async t => {
+  const { files: packages } = await startMongo(t);
+  const files = { ...filesFor("adapter: { name: 'mongo', url: 'mongodb://fake', database: 'io' }"), ...packages };
+  const [one, two] = [await startApp(t, files), await startApp(t, files)];
+  const anna = await enter(t, one.url, 'anna');
+  const bert = await enter(t, two.url, 'bert');
+  await Promise.all([anna, bert].map(async person => person.sees('anna', 'bert')));
+  for (const { url } of [one, two]) await until(t, async () => (await who(url, 'room')).length === 2);
+  await two.close();
+  await anna.sees('anna');
+});
 
 const START = `
   const app = await egg.start(options);
