@@ -1,5 +1,6 @@
 /** The two ways to the server. It is that of example/chat, and does not know a mini program from a web page. */
 const { io } = require('egg-socket.io-mini-program');
+const { SendError } = require('egg-socket.io-mini-program/client');
 
 // The contract of the server gives the events their types. Only these: a mini program can load no file outside of its folder.
 /**
@@ -42,21 +43,27 @@ function connect() {
 }
 
 /**
- * What the server has answered. Rejects with the error that it has acknowledged instead.
+ * What the server has answered. Rejects with the server's error instead.
  *
  * @template {object} T
- * @param {Promise<Reply<T>>} reply
+ * @param {Promise<Reply<T>>} reply that of `emitWithAck()`, which resolves with an error, or of `send()`, which rejects with it
  * @param {number} [typed] which argument a person has typed, if any: if the server refuses this one, it is a FieldError
  * @returns {Promise<T>}
  */
 async function answer(reply, typed) {
-  const content = await reply;
+  const content = await reply.catch(refusal);
   if (!('error' in content)) return content;
   const { message, details } = content.error;
   // the contract has issues as details; other errors may have none
   const issues = /** @type {Partial<Issue>[]} */ (Array.isArray(details) ? details : []);
   const issue = typed === undefined ? undefined : issues.find(({ path }) => path?.[0] === typed);
   throw issue ? new FieldError(issue.message) : new Error(message);
+}
+
+/** @param {unknown} error */
+function refusal(error) {
+  if (error instanceof SendError) return { error };
+  throw error;
 }
 
 /**

@@ -14,6 +14,7 @@ const FOLDER = join(ROOT, 'example/mini-program');
 interface Data {
   me: { name: string } | null;
   isOnline: boolean;
+  isSending: boolean;
   messages: { id: string; text?: string; from?: { name: string }; isGap?: boolean }[];
   online: { id: string; meta?: { name: string } }[];
   text: string;
@@ -69,11 +70,40 @@ test('two people talk in the example mini program', { timeout: 60_000 }, async t
   assert.equal(ada.count('再见'), 1, 'what was said before is there once');
   assert.deepEqual(ada.gaps(), []);
 
-  ada.program.hide({ sockets: 'end' });
-  ada.remembers({ id: 'long ago', text: 'The server does not keep this any more' });
-  ada.program.show();
-  await ada.shows(({ isOnline, messages }) => isOnline && messages.at(-1)?.text === 'Are you there?', 'what is kept');
-  assert.deepEqual(ada.gaps(), [1]);
+  await ada.do('cut');
+  await ada.shows(({ isOnline }) => !isOnline, 'that the network is cut');
+  await ming.type('onText', 'Where are you?');
+  await ming.do('say');
+  await ada.type('onText', 'In a tunnel');
+  const sent = ada.do('say');
+  await ada.shows(({ isSending }) => isSending, 'that this waits for the network');
+  await ada.do('cut');
+  await sent;
+  await ada.shows(
+    ({ messages, text }) => messages.at(-1)?.text === 'In a tunnel' && text === '',
+    'what was sent when the network was back',
+  );
+  await ming.shows(({ messages }) => messages.at(-1)?.text === 'In a tunnel', 'what was said in the tunnel');
+  assert.deepEqual([ada.count('Where are you?'), ada.count('In a tunnel'), ming.count('In a tunnel'), ada.gaps()], [1, 1, 1, []]);
+
+  await ada.do('cut');
+  await ada.shows(({ isOnline }) => !isOnline, 'that the network is cut');
+  ada.forgetsSession();
+  for (const name of ['Gus', 'Gil']) {
+    const other = await Phone.open(t, url);
+    await other.type('onName', name);
+    await other.do('logIn');
+    await other.shows(({ isOnline }) => isOnline, 'the lobby');
+    for (let index = 1; index <= 26; index++) {
+      await other.type('onText', `${name} ${index}`);
+      await other.do('say');
+    }
+    await other.close();
+  }
+  await ada.do('cut');
+  await ada.shows(({ messages }) => messages.at(-1)?.text === 'Gil 26', 'what is kept');
+  const [gap = 0, ...more] = ada.gaps();
+  assert.deepEqual([ada.texts().slice(gap - 1, gap + 2), more], [['In a tunnel', undefined, 'Gus 3'], []]);
   await ada.close();
   await ming.shows(({ online }) => online.length === 1, 'that the other has closed the page');
 });
@@ -108,11 +138,11 @@ class Phone {
   static async open(t: TestContext, url: string): Promise<Phone> {
     const { program } = simulate(t, 'wx', url);
     const read = async (path: string): Promise<[string, string]> => [await readFile(join(FOLDER, path), 'utf8'), path];
-    const client = program.run(...(await read('client.js')), {
-      'egg-socket.io-mini-program': program.requirePackage('egg-socket.io-mini-program'),
-    });
+    const names = ['egg-socket.io-mini-program', 'egg-socket.io-mini-program/client'];
+    const packages = Object.fromEntries(names.map(name => [name, program.requirePackage(name)]));
+    const client = program.run(...(await read('client.js')), packages);
     program.run(...(await read('app.js')));
-    program.run(...(await read('pages/chat/chat.js')), { '../../client': client });
+    program.run(...(await read('pages/chat/chat.js')), { ...packages, '../../client': client });
     const [definition] = program.pages;
     assert.ok(definition);
     return new Phone(program, definition);
@@ -135,9 +165,14 @@ class Phone {
     return [...this.#data.messages].flatMap(({ isGap }, index) => (isGap ? [index] : []));
   }
 
-  /** It shows only this. */
-  remembers(message: Data['messages'][number]): void {
-    this.#data.messages = [message];
+  /** What its socket would recover without the room's history is kept for two minutes: as if these were over. */
+  forgetsSession(): void {
+    const socket = Reflect.get(this.#page, 'socket') as object; // it has logged in
+    Object.assign(socket, { _pid: undefined });
+  }
+
+  texts(): (string | undefined)[] {
+    return [...this.#data.messages].map(({ text }) => text);
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,10 @@
 /** The one page: a name, and then the lobby. */
+const { createSend, history } = require('egg-socket.io-mini-program/client');
 const { answer, connect, FieldError, logIn } = require('../../client');
 
 /**
- * @import { Message, Present, User } from '../../../chat/contract'
+ * @import { Send } from 'egg-socket.io-mini-program/client'
+ * @import { FromClient, Message, Present, User } from '../../../chat/contract'
  * @typedef {ReturnType<typeof connect>} Socket
  * @typedef {Message | { id: string, isGap: true }} Shown
  */
@@ -14,6 +16,10 @@ Page({
     /** The user, once logged in. */
     me: /** @type {User | null} */ (null),
     isOnline: false,
+    /** Whether the person has cut the network. */
+    isCut: false,
+    /** Whether an answer to what a person has sent is still missing: a second tap sends nothing. */
+    isSending: false,
     messages: /** @type {Shown[]} */ ([]),
     online: /** @type {Present[]} */ ([]),
     name: '',
@@ -30,8 +36,11 @@ Page({
   /** Once logged in. */
   socket: /** @type {Socket | undefined} */ (undefined),
 
-  /** Whether an answer to what a person has sent is still missing: a second tap sends nothing. */
-  isSending: false,
+  /** Sends until it is answered, over all that happens to the connection. The server handles it once. */
+  send: /** @type {Send<FromClient> | undefined} */ (undefined),
+
+  /** Whether what was said before is shown. */
+  hasJoined: false,
 
   onUnload() {
     if (this.socket) this.socket.disconnect();
@@ -50,29 +59,41 @@ Page({
   },
 
   async logIn() {
-    await this.send(async () => {
+    await this.submit(async () => {
       this.setData({ me: await logIn(this.data.name) });
       this.talk();
     }, 'name');
   },
 
   async say() {
-    await this.send(async () => {
+    await this.submit(async () => {
       const { text } = this.data;
-      await answer(this.connected().emitWithAck('say', LOBBY, text), 1);
+      if (this.send) await answer(this.send('say', LOBBY, text), 1);
       if (this.data.text === text) this.setData({ text: '' }); // else the next message is being typed
     }, 'text');
+  },
+
+  /** As a tunnel does to a train: the socket has not left, so the server keeps for it what it misses. */
+  cut() {
+    const { socket } = this;
+    if (!socket) return;
+    const isCut = !this.data.isCut;
+    this.setData({ isCut, isOnline: false });
+    socket.io.reconnection(!isCut);
+    if (!isCut) socket.connect();
+    else if (socket.connected) socket.io.engine.close();
+    else socket.disconnect(); // it is trying to come back
   },
 
   /**
    * @param {() => Promise<void>} action
    * @param {'name' | 'text'} field
    */
-  async send(action, field) {
-    if (this.isSending) return;
-    this.isSending = true;
+  async submit(action, field) {
+    if (this.data.isSending) return;
+    this.setData({ isSending: true });
     await this.attempt(action, field);
-    this.isSending = false;
+    this.setData({ isSending: false });
   },
 
   /**
@@ -97,8 +118,13 @@ Page({
   talk() {
     const socket = connect();
     this.socket = socket;
-    // for the first time, or again after the background
+    this.hasJoined = false;
+    this.setData({ messages: [] });
+    // what the page misses comes when it is back
+    history(socket, { onGap: () => this.show({ id: `gap ${Date.now()}`, isGap: true }) });
+    // for the first time, or again after the background. Before `createSend()`, so that the page is in its rooms when that says what waited
     socket.on('connect', () => this.attempt(() => this.enter()));
+    this.send = createSend(socket);
     socket.on('disconnect', reason => {
       if (reason === 'io server disconnect') this.logOut();
       else this.setData({ isOnline: false });
@@ -109,8 +135,7 @@ Page({
       this.setData({ error: message });
     });
     socket.on('message', message => {
-      if (!this.data.isOnline) return; // the answer to `join` has it
-      if ('room' in message.to && message.to.room === LOBBY.room) this.setData({ messages: [...this.data.messages, message] });
+      if ('room' in message.to && message.to.room === LOBBY.room) this.show(message);
     });
     socket.on('presence', ({ joined, changed, left }) => {
       const others = this.data.online.filter(({ id }) => ![...joined, ...changed, ...left].some(one => one.id === id));
@@ -127,24 +152,19 @@ Page({
   async enter() {
     const { online } = await answer(this.connected().emitWithAck('enter'));
     this.setData({ online });
-    const kept = await answer(this.connected().emitWithAck('join', LOBBY)); // with what was missed, if that is still kept
-    this.setData({ isOnline: true, messages: continued(this.data.messages, kept) });
+    const kept = await answer(this.connected().emitWithAck('join', LOBBY));
+    const { messages } = this.data; // some may have come meanwhile
+    if (!this.hasJoined) this.setData({ messages: [...kept, ...messages.filter(({ id }) => !kept.some(one => one.id === id))] });
+    this.hasJoined = true; // later, what was said comes by the room's history
+    this.setData({ isOnline: true });
+  },
+
+  /** @param {Shown} message which the answer to `join` may have had */
+  show(message) {
+    if (!this.data.messages.some(({ id }) => id === message.id)) this.setData({ messages: [...this.data.messages, message] });
   },
 
   logOut() {
-    this.setData({ me: null, isOnline: false });
+    this.setData({ me: null, isOnline: false, isCut: false, isSending: false });
   },
 });
-
-/**
- * What is shown goes on with what the server keeps. If that has nothing in common with it, messages may be missing between.
- *
- * @param {Shown[]} shown
- * @param {Message[]} kept
- * @returns {Shown[]}
- */
-function continued(shown, kept) {
-  const missed = kept.filter(({ id }) => !shown.some(one => one.id === id));
-  const isGap = shown.length > 0 && missed.length === kept.length;
-  return [...shown, ...(isGap ? [{ id: `gap ${Date.now()}`, isGap }] : []), ...missed];
-}
