@@ -65,6 +65,18 @@ test('mistakes in the config, each with what to do', async t => {
   }
 });
 
+test('an adapter without its package', async t => {
+  const { code, findings, output } = await diagnose(t, {
+    'config/config.default.js': "exports.io = { adapter: { name: 'postgres', connection: 'postgres://127.0.0.1:1/chat' } };",
+    'node_modules/@socket.io/postgres-adapter/package.json': '{ "version": "0.5.0", "main": "absent.js" }',
+  });
+  assert.ok(
+    findings.some(text => /^problem IO_ADAPTER_MISSING: .*npm i @socket\.io\/postgres-adapter/.test(text)),
+    output,
+  );
+  assert.equal(code, 1);
+});
+
 test('a drain for which Egg leaves no time, in production, is left to the operator: a single process has all of it', async t => {
   const files = { 'config/config.default.js': 'exports.io = { drain: { timeout: 8000 } };' };
   const { code, findings, output } = await diagnose(t, files, [], 'export EGG_SERVER_ENV=prod');

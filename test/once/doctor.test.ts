@@ -68,6 +68,14 @@ test('a Redis that is not there, and one with another password', async t => {
   );
 });
 
+test('a MongoDB that is not there', async t => {
+  const port = await freePort();
+  const url = `mongodb://chat:${PASSWORD}@127.0.0.1:${port}`;
+  const diagnosis = await diagnose(t, ioOf(`{ adapter: { name: 'mongo', url: '${url}', database: 'chat' } }`));
+  found(diagnosis, /^problem IO_DATABASE_DOWN: no MongoDB at 127\.0\.0\.1:\d+; /);
+  assert.equal(diagnosis.code, 1);
+});
+
 test('a server of the doctor is one that the app counts, and that changes nothing for it', async t => {
   const { port } = await startRedis(t);
   const postgres = await newPostgres(t);

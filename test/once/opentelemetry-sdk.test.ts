@@ -6,11 +6,15 @@ import { test, type TestContext } from 'node:test';
 import { ROOT } from '../support/app';
 import { ask, connect } from '../support/client';
 import { type Cluster, startCluster } from '../support/cluster';
+import { until } from '../support/until';
 
 /** Starts two workers. @param telemetry what all processes load */
 async function startWith(t: TestContext, telemetry: string): Promise<Cluster> {
   const files = {
-    'app/router.js': "module.exports = app => app.io.route('who', () => process.pid);",
+    'app/router.js': `module.exports = app => {
+      app.io.route('who', () => process.pid);
+      app.io.route('of ' + process.pid, () => null);
+    };`,
     'config/config.default.js': 'exports.io = { tracing: true };',
     'telemetry.js': telemetry,
   };
@@ -23,10 +27,21 @@ async function startWith(t: TestContext, telemetry: string): Promise<Cluster> {
   }
 }
 
-async function printsMetrics({ url, prints }: Cluster, t: TestContext): Promise<void> {
-  await ask(await connect(t, url), 'who');
-  await prints(/name: 'socketio\.server\.active_connections'[^]*?'socketio\.transport': 'websocket'[^]*?value: 1/);
-  await prints(/name: 'messaging\.process\.duration'[^]*?'socketio\.event': 'who'/);
+/** Connects to each worker, and has it handle an event that no other worker has. Resolves with the names of these. */
+async function useEach(t: TestContext, { url }: Cluster): Promise<string[]> {
+  const events = new Set<string>();
+  await until(t, async () => {
+    const client = await connect(t, url);
+    const event = `of ${String(await ask(client, 'who'))}`;
+    await ask(client, event);
+    return events.add(event).size === 2;
+  });
+  return [...events];
+}
+
+async function printsMetrics({ prints }: Cluster, events: readonly string[]): Promise<void> {
+  await prints(/name: 'socketio\.server\.active_connections'[^]*?'socketio\.transport': 'websocket'[^]*?value: [1-9]/);
+  for (const event of events) await prints(new RegExp(`name: 'messaging\\.process\\.duration'[^]*?'socketio\\.event': '${event}'`));
 }
 
 test("the SDK of metrics that the guide loads reads each worker's metrics", async t => {
@@ -34,7 +49,8 @@ test("the SDK of metrics that the guide loads reads each worker's metrics", asyn
   const [, sample = ''] = /^```js\n\/\/ telemetry\.js\n(.*?)^```$/ms.exec(page) ?? [];
   const often = sample.replace('10_000', '200');
   assert.notEqual(often, sample);
-  await printsMetrics(await startWith(t, often), t);
+  const cluster = await startWith(t, often);
+  await printsMetrics(cluster, await useEach(t, cluster));
 });
 
 test('NodeSDK gets the metrics and the spans of each worker', async t => {
@@ -47,6 +63,7 @@ test('NodeSDK gets the metrics and the spans of each worker', async t => {
       spanProcessors: [new tracing.SimpleSpanProcessor(new tracing.ConsoleSpanExporter())],
     }).start();`,
   );
-  await printsMetrics(cluster, t);
-  await cluster.prints(/name: 'process \/ who'/);
+  const events = await useEach(t, cluster);
+  await printsMetrics(cluster, events);
+  for (const event of events) await cluster.prints(new RegExp(`name: 'process / ${event}'`));
 });
