@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { bootError, type Files, ROOT, startApp } from './support/app';
 import { ask, type Client, type ClientOptions, connect, newClient, next } from './support/client';
 import { Histories, history, readConfig } from './support/parts';
+import { internals } from './support/remains';
 import { until } from './support/until';
 
 const FILES: Files = {
@@ -114,6 +115,16 @@ test('an event that is emitted to several rooms is kept in each, and delivered o
       ['to three', 'to two', 'last'],
     ],
   );
+});
+
+test('rooms that go before their time, since there are too many, are counted as a limit, and logged', async t => {
+  const { io, logged } = await startApp(t, FILES);
+  const { counts } = internals(io).runtime.limits;
+  for (let n = 0; n < 10_000; n++) io.to(`room:${n}`).emit('said', n);
+  assert.equal(counts.history, 0);
+  for (let n = 0; n < 10; n++) io.to(`room:more ${n}`).emit('said', n);
+  assert.equal(counts.history, 10);
+  await logged(/IO_LIMIT_REACHED.*rooms with history: the rooms go first that have had no event for longest/);
 });
 
 test('in one worker, events to rooms with history keep their place among other events', async t => {

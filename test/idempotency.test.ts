@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bootError, type Files, startApp } from './support/app';
 import { ask, connect, newClient, next } from './support/client';
+import { internals } from './support/remains';
 import { until } from './support/until';
 
 const FILES: Files = {
@@ -189,6 +190,19 @@ test('the options are checked while the app starts', async t => {
     'app/router.js': "module.exports = app => app.io.route('pay', async () => 1, { idempotencyKey: ctx => ctx.args[0] });",
   });
   assert.match(store.message, /IO_STORE_MISSING: route\('pay'\) of namespace '\/'/);
+});
+
+test('answers that go before their time, since a client has too many, are counted as a limit, and logged', async t => {
+  const { io, url, logged } = await startApp(t, FILES);
+  const { counts } = internals(io).runtime.limits;
+  const anna = await connect(t, url, USER);
+  const all = async (from: number, to: number): Promise<unknown> =>
+    Promise.all(Array.from({ length: to - from }, async (_, n) => ask(anna, 'nothing', `key ${from + n}`)));
+  await all(0, 1000);
+  assert.equal(counts.answers, 0);
+  await all(1000, 1003);
+  await until(t, () => counts.answers === 3);
+  await logged(/IO_LIMIT_REACHED.*too many answers to events with a key are kept: the oldest go first/);
 });
 
 test('an outcome is kept for idempotencyTtl', async t => {

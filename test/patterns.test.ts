@@ -147,6 +147,19 @@ test('namespaces of a pattern have its routes, middleware and listeners, and the
   });
 });
 
+test('more namespaces of patterns than there may be are counted as a limit, and logged', async t => {
+  const { url, io, logged } = await start(t);
+  const { children } = internals(io).namespaces;
+  const { counts } = internals(io).runtime.limits;
+  assert.ok(children);
+  children.maxCount = 2;
+  for (const room of [1, 2]) await connect(t, `${url}/room-${room}`, KEY);
+  assert.equal(counts.patterns, 0);
+  await connect(t, `${url}/room-3`, KEY);
+  assert.equal(counts.patterns, 1);
+  await logged(/IO_LIMIT_REACHED.*as many namespaces of patterns as there may be: none of them is empty/);
+});
+
 test('a namespace of a pattern goes when nobody has been there for a while, and comes back with its middleware', async t => {
   const { url, app, io } = await start(t, 'exports.io.init = {};');
   assert.equal(internals(io).namespaces.children?.maxIdle, 60_000);

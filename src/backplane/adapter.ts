@@ -94,7 +94,7 @@ export function createAdapterFactory(
     histories?.addTo(nsp);
     let made: Operator | undefined;
     const operators = (): Operator => (made ??= operatorsOf(nsp));
-    wrap({ ...carrier, adapter, nsp, operators, deprecations, logger, interop, isRecoveryOn, recovers, opened, tracer });
+    wrap({ ...carrier, adapter, nsp, operators, deprecations, limits, logger, interop, isRecoveryOn, recovers, opened, tracer });
     if (backplane && onPublish) countPublished(adapter, onPublish); // as the app calls the adapter
     addUsers(nsp);
     addRoomHistories(nsp);

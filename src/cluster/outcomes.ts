@@ -41,6 +41,6 @@ export function agentOutcomes(agent: HubAgent): OutcomeStore {
   return {
     claim: async (key, lease) => (await ask({ do: 'claim', key, lease })) as Claim, // of the store above
     renew: async (key, lease) => void (await ask({ do: 'renew', key, lease })),
-    settle: async (key, outcome, ttl) => void (await ask({ do: 'settle', key, outcome, ttl })),
+    settle: async (key, outcome, ttl) => (await ask({ do: 'settle', key, outcome, ttl })) === true,
   };
 }

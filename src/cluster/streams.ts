@@ -2,7 +2,7 @@
 import type { Backplane } from '../backplane/backplane';
 import { MemoryStreams } from '../store/memory-streams';
 import { RemoteStreams } from '../store/remote-streams';
-import type { Content, Entry, Limits, Page, Position, Streams } from '../store/streams';
+import type { Appended, Content, Entry, Limits, Page, Position, Streams } from '../store/streams';
 import type { Hub } from './hub/hub';
 import type { HubAgent } from './hub/hub-agent';
 
@@ -74,8 +74,8 @@ export class AgentStreams extends RemoteStreams {
     await this.#ask({ do: 'restartAll' });
   }
 
-  protected add(stream: string, { content, id }: Omit<Entry, 'offset'>, limits: Limits): Promise<Position> {
-    return this.#ask({ do: 'append', stream, content: toJson(content), id, limits }) as Promise<Position>; // as above
+  protected add(stream: string, { content, id }: Omit<Entry, 'offset'>, limits: Limits): Promise<Appended> {
+    return this.#ask({ do: 'append', stream, content: toJson(content), id, limits }) as Promise<Appended>; // as above
   }
 
   #ask(request: Request): Promise<unknown> {

@@ -34,6 +34,10 @@ const KINDS = {
   depth: `a packet of a client is nested deeper than ${MAX_NESTING} levels`,
   perAddress: 'too much comes from one address',
   perEvent: 'a client sends too many events of one name',
+  ordered: 'too many events of a client wait in an ordered namespace',
+  patterns: 'there are as many namespaces of patterns as there may be',
+  history: 'too much is kept of rooms with history',
+  answers: 'too many answers to events with a key are kept',
 };
 
 export type LimitKind = keyof typeof KINDS;

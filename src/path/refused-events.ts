@@ -41,7 +41,9 @@ export function refuseOverLimit(connection: Connection, packet: unknown[], kind:
 
 /** Refuses an event for which too many others of its connection wait. */
 export function refuseWaiting(connection: Connection, packet: unknown[]): void {
-  connection.namespace.runtime.packetWatch?.write(connection, packet[0], TOO_MANY_EVENTS.code);
+  const { namespace, socket } = connection;
+  namespace.runtime.limits.report('ordered', 'events are refused', socket, namespace);
+  namespace.runtime.packetWatch?.write(connection, packet[0], TOO_MANY_EVENTS.code);
   reportFailure(connection, packet, TOO_MANY_EVENTS, { place: 'events that had to wait failed' });
 }
 

@@ -1,6 +1,7 @@
 /** Namespaces made on demand. Clients choose their names, so one that nobody has used for a while goes, with its adapter and the timers of that. */
 import type { Namespace, Server } from 'socket.io';
 import type { Logger } from '../egg';
+import type { Limits } from '../limits/limits';
 import { namespaceOf } from '../path/namespace';
 import { serverInternals } from '../internals/socket-io';
 import { keepForArrivals, type Parents } from '../path/parents';
@@ -31,6 +32,7 @@ export class Children {
   readonly #server: Server;
   readonly #parents: Parents;
   readonly #logger: Logger;
+  readonly #limits: Limits;
   readonly #children = new Map<string, Child>();
   /** Number of namespaces at which to look for empty ones again, if not at `maxCount`. */
   #fullAt = 0;
@@ -38,10 +40,11 @@ export class Children {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(server: Server, parents: Parents, logger: Logger) {
+  constructor(server: Server, parents: Parents, logger: Logger, limits: Limits) {
     this.#server = server;
     this.#parents = parents;
     this.#logger = logger;
+    this.#limits = limits;
     const { connectionStateRecovery } = serverInternals(server).opts;
     this.#recoveryTime = connectionStateRecovery ? (connectionStateRecovery.maxDisconnectionDuration ?? 120_000) : 0;
   }
@@ -91,6 +94,7 @@ export class Children {
   #makeRoom(): void {
     const empty: Child[] = [];
     for (const child of this.#children.values()) if (!isUsed(child) && empty.push(child) === BATCH) break;
+    this.#limits.report('patterns', empty.length > 0 ? 'empty ones go at once, the oldest first' : 'none of them is empty');
     for (const { nsp } of empty) this.#remove(nsp);
     if (empty.length < BATCH) this.#fullAt = this.#children.size + BATCH; // not for each client: a search takes time
   }

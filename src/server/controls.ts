@@ -11,6 +11,6 @@ import { Outcomes } from '../store/outcomes';
 /** @param workers the number of workers on this machine */
 export function openControls(runtime: Runtime, backplane: Backplane | undefined, settings: Settings, workers = 1): void {
   const store = outcomeStoreOf(backplane, settings, workers);
-  runtime.outcomes = store && new Outcomes(store, settings.idempotencyTtl);
+  runtime.outcomes = store && new Outcomes(store, settings.idempotencyTtl, () => runtime.limits.report('answers', 'the oldest go first'));
   runtime.controls.set(ASK_EVENT, answerHistory).set('$io:auth', renewLogin).set('$io:send', receiveSend);
 }

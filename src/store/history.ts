@@ -1,7 +1,7 @@
 /** Rooms with history: what is emitted to them is kept in a stream for each. This is what one namespace has of them. */
 import { createHash } from 'node:crypto';
 import type { Namespace } from 'socket.io';
-import type { Content, Entry, Limits, Page, Position, Streams } from './streams';
+import type { Appended, Content, Entry, Limits, Page, Position, Streams } from './streams';
 
 /** The options of rooms with history. */
 export interface HistoryOptions extends Limits {
@@ -88,7 +88,7 @@ export class History {
   }
 
   /** Keeps an event of a room with history. Returns its position. */
-  append(room: string, content: Content, id: string | undefined): Position | Promise<Position> {
+  append(room: string, content: Content, id: string | undefined): Appended | Promise<Appended> {
     return this.#streams.append(this.#prefix + room, { content, id }, this.#limitsOf(room));
   }
 

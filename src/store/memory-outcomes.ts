@@ -48,18 +48,20 @@ export class MemoryOutcomes implements OutcomeStore {
     if (!this.#settled.has(key)) this.#lease(key, lease);
   }
 
-  async settle(key: string, outcome: string, ttl: number): Promise<void> {
+  async settle(key: string, outcome: string, ttl: number): Promise<boolean> {
     const now = performance.now();
     this.#running.delete(key);
-    if ((this.#settled.get(key)?.end ?? 0) > now) return;
+    if ((this.#settled.get(key)?.end ?? 0) > now) return false;
     this.#forget(key);
     this.#settled.set(key, { outcome, end: now + ttl });
     this.#characters += outcome.length;
-    this.#own(key);
+    let hasEvicted = this.#own(key);
     for (const oldest of this.#settled.keys()) {
       if (this.#settled.size <= this.#limits.count && this.#characters <= this.#limits.characters) break;
       this.#forget(oldest);
+      hasEvicted = true;
     }
+    return hasEvicted;
   }
 
   #lease(key: string, lease: number): void {
@@ -79,12 +81,15 @@ export class MemoryOutcomes implements OutcomeStore {
     }
   }
 
-  #own(key: string): void {
+  /** Returns whether the owner has lost an older one. */
+  #own(key: string): boolean {
     const owner = ownerOf(key);
     const keys = this.#byOwner.get(owner) ?? new Set();
     this.#byOwner.set(owner, keys.add(key));
     const [oldest = key] = keys;
-    if (keys.size > this.#limits.perOwner) this.#forget(oldest);
+    if (keys.size <= this.#limits.perOwner) return false;
+    this.#forget(oldest);
+    return true;
   }
 
   #forget(key: string): void {

@@ -1,6 +1,6 @@
 /** Streams in the memory of this process. */
 import { randomBytes } from 'node:crypto';
-import { type Entry, type Limits, type Page, pageOf, type Position, sizeOf, type Streams } from './streams';
+import { type Appended, type Entry, type Limits, type Page, pageOf, sizeOf, type Streams } from './streams';
 
 /** The largest number of streams, and of bytes in all of them. Beyond, those go first that have had no event for longest. */
 const MAX_STREAMS = 10_000;
@@ -37,16 +37,16 @@ export class MemoryStreams implements Streams {
     this.#bounds = bounds;
   }
 
-  append(name: string, { content, id }: Omit<Entry, 'offset'>, { size, ttl }: Limits): Position {
+  append(name: string, { content, id }: Omit<Entry, 'offset'>, { size, ttl }: Limits): Appended {
     const stream = this.#streams.get(name) ?? new Stream(this.#epoch);
     this.#streams.delete(name);
     this.#streams.set(name, stream); // as the last one
     const bytes = sizeOf(content);
     this.#bytes += bytes - stream.keep(size - 1);
     stream.add({ offset: stream.last + 1, content, id, size: bytes, expires: performance.now() + ttl });
-    this.#makeRoom(stream);
+    const hasEvicted = this.#makeRoom(stream);
     this.#timer ??= setInterval(() => this.#sweep(), SWEEP_INTERVAL).unref();
-    return { epoch: stream.epoch, offset: stream.last };
+    return { epoch: stream.epoch, offset: stream.last, ...(hasEvicted && { hasEvicted }) };
   }
 
   read(name: string, after: number, count: number): Page {
@@ -86,13 +86,16 @@ export class MemoryStreams implements Streams {
     this.#losses++;
   }
 
-  /** Removes what is too much, but not a stream that has just got an event: that loses its oldest ones. */
-  #makeRoom(latest: Stream): void {
+  /** Removes what is too much, but not a stream that has just got an event: that loses its oldest ones. Returns whether something was. */
+  #makeRoom(latest: Stream): boolean {
+    const isFull = (): boolean => this.#streams.size > this.#bounds.streams || this.#bytes > this.#bounds.bytes;
+    if (!isFull()) return false;
     for (const [name, stream] of this.#streams) {
-      if (this.#streams.size <= this.#bounds.streams && this.#bytes <= this.#bounds.bytes) return;
+      if (!isFull()) return true;
       if (stream !== latest) this.#remove(name, stream);
     }
     while (this.#bytes > this.#bounds.bytes) this.#bytes -= latest.keep(latest.length - 1);
+    return true;
   }
 
   /** Removes expired events. The streams stay, with their numbers: nobody who comes back has missed anything since. */

@@ -18,6 +18,6 @@ export interface OutcomeStore {
   claim(key: string, lease: number): Promise<Claim>;
   /** Prolongs a lease. Has no effect on an outcome. */
   renew(key: string, lease: number): Promise<void>;
-  /** Ends a lease with the outcome, which is kept for `ttl`. An outcome that there is already stays. */
-  settle(key: string, outcome: string, ttl: number): Promise<void>;
+  /** Ends a lease with the outcome, which is kept for `ttl`. An outcome that there is already stays. Resolves with true if older ones had to go for it. */
+  settle(key: string, outcome: string, ttl: number): Promise<boolean | void>;
 }

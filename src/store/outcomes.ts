@@ -12,6 +12,7 @@ const LONGEST_WAIT = 500;
 export class Outcomes {
   readonly #store: OutcomeStore;
   readonly #ttl: number;
+  readonly #onEvicted: (() => void) | undefined;
   /** The work of this process that runs, or whose outcome is not kept yet, by key. */
   readonly #own = new Map<string, Promise<string>>();
   /** Those of this process that wait for another one, by key: many may ask for the same. */
@@ -20,10 +21,14 @@ export class Outcomes {
   readonly #timers = new Map<() => void, NodeJS.Timeout>();
   #isClosed = false;
 
-  /** @param ttl time for which outcomes are kept, in ms */
-  constructor(store: OutcomeStore, ttl: number) {
+  /**
+   * @param ttl time for which outcomes are kept, in ms
+   * @param onEvicted called when older ones had to go for an outcome of this process
+   */
+  constructor(store: OutcomeStore, ttl: number, onEvicted?: () => void) {
     this.#store = store;
     this.#ttl = ttl;
+    this.#onEvicted = onEvicted;
   }
 
   /**
@@ -103,7 +108,10 @@ export class Outcomes {
 
   async #settle(key: string, outcome: string): Promise<boolean> {
     return this.#store.settle(key, outcome, this.#ttl).then(
-      () => true,
+      hasEvicted => {
+        if (hasEvicted === true) this.#onEvicted?.();
+        return true;
+      },
       () => false, // the outage has its line in the log
     );
   }

@@ -1,5 +1,5 @@
 /** Streams in another process. One that lacks an event, since its place could not be reached, begins anew as soon as that is possible. */
-import type { Entry, Limits, Page, Position, Streams } from './streams';
+import type { Appended, Entry, Limits, Page, Streams } from './streams';
 
 /** Time in ms after which the place is told again that an event could not be kept. In an outage, nothing leaves this process. */
 const RETRY_DELAY = 250;
@@ -24,7 +24,7 @@ export abstract class RemoteStreams implements Streams {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  async append(stream: string, event: Omit<Entry, 'offset'>, limits: Limits): Promise<Position> {
+  async append(stream: string, event: Omit<Entry, 'offset'>, limits: Limits): Promise<Appended> {
     try {
       const incomplete = this.#incompleteFor(stream);
       if (incomplete !== undefined) await this.#restart(incomplete); // those who wait go on in the order of their calls
@@ -49,7 +49,7 @@ export abstract class RemoteStreams implements Streams {
   }
 
   /** Adds an event, as `append` does. */
-  protected abstract add(stream: string, event: Omit<Entry, 'offset'>, limits: Limits): Promise<Position>;
+  protected abstract add(stream: string, event: Omit<Entry, 'offset'>, limits: Limits): Promise<Appended>;
 
   /** Restarts all streams of the app, those of other processes, too. */
   protected abstract restartAll(): Promise<void>;

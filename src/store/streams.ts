@@ -22,6 +22,12 @@ export interface Position {
   readonly offset: number;
 }
 
+/** Where an event has been added. */
+export interface Appended extends Position {
+  /** Whether other streams, or older events of this one, had to go for it before their time. */
+  readonly hasEvicted?: boolean;
+}
+
 /** A part of a stream, and its end. */
 export interface Page extends Position {
   /** Without a gap: the numbers follow each other. */
@@ -39,7 +45,7 @@ export interface Limits {
 /** Where streams are kept. What takes time is a promise, which rejects with an `OutageError` if the place cannot be reached. */
 export interface Streams {
   /** Adds an event. Of calls in the same process, the earlier one gets the smaller number, and settles first. */
-  append(stream: string, event: Omit<Entry, 'offset'>, limits: Limits): Position | Promise<Position>;
+  append(stream: string, event: Omit<Entry, 'offset'>, limits: Limits): Appended | Promise<Appended>;
   /**
    * Reads events that are still kept, oldest first.
    * @param after the number of the event before the first one; or, if it is negative, how many to read from the end

@@ -175,6 +175,14 @@ test('memory for the outcomes of one owner is bounded: only their own oldest one
   assert.deepEqual(await Promise.all(states), ['settled', 'settled', 'first', 'settled', 'settled']);
 });
 
+test('agent: a worker learns that older outcomes had to go for its own', async t => {
+  const newStore = await HOMES['agent']?.(t);
+  const store = await newStore?.();
+  const owner = 'a'.repeat(16);
+  for (let n = 0; n < 1000; n++) assert.equal(await store?.settle(`${owner}${n}`, 'done', TTL), false);
+  assert.equal(await store?.settle(`${owner}1000`, 'done', TTL), true);
+});
+
 test('in an outage no work is done, what is being done is kept after it, and this process has it meanwhile', async t => {
   const store = new MemoryOutcomes();
   let isDown = false;

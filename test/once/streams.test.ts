@@ -57,6 +57,17 @@ test('memory: beyond the largest number of streams, or of bytes, those go first 
   assert.deepEqual([offset, entries.map(entry => entry.offset)], [6, [4, 5, 6]], 'one that is too large by itself loses its oldest events');
 });
 
+test('agent: a worker learns that others had to go for its event', async t => {
+  const path = await hubPath(t);
+  const kept = new MemoryStreams({ streams: 1, bytes: 10_000 });
+  t.after(() => kept.close());
+  keepStreams(await startHub(t, path), kept);
+  const streams = streamsOf((await startWorker(t, path, 'worker 1')).link);
+  t.after(() => streams.close());
+  assert.equal((await streams.append('a', event('1'), LIMITS)).hasEvicted, undefined);
+  assert.equal((await streams.append('b', event('1'), LIMITS)).hasEvicted, true);
+});
+
 test('redis: streams of several processes at a Cluster have one epoch and one order; who has the former epoch continues nothing', async t => {
   const nodes = (await startRedisCluster(t)).map(({ host, port }) => ({ host, port }));
   const [one, other] = [await processOf(t, { redis: { nodes } }), await processOf(t, { redis: { nodes } })];

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { Namespace } from 'socket.io';
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import type { Logger } from '../../egg';
+import type { Limits } from '../../limits/limits';
 import { toError } from '../../thrown';
 import { type ClientPosition, type History, HISTORY_EVENT, shadowOf } from '../../store/history';
 import { MAX_INCOMPLETE } from '../../store/remote-streams';
@@ -23,7 +24,7 @@ interface Kept {
 }
 
 /** To be put on an adapter that gets packets that are encoded. */
-export function keepHistory(adapter: Adapter, nsp: Namespace, history: History, logger: Logger): void {
+export function keepHistory(adapter: Adapter, nsp: Namespace, history: History, logger: Logger, limits: Limits | undefined): void {
   const codec = new PacketCodec(nsp);
   const broadcast = adapter.broadcast.bind(adapter) as Broadcast;
 
@@ -50,8 +51,10 @@ export function keepHistory(adapter: Adapter, nsp: Namespace, history: History, 
     const { frames, id } = event;
     const appended = history.append(room, frames, id);
     const sameEvent = id !== undefined && { id };
-    const finish = (position: Awaited<typeof appended>): void =>
+    const finish = (position: Awaited<typeof appended>): void => {
+      if (position.hasEvicted) limits?.report('history', 'the rooms go first that have had no event for longest');
       deliver(room, event, { ...history.positionFor(room, position), ...sameEvent });
+    };
     if (!(appended instanceof Promise)) {
       finish(appended);
       return;

@@ -3,6 +3,7 @@ import type { Namespace } from 'socket.io';
 import type { Adapter } from 'socket.io-adapter';
 import type { Deprecations } from '../../deprecated/deprecations';
 import type { Logger } from '../../egg';
+import type { Limits } from '../../limits/limits';
 import type { Backplane } from '../backplane';
 import type { Operator } from '../operators';
 import type { PulsedBackplane } from '../pulsed-backplane';
@@ -36,6 +37,8 @@ export type Setup = Carrier & {
   /** Makes the operators of the namespace the first time, and returns them. After `recoverConnections`, whose sockets get them as well. */
   readonly operators: () => Operator;
   readonly deprecations: Deprecations;
+  /** Undefined in the agent. */
+  readonly limits: Limits | undefined;
   readonly logger: Logger;
   /** Whether other servers than those of this plugin are to read what is published. */
   readonly interop: boolean;
