@@ -117,7 +117,9 @@ test('in production one line says that the ids of such sessions are public', asy
     ['{ init: { allowEIO3: true } }', 1],
     ['{ init: { allowEIO3: false } }', 0],
     [`{ init: { transports: ['websocket'] } }`, 0],
-    [`{ bind: ['userAgent'] }`, 0],
+    [`{ bind: ['userAgent'] }`, 1],
+    [`{ bind: ['address'] }`, 0],
+    [`{ bind: ['userAgent', 'cookie'] }`, 0],
   ] as const) {
     const { logs, close } = await start(t, config && `exports.io = ${config};`, 'prod');
     assert.equal(logs.filter(line => /WARN.*IO_SESSION_ID_PUBLIC/.test(line)).length, lines, config);

@@ -46,21 +46,36 @@ function sharedRates(rateLimiter: RateLimiterPackage, rate: Rate, backplane: Bac
   return runScript && redisRates(rateLimiter, rate, runScript);
 }
 
-/** Counts in this process while the others cannot be reached: nobody is refused for an outage. */
+/**
+ * Counts in this process while the others cannot be reached: nobody is refused for an outage. Then one count at a time is tried with the others,
+ * and nobody waits for it: a process that hangs may take seconds to fail.
+ */
 function orOwn(shared: Rates, own: Rates, logger: Logger): Rates {
   let isApart = false;
+  let isTrying = false;
+
+  /** Undefined if the others cannot be reached. Never rejects. */
+  const countTogether = async (key: string, points: number): Promise<number | undefined> => {
+    try {
+      const wait = await shared.consume(key, points);
+      isApart = false;
+      return wait;
+    } catch (error) {
+      const problem = `addresses are counted in this process alone for now: ${oneLine(toError(error).message)}`;
+      if (!isApart) logger.warn(messageOf('IO_ADDRESSES_UNSHARED', problem));
+      isApart = true;
+      return undefined;
+    }
+  };
+
   return {
     async consume(key, points) {
-      try {
-        const wait = await shared.consume(key, points);
-        isApart = false;
-        return wait;
-      } catch (error) {
-        const problem = `addresses are counted in this process alone for now: ${oneLine(toError(error).message)}`;
-        if (!isApart) logger.warn(messageOf('IO_ADDRESSES_UNSHARED', problem));
-        isApart = true;
-        return own.consume(key, points);
+      if (!isApart) return (await countTogether(key, points)) ?? own.consume(key, points);
+      if (!isTrying) {
+        isTrying = true;
+        void countTogether(key, points).then(() => (isTrying = false));
       }
+      return own.consume(key, points);
     },
   };
 }

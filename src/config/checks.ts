@@ -30,9 +30,10 @@ export function corsWarning(init: Init): string | undefined {
 
 /** The id of a session is a secret, but for clients of Socket.IO 2 it is the `socket.id`, which apps show to others. */
 export function sessionIdWarning(init: Init, bind: readonly string[], env: string | undefined): string | undefined {
-  if (env !== 'prod' || init.allowEIO3 !== true || !allowsPolling(init) || bind.length > 0) return undefined;
+  if (env !== 'prod' || init.allowEIO3 !== true || !allowsPolling(init)) return undefined;
+  if (bind.includes('address') || bind.includes('cookie')) return undefined; // a user agent can be sent by anybody
   const problem =
-    "clients of Socket.IO 2 may poll, and whoever knows the socket.id of one that does can take part in its session: set config.io.init.allowEIO3 to 'websocket', or to false if you have no such clients, or set config.io.bind";
+    "clients of Socket.IO 2 may poll, and whoever knows the socket.id of one that does can take part in its session: set config.io.init.allowEIO3 to 'websocket', or to false if you have no such clients, or bind sessions to the 'address' or 'cookie' with config.io.bind";
   return messageOf('IO_SESSION_ID_PUBLIC', problem);
 }
 

@@ -20,8 +20,8 @@ for (const [net, prefix] of [
 ] as const)
   UNCOUNTED.addSubnet(net, prefix, 'ipv6');
 
-/** An IPv4 address in the form of IPv6, as URL writes it: the last two numbers have two bytes each. */
-const MAPPED = /^::ffff:([\da-f]+):([\da-f]+)$/;
+/** An IPv4 address in the form of IPv6, or behind NAT64, as URL writes it: the last two numbers have two bytes each. */
+const MAPPED = /^(?:::ffff:|64:ff9b::)([\da-f]+):([\da-f]+)$/;
 /** Some proxies add the port. */
 const PORT = /^(\d+\.\d+\.\d+\.\d+|\[.*\]):\d+$/;
 
