@@ -9,7 +9,7 @@ import { readConfig } from './support/parts';
 import { startProxy } from './support/proxy';
 import { RawClient } from './support/raw';
 import { startRedis } from './support/redis';
-import { nothingRemains, watchForCrashes } from './support/remains';
+import { internals, nothingRemains, watchForCrashes } from './support/remains';
 import { until as untilSo } from './support/until';
 
 function filesOf(io: string): Files {
@@ -674,6 +674,32 @@ test('a worker keeps as many clients that have gone as the config says, with a l
   }
   assert.deepEqual(isRecovered, [false, true]);
   await logged(/^WARN .*IO_LIMIT_REACHED: too much is kept .* \(config\.io\.limits\.recovery\): the oldest of that is dropped/);
+});
+
+test('without the limit `recovery`, a client that comes back gets more than would be kept by default', async t => {
+  watchForCrashes(t);
+  const megabyte = 'x'.repeat(2 ** 20);
+  for (const recovery of [true, false]) {
+    const { io, url, close } = await startApp(t, filesOf(recovery ? '' : 'limits: { recovery: false }'));
+    const client = await RawClient.open(t, url);
+    client.send('40');
+    const { pid } = JSON.parse((await client.frame(/^40/)).slice(2)) as { pid: string };
+    io.emit('news', 'first');
+    const [, , offset] = JSON.parse((await client.frame(/^42\["news"/)).slice(2)) as string[];
+    const [socket] = io.sockets.sockets.values();
+    assert.ok(socket);
+    const gone = next(socket, 'disconnect');
+    client.vanish();
+    await gone;
+    for (let count = 0; count < 17; count++) io.emit('news', megabyte); // 16 MB are kept of a namespace
+    const again = await RawClient.open(t, url);
+    again.send(`40${JSON.stringify({ pid, offset })}`);
+    assert.equal((await again.frame(/^40/)).includes(pid), !recovery);
+    assert.equal(internals(io).runtime.limits.counts.recovery > 0, recovery);
+    if (!recovery) await untilSo(t, () => again.frames.filter(frame => frame.startsWith('42["news","x')).length === 17);
+    again.vanish();
+    await close();
+  }
 });
 
 /** An app that says whose a session is: by the cookie's session, or by a token. */

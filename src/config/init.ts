@@ -5,7 +5,7 @@ import { unknownOption } from './places';
 import { functionAt, invalid, isSet, objectAt, typeOf, withArticle } from './readers';
 import { CORS_OPTIONS, INIT_DEFAULTS, INIT_TYPES, RECOVERY_OPTIONS } from './tables';
 
-const TRANSPORTS = ['polling', 'websocket', 'webtransport'];
+const TRANSPORTS = ['polling', 'websocket'];
 
 /** @param warn called for each probable mistake */
 export function readInit(value: unknown, warn: (message: string) => void): InitOptions {
@@ -33,6 +33,11 @@ export function readInit(value: unknown, warn: (message: string) => void): InitO
     invalid('config.io.init.allowEIO3', "true, false or 'websocket'");
   if (typeof init.cookie === 'string') init.cookie = { name: init.cookie }; // the form of Socket.IO 2
   for (const transport of init.transports ?? []) {
+    if (transport === 'webtransport')
+      invalid(
+        'config.io.init.transports',
+        'an array without webtransport, which has no HTTP request: origins, hosts, addresses and limits of handshakes could not be checked',
+      );
     if (typeof transport !== 'string' || !TRANSPORTS.includes(transport))
       invalid('config.io.init.transports', `an array of ${TRANSPORTS.join(', ')}`);
   }

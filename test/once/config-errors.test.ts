@@ -80,6 +80,10 @@ test('a wrong type or value stops the boot and says what it must be', () => {
     [`{ init: { cors: true } }`, /config\.io\.init\.cors must be an object or a function, not a boolean/],
     [`{ init: { pingTimeout: 'soon' } }`, /config\.io\.init\.pingTimeout must be a number, not a string/],
     [`{ init: { transports: 'websocket' } }`, /config\.io\.init\.transports must be an array, not a string/],
+    [
+      `{ init: { transports: ['websocket', 'webtransport'] } }`,
+      /config\.io\.init\.transports must be an array without webtransport, which has no HTTP request/,
+    ],
     [`{ init: { maxHttpBufferSize: '1mb' } }`, /config\.io\.init\.maxHttpBufferSize must be a number, not a string/],
     [`{ init: { allowEIO3: 'no' } }`, /config\.io\.init\.allowEIO3 must be true, false or 'websocket'/],
     [`{ init: { allowEIO3: 1 } }`, /config\.io\.init\.allowEIO3 must be a boolean or a string, not 1/],
