@@ -300,8 +300,11 @@ async function http<T>(method: string, path: string, body?: object): Promise<T> 
 async function refresh(to: Target, typed?: number): Promise<void> {
   const messages = await answer(connected().emitWithAck('join', to), typed);
   const conversation = conversationOf(to);
-  if (!conversation.isOpen) Object.assign(conversation, { messages, isOpen: true });
-  else if ('user' in to) messages.forEach(take); // what is said in rooms comes by their history
+  if (!conversation.isOpen) {
+    const ids = new Set(messages.map(({ id }) => id));
+    const newer = conversation.messages.filter(one => !('id' in one && ids.has(one.id))); // said while the answer was on its way
+    Object.assign(conversation, { messages: [...messages, ...newer], isOpen: true });
+  } else if ('user' in to) messages.forEach(take); // what is said in rooms comes by their history
 }
 
 function conversationOf(to: Target): Conversation {
