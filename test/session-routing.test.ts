@@ -421,7 +421,9 @@ test('a worker that is gone or hangs gets no session of others', async t => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());
   const begin = async (): Promise<string> => {
-    const { sid } = JSON.parse((await send(handshake, { agent })).text.slice(1)) as { sid: string };
+    const shaken = await send(handshake, { agent });
+    assert.equal(shaken.status, 200, shaken.text);
+    const { sid } = JSON.parse(shaken.text.slice(1)) as { sid: string };
     return sid.split('.')[0] ?? '';
   };
   const pids = new Map<string, number>();
@@ -464,7 +466,9 @@ test('workers that a client makes up are not connected to, and one that comes la
   const agent = new Agent({ keepAlive: true, maxSockets: 1 }); // all that follows comes to one worker
   t.after(() => agent.destroy());
   for (let owner = ''; owner !== successor;) {
-    const { sid } = JSON.parse((await send(handshake, { agent })).text.slice(1)) as { sid: string };
+    const shaken = await send(handshake, { agent });
+    assert.equal(shaken.status, 200, shaken.text);
+    const { sid } = JSON.parse(shaken.text.slice(1)) as { sid: string };
     owner = sid.split('.')[0] ?? '';
   }
 });
