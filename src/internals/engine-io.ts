@@ -71,11 +71,15 @@ export const ENGINE_MIDDLEWARE: Members<MiddlewareInternals> = {
 };
 
 /** This one and the three below are checked with the first client: at the boot there is no connection yet. */
-export const ENGINE_SOCKET: Members<{ writeBuffer: unknown[] }> = {
+export const ENGINE_SOCKET: Members<{ writeBuffer: unknown[]; upgrading: boolean }> = {
   package: 'engine.io',
   owner: 'Socket',
-  why: { writeBuffer: 'a polling client gets its last messages before its connection closes, and no broadcast overtakes what waits' },
-  fallback: 'a closing server closes polling connections at once, and broadcasts cost more',
+  why: {
+    writeBuffer: 'a polling client gets its last messages before its connection closes, and no broadcast overtakes what waits',
+    upgrading: 'no answer is held back from a client that upgrades and waits for it',
+  },
+  fallback:
+    'a closing server closes polling connections at once, broadcasts cost more, and a client with too many events may fail to upgrade',
 };
 
 export const ENGINE_TRANSPORT: Members<{ socket: unknown }> = {

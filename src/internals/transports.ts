@@ -4,6 +4,7 @@ import { webSocketOf } from './engine-io';
 import type { Members } from './members';
 import { socketOf } from './ws';
 
+/** `dataReq`, `dataRes` and `shouldClose` are used as well. They exist only while a request is read, or a close waits: a missing one counts as that. */
 export const ENGINE_POLLING: Members<{ res: unknown }> = {
   package: 'engine.io',
   owner: 'Polling',

@@ -38,10 +38,13 @@ export interface Corked {
   uncork(): void;
 }
 
-export const WS_SOCKET: Members<{ _sender: unknown }> = {
+export const WS_SOCKET: Members<{ _sender: unknown; _socket: unknown }> = {
   package: 'ws',
   owner: 'WebSocket',
-  why: { _sender: 'the frames of one tick are sent in one system call' },
+  why: {
+    _sender: 'the frames of one tick are sent in one system call',
+    _socket: 'tells a client that reads slowly from one that does not read, and is written to when the tick ends',
+  },
   fallback: 'each frame is sent in a system call of its own',
 };
 

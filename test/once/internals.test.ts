@@ -13,6 +13,7 @@ import { connect, next } from '../support/client';
 import { Logs } from '../support/logs';
 import { nothingRemains } from '../support/remains';
 import {
+  Backlog,
   adapterInternals,
   AgentIo,
   checkFirstConnection,
@@ -275,6 +276,24 @@ test('where Engine.IO lacks a member, a connection that reaches a limit ends all
     client.disconnect();
     await nothingRemains(io);
   }
+});
+
+test('where Engine.IO lacks a member, upgrades keep their responses, and answers to polled requests go on without being counted', async t => {
+  const { io } = await startApp(t, {});
+  const { handleUpgrade } = io.engine;
+  engineIoInternals.forgetResponses(new Proxy(io.engine, { has: (engine, name) => name !== '_applyMiddlewares' && name in engine }));
+  assert.equal(io.engine.handleUpgrade, handleUpgrade);
+
+  const engine = Object.assign(new EventEmitter(), { opts: io.engine.opts });
+  const backlog = new Backlog(1_000_000, () => assert.fail('nobody is over it'));
+  t.after(() => backlog.close());
+  backlog.attach(engine as unknown as typeof io.engine); // all that it needs
+  for (const transport of [{ res: { writableFinished: false, destroyed: false, socket: null } }, {}]) {
+    const connection = Object.assign(new EventEmitter(), { transport: { name: 'polling', ...transport } });
+    engine.emit('connection', connection);
+    connection.emit('flush', [{ data: 'x'.repeat(100_000) }]);
+  }
+  assert.equal(backlog.waiting.connections, 1, 'of the one whose response is known');
 });
 
 // the last one: what it hides stays hidden, since the app needs it until it has closed

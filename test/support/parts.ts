@@ -65,6 +65,7 @@ import type * as protocol from '../../dist/protocol';
 import type * as internalsCheck from '../../dist/internals/check';
 import type * as members from '../../dist/internals/members';
 import type * as socketIoMembers from '../../dist/internals/socket-io';
+import type * as backlog from '../../dist/limits/backlog';
 import type * as limits from '../../dist/limits/limits';
 import type * as logLimit from '../../dist/log-limit';
 import type * as loggedSource from '../../dist/backplane/recovery/logged-source';
@@ -145,6 +146,7 @@ export const { controlFrame, eachFrame, FrameReader, HEADER, MAX_FRAME, writeHea
   join(DIST, 'cluster/hub/hub-frames'),
 ) as typeof hubFrames;
 export const { HubBackplane } = require(join(DIST, 'cluster/hub/hub-backplane')) as typeof hubBackplane;
+export const { Backlog } = require(join(DIST, 'limits/backlog')) as typeof backlog;
 export const { Limits } = require(join(DIST, 'limits/limits')) as typeof limits;
 export const { LogLimit } = require(join(DIST, 'log-limit')) as typeof logLimit;
 export const { INIT_DEFAULTS, INIT_TYPES } = require(join(DIST, 'config/tables')) as typeof configTables;
