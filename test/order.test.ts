@@ -246,7 +246,7 @@ test('without the limit `pending`, 1,000 events of a connection wait, and furthe
   assert.equal(await client.frame(/^43/), '43/bare,1[{"error":{"code":"TOO_MANY_EVENTS","message":"Too many events"}}]');
   assert.equal(await client.frame(/error","Too/), '42/bare,["error","Too many events",{"code":"TOO_MANY_EVENTS","event":"work"}]');
   await app.logged(/WARN.*event "work" failed, namespace \/bare.*Too many events/);
-  await app.logged(/WARN.*IO_LIMIT_REACHED.*wait in an ordered namespace: events are refused; the latest: socket \S+ of \/bare/);
+  await app.logged(/WARN.*IO_LIMIT_REACHED.*wait in an ordered namespace: events are refused; the latest: socket \S+ of "\/bare"/);
   assert.equal(internals(app.io).runtime.limits.counts.ordered, 2);
   app.app.emit('go on');
   await until(t, () => journalOf(app).includes('end 999'));
