@@ -195,10 +195,11 @@ test('a request of polling that a browser repeats by itself ends the session: it
   assert.equal((await request(second, sent, '42["note","once"]')).status, 400);
   assert.deepEqual([handled, app.io.sockets.sockets.size], [['once'], 0]);
 
-  // others than the official clients: the same one in all requests, and the time in seconds, as the one for .NET has it
+  // others than the official clients: the same one in all requests; the time in seconds, as the one for .NET has it; in ms, as the one for Dart
   for (const [first, others] of [
     ['always the same', 'always the same'],
     ['1764460800', '1764460801'],
+    [(Date.now() - 1).toString(36), Date.now().toString(36)],
   ] as const) {
     const stampOfOthers = (): string => others;
     const other = await begin(() => first);

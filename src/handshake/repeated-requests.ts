@@ -11,6 +11,8 @@ import { REFUSED, type RequestCheck, sessionOf } from './request-check';
 const STAMP = 't';
 /** What the official clients make anew for each request. That of others may be the time in seconds, and come twice. A longer one is not remembered. */
 const UNIQUE = /^(?=.*[A-Za-z]).{1,50}$/;
+/** In ms: so far may the clock of a client be from that of this server. */
+const DAY = 86_400_000;
 
 const REPEATED = { code: REFUSED.badRequest, message: 'Bad request' } as const;
 
@@ -24,7 +26,7 @@ export const endRepeated: RequestCheck = (request, isUpgrade, sessions) => {
   const session = sessionOf(request, sessions);
   if (isUpgrade || session?.transport.name !== 'polling' || (method !== 'GET' && method !== 'POST')) return undefined;
   // a client may send the same one in all requests
-  if (stamp === undefined || !UNIQUE.test(stamp) || stamp === requestOf(session)?._query[STAMP]) return undefined;
+  if (stamp === undefined || !UNIQUE.test(stamp) || isTime(stamp) || stamp === requestOf(session)?._query[STAMP]) return undefined;
   const stamps = latest.get(session) ?? {};
   if (stamps[method] === stamp) {
     session.close(true);
@@ -34,3 +36,8 @@ export const endRepeated: RequestCheck = (request, isUpgrade, sessions) => {
   latest.set(session, stamps);
   return undefined;
 };
+
+/** Whether it is the time in ms in base 36, as the client for Dart has it: two requests in the same ms have the same one. */
+function isTime(stamp: string): boolean {
+  return Math.abs(Number.parseInt(stamp, 36) - Date.now()) < DAY;
+}
