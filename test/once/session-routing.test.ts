@@ -14,6 +14,7 @@ import { Logs } from '../support/logs';
 import { RunFolder, SessionRouting } from '../support/parts';
 import { openPolling } from '../support/raw';
 import { watchForCrashes } from '../support/remains';
+import { until } from '../support/until';
 
 interface Worker {
   readonly url: string;
@@ -164,4 +165,26 @@ test('of WebSockets that were piped nothing stays, whichever side has closed the
   }
   owner.routing.close();
   await front.routing.untilAlone(60_000); // waits for every WebSocket that is still piped
+});
+
+test('a worker that stops has the clients of sessions moved, whatever others ask for', LIMIT, async t => {
+  const folder = await newFolder(t);
+  const [front, owner] = [await startWorker(t, '1', folder), await startWorker(t, '2', folder)];
+  const moved: unknown[] = [];
+  owner.routing.onMove(connection => moved.push(Reflect.get(connection, 'id'))); // private
+  const upgrades: string[] = [];
+  owner.io.engine.use(({ url = '' }: IncomingMessage, _response: unknown, next: () => void) => {
+    if (/[?&]transport=websocket/.test(url)) upgrades.push(url);
+    else next();
+  });
+  const sid = new URL(await openPolling(owner.url)).searchParams.get('sid') ?? '';
+  for (const asked of ['sid=constructor&sid=2.x', 'sid=__proto__&sid=2.x', `sid=${sid}`]) {
+    const client = new WebSocket(`ws://127.0.0.1:${front.port}/socket.io/?EIO=4&transport=websocket&${asked}`);
+    client.on('error', () => {}); // the worker closes before it is answered
+    t.after(() => client.terminate());
+    await until(t, () => upgrades.some(url => url.endsWith(asked)));
+  }
+  front.routing.movePiped();
+  await until(t, () => moved.includes(sid));
+  assert.deepEqual(moved, [sid]);
 });

@@ -87,7 +87,8 @@ export class SessionRouting {
       else this.#pipeUpgrade(owner, request, socket, head, heartbeat, handleHere);
     };
     const ifThere = (act: (connection: EngineSocket) => void) => (session: string) => {
-      const connection = engineInternals(engine).clients[session];
+      const { clients } = engineInternals(engine);
+      const connection = Object.hasOwn(clients, session) ? clients[session] : undefined; // a client can ask for anything
       if (connection) act(connection);
     };
     const handlers = { handle: handleRequest, move: ifThere(connection => this.#onMove(connection)), answer: ifThere(answerPoll) };
