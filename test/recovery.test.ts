@@ -211,6 +211,25 @@ test('a request of polling that a browser repeats by itself ends the session: it
   }
 });
 
+test('an emit that fails leaves no flags to the next one, which goes to other workers', async t => {
+  const app = await startApp(t, filesOf(''));
+  const client = await connect(t, app.url);
+  const socket = app.io.sockets.sockets.get(client.id ?? '');
+  assert.ok(socket);
+  const flags: unknown[] = [];
+  const { adapter } = app.io.of('/');
+  const broadcast = adapter.broadcast.bind(adapter);
+  t.mock.method(adapter, 'broadcast', (...args: Parameters<typeof broadcast>) => {
+    flags.push(args[1].flags);
+    broadcast(...args);
+  });
+  for (const emitter of [() => socket, () => socket.volatile, () => socket.timeout(1000)]) {
+    assert.throws(() => emitter().emit('disconnect'), { message: '"disconnect" is a reserved event name' });
+    socket.to('lobby').emit('said', 1);
+  }
+  assert.deepEqual(flags, [{}, {}, {}]);
+});
+
 test('what is emitted while the middleware of a recovered client runs arrives once, in order', async t => {
   watchForCrashes(t);
   const app = await startApp(t, filesOf(''));

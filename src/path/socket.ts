@@ -74,13 +74,14 @@ const SOCKET_METHODS = {
     return listeners.length > 0;
   },
 
-  /** As Socket.IO's own, but nothing waits for the answer to an event that cannot be sent. */
+  /** As Socket.IO's own, but of an event that cannot be sent nothing is left: no flags, and nothing that waits for its answer. */
   emit(this: OwnSocket, ...args: Parameters<Socket['emit']>): boolean {
     const { acks } = socketInternals(this);
     const before = acks.size;
     try {
       return Socket.prototype.emit.apply(this, args);
     } catch (error) {
+      socketInternals(this).flags = {}; // otherwise the next emit had them: with `local`, it would not reach other workers
       const [last] = [...acks.keys()].slice(before);
       if (last !== undefined) {
         acks.delete(last);
