@@ -2,6 +2,7 @@
  * Closes a server in order: refuses new clients and events, lets running handlers answer, and then closes the connections, whose clients
  * reconnect by themselves. This takes 4 s at most, since Egg kills a worker 5 s after SIGTERM.
  */
+import type { Server as HttpServer } from 'node:http';
 import type { Server as EngineServer } from 'engine.io';
 import type { Server as SocketIoServer } from 'socket.io';
 import type { SessionRouting } from '../cluster/routing/session-routing';
@@ -62,7 +63,7 @@ export async function closeInOrder({
 
   const handedOver = within(Math.max(MIN_HANDOVER_TIME, end - performance.now()), departure?.leave()); // may wait for other workers to close
   if (sessionRouting) {
-    server.httpServer.close(); // what is new comes to other workers
+    (server.httpServer as HttpServer | undefined)?.close(); // what is new comes to other workers; an app that has only bound an engine has none
     sessionRouting.closePrivate();
     // clients of other workers may be piped through this one until those have closed too
     const left = end - performance.now();
