@@ -69,6 +69,7 @@ function isPossible({ host, kind, resolution }) {
  * standard depend on the compiler alone. Where any compiler will do, it is the native one, which takes a third of the time.
  */
 function isNeeded({ compiler, host, kind, resolution, app }) {
+  if (resolution === 'commonjs' && app === 'open') return true; // each compiler with egg 3, whose apps have it
   if (app === 'standard') return `${host} ${kind} ${resolution}` === 'egg4 esm nodenext';
   if (app === 'declared' && resolution === 'newer-node') return false;
   if (resolution === 'nodenext') return app === 'open' || host === 'egg4' || compiler === NATIVE;

@@ -211,6 +211,7 @@ test('workers count together', async t => {
   await until(t, async () => !isRefused(await ask(clients[0] as Client, 'echo', 1)));
 });
 
+// the last one of the cluster that these share: it ends the agent
 test('each worker counts for itself while there is no agent, with one line of log', async t => {
   const { url, master, log } = await cluster();
   const { agent } = processesOf(master.pid ?? 0);

@@ -49,6 +49,7 @@ const FILES: Files = {
       const { echo, who, held } = app.io.controller.home;
       app.router.get('/login', async ctx => { ctx.session = { user: 'anna' }; ctx.body = 'in'; });
       app.router.get('/pid', async ctx => { ctx.body = String(process.pid); });
+      app.router.get('/polls', async ctx => { ctx.body = Object.values(app.io.engine.clients).filter(({ transport }) => transport.writable).length; });
       let connects = 0;
       require('node:diagnostics_channel').subscribe('net.client.socket', () => connects++);
       app.router.get('/connects', async ctx => { ctx.body = process.pid + ': ' + connects; });
@@ -507,7 +508,7 @@ test('a request that waits at a worker that stops is answered, and the session g
   assert.equal((await waiting).text, '431[null]'); // it has passed that worker
 
   const held = send(polling, { agent });
-  await send(`${url}/pid`); // a turn later
+  await until(t, async () => (await send(`${url}/polls`, { agent: agents.get(owner) ?? false })).text === '1'); // it waits at the owner
   process.kill(Number(victim), 'SIGTERM');
   const { status, text, headers } = await held;
   assert.deepEqual([status, text, headers.connection], [200, '6', 'close']);

@@ -1,4 +1,4 @@
-/** The guide's set-ups for PM2, run by the real PM2. */
+/** The guide's set-ups for PM2, run by the real PM2. Its licence is the AGPL: only its command is run, and nothing of it is in the package. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
