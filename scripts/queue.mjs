@@ -16,6 +16,8 @@ const AT_MOST = CORES * 4;
 const LOOK = 1000;
 /** In ms. Each test has a time-out of its own; this ends a process that has something left behind. */
 const TIMEOUT = 900_000;
+/** Ports for tests: below those that systems give to outgoing connections. Each task that runs has a share of its own. */
+const [FIRST_PORT, LAST_PORT] = [10_000, 30_000];
 
 /**
  * Runs the heaviest first, so that none is left to run alone at the end; but a task after those that it needs.
@@ -29,11 +31,14 @@ export async function runAll(tasks, total) {
   const left = tasks.toSorted((one, other) => (other.weight ?? 0) - (one.weight ?? 0));
   const running = new Map();
   const ended = new Set();
+  const shares = portShares();
   while (left.length > 0) {
     const next = left.findIndex(({ needs = [] }) => needs.every(task => ended.has(task)));
     if (next >= 0 && (running.size < CORES || (running.size < AT_MOST && (await areCoresIdle())))) {
       const [task] = left.splice(next, 1);
-      const run = runTask(task, total).finally(() => {
+      const ports = shares.pop();
+      const run = runTask(task, total, ports).finally(() => {
+        shares.push(ports);
         running.delete(task);
         ended.add(task);
       });
@@ -42,6 +47,12 @@ export async function runAll(tasks, total) {
     else if (next < 0 || running.size >= AT_MOST) await Promise.race(running.values());
   }
   await Promise.all(running.values());
+}
+
+/** As many as tasks may run. */
+function portShares() {
+  const size = Math.floor((LAST_PORT - FIRST_PORT) / AT_MOST);
+  return Array.from({ length: AT_MOST }, (_, n) => `${FIRST_PORT + n * size}-${FIRST_PORT + (n + 1) * size}`);
 }
 
 async function areCoresIdle() {
@@ -57,9 +68,10 @@ function timesOfCores() {
   return { idle: sum(times.map(({ idle }) => idle)), all: sum(times.flatMap(Object.values)) };
 }
 
-async function runTask({ title, command, args, env, count = countOne }, total) {
+async function runTask({ title, command, args, env, count = countOne }, total, ports) {
   const start = performance.now();
-  const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, timeout: TIMEOUT });
+  const options = { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TEST_PORTS: ports, ...env }, timeout: TIMEOUT };
+  const child = spawn(command, args, options);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', text => (output += text));
   child.once('error', error => (output += `${command}: ${error.message}\n`));
