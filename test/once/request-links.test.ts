@@ -27,6 +27,7 @@ interface Front {
   ask(options?: RequestOptions, body?: Buffer): Promise<{ answer: IncomingMessage; body: Buffer }>;
   readonly port: number;
   readonly failures: readonly Error[];
+  readonly links: InstanceType<typeof RequestLinks>;
   /** How much of the latest answer waits for its client, in bytes. */
   backlog(): number;
 }
@@ -72,7 +73,7 @@ async function startFront(t: TestContext, path: string, timeout?: number): Promi
       request.once('error', reject);
       request.end(body);
     });
-  return { ask, port, failures, backlog: () => waiting() };
+  return { ask, port, failures, links, backlog: () => waiting() };
 }
 
 function without(names: RegExp, headers: readonly string[]): string[] {
@@ -93,6 +94,7 @@ async function listen(t: TestContext, server: Server): Promise<string> {
 async function startOwner(
   t: TestContext,
   listener: RequestListener,
+  answer: (session: string) => void = () => {},
 ): Promise<{ path: string; count(): number; links: Set<Duplex>; requests: Set<IncomingMessage> }> {
   const server = createServer();
   let connections = 0;
@@ -106,7 +108,7 @@ async function startOwner(
       request.once('close', () => requests.delete(request));
       listener(request, response);
     };
-    acceptLink(link, head, { handle, move: () => {}, answer: () => {} });
+    acceptLink(link, head, { handle, move: () => {}, answer });
   });
   t.after(() => {
     for (const link of links) link.destroy();
@@ -346,6 +348,33 @@ test('requests that a client sends one behind the other are all given up when it
   client.destroy();
   await until(t, () => owner.requests.size === 0);
   assert.deepEqual(failures, []);
+});
+
+test('when polls are to end, the owner is asked once for the answer to each of them, also to one that comes later', async t => {
+  const waiting = new Map<string, ServerResponse>();
+  const asked: string[] = [];
+  const owner = await startOwner(
+    t,
+    (request, response) => void waiting.set(request.url ?? '', response),
+    session => asked.push(session),
+  );
+  const { ask, links } = await startFront(t, owner.path);
+  const poll = async (session: string): ReturnType<typeof ask> => {
+    const answered = ask({ path: `/?sid=${session}` });
+    await until(t, () => waiting.has(`/?sid=${session}`));
+    return answered;
+  };
+  const polls = [poll('1.a'), poll('1.b')];
+  await until(t, () => waiting.size === 2);
+  links.endPolls();
+  await until(t, () => asked.length === 2);
+  for (const session of ['1.c', '1.d']) {
+    polls.push(poll(session));
+    await until(t, () => asked.includes(session));
+  }
+  for (const response of waiting.values()) response.end();
+  for (const { answer } of await Promise.all(polls)) assert.equal(answer.headers.connection, 'close');
+  assert.deepEqual(asked.toSorted(), ['1.a', '1.b', '1.c', '1.d']);
 });
 
 test('an answer without a length is complete when the owner has ended it, and breaks off otherwise', async t => {

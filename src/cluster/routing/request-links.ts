@@ -19,9 +19,8 @@ export class RequestLinks {
 
   /** @param path of the other worker's socket */
   send(path: string, passed: PassedOn): void {
-    const link = this.#linkTo(path);
-    link.send(passed);
-    if (this.#endsPolls) link.endPolls();
+    const request = this.#linkTo(path).send(passed);
+    if (this.#endsPolls) request.endPoll();
   }
 
   /** From now on, owners answer requests that wait for something to send, so that the next ones come by way of other workers. */
@@ -84,13 +83,15 @@ class RequestLink {
     return this.#requests.size === 0;
   }
 
-  send(passed: PassedOn): void {
+  send(passed: PassedOn): PassedRequest {
     const id = (this.#lastId = (this.#lastId + 1) >>> 0);
     const onDone = (): void => {
       this.#requests.delete(id);
       if (this.isIdle) this.#onIdle();
     };
-    this.#requests.set(id, new PassedRequest(this.#link, id, passed, onDone));
+    const request = new PassedRequest(this.#link, id, passed, onDone);
+    this.#requests.set(id, request);
+    return request;
   }
 
   endPolls(): void {
