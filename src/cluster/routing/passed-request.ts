@@ -5,7 +5,7 @@ import { type AnswerHandler, AnswerReader } from './answer-reader';
 import { FRAME, type Link, Parts, Taken } from './link';
 import { encodeHead } from './linked-head';
 import { clientOf } from './peer';
-import { sessionOf } from './session-ids';
+import { sessionIdOf } from './session-ids';
 
 /** A request to be passed on. */
 export interface PassedOn {
@@ -65,7 +65,7 @@ export class PassedRequest implements AnswerHandler {
   endPoll(): void {
     const { request, response } = this.#passed;
     response.shouldKeepAlive = false;
-    if (request.method === 'GET') this.#link.send(FRAME.answer, 0, Buffer.from(sessionOf(request)));
+    if (request.method === 'GET') this.#link.send(FRAME.answer, 0, Buffer.from(sessionIdOf(request)));
   }
 
   /** There will be no answer, or no more of it. */

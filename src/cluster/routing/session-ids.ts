@@ -10,8 +10,8 @@ export function ownerNamedBy({ url = '' }: IncomingMessage): string | undefined 
   return OWNER.exec(url)?.[1];
 }
 
-/** The id of the session of a request. */
-export function sessionOf({ url = '' }: IncomingMessage): string {
+/** The id of the session that a request names. Empty if it names none. */
+export function sessionIdOf({ url = '' }: IncomingMessage): string {
   return new URLSearchParams(url.slice(url.indexOf('?'))).get('sid') ?? '';
 }
 

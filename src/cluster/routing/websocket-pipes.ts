@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { headOf, type RawHeaders } from './headers';
-import { sessionOf } from './session-ids';
+import { sessionIdOf } from './session-ids';
 
 /** An upgrade to be piped. */
 export interface PipedUpgrade {
@@ -55,7 +55,7 @@ export class WebSocketPipes {
     owner.once('error', onFailure);
     owner.once('connect', () => {
       owner.off('error', onFailure).on('error', () => {}); // 'close' follows
-      this.#unmoved.set(client, { id: sessionOf(request), path });
+      this.#unmoved.set(client, { id: sessionIdOf(request), path });
       // while the client does not read, this worker cannot detect that the owner has closed
       client.setTimeout(heartbeat + CLIENT_GRACE, () => destroy(client, owner));
       client.setNoDelay(true);
