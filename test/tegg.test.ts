@@ -381,6 +381,26 @@ test('a decorated class in a module, which nothing loads while tegg is off, stop
   );
 });
 
+test('an app without tegg starts if its modules only mention the decorators, also with a link that leads nowhere', async t => {
+  const { io } = await startApp(
+    t,
+    teggApp(
+      {
+        ...teggModule('chat', {}),
+        'app/module/chat/notes.js': `// import { IoController } from 'egg-socket.io/tegg';
+          /* until then, as without
+           * const { IoEvent } = require('egg-socket.io/tegg');
+           */
+          exports.docs = 'see egg-socket.io/tegg';`,
+        'app/module/chat/node_modules/other/index.js': `const { IoEvent } = require('egg-socket.io/tegg');`,
+        'app.js': `require('node:fs').symlinkSync('nowhere.js', \`\${__dirname}/app/module/chat/gone.js\`);`,
+      },
+      NO_TEGG,
+    ),
+  );
+  assert.ok(io);
+});
+
 test('an injected name that there is not stops the boot with an error of tegg, and the log says who injects it', async t => {
   const files = teggApp({
     ...teggModule('bad', {

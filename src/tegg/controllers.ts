@@ -64,11 +64,12 @@ export class TeggControllers {
 
   /** To be called when the app has been loaded. @throws SetupError for a mistake in a class, and for classes that tegg has not found */
   async addRoutes(): Promise<void> {
-    this.#findLost();
-    if (!this.#tegg) {
-      const file = decoratedFileIn(this.#app.baseDir);
-      if (file !== undefined) throw teggOff(file);
+    const tegg = this.#tegg;
+    if (!tegg) {
+      this.#findDecorated();
+      return;
     }
+    this.#findLost();
     this.#injection?.open();
     const places = new Map<SocketIoNamespace, Map<string, string>>();
     for (const { Class, proto } of this.#protos) {
@@ -76,7 +77,7 @@ export class TeggControllers {
       const nsp = this.#server.of(controller.source);
       const known = places.get(nsp) ?? new Map<string, string>();
       places.set(nsp, known);
-      const call = await objectOf(proto, this.#tegg as TeggApplication); // only tegg hands over classes
+      const call = await objectOf(proto, tegg);
       for (const [name, method] of controller.methods) this.#addMethod(nsp, { controller, name, method, known, call });
     }
   }
@@ -120,6 +121,18 @@ export class TeggControllers {
     }
   }
 
+  /** Classes of this app while tegg is off: those of `app/controller` are loaded all the same, and those of modules are not. */
+  #findDecorated(): void {
+    const { baseDir } = this.#app;
+    const [loaded] = declarationsIn(baseDir);
+    const place = loaded ? `${loaded.Class.name} in ${loaded.file}` : decoratedFileIn(baseDir);
+    if (place === undefined) return;
+    throw new SetupError(
+      'IO_TEGG_OFF',
+      `${place} has decorators of egg-socket.io/tegg, and tegg is off; turn on the plugins teggConfig, tegg and teggController in config/plugin`,
+    );
+  }
+
   /** Classes of this app that tegg has not handed over, or that are no controllers. */
   #findLost(): void {
     const found = new Set(this.#protos.flatMap(({ Class }) => lineageOf(Class)));
@@ -127,7 +140,6 @@ export class TeggControllers {
       const { Class, file, injected, isController } = declaration;
       if (found.has(declaration)) continue;
       const place = `${Class.name} in ${file}`;
-      if (!this.#tegg) throw teggOff(place);
       if (isController)
         throw new SetupError('IO_TEGG_CLASS_LOST', `tegg has not found ${place}; export it from a file in a module or in app/controller`);
       if (declaration.mistakes.length > 0) invalid(place, declaration.mistakes[0]);
@@ -148,13 +160,6 @@ interface Addition {
   /** The places of the events that decorated classes have in the namespace. */
   readonly known: Map<string, string>;
   readonly call: (name: string, method: DeclaredMethod) => SocketHandler & ((ctx: SocketContext) => unknown);
-}
-
-function teggOff(place: string): SetupError {
-  return new SetupError(
-    'IO_TEGG_OFF',
-    `${place} has decorators of egg-socket.io/tegg, and tegg is off; turn on the plugins teggConfig, tegg and teggController in config/plugin`,
-  );
 }
 
 function invalid(place: string, problem = 'its decorators are not valid'): never {

@@ -4,14 +4,23 @@ import { join } from 'node:path';
 
 const MODULES = 'app/module';
 
-/** The first file with our decorators, as a path in the app. Modules of other folders are left out: only tegg knows them. */
+/** TypeScript or JavaScript. */
+const CODE = /(?<!\.d)\.[cm]?[jt]s$/;
+const PACKAGES = /(?:^|[/\\])node_modules[/\\]/;
+
+/** An import, also as compilers write it. It begins the line, or ends one that begins with a brace: no comment does. */
+const IMPORT = /^(?:import|export|const|let|var|\}).*(?:from|require\()\s*["']egg-socket\.io\/tegg["']/m;
+
+/** The first file that imports our decorators, as a path in the app. Modules of other folders are left out: only tegg knows them. */
 export function decoratedFileIn(baseDir: string): string | undefined {
   const folder = join(baseDir, MODULES);
   if (!existsSync(folder)) return undefined;
-  const isCode = (file: string): boolean => /(?<!\.d)\.[cm]?[jt]s$/.test(file) && !/(^|[/\\])node_modules[/\\]/.test(file);
-  const files = readdirSync(folder, { encoding: 'utf8', recursive: true }).filter(isCode).toSorted();
-  const file = files.find(
-    name => statSync(join(folder, name)).isFile() && readFileSync(join(folder, name), 'utf8').includes('egg-socket.io/tegg'),
-  );
-  return file === undefined ? undefined : `${MODULES}/${file.replaceAll('\\', '/')}`;
+  const names = readdirSync(folder, { encoding: 'utf8', recursive: true }).filter(name => CODE.test(name) && !PACKAGES.test(name));
+  const name = names.toSorted().find(name => hasDecorators(join(folder, name)));
+  return name === undefined ? undefined : `${MODULES}/${name.replaceAll('\\', '/')}`;
+}
+
+function hasDecorators(path: string): boolean {
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile(); // a link may lead nowhere
+  return isFile === true && IMPORT.test(readFileSync(path, 'utf8'));
 }
