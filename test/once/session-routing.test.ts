@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, request } from 'node:http';
-import { type AddressInfo, connect, createServer as createNetServer, type Socket as TcpSocket } from 'node:net';
+import { createServer, IncomingMessage, request } from 'node:http';
+import { type AddressInfo, connect, createServer as createNetServer, Socket as TcpSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -165,6 +165,23 @@ test('of WebSockets that were piped nothing stays, whichever side has closed the
   }
   owner.routing.close();
   await front.routing.untilAlone(60_000); // waits for every WebSocket that is still piped
+});
+
+test('of a client that goes while its owner is being reached nothing stays', LIMIT, async t => {
+  const folder = await newFolder(t);
+  const { routing } = await startWorker(t, '1', folder);
+  const path = folder.workerSocket('2');
+  const owner = createNetServer().listen(path);
+  await once(owner, 'listening');
+  t.after(() => owner.close());
+  const client = new TcpSocket();
+  const upgrade = Object.assign(new IncomingMessage(client), { url: '/socket.io/?sid=2.x' });
+  routing.webSockets.send(path, { request: upgrade, client, head: Buffer.alloc(0), headers: [], heartbeat: 1000, failed: error => assert.fail(error) });
+  client.destroy();
+  const [reached] = (await once(owner, 'connection')) as [TcpSocket];
+  await once(reached.resume(), 'close');
+  assert.equal(routing.webSockets.count, 0);
+  assert.deepEqual(routing.webSockets.takeUnmoved(1), []);
 });
 
 test('a worker that stops has the clients of sessions moved, whatever others ask for', LIMIT, async t => {

@@ -47,6 +47,7 @@ export class WebSocketPipes {
       failed(error);
     };
     this.#clients.set(client, owner);
+    this.#unmoved.set(client, { id: sessionIdOf(request), path });
     client.on('error', () => {}); // 'close' follows
     client.once('close', () => {
       owner.destroySoon();
@@ -55,7 +56,6 @@ export class WebSocketPipes {
     owner.once('error', onFailure);
     owner.once('connect', () => {
       owner.off('error', onFailure).on('error', () => {}); // 'close' follows
-      this.#unmoved.set(client, { id: sessionIdOf(request), path });
       // while the client does not read, this worker cannot detect that the owner has closed
       client.setTimeout(heartbeat + CLIENT_GRACE, () => destroy(client, owner));
       client.setNoDelay(true);
