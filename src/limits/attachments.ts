@@ -93,7 +93,7 @@ export class Attachments {
     if (this.#parts.size === 0) this.close();
   }
 
-  /** Who attacks has the largest ones, or needs very many connections. */
+  /** Ends the connection with the most bytes. An attacker has it, or needs very many connections. */
   #endLargest(): void {
     const [connection] = [...this.#parts].reduce((largest, part) => (part[1].bytes > largest[1].bytes ? part : largest));
     this.#end(connection);

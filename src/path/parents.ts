@@ -90,7 +90,7 @@ export class Parents {
  * not list it, and its adapter is in memory: a name that a client made up causes no subscription and leaves nothing behind.
  */
 export class AbsentNamespace extends Namespace {
-  /** Of one CONNECT. No private member: `named()` inherits this one. */
+  /** Of one CONNECT. Not `#request`: what `named()` returns has no such members. */
   private request: Parameters<Namespace['_add']> | undefined;
 
   /** The same for one CONNECT, under the name that the client asks for. It costs little, since most of a flood of them are refused. */

@@ -102,8 +102,8 @@ export class Drain {
   }
 
   /**
-   * Has their owners move the clients of other workers that are piped by this one, and those that come back by way of it. Each batch comes at the end
-   * of its time: if the owner drains as well, it has moved them by then.
+   * Asks other workers to move their clients that are piped by this one, also those that come back by way of it. Each batch is asked for at the end of
+   * its time: an owner that drains as well has moved them by then.
    */
   async #movePiped(time: number): Promise<void> {
     const { sessionRouting } = this.#parts;
@@ -121,7 +121,7 @@ export class Drain {
     }
   }
 
-  /** Also if another worker asks for it as well. */
+  /** Moves it once, also if other workers ask for it. */
   async #moveOnce(connection: EngineSocket): Promise<void> {
     const move = this.#moves.get(connection) ?? this.#moveOne(connection);
     this.#moves.set(connection, move);
