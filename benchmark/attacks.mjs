@@ -10,7 +10,7 @@
  * - broadcast: what the server is told to send meanwhile: a number of messages, and the bytes of each
  * - seconds: how long the attacker stays before what it holds is measured; `short` in the tests, without it these leave it out
  * - stays: in seconds, what may be left so long; it is measured after that, but not in the tests
- * - isSwept: what is left is measured when namespaces that are empty have gone: they do after a minute, which is over at once here
+ * - isSwept: whether the server removes namespaces that are empty before what is left is measured; otherwise it does so after a minute
  * - expects: what the attacker has to get from this plugin: a regular expression, in which # stands for the number of packets
  */
 import { setTimeout as wait } from 'node:timers/promises';

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Child } from './child.mjs';
+import { logIn } from './login.mjs';
 import { PEERS } from './peers.mjs';
 
 const CONNECTIONS = 100;
@@ -458,9 +459,7 @@ function connects(about, optionsOf) {
 async function loggedIn({ peer, server }) {
   if (!PEERS[peer].session) return { cookie: `EGG_SESS=${'x'.repeat(76)}; EGG_SESS.sig=${'x'.repeat(43)}` };
   const { port } = await server.ask('about');
-  const { headers } = await fetch(`http://127.0.0.1:${port}/login`);
-  const cookies = headers.getSetCookie().map(cookie => cookie.split(';')[0]);
-  return { cookie: cookies.join('; ') };
+  return { cookie: await logIn(`http://127.0.0.1:${port}`) };
 }
 
 /** Memory of the server per connection, in a server of its own. */

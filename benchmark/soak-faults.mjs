@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Child } from './child.mjs';
+import { logIn } from './login.mjs';
 import { freePort } from './port.mjs';
 import { Talker } from './talker.mjs';
 
@@ -74,7 +75,7 @@ async function main() {
 
 /** One of each kind. Returns what the worker that stays holds when the clients have gone, in bytes. */
 async function allFaults() {
-  const cookie = await logIn();
+  const cookie = await logIn(url);
   const clients = Array.from({ length: CLIENTS }, (_, i) => new Talker(url, i, cookie));
   await allWell('the start', clients);
   await fault('Redis is killed, and comes back', clients, async () => {
@@ -131,14 +132,6 @@ async function startRedis() {
       if (output.includes('Ready to accept connections')) resolve();
     });
   });
-}
-
-async function logIn() {
-  const response = await fetch(`${url}/login`, { headers: { connection: 'close' } });
-  return response.headers
-    .getSetCookie()
-    .map(one => one.split(';')[0])
-    .join('; ');
 }
 
 function inMB(bytes) {

@@ -20,6 +20,7 @@ import { parseArgs } from 'node:util';
 import { io as connectTo } from 'socket.io-client';
 import connectTo2 from 'socket.io-client-2';
 import { WebSocket } from 'ws';
+import { logIn } from './login.mjs';
 
 /**
  * How much the heap may have grown at the end, in bytes. What the engine itself keeps, as optimized code, stays far below. A leak does not:
@@ -95,7 +96,7 @@ process.exit(); // a phase that was not done in time may still be waiting
 async function main() {
   const { port, version } = await answer();
   url = `http://127.0.0.1:${port}`;
-  cookie = await logIn();
+  cookie = await logIn(url);
   const [packets, cycles] = [Number(options.packets), Number(options.cycles)];
   console.log(`Node ${process.versions.node}, egg ${version}: ${packets} packets, ${cycles} connections`);
 
@@ -215,14 +216,6 @@ async function ended(...packets) {
   const webSocket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`, { headers: { cookie } });
   webSocket.once('open', () => packets.forEach(packet => webSocket.send(packet)));
   await new Promise(resolve => webSocket.once('close', resolve));
-}
-
-async function logIn() {
-  const response = await fetch(`${url}/login`, { headers: { connection: 'close' } });
-  return response.headers
-    .getSetCookie()
-    .map(one => one.split(';')[0])
-    .join('; ');
 }
 
 async function ask(question) {

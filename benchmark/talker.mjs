@@ -1,6 +1,6 @@
+/** A client of `soak-faults.mjs`: it talks all the time, and connects again by itself. */
 import { io as connectTo } from 'socket.io-client';
 
-/** A client that talks all the time, and connects again by itself. */
 export class Talker {
   /** How often each message has come. */
   heard = new Map();

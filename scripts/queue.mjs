@@ -1,5 +1,6 @@
 /** Runs commands several at a time, says what each has printed once it has ended, and counts what has passed. */
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { availableParallelism, cpus } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -10,8 +11,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const CORES = availableParallelism();
 /** Tests wait at times, some of them for seconds: one more is started whenever this part of all cores has nothing to do. */
 const IDLE = 0.2;
-/** But not more than these at a time, for the sake of memory. */
-const AT_MOST = CORES * 4;
+/** But not more than these at a time, for the sake of memory; and so few that a share of the ports is enough for any test. */
+const AT_MOST = Math.min(CORES * 4, 100);
 /** In ms. So long is looked whether cores are idle. A test that has begun keeps them busy by then. */
 const LOOK = 1000;
 /** In ms. Each test has a time-out of its own; this ends a process that has something left behind. */
@@ -34,9 +35,9 @@ export async function runAll(tasks, total) {
   const shares = portShares();
   while (left.length > 0) {
     const next = left.findIndex(({ needs = [] }) => needs.every(task => ended.has(task)));
-    if (next >= 0 && (running.size < CORES || (running.size < AT_MOST && (await areCoresIdle())))) {
+    if (next >= 0 && running.size < AT_MOST && (running.size < CORES || (await areCoresIdle()))) {
       const [task] = left.splice(next, 1);
-      const ports = shares.pop();
+      const [ports] = shares.splice(randomInt(shares.length), 1); // any of them: another run on this machine has the same shares
       const run = runTask(task, total, ports).finally(() => {
         shares.push(ports);
         running.delete(task);

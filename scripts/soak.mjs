@@ -13,16 +13,16 @@ import { heading, runs } from './check.mjs';
 const args = process.argv.slice(2);
 const rounds = take('--rounds') ?? '100';
 const faults = take('--faults') ?? '5';
-const minutes = args.includes('--minutes') ? args.slice(args.indexOf('--minutes')).slice(0, 2) : [];
-if (!runs(process.execPath, ['benchmark/soak.mjs', ...args])) process.exit(1);
+const minutes = take('--minutes') ?? '0';
+if (!runs(process.execPath, ['benchmark/soak.mjs', '--minutes', minutes, ...args])) process.exit(1);
 heading('faults of Redis and of workers');
-if (!runs(process.execPath, ['benchmark/soak-faults.mjs', '--faults', faults, ...minutes])) process.exit(1);
+if (!runs(process.execPath, ['benchmark/soak-faults.mjs', '--faults', faults, '--minutes', minutes])) process.exit(1);
 if (rounds === '0') process.exit();
 heading(`presence: ${rounds} rounds`);
 const env = { ...process.env, PRESENCE_ROUNDS: rounds };
 if (!runs(process.execPath, ['scripts/unit.mjs', 'presence-cluster'], { env })) process.exitCode = 1;
 
-/** Removes an option that is not of benchmark/soak.mjs. */
+/** Removes an option that is not of benchmark/soak.mjs alone. */
 function take(name) {
   const at = args.indexOf(name);
   return at < 0 ? undefined : args.splice(at, 2)[1];

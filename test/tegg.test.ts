@@ -227,12 +227,13 @@ test('decorated classes in an app whose files are all ESM', { skip: TAKES_ESM &&
   assert.deepEqual(await chat.call('count', 'one two'), [2, 'named']);
 });
 
-/** The boot of an app with one class in a module. */
-async function refusalOf(t: TestContext, code: string, files: Files = {}): Promise<string> {
-  const error = await bootError(t, teggApp({ ...teggModule('bad', { 'bad.ts': `${IMPORTS}\n${code}` }), ...files }));
+/** Why an app does not boot. */
+async function refusalOf(t: TestContext, files: Files): Promise<string> {
+  const error = await bootError(t, files);
   return `${error.code}: ${error.message}`;
 }
 
+/** Those of one class in a module. */
 const MISTAKES: { title: string; code: string; error: RegExp; files?: Files }[] = [
   {
     title: 'a method without an event',
@@ -348,38 +349,20 @@ const MISTAKES: { title: string; code: string; error: RegExp; files?: Files }[] 
 
 for (const { title, code, error, files } of MISTAKES)
   test(`${title} stops the boot`, async t => {
-    assert.match(await refusalOf(t, code, files), error);
+    const refusal = await refusalOf(t, teggApp({ ...teggModule('bad', { 'bad.ts': `${IMPORTS}\n${code}` }), ...files }));
+    assert.match(refusal, error);
   });
 
-test('a decorated class stops the boot if tegg is off', async t => {
-  const files = teggApp(
-    {
-      'app/controller/chat.ts': `import { IoController, IoEvent } from 'egg-socket.io/tegg';
-        @IoController('/chat') export class ChatController { @IoEvent() a() {} }`,
-    },
-    NO_TEGG,
-  );
-  const error = await bootError(t, files);
-  assert.match(
-    `${error.code}: ${error.message}`,
-    /IO_TEGG_OFF: .*ChatController in .*chat\.js.*turn on the plugins teggConfig, tegg and teggController/,
-  );
-});
-
-test('a decorated class in a module, which nothing loads while tegg is off, stops the boot, too', async t => {
-  const files = teggApp(
-    teggModule('chat', {
-      'lib/chat.ts': `import { IoController, IoEvent } from 'egg-socket.io/tegg';
-        @IoController('/chat') export class ChatController { @IoEvent() a() {} }`,
-    }),
-    NO_TEGG,
-  );
-  const error = await bootError(t, files);
-  assert.match(
-    `${error.code}: ${error.message}`,
-    /IO_TEGG_OFF: app\/module\/chat\/lib\/chat\.js has decorators.*turn on the plugins teggConfig, tegg and teggController/,
-  );
-});
+for (const [title, path, place] of [
+  ['a decorated class', 'app/controller/chat.ts', '.*ChatController in .*chat\\.js'],
+  ['a decorated class in a module, which nothing loads then,', 'app/module/chat/lib/chat.ts', 'app/module/chat/lib/chat\\.js'],
+] as const)
+  test(`${title} stops the boot if tegg is off`, async t => {
+    const code = `import { IoController, IoEvent } from 'egg-socket.io/tegg';
+      @IoController('/chat') export class ChatController { @IoEvent() a() {} }`;
+    const refusal = await refusalOf(t, teggApp({ [path]: code }, NO_TEGG));
+    assert.match(refusal, new RegExp(`IO_TEGG_OFF: ${place} has decorators.*turn on the plugins teggConfig, tegg and teggController`));
+  });
 
 test('an app without tegg starts if its modules only mention the decorators, also with a link that leads nowhere', async t => {
   const { io } = await startApp(

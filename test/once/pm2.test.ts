@@ -55,12 +55,14 @@ async function newPm2(t: TestContext, app: Record<string, string>, port: number,
     promisify(execFile)(process.execPath, [COMMAND, ...args], { cwd: baseDir, env });
   const daemon = async (): Promise<number> => Number(await readFile(join(home, 'pm2.pid'), 'utf8'));
   t.after(async () => {
-    const pid = await daemon();
-    await run('kill');
-    await until({ signal: AbortSignal.timeout(10_000) }, () => !isAlive(pid)); // it answers before it ends
-    const left = runFoldersOf(baseDir);
-    for (const path of [home, baseDir, rundirOf(baseDir)]) await removeApp(path);
-    assert.deepEqual(left, []);
+    try {
+      const pid = await daemon();
+      await run('kill');
+      await until({ signal: AbortSignal.timeout(10_000) }, () => !isAlive(pid)); // it answers before it ends
+      assert.deepEqual(runFoldersOf(baseDir), []);
+    } finally {
+      for (const path of [home, baseDir, rundirOf(baseDir)]) await removeApp(path);
+    }
   });
   return {
     run,

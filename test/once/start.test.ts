@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { test, type TestContext } from 'node:test';
 import { ROOT } from '../support/app';
 import { npmStart } from '../support/example';
 import { freePort } from '../support/port';
-import { isAlive } from '../support/processes';
+import { childrenOf, isAlive } from '../support/processes';
 
 test('a busy port ends npm start with a message that says how to choose another', async t => {
   const port = await freePort();
@@ -100,20 +100,8 @@ test('what package-lock.json names is installed where it is missing, and only th
 
 /** All processes that a process has started, and those that these have started. */
 function descendants(pid: number): number[] {
-  const children = readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .filter(name => parentOf(name) === pid)
-    .map(Number);
+  const children = childrenOf(pid);
   return [...children, ...children.flatMap(descendants)];
-}
-
-function parentOf(pid: string): number | undefined {
-  try {
-    const [, parent] = /\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-    return Number(parent);
-  } catch {
-    return undefined; // it has ended meanwhile
-  }
 }
 
 async function newProject(t: TestContext, files: Record<string, string>): Promise<string> {

@@ -4,16 +4,17 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /** Below those that systems give to outgoing connections: none of these takes it, not even while its server is down for a test. */
-const [FIRST = 0, LAST = 0] = (process.env.TEST_PORTS ?? '10000-30000').split('-').map(Number); // those that run at the same time have others
+const [FIRST = 0, LAST = 0] = (process.env.TEST_PORTS ?? '10000-30000').split('-').map(Number); // tests that run at the same time have others
 
-/** Those that this process has been given. */
-const given = new Set<number>();
+/** Those that this process has been given, or has found taken. */
+const tried = new Set<number>();
 
 /** Resolves to a port that was free just now. */
 export async function freePort(): Promise<number> {
-  for (;;) {
+  while (tried.size < LAST - FIRST) {
     const port = randomInt(FIRST, LAST);
-    if (given.has(port)) continue;
+    if (tried.has(port)) continue;
+    tried.add(port);
     const server = createServer();
     try {
       await once(server.listen(port, '127.0.0.1'), 'listening');
@@ -21,9 +22,9 @@ export async function freePort(): Promise<number> {
       if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') continue; // Node's
       throw error;
     }
-    given.add(port);
     server.close();
     await once(server, 'close');
     return port;
   }
+  throw new Error(`no port from ${FIRST} to ${LAST} is left`);
 }
