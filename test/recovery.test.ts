@@ -10,7 +10,7 @@ import { startProxy } from './support/proxy';
 import { RawClient } from './support/raw';
 import { startRedis } from './support/redis';
 import { internals, nothingRemains, watchForCrashes } from './support/remains';
-import { until as untilSo } from './support/until';
+import { until } from './support/until';
 
 function filesOf(io: string): Files {
   return {
@@ -78,7 +78,7 @@ async function gone({ io }: RunningApp): Promise<unknown> {
   return next(socket as Socket, 'disconnect');
 }
 
-async function until(client: Client, heard: unknown[], count: number): Promise<void> {
+async function untilHeard(client: Client, heard: unknown[], count: number): Promise<void> {
   while (heard.length < count) await next(client, 'said');
 }
 
@@ -93,7 +93,7 @@ test('a client that comes back gets what it has missed, in order; its middleware
   const { id } = client;
   const heard = hear(client);
   app.io.emit('said', 'all');
-  await until(client, heard, 1);
+  await untilHeard(client, heard, 1);
   assert.equal(await ask(client, 'who'), 'alice');
   client.io.opts.extraHeaders = { cookie: await cookieOf(app.url, 'bob') };
 
@@ -110,7 +110,7 @@ test('a client that comes back gets what it has missed, in order; its middleware
   const back = next(client, 'connect');
   proxy.lead(app.port);
   await back;
-  await until(client, heard, 4);
+  await untilHeard(client, heard, 4);
   assert.equal(client.recovered, true);
   assert.equal(client.id, id);
   assert.deepEqual(heard, ['all', 'lobby', { bytes: Buffer.from([1]) }, 'last']);
@@ -119,7 +119,7 @@ test('a client that comes back gets what it has missed, in order; its middleware
   assert.deepEqual(messages(app), ['connecting', 'gone: transport close', 'left', 'recovering']);
 
   app.io.to('lobby').emit('said', 'after');
-  await until(client, heard, 5);
+  await untilHeard(client, heard, 5);
   const leaves = gone(app);
   client.disconnect();
   await leaves;
@@ -137,7 +137,7 @@ test('a client over HTTP polling is recovered as well, after a clean cut and whe
   for (const [round, lose] of [proxy.cut, proxy.vanish].entries()) {
     const [old] = app.io.sockets.sockets.values();
     const left = gone(app);
-    await untilSo(t, () => old?.conn.transport.writable === true); // a request of it waits at the server
+    await until(t, () => old?.conn.transport.writable === true); // a request of it waits at the server
     lose();
     app.io.to('lobby').emit('said', 2 * round + 1);
     const back = next(client, 'connect');
@@ -145,7 +145,7 @@ test('a client over HTTP polling is recovered as well, after a clean cut and whe
     await back;
     await left;
     app.io.to(String(id)).emit('said', 2 * round + 2);
-    await until(client, heard, 2 * round + 2);
+    await untilHeard(client, heard, 2 * round + 2);
     assert.deepEqual([client.recovered, client.id, old?.connected], [true, id, false]);
   }
   assert.deepEqual(heard, [1, 2, 3, 4]);
@@ -158,56 +158,55 @@ test('a request of polling that a browser repeats by itself ends the session: it
   const app = await startApp(t, filesOf(''));
   const handled: unknown[] = [];
   app.io.on('connection', socket => socket.on('note', what => handled.push(what)));
-  let stamp = 0;
-  const request = async (sid: string, t: unknown, body?: string): Promise<Response> =>
-    fetch(`${app.url}/socket.io/?EIO=4&transport=polling&t=${String(t)}${sid}`, body === undefined ? {} : { method: 'POST', body });
-  const begin = async (nextStamp: () => unknown): Promise<string> => {
-    const { sid } = JSON.parse((await (await request('', nextStamp())).text()).slice(1)) as { sid: string };
+  let stamps = 0;
+  const newStamp = (): string => `stamp${++stamps}`;
+  const request = async (sid: string, stamp: string, body?: string): Promise<Response> =>
+    fetch(`${app.url}/socket.io/?EIO=4&transport=polling&t=${stamp}${sid}`, body === undefined ? {} : { method: 'POST', body });
+  const begin = async (stamp = newStamp()): Promise<string> => {
+    const { sid } = JSON.parse((await (await request('', stamp)).text()).slice(1)) as { sid: string };
     return `&sid=${sid}`;
   };
-  const next = (): string => `stamp${++stamp}`;
   /** What comes, until it has this. */
-  const read = async (sid: string, part: RegExp, nextStamp: () => unknown = next): Promise<string> => {
+  const read = async (sid: string, part: RegExp, stampOfEach = newStamp): Promise<string> => {
     let text = '';
-    while (!part.test(text)) text += await (await request(sid, nextStamp())).text();
+    while (!part.test(text)) text += await (await request(sid, stampOfEach())).text();
     return text;
   };
 
-  const first = await begin(next);
-  await request(first, next(), '40');
+  const first = await begin();
+  await request(first, newStamp(), '40');
   const { pid } = JSON.parse(/40(\{.*?\})/.exec(await read(first, /40\{/))?.[1] ?? '') as { pid: string };
   app.io.emit('said', 1);
   const [, offset] = /"said",1,"(.*?)"/.exec(await read(first, /"said",1/)) ?? [];
   app.io.emit('said', 2);
-  const lost = next();
+  const lost = newStamp();
   assert.match(await (await request(first, lost)).text(), /"said",2/); // which the browser does not get
   assert.equal((await request(first, lost)).status, 400);
 
-  const second = await begin(next);
-  await request(second, next(), `40${JSON.stringify({ pid, offset })}`);
-  await untilSo(t, () => app.io.sockets.sockets.size === 1);
+  const second = await begin();
+  await request(second, newStamp(), `40${JSON.stringify({ pid, offset })}`);
+  await until(t, () => app.io.sockets.sockets.size === 1);
   app.io.emit('said', 3);
   const heard = await read(second, /"said",3/);
   assert.ok(heard.includes(pid), 'the same client');
   assert.deepEqual(heard.match(/"said",\d/g), ['"said",2', '"said",3']);
-  const sent = next();
+  const sent = newStamp();
   assert.equal((await request(second, sent, '42["note","once"]')).status, 200);
   assert.equal((await request(second, sent, '42["note","once"]')).status, 400);
   assert.deepEqual([handled, app.io.sockets.sockets.size], [['once'], 0]);
 
   // others than the official clients: the same one in all requests; the time in seconds, as the one for .NET has it; in ms, as the one for Dart
-  for (const [first, others] of [
+  for (const [handshake, others] of [
     ['always the same', 'always the same'],
     ['1764460800', '1764460801'],
     [(Date.now() - 1).toString(36), Date.now().toString(36)],
   ] as const) {
-    const stampOfOthers = (): string => others;
-    const other = await begin(() => first);
+    const other = await begin(handshake);
     await request(other, others, '40');
     for (const what of ['one', 'two']) assert.equal((await request(other, others, `42["note","${what}"]`)).status, 200);
-    await read(other, /40\{/, stampOfOthers);
+    await read(other, /40\{/, () => others);
     app.io.emit('said', 4);
-    await read(other, /"said",4/, stampOfOthers);
+    await read(other, /"said",4/, () => others);
   }
 });
 
@@ -237,7 +236,7 @@ test('what is emitted while the middleware of a recovered client runs arrives on
   const client = await connect(t, proxy.url, COMES_BACK);
   const heard = hear(client);
   app.io.emit('said', 1);
-  await until(client, heard, 1);
+  await untilHeard(client, heard, 1);
   const left = gone(app);
   proxy.cut();
   await left;
@@ -254,9 +253,9 @@ test('what is emitted while the middleware of a recovered client runs arrives on
     app.io.emit('said', 7);
   });
   proxy.lead(app.port);
-  await until(client, heard, 7);
+  await untilHeard(client, heard, 7);
   app.io.emit('said', 8);
-  await until(client, heard, 8);
+  await untilHeard(client, heard, 8);
   assert.deepEqual(heard, [1, 2, 3, 4, 5, 6, 7, 8]);
 });
 
@@ -267,7 +266,7 @@ test('a client that is not let in again is refused, and what it has missed does 
   const client = await connect(t, proxy.url, COMES_BACK);
   const heard = hear(client);
   app.io.emit('said', 'before');
-  await until(client, heard, 1);
+  await untilHeard(client, heard, 1);
   const left = gone(app);
   proxy.cut();
   await left;
@@ -302,7 +301,7 @@ for (const adapter of ['in memory', 'redis-streams']) {
     const id = String(client.id);
     const heard = hear(client);
     app.io.emit('said', 1);
-    await until(client, heard, 1);
+    await untilHeard(client, heard, 1);
     const [old] = app.io.sockets.sockets.values();
     let goOn = (): void => {};
     const held = new Promise<void>(resolve => {
@@ -319,10 +318,10 @@ for (const adapter of ['in memory', 'redis-streams']) {
     const back = next(client, 'connect');
     goOn();
     await back;
-    await until(client, heard, 3);
+    await untilHeard(client, heard, 3);
     app.io.to('lobby').emit('said', 4);
     app.io.to(id).emit('said', 5);
-    await until(client, heard, 5);
+    await untilHeard(client, heard, 5);
     assert.deepEqual(heard, [1, 2, 3, 4, 5]);
     assert.deepEqual([client.recovered, client.id, old?.connected], [true, id, false]);
     assert.deepEqual(messages(app), ['connecting', 'recovering', 'gone: forced close', 'left']);
@@ -337,7 +336,7 @@ for (const adapter of ['in memory', 'redis-streams']) {
     const client = await connect(t, proxy.url, COMES_BACK);
     const heard = hear(client);
     app.io.emit('said', 1);
-    await until(client, heard, 1);
+    await untilHeard(client, heard, 1);
     const [old] = app.io.sockets.sockets.values();
     const auth = { pid: Reflect.get(client, '_pid'), offset: Reflect.get(client, '_lastOffset'), stranger: true };
     const other = newClient(t, app.url, { auth });
@@ -345,7 +344,7 @@ for (const adapter of ['in memory', 'redis-streams']) {
     assert.equal(message, 'revoked');
     app.io.to('lobby').emit('said', 2);
     app.io.to(String(client.id)).emit('said', 3);
-    await until(client, heard, 3);
+    await untilHeard(client, heard, 3);
     assert.deepEqual([[...app.io.sockets.sockets.values()], heard], [[old], [1, 2, 3]]);
     assert.deepEqual(new Set(old?.rooms), new Set([client.id, 'lobby']), 'whatever middleware did for the other one');
     other.disconnect();
@@ -359,7 +358,7 @@ for (const adapter of ['in memory', 'redis-streams']) {
     const client = await connect(t, proxy.url, COMES_BACK);
     const heard = hear(client);
     app.io.emit('said', 1);
-    await until(client, heard, 1);
+    await untilHeard(client, heard, 1);
     for (const lose of [proxy.cut, proxy.vanish]) {
       const left = lose === proxy.cut ? gone(app) : undefined;
       lose();
@@ -379,11 +378,11 @@ for (const adapter of ['in memory', 'redis-streams']) {
       app.io.emit('said', heard.length + 2);
       proxy.lead(app.port);
       await back;
-      await until(client, heard, lose === proxy.cut ? 3 : 5);
+      await untilHeard(client, heard, lose === proxy.cut ? 3 : 5);
       assert.deepEqual([client.recovered, app.io.engine.clientsCount], [true, 1], 'those before it have ended');
     }
     app.io.to('lobby').emit('said', 6);
-    await until(client, heard, 6);
+    await untilHeard(client, heard, 6);
     assert.deepEqual(heard, [1, 2, 3, 4, 5, 6]);
   });
 
@@ -393,7 +392,7 @@ for (const adapter of ['in memory', 'redis-streams']) {
     const client = await connect(t, proxy.url, COMES_BACK);
     const heard = hear(client);
     app.io.emit('said', 1);
-    await until(client, heard, 1);
+    await untilHeard(client, heard, 1);
     const left = gone(app);
     proxy.cut();
     await left;
@@ -405,7 +404,7 @@ for (const adapter of ['in memory', 'redis-streams']) {
     await refused;
     app.io.to('lobby').emit('said', 3);
     client.connect();
-    await until(client, heard, 3);
+    await untilHeard(client, heard, 3);
     assert.deepEqual([client.recovered, heard], [true, [1, 2, 3]]);
     client.disconnect();
     await nothingRemains(app.io);
@@ -420,7 +419,7 @@ test('with an id of its own, a client that comes back to a connection which is s
   const { id } = client;
   const heard = hear(client);
   app.io.emit('said', 1);
-  await until(client, heard, 1);
+  await untilHeard(client, heard, 1);
   for (const lose of [proxy.vanish, proxy.vanish, proxy.cut]) {
     const back = next(client, 'connect');
     lose();
@@ -440,7 +439,7 @@ test('with an id of its own, whoever comes with the private id of a client and i
   await next(chat, 'connect');
   const heard = hear(client);
   app.io.emit('said', 1);
-  await until(client, heard, 1);
+  await untilHeard(client, heard, 1);
   const auth = { pid: Reflect.get(client, '_pid'), offset: Reflect.get(client, '_lastOffset'), stranger: true };
   const other = await RawClient.open(t, app.url);
   other.send(`40${JSON.stringify(auth)}`);
@@ -458,7 +457,7 @@ test('a client that comes back when another one has its id by now is refused, an
   const client = await connect(t, proxy.url, COMES_BACK);
   const heard = hear(client);
   app.io.emit('said', 1);
-  await until(client, heard, 1);
+  await untilHeard(client, heard, 1);
   const left = gone(app);
   proxy.cut();
   await left;
@@ -470,7 +469,7 @@ test('a client that comes back when another one has its id by now is refused, an
   assert.match(String(await Promise.race([refused, letIn])), /^Error: .*IO_ID_INVALID/);
   const heardByOther = hear(other);
   app.io.to('one').emit('said', 2);
-  await until(other, heardByOther, 1);
+  await untilHeard(other, heardByOther, 1);
   assert.deepEqual([...app.io.sockets.sockets.keys()], ['one']);
   client.disconnect();
   other.disconnect();
@@ -494,9 +493,9 @@ test('in memory: a client that has heard nothing yet is recovered', async t => {
   const back = next(client, 'connect');
   proxy.lead(app.port);
   await back;
-  await until(client, heard, 1);
+  await untilHeard(client, heard, 1);
   app.io.emit('said', 2);
-  await until(client, heard, 2);
+  await untilHeard(client, heard, 2);
   assert.deepEqual([client.recovered, heard], [true, [1, 2]]);
 });
 
@@ -513,7 +512,7 @@ test(
     const { id } = client;
     const heard = hear(client);
     one.io.emit('said', 1);
-    await until(client, heard, 1);
+    await untilHeard(client, heard, 1);
     const left = gone(one);
     proxy.cut();
     await left;
@@ -524,10 +523,10 @@ test(
     const back = next(client, 'connect');
     proxy.lead(other.port);
     await back;
-    await until(client, heard, 4);
+    await untilHeard(client, heard, 4);
     assert.deepEqual([client.recovered, client.id], [true, id]);
     other.io.to('lobby').emit('said', 5);
-    await until(client, heard, 5);
+    await untilHeard(client, heard, 5);
     assert.equal(heard.length, 5);
     assert.deepEqual(new Set(heard.slice(1, 4).map(one => JSON.stringify(one))).size, 3, 'each once');
     assert.deepEqual([heard[0], heard[3], heard[4]], [1, 4, 5]);
@@ -544,7 +543,7 @@ for (const adapter of ['redis', 'redis-streams']) {
     const client = await connect(t, proxy.url, COMES_BACK);
     const heard = hear(client);
     app.io.emit('said', 1);
-    await until(client, heard, 1);
+    await untilHeard(client, heard, 1);
     await redis.kill();
     await app.logged(/IO_REDIS_DOWN/);
     const left = gone(app);
@@ -555,7 +554,7 @@ for (const adapter of ['redis', 'redis-streams']) {
     await back;
     assert.equal(client.recovered, false);
     app.io.to('lobby').emit('said', 2);
-    await until(client, heard, 2);
+    await untilHeard(client, heard, 2);
     assert.deepEqual(heard, [1, 2]);
   });
 }
@@ -716,7 +715,7 @@ test('without the limit `recovery`, a client that comes back gets more than woul
     again.send(`40${JSON.stringify({ pid, offset })}`);
     assert.equal((await again.frame(/^40/)).includes(pid), !recovery);
     assert.equal(internals(io).runtime.limits.counts.recovery > 0, recovery);
-    if (!recovery) await untilSo(t, () => again.frames.filter(frame => frame.startsWith('42["news","x')).length === 17);
+    if (!recovery) await until(t, () => again.frames.filter(frame => frame.startsWith('42["news","x')).length === 17);
     again.vanish();
     await close();
   }

@@ -155,6 +155,14 @@ async function agentOfEach(t: TestContext, url: string): Promise<Map<string, Age
   return agents;
 }
 
+/** Begins a session. The worker that has it. */
+async function ownerOfNew(url: string, agent: Agent): Promise<string> {
+  const { status, text } = await send(`${url}/socket.io/?EIO=4&transport=polling`, { agent });
+  assert.equal(status, 200, text);
+  const { sid } = JSON.parse(text.slice(1)) as { sid: string };
+  return sid.split('.')[0] ?? '';
+}
+
 // the first of all: nobody else's session counts
 for (const isSecure of [false, true]) {
   test(`sessions that begin over one ${isSecure ? 'secure ' : ''}connection spread over all workers, and each knows its client`, async t => {
@@ -418,15 +426,8 @@ test('the private sockets are for the user who runs the app, and answer nobody w
 
 test('a worker that is gone or hangs gets no session of others', async t => {
   const { url, master } = await sharedByEnds();
-  const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());
-  const begin = async (): Promise<string> => {
-    const shaken = await send(handshake, { agent });
-    assert.equal(shaken.status, 200, shaken.text);
-    const { sid } = JSON.parse(shaken.text.slice(1)) as { sid: string };
-    return sid.split('.')[0] ?? '';
-  };
   const pids = new Map<string, number>();
   for (const client of (await connectToEach(t, url)).values()) {
     const { worker, pid } = (await ask(client, 'who')) as Who;
@@ -440,7 +441,7 @@ test('a worker that is gone or hangs gets no session of others', async t => {
   process.kill(killed[1], 'SIGKILL');
   try {
     for (let n = 0; n < 20; n++) {
-      const owner = await begin();
+      const owner = await ownerOfNew(url, agent);
       assert.ok(owner !== killed[0] && owner !== hanging[0], owner);
     }
   } finally {
@@ -466,12 +467,7 @@ test('workers that a client makes up are not connected to, and one that comes la
   await until(t, async () => (await log()).includes(`worker ${successor}: any worker`));
   const agent = new Agent({ keepAlive: true, maxSockets: 1 }); // all that follows comes to one worker
   t.after(() => agent.destroy());
-  for (let owner = ''; owner !== successor;) {
-    const shaken = await send(handshake, { agent });
-    assert.equal(shaken.status, 200, shaken.text);
-    const { sid } = JSON.parse(shaken.text.slice(1)) as { sid: string };
-    owner = sid.split('.')[0] ?? '';
-  }
+  await until(t, async () => (await ownerOfNew(url, agent)) === successor);
 });
 
 test('a worker that is told to stop takes no new session, though it holds fewer than the others', { timeout: 60_000 }, async t => {
