@@ -1,12 +1,32 @@
-/** A port of this machine that is free now. */
+/**
+ * A port of this machine that is free now, below those that systems give to outgoing connections: none of these takes it while its server is down.
+ * Tests that run at the same time have others: see test/support/port.ts.
+ */
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
+const [FIRST, LAST] = (process.env.TEST_PORTS ?? '10000-30000').split('-').map(Number);
+
+/** Those that this process has been given, or has found taken. */
+const tried = new Set();
+
 export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
+  const port = randomInt(FIRST, LAST);
+  if (tried.has(port)) return freePort();
+  tried.add(port);
+  return (await isFree(port)) ? port : freePort();
+}
+
+async function isFree(port) {
+  const server = createServer();
+  try {
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+  } catch (error) {
+    if (error.code === 'EADDRINUSE') return false;
+    throw error;
+  }
   server.close();
   await once(server, 'close');
-  return port;
+  return true;
 }

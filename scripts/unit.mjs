@@ -64,7 +64,7 @@ const NOT_QUICK_FILES = [
  * | all others                             | this Node | this Node |
  *
  * Besides, Node 24 runs what is in `ALSO_ON_24`: async contexts, which Node 24 keeps in another way, listeners and time-outs on egg 4, clusters
- * of egg 3, what is forked without Egg, and OpenTelemetry's SDKs.
+ * of egg 3, what is forked without Egg, OpenTelemetry's SDKs, and what is counted of memory.
  */
 const PROCESSES = ['agent', 'cluster', 'cluster-faults', 'egg-scripts', 'session-routing', 'single-process'];
 const CONNECTIONS = ['clients', 'connection', 'hostile', 'message-size', 'packet', 'recovery', 'session', 'shutdown', 'websocket'];

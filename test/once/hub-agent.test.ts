@@ -84,7 +84,8 @@ test('questions that are asked together leave in one write, and so do their repl
   hub.answer('echo', request => request);
   const { link } = await startWorker(t, path, 'one');
   await link.agent.ask('echo', 0);
-  const writes = [t.mock.method(Socket.prototype, '_write'), t.mock.method(Socket.prototype, '_writev' as '_write')]; // several are written by the latter
+  // _writev, which writes several at once, is declared as one that there may not be
+  const writes = [t.mock.method(Socket.prototype, '_write'), t.mock.method(Socket.prototype, '_writev' as '_write')];
   const numbers = Array.from({ length: 10 }, (_, n) => n);
   assert.deepEqual(await Promise.all(numbers.map(async n => link.agent.ask('echo', n))), numbers);
   assert.equal(
