@@ -220,13 +220,13 @@ test('a namespace that is refused makes little garbage', async t => {
   const client = await RawClient.open(t, server.url);
   client.send('40');
   await client.frame(/^40/);
-  const ask = async (first: number, last: number): Promise<void> => {
+  const askFor = async (first: number, last: number): Promise<void> => {
     client.send(...Array.from({ length: last + 1 - first }, (_, i) => `40/room-${first + i},`));
     await client.frame(new RegExp(`^44/room-${last},`));
   };
-  await ask(1, 1000);
+  await askFor(1, 1000);
   const before = (await server.read('collect garbage')).heap;
-  await ask(1001, 3000);
+  await askFor(1001, 3000);
   const bytes = ((await server.read()).heap - before) / 2000;
   t.diagnostic(`${Math.round(bytes)} bytes`);
   assert.ok(bytes <= REFUSED, `${bytes} bytes for each`);
