@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # egg 4.0.10 (with graceful-process 2.2.0), Node 20; 2026-11-29.
 #
-# Egg's master reads EGG_APP_CLOSE_TIMEOUT: it kills a worker that has not closed so long after SIGTERM. From egg 4 on, a worker has a clock of its own
-# as well, that of graceful-process 2: it ends 5 s after SIGTERM, and only GRACEFUL_TIMEOUT changes that. With EGG_APP_CLOSE_TIMEOUT alone, what runs in
-# `beforeClose` is cut off in the middle, and Egg logs an exit in good order.
+# Egg's master waits for EGG_APP_CLOSE_TIMEOUT after SIGTERM, and then kills a worker that has not closed. From egg 4 on, a worker has a clock of its
+# own as well, that of graceful-process 2: it ends 5 s after SIGTERM, and only GRACEFUL_TIMEOUT changes that. With EGG_APP_CLOSE_TIMEOUT alone, what
+# runs in `beforeClose` is cut off in the middle, and Egg logs an exit in good order.
 #
 # Seen, with a `beforeClose` that takes 7 s:
 #   EGG_APP_CLOSE_TIMEOUT=20000: cut off
