@@ -126,7 +126,7 @@ export const REDIS_ADAPTER_FIELDS: Members<RedisFields> = {
   owner: 'RedisAdapter',
   why: {
     parser: 'an answer of a client that cannot be encoded is replaced, and decoded messages are validated',
-    requestChannel: 'distinguishes requests from messages of other namespaces',
+    requestChannel: 'the channel for requests',
     responseChannel: 'the channel for answers',
     pubClient: 'publishes requests and answers',
     requests: 'requests of serverSideEmit() are sent without the adapter, since they may contain bytes; the adapter collects the answers',

@@ -172,6 +172,39 @@ for (const adapter of ['redis', 'redis-sharded', 'redis-streams']) {
   });
 }
 
+test('redis: a message is read in its own namespace alone, however many others there are', async t => {
+  watchForCrashes(t);
+  const { port } = await startRedis(t);
+  const [one, other] = [await join(t, { redis: { port } }), await join(t, { redis: { port } })];
+  for (const { io } of [one, other]) for (const name of ['/a', '/a/b', '/b', '/c']) io.of(name);
+  await Promise.all([one.ready(), other.ready()]);
+  const { client } = await enter(t, other, '/a');
+  await allKnown([one, other], '/a');
+  const read = other.backplane.inbox.read;
+  for (let index = 0; index < 10; index++) one.io.of('/a').emit('said', index);
+  const last = next(client, 'last');
+  one.io.of('/a').emit('last');
+  await last;
+  assert.equal(other.backplane.inbox.read - read, 11);
+  assert.equal((await one.io.of('/a').fetchSockets()).length, 1);
+  assert.equal(other.backplane.inbox.read - read, 12, 'the question');
+});
+
+test('redis: a namespace that is removed and created again hears other servers', async t => {
+  watchForCrashes(t);
+  const { port } = await startRedis(t);
+  const [one, other] = [await join(t, { redis: { port } }), await join(t, { redis: { port } })];
+  await Promise.all([one.ready(), other.ready()]);
+  const former = other.io.of('/a').adapter;
+  other.io._nsps.delete('/a');
+  const { client } = await enter(t, other, '/a');
+  await former.close(); // late: the newer one has subscribed to the same channels
+  await allKnown([one, other], '/a');
+  const said = next(client, 'said');
+  one.io.of('/a').emit('said');
+  await said;
+});
+
 test('what is emitted before Redis has answered is not sent later', async t => {
   watchForCrashes(t);
   const silent = createServer();

@@ -4,6 +4,7 @@ import type { ClusterAdapter } from 'socket.io-adapter';
 import type { RedisSettings } from '../../config/adapter';
 import type { AdapterFactory } from '../../config/options';
 import type { PulsedBackplane } from '../pulsed-backplane';
+import { Channels } from './channels';
 import type { Client } from './client';
 import { PubSubAdapter } from './pubsub-adapter';
 import { createShardedAdapters } from './sharded';
@@ -33,8 +34,8 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
   const { requestsTimeout: _, interop, ...options } = settings.options;
   if (name === 'redis') {
     const all = { key: prefix, requestsTimeout: requestsTimeoutOf(settings), ...options };
-    const literal = literalSubscriber(subscriber);
-    return nsp => new PubSubAdapter(nsp, publisher, literal, all, backplane, interop);
+    const channels = new Channels(subscriber);
+    return nsp => new PubSubAdapter(nsp, publisher, channels.create(), all, backplane, interop);
   }
   if (name === 'redis-sharded') return createShardedAdapters(publisher, subscriber, { channelPrefix: prefix, ...options }, backplane);
   const all = { streamName: redis.key ?? 'socket.io', channelPrefix: prefix, blockTimeInMs: BLOCK_TIME, ...options };
@@ -61,25 +62,6 @@ export function createAdapters({ settings, prefix, backplane, publisher, subscri
       takeSession: async (pid: string): Promise<boolean> => Boolean(await publisher.set(sessionKeyPrefix + pid, '', 'PX', 1, 'GET')),
     });
   };
-}
-
-/**
- * A client for the adapter of pub/sub. It subscribes to all channels of a namespace with a glob: the name and an asterisk. Here, characters such
- * as `[` in the name stand for themselves. The client itself is not changed, since it repeats the escaped globs when it connects again.
- */
-function literalSubscriber(subscriber: Client): Client {
-  const escaped = (glob: string): string => `${glob.slice(0, -1).replaceAll(/[\\*?[\]]/g, String.raw`\$&`)}*`;
-  // not async: the client handles the rejection of its own promise, and the adapter none
-  const methods = new Map<string | symbol, unknown>([
-    ['psubscribe', (glob: string): unknown => subscriber.psubscribe(escaped(glob))],
-    ['punsubscribe', (glob: string): unknown => subscriber.punsubscribe(escaped(glob))],
-  ]);
-  return new Proxy(subscriber, {
-    get(target, member) {
-      const value: unknown = methods.get(member) ?? Reflect.get(target, member);
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value; // typed as any
-    },
-  });
 }
 
 /** Time for answers of other servers, in ms. */

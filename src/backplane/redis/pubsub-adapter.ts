@@ -10,6 +10,7 @@ import { locally } from '../cluster-message';
 import { PacketCodec } from '../packet-codec';
 import { fieldOfArguments } from '../values';
 import { toError } from '../../thrown';
+import type { SubscribingClient } from './channels';
 import type { Client } from './client';
 import { REDIS_ADAPTER, REDIS_ADAPTER_FIELDS, redisInternals, type RedisMethods, redisMethods } from '../../internals/adapters';
 import { forgetLater } from '../wrappers/forget-acknowledgements';
@@ -62,7 +63,7 @@ export class PubSubAdapter extends RedisAdapter {
   }
 
   /** @param interop whether servers without this plugin can read the messages */
-  constructor(nsp: Namespace, publisher: Client, subscriber: Client, options: object, backplane: Backplane, interop = true) {
+  constructor(nsp: Namespace, publisher: Client, subscriber: SubscribingClient, options: object, backplane: Backplane, interop = true) {
     super(nsp, publisher, subscriber, options);
     this.#backplane = backplane;
     this.#codec = new PacketCodec(nsp);
@@ -108,9 +109,7 @@ export class PubSubAdapter extends RedisAdapter {
   /** Reads a request or a response. */
   #read(base: RedisMethods, channel: Buffer, message: Buffer): Promise<void> | void {
     const inside = this.#inside;
-    const name = channel.toString();
-    const isResponseChannel = name.startsWith(inside.responseChannel);
-    if (!isResponseChannel && !name.startsWith(inside.requestChannel)) return; // of another namespace, or a pulse
+    const isResponseChannel = channel.toString().startsWith(inside.responseChannel);
     this.#backplane.inbox.read++;
     const value = decodeMessage(message, message[0] === 0x7b ? bytes => JSON.parse(String(bytes)) as unknown : this.#decode); // JSON begins with a brace
     if (isResponseChannel) {
