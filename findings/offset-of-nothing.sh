@@ -22,6 +22,7 @@ npm install --silent --no-audit --no-fund socket.io@4.8.4 socket.io-adapter@2.5.
 cat >run.mjs <<'JS'
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
 import { createServer } from 'node:net';
 import { createShardedAdapter } from '@socket.io/redis-adapter';
 import { Redis } from 'ioredis';
@@ -46,7 +47,7 @@ const startServer = async () => {
 const servers = [await startServer(), await startServer()];
 const clients = servers.map(({ httpServer }) => io(`http://127.0.0.1:${httpServer.address().port}`));
 await Promise.all(clients.map(client => once(client, 'connect')));
-while ((await servers[0].fetchSockets()).length < 2); // both servers know each other
+while ((await servers[0].fetchSockets()).length < 2) await wait(50); // both servers know each other
 
 const heard = clients.map(client => new Promise(resolve => client.once('news', (...args) => resolve(JSON.stringify(args)))));
 servers[0].emit('news', 1);

@@ -34,6 +34,7 @@ until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"; do sleep 0.2; done
 
 cat >run.mjs <<'JS'
 import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
 import { createAdapter } from '@socket.io/postgres-adapter';
 import pg from 'pg';
 import { Server } from 'socket.io';
@@ -50,7 +51,7 @@ const servers = [1, 2].map(() => {
 });
 const clients = servers.map(({ httpServer }) => io(`http://127.0.0.1:${httpServer.address().port}`, { transports: ['websocket'] }));
 await Promise.all(clients.map(client => once(client, 'connect')));
-while ((await servers[0].fetchSockets()).length < 2); // until the servers know each other
+while ((await servers[0].fetchSockets()).length < 2) await wait(50); // until the servers know each other
 
 const PAIRS = 100;
 const heard = clients.map(() => []);

@@ -7,6 +7,7 @@ import type { AdapterFactory } from '../config/options';
 import { closeInTime, DatabaseBackplane } from './database';
 import type { Logger } from '../egg';
 import { toError } from '../thrown';
+import { ignoreClock } from './last-heard';
 import { CONNECT_TIMEOUT } from './pulsed-backplane';
 
 interface MongoCollection {
@@ -46,7 +47,8 @@ export class MongoBackplane extends DatabaseBackplane {
     this.#client = new MongoClient(String(url), { serverSelectionTimeoutMS: CONNECT_TIMEOUT });
     this.#database = String(database);
     this.#collection = String(collection);
-    this.createAdapter = createAdapter(this.#client.db(this.#database).collection(this.#collection), others);
+    const create = createAdapter(this.#client.db(this.#database).collection(this.#collection), others);
+    this.createAdapter = nsp => ignoreClock(create(nsp));
   }
 
   channelOf(): string {

@@ -51,6 +51,8 @@ interface AdapterInternals {
   encoder: { encode(packet: object): unknown };
 }
 
+type HeartbeatInternals = Record<'nodesMap', Map<string, number>>;
+
 interface MongoInternals {
   onEvent(event: object): Promise<void>;
   publish(document: object): Promise<string>;
@@ -140,6 +142,13 @@ export const STREAMS_ADAPTER: Members<StreamsInternals> = {
   why: { encode: 'an entry also contains the encoded packet, if the adapter could change its values' },
 };
 
+/** Of PostgreSQL and MongoDB. */
+export const HEARTBEAT_ADAPTER: Members<HeartbeatInternals> = {
+  package: 'socket.io-adapter',
+  owner: 'ClusterAdapterWithHeartbeat',
+  why: { nodesMap: 'servers are counted by a clock that is not set' },
+};
+
 export const MONGO_ADAPTER: Members<MongoInternals> = {
   package: '@socket.io/mongo-adapter',
   owner: 'MongoAdapter',
@@ -178,6 +187,11 @@ export function redisInternals(adapter: object): RedisMethods & RedisFields {
 export function streamsInternals(adapter: Adapter): StreamsInternals {
   requireMembers(STREAMS_ADAPTER, adapter);
   return adapter as unknown as StreamsInternals; // private
+}
+
+export function heartbeatInternals(adapter: Adapter): HeartbeatInternals {
+  requireMembers(HEARTBEAT_ADAPTER, adapter);
+  return adapter as unknown as HeartbeatInternals; // private
 }
 
 export function mongoInternals(adapter: Adapter): MongoInternals {

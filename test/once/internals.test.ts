@@ -37,7 +37,9 @@ const { MongoAdapter } = require('@socket.io/mongo-adapter') as { MongoAdapter: 
 const { createAdapter: createStreamsAdapter } = require('@socket.io/redis-streams-adapter') as {
   createAdapter(client: object, options: object): (nsp: Namespace) => object;
 };
-const { PostgresAdapter } = require('@socket.io/postgres-adapter') as { PostgresAdapter: { prototype: object } };
+const { PostgresAdapter } = require('@socket.io/postgres-adapter') as {
+  PostgresAdapter: new (nsp: Namespace, options: object, client: { publish(): Promise<void> }) => { close(): void };
+};
 
 const LISTS = [
   adapterInternals,
@@ -68,6 +70,8 @@ async function installed(t: TestContext): Promise<(readonly [Members, object | u
   const nsp = new Server().of('/');
   const client = { on() {}, psubscribe() {}, subscribe() {} };
   const streams = { ...client, options: {}, duplicate: () => streams, xread: () => new Promise(() => {}) };
+  const postgres = new PostgresAdapter(nsp, {}, { publish: async () => {} });
+  t.after(() => postgres.close());
   const ctx = app.createAnonymousContext() as { service: object; session: object };
   return [
     ...makeSpecimens(),
@@ -83,6 +87,7 @@ async function installed(t: TestContext): Promise<(readonly [Members, object | u
     [adapterInternals.REDIS_ADAPTER, RedisAdapter.prototype],
     [adapterInternals.REDIS_ADAPTER_FIELDS, createRedisAdapter(client, client)(nsp)],
     [adapterInternals.STREAMS_ADAPTER, createStreamsAdapter(streams, {})(nsp)],
+    [adapterInternals.HEARTBEAT_ADAPTER, postgres],
     [adapterInternals.MONGO_ADAPTER, MongoAdapter.prototype],
     [eggInternals.SERVICES, ctx.service],
     [eggInternals.LOCALE, ctx],

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn, setTimeout as nextTimer } from 'node:timers/promises';
 import type { ServerOptions } from 'socket.io';
-import { type AdapterServer, allHeard, allKnown, enter, startServer } from '../support/adapters';
+import { type AdapterServer, allHeard, allKnown, enter, ignoresTheClock, startServer } from '../support/adapters';
 import { next } from '../support/client';
+import { join } from '../support/joined';
 import { Logs } from '../support/logs';
 import { startMongo } from '../support/mongo';
 import { createAdapterFactory, createBackplane, Deprecations, readConfig } from '../support/parts';
@@ -24,6 +25,15 @@ test('MongoDB: a broadcast reaches other servers; a local one neither them nor t
   const text = JSON.stringify(inserted);
   assert.match(text, /everywhere/);
   assert.doesNotMatch(text, /near/);
+});
+
+test('MongoDB: a clock that is set changes nothing: servers that are there are asked, and one that has gone is not', async t => {
+  watchForCrashes(t);
+  const { folder } = await startMongo(t);
+  const io = { adapter: { name: 'mongo', url: 'mongodb://fake', database: 'io', heartbeatInterval: 60_000, heartbeatTimeout: 4000 } };
+  const [one, other] = [await join(t, io, undefined, folder), await join(t, io, undefined, folder)];
+  await Promise.all([one.ready(), other.ready()]);
+  await ignoresTheClock(t, one, other);
 });
 
 test('MongoDB: a question that only local clients have still to answer goes on in an outage', async t => {

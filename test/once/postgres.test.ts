@@ -6,9 +6,11 @@ import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { format } from 'node:util';
 import { MessageType } from 'socket.io-adapter';
+import { allHeard, allKnown, enter, ignoresTheClock } from '../support/adapters';
 import { type RunningApp, startApp } from '../support/app';
 import { next } from '../support/client';
 import { documentedFault } from '../support/documented-fault';
+import { join } from '../support/joined';
 import { Delivery, FailedQuery, Listener, RECEIVES_TOO_MUCH, meaningOf, Publisher, Queries, Reader, Refusals } from '../support/parts';
 import { newPostgres } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
@@ -32,6 +34,46 @@ test(
     for (const { io } of servers) await until(t, async () => (await io.of('/').adapter.serverCount()) === 2);
   },
 );
+
+test(
+  'a clock that is set changes nothing: servers that are there are asked, and one that has gone is not',
+  { timeout: 30_000 },
+  async t => {
+    watchForCrashes(t);
+    const postgres = await newPostgres(t);
+    await postgres.start();
+    const adapter = { name: 'postgres', connection: postgres.url, heartbeatInterval: 60_000, heartbeatTimeout: 4000 };
+    const [one, other] = [await join(t, { adapter }), await join(t, { adapter })];
+    await Promise.all([one.ready(), other.ready()]);
+    await ignoresTheClock(t, one, other);
+  },
+);
+
+test('characters that the encoding of the database lacks reach other servers, in order', async t => {
+  watchForCrashes(t);
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  const admin = await clientOf(t, postgres.url);
+  await admin.query(`CREATE DATABASE chinese ENCODING 'EUC_CN' LOCALE 'C' TEMPLATE template0`);
+  const adapter = { name: 'postgres', connection: postgres.url.replace(/[^/]+$/, 'chinese') };
+  const [one, other] = [await join(t, { adapter }), await join(t, { adapter })];
+  await Promise.all([one.ready(), other.ready()]);
+  const person = await enter(t, other);
+  await allKnown([one, other]);
+  for (const text of ['早上好', '☕', '🙂', 'café']) one.io.emit('said', text);
+  assert.deepEqual(await allHeard(one.io.of('/'), [person]), [
+    [
+      ['said', '早上好'],
+      ['said', '☕'],
+      ['said', '🙂'],
+      ['said', 'café'],
+    ],
+  ]);
+  assert.deepEqual(
+    [one.logs.lines, other.logs.lines].flat().filter(line => line.startsWith('ERROR')),
+    [],
+  );
+});
 
 test('PostgreSQL that shuts down while it has a message is an outage, and does not count as refusing that message', async t => {
   watchForCrashes(t);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as nextTimer } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { type Namespace, Server, type ServerOptions, type Socket } from 'socket.io';
 import { type Client, type ClientOptions, connect, next } from './client';
@@ -80,6 +80,21 @@ export async function forgetsQuestion({ io, signal }: AdapterServer, { socket }:
   await assert.rejects(io.timeout(200).emitWithAck('ask'), /timed out/);
   assert.equal(await asked, 1);
   await until({ signal }, () => waitingFor(socket) === 0);
+}
+
+/**
+ * Two servers, whose heartbeats end after 4 s, are counted while the clock is set ahead, and not for longer when it is set back. They send no
+ * heartbeats meanwhile.
+ */
+export async function ignoresTheClock(t: TestContext, one: AdapterServer, other: AdapterServer): Promise<void> {
+  await enter(t, other);
+  await allKnown([one, other]);
+  const now = Date.now.bind(Date);
+  const clock = t.mock.method(Date, 'now', () => now() + 3_600_000);
+  await nextTimer(1000); // each adapter has looked by then: its timer is of the same length, and began before
+  assert.equal((await one.io.fetchSockets()).length, 1);
+  clock.mock.mockImplementation(() => now() - 3_600_000);
+  await until(t, async () => (await one.io.of('/').adapter.serverCount()) === 1);
 }
 
 /** How many acknowledgements of a client its server waits for when it sends a question: later, the time of the question may be over. */

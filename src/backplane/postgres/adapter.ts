@@ -1,6 +1,7 @@
 /** The adapter of a namespace: Socket.IO's adapter for clusters, with PostgreSQL for its messages. */
 import type { Namespace } from 'socket.io';
 import { ClusterAdapterWithHeartbeat, type ClusterMessage, type ClusterResponse } from 'socket.io-adapter';
+import { ignoreClock } from '../last-heard';
 import type { Message } from './messages';
 
 interface Transport {
@@ -14,6 +15,7 @@ export class PostgresAdapter extends ClusterAdapterWithHeartbeat {
 
   constructor(nsp: Namespace, options: object, transport: Transport) {
     super(nsp, options);
+    ignoreClock(this);
     this.#transport = transport;
   }
 
