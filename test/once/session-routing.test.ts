@@ -176,7 +176,14 @@ test('of a client that goes while its owner is being reached nothing stays', LIM
   t.after(() => owner.close());
   const client = new TcpSocket();
   const upgrade = Object.assign(new IncomingMessage(client), { url: '/socket.io/?sid=2.x' });
-  routing.webSockets.send(path, { request: upgrade, client, head: Buffer.alloc(0), headers: [], heartbeat: 1000, failed: error => assert.fail(error) });
+  routing.webSockets.send(path, {
+    request: upgrade,
+    client,
+    head: Buffer.alloc(0),
+    headers: [],
+    heartbeat: 1000,
+    failed: error => assert.fail(error),
+  });
   client.destroy();
   const [reached] = (await once(owner, 'connection')) as [TcpSocket];
   await once(reached.resume(), 'close');
