@@ -24,7 +24,7 @@ const COMPILE_CACHE = join(ROOT, '.build/compile-cache');
 const WEIGHTS = {
   ...{ faults: 170, conformance: 105, benchmark: 90, docs: 85, example: 85, 'recovery-matrix': 80 },
   ...{ 'redis-streams': 60, 'redis-refusals': 60, hub: 55, doctor: 55, redis: 50, move: 45, 'postgres-refusals': 45, proxies: 40 },
-  ...{ cluster: 40, origin: 35, cost: 35, 'cluster-faults': 35, 'rolling-restart': 35, acl: 30, agent: 30, abuse: 30 },
+  ...{ cluster: 40, origin: 35, cost: 30, memory: 30, 'cluster-faults': 35, 'rolling-restart': 35, acl: 30, agent: 30, abuse: 30 },
   ...{ 'session-routing': 30, 'once-cluster': 30, pack: 30, 'single-process': 30, 'mini-program': 30, 'mini-package': 25 },
   ...{ 'tracing-servers': 25, outcomes: 25, drain: 25, 'opentelemetry-sdk': 20, 'cluster-routing': 20, 'egg-scripts': 20 },
   ...{ 'presence-servers': 20, pm2: 20, backlog: 20 },

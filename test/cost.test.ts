@@ -5,12 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInThisContext } from 'node:vm';
-import { startApp } from './support/app';
-import { ask, type Client, connect } from './support/client';
-import { connectByHand, connectMany, memoryOf, MeteredServer } from './support/meter';
-import { RawClient } from './support/raw';
+import { connect } from './support/client';
+import { connectByHand, connectMany, garbageOf, memoryOf, MeteredServer, send } from './support/meter';
 
 /** Promises that one packet makes. These limits are exact. */
 const PROMISES = {
@@ -41,20 +37,11 @@ const GARBAGE = {
   '/': { note: [1.6, 1.3], echo: [1.25, 1] },
 } as const;
 
-/** Bytes that `socket.emit()` allocates with recovery, as a multiple of the same without. Today: see the second number. */
-const RECOVERY = [1.36, 1.27] as const;
-
 /** Writes to the system in which 50 acknowledgements leave that were made in one tick. */
 const WRITES = 1;
 
 /** Bytes of heap that an idle connection occupies, as a multiple of one to bare Socket.IO. Today: see the second number. */
 const IDLE = { '/bare': [1.15, 0.85], '/': [1.35, 1.1] } as const;
-
-/** Bytes of heap that a namespace occupies which a client has made by asking for it. Today: 15,700. */
-const ON_DEMAND = 17_000;
-
-/** Bytes that are allocated for a client that asks for one more namespace than it may have. Today: 12,700. */
-const REFUSED = 15_000;
 
 /** Promises of a connection whose middleware waits for its end: that of the middleware, what it awaits, and Node 20's for each of the two that wait. */
 const WAITING = 4;
@@ -91,7 +78,6 @@ const FILES = {
   'app/io/controller/bare.js': `
     exports.note = async () => {};
     exports.fail = async () => { throw new Error('nothing works'); };
-    exports.tell = async ctx => { for (let n = 0; n < 20; n++) ctx.socket.emit('news', ctx.args[0]); };
     exports.echo = async ctx => ctx.args[0];`,
   'app/router.js': `
     const any = { '~standard': { version: 1, vendor: 'own', validate: value => ({ value }) } };
@@ -101,7 +87,7 @@ const FILES = {
       app.io.route('note', packet.note).route('echo', packet.echo);
       app.io.of(contract).route('note', bare.note).route('echo', bare.echo);
       for (const name of ['/bare', '/layer', '/five', '/user', '/limited', '/ordered', '/present']) app.io.of(name).route('note', bare.note).route('echo', bare.echo);
-      app.io.of('/bare').route('fail', bare.fail).route('tell', bare.tell);
+      app.io.of('/bare').route('fail', bare.fail);
       app.io.of('/route').route('note', 'pass', bare.note).route('echo', 'pass', bare.echo);
     };`,
 };
@@ -151,26 +137,6 @@ test('a packet makes little more garbage than with bare Socket.IO', async t => {
   }
 });
 
-test('an emit to one client makes little more garbage with recovery', async t => {
-  const recovers = { ...FILES, 'config/config.default.js': 'exports.io = { init: { connectionStateRecovery: {} } };' };
-  const [bytes, without] = [
-    await garbageOf(t, await MeteredServer.start(t, recovers), '/bare', 'tell'),
-    await garbageOf(t, await MeteredServer.start(t, FILES), '/bare', 'tell'),
-  ];
-  t.diagnostic(`${bytes.toFixed()} bytes, ${(bytes / without).toFixed(2)} times ${without.toFixed()}`);
-  assert.ok(without > 0 && bytes / without <= RECOVERY[0], `${bytes} bytes, without recovery ${without}`);
-});
-
-test('the sockets of a namespace have one hidden class, on which the cost of a broadcast depends', async t => {
-  for (const io of ['{}', '{ init: { connectionStateRecovery: {} } }']) {
-    const app = await startApp(t, { 'config/config.default.js': `exports.io = ${io};` });
-    for (const _ of [1, 2, 3]) await connect(t, app.url);
-    const [first, ...others] = [...app.io.of('/').sockets.values()];
-    assert.ok(first && others.length === 2);
-    for (const socket of others) assert.ok(haveOneClass(first, socket), io);
-  }
-});
-
 test('the acknowledgements of one tick leave in one write', async t => {
   const writes = await writesOfBurst(t, await MeteredServer.start(t, FILES));
   assert.ok(writes > 0 && writes <= WRITES, `${writes} writes`);
@@ -191,47 +157,6 @@ test(
   },
 );
 
-test('a namespace that a client has made takes little memory', async t => {
-  const server = await MeteredServer.start(t, {
-    'config/config.default.js': 'exports.io = { limits: { namespaces: false, events: false } };',
-    'app/router.js': "module.exports = app => { app.io.of('/room-{id}'); };",
-  });
-  const client = await RawClient.open(t, server.url);
-  const visit = async (first: number, last: number): Promise<void> => {
-    const rooms = Array.from({ length: last + 1 - first }, (_, i) => `/room-${first + i}`);
-    client.send(...rooms.map(room => `40${room},`));
-    await client.frame(new RegExp(`^40${rooms.at(-1)},`));
-    client.send(...rooms.map(room => `41${room},`), `40/room-after-${last},`);
-    await client.frame(new RegExp(`^40/room-after-${last},`)); // by then it has left the others
-  };
-  await visit(1, 300);
-  const before = (await server.read('collect garbage')).heap;
-  await visit(301, 900);
-  const bytes = ((await server.read('collect garbage')).heap - before) / 600;
-  t.diagnostic(`${Math.round(bytes)} bytes`);
-  assert.ok(bytes <= ON_DEMAND, `${bytes} bytes for each`);
-});
-
-test('a namespace that is refused makes little garbage', async t => {
-  const server = await MeteredServer.start(t, {
-    'config/config.default.js': 'exports.io = { limits: { namespaces: { max: 1 }, events: false } };',
-    'app/router.js': "module.exports = app => { app.io.of('/room-{id}'); };",
-  });
-  const client = await RawClient.open(t, server.url);
-  client.send('40');
-  await client.frame(/^40/);
-  const askFor = async (first: number, last: number): Promise<void> => {
-    client.send(...Array.from({ length: last + 1 - first }, (_, i) => `40/room-${first + i},`));
-    await client.frame(new RegExp(`^44/room-${last},`));
-  };
-  await askFor(1, 1000);
-  const before = (await server.read('collect garbage')).heap;
-  await askFor(1001, 3000);
-  const bytes = ((await server.read()).heap - before) / 2000;
-  t.diagnostic(`${Math.round(bytes)} bytes`);
-  assert.ok(bytes <= REFUSED, `${bytes} bytes for each`);
-});
-
 test('middleware that waits for the end of its connection keeps its own promises and no others', async t => {
   const server = await MeteredServer.start(t, FILES);
   await connectMany(t, server, '/', 10);
@@ -241,39 +166,6 @@ test('middleware that waits for the end of its connection keeps its own promises
   const kept = (after.livingPromises - before.livingPromises) / 50;
   assert.ok(kept > 0 && kept <= WAITING, `${kept} promises`);
 });
-
-/** Asks V8. */
-function haveOneClass(one: object, other: object): boolean {
-  setFlagsFromString('--allow-natives-syntax');
-  return (runInThisContext('(one, other) => %HaveSameMap(one, other)') as (one: object, other: object) => boolean)(one, other);
-}
-
-/** Sends so many events and one more, whose acknowledgement says that all have been handled. */
-async function send(client: Client, event: string, count: number): Promise<void> {
-  for (let n = 0; n < count; n++) {
-    if (event === 'echo') client.emit('echo', n, () => {});
-    else client.emit(event, n);
-  }
-  await ask(client, 'echo', 'all handled');
-}
-
-/** The median of a few samples. */
-async function garbageOf(t: TestContext, server: MeteredServer, namespace: string, event: string): Promise<number> {
-  const client = await connect(t, server.url + namespace);
-  const sendMany = async (): Promise<void> => {
-    for (let burst = 0; burst < 10; burst++) await send(client, event, 99);
-  };
-  const samples: number[] = [];
-  for (let warmUp = 0; warmUp < 3; warmUp++) await sendMany();
-  while (samples.length < 3) {
-    const before = await server.read('collect garbage');
-    await sendMany();
-    const after = await server.read();
-    samples.push((after.heap - before.heap) / 1000);
-  }
-  client.disconnect();
-  return samples.sort((a, b) => a - b)[1] ?? 0;
-}
 
 async function writesOfBurst(t: TestContext, server: MeteredServer): Promise<number> {
   const client = await connectByHand(t, server, '/');

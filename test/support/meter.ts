@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Files, hostFolder, removeApp, writeApp } from './app';
+import { ask, type Client, connect } from './client';
 import { RawClient } from './raw';
 
 /** All since the server has started. */
@@ -56,6 +57,33 @@ export class MeteredServer {
     const [reading] = (await once(this.#process, 'message')) as [Reading]; // its answer
     return reading;
   }
+}
+
+/** Bytes that an event makes, and its answer: the median of a few samples. */
+export async function garbageOf(t: TestContext, server: MeteredServer, namespace: string, event: string): Promise<number> {
+  const client = await connect(t, server.url + namespace);
+  const sendMany = async (): Promise<void> => {
+    for (let burst = 0; burst < 10; burst++) await send(client, event, 99);
+  };
+  const samples: number[] = [];
+  for (let warmUp = 0; warmUp < 3; warmUp++) await sendMany();
+  while (samples.length < 3) {
+    const before = await server.read('collect garbage');
+    await sendMany();
+    const after = await server.read();
+    samples.push((after.heap - before.heap) / 1000);
+  }
+  client.disconnect();
+  return samples.sort((a, b) => a - b)[1] ?? 0;
+}
+
+/** Sends so many events and one more, whose acknowledgement says that all have been handled. */
+export async function send(client: Client, event: string, count: number): Promise<void> {
+  for (let n = 0; n < count; n++) {
+    if (event === 'echo') client.emit('echo', n, () => {});
+    else client.emit(event, n);
+  }
+  await ask(client, 'echo', 'all handled');
 }
 
 /** The median of a few samples, in some of which the server compiles functions. */
