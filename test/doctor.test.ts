@@ -1,4 +1,4 @@
-/** `npx egg-socket.io doctor`: what it finds without a server. That of Redis, PostgreSQL and proxies is in test/once/doctor.test.ts. */
+/** `npx egg-socket.io doctor`: what it learns from Egg. What it finds without Egg, and with servers and proxies, is in test/once/doctor.test.ts. */
 import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -37,26 +37,11 @@ const CONFIGS: [name: string, config: string, finding: RegExp, code: number][] =
   ['an unknown option', 'exports.io = { namespaces: {} };', /^look IO_CONFIG_UNKNOWN_KEY: config\.io\.namespaces /, 0],
   ['a file that throws', 'throw new Error("no secret here");', /^problem .*no secret here/, 1],
   ['an adapter with an option of another one', "exports.io = { adapter: { name: 'mongo', connection: {} } };", /^problem IO_/, 1],
-  [
-    'a client of Socket.IO 2, which is not let in',
-    'exports.io = { init: { allowEIO3: false } };',
-    /^problem socket\.io-client is 2\.5\.0, .*-> npm i socket\.io-client@4/,
-    1,
-  ],
-  [
-    'more clients than files',
-    'exports.io = { limits: { connections: 1e6 } };',
-    /^problem a process may have \d+ files open, .* -> raise it to 2001000: LimitNOFILE=/,
-    1,
-  ],
 ];
 
 test('mistakes in the config, each with what to do', async t => {
   for (const [name, config, finding, code] of CONFIGS) {
-    const diagnosis = await diagnose(t, {
-      'config/config.default.js': config,
-      'node_modules/socket.io-client/package.json': JSON.stringify({ name: 'socket.io-client', version: '2.5.0' }),
-    });
+    const diagnosis = await diagnose(t, { 'config/config.default.js': config });
     assert.ok(
       diagnosis.findings.some(one => finding.test(one)),
       `${name}: ${diagnosis.output}`,
@@ -94,34 +79,11 @@ test('a drain for which Egg leaves no time, in production, is left to the operat
   assert.ok(!others.some(text => text.includes('IO_DRAIN_CUT')));
 });
 
-test('a low limit of open files is told of', async t => {
-  const { code, findings, output } = await diagnose(t, {}, [], 'ulimit -n 2000');
+test('the plugin that the app uses is another copy than that of the command', async t => {
+  const { findings, output } = await diagnoseIn(await appWithCopy(t));
   assert.ok(
-    findings.some(text => /^look a process may have 2000 files open, .*-> raise it to 10000: /.test(text)),
+    findings.some(text => text.startsWith('problem the app uses the egg-socket.io 5.0.0-copy of ')),
     output,
-  );
-  assert.equal(code, 0);
-});
-
-test('versions that do not fit each other: of a peer, of socket.io-adapter, and of the plugin itself', async t => {
-  const { code, findings, output } = await diagnose(t, {
-    'node_modules/@socket.io/postgres-adapter/package.json': JSON.stringify({ name: '@socket.io/postgres-adapter', version: '0.4.0' }),
-    'node_modules/@socket.io/admin-ui/package.json': JSON.stringify({ name: '@socket.io/admin-ui', version: '0.5.1' }),
-    'node_modules/socket.io-adapter/package.json': JSON.stringify({ name: 'socket.io-adapter', version: '2.4.0' }),
-  });
-  assert.ok(
-    findings.some(text =>
-      /^problem @socket\.io\/postgres-adapter is 0\.4\.0 .*-> npm i @socket\.io\/postgres-adapter@\^0\.5\.0/.test(text),
-    ),
-    output,
-  );
-  assert.ok(!output.includes('several versions of socket.io-adapter'), 'the admin UI uses none, whichever the app has');
-  assert.equal(code, 1);
-
-  const { findings: others, output: printed } = await diagnoseIn(await appWithCopy(t));
-  assert.ok(
-    others.some(text => text.startsWith('problem the app uses the egg-socket.io 5.0.0-copy of ')),
-    printed,
   );
 });
 
@@ -143,17 +105,6 @@ test('the plugins and the config of a framework count as those of the app', asyn
     output,
   );
   assert.equal(code, 1);
-});
-
-test('the command says what is wrong with its options', async t => {
-  for (const [args, message] of [
-    [['--url', 'chat.example.com'], /--url is no address with http or https/],
-    [['--out', 'file'], /doctor has no option --out/],
-  ] as const) {
-    const { code, output } = await diagnose(t, {}, args);
-    assert.equal(code, 2);
-    assert.match(output, message);
-  }
 });
 
 /** An app whose plugin is another copy than that of the command. */

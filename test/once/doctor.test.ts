@@ -1,4 +1,4 @@
-/** `npx egg-socket.io doctor` with real servers: Redis, PostgreSQL, PgBouncer, and proxies in front of running apps. */
+/** `npx egg-socket.io doctor`: what it finds without Egg; and with real servers: Redis, PostgreSQL, PgBouncer, and proxies in front of running apps. */
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,6 +28,52 @@ function found({ findings, output }: Diagnosis, text: RegExp): void {
 function ioOf(io: string): Files {
   return { 'config/config.default.js': `exports.io = ${io};` };
 }
+
+test('the command says what is wrong with its options', async t => {
+  for (const [args, message] of [
+    [['--url', 'chat.example.com'], /--url is no address with http or https/],
+    [['--out', 'file'], /doctor has no option --out/],
+  ] as const) {
+    const { code, output } = await diagnose(t, {}, args);
+    assert.equal(code, 2);
+    assert.match(output, message);
+  }
+});
+
+test('a client of Socket.IO 2, which is not let in, and more clients than files', async t => {
+  const diagnosis = await diagnose(t, {
+    ...ioOf('{ init: { allowEIO3: false }, limits: { connections: 1e6 } }'),
+    'node_modules/socket.io-client/package.json': JSON.stringify({ name: 'socket.io-client', version: '2.5.0' }),
+  });
+  found(diagnosis, /^problem socket\.io-client is 2\.5\.0, .*-> npm i socket\.io-client@4/);
+  found(diagnosis, /^problem a process may have \d+ files open, .* -> raise it to 2001000: LimitNOFILE=/);
+  assert.equal(diagnosis.code, 1);
+});
+
+test('a low limit of open files is told of', async t => {
+  const { code, findings, output } = await diagnose(t, {}, [], 'ulimit -n 2000');
+  assert.ok(
+    findings.some(text => /^look a process may have 2000 files open, .*-> raise it to 10000: /.test(text)),
+    output,
+  );
+  assert.equal(code, 0);
+});
+
+test('versions that do not fit each other: of a peer, and of socket.io-adapter', async t => {
+  const { code, findings, output } = await diagnose(t, {
+    'node_modules/@socket.io/postgres-adapter/package.json': JSON.stringify({ name: '@socket.io/postgres-adapter', version: '0.4.0' }),
+    'node_modules/@socket.io/admin-ui/package.json': JSON.stringify({ name: '@socket.io/admin-ui', version: '0.5.1' }),
+    'node_modules/socket.io-adapter/package.json': JSON.stringify({ name: 'socket.io-adapter', version: '2.4.0' }),
+  });
+  assert.ok(
+    findings.some(text =>
+      /^problem @socket\.io\/postgres-adapter is 0\.4\.0 .*-> npm i @socket\.io\/postgres-adapter@\^0\.5\.0/.test(text),
+    ),
+    output,
+  );
+  assert.ok(!output.includes('several versions of socket.io-adapter'), 'the admin UI uses none, whichever the app has');
+  assert.equal(code, 1);
+});
 
 for (const adapter of ['redis', 'redis-sharded', 'redis-streams']) {
   test(`${adapter}: a Redis that allows all, and a user without a right`, async t => {
