@@ -123,7 +123,7 @@ export const ATTACKS = {
       const attachment = Buffer.alloc(950_000 * scale);
       const clients = await openAll(20, open, options);
       for (const client of clients) {
-        client.send(`4510-["echo",${placeholders}]`);
+        client.send(`4510-["echo",${placeholders.join()}]`);
         for (let i = 0; i < 9; i++) client.send(attachment);
       }
     },

@@ -43,7 +43,7 @@ function readArguments() {
   const { values } = parseArgs({ options });
   const port = Number(values.port);
   if (Number.isInteger(port) && port > 0 && port < 65_536) return { port, name: values.tegg ? TEGG_CHAT : 'chat' };
-  throw new Error(`${values.port} is no port. ${ANOTHER_PORT}`);
+  throw new Error(`${String(values.port)} is no port. ${ANOTHER_PORT}`);
 }
 
 async function checkThatPortIsFree(port) {

@@ -3,7 +3,7 @@ import { parse, parseExpression, type ParserPlugin } from '@babel/parser';
 import type { Node } from '@babel/types';
 import { type Rule, RULES } from './rules';
 import { Variables } from './things';
-import { type Step, walk } from './walk';
+import { walk } from './walk';
 
 export interface Finding {
   /** Both count from 1. */
@@ -12,13 +12,6 @@ export interface Finding {
   /** As it stands there. */
   old: string;
   rule: Rule;
-}
-
-/** A node, and what a rule may want to know of where it is. */
-export interface Place extends Step {
-  /** Of the file, below the app's folder, with slashes. */
-  path: string;
-  variables: Variables;
 }
 
 /** The longest excerpt, in characters. */

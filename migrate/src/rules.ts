@@ -1,8 +1,7 @@
 /** What an app of egg-socket.io 4.1.6 may have in its source that is otherwise now: one row, one idiom. */
 import type { Function as FunctionNode, Node } from '@babel/types';
-import type { Place } from './check';
-import { bare, type Call, callOf, isClient, type Member, memberOf, type Thing } from './things';
-import { walk } from './walk';
+import { bare, type Call, callOf, isClient, type Member, memberOf, type Thing, type Variables } from './things';
+import { type Step, walk } from './walk';
 
 /**
  * - `breaks`: fails, or does something else
@@ -10,6 +9,13 @@ import { walk } from './walk';
  * - `look`: goes on, but for a case that the source does not show
  */
 export type Effect = 'breaks' | 'deprecated' | 'look';
+
+/** A node, and what a rule may want to know of where it is. */
+interface Place extends Step {
+  /** Of the file, below the app's folder, with slashes. */
+  path: string;
+  variables: Variables;
+}
 
 export interface Rule {
   matches(place: Place): boolean;
