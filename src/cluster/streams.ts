@@ -2,7 +2,7 @@
 import type { Backplane } from '../backplane/backplane';
 import { MemoryStreams } from '../store/memory-streams';
 import { RemoteStreams } from '../store/remote-streams';
-import type { Appended, Content, Entry, Limits, Page, Position, Streams } from '../store/streams';
+import type { Appended, Content, Entry, Forwarded, Limits, Page, Position, Streams } from '../store/streams';
 import type { Hub } from './hub/hub';
 import type { HubAgent } from './hub/hub-agent';
 
@@ -13,7 +13,8 @@ type Request =
   | {
       readonly do: 'append';
       readonly stream: string;
-      readonly content: JsonContent;
+      /** Undefined if it is that of the event which is to get its position. */
+      readonly content?: JsonContent;
       readonly id: string | undefined;
       readonly limits: Limits;
     }
@@ -35,11 +36,15 @@ export function streamsOf(backplane: Backplane | undefined): Streams {
 
 /** To be called in the agent, with the streams that it keeps. */
 export function keepStreams(hub: Hub, streams: MemoryStreams): void {
-  hub.answer(KIND, asked => {
+  hub.answer(KIND, (asked, frames) => {
     const request = asked as Request; // written below, in a worker
     switch (request.do) {
       case 'append':
-        return streams.append(request.stream, { content: fromJson(request.content), id: request.id }, request.limits);
+        return streams.append(
+          request.stream,
+          { content: request.content ? fromJson(request.content) : frames, id: request.id },
+          request.limits,
+        );
       case 'read': {
         const { entries, ...end } = streams.read(request.stream, request.after, request.count);
         return { ...end, entries: entries.map(({ offset, id, content }) => ({ offset, id, content: toJson(content) })) };
@@ -64,6 +69,23 @@ export class AgentStreams extends RemoteStreams {
   async read(stream: string, after: number, count: number): Promise<Page> {
     const { entries, ...end } = (await this.#ask({ do: 'read', stream, after, count })) as JsonPage; // of the agent's streams
     return { ...end, entries: entries.map(({ content, ...entry }) => ({ ...entry, content: fromJson(content) })) };
+  }
+
+  appendAndForward(
+    stream: string,
+    { content, id }: Omit<Entry, 'offset'>,
+    limits: Limits,
+    { isAwaited, ...to }: Forwarded,
+    settle: (position: Appended | undefined) => void,
+  ): boolean {
+    if (!this.isComplete(stream)) return false;
+    const request: Request = { do: 'append', stream, id, limits };
+    const fail = (): void => {
+      this.lack(stream);
+      settle(undefined);
+    };
+    const publication = { event: { type: 'kept', ...to, eventId: id }, kind: KIND, request, isAwaited };
+    return this.#agent.publish(content, publication, position => settle(position as Appended), fail); // of the agent's streams
   }
 
   async restart(stream: string): Promise<void> {

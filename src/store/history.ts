@@ -1,7 +1,7 @@
 /** Rooms with history: what is emitted to them is kept in a stream for each. This is what one namespace has of them. */
 import { createHash } from 'node:crypto';
 import type { Namespace } from 'socket.io';
-import type { Appended, Content, Entry, Limits, Page, Position, Streams } from './streams';
+import type { Appended, Content, Entry, Forwarded, Limits, Page, Position, Streams } from './streams';
 
 /** The options of rooms with history. */
 export interface HistoryOptions extends Limits {
@@ -92,6 +92,16 @@ export class History {
     return this.#streams.append(this.#prefix + room, { content, id }, this.#limitsOf(room));
   }
 
+  /** Whether the events are kept on the way to the other processes. */
+  get canForward(): boolean {
+    return this.#streams.appendAndForward !== undefined;
+  }
+
+  /** Keeps an event, and has it forwarded to all other processes: see `Streams.appendAndForward`. */
+  appendAndForward(content: Content, id: string | undefined, to: Forwarded, settle: (position: Appended | undefined) => void): boolean {
+    return this.#streams.appendAndForward?.(this.#prefix + to.room, { content, id }, this.#limitsOf(to.room), to, settle) ?? false;
+  }
+
   /** Reads the history of a room: see `Streams.read`. */
   read(room: string, after: number, count: number): Page | Promise<Page> {
     return this.#streams.read(this.#prefix + room, after, count, this.#limitsOf(room));
@@ -108,9 +118,9 @@ export class History {
     return page;
   }
 
-  /** What clients of the room are told of a position. */
-  positionFor(room: string, { epoch, offset }: Position): ClientPosition {
-    const position = { room, epoch: nameOf(epoch), offset };
+  /** What clients of the room are told of a position. @param id that of the event, if it has one */
+  positionFor(room: string, { epoch, offset }: Position, id?: string): ClientPosition {
+    const position = { room, epoch: nameOf(epoch), offset, ...(id !== undefined && { id }) };
     return this.#rooms.of(room)?.since === 'ever' ? position : { ...position, key: this.#keyOf(room, epoch, offset) };
   }
 

@@ -30,7 +30,7 @@ export abstract class RemoteStreams implements Streams {
       if (incomplete !== undefined) await this.#restart(incomplete); // those who wait go on in the order of their calls
       return await this.add(stream, event, limits);
     } catch (error) {
-      this.#lack(stream);
+      this.lack(stream);
       throw error;
     }
   }
@@ -60,7 +60,13 @@ export abstract class RemoteStreams implements Streams {
     return this.#incomplete.has(stream) ? stream : undefined;
   }
 
-  #lack(stream: string): void {
+  /** Whether no event of the stream is missing. */
+  protected isComplete(stream: string): boolean {
+    return this.#incompleteFor(stream) === undefined;
+  }
+
+  /** Notes that an event could not be kept. */
+  protected lack(stream: string): void {
     if (this.#incompleteFor(stream) === undefined) {
       let setRestarted = (): void => {};
       const restarted = new Promise<void>(resolve => (setRestarted = resolve));
@@ -92,7 +98,7 @@ export abstract class RemoteStreams implements Streams {
       try {
         await this.#restart(name);
       } catch {
-        this.#lack(name); // the outage goes on, as the log says
+        this.lack(name); // the outage goes on, as the log says
         return;
       }
     }

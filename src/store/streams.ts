@@ -1,4 +1,5 @@
 /** Streams: the latest events of rooms, in order, each with a number. Whoever knows the last number that it got can ask for what came after. */
+import type { BroadcastFlags } from 'socket.io-adapter';
 
 /** An encoded event: a text and then bytes, or what a parser of the app makes of it. */
 export type Content = readonly (string | Uint8Array)[];
@@ -34,6 +35,21 @@ export interface Page extends Position {
   readonly entries: readonly Entry[];
 }
 
+/** An event on its way to the clients of other processes. */
+export interface Forwarded {
+  readonly nsp: string;
+  /** The room whose stream has it. Those in it that know of history get the event with its position. */
+  readonly room: string;
+  /** Everybody else who gets the event: the members of these rooms, but not of those in `except`. Undefined if they get it with that of another room. */
+  readonly rooms?: string[];
+  readonly except?: string[];
+  readonly flags?: BroadcastFlags;
+  /** The offsets in connection state recovery: of the event, and of the one with the position. Undefined without recovery. */
+  readonly offsets?: readonly [event: string, positioned: string];
+  /** Whether clients of this process wait for the position. Otherwise it may come a little later. */
+  readonly isAwaited: boolean;
+}
+
 /** What a stream keeps. */
 export interface Limits {
   /** The largest number of events. */
@@ -46,6 +62,19 @@ export interface Limits {
 export interface Streams {
   /** Adds an event. Of calls in the same process, the earlier one gets the smaller number, and settles first. */
   append(stream: string, event: Omit<Entry, 'offset'>, limits: Limits): Appended | Promise<Appended>;
+  /**
+   * Does the same where the place is on the way to all other processes: it forwards the event to them, with its position. Returns false if it cannot be
+   * reached, or the stream lacks an event: nothing has been done then.
+   * @param settle called with the position, before this process receives any later event of the stream; with undefined where `append` would reject.
+   *   It must not throw.
+   */
+  appendAndForward?(
+    stream: string,
+    event: Omit<Entry, 'offset'>,
+    limits: Limits,
+    to: Forwarded,
+    settle: (position: Appended | undefined) => void,
+  ): boolean;
   /**
    * Reads events that are still kept, oldest first.
    * @param after the number of the event before the first one; or, if it is negative, how many to read from the end

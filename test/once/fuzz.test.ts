@@ -56,7 +56,7 @@ function holds<Inputs extends [unknown, ...unknown[]]>(property: fc.IPropertyWit
 /** A value of JSON that looks like a message: fields of messages, with values of any type. */
 function messageWith(fields: readonly string[]): fc.Arbitrary<unknown> {
   const value = fc.oneof(
-    fc.constantFrom(0, 1, 2, 3, 5, 6, 7, 9, 'reply', 'broadcast', 'join', 'changes', 'copy', '/', null, undefined, [], {}),
+    fc.constantFrom(0, 1, 2, 3, 5, 6, 7, 9, 'reply', 'broadcast', 'kept', 'join', 'changes', 'copy', '/', null, undefined, [], {}),
     fc.jsonValue({ maxDepth: 3 }),
     fc.dictionary(fc.constantFrom(...fields), fc.jsonValue({ maxDepth: 2 })),
     fc.array(fc.oneof(fc.string(), fc.integer(), fc.constantFrom('2["x"]', 'egg-socket.io encoded'))),
@@ -215,7 +215,7 @@ test('messages between workers come out as they went in, and others are no messa
       assert.deepEqual([readHead, readParts], [JSON.parse(JSON.stringify({ head })), parts]);
     }),
   );
-  const head = messageWith(['type', 'id', 'nsp', 'rooms', 'except', 'flags', 'names', 'close']);
+  const head = messageWith(['type', 'id', 'nsp', 'rooms', 'except', 'flags', 'names', 'close', 'room', 'position']);
   holds(
     fc.property(
       fc.oneof(

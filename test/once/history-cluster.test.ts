@@ -88,3 +88,51 @@ test(
     assert.deepEqual(heard.slice(9), ['gap in room:1', 'with a new agent']);
   },
 );
+
+test('what a recovered client gets by recovery and by history it hears once, in whichever worker', { timeout: 60_000 }, async t => {
+  const files = {
+    ...FILES,
+    'config/config.default.js':
+      "exports.io = { init: { connectionStateRecovery: {} }, namespace: { '/': { history: { 'room:*': {} } } } };",
+  };
+  const { url } = await startCluster(t, files, { workers: 2 });
+  const one = await connect(t, url);
+  const other = await clientOf(async () => connect(t, url), await ask(one, 'worker'));
+  const people = ['with history', 'without'].map(what => {
+    const client = newClient(t, url, { autoConnect: false, reconnection: true, reconnectionDelay: 10 });
+    const heard: unknown[] = [];
+    if (what === 'with history') history(client, { onGap: () => heard.push('gap') });
+    client.on('said', number => heard.push(number));
+    return { client, heard };
+  });
+  for (const { client } of people) {
+    client.connect();
+    await next(client, 'connect');
+    await ask(client, 'join', 'room:1');
+  }
+  let count = 0;
+  const say = async (): Promise<unknown> => ask(count++ % 2 === 0 ? one : other, 'say', 'room:1', count);
+  await say();
+  await until(t, () => people.every(({ heard }) => heard.length === 1));
+  for (let round = 0; round < 3; round++) {
+    const back = people.map(async ({ client }) => next(client, 'connect'));
+    for (const { client } of people) client.io.engine.close();
+    await say();
+    await say();
+    await Promise.all(back);
+    assert.deepEqual(
+      people.map(({ client }) => client.recovered),
+      [true, true],
+    );
+    await say();
+    await until(t, () => people.every(({ heard }) => heard.includes(count)));
+  }
+  await until(t, () => people.every(({ heard }) => heard.length >= count));
+  for (const { client } of people) await ask(client, 'join', 'room:1'); // what was on its way has come
+  const all = Array.from({ length: count }, (_, index) => index + 1);
+  for (const { heard } of people)
+    assert.deepEqual(
+      heard.map(Number).toSorted((a, b) => a - b),
+      all,
+    );
+});

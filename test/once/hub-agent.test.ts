@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { allKnown, enter } from '../support/adapters';
 import { hubPath, startHub, startWorker } from '../support/hub';
 import { until } from '../support/until';
 
@@ -92,4 +94,72 @@ test('questions that are asked together leave in one write, and so do their repl
     writes.reduce((sum, { mock }) => sum + mock.callCount(), 0),
     2,
   );
+});
+
+test('the agent forwards an event with its reply, in order with others, and not where it fails or cannot be reached', async t => {
+  const path = await hubPath(t);
+  const hub = await startHub(t, path);
+  let last = 0;
+  hub.answer('number', (request, frames) => ({ request, frames, offset: ++last }));
+  hub.answer('fail', () => {
+    throw new RangeError('on purpose');
+  });
+  const [one, other] = [await startWorker(t, path, 'one'), await startWorker(t, path, 'other')];
+  await allKnown([one, other]);
+  const { heard } = await enter(t, other);
+  const { agent } = one.link;
+  const replies: unknown[] = [];
+  /** A broadcast of the hub's adapter, which does not read the reply. */
+  const publish = (event: string, kind = 'number'): boolean =>
+    agent.publish(
+      [`2["${event}"]`],
+      { event: { type: 'broadcast', nsp: '/' }, kind, request: 'please' },
+      reply => replies.push(reply),
+      ({ message }) => replies.push(message),
+    );
+  one.io.emit('before');
+  const sent = ['first', 'second'].map(event => publish(event));
+  one.io.emit('after');
+  publish('failed', 'fail');
+  one.io.emit('end');
+  await until(t, () => heard.at(-1)?.[0] === 'end' && replies.length === 3);
+  assert.deepEqual(heard.flat(), ['before', 'first', 'second', 'after', 'end']);
+  assert.deepEqual(replies, [
+    { request: 'please', frames: ['2["first"]'], offset: 1 },
+    { request: 'please', frames: ['2["second"]'], offset: 2 },
+    'on purpose',
+  ]);
+  await one.link.close();
+  assert.deepEqual([...sent, publish('late')], [true, true, false]);
+});
+
+test('a reply that nobody waits for leaves with the next one, or else after 20 ms', async t => {
+  const path = await hubPath(t);
+  const hub = await startHub(t, path);
+  const asked: unknown[] = [];
+  hub.answer('number', request => asked.push(request));
+  const { agent } = (await startWorker(t, path, 'one')).link;
+  const replies: unknown[] = [];
+  const publish = async (isAwaited: boolean): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const settle = (reply: unknown): void => resolve(void replies.push(reply));
+      agent.publish(['2["event"]'], { event: { type: 'broadcast', nsp: '/' }, kind: 'number', request: 1, isAwaited }, settle, reject);
+    });
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  void publish(false);
+  void publish(false);
+  await publish(true);
+  assert.deepEqual(replies, [1, 2, 3]);
+  const held = publish(false);
+  await agent.ask('number', 1); // the reply to this one takes it along
+  assert.equal(replies.length, 4);
+  const alone = publish(false);
+  while (asked.length < 6) await nextTurn();
+  t.mock.timers.tick(19);
+  for (let turn = 0; turn < 20; turn++) await nextTurn();
+  assert.equal(replies.length, 4);
+  t.mock.timers.tick(1);
+  t.mock.timers.reset();
+  await Promise.all([held, alone]);
+  assert.deepEqual(replies.length, 5);
 });

@@ -9,7 +9,19 @@ import type { ServerOptions } from 'socket.io';
 import { type AdapterServer, type Join, startServer } from './adapters';
 import { ROOT } from './app';
 import { Logs } from './logs';
-import { controlFrame, createAdapterFactory, Deprecations, Hub, HubBackplane, Limits, readConfig } from './parts';
+import {
+  controlFrame,
+  createAdapterFactory,
+  Deprecations,
+  Histories,
+  Hub,
+  HubBackplane,
+  keepStreams,
+  Limits,
+  MemoryStreams,
+  readConfig,
+  streamsOf,
+} from './parts';
 
 export interface Worker extends AdapterServer {
   readonly link: HubBackplane;
@@ -31,8 +43,25 @@ export async function startHub(t: TestContext, path: string, logs = new Logs()):
   return hub;
 }
 
-export async function startWorker(t: TestContext, path: string, name: string, options: Partial<ServerOptions> = {}): Promise<Worker> {
+/** The same, which keeps the events of rooms with history. Returns where. */
+export async function startHubWithStreams(t: TestContext, path: string): Promise<MemoryStreams> {
+  const hub = await startHub(t, path);
+  const streams = new MemoryStreams();
+  t.after(() => streams.close());
+  keepStreams(hub, streams);
+  return streams;
+}
+
+/** @param io `config.io`, as far as it is about limits and rooms with history */
+export async function startWorker(
+  t: TestContext,
+  path: string,
+  name: string,
+  options: Partial<ServerOptions> = {},
+  io: object = {},
+): Promise<Worker> {
   const logs = new Logs();
+  const settings = readConfig({ io }, 1, () => {});
   const link = new HubBackplane(path, name, logs);
   // Socket.IO types it as a class only, but takes a factory as well
   const create = createAdapterFactory(
@@ -40,8 +69,9 @@ export async function startWorker(t: TestContext, path: string, name: string, op
     {
       backplane: link,
       deprecations: new Deprecations(logs),
-      limits: new Limits(readConfig({ io: {} }, 1, () => {}).limits, logs, ROOT),
+      limits: new Limits(settings.limits, logs, ROOT),
       logger: logs,
+      histories: Histories.of(settings, true, () => streamsOf(link)),
     },
   );
   const adapter = create as unknown as NonNullable<ServerOptions['adapter']>;

@@ -137,6 +137,7 @@ export const { keepHandovers } = require(join(DIST, 'cluster/handovers')) as typ
 export const { MemoryHandovers } = require(join(DIST, 'store/memory-handovers')) as typeof memoryHandovers;
 export const { MemoryOutcomes } = require(join(DIST, 'store/memory-outcomes')) as typeof memoryOutcomes;
 export const { MemoryStreams } = require(join(DIST, 'store/memory-streams')) as typeof memoryStreams;
+export type MemoryStreams = memoryStreams.MemoryStreams;
 export type RemoteStreams = remoteStreams.RemoteStreams;
 export const { Outcomes } = require(join(DIST, 'store/outcomes')) as typeof outcomes;
 export type OutcomeStore = outcomeStore.OutcomeStore;

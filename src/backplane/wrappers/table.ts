@@ -122,9 +122,9 @@ const ROWS: readonly Row[] = [
   }),
 
   // Rooms with history. Before `encodeOnce`, and after all others: it makes two broadcasts of one, and what it keeps is as the app has emitted it.
-  of(ENCODED, ({ adapter, nsp, logger, limits }) => {
+  of(ENCODED, ({ adapter, nsp, logger, limits, source }) => {
     const history = historyOf(nsp);
-    if (history) keepHistory(adapter, nsp, history, logger, limits);
+    if (history) keepHistory(adapter, nsp, history, { logger, limits, offsets: source?.offsets });
   }),
 
   // Encodes a broadcast before anybody has got it, and throws at the caller what cannot be sent. Last: all others see packets that are encoded, and

@@ -1,6 +1,7 @@
 /** Questions of a worker to the agent, whose memory the workers of one machine share. Each kind of question has an answerer in the agent. */
 import { OutageError } from '../../errors';
-import { HUB, jsonContent, type Reply } from './hub-frames';
+import { HUB, jsonContent, NUMBERED, type Publication, type Reply } from './hub-frames';
+import { Message, type Part } from './hub-message';
 import type { HubOutbox } from './hub-outbox';
 
 /** Time in ms for the agent to answer. */
@@ -10,8 +11,9 @@ const TIMEOUT = 5000;
  * Answers questions of one kind in the agent. What it returns or resolves with is the reply, as JSON; the message of what it throws reaches the
  * worker.
  * @param request what the worker has asked, written by this plugin there
+ * @param frames those of the event that is to get its position, if it is one
  */
-export type Answerer = (request: unknown) => unknown;
+export type Answerer = (request: unknown, frames: readonly Part[]) => unknown;
 
 /** A question without a reply. */
 interface Waiting {
@@ -38,9 +40,26 @@ export class HubAgent {
       if (!this.#outbox.push(HUB, jsonContent({ type: 'ask', id, kind, request }))) {
         throw new OutageError('IO_HUB_OVERFLOW', 'too many messages are queued for the hub; the agent was not asked');
       }
-      const timer = setTimeout(() => this.#take(id)?.fail(down(`it has not answered in ${TIMEOUT} ms`)), TIMEOUT).unref();
-      this.#waiting.set(id, { settle, fail, timer });
+      this.#expect(id, settle, fail);
     });
+  }
+
+  /**
+   * Asks the agent for the position of an event, with which it forwards the event to the other workers. Returns false if nothing can be sent.
+   * @param settle called with the reply, in order with the messages of other workers
+   * @param fail called where `ask` would reject: the agent may have forwarded the event
+   */
+  publish(
+    frames: readonly Part[],
+    publication: Pick<Publication, 'event' | 'kind' | 'request' | 'isAwaited'>,
+    settle: (reply: unknown) => void,
+    fail: (error: Error) => void,
+  ): boolean {
+    const id = ++this.#lastId;
+    const head: Publication = { type: 'ask', id, ...publication };
+    if (!this.#outbox?.push(NUMBERED, new Message(head, frames))) return false;
+    this.#expect(id, settle, fail);
+    return true;
   }
 
   /** To be called when the hub is connected. */
@@ -58,6 +77,11 @@ export class HubAgent {
     const waiting = this.#take(id);
     if (error === undefined) waiting?.settle(value);
     else waiting?.fail(new Error(error));
+  }
+
+  #expect(id: number, settle: (reply: unknown) => void, fail: (error: Error) => void): void {
+    const timer = setTimeout(() => this.#take(id)?.fail(down(`it has not answered in ${TIMEOUT} ms`)), TIMEOUT).unref();
+    this.#waiting.set(id, { settle, fail, timer });
   }
 
   /** Undefined if the question has been answered, or has failed. */

@@ -12,6 +12,9 @@ export const HUB = 0;
 /** The receiver's number for all workers except the sender. */
 export const EVERYONE = 0xffff_ffff;
 
+/** The same for an event of a room with history, which the agent first gives its position. */
+export const NUMBERED = 0xffff_fffe;
+
 /** The largest content of a frame, in bytes. */
 export const MAX_FRAME = 32 * 1024 * 1024;
 
@@ -28,6 +31,13 @@ export interface Question {
   readonly id: number;
   readonly kind: string;
   readonly request: unknown;
+  /** False if the reply may come a little later. Default: true. */
+  readonly isAwaited?: boolean;
+}
+
+/** The head of an event to the other workers that is to get its position: the reply to the question. */
+export interface Publication extends Question {
+  readonly event: object;
 }
 
 /** The reply to a question. */
@@ -78,6 +88,14 @@ export function controlFrame(to: number, content: Hello | Notice): Run {
   const frame = Buffer.allocUnsafe(HEADER + size);
   writeHeader(frame, 0, size, to, HUB);
   frame.write(json, HEADER);
+  return { to, frames: 1, size: frame.length, bytes: [frame] };
+}
+
+/** A frame with a message of one worker to others. */
+export function messageFrame(to: number, from: number, content: Content): Run {
+  const frame = Buffer.allocUnsafe(HEADER + content.size);
+  writeHeader(frame, 0, content.size, to, from);
+  content.writeTo(frame, HEADER);
   return { to, frames: 1, size: frame.length, bytes: [frame] };
 }
 

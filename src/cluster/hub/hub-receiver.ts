@@ -5,13 +5,15 @@ import { detailsOf } from '../../backplane/answer';
 import { isServerEvent } from '../../backplane/backend-message';
 import { InvalidMessage } from '../../backplane/inbox';
 import { EncodedPacket, PacketCodec } from '../../backplane/packet-codec';
+import { isForAny, positioned, toShadow } from '../../backplane/positioned-event';
 import { withOffset } from '../../backplane/recovery/offsets';
 import type { Packet } from '../../protocol';
 import { packValues } from '../../backplane/values';
 import { forgetLater } from '../../backplane/wrappers/forget-acknowledgements';
+import { historyOf } from '../../store/history';
 import { decodeArguments, encodeValues, type Part } from './hub-message';
 import type { HubPeers, Receiver } from './hub-peers';
-import type { Request, Target } from './hub-request';
+import type { KeptEvent, Request, Target } from './hub-request';
 
 /** The methods of an adapter for the sockets of its own process. */
 export type LocalAdapter = Pick<
@@ -59,6 +61,9 @@ export class HubReceiver implements Receiver {
         if (request.id === undefined) this.#local.broadcast(this.#packetOf(parts), optionsOf(request));
         else this.#broadcastFor(from, request.id, this.#codec.decode(parts), optionsOf(request));
         break;
+      case 'kept':
+        this.#deliverKept(request, parts);
+        break;
       case 'join':
         this.#local.addSockets(optionsOf(request), request.names);
         break;
@@ -73,6 +78,20 @@ export class HubReceiver implements Receiver {
       case 'event':
         this.#fireEvent(from, request.id, decodeArguments(parts, this.#codec));
     }
+  }
+
+  /** Delivers an event as the worker does that has emitted it: see keep-history.ts. */
+  #deliverKept(request: KeptEvent, frames: readonly Part[]): void {
+    const { rooms, room, eventId: id, offsets: [offset, offsetOfCopy] = [], flags, position } = request;
+    if (rooms) {
+      const packet = new EncodedPacket(this.#codec, this.#nsp.name, frames);
+      if (offset !== undefined) packet.append(offset);
+      this.#local.broadcast(packet, optionsOf(request));
+    }
+    const history = historyOf(this.#nsp);
+    if (!history || !isForAny(this.#adapter, room, offsetOfCopy)) return;
+    const told = history.positionFor(room, position, id);
+    this.#local.broadcast(positioned(this.#codec, this.#nsp.name, frames, told, offsetOfCopy), toShadow(room, flags));
   }
 
   /** Broadcasts to the clients of this process, and sends their acknowledgements to the asking worker. */

@@ -2,6 +2,7 @@
 import type { BroadcastFlags, Room } from 'socket.io-adapter';
 import { isObject, isRoomList, isTarget } from '../../backplane/backend-message';
 import { InvalidMessage } from '../../backplane/inbox';
+import type { Forwarded, Position } from '../../store/streams';
 import { type Part, readMessage } from './hub-message';
 
 /** The namespace and the sockets of a request: BroadcastOptions as JSON. */
@@ -17,9 +18,17 @@ export type Query =
   | ({ readonly type: 'broadcast' | 'fetch'; readonly id?: number } & Target)
   | { readonly type: 'event'; readonly nsp: string; readonly id?: number };
 
+/** An event of a room with history. The agent has added it to the room's stream, and its position to this. */
+export type KeptEvent = { readonly type: 'kept'; readonly eventId?: string | undefined; readonly position: Position } & Omit<
+  Forwarded,
+  'isAwaited'
+> &
+  Target;
+
 /** The head of a request. Its parts are the packet, or the arguments of the event. */
 export type Request =
   | Query
+  | KeptEvent
   | ({ readonly type: 'join' | 'leave'; readonly names: Room[] } & Target)
   | ({ readonly type: 'disconnect'; readonly close: boolean } & Target);
 
@@ -51,7 +60,7 @@ export function readRequest(content: Buffer): { head: Request | Reply; parts: Pa
 
 function isRequest(head: unknown): head is Request | Reply {
   if (!isObject(head)) return false;
-  const { type, id, nsp, names, close } = head;
+  const { type, id, nsp, names, close, room, position } = head;
   if (type === 'reply') return typeof id === 'number';
   if (typeof nsp !== 'string' || !isTarget(head)) return false;
   switch (type) {
@@ -60,6 +69,10 @@ function isRequest(head: unknown): head is Request | Reply {
       return id === undefined || typeof id === 'number';
     case 'fetch':
       return typeof id === 'number';
+    case 'kept':
+      return (
+        typeof room === 'string' && isObject(position) && typeof position['epoch'] === 'string' && typeof position['offset'] === 'number'
+      );
     case 'join':
     case 'leave':
       return isRoomList(names);

@@ -19,6 +19,9 @@ const DELAY_SHARE = 0.1;
 /** The most bytes to queue for a hanging worker. Further messages are lost for it. */
 const MAX_QUEUE = 8 * 1024 * 1024;
 
+/** Time in ms after which a notice leaves that nobody waits for. */
+const HOLDING_TIME = 20;
+
 export class HubWorker {
   /** Set once it has sent its hello. */
   name: string | undefined;
@@ -38,6 +41,10 @@ export class HubWorker {
   #delay = 0;
   #hangs = false;
   #lost = 0;
+  /** Notices that nobody waits for. */
+  readonly #held: Buffer[] = [];
+  /** Set while there are some. */
+  #holding: NodeJS.Timeout | undefined;
 
   /** @param onBehind called when it falls behind, and when it no longer delays the others: it has read enough, hangs, or has gone */
   constructor(number: number, socket: Socket, logger: Logger, onBehind: (isBehind: boolean) => void) {
@@ -45,7 +52,10 @@ export class HubWorker {
     this.socket = socket;
     this.#logger = logger;
     this.#onBehind = onBehind;
-    socket.on('close', () => this.#releaseOthers());
+    socket.on('close', () => {
+      clearTimeout(this.#holding);
+      this.#releaseOthers();
+    });
   }
 
   /** Queues frames. They are lost only if the worker hangs and its queue is full. */
@@ -59,7 +69,24 @@ export class HubWorker {
     this.#write(controlFrame(this.number, notice));
   }
 
+  /** The same for one that nobody waits for. It leaves with the next frame, or soon: the worker does not wake up for each. */
+  notifyLater(notice: Notice): void {
+    this.#held.push(...controlFrame(this.number, notice).bytes);
+    this.#holding ??= setTimeout(() => this.#release(), HOLDING_TIME).unref();
+  }
+
+  #release(): void {
+    clearTimeout(this.#holding);
+    this.#holding = undefined;
+    this.#writeAll([Buffer.concat(this.#held.splice(0))]);
+  }
+
   #write({ bytes }: Run): void {
+    if (this.#holding) this.#release(); // the order holds
+    this.#writeAll(bytes);
+  }
+
+  #writeAll(bytes: readonly Buffer[]): void {
     const last = bytes.length - 1;
     for (const [index, piece] of bytes.entries()) {
       this.#written += piece.length;

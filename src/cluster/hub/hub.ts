@@ -1,7 +1,7 @@
 /**
  * The hub carries broadcasts between the workers of one machine. It runs in the agent, and each worker has one connection to it, over a Unix
  * domain socket. It forwards frames and knows which workers are connected; it does not read the content of frames, except of questions to the
- * agent.
+ * agent, and of events of rooms with history, which the agent keeps on their way.
  *
  * Back-pressure. A worker that reads more slowly than the others write must neither fill the agent's memory nor stop the other workers. While too
  * many bytes are queued for one worker, the hub reads from none: messages then wait in the outboxes of the workers that publish them, all workers
@@ -16,7 +16,20 @@ import { debug } from '../../debug';
 import type { Logger } from '../../egg';
 import { toError } from '../../thrown';
 import type { Answerer } from './hub-agent';
-import { eachFrame, EVERYONE, FrameReader, type Hello, HUB, type Question, type Reply, type Run } from './hub-frames';
+import {
+  eachFrame,
+  EVERYONE,
+  FrameReader,
+  type Hello,
+  HUB,
+  messageFrame,
+  NUMBERED,
+  type Publication,
+  type Question,
+  type Reply,
+  type Run,
+} from './hub-frames';
+import { Message, type Part, readMessage } from './hub-message';
 import { HubWorker } from './hub-worker';
 
 export class Hub {
@@ -52,7 +65,7 @@ export class Hub {
     this.#startedAt = performance.now();
   }
 
-  /** Lets the workers ask the agent questions of this kind, by `HubAgent.ask()`. */
+  /** Lets the workers ask the agent questions of this kind, by `HubAgent.ask()`, and have events numbered, by `HubAgent.publish()`. */
   answer(kind: string, answerer: Answerer): void {
     this.#answerers.set(kind, answerer);
   }
@@ -94,6 +107,7 @@ export class Hub {
   #pass(from: HubWorker, run: Run): void {
     if (run.to === HUB) eachFrame(run, (_number, content) => this.#receive(from, content));
     else if (from.name === undefined) throw new Error('no hello');
+    else if (run.to === NUMBERED) eachFrame(run, (_number, content) => this.#number(from, content));
     else if (run.to === EVERYONE) for (const worker of this.#othersThan(from)) worker.send(run);
     else this.#workers.get(run.to)?.send(run);
   }
@@ -110,21 +124,37 @@ export class Hub {
   }
 
   /** Replies at once if the answerer does: the replies to questions that have arrived together then leave together. */
-  #answer(from: HubWorker, { id, kind, request }: Question): void {
+  #answer(from: HubWorker, question: Question, frames: readonly Part[] = [], onValue?: (value: unknown) => void): void {
+    const { id, kind, request, isAwaited = true } = question;
     const reply = (content: Pick<Reply, 'value' | 'error'>): void => {
-      if (this.#connected.has(from)) from.notify({ type: 'reply', id, ...content });
+      if (!this.#connected.has(from)) return;
+      if (isAwaited) from.notify({ type: 'reply', id, ...content });
+      else from.notifyLater({ type: 'reply', id, ...content });
     };
-    const settle = (value: unknown): void => reply({ value });
+    const settle = (value: unknown): void => {
+      onValue?.(value);
+      reply({ value });
+    };
     const fail = (thrown: unknown): void => reply({ error: toError(thrown).message });
     try {
       const answerer = this.#answerers.get(kind);
       if (!answerer) throw new Error(`the agent has no answers to '${kind}'`);
-      const value = answerer(request);
+      const value = answerer(request, frames);
       if (value instanceof Promise) value.then(settle).catch(fail);
       else settle(value);
     } catch (error) {
       fail(error); // also of a value that is no JSON
     }
+  }
+
+  /** Forwards an event with its position, which is also the reply to the worker that has published it. */
+  #number(from: HubWorker, content: Buffer): void {
+    const { head, parts } = readMessage(content);
+    const publication = head as Publication; // written by this plugin, in the worker
+    this.#answer(from, publication, parts, position => {
+      const frame = messageFrame(EVERYONE, from.number, new Message({ ...publication.event, position }, parts));
+      for (const worker of this.#othersThan(from)) worker.send(frame);
+    });
   }
 
   #welcome(worker: HubWorker, { name, isSendOnly = false }: Hello): void {
