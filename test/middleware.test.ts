@@ -213,6 +213,45 @@ test('a connection middleware that returns without next() refuses the client', a
   await logged(/^WARN .*connection refused/);
 });
 
+test('next(error) fails like throw, whichever the onion, as in functions of use()', async t => {
+  const { open } = await startApp(t, {
+    'config/config.default.js': `
+      exports.io = {
+        namespace: {
+          '/': { connectionMiddleware: ['guard'], packetMiddleware: ['filter'] },
+          '/value': { connectionMiddleware: ['value'] },
+        },
+      };`,
+    'app/io/middleware/guard.js': `
+      module.exports = () => (ctx, next) => {
+        const { name } = ctx.socket.handshake.auth;
+        if (name === 'returned') return next(new Error('not you'));
+        if (name === 'forgotten return') next(new Error('nor you'));
+        return next();
+      };`,
+    'app/io/middleware/filter.js': `
+      module.exports = () => async (ctx, next) => {
+        if (ctx.args[0] === 'spam') await next(Object.assign(new Error('no spam'), { status: 422 }));
+        else await next();
+      };`,
+    'app/io/middleware/value.js': `
+      module.exports = () => (ctx, next) => Promise.resolve({ error: 'only a value' }).then(next);`,
+    'app/router.js': `
+      module.exports = app => {
+        app.io.route('say', async () => 'said');
+        app.io.route('enter', (ctx, next) => next(new Error('no entry')), async () => 'entered');
+      };`,
+  });
+  const refusalOf = async (name: string): Promise<unknown> => (await open('/', { auth: { name } })).refused;
+  assert.deepEqual(await refusalOf('returned'), { message: 'not you', code: 'CONNECTION_REFUSED' });
+  assert.deepEqual(await refusalOf('forgotten return'), { message: 'nor you', code: 'CONNECTION_REFUSED' });
+  const client = await open();
+  assert.equal(await client.call('say', 'hello'), 'said');
+  await assert.rejects(client.call('say', 'spam'), { code: 'UNPROCESSABLE_ENTITY', message: 'no spam' });
+  await assert.rejects(client.call('enter'), { code: 'INTERNAL_SERVER_ERROR', message: 'no entry' });
+  assert.equal((await open('/value')).refused, undefined); // then(next) calls it with a value
+});
+
 test('ctx.emit() before next() does not reach a client that is refused', async t => {
   const { url, app } = await startApp(t, {
     'config/config.default.js': configOf(['guard']),

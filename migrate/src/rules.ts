@@ -45,6 +45,13 @@ export const RULES: readonly Rule[] = [
     anchor: DIFFERENT,
   },
   {
+    matches: passesError,
+    advice:
+      'look whether the client is to be refused, or the packet to fail: an error that next() gets counts as thrown, and was ignored before',
+    effect: 'breaks',
+    anchor: DIFFERENT,
+  },
+  {
     matches: returnsEarly,
     advice:
       'call next() if the client is to be let in: connection middleware that returns without it refuses (packet middleware drops the packet, as before)',
@@ -447,6 +454,14 @@ function awaitsWithoutCalling({ node, parents }: Place): boolean {
   if (node.type !== 'AwaitExpression' || node.argument.type !== 'Identifier' || node.argument.name !== 'next') return false;
   const owner = parents.findLast(isFunction);
   return owner !== undefined && hasNext(owner);
+}
+
+/** `next(new Error('go away'))` in middleware. What may be no error, such as a variable of another name, is passed over. */
+function passesError({ node, path }: Place): boolean {
+  if (!isMiddleware(path) || node.type !== 'CallExpression' || node.callee.type !== 'Identifier' || node.callee.name !== 'next')
+    return false;
+  const [argument] = node.arguments;
+  return argument?.type === 'NewExpression' || (argument?.type === 'Identifier' && /^e(?:rr(?:or)?)?$/i.test(argument.name));
 }
 
 /** app/io, of the app or of a plugin in it. */

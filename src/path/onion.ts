@@ -1,8 +1,11 @@
 /** The Koa onion: each middleware runs around the ones after it. */
-import { throwIfError } from '../thrown';
+import { isError, throwIfError } from '../thrown';
 import type { SocketContext, SocketHandler } from './context';
 
-export type Layer = (ctx: SocketContext, next: () => Promise<unknown>) => unknown;
+/** `next(error)` fails like `throw error`, as in Socket.IO's own middleware: a guard that is written so must not let clients in. */
+type Next = (error?: unknown) => Promise<unknown>;
+
+export type Layer = (ctx: SocketContext, next: Next) => unknown;
 
 /** A layer with its origin. */
 export interface NamedLayer {
@@ -55,8 +58,11 @@ export function descend(layers: readonly Layer[], ctx: SocketContext, core: (ctx
   try {
     if (!layer) return Promise.resolve(core(ctx));
     let called = false;
+    let failure: Error | undefined; // also that of later calls
     return Promise.resolve(
-      layer(ctx, () => {
+      layer(ctx, error => {
+        if (isError(error)) failure ??= error; // anything else may come from `promise.then(next)`
+        if (failure) return Promise.reject(failure);
         if (called) return Promise.reject(new Error('next() was called twice in one middleware'));
         called = true;
         return descend(layers, ctx, core, index + 1);
@@ -78,9 +84,9 @@ export function waitingForNext(layer: Layer, { onLateCall, onLateFailure, onFact
     let hasEnded = false;
     let value: unknown;
     try {
-      value = await layer(ctx, () => {
+      value = await layer(ctx, error => {
         if (hasEnded) onLateCall();
-        const call = new NextCall(resolve => resolve(next()));
+        const call = new NextCall(resolve => resolve(next(error)));
         call.onFailure(thrown => {
           if (hasEnded && !call.isHandled && !calls.has(call)) onLateFailure(thrown);
         });

@@ -37,6 +37,19 @@ const IDIOMS: Idiom[] = [
     ],
   },
   {
+    name: 'an error that next() gets',
+    path: MIDDLEWARE,
+    effect: 'breaks',
+    old: [
+      "module.exports = app => async (ctx, next) => { if (!ctx.session.user) return next(new Error('Sign in')); await next(); };",
+      'module.exports = app => (ctx, next) => check(ctx).then(() => next(), err => next(err));',
+    ],
+    modern: [
+      'module.exports = app => async (ctx, next) => { await next(); };',
+      'module.exports = app => (ctx, next) => { const user = 1; return next(user); };',
+    ],
+  },
+  {
     name: 'middleware that may return without next()',
     path: MIDDLEWARE,
     effect: 'look',
