@@ -6,6 +6,7 @@ import { debug } from '../debug';
 import type { EggApplication } from '../egg';
 import type { EngineError } from '../internals/engine-io';
 import type { Limits } from '../limits/limits';
+import { ownLogger } from '../own-logger';
 import { type AddressOf, addressesOf } from './address';
 import { Admission } from './admission';
 import { allowHosts } from './allowed-hosts';
@@ -30,7 +31,7 @@ export class Handshakes {
     const addressOf = (this.addressOf = addressesOf(app));
     this.#admission = new Admission(limits, addressOf);
     this.#origin = new OriginCheck(app, init, this.#admission.ask);
-    this.refused = new RefusedRequests(app.logger);
+    this.refused = new RefusedRequests(ownLogger(app));
     this.#binding = bind.length > 0 ? new Binding(bind, app, addressOf, this.refused) : undefined;
     const checkHost = allowedHosts && allowHosts(allowedHosts, app, this.refused);
     this.isAllowedHost = request => checkHost?.(request) === undefined;

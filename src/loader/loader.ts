@@ -4,8 +4,9 @@
  * have extended the app.
  */
 import { types } from 'node:util';
-import { type EggApplication, isClass } from '../egg';
+import { type EggApplication, isClass, type Logger } from '../egg';
 import { messageOf, SetupError } from '../errors';
+import { ownLogger } from '../own-logger';
 import { controllerFolder, controllerOf, useOneOf, withoutGenerator } from './handlers';
 import { CONTROLLER_FILES, findIn, isFunction, isTree, type LoadedFile, mapFiles, MIDDLEWARE_FILES, namesIn } from './loaded-file';
 import { type Layer, type NextMistakes, waitingForNext } from '../path/onion';
@@ -13,6 +14,7 @@ import type { Controllers, Middleware, Middlewares, SpecificHandler } from '../t
 
 export class LoadedFiles {
   readonly #app: EggApplication;
+  readonly #logger: Logger;
   readonly #controllerFiles: object;
   readonly #middlewareFiles: object;
   #controllers: Controllers | undefined;
@@ -24,13 +26,14 @@ export class LoadedFiles {
 
   constructor(app: EggApplication) {
     this.#app = app;
+    this.#logger = ownLogger(app);
     this.#controllerFiles = take(app, CONTROLLER_FILES);
     this.#middlewareFiles = take(app, MIDDLEWARE_FILES);
   }
 
   get controllers(): Controllers {
     const load = (file: LoadedFile): object => controllerOf(file, this.#app);
-    const newFolder = (path: string): object => controllerFolder(path, message => this.#app.logger.warn(message));
+    const newFolder = (path: string): object => controllerFolder(path, message => this.#logger.warn(message));
     return (this.#controllers ??= mapFiles(this.#controllerFiles, load, newFolder) as Controllers); // mapFiles keeps the shape of the tree
   }
 
@@ -84,7 +87,7 @@ export class LoadedFiles {
     void this.controllers;
     void this.middlewares;
     for (const path of this.#emptyFiles.values())
-      this.#app.logger.warn(
+      this.#logger.warn(
         messageOf('IO_MIDDLEWARE_INVALID', `${path} exports nothing; config.io does not name it, so the app works without it`),
       );
   }
@@ -98,7 +101,7 @@ export class LoadedFiles {
   /** Callbacks that log mistakes, once for each middleware. */
   #mistakesOf(what: string, onFailure: (what: string, thrown: unknown) => void): NextMistakes {
     const warnOnce = (message: string): void => {
-      if (!this.#mistaken.has(what)) this.#app.logger.warn(message);
+      if (!this.#mistaken.has(what)) this.#logger.warn(message);
       this.#mistaken.add(what);
     };
     return {

@@ -1,12 +1,12 @@
 /** The access log: one line for each connection. It has nothing of what clients send but the names of namespaces and events. */
 import type { IncomingMessage } from 'node:http';
-import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import type { Socket } from 'socket.io';
 import type { EggApplication, Logger } from '../egg';
 import { oneLine, SetupError } from '../errors';
 import { type EngineError, requestOf } from '../internals/engine-io';
 import { countTraffic, type Traffic } from '../limits/traffic';
+import { ownLogger } from '../own-logger';
 import type { PacketSink } from './packet-times';
 import { codeOfRefused, type ConnectionWatch, type Watched } from './watch';
 
@@ -49,7 +49,6 @@ type AddressOf = (request: IncomingMessage) => string | undefined;
 
 export class AccessLog implements ConnectionWatch, PacketSink {
   readonly #logger: Logger;
-  readonly #storage: AsyncLocalStorage<unknown>;
   readonly #addressOf: AddressOf;
   readonly #entries = new WeakMap<Socket, Entry>();
 
@@ -61,8 +60,7 @@ export class AccessLog implements ConnectionWatch, PacketSink {
         'IO_CONFIG_INVALID',
         `config.io.accessLog needs config.customLogger.${LOGGER}: add it, or set config.io.accessLog in config/config.default.js or that of the environment`,
       );
-    this.#logger = logger;
-    this.#storage = app.ctxStorage;
+    this.#logger = ownLogger({ logger, ctxStorage: app.ctxStorage });
     this.#addressOf = addressOf;
   }
 
@@ -118,13 +116,12 @@ export class AccessLog implements ConnectionWatch, PacketSink {
     this.#write('packet', { ...who, event: String(event), duration: Math.round(duration) }, outcome);
   }
 
-  /** Writes outside of any context: within one, the formatters of Egg's loggers add the URL of the handshake. */
   #write(kind: 'connection' | 'packet' | 'handshake', line: Line, outcome: string): void {
     const { id, user, address, transport, protocol, namespace, event } = line;
     const { duration, packetsIn, packetsOut, bytesIn, bytesOut } = line;
     const columns = [kind, id, user, address, transport, protocol, namespace, event, duration, packetsIn, packetsOut, bytesIn, bytesOut];
     const text = [...columns, outcome].map(columnOf).join('\t');
-    this.#storage.run(undefined, () => this.#logger.info(text));
+    this.#logger.info(text);
   }
 
   #whoIs({ socket, user }: Watched, entry: Entry | undefined): Line {

@@ -1,5 +1,4 @@
 /** During development, warns of events that nothing handles, and of handlers that give no answer. */
-import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from '../egg';
 import { messageOf, quoted, type RuntimeCode } from '../errors';
 import { nearest } from '../nearest';
@@ -11,15 +10,13 @@ const MAX_UNMATCHED = 100;
 /** Warns of each event of a namespace once. */
 export class EventWarnings {
   readonly #logger: Logger;
-  readonly #storage: AsyncLocalStorage<unknown>;
   readonly #unmatched = new Set<string>();
   readonly #unanswered = new Set<string>();
   /** Acknowledgements that have been called. */
   readonly #answered = new WeakSet<Acknowledge>();
 
-  constructor(logger: Logger, storage: AsyncLocalStorage<unknown>) {
+  constructor(logger: Logger) {
     this.#logger = logger;
-    this.#storage = storage;
   }
 
   /** Wraps an acknowledgement, to know later whether it has been called. */
@@ -52,9 +49,8 @@ export class EventWarnings {
     this.#warn('IO_ANSWER_MISSING', `${what} has ended without the answer that the client asked for; ${remedy}`);
   }
 
-  /** Writes outside of any context, since within one Egg's loggers add the URL of the handshake. */
   #warn(code: RuntimeCode, problem: string): void {
-    this.#storage.run(undefined, () => this.#logger.warn(messageOf(code, problem)));
+    this.#logger.warn(messageOf(code, problem));
   }
 }
 

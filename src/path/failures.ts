@@ -1,5 +1,4 @@
 /** Limits on log lines and `error` events for failures that clients can cause at will. */
-import type { AsyncLocalStorage } from 'node:async_hooks';
 import { adviceFor } from '../deprecated/deprecations';
 import type { Logger } from '../egg';
 import { oneLine } from '../errors';
@@ -27,15 +26,13 @@ export interface Failure {
 /** One line for each failure: the first five a minute of the same place and message, then their count. */
 export class FailureLog {
   readonly #logger: Logger;
-  readonly #storage: AsyncLocalStorage<unknown>;
   readonly #traceId: () => string | undefined;
   readonly #limit = new LogLimit({ interval: 60_000, lines: 5, kinds: 1000 });
   readonly #temporary = new LogLimit({ interval: 1000 });
 
   /** @param traceId that of the span within which it is called, if there is one */
-  constructor(logger: Logger, storage: AsyncLocalStorage<unknown>, traceId: () => string | undefined) {
+  constructor(logger: Logger, traceId: () => string | undefined) {
     this.#logger = logger;
-    this.#storage = storage;
     this.#traceId = traceId;
   }
 
@@ -79,9 +76,8 @@ export class FailureLog {
     return id === undefined ? '' : `, trace ${id}`;
   }
 
-  /** Writes outside of any context. Within one, Egg's loggers add the URL of the handshake, which has the token of a client of protocol 3. */
   #write(level: Failure['level'], where: string, shown: Error | string): void {
-    this.#storage.run(undefined, () => this.#logger[level]('[egg-socket.io] %s', where, shown));
+    this.#logger[level]('[egg-socket.io] %s', where, shown);
   }
 }
 

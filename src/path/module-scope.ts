@@ -5,6 +5,7 @@
  */
 import type { EggApplication } from '../egg';
 import { type BackgroundTask, EGG_CONTEXT, type TeggContext, teggOf } from '../internals/egg';
+import { ownLogger } from '../own-logger';
 
 /** Ends the scope of a context when its packet or connection has settled. Absent without tegg. */
 export const SETTLE = Symbol('settle');
@@ -111,7 +112,7 @@ function createModuleScopeClass(app: EggApplication): (new (ctx: Scoped) => Modu
       if (this.#holders > 0) return;
       this.#ctx[SCOPE] = null;
       if (this.#hasBegun)
-        this.destroy({}).catch((error: unknown) => app.logger.error('[egg-socket.io] destroying tegg objects failed:', error));
+        this.destroy({}).catch((error: unknown) => ownLogger(app).error('[egg-socket.io] destroying tegg objects failed:', error));
     }
   };
 }

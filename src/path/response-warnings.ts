@@ -1,6 +1,7 @@
 /** During development, warns of calls that only affect HTTP responses, such as `ctx.body = ...`: an event has no response. */
 import type { EggApplication } from '../egg';
 import { messageOf, quoted } from '../errors';
+import { ownLogger } from '../own-logger';
 
 const RETURN = 'return the value, or call ctx.ack()';
 const FAIL = 'throw an IoError, or answer by ctx.ack()';
@@ -24,6 +25,7 @@ interface Shown {
 
 /** To be called during development only, since each call through it costs time. */
 export function warnOfResponses(app: EggApplication, { context, response }: Prototypes): void {
+  const logger = ownLogger(app);
   const warned = new Set<string>();
   let isInside = false; // within a call that was warned of: `redirect()` sets status and body too
 
@@ -31,9 +33,7 @@ export function warnOfResponses(app: EggApplication, { context, response }: Prot
     if (isInside || warned.has(call)) return;
     warned.add(call);
     const place = packet ? `event ${quoted(packet[0])}` : 'connection middleware';
-    app.logger.warn(
-      messageOf('IO_RESPONSE_IGNORED', `${call} in ${place} of namespace ${quoted(socket.nsp.name)} has no effect: ${instead}`),
-    );
+    logger.warn(messageOf('IO_RESPONSE_IGNORED', `${call} in ${place} of namespace ${quoted(socket.nsp.name)} has no effect: ${instead}`));
   };
   const within = <Result>(work: () => Result): Result => {
     const before = isInside;

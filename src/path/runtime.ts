@@ -6,6 +6,7 @@ import type { EggApplication, Logger } from '../egg';
 import { isDevelopment } from '../errors';
 import { TimeLimit } from '../limits/time-limit';
 import type { Limits } from '../limits/limits';
+import { ownLogger } from '../own-logger';
 import type { Outcomes } from '../store/outcomes';
 import { AccessLog } from './access-log';
 import { Arrivals } from './arrivals';
@@ -118,14 +119,14 @@ export class Runtime {
   #isRetiring = false;
 
   constructor(app: EggApplication, { ids, init, limits, tracer, unmatched, startAnew }: Dependencies) {
-    this.logger = app.logger;
+    this.logger = ownLogger(app);
     this.reveal = isDevelopment(app.config.env);
     this.storage = app.ctxStorage;
     this.tracer = tracer;
     this.scope = tracer?.scopeOf(app.ctxStorage) ?? app.ctxStorage;
-    this.eventWarnings = this.reveal ? new EventWarnings(app.logger, app.ctxStorage) : undefined;
-    this.deprecations = new Deprecations(app.logger);
-    this.failures = new FailureLog(app.logger, app.ctxStorage, () => tracer?.activeTraceId());
+    this.eventWarnings = this.reveal ? new EventWarnings(this.logger) : undefined;
+    this.deprecations = new Deprecations(this.logger);
+    this.failures = new FailureLog(this.logger, () => tracer?.activeTraceId());
     this.ids = ids;
     this.limits = limits;
     this.unmatched = unmatched;
@@ -133,9 +134,9 @@ export class Runtime {
     const { owner, ...recovery } = init.connectionStateRecovery ?? {};
     const asker = owner && ownerAsker(app, owner, () => this.sessions, this.failures);
     this.recovery = init.connectionStateRecovery && { ...recovery, ...(asker && { owner: asker }) };
-    this.recoveryAuth = init.connectionStateRecovery ? new RecoveryAuth(app.logger) : undefined;
-    this.refusals = new RefusalLog(app.logger);
-    this.slowLog = new SlowLog(app.logger, app.ctxStorage);
+    this.recoveryAuth = init.connectionStateRecovery ? new RecoveryAuth(this.logger) : undefined;
+    this.refusals = new RefusalLog(this.logger);
+    this.slowLog = new SlowLog(this.logger);
     this.arrivals = new Arrivals(
       Number(init.connectTimeout) || CONNECT_TIMEOUT, // 0 counts as not set, as for Socket.IO
       (arrival, ms) => this.slowLog.warn(arrival, ms),
@@ -193,8 +194,6 @@ export class Runtime {
     this.limits.flush();
     this.deadlines.close();
     this.followedSessions?.close();
-    this.refusals.flush();
-    this.slowLog.flush();
-    this.failures.flush();
+    for (const log of [this.refusals, this.slowLog, this.failures]) log.flush();
   }
 }

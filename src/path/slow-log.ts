@@ -1,5 +1,4 @@
 /** Logs connection middleware that takes long, while its client waits without an event. */
-import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from '../egg';
 import { LogLimit } from '../log-limit';
 import type { Arrival } from './arrivals';
@@ -7,12 +6,10 @@ import type { Arrival } from './arrivals';
 /** Writes one line a minute for each namespace, and then the number of the others. */
 export class SlowLog {
   readonly #logger: Logger;
-  readonly #storage: AsyncLocalStorage<unknown>;
   readonly #limit = new LogLimit({ interval: 60_000 });
 
-  constructor(logger: Logger, storage: AsyncLocalStorage<unknown>) {
+  constructor(logger: Logger) {
     this.#logger = logger;
-    this.#storage = storage;
   }
 
   /** @param ms how long the client has waited */
@@ -30,8 +27,7 @@ export class SlowLog {
     this.#limit.flush();
   }
 
-  /** Writes outside of any context, since within one Egg's loggers add the URL of the handshake. */
   #write(text: string): void {
-    this.#storage.run(undefined, () => this.#logger.warn(`[egg-socket.io] ${text}`));
+    this.#logger.warn(`[egg-socket.io] ${text}`);
   }
 }

@@ -28,8 +28,8 @@ const LATE_INTERVAL = 100;
 const MOVE_EVENT = '$io:move';
 
 interface Parts {
-  readonly app: Pick<EggApplication, 'logger' | 'options'>;
-  readonly runtime: Pick<Runtime, 'inFlight' | 'isRetiring'>;
+  readonly app: Pick<EggApplication, 'options'>;
+  readonly runtime: Pick<Runtime, 'inFlight' | 'isRetiring' | 'logger'>;
   readonly sessionRouting: SessionRouting | undefined;
   /** Those that the server is attached to, one for each HTTP server. */
   readonly engines: readonly EngineServer[];
@@ -50,12 +50,12 @@ export class Drain {
     this.#parts = parts;
     setMaxListeners(0, this.#ending.signal); // one for each client that waits to be moved
     parts.sessionRouting?.onMove(connection => void this.#moveOnce(connection));
-    const { logger, options } = parts.app;
+    const { app, runtime } = parts;
     const [, worker = ''] = process.argv; // Egg's file, if its master has started this process; the master kills a worker that takes too long
-    const startedBy = options.mode === 'single' ? undefined : worker;
+    const startedBy = app.options.mode === 'single' ? undefined : worker;
     this.#time = drainTime(settings, startedBy);
     const warning = drainWarning(settings, startedBy);
-    if (warning !== undefined) logger.warn(warning);
+    if (warning !== undefined) runtime.logger.warn(warning);
   }
 
   /** Whether the server takes new clients, and will do so for some time. */
@@ -79,13 +79,13 @@ export class Drain {
   }
 
   async #move(time: number): Promise<void> {
-    const { app, engines, sessionRouting } = this.#parts;
+    const { engines, runtime, sessionRouting } = this.#parts;
     const { batch, jitter } = this.#settings;
     const end = performance.now() + time - jitter;
     const refusals = engines.map(engine => giveAwaySessions(engine, sessionRouting));
     const { length: count } = connectionsOf(engines);
     if (count > 0) {
-      app.logger.info(`[egg-socket.io] drains: moves ${count} clients to other servers within ${time} ms`);
+      runtime.logger.info(`[egg-socket.io] drains: moves ${count} clients to other servers within ${time} ms`);
       await this.#pass((time - jitter) / (Math.ceil(count / batch) + 1)); // meanwhile, a load balancer learns of it
     }
     for (const refuseSessions of refusals) refuseSessions();
@@ -140,7 +140,7 @@ export class Drain {
     const handlers = socketsOf(connection).map(socket => connectionOf(socket).handlers);
     await within(CLIENT_TIMEOUT, Promise.race([isClosed, this.#parts.runtime.inFlight.idleOf(handlers)]));
     if (hasClosed(connection) || this.#ending.signal.aborted) return;
-    for (const socket of socketsOf(connection)) leave(socket, this.#parts.app.logger);
+    for (const socket of socketsOf(connection)) leave(socket, this.#parts.runtime.logger);
     if (mover) socketInternals(mover).packet({ type: PacketType.EVENT, data: [MOVE_EVENT, null] }); // a text would be taken for an offset
     const webSocket = openWebSocketOf(connection); // closes after its connection, when the client has answered
     closeWhenSent(connection);

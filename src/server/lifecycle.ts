@@ -20,6 +20,7 @@ import { Ids } from '../handshake/ids';
 import { findWsEngine, specimensOf } from '../handshake/websocket-engine';
 import { Limits } from '../limits/limits';
 import { LoadedFiles } from '../loader/loader';
+import { ownLogger } from '../own-logger';
 import { openEngine } from './engine';
 import { joinOthers } from './join-others';
 import { Drain } from './drain';
@@ -75,18 +76,18 @@ export class Lifecycle {
   /** Creates the server. It has no clients until it is attached to an HTTP server. */
   constructor(app: EggApplication, settings: Settings) {
     const { init, unmatched, tracing } = settings;
-    const { baseDir, logger } = app;
+    const logger = ownLogger(app);
     this.#app = app;
     this.#settings = settings;
     this.ids = new Ids(settings.generateId, logger, formerSocketOf);
-    const limits = new Limits(settings.limits, logger, baseDir);
-    const tracers = tracersOf(tracing, baseDir, nsp => namespaceOf(nsp)?.kind);
+    const limits = new Limits(settings.limits, logger, app.baseDir);
+    const tracers = tracersOf(tracing, app.baseDir, nsp => namespaceOf(nsp)?.kind);
     this.runtime = new Runtime(app, { ids: this.ids, init, limits, tracer: tracers?.path, unmatched, startAnew });
     this.#files = new LoadedFiles(app);
     this.namespaces = new Namespaces(app, settings, this.#files, this.runtime);
     this.#handshakes = new Handshakes(app, settings, limits);
     this.#topology = topologyOf(app.options, settings);
-    const wsEngine = findWsEngine(init.wsEngine, baseDir);
+    const wsEngine = findWsEngine(init.wsEngine, app.baseDir);
     checkInternals([...makeSpecimens(), ...specimensOf(wsEngine)], line => logger.warn(line));
     const { routesSessions, usesHub } = this.#topology;
     const folder = routesSessions || usesHub ? folderOf(app) : undefined;
@@ -96,11 +97,8 @@ export class Lifecycle {
     if (settings.health !== false) serveHealth(app, settings.health, () => this.#drain.isReady);
     this.#histories = Histories.of(settings, usesHub || (app.options.workers ?? 1) <= 1, () => streamsOf(this.#backplane));
     // last of what may throw, so that an error leaves nothing open
-    this.#backplane = createBackplane(settings.adapter, {
-      logger,
-      baseDir,
-      hub: usesHub && folder ? () => new HubBackplane(folder.hubSocket, ownWorkerId(), logger) : undefined,
-    });
+    const hub = usesHub && folder ? () => new HubBackplane(folder.hubSocket, ownWorkerId(), logger) : undefined;
+    this.#backplane = createBackplane(settings.adapter, { logger, baseDir: app.baseDir, hub });
     shareRates(limits.addresses, this.#backplane, logger);
     openControls(this.runtime, this.#backplane, settings, app.options.workers);
     const metrics = (this.#metrics = openMetrics(app, settings, this.runtime, () => ({ server: this.server, backplane: this.#backplane })));
@@ -141,7 +139,7 @@ export class Lifecycle {
     this.namespaces.load();
     this.#files.check();
     await servePages(this.#app, this.#settings, this, { handshakes: this.#handshakes, engines: this.#engines });
-    logTopology(this.#topology, this.#app.logger);
+    logTopology(this.#topology, this.runtime.logger);
     await this.#sessionRouting?.listen();
     await this.#backplane?.ready();
     if (this.#histories) this.#backplane?.onReachable(() => this.#reannouncement.begin());
@@ -155,7 +153,7 @@ export class Lifecycle {
    */
   joinHub(): void {
     if (this.#backplane || this.#settings.adapter || this.runtime.isRetiring) return;
-    const backplane: HubBackplane = new HubBackplane(folderOf(this.#app).hubSocket, ownWorkerId(), this.#app.logger, {
+    const backplane: HubBackplane = new HubBackplane(folderOf(this.#app).hubSocket, ownWorkerId(), this.runtime.logger, {
       receiverOf: name => {
         const nsp = this.server._nsps.get(name);
         return nsp && new HubReceiver(nsp, backplane.peers, nsp.adapter);

@@ -58,7 +58,7 @@ export class Namespaces {
   open(server: SocketIoServer): void {
     this.#parents = new Parents(server);
     this.presences = createPresences(this.#settings.namespaces, server);
-    this.#children = new Children(server, this.#parents, this.#app.logger, this.#runtime.limits);
+    this.#children = new Children(server, this.#parents, this.#runtime.logger, this.#runtime.limits);
     const names = ['/', ...this.#settings.namespaces.keys()];
     for (const name of names) if (!isPattern(name)) server.of(name); // first, since a pattern may match them
     for (const name of names) if (isPattern(name)) server.of(name);
