@@ -213,6 +213,25 @@ test('a connection middleware that returns without next() refuses the client', a
   await logged(/^WARN .*connection refused/);
 });
 
+test('middleware that has `await next;` is named in the log when the app starts, around connections, packets and routes', async t => {
+  const forgetful = 'async (ctx, next) => { await next; }';
+  const { logs } = await startApp(t, {
+    'config/config.default.js': configOf(['guard'], ['filter', 'right']),
+    'app/io/middleware/guard.js': `module.exports = () => ${forgetful};`,
+    'app/io/middleware/filter.js': `module.exports = () => ${forgetful};`,
+    'app/io/middleware/right.js': 'module.exports = () => async (ctx, next) => { const value = await next(); return value; };',
+    'app/router.js': `module.exports = app => app.io.route('say', ${forgetful}, async () => 'said');`,
+  });
+  const named = logs.flatMap(
+    line => /^WARN .*IO_MIDDLEWARE_INVALID: (.*) has `await next;`, which waits for nothing/.exec(line)?.[1] ?? [],
+  );
+  assert.deepEqual(named.toSorted(), [
+    'app/io/middleware/filter',
+    'app/io/middleware/guard',
+    "middleware 1 of route('say') of namespace '/'",
+  ]);
+});
+
 test('next(error) fails like throw, whichever the onion, as in functions of use()', async t => {
   const { open } = await startApp(t, {
     'config/config.default.js': `

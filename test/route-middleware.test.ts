@@ -126,6 +126,7 @@ test('wrong arguments of a route stop the boot with the place and the remedy', a
     ],
     [`'guard', 'chat.sya'`, 'IO_CONTROLLER_UNKNOWN', /route\('say'\) of namespace '\/' names 'chat.sya'; use one of: chat.say/],
     [`'guard', controller.chat.sya`, 'IO_ROUTE_INVALID', /the handler is undefined, not a function/],
+    [`{ acknowledge: true }, controller.chat.say`, 'IO_ROUTE_INVALID', /the options have to be the last argument, after the handler/],
     [`middleware.gaurd, controller.chat.say`, 'IO_ROUTE_INVALID', /the middleware is undefined, not a function or the name of one/],
     [
       `middleware.guard, controller.chat`,

@@ -9,6 +9,7 @@ import { messageOf, SetupError } from '../errors';
 import { ownLogger } from '../own-logger';
 import { controllerFolder, controllerOf, useOneOf, withoutGenerator } from './handlers';
 import { CONTROLLER_FILES, findIn, isFunction, isTree, type LoadedFile, mapFiles, MIDDLEWARE_FILES, namesIn } from './loaded-file';
+import { forgetsCall } from '../path/forgotten-call';
 import { type Layer, type NextMistakes, waitingForNext } from '../path/onion';
 import type { Controllers, Middleware, Middlewares, SpecificHandler } from '../types';
 
@@ -76,6 +77,11 @@ export class LoadedFiles {
 
   /** Makes a layer that waits for its `next()`. @param what names the middleware in the log */
   toLayer(what: string, middleware: Layer, onLateFailure: (what: string, thrown: unknown) => void): Layer {
+    if (types.isAsyncFunction(middleware) && forgetsCall(middleware))
+      this.#warnOnce(
+        what,
+        messageOf('IO_MIDDLEWARE_INVALID', `${what} has \`await next;\`, which waits for nothing: write \`await next();\``),
+      );
     return waitingForNext(middleware, this.#mistakesOf(what, onLateFailure));
   }
 
@@ -98,12 +104,14 @@ export class LoadedFiles {
     return {};
   }
 
+  #warnOnce(what: string, message: string): void {
+    if (!this.#mistaken.has(what)) this.#logger.warn(message);
+    this.#mistaken.add(what);
+  }
+
   /** Callbacks that log mistakes, once for each middleware. */
   #mistakesOf(what: string, onFailure: (what: string, thrown: unknown) => void): NextMistakes {
-    const warnOnce = (message: string): void => {
-      if (!this.#mistaken.has(what)) this.#logger.warn(message);
-      this.#mistaken.add(what);
-    };
+    const warnOnce = (message: string): void => this.#warnOnce(what, message);
     return {
       onLateCall: () =>
         warnOnce(

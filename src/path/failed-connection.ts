@@ -4,6 +4,7 @@ import type { Connection } from './connection';
 import type { SocketContext } from './context';
 import { answerTo, isFault, isTemporary, isUnexpected, refusalFor } from './error-answers';
 import { IoError, quoted } from '../errors';
+import { forgetsCall } from './forgotten-call';
 import { toError } from '../thrown';
 import { SETTLE } from './module-scope';
 import { errorToAnswer } from './onerror';
@@ -35,8 +36,7 @@ export function refuseWithoutNext(connection: Connection): void {
 /** Names the middleware that did not call `next()`, and the most common mistake if its source has it. */
 function hintAt(layer: NamedLayer | undefined): string {
   if (!layer) return '';
-  const hasForgottenCall = /\b(?:await|yield)\s+next\s*(?:[;\n}]|$)/.test(Function.prototype.toString.call(layer.source));
-  return `'${layer.name}'${hasForgottenCall ? ': it has `await next;`, which waits for nothing; write `await next();`' : ''}`;
+  return `'${layer.name}'${forgetsCall(layer.source) ? ': it has `await next;`, which waits for nothing; write `await next();`' : ''}`;
 }
 
 /** Handles an error of a connection: refuses or postpones a client that is still connecting. */

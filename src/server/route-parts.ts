@@ -19,6 +19,8 @@ export function routeParts(args: readonly unknown[], place: string): RouteParts 
   const options = args.length > 1 && typeof last === 'object' && last !== null && !Array.isArray(last) ? last : undefined;
   const middleware = args.slice(0, options ? -1 : undefined);
   const handler = middleware.pop();
+  if (middleware.some(isOptions))
+    throw new SetupError('IO_ROUTE_INVALID', `${place}: the options have to be the last argument, after the handler`);
   const { acknowledge, idempotencyKey, ...rest }: Record<string, unknown> = { ...options };
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined)
@@ -38,4 +40,8 @@ export function routeParts(args: readonly unknown[], place: string): RouteParts 
       ...(idempotencyKey !== undefined && { idempotencyKey: idempotencyKey as NonNullable<RouteOptions['idempotencyKey']> }), // of the app
     },
   };
+}
+
+function isOptions(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && ('acknowledge' in value || 'idempotencyKey' in value);
 }
