@@ -70,6 +70,20 @@ test('two people talk on the web pages of the guides', { timeout: 60_000 }, asyn
   }
 });
 
+test('a web page without a bundler imports the helpers of the client', { timeout: 60_000 }, async t => {
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+  t.after(() => browser.close());
+  const { samples } = await readPage('docs/getting-started.md');
+  const files: Files = Object.fromEntries(samples.flatMap(({ path, code }) => (path === undefined ? [] : [[path, code]])));
+  const { url } = await startApp(t, files);
+  const page = await browser.newPage();
+  page.on('dialog', dialog => void dialog.accept('Alice'));
+  await page.goto(`${url}/public/index.html`);
+  await page.addScriptTag({ type: 'module', url: '/public/send.js' });
+  await page.getByText('{"delivered":true}').waitFor();
+  await page.getByText('Carl: sent').waitFor();
+});
+
 test('a sample that no test knows, one that states no result and one that states a wrong one are found', async t => {
   const follow = (language: string, ...lines: string[]): Promise<void> => {
     const sample = {

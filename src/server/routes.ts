@@ -131,7 +131,7 @@ export interface RouteOptions {
    * the namespace, the event and the user of the connection (`ctx.socket.user`). Such a route acknowledges always, as with `acknowledge: true`.
    * Middleware, also that of the route, runs for each retry. Default: none.
    *
-   * @example app.io.route('pay', app.io.controller.shop.pay, { idempotencyKey: ctx => ctx.args[0].order });
+   * @example app.io.route('pay', app.io.controller.shop.pay, { idempotencyKey: (ctx: PacketContext<'/', 'pay'>) => ctx.args[0].order });
    */
   idempotencyKey?(ctx: AnyPacketContext): unknown;
 }
