@@ -30,8 +30,8 @@ export interface PacketGuard<Connection = object> {
   readonly maxAuth: number;
   /** Called for each packet that is nested too deeply. */
   onNested(connection: Connection | undefined): void;
-  /** Called for each message of a packet with attachments that is not complete yet. */
-  onPart(connection: Connection, bytes: number): void;
+  /** Called for each message of a packet with attachments that is not complete yet. @param rest the number of attachments that are to come */
+  onPart(connection: Connection, bytes: number, rest: number): void;
   /** Called when such a packet is complete, or its client has gone. */
   onComplete(connection: Connection): void;
 }
@@ -45,6 +45,7 @@ export const AUTH_TOO_LARGE = '$io:auth-too-large';
 const CONNECTION = Symbol('connection');
 const SIZE = Symbol('size');
 const IS_PARTIAL = Symbol('isPartial');
+const REST = Symbol('rest');
 
 /**
  * Returns a parser whose decoder differs in these points:
@@ -83,6 +84,8 @@ export function guardDecoder<Connection>(parser: Parser, guard: PacketGuard<Conn
     /** The bytes of the message that is being decoded. */
     [SIZE] = 0;
     [IS_PARTIAL] = false;
+    /** The number of attachments that are to come. */
+    [REST] = 0;
 
     constructor(...args: ConstructorParameters<Parser['Decoder']>) {
       super(...args);
@@ -97,7 +100,7 @@ export function guardDecoder<Connection>(parser: Parser, guard: PacketGuard<Conn
       const { [CONNECTION]: connection, [IS_PARTIAL]: wasPartial } = this;
       this[IS_PARTIAL] = isPartial(this);
       if (connection === undefined) return;
-      if (this[IS_PARTIAL]) guard.onPart(connection, this[SIZE]);
+      if (this[IS_PARTIAL]) guard.onPart(connection, this[SIZE], (this[REST] = wasPartial ? this[REST] - 1 : attachmentsOf(message)));
       else if (wasPartial) guard.onComplete(connection);
     }
 
@@ -130,6 +133,11 @@ function checkConnect(packet: Packet, size: number, maxAuth: number): Packet {
 function sizeOf(message: unknown): number {
   if (typeof message === 'string') return message.startsWith('0') ? Buffer.byteLength(message) : message.length;
   return (message as Partial<ArrayBufferView> | null)?.byteLength ?? 0; // an engine may have other messages
+}
+
+/** The number of attachments that the first message of a packet announces. NaN with a parser of the app that writes it elsewhere. */
+function attachmentsOf(message: unknown): number {
+  return typeof message === 'string' ? Number.parseInt(message.slice(1), 10) : Number.NaN;
 }
 
 /** Whether bytes of a packet are to come. */

@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { type Files, type RunningApp, startApp } from './support/app';
+import type * as readings from '../dist/internals/reading';
+import { type Files, ROOT, type RunningApp, startApp } from './support/app';
 import { ask, type ClientOptions, connect, newClient, refusal } from './support/client';
 import { openPolling, RawClient } from './support/raw';
 import { engineConnections, internals, nothingRemains, watchForCrashes } from './support/remains';
 import { until } from './support/until';
+
+const { Reading } = require(join(ROOT, 'dist/internals/reading')) as typeof readings; // as the plugin that runs
 
 interface Running extends RunningApp {
   /** The reasons of those who have disconnected. */
@@ -177,8 +181,7 @@ test('packets that are not complete have 64 times maxHttpBufferSize in a worker 
   const clients = [small];
   const begin = async (bytes: number): Promise<RawClient> => {
     const client = await RawClient.connect(t, url);
-    client.send(announce(10));
-    for (let n = 0; n < 9; n++) client.send(attachment(4, bytes));
+    client.burst(announce(10), ...Array.from({ length: 9 }, () => attachment(4, bytes))); // what has come at once is read, though others are waited for
     return client;
   };
   for (let n = 0; n < 6; n++) clients.push(await begin(800));
@@ -191,6 +194,113 @@ test('packets that are not complete have 64 times maxHttpBufferSize in a worker 
   for (const client of clients) await client.frame(/^46/);
   assert.equal(gone.length, 1);
   assert.equal(attachments.size, 0);
+});
+
+/** Clients that send some of ten attachments, without the last one. */
+async function beginUploads(t: TestContext, url: string, count: number, sent = 9): Promise<RawClient[]> {
+  const clients = await Promise.all(Array.from({ length: count }, async () => await RawClient.connect(t, url)));
+  for (const client of clients) client.send(announce(10));
+  for (let n = 0; n < sent; n++) for (const client of clients) client.send(attachment(4, 90_000));
+  return clients;
+}
+
+test('uploads at the same time that are larger together than what may be kept are completed in turns', async t => {
+  const { url, io, gone } = await start(t, { init: { maxHttpBufferSize: 100_000 } });
+  const { attachments } = internals(io).runtime.limits;
+  const clients = await beginUploads(t, url, 30);
+  await until(t, () => attachments.waiting > 0);
+  for (const client of clients) client.send(attachment(4, 90_000));
+  for (const client of clients) await client.frame(/^46/);
+  assert.deepEqual(gone, []);
+  assert.deepEqual([attachments.size, attachments.waiting], [0, 0]);
+});
+
+for (const transport of ['polling', 'websocket']) {
+  test(`over ${transport}, uploads of official clients at the same time all arrive`, async t => {
+    const { url, io, gone } = await start(t, { init: { maxHttpBufferSize: 100_000 } });
+    const clients = await Promise.all(Array.from({ length: 20 }, async () => await connect(t, url, { transports: [transport] })));
+    const upload = Array.from({ length: 10 }, (_, n) => Buffer.alloc(60_000, n));
+    for (const answer of await Promise.all(clients.map(async client => await ask(client, 'echo', upload))))
+      assert.deepEqual(answer, upload);
+    assert.deepEqual(gone, []);
+    assert.equal(internals(io).runtime.limits.attachments.size, 0);
+  });
+}
+
+test('who is waited for, and sends nothing, is closed soon; small packets do not wait', async t => {
+  const { url, io, gone } = await start(t, { init: { maxHttpBufferSize: 100_000 } });
+  const { attachments } = internals(io).runtime.limits;
+  const lazy = await RawClient.connect(t, url);
+  lazy.send(announce(2), attachment(4));
+  await until(t, () => attachments.size === 1);
+  const attackers = await beginUploads(t, url, 30);
+  await until(t, () => attachments.waiting > 0);
+  const small = await RawClient.connect(t, url);
+  small.send(announce(10));
+  for (let n = 0; n < 10; n++) small.send(attachment(4));
+  await small.frame(/^46/);
+  assert.deepEqual(gone, []);
+  await Promise.race(attackers.map(async ({ closed }) => await closed));
+  lazy.send(attachment(4)); // nobody waits for it: it has more time
+  await lazy.frame(/^46/);
+});
+
+test('time does not pass for a client that waits', async t => {
+  const { url, io, gone } = await start(t, { init: { maxHttpBufferSize: 100_000 } });
+  const { attachments } = internals(io).runtime.limits;
+  const [large] = await beginUploads(t, url, 1, 3);
+  assert.ok(large);
+  await until(t, () => attachments.size === 1);
+  const attackers = await beginUploads(t, url, 9, 2);
+  await until(t, () => attachments.waiting > 0);
+  const { waiting } = attachments;
+  for (let n = 3; n < 10; n++) large.send(attachment(4, 90_000)); // it has more bytes than the attackers, and so is the last
+  await until(t, () => attachments.waiting > waiting);
+  attackers.push(...(await beginUploads(t, url, 25)));
+  await until(t, () => attachments.size === attackers.length + 1);
+  attachments.lookEvery = 1000; // each look, still every 20 ms, counts for more from now on
+  await large.frame(/^46/);
+  await Promise.all(attackers.map(async ({ closed }) => await closed));
+  assert.deepEqual(gone, Array<string>(attackers.length).fill('limit reached: attachments'));
+  assert.deepEqual([attachments.size, attachments.waiting], [0, 0]);
+});
+
+test('a connection is read again when nobody stops its reading any more', async t => {
+  const { url, io } = await start(t);
+  const client = await RawClient.connect(t, url);
+  const [connection] = [...io.sockets.sockets.values()].map(({ conn }) => conn);
+  assert.ok(connection);
+  const reading = new Reading(connection, 25_000);
+  const [events, attachments] = [{}, {}];
+  let isRead = false;
+  connection.once('data', () => (isRead = true));
+  reading.pause(events, () => {});
+  reading.pause(attachments, () => {});
+  reading.resume(events);
+  client.send('421["echo",1]');
+  await client.frame(/^2$/); // reading would have come before this
+  assert.equal(isRead, false);
+  reading.resume(attachments);
+  await client.frame(/^431/);
+});
+
+test('a client that polls waits for its turn as well: its request is answered then', async t => {
+  const { url, io } = await start(t, { init: { maxHttpBufferSize: 100_000 }, limits: { attachments: 2000 } });
+  const { attachments } = internals(io).runtime.limits;
+  await beginUploads(t, url, 30);
+  await until(t, () => attachments.waiting > 0);
+  const address = await openPolling(url);
+  for (const body of ['40', announce(10)]) await fetch(address, { method: 'POST', body });
+  const { waiting } = attachments;
+  const body = `b${Buffer.alloc(60_000).toString('base64')}`;
+  let isAnswered = false;
+  const first = fetch(address, { method: 'POST', body }).then(() => (isAnswered = true));
+  await until(t, () => attachments.waiting > waiting);
+  assert.equal(isAnswered, false);
+  await first;
+  for (let n = 1; n < 10; n++) await fetch(address, { method: 'POST', body });
+  let answer = '';
+  while (!/^46/m.test(answer)) answer = (await (await fetch(address)).text()).replaceAll('\x1e', '\n');
 });
 
 for (const version of [2, 4] as const) {
@@ -235,7 +345,7 @@ test('attachments without a byte come to an end, too', async t => {
   const [connection] = [...io.sockets.sockets.values()].map(({ conn }) => conn);
   assert.ok(connection);
   const { attachments } = internals(io).runtime.limits;
-  for (let n = 0; n < 100; n++) attachments.onPart(connection, 0); // as an older socket.io-parser would: this one allows 10
+  for (let n = 0; n < 100; n++) attachments.onPart(connection, 0, 1); // as an older socket.io-parser would: this one allows 10
   assert.equal(connection.readyState, 'closed'); // at once
   await client.closed;
   assert.deepEqual(gone, ['limit reached: attachments']);

@@ -70,9 +70,8 @@ export interface LimitsConfig {
    */
   handlerTimeout?: number | false;
   /**
-   * The time in ms in which the next bytes of a packet with attachments have to come. After it, the client is disconnected; and, also without this limit,
-   * if all bytes of such a packet are more than ten times `config.io.init.maxHttpBufferSize`, or if those of all clients are more than 64 times that:
-   * then the one with the most bytes goes.
+   * The time in ms in which the next bytes of a packet with attachments have to come. After it, the client is disconnected; after a quarter of it if
+   * other clients wait in the middle of such packets until this one is complete.
    * Default: `10000`. Since 5.
    */
   attachments?: number | false;

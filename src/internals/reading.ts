@@ -21,6 +21,8 @@ export class Reading {
   readonly #interval: number;
   /** Goes on. Set while the connection is not read. */
   #resume: (() => void) | undefined;
+  /** Who wants it so, with what each is to be called for. */
+  #pausers: Map<object, () => void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param heartbeat the shorter one of the two times of Engine.IO, in ms */
@@ -30,26 +32,34 @@ export class Reading {
   }
 
   /**
-   * Stops reading, until `resume()`. Does nothing if that is not possible: with another WebSocket engine, or by polling between two requests.
+   * Stops reading, until each `pauser` has called `resume()`. Does nothing if that is not possible: with another WebSocket engine, or by polling between
+   * two requests.
    * @param onTick called about once a second until then
    */
-  pause(onTick: () => void): void {
-    if (this.#resume) return;
-    this.#resume = pauseWebSocket(this.#connection) ?? holdBackAnswer(this.#connection, () => this.resume());
+  pause(pauser: object, onTick: () => void): void {
+    this.#resume ??= pauseWebSocket(this.#connection) ?? holdBackAnswer(this.#connection, () => this.#goOn());
     if (!this.#resume) return;
-    this.#timer = setInterval(() => {
-      this.#keepAlive();
-      onTick();
-    }, this.#interval).unref();
+    this.#pausers ??= new Map();
+    this.#pausers.set(pauser, onTick);
+    this.#timer ??= setInterval(() => this.#tick(), this.#interval).unref();
   }
 
-  resume(): void {
-    if (!this.#resume) return;
+  resume(pauser: object): void {
+    if (this.#pausers?.delete(pauser) && this.#pausers.size === 0) this.#goOn();
+  }
+
+  #goOn(): void {
     clearInterval(this.#timer);
+    this.#timer = this.#pausers = undefined;
     refreshHeartbeat(this.#connection);
     const resume = this.#resume;
     this.#resume = undefined;
-    resume();
+    resume?.();
+  }
+
+  #tick(): void {
+    this.#keepAlive();
+    for (const onTick of this.#pausers?.values() ?? []) onTick();
   }
 
   /**

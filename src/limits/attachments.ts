@@ -2,6 +2,7 @@
 import type { Server as EngineServer, Socket as EngineSocket } from 'engine.io';
 import { engineOptions } from '../internals/engine-options';
 import { progressOfReading } from '../internals/transports';
+import { Turns } from './turns';
 
 /** A packet that is not complete. Time is counted in looks: while this server is too busy to look, it does not read either. */
 interface Part {
@@ -14,23 +15,37 @@ interface Part {
   progress: number;
 }
 
+/** What has just come, or is just to come. The first look may be at once. */
+const FRESH = { looks: -1, still: 0, progress: Number.NaN };
+
 /** The memory of an attachment beside its content, in bytes: also empty ones come to an end. */
 const OVERHEAD = 128;
 /** So many times `maxHttpBufferSize` a packet may have in all. */
 const MESSAGES = 10;
+/** From so many times `maxHttpBufferSize` on, in those of all clients of this worker, they are completed in turns. */
+const MESSAGES_AT_ONCE = 16;
 /** So many times `maxHttpBufferSize` those of all clients of this worker may have together. */
 const MESSAGES_OF_ALL = 64;
+/** So many times `maxHttpBufferSize` a packet may have without waiting for others. */
+const SMALL = 1 / 2;
+/** So many times `maxHttpBufferSize` has to come in a second from a client that others wait for, or the second counts as one without a byte. */
+const LEAST = 1 / 100;
+/** So much of its time has a client that others wait for. */
+const PATIENCE = 1 / 4;
 
 export class Attachments {
   /** Time in ms between two looks. Tests shorten it. */
-  lookEvery = 1000;
+  lookEvery: number;
   readonly #timeout: number;
   readonly #onOver: (connection: EngineSocket) => void;
+  readonly #turns = new Turns();
+  /** The looks since a packet was completed or ended. */
+  #stuck = 0;
   readonly #parts = new Map<EngineSocket, Part>();
   /** Of all parts. */
   #bytes = 0;
-  #maxBytes = Number.POSITIVE_INFINITY;
-  #maxBytesOfAll = Number.POSITIVE_INFINITY;
+  /** `maxHttpBufferSize` */
+  #maxMessage = Number.POSITIVE_INFINITY;
   /** In ms. No message takes longer: a pong has to wait behind it. Between two messages there may be pauses of `#timeout`. */
   #heartbeat = Number.POSITIVE_INFINITY;
   /** Set while there are packets that are not complete. */
@@ -41,6 +56,7 @@ export class Attachments {
    * @param onOver has to end the connection
    */
   constructor(timeout: number, onOver: (connection: EngineSocket) => void) {
+    this.lookEvery = Math.max(20, Math.min(1000, (PATIENCE * timeout) / 2));
     this.#timeout = timeout;
     this.#onOver = onOver;
   }
@@ -48,24 +64,36 @@ export class Attachments {
   /** To be called for an engine before it has connections. */
   attach(engine: EngineServer): void {
     const { maxHttpBufferSize, pingInterval, pingTimeout } = engineOptions(engine);
-    this.#maxBytes = MESSAGES * maxHttpBufferSize;
-    this.#maxBytesOfAll = MESSAGES_OF_ALL * maxHttpBufferSize;
+    this.#maxMessage = maxHttpBufferSize;
+    this.#turns.heartbeat = Math.min(pingInterval, pingTimeout);
     this.#heartbeat = pingInterval + pingTimeout;
   }
 
-  onPart(connection: EngineSocket, bytes: number): void {
+  /** @param rest the number of attachments that are to come. The last one completes the packet, and so takes no memory here. */
+  onPart(connection: EngineSocket, bytes: number, rest: number): void {
     const all = (this.#parts.get(connection)?.bytes ?? 0) + OVERHEAD + bytes;
     this.#bytes += OVERHEAD + bytes;
-    this.#parts.set(connection, { bytes: all, looks: -1, still: 0, progress: Number.NaN }); // the first look may be at once
+    this.#parts.set(connection, { bytes: all, ...FRESH });
     this.#timer ??= setInterval(() => this.#look(), this.lookEvery).unref();
-    if (all > this.#maxBytes) this.#end(connection);
-    else if (this.#bytes > this.#maxBytesOfAll) this.#endLargest();
+    const messages = all / this.#maxMessage;
+    const messagesOfAll = this.#bytes / this.#maxMessage;
+    if (messages > MESSAGES) this.#end(connection);
+    else if (messagesOfAll > MESSAGES_OF_ALL) this.#endLargest();
+    else if (messagesOfAll > MESSAGES_AT_ONCE && messages > SMALL && rest > 1) this.#turns.wait(connection, all);
+    else this.#turns.goOn(connection);
   }
 
   /** Also to be called when the connection has ended. */
   onComplete(connection: EngineSocket): void {
     this.#bytes -= this.#parts.get(connection)?.bytes ?? 0;
     this.#parts.delete(connection);
+    this.#turns.leave(connection);
+    this.#stuck = 0;
+  }
+
+  /** The number of clients that wait in the middle of a packet. */
+  get waiting(): number {
+    return this.#turns.size;
   }
 
   /** The number of packets that are not complete. */
@@ -83,14 +111,34 @@ export class Attachments {
 
   #look(): void {
     for (const [connection, part] of this.#parts) {
-      const progress = progressOfReading(connection);
-      part.looks++;
-      part.still = progress === part.progress ? part.still + 1 : 0;
-      part.progress = progress;
-      const most = Math.max(this.#timeout, this.#heartbeat);
-      if (part.still * this.lookEvery >= this.#timeout || part.looks * this.lookEvery >= most) this.#end(connection);
+      if (this.#turns.isWaiting(connection)) Object.assign(part, FRESH);
+      else if (this.#isOver(connection, part)) this.#end(connection);
     }
+    this.#letOn();
     if (this.#parts.size === 0) this.close();
+  }
+
+  #isOver(connection: EngineSocket, part: Part): boolean {
+    const progress = progressOfReading(connection);
+    const isWaitedFor = this.#turns.isWaitedFor(connection);
+    const least = isWaitedFor ? (LEAST * this.#maxMessage * this.lookEvery) / 1000 : 1;
+    part.looks++;
+    part.still = progress - part.progress < least ? part.still + 1 : 0;
+    part.progress = progress;
+    const mostStill = isWaitedFor ? PATIENCE * this.#timeout : this.#timeout;
+    return part.still * this.lookEvery >= mostStill || part.looks * this.lookEvery >= Math.max(this.#timeout, this.#heartbeat);
+  }
+
+  /** Lets clients go on that wait: as many as there is room for, and another one if those with a turn need long. */
+  #letOn(): void {
+    if (this.#turns.size === 0) {
+      this.#stuck = 0;
+      return;
+    }
+    this.#turns.letOn(Math.floor(MESSAGES_AT_ONCE - this.#bytes / this.#maxMessage));
+    if (++this.#stuck * this.lookEvery < PATIENCE * Math.min(this.#timeout, this.#heartbeat)) return; // the limit may be off
+    this.#stuck = 0;
+    this.#turns.next();
   }
 
   /** Ends the connection with the most bytes. An attacker has it, or needs very many connections. */

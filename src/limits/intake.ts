@@ -20,11 +20,11 @@ const READ_AHEAD = 1000;
 const TICK = 20;
 
 export class Intake {
+  readonly reading: Reading;
   readonly #connection: EngineSocket;
   readonly #delivery: Delivery;
   readonly #options: IntakeOptions;
   readonly #allowance: Allowance;
-  readonly #reading: Reading;
   readonly #held: Held;
   readonly #answers: Answers;
   /** Messages that had to wait since the connection was read again. */
@@ -45,7 +45,7 @@ export class Intake {
     this.#held = new Held(options.maxSize, this.#allowance.maxWaiting);
     this.#answers = new Answers(connection, options.refuse !== undefined);
     this.#delivery = new Delivery(deliver, this.#answers);
-    this.#reading = new Reading(connection, options.heartbeat);
+    this.reading = new Reading(connection, options.heartbeat);
   }
 
   /** Takes the place of an event. Returns false if it has to wait: nothing has been taken then. */
@@ -113,7 +113,7 @@ export class Intake {
     }
     if (!this.#timer) this.#wakeSoon();
     const isFull = ++this.#readAhead >= READ_AHEAD || this.#held.isFull;
-    if (isFull && !this.#delivery.isMidPacket) this.#reading.pause(() => this.#wakeSoon()); // the server may have asked something meanwhile
+    if (isFull && !this.#delivery.isMidPacket) this.reading.pause(this, () => this.#wakeSoon()); // the server may have asked something meanwhile
   }
 
   /** Delivers what may pass in this turn. */
@@ -188,6 +188,6 @@ export class Intake {
 
   #resume(): void {
     this.#readAhead = 0;
-    this.#reading.resume();
+    this.reading.resume(this);
   }
 }

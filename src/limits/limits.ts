@@ -104,8 +104,8 @@ export class Limits implements PacketGuard<EngineSocket> {
     if (connection) this.endFor(connection, 'depth');
   }
 
-  onPart(connection: EngineSocket, bytes: number): void {
-    this.attachments.onPart(connection, bytes);
+  onPart(connection: EngineSocket, bytes: number, rest: number): void {
+    this.attachments.onPart(connection, bytes, rest);
   }
 
   onComplete(connection: EngineSocket): void {
