@@ -29,6 +29,9 @@ interface Scene {
   settled(): Promise<unknown>;
 }
 
+/** Time in ms until the client asks again, after the first answer that was none. */
+const FIRST_RETRY = 200;
+
 const POSITION = { epoch: 'one', key: 'key' };
 
 /** @param prepare is called before `history()` */
@@ -45,9 +48,10 @@ async function start(t: TestContext, prepare: (client: Client) => unknown = () =
   client.on('said', what => heard.push(what));
   const connected = next<[Socket]>(server, 'connection');
   const [socket] = await connected;
-  socket.on('$io:history', (room: string, { offset }: { offset: number }, answer: Question['answer']) =>
+  socket.on('$io:history', ({ room, offset }: Pick<Question, 'room' | 'offset'>, answer: Question['answer']) =>
     questions.push({ room, offset, answer }),
   );
+  let losses = 0;
   return {
     client,
     heard,
@@ -55,7 +59,11 @@ async function start(t: TestContext, prepare: (client: Client) => unknown = () =
     event: (offset, what = offset, room = 'room') =>
       void socket.emit('$io:event', { room, ...POSITION, offset }, ...(offset === 0 ? [] : ['said', what])),
     position: offset => void socket.emit('$io:event', { room: 'room', ...POSITION, offset }),
-    lost: (what, room = 'room') => void socket.emit('$io:event', { room }, ...(what === undefined ? [] : ['said', what])),
+    lost: (what, room = 'room') => {
+      const position = { room, epoch: '', offset: 0 };
+      if (what === undefined) socket.emit('$io:event', position);
+      else socket.emit('$io:event', { ...position, id: `loss ${losses++}` }, 'said', what);
+    },
     settled: async () => socket.emitWithAck('settled'),
   };
 }
@@ -65,13 +73,12 @@ function settle({ client }: Scene): void {
   client.on('settled', (done: () => void) => done());
 }
 
-const page = (offset: number, events: number[], more: Partial<{ recovered: boolean; more: boolean }> = {}): object => ({
+const page = (offset: number, events: number[], others: Partial<{ recovered: boolean; more: boolean }> = {}, room = 'room'): object => ({
   recovered: true,
-  ...POSITION,
-  offset,
+  position: { room, ...POSITION, offset },
   events: events.map(number => [number, null, 'said', number]),
   more: false,
-  ...more,
+  ...others,
 });
 
 test('an event that others have overtaken is asked for, and all are heard in order', async t => {
@@ -149,9 +156,9 @@ test('it asks about one room at a time, and for the next page of what it has mis
   };
   (await asked(1))?.answer(page(1, [1], { more: true }));
   const second = (await asked(2)) as Question; // it has been asked
-  second.answer(page(3, second.room === 'room' ? [2, 3] : [1, 2, 3]));
+  second.answer(page(3, second.room === 'room' ? [2, 3] : [1, 2, 3], {}, second.room));
   const last = (await asked(3)) as Question; // as above
-  last.answer(page(3, last.room === 'room' ? [2, 3] : [1, 2, 3]));
+  last.answer(page(3, last.room === 'room' ? [2, 3] : [1, 2, 3], {}, last.room));
   await until(t, () => scene.heard.length === 8);
   assert.deepEqual(new Set([second.room, last.room]), new Set(['room', 'other']));
 });
@@ -174,6 +181,32 @@ test('it asks once about each position, whatever comes meanwhile', async t => {
   );
 });
 
+test('an event that is missing is asked for, however often others come', async t => {
+  const scene = await start(t);
+  scene.event(0);
+  let offset = 1;
+  const others = setInterval(() => scene.event(++offset), 10);
+  t.after(() => clearInterval(others));
+  await until(t, () => scene.questions.length === 1);
+  assert.equal(scene.questions[0]?.offset, 0);
+});
+
+test('while the server cannot answer, events do not make the client ask sooner', async t => {
+  const scene = await start(t);
+  settle(scene);
+  for (const offset of [0, 3]) scene.event(offset);
+  for (let failures = 1; failures <= 3; failures++) {
+    await until(t, () => scene.questions.length === failures);
+    scene.questions[failures - 1]?.answer({ error: { code: 'TOO_MANY_EVENTS', message: 'later' } });
+  }
+  const answered = performance.now();
+  for (let offset = 4; scene.questions.length === 3; offset++) {
+    scene.event(offset);
+    await scene.settled();
+  }
+  assert.ok(performance.now() - answered >= 700, 'after the third failure in a row, it waits for 800 ms');
+});
+
 test('a listener that throws stops no other one, and no later event', async t => {
   const scene = await start(t);
   const thrown: unknown[] = [];
@@ -190,11 +223,31 @@ test('a listener that throws stops no other one, and no later event', async t =>
 });
 
 test('a client that disconnects leaves no timer behind, which would keep a process', async t => {
+  const retries = holdRetries(t);
+  const scene = await start(t);
+  scene.event(0);
+  scene.position(1);
+  await until(t, () => scene.questions.length === 1);
+  scene.questions[0]?.answer({ error: { code: 'TRY_AGAIN', message: 'later' } });
+  await until(t, () => retries.size === 1);
+  scene.client.disconnect();
+  assert.equal(retries.size, 0);
+
+  const asking = await start(t);
+  asking.event(0);
+  asking.position(1);
+  await until(t, () => asking.questions.length === 1); // nobody answers
+  asking.client.disconnect();
+  assert.equal(retries.size, 0);
+});
+
+/** The client does not ask again, however slow the machine is. Returns its timers. */
+function holdRetries(t: TestContext): ReadonlySet<unknown> {
   const retries = new Set<unknown>();
   const { setTimeout: set, clearTimeout: clear } = globalThis;
   const setOther = ((call: () => void, ms = 0, ...args: unknown[]) => {
-    if (ms !== 1000) return set(call, ms, ...(args as []));
-    const retry = set(() => {}, 2 ** 30).unref(); // it does not run, however slow the machine is
+    if (ms !== FIRST_RETRY) return set(call, ms, ...(args as []));
+    const retry = set(() => {}, 2 ** 30).unref();
     retries.add(retry);
     return retry;
   }) as typeof setTimeout; // without promisify
@@ -203,24 +256,17 @@ test('a client that disconnects leaves no timer behind, which would keep a proce
     retries.delete(timer);
     clear(timer);
   });
-  const scene = await start(t);
-  scene.event(0);
-  scene.position(1);
-  await until(t, () => scene.questions.length === 1); // nobody answers
-  scene.event(0, 0, 'other');
-  scene.lost(undefined, 'other');
-  await until(t, () => retries.size === 1); // it will ask about that one
-  scene.client.disconnect();
-  assert.equal(retries.size, 0);
-});
+  return retries;
+}
 
-/** Waits of seconds take milliseconds. */
+/** The client's waits take milliseconds. */
 function speedUp(original: typeof setTimeout): typeof setTimeout {
   return ((call: () => void, ms = 0, ...args: unknown[]) =>
-    original(call, ms >= 1000 && ms < 10_000 ? ms / 100 : ms, ...(args as []))) as typeof setTimeout; // without promisify
+    original(call, ms >= FIRST_RETRY && ms < 10_000 ? ms / 100 : ms, ...(args as []))) as typeof setTimeout; // without promisify
 }
 
 test('an event without a position, and a room that is joined in an outage, are gaps as soon as the server knows where the room is', async t => {
+  holdRetries(t);
   const scene = await start(t);
   scene.event(0);
   scene.lost('in an outage');
@@ -231,13 +277,16 @@ test('an event without a position, and a room that is joined in an outage, are g
   await until(t, () => scene.heard.length === 3);
   assert.deepEqual(scene.heard, ['in an outage', 'gap', 1]);
 
-  scene.lost(undefined);
+  scene.lost(undefined); // the client asks, and nobody answers
   scene.event(2); // a client that knows the room has lost nothing by joining it again
   scene.lost(undefined, 'other');
   scene.event(1, 'later', 'other');
   await until(t, () => scene.heard.length === 6);
   assert.deepEqual(scene.heard.slice(3), [2, 'gap', 'later']);
-  assert.equal(scene.questions.length, 0);
+  assert.deepEqual(
+    scene.questions.map(({ room }) => room),
+    ['room'],
+  );
 });
 
 for (const kind of ['Any', 'AnyOutgoing'] as const)

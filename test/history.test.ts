@@ -162,6 +162,16 @@ test('a client gets nothing from before it joined, unless the room allows it and
   assert.deepEqual(bert.heard, [...[3, 4, 5, 6, 7].map(index => `open:1 ${index}`), 'room:1 8', 'open:1 8']);
 });
 
+test('a client that has joined an empty room with `since: ever` is told of a gap like any other', async t => {
+  const { url, io } = await startApp(t, FILES);
+  const anna = await follow(t, url, ['open:1'], { since: 'ever' });
+  await without(anna, async () => {
+    for (let index = 1; index <= 7; index++) io.to('open:1').emit('said', index);
+  });
+  await until(t, () => anna.heard.includes(7));
+  assert.deepEqual(anna.heard, ['gap in open:1', 3, 4, 5, 6, 7]);
+});
+
 test('what a client may not ask is answered with a code, and a position that cannot be is a gap', async t => {
   const { url, io, logs } = await startApp(t, FILES);
   const { client } = await follow(t, url, ['room:1', 'open:1']);
@@ -171,32 +181,25 @@ test('what a client may not ask is answered with a code, and a position that can
   await next(client, '$io:event');
   io.to('room:1').emit('said', 'one');
   const [position] = await next(client, '$io:event');
-  const { room, ...known } = position as { room: string; epoch: string; offset: number; key: string };
-  const { epoch } = known;
-  const history = async (...args: unknown[]): Promise<unknown> => ask(client, '$io:history', ...args);
-  assert.deepEqual(await history(room, known), { recovered: true, ...known, events: [], more: false });
-  const gap = { recovered: false, ...known, events: [], more: false };
-  for (const other of [{ offset: 2 }, { epoch: 'another' }, { key: 'guessed' }, { offset: 0 }, { key: undefined }])
-    assert.deepEqual(await history(room, { ...known, ...other }), gap);
-  assert.deepEqual(await history('open:1', { epoch, offset: 7 }), { recovered: false, epoch, offset: 1, events: [], more: false });
+  const known = position as { room: string; epoch: string; offset: number; key: string };
+  const { room, epoch } = known;
+  const history = async (given?: unknown): Promise<unknown> => ask(client, '$io:history', given);
+  assert.deepEqual(await history(known), { recovered: true, position: known, events: [], more: false });
+  const gap = { recovered: false, position: known, events: [], more: false };
+  for (const other of [{ offset: 2 }, { epoch: 'another' }, { key: 'guessed' }, { offset: 0 }, { offset: -2 }, { key: undefined }])
+    assert.deepEqual(await history({ ...known, ...other }), gap);
+  const open = { room: 'open:1', epoch, offset: 1 };
+  assert.deepEqual(await history({ ...open, offset: 7 }), { recovered: false, position: open, events: [], more: false });
   const code = (answer: unknown): unknown => Object(Object(answer).error).code;
   const large = 'x'.repeat(500_000);
-  for (const since of [
-    undefined,
-    null,
-    'ever',
-    {},
-    { ...known, offset: -1 },
-    { ...known, offset: 0.5 },
-    { ...known, epoch: 7 },
-    { ...known, key: large },
-  ])
-    assert.equal(code(await history(room, since)), 'INVALID_ARGUMENT');
+  for (const other of [{ epoch: null }, { offset: null }, { offset: 0.5 }, { epoch: 7 }, { key: large }, { key: null }])
+    assert.equal(code(await history({ ...known, ...other })), 'INVALID_ARGUMENT');
   for (const other of ['room:2', 'lobby', '$io:history:room:1', large, undefined, 7, ['room:1']])
-    assert.equal(code(await history(other, known)), 'NOT_IN_ROOM');
-  assert.equal(code(await ask(plain, '$io:history', room, known)), 'NOT_IN_ROOM', 'this client has not said that it knows of history');
+    assert.equal(code(await history({ ...known, room: other })), 'NOT_IN_ROOM');
+  for (const other of [undefined, null, 'ever', {}, [room, known]]) assert.equal(code(await history(other)), 'NOT_IN_ROOM');
+  assert.equal(code(await ask(plain, '$io:history', known)), 'NOT_IN_ROOM', 'this client has not said that it knows of history');
   await ask(client, 'leave', room);
-  assert.equal(code(await history(room, known)), 'NOT_IN_ROOM');
+  assert.equal(code(await history(known)), 'NOT_IN_ROOM');
   assert.doesNotMatch(logs.join('\n'), /xxxx/);
 });
 
@@ -205,10 +208,10 @@ test('a client that asks and does not read gets TRY_AGAIN, instead of filling th
   const { client } = await follow(t, url, ['room:1']);
   const known = next(client, '$io:event');
   io.to('room:1').emit('said', 'x'.repeat(100_000));
-  const [{ room, offset, ...rest }] = (await known) as [{ room: string; offset: number }];
+  const [position] = await known;
   const codes: unknown[] = [];
   for (let index = 0; index < 300; index++)
-    client.emit('$io:history', room, { ...rest, offset }, (answer: { error?: { code: string } }) => codes.push(answer.error?.code));
+    client.emit('$io:history', position, (answer: { error?: { code: string } }) => codes.push(answer.error?.code));
   const paused = (client.io.engine.transport as unknown as { ws: { pause(): void; resume(): void } }).ws; // of the package ws
   paused.pause();
   const server = io.sockets.sockets.get(String(client.id));
@@ -219,7 +222,7 @@ test('a client that asks and does not read gets TRY_AGAIN, instead of filling th
   paused.resume();
   await until(t, () => codes.length === 300);
   assert.ok(codes.includes('TRY_AGAIN'));
-  assert.equal(Object((await ask(client, '$io:history', room, { ...rest, offset })) as object).recovered, true);
+  assert.equal(Object((await ask(client, '$io:history', position)) as object).recovered, true);
 });
 
 test('the shadows of a recovered client follow what it says of itself now', async t => {

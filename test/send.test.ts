@@ -32,6 +32,7 @@ const FILES: Files = {
       app.io.route('say', async ctx => { app.runs.push(ctx.args[0]); return { said: ctx.args[0] }; });
       app.io.route('nothing', async ctx => { app.runs.push('nothing'); });
       app.io.route('slow', async ctx => { app.runs.push('slow'); await new Promise(resolve => (app.go = resolve)); return app.runs.length; });
+      app.io.route('refuse', async () => ({ error: { code: 'FULL', message: 'no room' } }));
       app.io.route('fail', async ctx => ctx.throw(409, 'no room', { code: 'FULL', details: { limit: 2 } }));
       app.io.of('/typed').route('say', async ctx => 'said');
     };`,
@@ -74,6 +75,7 @@ test('send()', async t => {
 
   await t.test('rejects with the error of the server', async () => {
     const send = createSend(newClient(t, url));
+    await assert.rejects(send('refuse'), { code: 'FULL', message: 'no room' }, 'also one that the handler has returned');
     await assert.rejects(send('fail'), { name: 'SendError', code: 'FULL', message: 'no room', details: { limit: 2 } });
   });
 
@@ -186,8 +188,8 @@ test('the packet of send() from a client in another language: what is not as the
   const socket = await connect(t, url, hello);
   const codeOf = async (client: Client, ...packet: unknown[]): Promise<unknown> =>
     ((await ask(client, '$io:send', ...packet)) as { error?: { code: string } }).error?.code;
-  assert.deepEqual(await ask(socket, '$io:send', 'key', 'say', 'hello'), { said: 'hello' });
-  assert.deepEqual(await ask(socket, '$io:send', 'key', 'say', 'again'), { said: 'hello' });
+  assert.deepEqual(await ask(socket, '$io:send', 'key', 'say', 'hello'), { answer: { said: 'hello' } });
+  assert.deepEqual(await ask(socket, '$io:send', 'key', 'say', 'again'), { answer: { said: 'hello' } });
   for (const packet of [[], ['key'], ['key', 7], ['key', null, 1], ['key', ['say']]])
     assert.equal(await codeOf(socket, ...packet), 'INVALID_ARGUMENT');
   for (const key of [null, '', {}, 'x'.repeat(201), 'x'.repeat(1_000_000 - 100), true])

@@ -7,59 +7,45 @@ type Listener = (...args: never[]) => void; // of whatever types the app declare
 
 /** The part of the official client's socket that is used here. */
 export interface Socket {
-  auth: Auth | ((done: (auth: object) => void) => void);
   on(event: string, listener: Listener): unknown;
-  emit(event: string, ...args: unknown[]): unknown;
   timeout(ms: number): { emit(event: string, ...args: unknown[]): unknown };
   readonly connected: boolean;
+  /** The manager. Its engine is another one after each reconnect. */
+  readonly io: { readonly engine?: unknown };
   listeners(event: string): Listener[];
   listenersAny(): Listener[];
 }
 
-type Auth = { [key: string]: unknown };
-
-const hellos = new WeakMap<Socket, Auth>();
-
-/** Adds to what the socket says at each connection, whatever the app sets as its `auth`, and when. To be called before it connects. */
-export function sayHello(socket: Socket, fields: Auth): void {
-  const known = hellos.get(socket);
-  if (known) {
-    Object.assign(known, fields);
-    return;
-  }
-  const hello = { v: 1, ...fields };
-  hellos.set(socket, hello);
-  hideControls(socket, 'Any');
-  hideControls(socket, 'AnyOutgoing');
-  let given = socket.auth;
-  Object.defineProperty(socket, 'auth', {
-    get: (): Socket['auth'] => {
-      const auth = (given ??= {});
-      if (typeof auth === 'function') return done => auth(own => done({ ...own, $io: hello }));
-      return Object.assign(auth, { $io: hello }); // the same object: apps change it
-    },
-    set: (auth: Socket['auth']) => {
-      given = auth;
-    },
-  });
+/** With its private part, the same from 4.0 to 4.8. In a release without it, the server gets no hello, or `onAny()` hears what is said. */
+export interface WholeSocket extends Socket {
+  packet(packet: Packet): void;
+  emitEvent(event: Event): void;
+  /** From 4.5 on. */
+  notifyOutgoingListeners(packet: { readonly data: Event }): void;
 }
 
-/** Keeps the listeners of `onAny()`, or of `onAnyOutgoing()`, itself: they do not hear events that begin with `$io:`. */
-function hideControls(socket: Socket, kind: 'Any' | 'AnyOutgoing'): void {
-  const methods = socket as unknown as Record<string, ((listener?: Listener) => Listener[]) | undefined>; // of the official client, the second kind from 4.5 on
-  let listeners = methods[`listeners${kind}`]?.() ?? [];
-  methods[`off${kind}`]?.();
-  methods[`on${kind}`]?.((...packet) => {
-    if (!String(packet[0]).startsWith('$io:')) for (const listener of listeners) listener.apply(socket, packet);
+type Event = readonly [name: string, ...args: unknown[]];
+
+interface Packet {
+  readonly type: number;
+  data?: { readonly $io?: object };
+}
+
+/** The type of the packet that asks for a namespace. Its data is `auth`. */
+const CONNECT = 0;
+
+/** Adds to what the socket says of itself at each connection, whatever the app sets as its `auth`. To be called before it connects. */
+export function sayHello(socket: WholeSocket, fields: object): void {
+  const { packet: send, emitEvent, notifyOutgoingListeners } = socket;
+  /** The same socket, without the listeners of `onAny()` and `onAnyOutgoing()`. */
+  const quiet = new Proxy(socket, {
+    get: (_, name): unknown => (String(name).startsWith('_any') ? [] : socket[name as keyof WholeSocket]),
   });
-  const change = (changed: (listener: Listener) => Listener[]) => (listener: Listener) => {
-    listeners = changed(listener);
-    return socket;
+  const socketFor = ([name]: Event): WholeSocket => (String(name).startsWith('$io:') ? quiet : socket);
+  socket.packet = packet => {
+    if (packet.type === CONNECT) packet.data = { ...packet.data, $io: { v: 1, ...fields, ...packet.data?.$io } };
+    send.call(socket, packet);
   };
-  Object.assign(socket, {
-    [`on${kind}`]: change(listener => [...listeners, listener]),
-    [`prepend${kind}`]: change(listener => [listener, ...listeners]),
-    [`off${kind}`]: change(listener => (listener ? listeners.filter((_, at) => at !== listeners.indexOf(listener)) : [])),
-    [`listeners${kind}`]: () => listeners,
-  });
+  socket.emitEvent = event => emitEvent.call(socketFor(event), event);
+  socket.notifyOutgoingListeners = packet => notifyOutgoingListeners.call(socketFor(packet.data), packet);
 }

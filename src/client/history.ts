@@ -1,6 +1,6 @@
 /** Rooms with history, at the client's end: the app's listeners get what was missed, in order and once, and the app is told of gaps. */
-import { sayHello, type Socket } from './hello';
-import { type Answer, type Event, type Position, remember, type Room } from './room';
+import { sayHello, type Socket, type WholeSocket } from './hello';
+import type { Answer, Position, Refusal, Room } from './room';
 
 export interface HistoryOptions {
   /**
@@ -14,10 +14,11 @@ export interface HistoryOptions {
 
 /** Time in ms to wait for events that others have overtaken, before the server is asked for them. */
 const PATIENCE = 100;
-/** Time in ms after which the server is asked again. It doubles each time. */
-const RETRY_DELAY = 1000;
-const LONGEST_DELAY = 30_000;
+/** If the server cannot answer, it is asked again after twice as long, up to this. */
+const LONGEST_DELAY = 10_000;
 const TIMEOUT = 10_000;
+/** How many events are remembered, so as not to deliver them twice. */
+const MEMORY = 5000;
 
 /**
  * Makes a socket of the official client get what it misses in rooms with history. Its listeners hear missed events as if they came now. To be called
@@ -27,14 +28,18 @@ const TIMEOUT = 10_000;
  */
 export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): void {
   const rooms = new Map<string, Room>();
-  const ids = new Set<string>();
+  const delivered = new Set<string>();
   /** The rooms that the server is to be asked about. */
   const wanted = new Set<Room>();
-  /** The question about the first of them, until it is answered, or the client disconnects or connects: one at a time. */
-  let question: object | undefined;
+  /** The position that the server has been asked about, until it answers: one at a time. */
+  let question: Position | undefined;
+  /** Until the server is asked about events that are missing, and about what it could not answer. */
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  /** Longer after each question that the server could not answer. */
+  let delay = PATIENCE;
 
-  sayHello(socket, { history: true });
-  socket.on('$io:event', (position: Position, ...event: unknown[]) => take(position, event.length ? (event as Event) : undefined)); // from the server
+  sayHello(socket as WholeSocket, { history: true });
+  socket.on('$io:event', take);
   socket.on('disconnect', startAnew); // in Node, a timer would keep the process
   socket.on('connect', startAnew); // alone when the client moves
 
@@ -42,145 +47,110 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
   function startAnew(): void {
     question = undefined;
     wanted.clear();
-    for (const { timer } of rooms.values()) clearTimeout(timer);
+    clearTimeout(timer);
+    timer = undefined;
   }
 
-  function take(position: Position, event: Event | undefined): void {
-    const { room: name, epoch, offset } = position;
-    const known = rooms.get(name);
-    if (epoch === undefined) {
-      if (!known) begin(position, offset, false).isBroken = true;
-      else if (event) known.isBroken = true;
-      else if (!known.isBroken) askLater(known, known.delay); // the server does not know whether anything is missing
-      if (event) deliver(event, position.id);
-      return;
-    }
-    let room = known;
-    if (!room || room.isBroken || room.at.epoch !== epoch) {
-      const isNew = since === 'ever' && !room?.at.epoch && position.key === undefined;
+  /** @param event none where the server only says where the room is */
+  function take(position: Position, ...event: unknown[]): void {
+    const { room: name, epoch, offset, key } = position;
+    let room = rooms.get(name);
+    if (!room || (room.at.epoch !== epoch && (epoch || event.length))) {
+      const isNew = since === 'ever' && !key && (!room || room.at.offset < 0);
       if (room) {
-        clearTimeout(room.timer);
-        flush(room, Infinity);
-        if (!isNew) gap(room);
+        close(room);
+        if (epoch) gap(name); // an outage is a gap when it ends
       }
-      room = begin(position, isNew ? 0 : event ? offset - 1 : offset, isNew);
+      const before = event.length ? offset - 1 : offset;
+      room = { at: { ...position, offset: isNew ? -1 - before : before }, held: {} };
+      rooms.set(name, room);
     }
-    if (!event) {
-      if (offset !== room.at.offset) ask(room);
-    } else if (offset > room.at.offset) {
-      room.held.set(offset, [position, event]);
-      advance(room);
-    } else pass(room, offset, event, position.id);
+    if (event.length) room.held[offset] = [position, event];
+    else if (epoch !== room.at.epoch || offset !== room.at.offset) {
+      wanted.add(room);
+      askAll();
+    }
+    if (advance(room) && !wanted.has(room)) timer ??= setTimeout(askAll, delay);
   }
 
-  /** A room that is new here, or begins anew after a gap. */
-  function begin(position: Position, offset: number, isNew: boolean): Room {
-    const room = {
-      name: position.room,
-      at: { ...position, offset },
-      seen: new Set<number>(),
-      held: new Map(),
-      isBroken: false,
-      isNew,
-      delay: RETRY_DELAY,
-    };
-    rooms.set(position.room, room);
-    return room;
-  }
-
-  /** Delivers an event, unless that has been done. */
-  function pass({ seen }: Room, offset: number, event: Event, id: string | null | undefined): void {
-    if (seen.has(offset)) return;
-    remember(seen, offset);
-    deliver(event, id);
-  }
-
-  /** Delivers what follows without a gap. If there is one, the server is asked after a while. */
-  function advance(room: Room): void {
-    flush(room, 0);
-    clearTimeout(room.timer);
-    if (room.held.size) askLater(room, PATIENCE);
-  }
-
-  /** Delivers what is held, in order: to the next gap, and up to an offset even if nobody knows any more what is missing. */
-  function flush(room: Room, end: number): void {
-    for (const [offset, [position, event]] of [...room.held].sort(([one], [other]) => one - other)) {
-      if (offset >= end && offset > room.at.offset + 1) return;
-      room.held.delete(offset);
+  /** Delivers what is held, up to the next gap. Returns whether there is one. */
+  function advance(room: Room): boolean {
+    for (const [position, event] of Object.values(room.held)) {
+      const { epoch, offset, id } = position;
+      if (offset > room.at.offset + 1) return true;
+      delete room.held[offset];
       if (offset > room.at.offset) room.at = position;
-      pass(room, offset, event, position.id);
+      deliver(event, id ?? [position.room, epoch, offset].join());
     }
+    return false;
   }
 
-  function gap({ name }: Room): void {
-    run(() => onGap?.(name));
+  /** Delivers what is held, though nobody knows any more what is missing. */
+  function close(room: Room): void {
+    const { room: name } = room.at;
+    rooms.delete(name);
+    wanted.delete(room);
+    if (advance(room)) gap(name);
+    room.at.offset = Infinity;
+    advance(room);
   }
 
-  function ask(room: Room): void {
-    wanted.add(room);
-    askNext();
+  function gap(room: string): void {
+    run(() => onGap?.(room));
   }
 
-  function askNext(): void {
+  /** Asks about what is wanted, and about rooms in which events are missing. */
+  function askAll(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    for (const room of rooms.values()) if (advance(room)) wanted.add(room);
+    ask();
+  }
+
+  function ask(): void {
     const [room] = wanted;
-    if (!room || question || !socket.connected) return;
-    const { epoch, offset, key } = room.at;
-    const asked = (question = {});
-    socket.timeout(TIMEOUT).emit('$io:history', room.name, { epoch, offset, key }, (failure: unknown, answer: Answer) => {
-      if (question !== asked) return;
+    if (!room || question || timer || !socket.connected) return;
+    const { at } = room;
+    question = at;
+    socket.timeout(TIMEOUT).emit('$io:history', at, (_: unknown, answer: Answer | Refusal = { error: {} }) => {
+      if (question !== at) return;
       question = undefined;
-      wanted.delete(room);
-      const code = failure ? '' : answer.error?.code;
-      if (rooms.get(room.name) !== room) {
-        // it has begun anew
-      } else if (code === undefined) learn(room, answer);
-      else if (code === 'NOT_IN_ROOM') forget(room);
-      else {
-        askLater(room, room.delay); // in an outage, or since this user has sent too many events: it passes
-        room.delay = Math.min(2 * room.delay, LONGEST_DELAY);
-      }
-      askNext();
+      if (wanted.delete(room)) learn(room, answer); // else it has begun anew
+      ask();
     });
   }
 
-  function askLater(room: Room, delay: number): void {
-    clearTimeout(room.timer);
-    room.timer = setTimeout(() => ask(room), delay);
-  }
-
-  /** This client has left the room. */
-  function forget(room: Room): void {
-    rooms.delete(room.name);
-    clearTimeout(room.timer);
-    if (room.held.size) gap(room);
-    flush(room, Infinity);
-  }
-
-  function learn(room: Room, { recovered, events, more, epoch, offset, key }: Answer): void {
-    room.delay = RETRY_DELAY;
-    if (!recovered) {
-      if (epoch !== room.at.epoch) {
-        flush(room, Infinity);
-        room.seen.clear();
+  function learn(room: Room, answer: Answer | Refusal): void {
+    if (answer.error) {
+      if (answer.error.code === 'NOT_IN_ROOM') close(room);
+      else {
+        // in an outage, or since this user has sent too many events: it passes
+        wanted.add(room);
+        delay = Math.min(2 * delay, LONGEST_DELAY);
+        timer ??= setTimeout(askAll, delay);
       }
-      if (!room.isNew) gap(room);
-      flush(room, events[0]?.[0] ?? offset + 1);
+      return;
     }
-    room.isNew = false;
-    for (const [offset, id, ...event] of events) pass(room, offset, event, id);
-    if (!recovered || offset > room.at.offset) room.at = { epoch, offset, key };
-    advance(room);
-    if (more) ask(room);
+    const { recovered, position, events, more } = answer;
+    delay = PATIENCE;
+    if (more) wanted.add(room);
+    for (const [offset, id, ...event] of events) room.held[offset] = [{ ...position, offset, id }, event];
+    if (position.epoch === room.at.epoch) {
+      if (!recovered) gap(position.room);
+      room.at = position;
+    }
+    take(position);
   }
 
-  /** Calls the listeners of the app. An event that has come by another room as well is delivered once. */
-  function deliver([name, ...args]: Event, id?: string | null): void {
-    if (id) {
-      if (ids.has(id)) return;
-      remember(ids, id);
-    }
-    for (const listener of [...socket.listenersAny()]) run(() => listener.apply(socket, [name, ...args] as never[])); // of the types that the app declares
-    for (const listener of [...socket.listeners(name)]) run(() => listener.apply(socket, args as never[]));
+  /** Calls the listeners of the app. @param id the same for an event that has come before, maybe by another room */
+  function deliver(event: unknown[], id: string): void {
+    if (delivered.has(id)) return;
+    delivered.add(id);
+    const [oldest] = delivered;
+    if (delivered.size > MEMORY) delivered.delete(oldest as string);
+    const [name, ...args] = event as [string, ...never[]]; // of the types that the app declares
+    for (const listener of [...socket.listenersAny()]) run(() => listener.apply(socket, event as never[])); // as above
+    for (const listener of [...socket.listeners(name)]) run(() => listener.apply(socket, args));
   }
 }
 

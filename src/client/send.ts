@@ -2,7 +2,7 @@
 // Ignored where the client is not installed, as in a server that compiles everything.
 /** @ts-ignore */
 import type { Socket } from 'socket.io-client';
-import { sayHello, type Socket as PlainSocket } from './hello';
+import { sayHello, type WholeSocket } from './hello';
 
 /** What `send()` rejects with. */
 export class SendError extends Error {
@@ -15,8 +15,7 @@ export class SendError extends Error {
 
   constructor(error: ErrorReply['error']) {
     super(error.message);
-    this.code = error.code;
-    this.details = error.details;
+    Object.assign(this, error);
   }
 }
 
@@ -59,18 +58,9 @@ export type Send<Emitted> = <Event extends keyof Emitted & string>(
   ...args: Given<Emitted[Event]>
 ) => Promise<Answer<Emitted[Event]>>;
 
-interface Waiting {
-  readonly packet: readonly unknown[];
-  readonly resolve: (answer: unknown) => void;
-  readonly reject: (error: Error) => void;
-  /** Ends the call. */
-  readonly end: ReturnType<typeof setTimeout>;
-  /** Whether it has been sent, and the server may yet answer. */
-  isOut: boolean;
+interface Reply extends Partial<ErrorReply> {
+  readonly answer?: unknown;
 }
-
-/** Stands for the user on the server while there is none. Kept for the page's life. */
-const OWNER = /* @__PURE__ */ random();
 
 /** Time in ms until events are sent again that the server cannot handle now. It doubles each time. */
 const RETRY_DELAY = 1000;
@@ -78,6 +68,11 @@ const LONGEST_DELAY = 10_000;
 
 /** What passes: an outage, and the limit for users. The answer to an earlier attempt may have been lost, so that this is not the answer. */
 const PASSING = ['TRY_AGAIN', 'TOO_MANY_EVENTS'];
+
+/** Stands for the user on the server while there is none. Kept for the page's life. */
+const OWNER = /* @__PURE__ */ random();
+
+let count = 0;
 
 /**
  * Returns the function `send()` for a socket of the official client. Call it right after `io()`, before the socket has connected.
@@ -92,89 +87,79 @@ const PASSING = ['TRY_AGAIN', 'TOO_MANY_EVENTS'];
  * const { delivered } = await send('say', 'hello');
  */
 export function createSend<Listened extends Events, Emitted extends Events>(
-  socket: Pick<Socket<Listened, Emitted>, 'auth' | 'connected' | 'on' | 'timeout'>,
+  socket: Pick<Socket<Listened, Emitted>, 'connected' | 'io' | 'on' | 'timeout'>,
   { ackTimeout = 10_000, timeout = 60_000, limit = 1000, traceparent }: SendOptions = {},
 ): Send<Emitted> {
-  const plain = socket as unknown as PlainSocket; // the events of `send()` are not among those of the app
-  /** In the order of the calls. */
-  const waiting = new Set<Waiting>();
+  /** What sends an event, for each that has not been answered, in the order of the calls. */
+  const waiting = new Set<() => void>();
   /** While it runs, nothing is sent. */
   let pause: ReturnType<typeof setTimeout> | undefined;
   let delay = RETRY_DELAY;
-  sayHello(plain, { owner: OWNER });
-  plain.on('connect', () => {
-    for (const one of waiting) attempt(one);
-  });
 
-  function attempt(one: Waiting): void {
-    if (!plain.connected || pause) return; // the next `connect` or the end of the pause does it
-    one.isOut = true;
-    try {
-      plain.timeout(ackTimeout).emit('$io:send', ...one.packet, (failure: Error | null, answer: unknown) => {
-        one.isOut = false;
-        if (!waiting.has(one)) return;
-        if (failure)
-          attempt(one); // the time is over; if the connection has ended, the next `connect` does it
-        else receive(one, answer);
-      });
-    } catch (error) {
-      settle(one, error as Error); // it cannot be encoded
-    }
-  }
+  sayHello(socket as unknown as WholeSocket, { owner: OWNER });
+  socket.on('connect', sendAll);
 
-  function receive(one: Waiting, answer: unknown): void {
-    const error = errorIn(answer);
-    if (!error || !PASSING.includes(error.code)) {
-      delay = RETRY_DELAY;
-      settle(one, error && new SendError(error), answer);
-    } else if (!pause) {
-      pause = setTimeout(proceed, delay);
-      delay = Math.min(2 * delay, LONGEST_DELAY);
-    }
-  }
-
-  /** Sends what has waited meanwhile, in the order of the calls. */
-  function proceed(): void {
-    pause = undefined;
-    for (const one of waiting) if (!one.isOut) attempt(one);
-  }
-
-  function settle(one: Waiting, error: Error | false, answer?: unknown): void {
-    waiting.delete(one);
-    clearTimeout(one.end);
-    if (error) one.reject(error);
-    else one.resolve(answer);
+  function sendAll(): void {
+    for (const attempt of waiting) attempt();
   }
 
   function send(event: string, ...args: unknown[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (waiting.size >= limit) throw new SendError({ code: 'TOO_MANY_WAITING', message: `${limit} events wait for an answer` });
-      const one: Waiting = {
-        packet: [traceparent ? [random(), traceparent()] : random(), event, ...args],
-        resolve,
-        reject,
-        end: setTimeout(
-          () => settle(one, new SendError({ code: 'TIMEOUT', message: `The server has not answered in ${timeout} ms` })),
-          timeout,
-        ),
-        isOut: false,
-      };
-      waiting.add(one);
-      attempt(one);
+      if (waiting.size >= limit) throw new SendError({ code: 'TOO_MANY_WAITING', message: `${limit} events wait` });
+      const key = `${OWNER}-${count++}`; // new also among the pages of one user
+      const sender = traceparent ? [key, traceparent()] : key;
+      const end = setTimeout(() => settle(new SendError({ code: 'TIMEOUT', message: `No answer in ${timeout} ms` })), timeout);
+      /** The connection over which the server may yet answer. */
+      let sentOver: unknown;
+      waiting.add(attempt);
+      attempt();
+
+      function attempt(): void {
+        const { engine } = socket.io;
+        if (!socket.connected || pause || sentOver === engine) return; // the next `connect` or the end of the pause does it
+        sentOver = engine;
+        try {
+          (socket.timeout(ackTimeout) as ReturnType<WholeSocket['timeout']>).emit('$io:send', sender, event, ...args, receive); // none of the events of the app
+        } catch (error) {
+          settle(error as Error); // it cannot be encoded
+        }
+      }
+
+      function receive(failure: Error | null, { error, answer }: Reply = {}): void {
+        sentOver = undefined;
+        if (!waiting.has(attempt)) return;
+        if (failure)
+          attempt(); // the time is over; if the connection has ended, the next `connect` does it
+        else if (error && PASSING.includes(error.code)) wait();
+        else {
+          delay = RETRY_DELAY;
+          settle(error && new SendError(error), answer);
+        }
+      }
+
+      function settle(error: Error | undefined, answer?: unknown): void {
+        waiting.delete(attempt);
+        clearTimeout(end);
+        if (error) reject(error);
+        else resolve(answer);
+      }
     });
+  }
+
+  /** Then sends what has waited meanwhile. */
+  function wait(): void {
+    pause ??= setTimeout(() => {
+      pause = undefined;
+      delay = Math.min(2 * delay, LONGEST_DELAY);
+      sendAll();
+    }, delay);
   }
 
   return send as Send<Emitted>; // answers are of the types that the app declares
 }
 
-/** The error in an answer that has nothing else. */
-function errorIn(answer: unknown): ErrorReply['error'] | false {
-  const { error, ...others } = Object(answer) as Partial<ErrorReply>; // of any type
-  return typeof error?.code === 'string' && !Object.keys(others).length && error;
-}
-
 /** A text that nobody can guess, where there is a source of such: mini programs have none. */
 function random(): string {
-  const numbers = new Uint32Array(5);
-  return (typeof crypto === 'undefined' ? numbers.map(() => Math.random() * 2 ** 32) : crypto.getRandomValues(numbers)).join('-');
+  const numbers = typeof crypto === 'undefined' ? [1, 2].map(Math.random) : crypto.getRandomValues(new Uint32Array(5));
+  return numbers.join('-');
 }

@@ -11,7 +11,7 @@ export interface ClientHello {
 }
 
 /** Too short to be guessed, or too long to be kept, is no secret. */
-const OWNER = /^[\w-]{20,64}$/;
+const OWNER = /^[\w.-]{20,64}$/;
 
 /** Undefined for a client that does not know control events, such as the official one alone. Then it must not get any. */
 export function helloOf({ handshake }: Pick<Socket, 'handshake'>): ClientHello | undefined {

@@ -16,10 +16,12 @@ export const ASK_EVENT = '$io:history';
 const PAGE = 100;
 
 /** What a client gets that asks. */
-interface Answer extends Omit<ClientPosition, 'room'> {
+interface Answer {
   /** False if events are missing between the client's position and the first one here: a gap. */
   readonly recovered: boolean;
-  /** `[offset, id, event, ...args]` of each, in order. The position is that of the last one. */
+  /** That of the last event here; without one, that of the end. */
+  readonly position: ClientPosition;
+  /** `[offset, id, event, ...args]` of each, in order. */
   readonly events: readonly unknown[][];
   /** Whether there are more. */
   readonly more: boolean;
@@ -34,9 +36,6 @@ const asking = new WeakSet<Socket>();
 /** Created once, since a client can cause many, and so frozen. */
 const TOO_MANY_QUESTIONS = new IoError('TRY_AGAIN', 'Ask again when the last question has been answered', { status: 429 });
 Object.freeze(TOO_MANY_QUESTIONS);
-
-/** A position that a client has sent. */
-type Given = Pick<ClientPosition, 'epoch' | 'offset' | 'key'>;
 
 /** Makes sockets of clients that know of history join and leave the shadows of rooms, too. */
 export function addShadows(prototype: Socket): void {
@@ -82,40 +81,47 @@ export function announceRooms(socket: Socket): void {
 }
 
 /** Answers a client that asks for what it has missed in a room. @throws IoError for what it may not ask */
-export function answerHistory(socket: Socket, [room, since]: readonly unknown[]): Answer | Promise<Answer> {
+export function answerHistory(socket: Socket, [since]: readonly unknown[]): Answer | Promise<Answer> {
   const history = historyFor(socket);
+  const { room } = fieldsOf(since);
   if (typeof room !== 'string' || !history || !allRoomsOf(socket).has(shadowOf(room)))
     throw new IoError('NOT_IN_ROOM', 'You are not in this room, or it has no history', { status: 403 });
-  const given = readGiven(since);
+  const given = readPosition(room, since);
   if (asking.has(socket) || writeBufferOf(socket.conn).length >= MAX_UNSENT) throw TOO_MANY_QUESTIONS;
   const answer = (page: Page): Answer => {
     if (!socket.rooms.has(room)) throw new IoError('NOT_IN_ROOM', 'You have left this room', { status: 403 });
-    return answerOf(history, room, given, page);
+    return answerOf(history, given, page);
   };
-  const page = history.read(room, given.offset, PAGE);
+  const page = history.read(room, Math.max(given.offset, 0), PAGE);
   if (!(page instanceof Promise)) return answer(page);
   asking.add(socket);
   return page.then(answer, refuseInOutage).finally(() => asking.delete(socket));
 }
 
-function answerOf(history: History, room: string, given: Given, page: Page): Answer {
+function answerOf(history: History, given: ClientPosition, page: Page): Answer {
+  const { room } = given;
   const { epoch } = page;
-  const { recovered, entries, offset, more } = partAfter(page, given.offset, history.isKnown(room, epoch, given));
-  const { room: _, ...position } = history.positionFor(room, { epoch, offset });
+  const since = given.offset < 0 ? -1 - given.offset : given.offset; // what was not kept any more when it joined is no gap
+  const { recovered, entries, offset, more } = partAfter(page, since, history.isKnown(epoch, given));
   return {
     recovered,
-    ...position,
+    position: history.positionFor(room, { epoch, offset }),
     events: entries.map(({ offset, id = null, content }) => [offset, id, ...history.decode(content)]),
     more,
   };
 }
 
 /** @throws IoError if a client has sent something else */
-function readGiven(since: unknown): Given {
-  const { epoch, offset, key = '' } = Object(since) as Record<string, unknown>; // any value has any fields
-  const isValid = isShort(epoch) && isShort(key) && typeof offset === 'number' && Number.isSafeInteger(offset) && offset >= 0;
+function readPosition(room: string, since: unknown): ClientPosition {
+  const { epoch, offset, key = '' } = fieldsOf(since);
+  const isValid = isShort(epoch) && isShort(key) && typeof offset === 'number' && Number.isSafeInteger(offset);
   if (!isValid) throw new IoError('INVALID_ARGUMENT', 'The position must be one that you were given');
-  return { epoch, offset, key };
+  return { room, epoch, offset, key };
+}
+
+/** Any value has any fields. */
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return Object(value) as Record<string, unknown>;
 }
 
 function isShort(value: unknown): value is string {

@@ -2,7 +2,7 @@
 import type { Namespace, Socket } from 'socket.io';
 import { socketInternals } from '../internals/socket-io';
 import { PacketType } from '../protocol';
-import { type ClientPosition, type History, HISTORY_EVENT, historyOf, roomOfShadow } from '../store/history';
+import { type ClientPosition, type History, HISTORY_EVENT, historyOf, roomOfShadow, unknownPosition } from '../store/history';
 import type { Page } from '../store/streams';
 
 /** Time in ms for the servers that have lost events to say so themselves: their streams begin anew. */
@@ -10,7 +10,7 @@ const DELAY = 1000;
 
 /** Sends the position of a room to clients, if they are still in it. In an outage, they learn that there is one, and the position later. Never rejects. */
 export function announce(history: History, room: string, socketsOf: () => readonly Socket[]): void | Promise<void> {
-  const tell = (position: Partial<ClientPosition>): void => {
+  const tell = (position: ClientPosition): void => {
     const data = [HISTORY_EVENT, position];
     for (const socket of socketsOf())
       if (socket.connected && socket.rooms.has(room)) socketInternals(socket).packet({ type: PacketType.EVENT, data });
@@ -18,7 +18,7 @@ export function announce(history: History, room: string, socketsOf: () => readon
   const send = (page: Page): void => tell(history.positionFor(room, page));
   const page = history.read(room, 0, 0);
   if (!(page instanceof Promise)) return send(page);
-  return page.then(send, () => tell({ room }));
+  return page.then(send, () => tell(unknownPosition(room)));
 }
 
 /** Tells the clients of this process again after each outage. */

@@ -2,6 +2,7 @@
 import { IoError } from '../errors';
 import type { Acknowledge } from '../events';
 import type { SocketContext, SocketHandler } from './context';
+import { isError } from '../thrown';
 import { isControl } from './controls';
 import { NOT_FOUND, type Router } from './router';
 
@@ -18,11 +19,22 @@ const given = new WeakMap<object, Given>();
 export function unpackSent([first, event, ...args]: readonly unknown[], ack: Acknowledge | undefined): unknown[] {
   if (!ack || typeof event !== 'string' || isControl(event))
     throw new IoError('INVALID_ARGUMENT', '$io:send takes a key, an event of the app, its arguments, and an acknowledgement');
-  const packet = [event, ...args, ack];
+  const packet = [event, ...args, acknowledgerOf(ack)];
   const sender: readonly unknown[] = Array.isArray(first) ? first : [first];
   const [key, traceparent] = sender;
   given.set(packet, { key: key ?? null, traceparent });
   return packet;
+}
+
+/** What the client gets is `{ answer }` or `{ error }`. */
+function acknowledgerOf(ack: Acknowledge): Acknowledge {
+  return (answer: unknown = null) => ack(isError(answer) || isErrorAnswer(answer) ? answer : { answer });
+}
+
+/** An object with an error and nothing else is one, even if a handler has returned it. */
+function isErrorAnswer(answer: unknown): boolean {
+  const { error, ...others } = Object(answer) as { error?: { code?: unknown } | null }; // any value has any fields
+  return typeof error?.code === 'string' && Object.keys(others).length === 0;
 }
 
 /** To be called with each context of a packet. */

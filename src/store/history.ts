@@ -14,9 +14,10 @@ export interface HistoryRooms {
   of(room: string): HistoryOptions | undefined;
 }
 
-/** A position as clients know it. Its epoch is a part of that of the stream. */
+/** A position as clients know it. */
 export interface ClientPosition {
   readonly room: string;
+  /** A part of that of the stream. Empty in an outage: nobody knows the position. */
   readonly epoch: string;
   readonly offset: number;
   /** Shows that a client has been in the room at this position. Undefined where everybody in the room gets all events. */
@@ -40,6 +41,11 @@ interface Part {
 export const HISTORY_EVENT = '$io:event';
 
 const SHADOW = '$io:history:';
+
+/** What clients of a room are told in an outage. */
+export function unknownPosition(room: string): ClientPosition {
+  return { room, epoch: '', offset: 0 };
+}
 
 /** The event of the app in what the server sends. */
 export function eventOf(data: unknown[]): unknown[] {
@@ -125,9 +131,9 @@ export class History {
   }
 
   /** Whether a client of the room can have been told of a position in this epoch. */
-  isKnown(room: string, epoch: string, given: { readonly epoch: string; readonly offset: number; readonly key?: string }): boolean {
+  isKnown(epoch: string, given: ClientPosition): boolean {
     if (given.epoch !== nameOf(epoch)) return false;
-    return this.#rooms.of(room)?.since === 'ever' || given.key === this.#keyOf(room, epoch, given.offset);
+    return this.#rooms.of(given.room)?.since === 'ever' || given.key === this.#keyOf(given.room, epoch, given.offset);
   }
 
   /** A hash suffices: nobody knows the whole epoch, and so nothing that could be continued. */
@@ -143,12 +149,13 @@ export class History {
   }
 }
 
-/** What of a page follows an offset. @param isKnown whether it is one of this epoch */
+/** What of a page follows an offset, or comes before it, too. @param isKnown whether it is one of this epoch */
 export function partAfter({ offset: end, entries }: Page, offset: number, isKnown: boolean): Part {
-  const known = isKnown && offset <= end ? entries : [];
+  const isThere = isKnown && offset <= end;
+  const known = isThere ? entries : [];
   const last = known.at(-1)?.offset ?? end;
   const first = known[0]?.offset ?? end + 1;
-  return { recovered: isKnown && first === offset + 1, entries: known, offset: last, more: last < end };
+  return { recovered: isThere && first <= offset + 1, entries: known, offset: last, more: last < end };
 }
 
 /** The part of an epoch that clients know. The rest is a secret. */

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { helloOf } from '../support/parts';
 import type { Socket } from 'socket.io';
 
-const SECRET = 'kYx3-0123456789_abcdef';
+const SECRET = 'kYx3-0.123456789_abcdef';
 
 const of = (auth: unknown): unknown => helloOf({ handshake: { auth } } as Socket);
 

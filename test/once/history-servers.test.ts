@@ -146,7 +146,7 @@ for (const [name, start] of Object.entries(BACKENDS))
     one.io.to('room:1').emit('said', 'during an outage');
     await until(t, () => anna.heard.includes('during an outage'));
     await assert.rejects(room.read(), { name: 'OutageError' });
-    const answer = (await ask(bert.client, '$io:history', 'room:1', { epoch, offset: 1 })) as { error: { code: string } };
+    const answer = (await ask(bert.client, '$io:history', { room: 'room:1', epoch, offset: 1 })) as { error: { code: string } };
     assert.equal(answer.error.code, 'TRY_AGAIN');
     await backend.start();
     await until(t, () => one.logs.some(line => line.includes('is back;')) && other.logs.some(line => line.includes('is back;')));
@@ -203,7 +203,7 @@ test("a client's own room has no history; with the pattern *, another server tak
   assert.deepEqual((await one.io.history(id).read()).events, []);
   other.io.to(id).emit('said', 'by another');
   await until(t, async () => (await other.io.history(id).read()).events.length === 1);
-  const answer = (await ask(anna.client, '$io:history', id, { epoch: '', offset: 0 })) as { error: { code: string } };
+  const answer = (await ask(anna.client, '$io:history', { room: id, epoch: '', offset: 0 })) as { error: { code: string } };
   assert.equal(answer.error.code, 'NOT_IN_ROOM', 'nobody gets it again');
   assert.deepEqual(anna.heard, ['by her server', 'by another']);
 });

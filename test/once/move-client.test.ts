@@ -175,9 +175,9 @@ test('with history(), a question that comes up while the client moves is asked w
   socket.emit('$io:event', { ...position, offset: 2 }, 'said', 2); // the client asks for the first one, after a moment
   let questions = 0;
   server.on('connection', moved => {
-    moved.on('$io:history', (_room: unknown, _from: unknown, answer: (answer: unknown) => void) => {
+    moved.on('$io:history', (_position: unknown, answer: (answer: unknown) => void) => {
       questions++;
-      answer({ recovered: true, epoch: 'one', key: 'key', offset: 2, more: false, events: [[1, null, 'said', 1]] });
+      answer({ recovered: true, position: { ...position, offset: 2 }, more: false, events: [[1, null, 'said', 1]] });
     });
     moved.emit('$io:event', { ...position, offset: 2 }); // as the server says where the room is
   });

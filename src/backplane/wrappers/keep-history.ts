@@ -9,7 +9,7 @@ import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import type { Logger } from '../../egg';
 import type { Limits } from '../../limits/limits';
 import { toError } from '../../thrown';
-import { type History, HISTORY_EVENT, shadowOf } from '../../store/history';
+import { type History, HISTORY_EVENT, shadowOf, unknownPosition } from '../../store/history';
 import { MAX_INCOMPLETE } from '../../store/remote-streams';
 import type { Appended, Position } from '../../store/streams';
 import { locally } from '../cluster-message';
@@ -55,7 +55,8 @@ export function keepHistory(
    */
   const deliver = (room: string, { frames, flags, id }: Kept, position: Position | undefined, here?: Here): void => {
     if (here?.isAwaited === false) return;
-    const told = position ? history.positionFor(room, position, id) : { room, ...(id !== undefined && { id }) };
+    // without an offset, only the id tells it from others
+    const told = position ? history.positionFor(room, position, id) : { ...unknownPosition(room), id: id ?? newId() };
     const opts = toShadow(room, flags);
     broadcast(positioned(codec, nsp.name, frames, told, here?.offset), here ? locally(opts) : opts);
   };
@@ -129,7 +130,7 @@ export function keepHistory(
     broadcast(packet: EncodedPacket, opts: BroadcastOptions): unknown {
       const rooms = roomsKept(history, opts).filter(room => !nsp.sockets.has(room)); // not a client's own room
       if (rooms.length === 0) return broadcast(packet, opts);
-      const id = rooms.length > 1 ? randomBytes(9).toString('base64url') : undefined;
+      const id = rooms.length > 1 ? newId() : undefined;
       const kept: Kept = { frames: packet.frames, flags: opts.flags, id }; // as they are now: they get the offset of recovery
       const target = { ...opts, except: new Set(rooms.map(shadowOf)) };
       const left = new Set(rooms);
@@ -140,6 +141,10 @@ export function keepHistory(
       return result;
     },
   });
+}
+
+function newId(): string {
+  return randomBytes(9).toString('base64url');
 }
 
 /** The rooms in which an emit is kept. None if it is not for all of a room, or may be lost anyway. */
