@@ -109,7 +109,7 @@ test('send()', async t => {
 
   await t.test('rejects when its time is over, and when too many wait', async () => {
     const socket = newClient(t, url, { autoConnect: false });
-    const send = createSend(socket, { timeout: 50, limit: 1 });
+    const send = createSend(socket, { timeout: 500, limit: 1 });
     const late = assert.rejects(send('say', 'late'), { name: 'SendError', code: 'TIMEOUT' });
     await assert.rejects(send('say', 'too many'), { name: 'SendError', code: 'TOO_MANY_WAITING' });
     await late;

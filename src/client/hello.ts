@@ -24,7 +24,8 @@ export interface WholeSocket extends Socket {
   notifyOutgoingListeners(packet: { readonly data: Event }): void;
 }
 
-type Event = readonly [name: string, ...args: unknown[]];
+/** Its name and arguments. */
+type Event = readonly unknown[];
 
 interface Packet {
   readonly type: number;
