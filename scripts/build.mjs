@@ -34,7 +34,8 @@ export async function build() {
     'bundle.mjs',
     'tsconfig.json',
     'package.json',
-    '../../src/contract', // the page has a part of it
+    '../../src/contract', // the page has a part of it, and of the client
+    '../../src/client',
   ];
   await compile(join(ROOT, 'example/chat'), sources, async dist => {
     const { bundle } = await import('../example/chat/bundle.mjs');
