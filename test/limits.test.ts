@@ -95,6 +95,24 @@ test('a client that leaves after its events has all of them handled that it may 
   await nothingRemains(app.io);
 });
 
+test('a client whose last events come together with its end has all of them handled', async t => {
+  for (const [events, handled] of [
+    [{ perSecond: 1000, burst: 5000 }, 150],
+    [{ perSecond: 1, burst: 131 }, 130], // one is what the client has connected with
+  ] as const) {
+    const app = await startLimited(t, { events });
+    stopTime(t);
+    const client = await connect(t, app.url);
+    const { transport } = app.io.sockets.sockets.get(String(client.id))?.conn ?? assert.fail();
+    for (const n of numbers(150)) transport.emit('packet', { type: 'message', data: `2["note",${n}]` });
+    transport.emit('close');
+    await until(t, () => app.journal.includes('transport close'));
+    assert.deepEqual(app.journal, [...numbers(handled), 'transport close']);
+    await nothingRemains(app.io);
+    t.mock.restoreAll();
+  }
+});
+
 test('with drop, further events fail, and the server reads on', async t => {
   const app = await startLimited(t, { events: { perSecond: 1, burst: 20, drop: true } });
   stopTime(t);
