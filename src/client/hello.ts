@@ -7,6 +7,7 @@ type Listener = (...args: never[]) => void; // of whatever types the app declare
 
 /** The part of the official client's socket that is used here. */
 export interface Socket {
+  auth: Auth | ((done: (auth: object) => void) => void);
   on(event: string, listener: Listener): unknown;
   timeout(ms: number): { emit(event: string, ...args: unknown[]): unknown };
   readonly connected: boolean;
@@ -16,37 +17,46 @@ export interface Socket {
   listenersAny(): Listener[];
 }
 
-/** With its private part, the same from 4.0 to 4.8. In a release without it, the server gets no hello, or `onAny()` hears what is said. */
-export interface WholeSocket extends Socket {
-  packet(packet: Packet): void;
+/** With its private part, the same from 4.0 to 4.8. In a release without it, `onAny()` hears what is said. */
+interface WholeSocket extends Socket {
   emitEvent(event: Event): void;
   /** From 4.5 on. */
   notifyOutgoingListeners(packet: { readonly data: Event }): void;
 }
 
+type Auth = { [key: string]: unknown };
+
 /** Its name and arguments. */
 type Event = readonly unknown[];
 
-interface Packet {
-  readonly type: number;
-  data?: { readonly $io?: object };
+const hellos = new WeakMap<Socket, object>();
+
+/** Adds to what the socket says of itself at each connection, whatever the app sets as its `auth`, and when. To be called before it connects. */
+export function sayHello(socket: Socket, fields: object): void {
+  Object.assign(hellos.get(socket) ?? begin(socket as WholeSocket), fields);
 }
 
-/** The type of the packet that asks for a namespace. Its data is `auth`. */
-const CONNECT = 0;
-
-/** Adds to what the socket says of itself at each connection, whatever the app sets as its `auth`. To be called before it connects. */
-export function sayHello(socket: WholeSocket, fields: object): void {
-  const { packet: send, emitEvent, notifyOutgoingListeners } = socket;
+function begin(socket: WholeSocket): object {
+  const hello = { v: 1 };
+  hellos.set(socket, hello);
+  const { emitEvent, notifyOutgoingListeners } = socket;
+  let given = socket.auth;
+  Object.defineProperty(socket, 'auth', {
+    get: (): Socket['auth'] => {
+      const auth = (given ??= {});
+      if (typeof auth === 'function') return done => auth(own => done({ ...own, $io: hello }));
+      return Object.assign(auth, { $io: hello }); // the same object: apps change it
+    },
+    set: (auth: Socket['auth']) => {
+      given = auth;
+    },
+  });
   /** The same socket, without the listeners of `onAny()` and `onAnyOutgoing()`. */
   const quiet = new Proxy(socket, {
     get: (_, name): unknown => (String(name).startsWith('_any') ? [] : socket[name as keyof WholeSocket]),
   });
   const socketFor = ([name]: Event): WholeSocket => (String(name).startsWith('$io:') ? quiet : socket);
-  socket.packet = packet => {
-    if (packet.type === CONNECT) packet.data = { ...packet.data, $io: { v: 1, ...fields, ...packet.data?.$io } };
-    send.call(socket, packet);
-  };
   socket.emitEvent = event => emitEvent.call(socketFor(event), event);
   socket.notifyOutgoingListeners = packet => notifyOutgoingListeners.call(socketFor(packet.data), packet);
+  return hello;
 }

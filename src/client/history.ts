@@ -1,5 +1,5 @@
 /** Rooms with history, at the client's end: the app's listeners get what was missed, in order and once, and the app is told of gaps. */
-import { sayHello, type Socket, type WholeSocket } from './hello';
+import { sayHello, type Socket } from './hello';
 import type { Answer, Position, Refusal, Room } from './room';
 
 export interface HistoryOptions {
@@ -38,7 +38,7 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
   /** Longer after each question that the server could not answer. */
   let delay = PATIENCE;
 
-  sayHello(socket as WholeSocket, { history: true });
+  sayHello(socket, { history: true });
   socket.on('$io:event', take);
   socket.on('disconnect', startAnew); // in Node, a timer would keep the process
   socket.on('connect', startAnew); // alone when the client moves

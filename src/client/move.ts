@@ -1,5 +1,5 @@
 /** A client that connects elsewhere before its connection ends, when the server that it is connected to is about to stop. */
-import { sayHello, type Socket, type WholeSocket } from './hello';
+import { sayHello, type Socket } from './hello';
 
 /** A connection of the official client. */
 interface Engine {
@@ -49,7 +49,7 @@ export function move(socket: Socket & { readonly io: object }): void {
   const manager = socket.io as Partial<Manager>; // of whatever version
   if (!manager.cleanup || !manager.onopen || !manager.nsps) return;
   let leave: (() => void) | undefined;
-  sayHello(socket as WholeSocket, { move: true });
+  sayHello(socket, { move: true });
   socket.on('$io:move', (ready: (() => void) | null) => {
     if (ready)
       leave = connectElsewhere(manager as Manager, ready); // has what it needs

@@ -2,7 +2,7 @@
 // Ignored where the client is not installed, as in a server that compiles everything.
 /** @ts-ignore */
 import type { Socket } from 'socket.io-client';
-import { sayHello, type WholeSocket } from './hello';
+import { sayHello, type Socket as PlainSocket } from './hello';
 
 /** What `send()` rejects with. */
 export class SendError extends Error {
@@ -72,8 +72,6 @@ const PASSING = ['TRY_AGAIN', 'TOO_MANY_EVENTS'];
 /** Stands for the user on the server while there is none. Kept for the page's life. */
 const OWNER = /* @__PURE__ */ random();
 
-let count = 0;
-
 /**
  * Returns the function `send()` for a socket of the official client. Call it right after `io()`, before the socket has connected.
  *
@@ -87,16 +85,17 @@ let count = 0;
  * const { delivered } = await send('say', 'hello');
  */
 export function createSend<Listened extends Events, Emitted extends Events>(
-  socket: Pick<Socket<Listened, Emitted>, 'connected' | 'io' | 'on' | 'timeout'>,
+  socket: Pick<Socket<Listened, Emitted>, 'auth' | 'connected' | 'io' | 'on' | 'timeout'>,
   { ackTimeout = 10_000, timeout = 60_000, limit = 1000, traceparent }: SendOptions = {},
 ): Send<Emitted> {
+  const plain = socket as unknown as PlainSocket; // the events of `send()` are not among those of the app
   /** What sends an event, for each that has not been answered, in the order of the calls. */
   const waiting = new Set<() => void>();
   /** While it runs, nothing is sent. */
   let pause: ReturnType<typeof setTimeout> | undefined;
   let delay = RETRY_DELAY;
 
-  sayHello(socket as unknown as WholeSocket, { owner: OWNER });
+  sayHello(plain, { owner: OWNER });
   socket.on('connect', sendAll);
 
   function sendAll(): void {
@@ -106,8 +105,7 @@ export function createSend<Listened extends Events, Emitted extends Events>(
   function send(event: string, ...args: unknown[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (waiting.size >= limit) throw new SendError({ code: 'TOO_MANY_WAITING', message: `${limit} events wait` });
-      const key = `${OWNER}-${count++}`; // new also among the pages of one user
-      const sender = traceparent ? [key, traceparent()] : key;
+      const key = traceparent ? [random(), traceparent()] : random();
       const end = setTimeout(() => settle(new SendError({ code: 'TIMEOUT', message: `No answer in ${timeout} ms` })), timeout);
       /** The connection over which the server may yet answer. */
       let sentOver: unknown;
@@ -119,7 +117,7 @@ export function createSend<Listened extends Events, Emitted extends Events>(
         if (!socket.connected || pause || sentOver === engine) return; // the next `connect` or the end of the pause does it
         sentOver = engine;
         try {
-          (socket.timeout(ackTimeout) as ReturnType<WholeSocket['timeout']>).emit('$io:send', sender, event, ...args, receive); // none of the events of the app
+          plain.timeout(ackTimeout).emit('$io:send', key, event, ...args, receive);
         } catch (error) {
           settle(error as Error); // it cannot be encoded
         }

@@ -122,7 +122,8 @@ export class Intake {
     this.#allowance.refill(this.#answers.areKnown ? 0 : this.#answers.open);
     let count = 0;
     while (count < SLICE && this.isHolding && !this.#delivery.isMidPacket && (this.#deliverFirst() || this.#refuseFirst())) count++;
-    if (this.#leave && count > 0) this.#wakeSoon(); // Socket.IO handles them at the end of this turn, unless it knows by then that the client has gone
+    if (this.#leave && count > 0)
+      this.#wakeSoon(); // Socket.IO handles them at the end of this turn, unless it knows by then that the client has gone
     else if (this.isHolding) this.#wait(count === SLICE ? undefined : this.#allowance.shortage);
     else this.#settle();
   }

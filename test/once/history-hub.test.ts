@@ -161,7 +161,7 @@ test('where the agent ends before it has replied, the own clients get the event 
   await until(t, () => own.heard.length === 1);
   one.io.to('room:1').emit('said', 'meanwhile');
   await until(t, () => own.heard.length === 2);
-  assert.deepEqual(positions(own.heard), [['room:1', undefined, 'said', 'lost'], ['room:1', undefined, 'said', 'meanwhile']]); // prettier-ignore
+  assert.deepEqual(positions(own.heard), [['room:1', 0, 'said', 'lost'], ['room:1', 0, 'said', 'meanwhile']]); // prettier-ignore
   assert.deepEqual(plain.heard, [['said', 'lost'], ['said', 'meanwhile']]); // prettier-ignore
   assert.deepEqual(foreign.heard, []);
   await startHubWithStreams(t, path);
