@@ -265,6 +265,27 @@ test('time does not pass for a client that waits', async t => {
   assert.deepEqual([attachments.size, attachments.waiting], [0, 0]);
 });
 
+test('small packets that are complete meanwhile give nobody more time who keeps others waiting', async t => {
+  const { url, io, gone } = await start(t, { init: { maxHttpBufferSize: 100_000 }, limits: { attachments: 1000 } });
+  const { attachments } = internals(io).runtime.limits;
+  for (let n = 0; n < 4; n++) await RawClient.connect(t, url);
+  const [large, slow, waits, small] = [...io.sockets.sockets.values()].map(({ conn }) => conn);
+  assert.ok(large && slow && waits && small);
+  attachments.onPart(large, 900_000, 1);
+  attachments.onPart(slow, 900_000, 9);
+  attachments.onPart(waits, 90_000, 9);
+  assert.equal(attachments.waiting, 1);
+  await until(t, () => {
+    attachments.onPart(large, 0, 1);
+    attachments.onPart(slow, 0, 9);
+    attachments.onPart(small, 10, 1);
+    attachments.onComplete(small);
+    return attachments.waiting === 0 || gone.length > 0;
+  });
+  assert.deepEqual(gone, []);
+  assert.equal(attachments.waiting, 0);
+});
+
 test('a connection is read again when nobody stops its reading any more', async t => {
   const { url, io } = await start(t);
   const client = await RawClient.connect(t, url);

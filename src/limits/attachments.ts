@@ -39,7 +39,7 @@ export class Attachments {
   readonly #timeout: number;
   readonly #onOver: (connection: EngineSocket) => void;
   readonly #turns = new Turns();
-  /** The looks since a packet was completed or ended. */
+  /** The looks since one with a turn has completed its packet, or ended. */
   #stuck = 0;
   readonly #parts = new Map<EngineSocket, Part>();
   /** Of all parts. */
@@ -87,8 +87,7 @@ export class Attachments {
   onComplete(connection: EngineSocket): void {
     this.#bytes -= this.#parts.get(connection)?.bytes ?? 0;
     this.#parts.delete(connection);
-    this.#turns.leave(connection);
-    this.#stuck = 0;
+    if (this.#turns.leave(connection)) this.#stuck = 0;
   }
 
   /** The number of clients that wait in the middle of a packet. */

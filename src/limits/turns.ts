@@ -70,10 +70,14 @@ export class Turns {
     this.#waiting.delete(connection);
   }
 
-  /** To be called when a packet is complete, or its connection has ended. */
-  leave(connection: EngineSocket): void {
+  /**
+   * To be called when a packet is complete, or its connection has ended.
+   * @returns whether it had a turn
+   */
+  leave(connection: EngineSocket): boolean {
     this.goOn(connection);
-    this.#holders.delete(connection);
+    const hadTurn = this.#holders.delete(connection);
     if (this.#holders.size === 0) this.next();
+    return hadTurn;
   }
 }
