@@ -374,6 +374,9 @@ test('an app without tegg starts if its modules only mention the decorators, als
           /* until then, as without
            * const { IoEvent } = require('egg-socket.io/tegg');
            */
+/*
+const { IoParam } = require('egg-socket.io/tegg');
+*/
           exports.docs = 'see egg-socket.io/tegg';`,
         'app/module/chat/node_modules/other/index.js': `const { IoEvent } = require('egg-socket.io/tegg');`,
         'app.js': `require('node:fs').symlinkSync('nowhere.js', \`\${__dirname}/app/module/chat/gone.js\`);`,

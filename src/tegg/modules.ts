@@ -8,7 +8,9 @@ const MODULES = 'app/module';
 const CODE = /(?<!\.d)\.[cm]?[jt]s$/;
 const PACKAGES = /(?:^|[/\\])node_modules[/\\]/;
 
-/** An import, also as compilers write it. It begins the line, or ends one that begins with a brace: no comment does. */
+/** Comments of lines of their own: what is commented out is no import. */
+const COMMENTS = /^[ \t]*\/\*.*?\*\//gms;
+/** An import, also as compilers write it. It begins the line, or ends one that begins with a brace. */
 const IMPORT = /^(?:import|export|const|let|var|\}).*(?:from|require\()\s*["']egg-socket\.io\/tegg["']/m;
 
 /** The first file that imports our decorators, as a path in the app. Modules of other folders are left out: only tegg knows them. */
@@ -22,5 +24,5 @@ export function decoratedFileIn(baseDir: string): string | undefined {
 
 function hasDecorators(path: string): boolean {
   const isFile = statSync(path, { throwIfNoEntry: false })?.isFile(); // a link may lead nowhere
-  return isFile === true && IMPORT.test(readFileSync(path, 'utf8'));
+  return isFile === true && IMPORT.test(readFileSync(path, 'utf8').replaceAll(COMMENTS, ''));
 }
