@@ -98,6 +98,12 @@ export type Handler<Source extends EventSource = never, Event extends EventName<
 /** A handler with a more specific context, such as `PacketContext<'/chat', 'say'>`. */
 export type SpecificHandler = (this: never, ctx: never) => unknown;
 
+/** Runs what is inside of middleware. `return next(error)` is the same as `throw error`. */
+interface Next {
+  (): Promise<unknown>;
+  (error: Error): Promise<unknown>; // not optional: `promise.then(next)` passes values of any type, which are ignored
+}
+
 /**
  * A function that runs around a connection or around a packet.
  *
@@ -109,10 +115,10 @@ export type SpecificHandler = (this: never, ctx: never) => unknown;
  *
  * With a namespace or a contract, as in `Middleware<'/chat'>`, `ctx.socket` has the types of its events.
  */
-export type Middleware<Source extends EventSource = never> = (ctx: PacketContext<Source>, next: () => Promise<unknown>) => unknown;
+export type Middleware<Source extends EventSource = never> = (ctx: PacketContext<Source>, next: Next) => unknown;
 
 /** Middleware with a more specific context, such as `PacketContext<'/chat', 'say'>`. */
-export type SpecificMiddleware = (ctx: never, next: () => Promise<unknown>) => unknown;
+export type SpecificMiddleware = (ctx: never, next: Next) => unknown;
 
 /**
  * The files in `app/io/controller` by name, with nested folders. egg-ts-helper declares them for each app,

@@ -37,6 +37,13 @@ export const filter: Middleware = async (ctx, next) => {
   else await next();
 };
 
+export const guard: Middleware = async (ctx, next) => {
+  if (ctx.socket.rooms.size > 100) return next(new Error('too many rooms'));
+  // @ts-expect-error -- would be ignored
+  if (ctx.socket.rooms.size > 10) return next('too many rooms');
+  return ctx.socket.rooms.size > 1 ? Promise.resolve(1).then(next) : fetch('http://127.0.0.1').then(() => next(), next);
+};
+
 export const controller = {
   async say(ctx: Context) {
     const [text] = ctx.args;
