@@ -31,10 +31,10 @@ function acknowledgerOf(ack: Acknowledge): Acknowledge {
   return (answer: unknown = null) => ack(isError(answer) || isErrorAnswer(answer) ? answer : { answer });
 }
 
-/** An object with an error and nothing else is one, even if a handler has returned it. */
+/** An object with an error and nothing else is one, even if a handler has returned it. Of others, which may be large, nothing but that is read. */
 function isErrorAnswer(answer: unknown): boolean {
-  const { error, ...others } = Object(answer) as { error?: { code?: unknown } | null }; // any value has any fields
-  return typeof error?.code === 'string' && Object.keys(others).length === 0;
+  const fields = Object(answer) as { error?: { code?: unknown } | null }; // any value has any fields
+  return typeof fields.error?.code === 'string' && Object.keys(fields).length === 1;
 }
 
 /** To be called with each context of a packet. */

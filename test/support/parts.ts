@@ -97,6 +97,7 @@ import type * as answers from '../../dist/backplane/answer';
 import type * as stays from '../../dist/backplane/recovery/stays';
 import type * as writtenHandover from '../../dist/backplane/recovery/written-handover';
 import type * as outcome from '../../dist/path/outcome';
+import type * as sent from '../../dist/path/sent';
 
 const DIST = join(__dirname, '../../../dist');
 
@@ -206,6 +207,7 @@ export const { Answers } = require(join(DIST, 'backplane/answer')) as typeof ans
 export const { Stays } = require(join(DIST, 'backplane/recovery/stays')) as typeof stays;
 export const handoverTexts = require(join(DIST, 'backplane/recovery/written-handover')) as typeof writtenHandover;
 export const { decodeOutcome, encodeOutcome } = require(join(DIST, 'path/outcome')) as typeof outcome;
+export const { unpackSent } = require(join(DIST, 'path/sent')) as typeof sent;
 export const { Link } = require(join(DIST, 'cluster/routing/link')) as typeof link;
 export const { ownerNamedBy } = require(join(DIST, 'cluster/routing/session-ids')) as typeof sessionIds;
 export const { userIdOf } = require(join(DIST, 'rooms')) as typeof rooms;
