@@ -181,6 +181,21 @@ test('it asks once about each position, whatever comes meanwhile', async t => {
   );
 });
 
+test('an answer that events have overtaken takes nothing back: the next event is heard at once', async t => {
+  const scene = await start(t);
+  settle(scene);
+  for (const offset of [0, 1]) scene.event(offset);
+  scene.position(0); // the server had looked before the event
+  await until(t, () => scene.questions.length === 1);
+  for (const offset of [2, 3]) scene.event(offset);
+  await scene.settled();
+  scene.questions[0]?.answer(page(1, []));
+  scene.event(4);
+  await scene.settled();
+  assert.deepEqual(scene.heard, [1, 2, 3, 4]);
+  assert.equal(scene.questions.length, 1);
+});
+
 test('an event that is missing is asked for, however often others come', async t => {
   const scene = await start(t);
   scene.event(0);

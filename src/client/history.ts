@@ -137,9 +137,9 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
     for (const [offset, id, ...event] of events) room.held[offset] = [{ ...position, offset, id }, event];
     if (position.epoch === room.at.epoch) {
       if (!recovered) gap(position.room);
-      room.at = position;
-    }
-    take(position);
+      if (!recovered || position.offset > room.at.offset) room.at = position; // others may have come since the server looked
+      take(room.at);
+    } else take(position);
   }
 
   /** Calls the listeners of the app. @param id the same for an event that has come before, maybe by another room */
