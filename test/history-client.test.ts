@@ -58,7 +58,7 @@ async function start(t: TestContext, prepare: (client: Client) => unknown = () =
     questions,
     event: (offset, what = offset, room = 'room') =>
       void socket.emit('$io:event', { room, ...POSITION, offset }, ...(offset === 0 ? [] : ['said', what])),
-    position: offset => void socket.emit('$io:event', { room: 'room', ...POSITION, offset }),
+    position: offset => void socket.emit('$io:event', { room: 'room', ...POSITION, offset }, null, 'offset of recovery'),
     lost: (what, room = 'room') => {
       const position = { room, epoch: '', offset: 0 };
       if (what === undefined) socket.emit('$io:event', position);
@@ -194,6 +194,19 @@ test('an answer that events have overtaken takes nothing back: the next event is
   await scene.settled();
   assert.deepEqual(scene.heard, [1, 2, 3, 4]);
   assert.equal(scene.questions.length, 1);
+});
+
+test('a position that is broadcast with recovery is no event, and hides none', async t => {
+  const scene = await start(t);
+  settle(scene);
+  const names = new Set<unknown>();
+  scene.client.onAny(name => names.add(name));
+  scene.event(0);
+  scene.position(1);
+  scene.event(1);
+  await scene.settled();
+  assert.deepEqual(scene.heard, [1]);
+  assert.deepEqual(names, new Set(['said', 'settled']));
 });
 
 test('an event that is missing is asked for, however often others come', async t => {

@@ -257,6 +257,20 @@ test('the shadows of a recovered client follow what it says of itself now', asyn
   }
 });
 
+test('listeners of outgoing events hear the events of a room, and not that another worker tells of a gap', async t => {
+  const { url, io } = await startApp(t, FILES);
+  const { client } = await follow(t, url, ['room:1']);
+  const heard: unknown[] = [];
+  for (const socket of io.sockets.sockets.values()) socket.onAnyOutgoing(name => heard.push(name));
+  const told = next(client, '$io:event');
+  const position = { room: 'room:1', epoch: '', offset: 0 };
+  const shadow = { rooms: new Set(['$io:history:room:1']), except: new Set<string>() };
+  io.of('/').adapter.broadcast({ type: 2, nsp: '/', data: ['$io:event', position, null] }, shadow); // as the hub's adapter does then
+  io.to('room:1').emit('said', 'hello');
+  assert.deepEqual(await told, [position, null]);
+  assert.deepEqual(heard, ['said']);
+});
+
 test('the server reads pages of what is kept, or the last events', async t => {
   const { io } = await startApp(t, FILES);
   const room = io.history('room:1');

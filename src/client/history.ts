@@ -51,21 +51,22 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
     timer = undefined;
   }
 
-  /** @param event none where the server only says where the room is */
+  /** @param event none, or null first, where the server only says where the room is */
   function take(position: Position, ...event: unknown[]): void {
     const { room: name, epoch, offset, key } = position;
+    const hasEvent = event.length > 0 && event[0] !== null; // with recovery, an offset comes after the null
     let room = rooms.get(name);
-    if (!room || (room.at.epoch !== epoch && (epoch || event.length))) {
+    if (!room || (room.at.epoch !== epoch && (epoch || hasEvent))) {
       const isNew = since === 'ever' && !key && (!room || room.at.offset < 0);
       if (room) {
         close(room);
         if (epoch) gap(name); // an outage is a gap when it ends
       }
-      const before = event.length ? offset - 1 : offset;
+      const before = hasEvent ? offset - 1 : offset;
       room = { at: { ...position, offset: isNew ? -1 - before : before }, held: {} };
       rooms.set(name, room);
     }
-    if (event.length) room.held[offset] = [position, event];
+    if (hasEvent) room.held[offset] = [position, event];
     else if (epoch !== room.at.epoch || offset !== room.at.offset) {
       wanted.add(room);
       askAll();

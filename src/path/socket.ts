@@ -93,8 +93,10 @@ const SOCKET_METHODS = {
 
   notifyOutgoingListeners(this: OwnSocket, { data }: { data: unknown[] }): void {
     const listeners = this.listenersAnyOutgoing();
-    if (listeners.length > 0)
-      callListeners(this, [...listeners], eventOf(data), thrown =>
+    if (listeners.length === 0) return;
+    const event = eventOf(data);
+    if (event.length > 0)
+      callListeners(this, [...listeners], event, thrown =>
         this[CONNECTION].log('error', 'listener of outgoing events failed', toError(thrown)),
       );
   },

@@ -40,6 +40,9 @@ interface Part {
 /** The event that brings an event of a room to the clients that know of history, with its position. Without an event, it only says where the room is. */
 export const HISTORY_EVENT = '$io:event';
 
+/** In place of the event in a broadcast without one: with recovery, the offset at its end would be taken for an event. */
+export const NO_EVENT = null;
+
 const SHADOW = '$io:history:';
 
 /** What clients of a room are told in an outage. */
@@ -47,9 +50,10 @@ export function unknownPosition(room: string): ClientPosition {
   return { room, epoch: '', offset: 0 };
 }
 
-/** The event of the app in what the server sends. */
+/** The event of the app in what the server sends. Empty if there is none. */
 export function eventOf(data: unknown[]): unknown[] {
-  return data[0] === HISTORY_EVENT ? data.slice(2) : data;
+  if (data[0] !== HISTORY_EVENT) return data;
+  return data[2] === NO_EVENT ? [] : data.slice(2);
 }
 
 /** The room of those in a room that know of history. */

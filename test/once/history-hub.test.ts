@@ -7,7 +7,7 @@ import { allHeard, allKnown, enter, type Person } from '../support/adapters';
 import { ROOT } from '../support/app';
 import type { ClientOptions } from '../support/client';
 import { hubPath, startHub, startHubWithStreams, startWorker, type Worker } from '../support/hub';
-import { PacketCodec } from '../support/parts';
+import { keepStreams, MemoryStreams, PacketCodec } from '../support/parts';
 import { until } from '../support/until';
 
 const PARSER = { parser: require(join(ROOT, 'test/parsers/node_modules/socket.io-msgpack-parser')) as object };
@@ -168,7 +168,27 @@ test('where the agent ends before it has replied, the own clients get the event 
   await until(t, () => own.heard.length === 3 && foreign.heard.length === 1);
   one.io.to('room:1').emit('said', 'after');
   await until(t, () => own.heard.length === 4 && foreign.heard.length === 2);
-  const rest = [['room:1', 0], ['room:1', 1, 'said', 'after']]; // prettier-ignore
+  const rest = [['room:1', 0, null], ['room:1', 1, 'said', 'after']]; // prettier-ignore
   assert.deepEqual(positions(own.heard.slice(2)), rest);
   assert.deepEqual(positions(foreign.heard), rest);
+});
+
+test('with recovery, what tells of a gap has an offset, too, and null in place of an event', async t => {
+  const path = await hubPath(t);
+  const hub = await startHub(t, path);
+  hub.answer('streams', () => {
+    throw new RangeError('on purpose');
+  });
+  const [one, other] = await startWorkers(t, path, { connectionStateRecovery: {} });
+  const [own, foreign] = [await aware(t, one, ['room:1']), await aware(t, other, ['room:1'])];
+  one.io.to('room:1').emit('said', 'lost');
+  await until(t, () => own.heard.length === 1);
+  const streams = new MemoryStreams();
+  t.after(() => streams.close());
+  keepStreams(hub, streams);
+  await until(t, () => own.heard.length === 2 && foreign.heard.length === 1);
+  const [told] = positions(foreign.heard) as [unknown[]]; // there is one
+  assert.deepEqual(told.slice(0, 3), ['room:1', 0, null]);
+  assert.match(String(told[3]), /^~/);
+  assert.deepEqual(positions(own.heard)[1], told);
 });

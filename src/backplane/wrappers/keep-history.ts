@@ -9,7 +9,7 @@ import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import type { Logger } from '../../egg';
 import type { Limits } from '../../limits/limits';
 import { toError } from '../../thrown';
-import { type History, HISTORY_EVENT, shadowOf, unknownPosition } from '../../store/history';
+import { type History, HISTORY_EVENT, NO_EVENT, shadowOf, unknownPosition } from '../../store/history';
 import { MAX_INCOMPLETE } from '../../store/remote-streams';
 import type { Appended, Position } from '../../store/streams';
 import { locally } from '../cluster-message';
@@ -71,7 +71,7 @@ export function keepHistory(
     const position = await history.begunAnew(room).catch(() => {}); // the next outage is over later
     incomplete.delete(room);
     if (!position) return;
-    const data = [HISTORY_EVENT, history.positionFor(room, position)];
+    const data = [HISTORY_EVENT, history.positionFor(room, position), NO_EVENT];
     broadcast(codec.encodeEvent({ type: PacketType.EVENT, nsp: nsp.name, data }), { rooms: new Set([shadowOf(room)]), except: new Set() });
   };
 
