@@ -9,7 +9,7 @@ export function positioned(
   codec: PacketCodec,
   nsp: string,
   frames: readonly Frame[],
-  position: Partial<ClientPosition>,
+  position: ClientPosition,
   offset?: string,
 ): EncodedPacket {
   const packet = new EncodedPacket(codec, nsp, withPosition(codec, nsp, frames, position));
@@ -30,7 +30,7 @@ export function toShadow(room: string, flags: BroadcastFlags | undefined): Broad
 }
 
 /** The frames of the event for clients that know of history: its name and the position come first. */
-function withPosition(codec: PacketCodec, nsp: string, frames: readonly Frame[], position: object): readonly Frame[] {
+function withPosition(codec: PacketCodec, nsp: string, frames: readonly Frame[], position: ClientPosition): readonly Frame[] {
   const [head, ...attachments] = frames;
   if (!codec.isDefault || typeof head !== 'string') {
     const data = [HISTORY_EVENT, position, ...(codec.decode(frames).data as unknown[])]; // an event has an array
