@@ -95,7 +95,7 @@ test('a client that leaves after its events has all of them handled that it may 
   await nothingRemains(app.io);
 });
 
-test('a client whose last events come together with its end has all of them handled', async t => {
+test('a client whose last events have to wait when its end comes has all of them handled that it may send', async t => {
   for (const [events, handled] of [
     [{ perSecond: 1000, burst: 5000 }, 150],
     [{ perSecond: 1, burst: 131 }, 130], // one is what the client has connected with

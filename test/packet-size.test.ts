@@ -324,6 +324,30 @@ test('a client that polls waits for its turn as well: its request is answered th
   while (!/^46/m.test(answer)) answer = (await (await fetch(address)).text()).replaceAll('\x1e', '\n');
 });
 
+test('who has sent nothing for some time before others wait has the time from then on to send on', async t => {
+  const { url, io, gone } = await start(t, { init: { maxHttpBufferSize: 100_000 } });
+  const { attachments } = internals(io).runtime.limits;
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  attachments.lookEvery = 1000;
+  const clients = await Promise.all([1, 2, 3].map(async () => await RawClient.connect(t, url)));
+  const part = Array.from({ length: 9 }, () => attachment(4, 99_000));
+  const [first, second, third] = clients;
+  first?.send(announce(10), ...part);
+  await until(t, () => attachments.size === 1);
+  second?.send(announce(10), ...part); // with these, they have more than 16 messages: it is the one that goes on
+  await until(t, () => attachments.bytes > 1_780_000);
+  t.mock.timers.tick(4000);
+  third?.send(announce(10), attachment(4, 99_000));
+  await until(t, () => attachments.waiting === 1);
+  t.mock.timers.tick(2000);
+  assert.deepEqual(gone, []);
+  t.mock.timers.tick(1000);
+  await until(t, () => gone.length > 0);
+  t.mock.timers.reset(); // intervals that are older are to be cleared
+  assert.deepEqual([gone.length, attachments.waiting], [1, 0]);
+  await second?.closed;
+});
+
 for (const version of [2, 4] as const) {
   for (const transport of ['polling', 'websocket']) {
     test(`client ${version} over ${transport}: auth of more than the limit is refused with AUTH_TOO_LARGE`, async t => {

@@ -49,6 +49,7 @@ export function history(socket: Socket, { since, onGap }: HistoryOptions = {}): 
     wanted.clear();
     clearTimeout(timer);
     timer = undefined;
+    delay = PATIENCE;
   }
 
   /** @param event none, or null first, where the server only says where the room is */

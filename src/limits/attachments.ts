@@ -11,12 +11,14 @@ interface Part {
   looks: number;
   /** Since the last byte came. */
   still: number;
+  /** Since enough bytes came, while others wait for it. */
+  slow: number;
   /** Differs from that of the look before if bytes have come. */
   progress: number;
 }
 
 /** What has just come, or is just to come. The first look may be at once. */
-const FRESH = { looks: -1, still: 0, progress: Number.NaN };
+const FRESH = { looks: -1, still: 0, slow: 0, progress: Number.NaN };
 
 /** The memory of an attachment beside its content, in bytes: also empty ones come to an end. */
 const OVERHEAD = 128;
@@ -95,6 +97,11 @@ export class Attachments {
     return this.#turns.size;
   }
 
+  /** Of packets that are not complete. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** The number of packets that are not complete. */
   get size(): number {
     return this.#parts.size;
@@ -119,13 +126,17 @@ export class Attachments {
 
   #isOver(connection: EngineSocket, part: Part): boolean {
     const progress = progressOfReading(connection);
-    const isWaitedFor = this.#turns.isWaitedFor(connection);
-    const least = isWaitedFor ? (LEAST * this.#maxMessage * this.lookEvery) / 1000 : 1;
+    const came = progress - part.progress;
+    const least = (LEAST * this.#maxMessage * this.lookEvery) / 1000;
     part.looks++;
-    part.still = progress - part.progress < least ? part.still + 1 : 0;
+    part.still = came < 1 ? part.still + 1 : 0;
+    part.slow = came < least && this.#turns.isWaitedFor(connection) ? part.slow + 1 : 0;
     part.progress = progress;
-    const mostStill = isWaitedFor ? PATIENCE * this.#timeout : this.#timeout;
-    return part.still * this.lookEvery >= mostStill || part.looks * this.lookEvery >= Math.max(this.#timeout, this.#heartbeat);
+    return (
+      part.still * this.lookEvery >= this.#timeout ||
+      part.slow * this.lookEvery >= PATIENCE * this.#timeout ||
+      part.looks * this.lookEvery >= Math.max(this.#timeout, this.#heartbeat)
+    );
   }
 
   /** Lets clients go on that wait: as many as there is room for, and another one if those with a turn need long. */
