@@ -13,8 +13,8 @@ import { RawClient } from '../support/raw';
 /** Bytes that a broadcast allocates for each client, as a multiple of what bare Socket.IO does. Today: see the second number. */
 const BROADCAST = [0.7, 0.5] as const;
 
-/** Bytes that `socket.emit()` allocates with recovery, as a multiple of the same without. Today: see the second number. */
-const RECOVERY = [1.36, 1.27] as const;
+/** Bytes that `socket.emit()` allocates with recovery, as a multiple of the same without. Today: 1.27, and 1.32 on Node 24, which varies more. */
+const RECOVERY = 1.45;
 
 /** Bytes of heap that a namespace occupies which a client has made by asking for it. Today: 15,700. */
 const ON_DEMAND = 17_000;
@@ -77,7 +77,7 @@ test('an emit to one client makes little more garbage with recovery', async t =>
     await garbageOf(t, await MeteredServer.start(t, FILES), '/bare', 'tell'),
   ];
   t.diagnostic(`${bytes.toFixed()} bytes, ${(bytes / without).toFixed(2)} times ${without.toFixed()}`);
-  assert.ok(without > 0 && bytes / without <= RECOVERY[0], `${bytes} bytes, without recovery ${without}`);
+  assert.ok(without > 0 && bytes / without <= RECOVERY, `${bytes} bytes, without recovery ${without}`);
 });
 
 test('the sockets of a namespace have one hidden class, on which the cost of a broadcast depends', async t => {

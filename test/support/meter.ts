@@ -67,14 +67,14 @@ export async function garbageOf(t: TestContext, server: MeteredServer, namespace
   };
   const samples: number[] = [];
   for (let warmUp = 0; warmUp < 3; warmUp++) await sendMany();
-  while (samples.length < 3) {
+  while (samples.length < 5) {
     const before = await server.read('collect garbage');
     await sendMany();
     const after = await server.read();
     samples.push((after.heap - before.heap) / 1000);
   }
   client.disconnect();
-  return samples.sort((a, b) => a - b)[1] ?? 0;
+  return samples.sort((a, b) => a - b)[2] ?? 0;
 }
 
 /** Sends so many events and one more, whose acknowledgement says that all have been handled. */
