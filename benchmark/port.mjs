@@ -12,10 +12,13 @@ const [FIRST, LAST] = (process.env.TEST_PORTS ?? '10000-30000').split('-').map(N
 const tried = new Set();
 
 export async function freePort() {
-  const port = randomInt(FIRST, LAST);
-  if (tried.has(port)) return freePort();
-  tried.add(port);
-  return (await isFree(port)) ? port : freePort();
+  while (tried.size < LAST - FIRST) {
+    const port = randomInt(FIRST, LAST);
+    if (tried.has(port)) continue;
+    tried.add(port);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no port from ${FIRST} to ${LAST} is left`);
 }
 
 async function isFree(port) {

@@ -129,10 +129,16 @@ test('what a recovered client gets by recovery and by history it hears once, in 
   }
   await until(t, () => people.every(({ heard }) => heard.length >= count));
   for (const { client } of people) await ask(client, 'join', 'room:1'); // what was on its way has come
+  const kept = (await ask(one, 'read', 'room:1')) as [number, number][];
+  const [withHistory, without] = people.map(({ heard }) => heard);
+  assert.deepEqual(
+    withHistory,
+    kept.map(([, number]) => number), // in the order of the agent
+  );
   const all = Array.from({ length: count }, (_, index) => index + 1);
-  for (const { heard } of people)
+  for (const heard of [withHistory, without])
     assert.deepEqual(
-      heard.map(Number).toSorted((a, b) => a - b),
+      heard?.map(Number).toSorted((a, b) => a - b),
       all,
     );
 });

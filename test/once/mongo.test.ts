@@ -30,7 +30,7 @@ test('MongoDB: a broadcast reaches other servers; a local one neither them nor t
 test('MongoDB: a clock that is set changes nothing: servers that are there are asked, and one that has gone is not', async t => {
   watchForCrashes(t);
   const { folder } = await startMongo(t);
-  const io = { adapter: { name: 'mongo', url: 'mongodb://fake', database: 'io', heartbeatInterval: 60_000, heartbeatTimeout: 4000 } };
+  const io = { adapter: { name: 'mongo', url: 'mongodb://fake', database: 'io', heartbeatInterval: 60_000, heartbeatTimeout: 8000 } };
   const [one, other] = [await join(t, io, undefined, folder), await join(t, io, undefined, folder)];
   await Promise.all([one.ready(), other.ready()]);
   await ignoresTheClock(t, one, other);

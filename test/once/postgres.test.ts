@@ -42,7 +42,7 @@ test(
     watchForCrashes(t);
     const postgres = await newPostgres(t);
     await postgres.start();
-    const adapter = { name: 'postgres', connection: postgres.url, heartbeatInterval: 60_000, heartbeatTimeout: 4000 };
+    const adapter = { name: 'postgres', connection: postgres.url, heartbeatInterval: 60_000, heartbeatTimeout: 8000 };
     const [one, other] = [await join(t, { adapter }), await join(t, { adapter })];
     await Promise.all([one.ready(), other.ready()]);
     await ignoresTheClock(t, one, other);

@@ -83,7 +83,7 @@ export async function forgetsQuestion({ io, signal }: AdapterServer, { socket }:
 }
 
 /**
- * Two servers, whose heartbeats end after 4 s, are counted while the clock is set ahead, and not for longer when it is set back. They send no
+ * Two servers, whose heartbeats end after 8 s, are counted while the clock is set ahead, and not for longer when it is set back. They send no
  * heartbeats meanwhile.
  */
 export async function ignoresTheClock(t: TestContext, one: AdapterServer, other: AdapterServer): Promise<void> {
