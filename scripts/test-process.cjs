@@ -1,4 +1,8 @@
-/** Loaded before a test file: gives each test a time-out, keeps for this process what is meant for it alone, and says what it has cost. */
+/**
+ * Loaded before a test file: gives each test a time-out, has printed what it waits for then, keeps for this process what is meant for it alone, and
+ * says what it has cost.
+ */
+const { channel } = require('node:diagnostics_channel');
 const { readFileSync } = require('node:fs');
 const nodeTest = require('node:test');
 const { runInThisContext } = require('node:vm');
@@ -9,12 +13,17 @@ const FACTOR = process.env.CI === 'true' ? 2 : 1;
 /** In ms, of a test that sets none. Its subtests inherit it. Node 20 has no option for that. */
 const TIMEOUT = Number(process.env.TEST_TIMEOUT ?? 30_000 * FACTOR);
 const CALLER = '(test, ...args) => ';
+/** Between that word and the time-out, in ms. */
+const LAST = 100;
+/** test/support/waits.ts prints then what is waited for. */
+const timeIsOut = channel('test-time-out');
+const { setTimeout, clearTimeout } = globalThis; // not those of a test that has the clock in its hands
 const { after, test } = nodeTest;
 
 nodeTest.test = Object.assign(function (name, options, run = options) {
   const given = typeof options === 'object' ? options : {};
   const timeout = given.timeout ? given.timeout * FACTOR : TIMEOUT;
-  return callFrom(callerOf(nodeTest.test))(test, name, { ...given, timeout }, run);
+  return callFrom(callerOf(nodeTest.test))(test, name, { ...given, timeout }, watched(run, timeout));
 }, test);
 
 if (isMainThread) {
@@ -27,6 +36,16 @@ process.execArgv = [];
 // coverage is that of test processes and of the doctor's: the reports of all that they start are gigabytes, and name hardly a line more
 process.env.COVERAGE_OF_COMMANDS = process.env.NODE_V8_COVERAGE ?? '';
 delete process.env.NODE_V8_COVERAGE;
+
+/** The test, with word shortly before its time is out: the time-out itself names the test only. */
+function watched(run, timeout) {
+  if (typeof run !== 'function' || run.length > 1) return run; // with a callback
+  return function (t) {
+    const timer = setTimeout(() => timeIsOut.publish(), timeout - LAST).unref();
+    t.signal.addEventListener('abort', () => clearTimeout(timer)); // it has ended
+    return run.call(this, t);
+  };
+}
 
 /** What a test has left running would keep the process for ever. */
 function endSoon() {

@@ -42,6 +42,28 @@ test('a test that waits for ever fails by a time-out of its own, which names it 
   assert.match(report, /not ok 1 - waits for ever\n {2}---\n(?: .*\n)*? {2}location: '.*\/waiting\.test\.js:6:1'\n/);
 });
 
+test('what a test still waits for when its time is out is printed, and who waits', async t => {
+  const support = (name: string): string => `require(${JSON.stringify(join(__dirname, '../support', name))})`;
+  const code = `const { test } = require('node:test');
+const { next } = ${support('client')};
+const { Logs } = ${support('logs')};
+const { until } = ${support('until')};
+const emitter = new (require('node:events'))();
+test('ends', async () => {
+  setImmediate(() => emitter.emit('heard'));
+  await next(emitter, 'heard');
+});
+test('waits for ever', async t => {
+  setInterval(() => {}, 1000);
+  await Promise.all([next(emitter, 'unheard'), until(t, () => emitter.isThere), new Logs().logged(/a line/)]);
+});
+`;
+  const report = await reportOf(t, code, { TEST_TIMEOUT: '1000' });
+  assert.match(report, /^ok 1 [^]*^not ok 2 /m);
+  assert.deepEqual(report.match(/(?<=still waits for ).*/g), [`the event 'unheard'`, '() => emitter.isThere', 'a line with /a line/']);
+  assert.equal(report.match(/ at .*waiting\.test\.js:12:/g)?.length, 3);
+});
+
 test('with CI=true time-outs are twice as long', async t => {
   const report = await reportOf(t, FILE, { CI: 'true', TEST_TIMEOUT: '100' });
   assert.match(report, /^ {2}error: 'test timed out after 20ms'$/m);

@@ -1,6 +1,7 @@
 /** Real clients of the official library, of each major version. All are closed when the test ends. */
 import { type TestContext } from 'node:test';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
+import { waitFor } from './waits';
 
 export type Client = Socket;
 export type ClientOptions = Partial<ManagerOptions & SocketOptions>;
@@ -55,10 +56,22 @@ export async function next<Args extends unknown[] = unknown[]>(
   emitter: { once(event: string, listener: (...args: unknown[]) => void): unknown },
   event: string,
 ): Promise<Args> {
-  return new Promise(resolve => emitter.once(event, (...args: unknown[]) => resolve(args as Args)));
+  return new Promise(resolve => {
+    const end = waitFor(`the event '${event}'`);
+    emitter.once(event, (...args: unknown[]) => {
+      end();
+      resolve(args as Args);
+    });
+  });
 }
 
 /** The acknowledgement of an event, of every version of the client. */
 export async function ask(client: Client, event: string, ...args: unknown[]): Promise<unknown> {
-  return new Promise(resolve => client.emit(event, ...args, resolve));
+  const end = waitFor(`the acknowledgement of '${event}'`);
+  return new Promise(resolve => {
+    client.emit(event, ...args, (answer: unknown) => {
+      end();
+      resolve(answer);
+    });
+  });
 }

@@ -1,6 +1,7 @@
 /** A logger whose lines a test can wait for. */
 import { EventEmitter } from 'node:events';
 import { format } from 'node:util';
+import { waitFor } from './waits';
 
 export class Logs extends EventEmitter {
   /** A line each: level and message. */
@@ -15,7 +16,9 @@ export class Logs extends EventEmitter {
     for (;;) {
       const line = this.lines.find(one => pattern.test(one));
       if (line !== undefined) return line;
+      const end = waitFor(`a line with ${String(pattern)}`);
       await new Promise<void>(resolve => this.once('line', resolve));
+      end();
     }
   }
 
