@@ -35,11 +35,12 @@ interface Backend {
 
 const file = lifetimeOfFile();
 
-const port = startRedis(file).then(redis => redis.port);
+let redisServer: ReturnType<typeof startRedis> | undefined;
 
 function redis(adapter: string, plainAdapter: (pub: Redis, sub: Redis) => Plain['adapter']): () => Promise<Backend> {
   return async () => {
-    const options = { port: await port };
+    const { port } = await (redisServer ??= startRedis(file));
+    const options = { port };
     return {
       io: { adapter, redis: options },
       plain: () => {
@@ -78,11 +79,12 @@ const FROM_PLAIN: Record<string, Record<string, unknown>> = {
 const BYTES = Buffer.from([0, 255]);
 
 for (const [name, start] of Object.entries(BACKENDS)) {
-  const backend = start();
+  let started: Promise<Backend> | undefined;
+  const backend = async (): Promise<Backend> => (started ??= start()); // not if its tests are skipped: it would begin after the end of the file
 
   test(`${name}: a plain server of Socket.IO on the same backend, both ways`, async t => {
     watchForCrashes(t);
-    const { io, plain } = await backend;
+    const { io, plain } = await backend();
     const { adapter, end } = plain();
     const own = await startOwn(t, io);
     const other = await startServer(t, { adapter }, end);
@@ -99,7 +101,7 @@ for (const [name, start] of Object.entries(BACKENDS)) {
       return;
     }
     watchForCrashes(t);
-    const { io } = await backend;
+    const { io } = await backend();
     await both(t, await startOwn(t, io), await startOwn(t, io, former));
   });
 }
