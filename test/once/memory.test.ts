@@ -4,10 +4,11 @@ import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext, runInThisContext } from 'node:vm';
+import { Server } from 'socket.io';
 import { startApp } from '../support/app';
 import { connect } from '../support/client';
 import { connectByHand, garbageOf, memoryOf, MeteredServer } from '../support/meter';
-import { Held, PresenceRoom } from '../support/parts';
+import { Held, PresenceRoom, Sessions } from '../support/parts';
 import { RawClient } from '../support/raw';
 
 /** Bytes that a broadcast allocates for each client, as a multiple of what bare Socket.IO does. Today: see the second number. */
@@ -78,6 +79,25 @@ test('an emit to one client makes little more garbage with recovery', async t =>
   ];
   t.diagnostic(`${bytes.toFixed()} bytes, ${(bytes / without).toFixed(2)} times ${without.toFixed()}`);
   assert.ok(without > 0 && bytes / without <= RECOVERY, `${bytes} bytes, without recovery ${without}`);
+});
+
+test('the texts that are kept for recovery are not in the heap, and take the place of those before', t => {
+  const limits = { namespaceBytes: 4e6, bytes: 4e6, sessions: 1 };
+  const sessions = new Sessions(new Server({ connectionStateRecovery: {} }).of('/'), undefined, limits);
+  t.after(() => sessions.close());
+  const opts = { rooms: new Set<string>(), except: new Set<string>() };
+  let count = 0;
+  const emit = (bytes: number): void => {
+    for (let left = bytes; left > 0; left -= 10_000)
+      sessions.add({ at: Date.now(), offset: `${++count}`, frames: [JSON.stringify('x'.repeat(10_000))], opts });
+  };
+  emit(1e6); // compiles the functions
+  const [heap, buffers] = [heapInUse(), process.memoryUsage().arrayBuffers];
+  emit(40e6);
+  const ofBuffers = process.memoryUsage().arrayBuffers - buffers; // with those that wait for a collection
+  const ofHeap = heapInUse() - heap;
+  t.diagnostic(`heap ${ofHeap} bytes, buffers ${ofBuffers} bytes`);
+  assert.ok(sessions.bytes > 3e6 && ofHeap < 1e6 && ofBuffers < 6e6);
 });
 
 test('the sockets of a namespace have one hidden class, on which the cost of a broadcast depends', async t => {

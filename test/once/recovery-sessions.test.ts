@@ -269,6 +269,46 @@ test('what clients have been sent that came back to this process counts once mor
   assert.ok(sessions.bytes > 20_000 && sessions.bytes < 25_000, String(sessions.bytes));
 });
 
+test('texts of any length and any characters are what they were, also if others take the place of those that were dropped', t => {
+  const { sessions, emit, connect, missed } = create(t, { limits: { ...LIMITS, namespaceBytes: 3e6, bytes: 3e6 } });
+  const texts = ['x', 'é', '中文', '😀', '\ud800'].flatMap(text =>
+    [511, 600, 5000, 150_000, 300_000].map(length => text.repeat(length / text.length)),
+  );
+  for (let round = 0; round < 5; round++) {
+    for (const text of texts) emit(text, 'lobby');
+    emit('x'.repeat(round * 1000), 'lobby');
+    sessions.persist(GONE, connect());
+    const latest = texts.slice(0, 10 + round).map(text => text + round);
+    for (const text of latest) emit(text, 'lobby');
+    const got = missed('');
+    assert.ok(got?.every((text, index) => text === latest[index]) && got.length === latest.length, `round ${round}`);
+  }
+});
+
+test('a text keeps its place until it is dropped, wherever those before it end', t => {
+  const { sessions, emit, connect, missed } = create(t);
+  for (let round = 0; round < 100; round++) {
+    sessions.persist(GONE, connect());
+    const texts = Array.from({ length: 30 + round }, (_, index) => `${round}.${index}.`.repeat(100 + ((round * 31 + index * 17) % 700)));
+    for (const text of texts) emit(text, 'lobby');
+    const got = missed('');
+    assert.ok(got?.every((text, index) => text === texts[index]) && got.length === texts.length, `round ${round}`);
+  }
+});
+
+test('what is handed over stays as it was when the log goes on', t => {
+  const { sessions, emit, connect } = create(t, { limits: { ...LIMITS, namespaceBytes: 50_000 } });
+  const texts = ['1', '2'].map(text => text.repeat(10_000));
+  sessions.persist(GONE, connect());
+  for (const text of texts) emit(text, 'lobby');
+  const [bequest] = sessions.handOver();
+  for (let count = 0; count < 100; count++) emit('x'.repeat(10_000), 'lobby');
+  assert.deepEqual(
+    bequest?.past.entries.map(({ frames }) => frames),
+    texts.map(text => [text]),
+  );
+});
+
 test('the rooms and the data of a client that has gone count', async t => {
   const text = 'x'.repeat(300);
   const loop: unknown[] = [];

@@ -22,6 +22,8 @@ export interface Returned {
 export interface Entry extends Missed {
   readonly at: number;
   readonly opts: BroadcastOptions;
+  /** The bytes that it takes. Undefined if these have to be counted. */
+  readonly size?: number;
 }
 
 /** Whether the event with this number and these options is for a client. */
@@ -34,8 +36,10 @@ export const NOBODY: BroadcastOptions = { rooms: new Set(['$io:nobody']), except
 const ENTRY_SIZE = 200;
 
 /** The bytes that an entry takes. */
-export function sizeOf({ frames = [], opts: { rooms, except } }: Entry): number {
-  return ENTRY_SIZE + sizeOfFrames(frames) + sizeOfNames(rooms) + sizeOfNames(except);
+export function sizeOf(entry: Entry): number {
+  if (entry.size !== undefined) return entry.size;
+  const { rooms, except } = entry.opts;
+  return ENTRY_SIZE + sizeOfFrames(entry.frames ?? []) + sizeOfNames(rooms) + sizeOfNames(except);
 }
 
 /** Whether a broadcast reaches a client in these rooms. */

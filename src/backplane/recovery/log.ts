@@ -2,9 +2,10 @@
 import type { Backplane } from '../backplane';
 import type { Account } from './budget';
 import { type Entry, type Filter, type Missed, NOBODY, sizeOf } from './entry';
+import { Slabs } from './slabs';
 
 /** The latest event that is not there: one that was dropped, or that did not arrive in an outage. */
-export interface Gap {
+interface Gap {
   readonly number: number;
   readonly at: number;
 }
@@ -23,12 +24,15 @@ export class EventLog {
   readonly #account: Account;
   readonly #maxAge: number;
   readonly #counted: ReadonlySet<Entry>;
+  readonly #slabs = new Slabs();
   #entries: (Entry | undefined)[] = [];
   /** The index of the oldest entry that counts. Those before it are removed from time to time. */
   #start = 0;
   /** The number of the entry at index 0. */
   #base = 0;
-  #gap: Gap = { number: -1, at: Number.NEGATIVE_INFINITY };
+  /** The latest gap. Two fields, since each event that is dropped is one. */
+  #gapNumber = -1;
+  #gapAt = Number.NEGATIVE_INFINITY;
 
   readonly #backplane: Backplane | undefined;
   /** The losses that have been noted. */
@@ -46,7 +50,7 @@ export class EventLog {
     this.#backplane = backplane;
     if (!past) return;
     this.#base = past.base;
-    this.#gap = past.gap;
+    this.#noteGap(past.gap.number, past.gap.at);
     this.#entries = [...past.entries];
     for (const entry of past.entries) this.#count(entry, 1);
   }
@@ -64,7 +68,7 @@ export class EventLog {
   /** Notes that events were lost until now: the gap takes a number of its own, so that clients which connect later have nothing to do with it. */
   lose(): void {
     const at = Date.now();
-    this.#gap = { number: this.next, at };
+    this.#noteGap(this.next, at);
     this.add({ at, offset: 'gap', opts: NOBODY, frames: undefined });
   }
 
@@ -94,14 +98,14 @@ export class EventLog {
 
   add(entry: Entry): void {
     this.noteLoss(); // a gap comes before
-    this.#entries.push(entry);
+    this.#entries.push(this.#slabs.store(entry));
     this.#account.count(sizeOf(entry));
     this.dropOld(entry.at);
   }
 
   /** Whether an event with this number or a later one is not there. @param receivedUntil the time until which the client has got everything */
   lacks(number: number, receivedUntil: number): boolean {
-    return this.#gap.number >= number && this.#gap.at >= receivedUntil;
+    return this.#gapNumber >= number && this.#gapAt >= receivedUntil;
   }
 
   /** The number of an event. Undefined if the log does not have it. */
@@ -124,15 +128,17 @@ export class EventLog {
   /** What is there since a moment. */
   since(at: number): Past {
     let start = this.#start;
-    let gap = this.#gap;
+    let gap: Gap = { number: this.#gapNumber, at: this.#gapAt };
     for (let entry; (entry = this.#entries[start]) && entry.at < at; start++)
       gap = { number: Math.max(gap.number, this.#base + start), at: Math.max(gap.at, entry.at) };
-    return { base: this.#base + start, gap, entries: this.#entries.slice(start) as Entry[] }; // those before `#start` are removed
+    return { base: this.#base + start, gap, entries: this.entriesFrom(this.#base + start) };
   }
 
   /** The events with this number and later ones. */
   entriesFrom(number: number): Entry[] {
-    return this.#entries.slice(Math.max(this.first, number) - this.#base) as Entry[]; // those before `#start` are removed
+    const entries = this.#entries.slice(Math.max(this.first, number) - this.#base) as Entry[]; // those before `#start` are removed
+    this.#slabs.takeOut(entries);
+    return entries;
   }
 
   /** All events that are there, by their offsets. */
@@ -143,6 +149,12 @@ export class EventLog {
   dropOld(now = Date.now()): void {
     while (this.oldest + this.#maxAge < now) this.#drop();
     this.#compact();
+  }
+
+  /** Drops what is too old, and memory that is not used. */
+  forget(now: number): void {
+    this.dropOld(now);
+    this.#slabs.trim();
   }
 
   /** Drops an eighth, since each search for the oldest takes time. */
@@ -156,14 +168,21 @@ export class EventLog {
     this.#base = this.next;
     this.#entries = [];
     this.#start = 0;
+    this.#slabs.trim();
   }
 
   #drop(): void {
     const entry = this.#entries[this.#start];
     if (!entry) return;
-    this.#gap = { number: Math.max(this.#gap.number, this.#base + this.#start), at: Math.max(this.#gap.at, entry.at) };
+    this.#noteGap(Math.max(this.#gapNumber, this.#base + this.#start), Math.max(this.#gapAt, entry.at));
     this.#count(entry, -1);
+    this.#slabs.drop(entry);
     this.#entries[this.#start++] = undefined; // the array itself is made shorter later
+  }
+
+  #noteGap(number: number, at: number): void {
+    this.#gapNumber = number;
+    this.#gapAt = at;
   }
 
   #count(entry: Entry, by: 1 | -1): void {

@@ -190,7 +190,7 @@ export class Sessions implements Kept {
   #forget(): void {
     this.#timer = undefined;
     const now = Date.now();
-    this.log.dropOld(now);
+    this.log.forget(now);
     this.#gone.forget(now - this.lifetime);
     this.#formerLogs.forget(now, new Set(this.#gone.all.map(({ former }) => former?.log)));
     this.#starts.forget(now - this.#heartbeat - GRACE); // a client that is still there has answered a heartbeat since
