@@ -14,7 +14,7 @@ import { RawClient } from '../support/raw';
 /** Bytes that a broadcast allocates for each client, as a multiple of what bare Socket.IO does. Today: see the second number. */
 const BROADCAST = [0.7, 0.5] as const;
 
-/** Bytes that `socket.emit()` allocates with recovery, as a multiple of the same without. Today: 1.27, and 1.32 on Node 24, which varies more. */
+/** Bytes that `socket.emit()` allocates with recovery, as a multiple of the same without. Today: 1.23, and 1.28 on Node 24, which varies more. */
 const RECOVERY = 1.45;
 
 /** Bytes of heap that a namespace occupies which a client has made by asking for it. Today: 15,700. */
