@@ -9,6 +9,7 @@ const PACKAGES = {
   'redis-tools': () => isProgram('redis-cli'),
   postgresql: () => isProgram('postgres') || existsSync('/usr/lib/postgresql'), // Debian has its programs there, by version
   pgbouncer: () => isProgram('pgbouncer'),
+  pgpool2: () => isProgram('pgpool'),
   nutcracker: () => isProgram('nutcracker'),
   procps: () => isProgram('pgrep'),
   openssl: () => isProgram('openssl'),

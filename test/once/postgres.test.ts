@@ -12,12 +12,15 @@ import { next } from '../support/client';
 import { documentedFault } from '../support/documented-fault';
 import { join } from '../support/joined';
 import { Delivery, FailedQuery, Listener, RECEIVES_TOO_MUCH, meaningOf, Publisher, Queries, Reader, Refusals } from '../support/parts';
-import { newPostgres } from '../support/postgres';
+import { newPostgres, runAt } from '../support/postgres';
 import { watchForCrashes } from '../support/remains';
 import { until } from '../support/until';
 
 /** The adapter brings it. */
-const { Client } = createRequire(require.resolve('@socket.io/postgres-adapter'))('pg') as { Client: new (url: string) => Client };
+const { Client, Pool } = createRequire(require.resolve('@socket.io/postgres-adapter'))('pg') as {
+  Client: new (url: string) => Client;
+  Pool: new (options: object) => ConstructorParameters<typeof Queries>[0];
+};
 
 const { BROADCAST, HEARTBEAT } = MessageType;
 const DOWN = /^ERROR .*IO_DATABASE_DOWN/;
@@ -48,6 +51,44 @@ test(
     await ignoresTheClock(t, one, other);
   },
 );
+
+test('tables that several servers create at the same time', { timeout: 30_000 }, async t => {
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  const pools = Array.from({ length: 8 }, () => new Pool({ connectionString: postgres.url, max: 1 }));
+  try {
+    for (let index = 0; index < 40; index++)
+      await Promise.all(pools.map(async pool => new Queries(pool, `messages_${index}`, 30_000).openTable()));
+  } finally {
+    await Promise.all(pools.map(async pool => pool.end()));
+  }
+});
+
+test('Pgpool-II, whose standby lags: all messages arrive, also those that go through the table', async t => {
+  watchForCrashes(t);
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  const standby = await postgres.newStandby();
+  await standby.start();
+  await runAt(standby.url, 'SELECT pg_wal_replay_pause()');
+  const adapter = { name: 'postgres', connection: await postgres.startPgpool(standby) };
+  const [one, other] = [await join(t, { adapter }), await join(t, { adapter })];
+  await Promise.all([one.ready(), other.ready()]);
+  const person = await enter(t, other);
+  await allKnown([one, other]);
+  one.io.emit('said', 'text');
+  one.io.emit('said', Buffer.from('bytes'));
+  assert.deepEqual(await allHeard(one.io.of('/'), [person]), [
+    [
+      ['said', 'text'],
+      ['said', Buffer.from('bytes')],
+    ],
+  ]);
+  assert.deepEqual(
+    [one.logs.lines, other.logs.lines].flat().filter(line => line.startsWith('ERROR')),
+    [],
+  );
+});
 
 test('characters that the encoding of the database lacks reach other servers, in order', async t => {
   watchForCrashes(t);

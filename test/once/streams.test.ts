@@ -153,6 +153,19 @@ test('postgres: streams of several processes, also behind PgBouncer in transacti
   }
 });
 
+test('postgres: behind Pgpool-II, whose standby lags, streams are read where they are written', async t => {
+  const postgres = await newPostgres(t);
+  await postgres.start();
+  const standby = await postgres.newStandby();
+  await standby.start();
+  await runAt(standby.url, 'SELECT pg_wal_replay_pause()');
+  const url = await postgres.startPgpool(standby);
+  const [one, other] = [await postgresProcess(t, url), await postgresProcess(t, url)];
+  const { epoch, offset } = await one.append('room', event('1'), LIMITS);
+  const page = await other.read('room', -1, 9, LIMITS);
+  assert.deepEqual([page.epoch, page.offset, page.entries.map(entry => entry.content)], [epoch, offset, [['1']]]);
+});
+
 test('postgres: whoever has the former epoch continues nothing, and a stream whose latest events are lost begins anew', async t => {
   const postgres = await newPostgres(t);
   await postgres.start();

@@ -24,6 +24,8 @@ export interface PostgresServer {
   newStandby(): Promise<PostgresServer>;
   /** A PgBouncer that leads to it. */
   startPgBouncer(mode: 'session' | 'transaction'): Promise<PgBouncer>;
+  /** A Pgpool-II that sends SELECT to a standby, except of functions that older versions have listed as those that write. Returns its URL. */
+  startPgpool(standby: PostgresServer): Promise<string>;
 }
 
 /** The adapter brings it. */
@@ -118,6 +120,7 @@ async function serverOf(t: Lifetime, folder: string, user: User): Promise<Postgr
       return serverOf(t, other, user);
     },
     startPgBouncer: async mode => startPgBouncer(t, port, mode),
+    startPgpool: async standby => startPgpool(t, port, Number(new URL(standby.url).port)),
     async start() {
       await rm(join(data, 'postmaster.pid'), { force: true }); // of one that was killed
       server = spawn(join(bin, 'postgres'), args, { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
@@ -146,6 +149,36 @@ async function startPgBouncer(t: Lifetime, upstream: number, first: 'session' | 
   });
   await restart(first);
   return { url: `postgres://test@127.0.0.1:${port}/postgres`, restart };
+}
+
+async function startPgpool(t: Lifetime, primary: number, standby: number): Promise<string> {
+  const { folder, user } = await newFolder();
+  const port = await freePort();
+  const nodes = [primary, standby].flatMap((upstream, index) => [
+    `backend_hostname${index} = '127.0.0.1'`,
+    `backend_port${index} = ${upstream}`,
+    `backend_weight${index} = ${index}`,
+  ]);
+  const files = [`pcp_socket_dir = '${folder}'`, `socket_dir = '${folder}'`, `logdir = '${folder}'`, `pid_file_name = '${folder}/pid'`];
+  const addresses = [`listen_addresses = '127.0.0.1'`, `port = ${port}`, `pcp_listen_addresses = ''`, `pcp_port = ${await freePort()}`];
+  const lines = [
+    `backend_clustering_mode = 'streaming_replication'`,
+    `sr_check_user = 'test'`,
+    `write_function_list = 'currval,lastval,nextval,setval'`,
+    ...nodes,
+    ...files,
+    ...addresses,
+  ];
+  const config = join(folder, 'pgpool.conf');
+  await writeFile(config, lines.join('\n'));
+  const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` };
+  const pgpool = spawn('pgpool', ['-n', '-D', '-f', config], { ...user, cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
+  t.after(async () => {
+    await endProgram(pgpool, 'SIGINT'); // it ends its children
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
+  await prints(pgpool, /successfully started/);
+  return `postgres://test@127.0.0.1:${port}/postgres`;
 }
 
 /** Debian keeps its programs out of the PATH. */

@@ -53,7 +53,10 @@ export class KeptTables {
     this.#statements = statements;
   }
 
-  /** Runs statements without values in one transaction. Returns the rows of each. */
+  /**
+   * Runs statements without values in one transaction. Returns the rows of each. Poolers that send a single SELECT to a standby, which may lag, send
+   * several statements to the primary.
+   */
   async query(...texts: string[]): Promise<readonly Rows<object>['rows'][]> {
     return this.#run(async pool => rowsOf(await pool.query([LOCK_LIMIT, ...texts].join(';'))));
   }

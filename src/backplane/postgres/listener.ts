@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { toError } from '../../thrown';
 import { asIdentifier } from './messages';
-import type { Notification, Pg, PgClient } from './pg';
+import { type Notification, ON_PRIMARY, type Pg, type PgClient } from './pg';
 import { meaningOf, StandbyError } from './refused';
 
 /** Time until the connection is made again, in ms. */
@@ -172,7 +172,7 @@ export class Listener {
 /** A server that refuses the query is not taken for a standby. */
 async function isStandby(client: PgClient): Promise<boolean> {
   try {
-    const { rows } = await client.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
+    const { rows } = await client.query<{ standby: boolean }>(`${ON_PRIMARY} SELECT pg_is_in_recovery() AS standby`);
     return rows[0]?.standby === true;
   } catch (error) {
     if (meaningOf(toError(error)) === 'lost') throw error;

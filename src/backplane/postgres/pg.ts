@@ -38,6 +38,9 @@ export interface MessagePack {
   decode(bytes: Uint8Array): unknown;
 }
 
+/** At the beginning of a SELECT that changes something, or asks the primary: Pgpool-II may know nothing of the function, and ask a standby. */
+export const ON_PRIMARY = '/*NO LOAD BALANCE*/';
+
 /** A code of https://www.postgresql.org/docs/current/errcodes-appendix.html. Undefined if the error does not come from PostgreSQL. */
 export function sqlStateOf(error: Error): string | undefined {
   const { code } = error as { code?: unknown }; // set by pg or by Node, whose EPIPE has five letters too, but no digit

@@ -1,10 +1,10 @@
 /** All SQL statements except LISTEN. */
 import { toError } from '../../thrown';
-import { type PgPool, type Rows, sqlStateOf } from './pg';
+import { ON_PRIMARY, type PgPool, type Rows, sqlStateOf } from './pg';
 import { FailedQuery, KEYS, ROOMS, type Statement } from './refused';
 
-/** SQLSTATEs for a table that another server has just created. */
-const CREATED_MEANWHILE: ReadonlySet<unknown> = new Set(['23505', '42P07']);
+/** SQLSTATEs for a table that another server has just created: 42710 is for the type that each table has. */
+const CREATED_MEANWHILE: ReadonlySet<unknown> = new Set(['23505', '42P07', '42710']);
 
 /** Whether another server has just created the same table. */
 export function isCreatedMeanwhile(error: Error): boolean {
@@ -34,7 +34,7 @@ export class Queries {
   }
 
   async notify(channel: string, payload: string): Promise<void> {
-    await this.#run('NOTIFY', channel, async () => this.#pool.query('SELECT pg_notify($1, $2)', [channel, payload]));
+    await this.#run('NOTIFY', channel, async () => this.#pool.query(`${ON_PRIMARY} SELECT pg_notify($1, $2)`, [channel, payload]));
   }
 
   /** Returns the id of the new row. Rejects at once while INSERT is refused, so that later messages do not wait for a lock each time. */
@@ -149,7 +149,7 @@ export class Queries {
     }
   }
 
-  /** Runs a statement without values, in one query with the limit. */
+  /** Runs a statement without values, in one query with the limit: see `KeptTables.query` for what poolers do with a single one. */
   async #query<Row>(statement: Statement, text: string): Promise<readonly Row[]> {
     return this.#run(statement, this.#table, async () => {
       const results = await this.#pool.query<Row>(`${LOCK_LIMIT}; ${text}`);

@@ -53,11 +53,11 @@ export class PostgresStreams extends RemoteStreams {
     const text = `
       SELECT stream.epoch, stream.last, kept.number, kept.id, kept.content FROM ${ends} AS stream LEFT JOIN LATERAL (
         SELECT number, id, content FROM ${events} AS event WHERE event.epoch = stream.epoch AND event.expires_at > now()
-        AND number > greatest(CASE WHEN $2::bigint < 0 THEN stream.last + $2 ELSE $2 END, stream.last - $3::bigint)
-        ORDER BY number LIMIT $4::bigint
-      ) AS kept ON true WHERE stream.key = $1 ORDER BY kept.number`;
+        AND number > greatest(${after < 0 ? `stream.last + (${after})` : after}, stream.last - ${limits.size})
+        ORDER BY number LIMIT ${count}
+      ) AS kept ON true WHERE stream.key = '${this.#idOf(stream)}' ORDER BY kept.number`;
     for (;;) {
-      const rows = (await this.#tables.queryWith(text, [this.#idOf(stream), after, limits.size, count])) as readonly Row[];
+      const [rows = []] = (await this.#tables.query(text)) as readonly (readonly Row[])[]; // of the statement
       const [first] = rows;
       if (first) return { epoch: first.epoch, offset: Number(first.last), entries: pageOf(this.#entriesOf(rows), count) };
       await this.#create(stream, limits.ttl);
