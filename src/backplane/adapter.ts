@@ -92,10 +92,11 @@ export function createAdapterFactory(
     const recovers = isRecoveryOn && (carrier.kind !== 'own' || adapter instanceof SessionAwareAdapter);
     if (recovers) Budget.of(nsp.server, limits?.settings.recovery, () => limits?.report('recovery', 'the oldest of that is dropped'));
     histories?.addTo(nsp);
-    let made: Operator | undefined;
-    const operators = (): Operator => (made ??= operatorsOf(nsp));
+    nsp.adapter = adapter; // as Socket.IO does in a moment, but before the namespace gets another prototype
+    const operators = (): Operator => operatorsOf(nsp);
     wrap({ ...carrier, adapter, nsp, operators, deprecations, limits, logger, interop, isRecoveryOn, recovers, opened, tracer });
     if (backplane && onPublish) countPublished(adapter, onPublish); // as the app calls the adapter
+    deprecations.addToAdapter(adapter);
     addUsers(nsp);
     addRoomHistories(nsp);
     return adapter;

@@ -1,10 +1,11 @@
 /**
- * Operators: the objects that `nsp.to(room)`, `nsp.local`, `socket.broadcast` and so on return. Those of a namespace get a prototype of their own,
+ * Operators: the objects that `nsp.to(room)`, `nsp.local`, `socket.broadcast` and so on return. Those of a server get a prototype of their own,
  * derived from Socket.IO's, so that methods can be added without affecting other servers of the process.
  */
-import type { Namespace, Socket } from 'socket.io';
+import type { Namespace, Server, Socket } from 'socket.io';
 import type { AckFunction, Arguments } from '../events';
 import { refuseReserved } from '../rooms';
+import { sharedPrototypeOf } from '../internals/namespace-class';
 import { socketClassOf } from '../internals/socket-class';
 import { serverInternals, socketInternals } from '../internals/socket-io';
 
@@ -53,7 +54,7 @@ export type Answer<Events, Event> = string extends keyof Events
       : never
     : never;
 
-/** Passes an operator on with the prototype of its namespace. */
+/** Passes an operator on with the prototype of its server. */
 type Adopt = (operator: unknown) => unknown;
 
 /** Default time in ms for clients to acknowledge a broadcast. Socket.IO's own default is 1 ms. */
@@ -64,27 +65,43 @@ const METHODS = ['compress', 'timeout'] as const;
 const METHODS_OF_ROOMS = ['to', 'in', 'except'] as const;
 const GETTERS = ['volatile', 'local'] as const;
 
-/** Returns the prototype of all operators that a namespace and its sockets create from now on. To be called once for a namespace. */
+/** By the prototype of namespaces. */
+const prototypes = new WeakMap<object, Operator>();
+
+/** The prototype of all operators that the namespaces of a server and their sockets create. The first call for a namespace makes it create these. */
 export function operatorsOf(nsp: Namespace): Operator {
-  const original = Object.getPrototypeOf(nsp.to([])) as Operator; // nsp still has Socket.IO's methods
+  const namespaces = sharedPrototypeOf(nsp);
+  let prototype = prototypes.get(namespaces);
+  if (!prototype) prototypes.set(namespaces, (prototype = addOperators(namespaces, nsp)));
+  return prototype;
+}
+
+/** @param nsp one of the namespaces with this prototype, which still has Socket.IO's methods */
+function addOperators(namespaces: object, nsp: Namespace): Operator {
+  const original = Object.getPrototypeOf(nsp.to([])) as Operator;
   const prototype = Object.create(original) as Operator;
   const adopt: Adopt = operator => Object.setPrototypeOf(operator, prototype) as unknown;
+  const { emit } = nsp as { emit: Operator['emit'] }; // typed by the app's events
   adoptResults(prototype, original, adopt);
-  adoptResults(nsp, Object.getPrototypeOf(nsp) as object, adopt);
-  adoptOperatorsOfSockets(nsp, adopt);
+  adoptResults(namespaces, Object.getPrototypeOf(namespaces) as object, adopt);
+  adoptOperatorsOfSockets(namespaces, nsp.server, adopt);
   define(prototype, 'emit', {
     writable: true,
     value(this: Operator, event: string, ...args: unknown[]): boolean {
       return original.emit.call(typeof args.at(-1) === 'function' ? withTimeout(this) : this, event, ...args);
     },
   });
-  const everybody = (): Operator => nsp.to([]) as unknown as Operator; // Socket.IO's own type
-  const emit = nsp.emit.bind(nsp) as Operator['emit']; // typed by the app's events
-  define(nsp, 'emit', {
-    value: (event: string, ...args: unknown[]): boolean =>
-      typeof args.at(-1) === 'function' ? everybody().emit(event, ...args) : emit(event, ...args),
+  const everybody = (of: Namespace): Operator => of.to([]) as unknown as Operator; // Socket.IO's own type
+  define(namespaces, 'emit', {
+    value(this: Namespace, event: string, ...args: unknown[]): boolean {
+      return typeof args.at(-1) === 'function' ? everybody(this).emit(event, ...args) : Reflect.apply(emit, this, [event, ...args]);
+    },
   });
-  define(nsp, 'emitWithAck', { value: (event: string, ...args: unknown[]): Promise<unknown> => everybody().emitWithAck(event, ...args) });
+  define(namespaces, 'emitWithAck', {
+    value(this: Namespace, event: string, ...args: unknown[]): Promise<unknown> {
+      return everybody(this).emitWithAck(event, ...args);
+    },
+  });
   return prototype;
 }
 
@@ -125,18 +142,20 @@ function adoptResults(object: object, original: object, adopt: Adopt): void {
   });
 }
 
-/** Makes the namespace create sockets of its class, whose operators are adopted. With recovery, [recovery.ts](wrappers/recovery.ts) creates them. */
-function adoptOperatorsOfSockets(nsp: Namespace, adopt: Adopt): void {
-  const NamespaceSocket = socketClassOf(nsp);
-  const { newBroadcastOperator } = socketInternals(NamespaceSocket.prototype);
-  define(NamespaceSocket.prototype, 'newBroadcastOperator', {
+/** Makes namespaces create sockets of the server's class, whose operators are adopted. With recovery, [recovery.ts](wrappers/recovery.ts) creates them. */
+function adoptOperatorsOfSockets(namespaces: object, server: Server, adopt: Adopt): void {
+  const ServerSocket = socketClassOf(server);
+  const { newBroadcastOperator } = socketInternals(ServerSocket.prototype);
+  define(ServerSocket.prototype, 'newBroadcastOperator', {
     value(this: Socket): unknown {
       return adopt(newBroadcastOperator.call(this));
     },
   });
-  if (serverInternals(nsp.server).opts.connectionStateRecovery !== undefined) return;
-  define(nsp, '_createSocket', {
-    value: (client: Socket['client'], auth: Record<string, unknown>) => new NamespaceSocket(nsp, client, auth), // without the promises of Socket.IO's own method
+  if (serverInternals(server).opts.connectionStateRecovery !== undefined) return;
+  define(namespaces, '_createSocket', {
+    value(this: Namespace, client: Socket['client'], auth: Record<string, unknown>): Socket {
+      return new ServerSocket(this, client, auth); // without the promises of Socket.IO's own method
+    },
   });
 }
 

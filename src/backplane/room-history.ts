@@ -2,6 +2,7 @@
 import type { Namespace } from 'socket.io';
 import type { Arguments } from '../events';
 import { mistakeOf } from '../errors';
+import { addToNamespaces } from '../internals/namespace-class';
 import { historyOf, nameOf, partAfter } from '../store/history';
 import type { EventsMap } from '../types';
 
@@ -67,29 +68,29 @@ const MAX_LIMIT = 1000;
 
 /** Gives a namespace the method. */
 export function addRoomHistories(nsp: Namespace): void {
-  Object.assign(nsp, {
-    history(room: string): RoomHistory<EventsMap> {
-      const history = historyOf(nsp);
-      if (!history?.optionsOf(room))
-        throw mistakeOf('IO_ROOM_UNMATCHED', `no pattern of config.io.namespace['${nsp.name}'].history matches the room '${room}'`);
-      return {
-        async read({ since, last, limit } = {}) {
-          const start = last === undefined ? 0 : -wholeNumber('last', last);
-          const count = Math.min(wholeNumber('limit', limit ?? (since ? LIMIT : (last ?? LIMIT))), MAX_LIMIT);
-          const offset = since && Number.isSafeInteger(since.offset) && since.offset >= 0 ? since.offset : 0;
-          const page = await history.read(room, since ? offset : start, count);
-          const epoch = nameOf(page.epoch);
-          const isKnown = !since || (since.epoch === epoch && since.offset === offset);
-          const part = partAfter(page, since ? offset : (page.entries[0]?.offset ?? page.offset + 1) - 1, isKnown);
-          const events = part.entries.map(({ offset, content }) => {
-            const [event, ...args] = history.decode(content);
-            return { offset, event: String(event), args };
-          });
-          return { recovered: part.recovered, epoch, offset: part.offset, events, more: part.more };
-        },
-      };
+  addToNamespaces(nsp, { history: roomHistory });
+}
+
+function roomHistory(this: Namespace, room: string): RoomHistory<EventsMap> {
+  const history = historyOf(this);
+  if (!history?.optionsOf(room))
+    throw mistakeOf('IO_ROOM_UNMATCHED', `no pattern of config.io.namespace['${this.name}'].history matches the room '${room}'`);
+  return {
+    async read({ since, last, limit } = {}) {
+      const start = last === undefined ? 0 : -wholeNumber('last', last);
+      const count = Math.min(wholeNumber('limit', limit ?? (since ? LIMIT : (last ?? LIMIT))), MAX_LIMIT);
+      const offset = since && Number.isSafeInteger(since.offset) && since.offset >= 0 ? since.offset : 0;
+      const page = await history.read(room, since ? offset : start, count);
+      const epoch = nameOf(page.epoch);
+      const isKnown = !since || (since.epoch === epoch && since.offset === offset);
+      const part = partAfter(page, since ? offset : (page.entries[0]?.offset ?? page.offset + 1) - 1, isKnown);
+      const events = part.entries.map(({ offset, content }) => {
+        const [event, ...args] = history.decode(content);
+        return { offset, event: String(event), args };
+      });
+      return { recovered: part.recovered, epoch, offset: part.offset, events, more: part.more };
     },
-  });
+  };
 }
 
 function wholeNumber(name: string, value: number): number {

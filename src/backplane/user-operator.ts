@@ -1,5 +1,6 @@
 /** `nsp.user(id)`: the connections of a user in a namespace, on all workers and servers. */
 import type { DefaultEventsMap, Namespace } from 'socket.io';
+import { addToNamespaces } from '../internals/namespace-class';
 import { exceptRoom, toRoom } from '../internals/socket-io';
 import { roomOfUser, userIdOf } from '../rooms';
 import type { EventsMap } from '../types';
@@ -76,12 +77,18 @@ export interface UserOperator<EmitEvents extends EventsMap, SocketData> extends 
   disconnect(close?: boolean): void;
 }
 
+const METHODS = {
+  user(this: Namespace, id: unknown): object {
+    return operatorOf(this, roomOfUser(userIdOf(id)));
+  },
+  exceptUser(this: Namespace, id: unknown): object {
+    return exceptRoom(this, roomOfUser(userIdOf(id)));
+  },
+};
+
 /** Gives a namespace the methods. */
 export function addUsers(nsp: Namespace): void {
-  Object.assign(nsp, {
-    user: (id: unknown) => operatorOf(nsp, roomOfUser(userIdOf(id))),
-    exceptUser: (id: unknown) => exceptRoom(nsp, roomOfUser(userIdOf(id))),
-  });
+  addToNamespaces(nsp, METHODS);
 }
 
 /** Socket.IO's operator for the room, with more methods. */

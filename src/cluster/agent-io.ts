@@ -70,8 +70,10 @@ export class AgentIo {
     // the adapter has added the methods to the namespace; Socket.IO's server lacks them
     const main = this.server.of('/');
     receiveFromServers(main, ADMIN_EVENT, (_question, reply) => reply?.(null)); // with most adapters it counts as a server
-    for (const name of ['emitWithAck', 'user', 'exceptUser', 'history'])
-      Object.assign(this.server, { [name]: Reflect.get(main, name) as unknown });
+    for (const name of ['emitWithAck', 'user', 'exceptUser', 'history']) {
+      const method = Reflect.get(main, name) as (...args: unknown[]) => unknown; // each has its own arguments
+      Object.assign(this.server, { [name]: method.bind(main) });
+    }
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
 /** Methods and tables that adapters had in Socket.IO 2. */
 import type { Namespace } from 'socket.io';
-import type { Adapter, Room } from 'socket.io-adapter';
+import type { Room } from 'socket.io-adapter';
 import type { Callback, DeprecationLog } from './deprecation-log';
 import { SetupError } from '../errors';
 import { idsOf } from './old-ids';
@@ -28,53 +28,52 @@ export function oldTables(log: DeprecationLog): Record<'rooms' | 'sids', (table:
 }
 
 /**
- * `adapter.clients(rooms, callback)`, `clientRooms`, `allRooms`, `remoteJoin`, `remoteLeave`, `remoteDisconnect`, `rooms[room]` and `sids[id]`;
- * `customRequest` and `customHook` throw.
+ * `adapter.clients(rooms, callback)`, `clientRooms`, `allRooms`, `remoteJoin`, `remoteLeave` and `remoteDisconnect`; `customRequest` and `customHook`
+ * throw.
+ * @param original the prototype of the adapters
+ * @returns a prototype derived from it, which all namespaces share
  */
-export function keepOldCalls(adapter: Adapter, log: DeprecationLog, tables: OldTables): void {
-  const nsp = adapter.nsp as Namespace; // declared as any
-  const allRooms: unknown = Reflect.get(adapter, 'allRooms'); // the Redis adapter's, which takes no callback any more
+export function withOldCalls(original: object, log: DeprecationLog): object {
+  const allRooms: unknown = Reflect.get(original, 'allRooms'); // the Redis adapter's, which takes no callback any more
   const gone = (old: string) => (): never => {
     throw new SetupError(
       'IO_CONFIG_REMOVED',
       `adapter.${old} was removed in Socket.IO 3; use nsp.serverSideEmitWithAck(event, ...) and nsp.on(event, ...)`,
     );
   };
-  Object.assign(adapter, {
-    clients: (rooms: unknown, callback?: Callback<string[]>): void => {
+  const calls: Record<string, (...args: never[]) => unknown> & ThisType<{ readonly nsp: Namespace }> = {
+    clients(rooms: unknown, callback?: Callback<string[]>): void {
       log.warn('adapter.clients(rooms, callback)', 'await nsp.in(rooms).fetchSockets()');
       const [wanted, answered] = typeof rooms === 'function' ? [undefined, rooms as Callback<string[]>] : [rooms, callback];
-      log.answer(answered, () => idsOf(nsp.in(roomsOf(wanted))));
+      log.answer(answered, () => idsOf(this.nsp.in(roomsOf(wanted))));
     },
-    clientRooms: (id: string, callback?: Callback<string[] | null>): void => {
+    clientRooms(id: string, callback?: Callback<string[] | null>): void {
       log.warn('adapter.clientRooms(id, callback)', '(await nsp.in(id).fetchSockets())[0]?.rooms');
       log.answer(callback, async () => {
-        const [socket] = await nsp.in(id).fetchSockets();
+        const [socket] = await this.nsp.in(id).fetchSockets();
         return socket ? [...socket.rooms] : null;
       });
     },
-    allRooms: (callback?: Callback<string[]>): unknown => {
-      if (!callback && typeof allRooms === 'function') return Reflect.apply(allRooms, adapter, []) as unknown;
+    allRooms(callback?: Callback<string[]>): unknown {
+      if (!callback && typeof allRooms === 'function') return Reflect.apply(allRooms, this, []) as unknown;
       log.warn('adapter.allRooms(callback)', 'the rooms of await nsp.fetchSockets()');
-      log.answer(callback, async () => [...new Set((await nsp.fetchSockets()).flatMap(({ rooms }) => [...rooms]))]);
+      log.answer(callback, async () => [...new Set((await this.nsp.fetchSockets()).flatMap(({ rooms }) => [...rooms]))]);
       return undefined;
     },
-    remoteJoin: (id: string, room: string, callback?: Callback): void => {
+    remoteJoin(id: string, room: string, callback?: Callback): void {
       log.warn('adapter.remoteJoin(id, room, callback)', 'nsp.in(id).socketsJoin(room)');
-      log.answer(callback, () => nsp.in(id).socketsJoin(room));
+      log.answer(callback, () => this.nsp.in(id).socketsJoin(room));
     },
-    remoteLeave: (id: string, room: string, callback?: Callback): void => {
+    remoteLeave(id: string, room: string, callback?: Callback): void {
       log.warn('adapter.remoteLeave(id, room, callback)', 'nsp.in(id).socketsLeave(room)');
-      log.answer(callback, () => nsp.in(id).socketsLeave(room));
+      log.answer(callback, () => this.nsp.in(id).socketsLeave(room));
     },
-    remoteDisconnect: (id: string, close: boolean, callback?: Callback): void => {
+    remoteDisconnect(id: string, close: boolean, callback?: Callback): void {
       log.warn('adapter.remoteDisconnect(id, close, callback)', 'nsp.in(id).disconnectSockets(close)');
-      log.answer(callback, () => nsp.in(id).disconnectSockets(close));
+      log.answer(callback, () => this.nsp.in(id).disconnectSockets(close));
     },
-    rooms: tables.rooms(adapter.rooms),
-    sids: tables.sids(adapter.sids),
-  });
-  Object.defineProperties(adapter, {
+  };
+  return Object.defineProperties(Object.assign(Object.create(original) as object, calls), {
     customRequest: { configurable: true, value: gone('customRequest()') },
     customHook: { configurable: true, set: gone('customHook') },
   });

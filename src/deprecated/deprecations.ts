@@ -5,17 +5,20 @@
 import { type Namespace, type Server, Socket } from 'socket.io';
 import type { Adapter, Room } from 'socket.io-adapter';
 import type { Logger } from '../egg';
-import { keepOldCalls, oldTables, type OldTables } from './adapter';
+import { oldTables, type OldTables, withOldCalls } from './adapter';
 import { type Callback, DeprecationLog } from './deprecation-log';
 import { SetupError } from '../errors';
 import { idsOf, type Many } from './old-ids';
 import { ownRoomsOf } from '../rooms';
 import { keyedMaps, keyedSet } from './keyed-tables';
-import { socketInternals } from '../internals/socket-io';
+import { sharedPrototypeOf } from '../internals/namespace-class';
+import { operatorInternals, socketInternals } from '../internals/socket-io';
 
 export class Deprecations {
   readonly #log: DeprecationLog;
   readonly #tables: OldTables;
+  /** The prototypes of adapters with old calls, by those without. */
+  readonly #adapters = new Map<object, object>();
   readonly #sockets: (table: Map<string, Socket>) => Map<string, Socket>;
 
   constructor(logger: Logger) {
@@ -39,31 +42,28 @@ export class Deprecations {
           return Object.fromEntries(io._nsps);
         },
       },
-      ...this.#membersOfMany('io', io.of('/')),
+      ...this.#membersOfMany('io', () => io.of('/')),
     });
   }
 
   /** Adds `nsp.clients(callback)`, `nsp.connected[id]`, `nsp.sockets[id]` and `nsp.json`. */
   addToNamespace(nsp: Namespace): void {
-    Object.defineProperties(nsp, {
-      ...this.#membersOfMany('nsp', nsp),
-      sockets: {
-        configurable: true,
-        enumerable: true,
-        writable: true,
-        value: this.#sockets(nsp.sockets),
-      },
-    });
+    Object.assign(nsp, { sockets: this.#sockets(nsp.sockets) });
+    this.#addToMany(sharedPrototypeOf(nsp), 'nsp', own => own as Namespace);
   }
 
-  /** Adds `nsp.in(room).clients(callback)`, `.connected[id]` and `.json` to the prototype of a namespace's operators. */
-  addToOperators(operators: object, nsp: Namespace): void {
-    Object.defineProperties(operators, this.#membersOfMany('nsp.in(room)', nsp));
+  /** Adds `nsp.in(room).clients(callback)`, `.connected[id]` and `.json` to the prototype of operators. */
+  addToOperators(operators: object): void {
+    this.#addToMany(operators, 'nsp.in(room)', own => operatorInternals(own).adapter.nsp as Namespace); // declared as any
   }
 
-  /** Adds the calls and tables of an adapter. */
+  /** Adds the calls and tables of an adapter, `rooms[room]` and `sids[id]`. To be called when it has its other methods: see `sharedPrototypeOf`. */
   addToAdapter(adapter: Adapter): void {
-    keepOldCalls(adapter, this.#log, this.#tables);
+    Object.assign(adapter, { rooms: this.#tables.rooms(adapter.rooms), sids: this.#tables.sids(adapter.sids) });
+    const original = Object.getPrototypeOf(adapter) as object;
+    let prototype = this.#adapters.get(original);
+    if (!prototype) this.#adapters.set(original, (prototype = withOldCalls(original, this.#log)));
+    Object.setPrototypeOf(adapter, prototype);
   }
 
   /** Warns of a member of `app.io` that had another name in egg-socket.io 4.1.6. */
@@ -81,8 +81,12 @@ export class Deprecations {
     Object.defineProperties(prototype, this.#membersOfSockets());
   }
 
+  #addToMany(prototype: object, old: string, namespaceOf: (many: Many) => Namespace): void {
+    if (!Object.hasOwn(prototype, 'connected')) Object.defineProperties(prototype, this.#membersOfMany(old, namespaceOf)); // else another namespace of the server has done so
+  }
+
   /** The members that a server, a namespace and an operator share. */
-  #membersOfMany(old: string, nsp: Namespace): PropertyDescriptorMap & ThisType<Many> {
+  #membersOfMany(old: string, namespaceOf: (many: Many) => Namespace): PropertyDescriptorMap & ThisType<Many> {
     const warn = (member: string, use: string): void => this.#log.warn(`${old}.${member}`, use);
     const answer = this.#log.answer.bind(this.#log);
     return {
@@ -98,7 +102,7 @@ export class Deprecations {
         configurable: true,
         get(): Record<string, Socket> {
           warn('connected[id]', 'nsp.sockets.get(id)');
-          return Object.fromEntries(nsp.sockets);
+          return Object.fromEntries(namespaceOf(this).sockets);
         },
       },
       json: {

@@ -52,6 +52,7 @@ interface SocketInternals {
 }
 
 interface OperatorInternals {
+  readonly adapter: Namespace['adapter'];
   readonly rooms: Set<string>;
   readonly exceptRooms: Set<string>;
 }
@@ -84,7 +85,7 @@ export const NAMESPACE: Members<NamespaceInternals & Pick<Namespace, '_add' | '_
       _preConnectSockets: 'connecting sockets can be closed, refused or given an id of the app',
       _fns: 'the functions of use(), which Socket.IO copies from a parent to its children',
       run: 'runs the functions of use() between middleware of this plugin',
-      _createSocket: 'creates sockets of a class of their namespace, with the messages that their clients have missed',
+      _createSocket: 'creates sockets of a class of their server, with the messages that their clients have missed',
       _doConnect: 'the old connection of a recovered client ends only when all middleware has admitted the new one',
       emitReserved: 'calls listeners of the app, which may throw',
       _add: 'the entry of clients',
@@ -132,6 +133,7 @@ export const OPERATOR: Members<OperatorInternals> = {
   package: 'socket.io',
   owner: 'BroadcastOperator',
   why: {
+    adapter: 'the operators of all namespaces have one prototype',
     rooms: 'the room of a user has a name that to() refuses',
     exceptRooms: 'the room of a user has a name that except() refuses',
   },
@@ -173,7 +175,7 @@ export function exceptRoom(nsp: Namespace, room: string): ReturnType<Namespace['
   return operator;
 }
 
-function operatorInternals(operator: object): OperatorInternals {
+export function operatorInternals(operator: object): OperatorInternals {
   return operator as OperatorInternals; // private
 }
 

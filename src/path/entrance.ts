@@ -8,52 +8,49 @@ import type { SocketContext } from './context';
 import { debug } from '../debug';
 import { refuseWithoutNext, settleFailure } from './failed-connection';
 import { SETTLE } from './module-scope';
-import { callNamespaceListeners, catchListenerErrors, type Namespace } from './namespace';
+import { addToNamespaces } from '../internals/namespace-class';
+import { catchUseErrors, LISTENER_METHODS, type Namespace, namespaceOf } from './namespace';
 import { excessOf, forwardOrDeny } from './namespace-request';
 import { descend, type Layer, type NamedLayer } from './onion';
 import type { Parents } from './parents';
 import type { Passport } from './passport';
 import { receiveReserved } from './reserved-event';
 import type { SessionStore } from './session';
-import { connectionOf, isBypassed, socketAdopter } from './socket';
+import { addToSockets, adoptSocket, connectionOf, isBypassed } from './socket';
 import { inDebug } from './refusal';
 import { announceRooms } from './history';
-import { catchUseErrors } from './uses';
+import { runUses } from './uses';
 
-/** Makes one of Socket.IO's namespaces receive its clients here. */
-export function openEntrance(nsp: SocketIoNamespace, namespace: Namespace): void {
-  const { runtime } = namespace;
-  const adoptSocket = socketAdopter(nsp, runtime.deprecations);
-  const run = (socket: Socket, connect: () => void): void => {
+/** Methods of Socket.IO's namespaces, in the prototype that those of the server share. */
+const METHODS = {
+  /** Called by Socket.IO for each client. */
+  run(this: SocketIoNamespace, socket: Socket, connect: () => void): void {
+    const namespace = namespaceOf(this);
+    if (!namespace) return runUses(this, socket, connect); // not yet taken over
     const connection = new Connection(namespace, socket, connect);
     adoptSocket(socket, connection);
     takeIntake(connection);
-    runtime.connectionWatch?.begin(socket);
+    namespace.runtime.connectionWatch?.begin(socket);
     receiveConnection(connection);
-  };
-  Object.assign(nsp, { run });
-  nsp.on('connection', socket => {
-    connectionOf(socket).complete();
-    announceRooms(socket);
-    runtime.directEvents?.open(socket.client);
-    if (isBypassed(socket)) runtime.deprecations.warnOfOnevent();
-  });
-  catchUseErrors(namespace);
-  catchListenerErrors(nsp, runtime);
+  },
+  ...LISTENER_METHODS,
+};
+
+/** Makes one of Socket.IO's namespaces receive its clients here. */
+export function openEntrance(nsp: SocketIoNamespace, namespace: Namespace): void {
+  addToSockets(nsp.server, namespace.runtime.deprecations);
+  addToNamespaces(nsp, METHODS);
+  nsp.on('connection', onConnection);
+  catchUseErrors(nsp);
   namespace.setOwnFunctions();
 }
 
-/** Makes a namespace ask the parents for each client, and run the listeners of the one that accepts it. @param parent the one whose pattern it matches */
-export function askParents(namespace: Namespace, parents: Parents, parent: Namespace | undefined): void {
-  const { nsp, runtime } = namespace;
-  for (const event of ['connect', 'connection'] as const) {
-    nsp.on(event, socket => {
-      const { nsp: accepting } = connectionOf(socket).namespace;
-      if (accepting !== nsp) callNamespaceListeners(nsp, runtime, event, accepting.listeners(event), [socket]);
-    });
-  }
-  Object.assign(namespace, { parents, parent });
-  namespace.setOwnFunctions();
+function onConnection(socket: Socket): void {
+  const { directEvents, deprecations } = connectionOf(socket).namespace.runtime;
+  connectionOf(socket).complete();
+  announceRooms(socket);
+  directEvents?.open(socket.client);
+  if (isBypassed(socket)) deprecations.warnOfOnevent();
 }
 
 /** Connection middleware that records its name on the connection when it starts. */

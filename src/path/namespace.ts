@@ -1,11 +1,12 @@
 /** A namespace with its routes and middleware. */
-import type { ExtendedError, Namespace as SocketIoNamespace, Socket } from 'socket.io';
+import { type ExtendedError, Namespace as SocketIoNamespace, type Socket } from 'socket.io';
 import type { Contract } from '../contract/contract';
 import { CheckedEncoder } from '../encoder';
 import { SetupError } from '../errors';
 import { toError } from '../thrown';
 import type { SocketContext } from './context';
 import { isControl } from './controls';
+import { addToNamespaces, OWNER, sharedPrototypeOf } from '../internals/namespace-class';
 import { namespaceInternals } from '../internals/socket-io';
 import type { TimeLimit } from '../limits/time-limit';
 import type { Runtime } from './runtime';
@@ -17,14 +18,11 @@ import { PacketContract } from './packet-contract';
 import type { Parents } from './parents';
 import { Router } from './router';
 import type { UserLimits } from './user-limits';
-import { type RunUses, runUsesOf } from './uses';
-
-/** A stand-in of a namespace that does not exist inherits it. */
-const NAMESPACE = Symbol('namespace');
+import { caughtUse, runUses } from './uses';
 
 /** The routes and middleware of one of Socket.IO's namespaces, or of a parent. Undefined if it has not been taken over. */
 export function namespaceOf(nsp: SocketIoNamespace): Namespace | undefined {
-  return (nsp as { [NAMESPACE]?: Namespace })[NAMESPACE]; // set below
+  return (nsp as { [OWNER]?: Namespace })[OWNER]; // set below; a stand-in of a namespace that does not exist inherits it
 }
 
 /** `config.io.onerror`, as this plugin calls it. */
@@ -74,7 +72,6 @@ export class Namespace {
   parent: Namespace | undefined;
   /** Undefined for a namespace that is no parent. */
   readonly pattern: Pattern | undefined;
-  readonly #runUses: RunUses;
   /** The number of functions that this plugin has added. */
   #ownFunctions = 0;
 
@@ -86,8 +83,8 @@ export class Namespace {
     this.router = new Router(this.name, runtime.unmatched, message => runtime.logger.warn(message));
     this.encoder = new CheckedEncoder(nsp.server.encoder, !nsp.server._opts.parser);
     this.pattern = pattern;
-    this.#runUses = runUsesOf(nsp);
-    Object.defineProperty(nsp, NAMESPACE, { value: this });
+    sharedPrototypeOf(nsp);
+    Object.assign(nsp, { [OWNER]: this });
   }
 
   /**
@@ -130,30 +127,47 @@ export class Namespace {
   /** Runs the app's functions of `nsp.use()`: those of a parent, then those of the client's namespace. To be called when connection middleware has admitted the client. */
   runUses(socket: Socket, done: (error?: ExtendedError) => void): void {
     const own = namespaceOf(socket.nsp);
-    if (!own || own === this) this.#runUses(socket, done);
-    else this.#runUses(socket, error => (error ? done(error) : own.#runUses(socket, done)));
+    if (!own || own === this) runUses(this.nsp, socket, done);
+    else runUses(this.nsp, socket, error => (error ? done(error) : runUses(own.nsp, socket, done)));
   }
 }
 
+const USE = {
+  use(this: SocketIoNamespace, fn: Parameters<SocketIoNamespace['use']>[0]): SocketIoNamespace {
+    const namespace = namespaceOf(this);
+    SocketIoNamespace.prototype.use.call(this, namespace ? caughtUse(fn, namespace) : fn); // a child gets copies before it is taken over
+    return this;
+  },
+};
+
+/** Makes Socket.IO refuse a client if a function of `nsp.use()` throws or rejects. */
+export function catchUseErrors(nsp: SocketIoNamespace): void {
+  addToNamespaces(nsp, USE);
+}
+
 /**
- * Makes errors of a namespace's listeners appear in the log: those of `connection`, and of events from another server's `serverSideEmit()`.
- * Called by Socket.IO itself, they would end the process.
+ * Methods that make errors of a namespace's listeners appear in the log: those of `connection`, and of events from another server's
+ * `serverSideEmit()`. Called by Socket.IO itself, they would end the process.
  */
-export function catchListenerErrors(nsp: SocketIoNamespace, runtime: Runtime): void {
-  const emit = (event: string, ...args: unknown[]): boolean => {
-    const listeners = nsp.rawListeners(event);
-    callNamespaceListeners(nsp, runtime, event, listeners, args);
-    return listeners.length > 0;
-  };
-  const receive = nsp._onServerSideEmit.bind(nsp);
-  Object.assign(nsp, {
-    emitReserved: emit,
-    _onServerSideEmit: (args: [event: string, ...args: unknown[]]) => {
-      if (isControl(args[0]))
-        receive(args); // of this plugin: adapters listen to it
-      else emit(...args);
-    },
-  });
+export const LISTENER_METHODS = {
+  emitReserved(this: SocketIoNamespace, event: string, ...args: unknown[]): boolean {
+    return emitCaught(this, event, args);
+  },
+  _onServerSideEmit(this: SocketIoNamespace, args: [event: string, ...args: unknown[]]): void {
+    const [event, ...values] = args;
+    if (isControl(event))
+      SocketIoNamespace.prototype._onServerSideEmit.call(this, args); // of this plugin: adapters listen to it
+    else emitCaught(this, event, values);
+  },
+};
+
+function emitCaught(nsp: SocketIoNamespace, event: string, args: readonly unknown[]): boolean {
+  const listeners = nsp.rawListeners(event);
+  const runtime = namespaceOf(nsp)?.runtime;
+  if (!runtime)
+    return Reflect.apply(namespaceInternals(SocketIoNamespace.prototype as SocketIoNamespace).emitReserved, nsp, [event, ...args]); // declared with any
+  callNamespaceListeners(nsp, runtime, event, listeners, args);
+  return listeners.length > 0;
 }
 
 /** Calls listeners of the app, and logs their errors. */

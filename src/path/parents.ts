@@ -115,42 +115,6 @@ export class AbsentNamespace extends Namespace {
 }
 
 /**
- * Keeps a child that clients are connecting to, even before they have sockets: a socket is created only after the missed messages of its client
- * have been read. With `cleanupEmptyChildNamespaces`, Socket.IO removes an empty child when a client is refused or leaves.
- * @param onArrival called for each client
- * @returns whether any client is connected or connecting
- */
-export function keepForArrivals(child: Namespace, onArrival: () => void): () => boolean {
-  const add = child._add.bind(child);
-  const removeAndCleanUp = child._remove.bind(child);
-  const connecting = namespaceInternals(child)._preConnectSockets;
-  /** The number of clients that are being added. */
-  let adding = 0;
-  /** The last socket that left while the child had to stay. */
-  let kept: Socket | undefined;
-  const remove = (socket: Socket): void => {
-    const isAwaited = adding > 0 || [...connecting.values()].some(other => other !== socket);
-    kept = isAwaited ? socket : undefined;
-    if (isAwaited) Namespace.prototype._remove.call(child, socket);
-    else removeAndCleanUp(socket);
-  };
-  Object.assign(child, {
-    _remove: remove,
-    async _add(...args: Parameters<Namespace['_add']>): Promise<void> {
-      adding++;
-      onArrival();
-      try {
-        await add(...args);
-      } finally {
-        adding--;
-        if (kept && connecting.size === 0 && child.sockets.size === 0) remove(kept); // it has left again meanwhile
-      }
-    },
-  });
-  return () => adding > 0 || connecting.size > 0 || child.sockets.size > 0;
-}
-
-/**
  * Removes the middleware and listeners that Socket.IO copied from the parent into a new child. This plugin runs those of the parent that
  * accepted the client instead, so that it does not matter who created the child, and when.
  */

@@ -1,8 +1,8 @@
 /**
- * Methods that replace Socket.IO's own on the sockets of connections, in a prototype that the sockets of a namespace share.
+ * Methods that replace Socket.IO's own on the sockets of connections, in a prototype that the sockets of a server share.
  * Most of them keep an error in a listener of the app from ending the process, or from leaving a socket half closed.
  */
-import { type Namespace, Socket } from 'socket.io';
+import { type Server, Socket } from 'socket.io';
 import { acknowledgementOf } from './acknowledgement';
 import type { Connection } from './connection';
 import { receiveControl } from './control-packet';
@@ -18,7 +18,7 @@ import { guardRooms } from './rooms';
 import { addUser } from './user';
 import { eventOf } from '../store/history';
 import type { SocketUse } from './uses';
-import { commonSocketClassOf, socketClassOf } from '../internals/socket-class';
+import { socketClassOf } from '../internals/socket-class';
 import { clientInternals, socketInternals } from '../internals/socket-io';
 
 const CONNECTION = Symbol('connection');
@@ -138,16 +138,18 @@ const SOCKET_METHODS = {
   },
 };
 
-/** Gives the sockets of a namespace what this plugin adds, and returns a function that links them to their connections. */
-export function socketAdopter(nsp: Namespace, deprecations: Deprecations): (socket: Socket, connection: Connection) => void {
-  const NamespaceSocket = socketClassOf(nsp);
-  addMethods(commonSocketClassOf(nsp.server).prototype, deprecations);
-  return (socket, connection) => {
-    // a namespace that has its adapter by `app.io.adapter()`, with recovery, creates Socket.IO's own
-    if (!(socket instanceof NamespaceSocket)) Object.setPrototypeOf(socket, NamespaceSocket.prototype);
-    (socket as OwnSocket)[CONNECTION] = connection;
-    clientInternals(socket.client).encoder = connection.namespace.encoder;
-  };
+/** Gives the sockets of a server what this plugin adds. */
+export function addToSockets(server: Server, deprecations: Deprecations): void {
+  addMethods(socketClassOf(server).prototype, deprecations);
+}
+
+/** Links a socket to its connection. */
+export function adoptSocket(socket: Socket, connection: Connection): void {
+  const { prototype } = socketClassOf(socket.nsp.server);
+  // a namespace that has its adapter by `app.io.adapter()`, with recovery, creates Socket.IO's own
+  if (!Object.prototype.isPrototypeOf.call(prototype, socket)) Object.setPrototypeOf(socket, prototype);
+  (socket as OwnSocket)[CONNECTION] = connection;
+  clientInternals(socket.client).encoder = connection.namespace.encoder;
 }
 
 function addMethods(prototype: Socket, deprecations: Deprecations): void {

@@ -1,5 +1,5 @@
 /** Socket.IO's own middleware: functions that the app passes to `nsp.use()` and `socket.use()`. */
-import type { ExtendedError, Namespace, Socket } from 'socket.io';
+import { type ExtendedError, Namespace, type Socket } from 'socket.io';
 import type { SocketContext } from './context';
 import { isOfNode, isTemporary, refusalFor } from './error-answers';
 import { toError } from '../thrown';
@@ -19,7 +19,6 @@ interface Receiver {
 
 /** The part of a namespace that is used here. */
 interface Owner {
-  readonly nsp: Namespace;
   readonly runtime: Runtime;
   /** Its name in the log. */
   readonly kind: string;
@@ -28,41 +27,39 @@ interface Owner {
 /** The type that Socket.IO has for a packet. */
 type Event = [event: string, ...args: unknown[]];
 
+/** A function for `nsp.use()`. */
+type NamespaceUse = Parameters<Namespace['use']>[0];
+
 /** A function for `socket.use()`. */
 export type SocketUse = Parameters<Socket['use']>[0];
 
 /** Runs the functions of `nsp.use()` in order. */
-export type RunUses = (socket: Socket, done: (error?: ExtendedError) => void) => void;
-
-export function runUsesOf(nsp: Namespace): RunUses {
-  return namespaceInternals(nsp).run.bind(nsp);
+export function runUses(nsp: Namespace, socket: Socket, done: (error?: ExtendedError) => void): void {
+  namespaceInternals(Namespace.prototype as Namespace).run.call(nsp, socket, done); // declared with any
 }
 
-/** Makes Socket.IO refuse a client if a function of `nsp.use()` throws or rejects. By default, the client would get no answer. */
-export function catchUseErrors(owner: Owner): void {
-  const { nsp, runtime } = owner;
-  const { failures, reveal } = runtime;
-  const use = nsp.use.bind(nsp);
-  nsp.use = fn =>
-    use((socket, next) => {
-      let hasAnswered = false;
-      const answer: typeof next = error => {
-        hasAnswered = true;
-        if (!error || isTemporary(error) || !isOfNode(error)) next(error);
-        else next(refusalTo({ socket, namespace: owner }, refusalFor(error, reveal))); // hides the message from the client
-      };
-      const fail = (thrown: unknown): void => {
-        const error = toError(thrown);
-        if (isTemporary(error) && !hasAnswered) {
-          answer(error);
-          return;
-        }
-        const what = 'middleware of use() failed';
-        failures.log({ level: 'error', what, namespace: owner.kind, child: socket.nsp.name, socket: socket.id, error });
-        if (!hasAnswered) answer(refusalTo({ socket, namespace: owner }, refusalFor(error, reveal)));
-      };
-      (async () => fn(socket, answer))().catch(fail);
-    });
+/** A function of `nsp.use()` that makes Socket.IO refuse a client if the app's throws or rejects. By default, the client would get no answer. */
+export function caughtUse(fn: NamespaceUse, owner: Owner): NamespaceUse {
+  const { failures, reveal } = owner.runtime;
+  return (socket, next) => {
+    let hasAnswered = false;
+    const answer: typeof next = error => {
+      hasAnswered = true;
+      if (!error || isTemporary(error) || !isOfNode(error)) next(error);
+      else next(refusalTo({ socket, namespace: owner }, refusalFor(error, reveal))); // hides the message from the client
+    };
+    const fail = (thrown: unknown): void => {
+      const error = toError(thrown);
+      if (isTemporary(error) && !hasAnswered) {
+        answer(error);
+        return;
+      }
+      const what = 'middleware of use() failed';
+      failures.log({ level: 'error', what, namespace: owner.kind, child: socket.nsp.name, socket: socket.id, error });
+      if (!hasAnswered) answer(refusalTo({ socket, namespace: owner }, refusalFor(error, reveal)));
+    };
+    (async () => fn(socket, answer))().catch(fail);
+  };
 }
 
 /**

@@ -9,6 +9,7 @@ import type { Replicated } from './announcer';
 import type { PresenceChange } from './changes';
 import type { Change } from './messages';
 import { mistakeOf } from '../errors';
+import { addToNamespaces } from '../internals/namespace-class';
 import { type Presence, presenceOf } from './presence';
 import type { Replication } from './replication';
 import { PresenceRoom, type Surroundings as SurroundingsOfRooms } from './room';
@@ -60,7 +61,12 @@ export class Presences implements Replicated {
 
   /** Gives a namespace its method, and observes its clients. To be called before the app knows the namespace. */
   addTo(nsp: Namespace): void {
-    Object.assign(nsp, { presence: (room: string) => this.#presenceIn(nsp, room) });
+    const presenceIn = this.#presenceIn.bind(this);
+    addToNamespaces(nsp, {
+      presence(this: Namespace, room: string): Presence {
+        return presenceIn(this, room);
+      },
+    });
     if (!this.#patternsOf(nsp.name)) return;
     this.observe(nsp);
     nsp.on('connect', socket => this.#admit(socket));

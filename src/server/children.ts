@@ -4,21 +4,14 @@ import type { Logger } from '../egg';
 import type { Limits } from '../limits/limits';
 import { namespaceOf } from '../path/namespace';
 import { serverInternals } from '../internals/socket-io';
-import { keepForArrivals, type Parents } from '../path/parents';
+import { Child } from '../path/child';
+import type { Parents } from '../path/parents';
 
 /** Number of namespaces to remove at a time, so that clients do not wait. */
 const BATCH = 100;
 
 /** Methods by which an app extends a namespace. */
 const EXTENSIONS = ['use', 'on', 'once', 'addListener', 'prependListener', 'prependOnceListener', 'off', 'removeListener'] as const;
-
-interface Child {
-  readonly nsp: Namespace;
-  /** Whether a client is connected or connecting. */
-  readonly isOccupied: () => boolean;
-  /** Since when it has been empty. Undefined while it is not. */
-  emptySince: number | undefined;
-}
 
 export class Children {
   /** Time in ms after which an empty namespace goes. Tests shorten it. */
@@ -51,12 +44,7 @@ export class Children {
 
   add(nsp: Namespace): void {
     if (this.#children.size >= Math.max(this.maxCount, this.#fullAt)) this.#makeRoom();
-    const child: Child = {
-      nsp,
-      isOccupied: keepForArrivals(nsp, () => (child.emptySince = undefined)),
-      emptySince: undefined,
-    };
-    this.#children.set(nsp.name, child);
+    this.#children.set(nsp.name, new Child(nsp));
     if (!this.#isClosed) this.#timer ??= setInterval(() => this.sweep(), this.#interval).unref();
   }
 
@@ -124,5 +112,5 @@ export class Children {
 
 /** Whether a namespace has to stay: for its clients, or for what the app has given to it. */
 function isUsed({ nsp, isOccupied }: Child): boolean {
-  return isOccupied() || namespaceOf(nsp)?.isExtended === true;
+  return isOccupied || namespaceOf(nsp)?.isExtended === true;
 }

@@ -6,11 +6,11 @@ import { isPattern, parsePattern } from '../contract/pattern';
 import type { EggApplication } from '../egg';
 import { SetupError } from '../errors';
 import type { LoadedFiles } from '../loader/loader';
-import { askParents, openEntrance } from '../path/entrance';
+import { askParents } from '../path/accepting-parent';
+import { openEntrance } from '../path/entrance';
 import type { LoginRules } from '../path/login';
-import { type ErrorMapper, Namespace, namespaceOf, type Pattern, patternOf } from '../path/namespace';
+import { catchUseErrors, type ErrorMapper, Namespace, namespaceOf, type Pattern, patternOf } from '../path/namespace';
 import { AbsentNamespace, detach, type Parent, Parents, refuseOperators, removeCopies } from '../path/parents';
-import { catchUseErrors } from '../path/uses';
 import type { Runtime } from '../path/runtime';
 import type { Presences } from '../presence/presences';
 import { Children } from './children';
@@ -138,7 +138,7 @@ export class Namespaces {
     const namespace = this.#create(nsp);
     this.presences?.addTo(nsp);
     openEntrance(nsp, namespace);
-    this.#routeMethods.addTo(nsp, namespace);
+    this.#routeMethods.addTo(nsp);
     this.#runtime.deprecations.addToNamespace(nsp);
     if (isOnDemand) this.#makeChild(namespace, parent);
     else {
@@ -184,8 +184,8 @@ export class Namespaces {
   #adoptParent(parent: Parent, pattern: Pattern): void {
     const namespace = this.#create(parent, pattern);
     this.#patterns.push(namespace);
-    catchUseErrors(namespace);
-    this.#routeMethods.addTo(parent, namespace);
+    catchUseErrors(parent);
+    this.#routeMethods.addTo(parent);
     refuseOperators(parent);
     if (this.#isLoaded) takeMiddleware(namespace, this.#settings, this.#files);
     this.#parents?.watch(parent, child => this.adopt(child, child.name));

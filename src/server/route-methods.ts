@@ -7,7 +7,8 @@ import { toAsync } from '../loader/handlers';
 import type { LoadedFiles } from '../loader/loader';
 import { isChainable } from '../path/chainable';
 import type { SocketHandler } from '../path/context';
-import type { Namespace } from '../path/namespace';
+import { addToNamespaces } from '../internals/namespace-class';
+import { type Namespace, namespaceOf } from '../path/namespace';
 import { handlingOnce, type KeyOf } from '../path/once';
 import { withMiddleware } from '../path/onion';
 import type { GivenRoute } from '../path/router';
@@ -27,35 +28,38 @@ export class RouteMethods {
     this.#files = files;
   }
 
-  addTo(nsp: SocketIoNamespace, namespace: Namespace): void {
-    const { router } = namespace;
-    const onLateFailure = lateFailureLogOf(namespace);
-    const read = (args: readonly unknown[], place: string): GivenRoute => {
-      refuseOnDemand(namespace, place);
-      const { handler, middleware, options } = routeParts(args, place);
-      const toHandler = (fn: SpecificHandler): SocketHandler => {
-        const layers = middleware.map((one, i) => this.#files.routeLayer(one, i + 1, place, onLateFailure));
-        const { idempotencyKey } = options;
-        if (idempotencyKey) requireOutcomes(namespace, place);
-        const answering = this.#answering(toAsync(fn, place, this.#app), options, namespace);
-        return withMiddleware(layers, handlingOnce(answering, idempotencyKey as KeyOf | undefined)); // it gets the context that it asks for
-      };
-      return {
-        handler: typeof handler === 'string' ? this.#files.controller(handler, place) : handler,
-        toHandler,
-        hasKey: options.idempotencyKey !== undefined,
-      };
-    };
-    Object.assign(nsp, {
-      route(event: unknown, ...args: unknown[]): SocketIoNamespace {
-        router.add(event, place => read(args, place));
-        return nsp;
+  addTo(nsp: SocketIoNamespace): void {
+    const read = (namespace: Namespace, args: readonly unknown[]) => (place: string) => this.#read(namespace, args, place);
+    addToNamespaces(nsp, {
+      route(this: SocketIoNamespace, event: unknown, ...args: unknown[]): SocketIoNamespace {
+        const namespace = takenOver(this);
+        namespace.router.add(event, read(namespace, args));
+        return this;
       },
-      routeUnmatched(...args: unknown[]): SocketIoNamespace {
-        router.addUnmatched(place => read(args, place));
-        return nsp;
+      routeUnmatched(this: SocketIoNamespace, ...args: unknown[]): SocketIoNamespace {
+        const namespace = takenOver(this);
+        namespace.router.addUnmatched(read(namespace, args));
+        return this;
       },
     });
+  }
+
+  #read(namespace: Namespace, args: readonly unknown[], place: string): GivenRoute {
+    refuseOnDemand(namespace, place);
+    const onLateFailure = lateFailureLogOf(namespace);
+    const { handler, middleware, options } = routeParts(args, place);
+    const toHandler = (fn: SpecificHandler): SocketHandler => {
+      const layers = middleware.map((one, i) => this.#files.routeLayer(one, i + 1, place, onLateFailure));
+      const { idempotencyKey } = options;
+      if (idempotencyKey) requireOutcomes(namespace, place);
+      const answering = this.#answering(toAsync(fn, place, this.#app), options, namespace);
+      return withMiddleware(layers, handlingOnce(answering, idempotencyKey as KeyOf | undefined)); // it gets the context that it asks for
+    };
+    return {
+      handler: typeof handler === 'string' ? this.#files.controller(handler, place) : handler,
+      toHandler,
+      hasKey: options.idempotencyKey !== undefined,
+    };
   }
 
   /** Wraps a handler so that it returns the acknowledgement, as the options and the contract require. */
@@ -72,6 +76,10 @@ export class RouteMethods {
       return namespace.contract?.hasAck(ctx.packet?.[0]) ? value : undefined;
     };
   }
+}
+
+function takenOver(nsp: SocketIoNamespace): Namespace {
+  return namespaceOf(nsp) as Namespace; // each is taken over before the app gets it
 }
 
 /** @throws SetupError if the handler could run twice */

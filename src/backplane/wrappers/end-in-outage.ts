@@ -4,18 +4,31 @@
  */
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import type { Backplane } from '../backplane';
+import { operatorInternals } from '../../internals/socket-io';
 import { type Operator, withTimeout } from '../operators';
 
 type Callback = (error: Error | null, responses: unknown) => void;
 
-/** Changes the operators and the adapter of a namespace. */
+interface Questions {
+  expect(flags: object): Question;
+}
+
+/** The operators that have been changed. */
+const changed = new WeakSet<Operator>();
+/** What watches the broadcasts of an adapter. */
+const questionsOf = new WeakMap<Adapter, Questions>();
+
+/** Changes the adapter of a namespace, and the operators, which all namespaces of the server share. */
 export function endInOutage(operators: Operator, adapter: Adapter, backplane: Backplane): void {
-  const questions = watchQuestions(adapter);
+  questionsOf.set(adapter, watchQuestions(adapter));
+  if (changed.has(operators)) return;
+  changed.add(operators);
   const { emit } = operators;
   Object.assign(operators, {
     emit(this: Operator, event: string, ...args: unknown[]): boolean {
       const callback = args.at(-1);
-      if (typeof callback !== 'function' || this.flags.local) return emit.call(this, event, ...args);
+      const questions = typeof callback === 'function' ? questionsOf.get(operatorInternals(this).adapter) : undefined;
+      if (!questions || this.flags.local) return emit.call(this, event, ...args);
       const operator = withTimeout(this); // the adapter gets the same flags
       const { flags } = operator;
       const { answer, cancel } = answerOnce(callback as Callback, flags, questions.expect(flags), backplane); // Socket.IO calls it so
@@ -77,7 +90,7 @@ class Question {
  * Follows the state of each broadcast, which Socket.IO does not expose. A `local` broadcast waits for one server only:
  * Socket.IO would wait for all of them.
  */
-function watchQuestions(adapter: Adapter): { expect(flags: object): Question } {
+function watchQuestions(adapter: Adapter): Questions {
   const byFlags = new WeakMap<object, Question>(); // each operator has flags of its own, and passes them to the adapter
   const broadcastWithAck = adapter.broadcastWithAck.bind(adapter);
   const serverCount = adapter.serverCount.bind(adapter);

@@ -54,7 +54,7 @@ export function recoverConnections<S extends Source>(
 ): { clients: ReturningClients; source: S } {
   const clients = new ReturningClients(nsp);
   const source = sourceFor(clients);
-  const NamespaceSocket = socketClassOf(nsp);
+  const ServerSocket = socketClassOf(nsp.server);
   const doConnect = namespaceInternals(nsp)._doConnect.bind(nsp);
   /** For a socket that is being connected, what its client has missed. */
   const takenFor = new WeakMap<Socket, Taken>();
@@ -81,7 +81,7 @@ export function recoverConnections<S extends Source>(
 
   const createSocket = (client: Client, auth: object, session?: Gone): Socket => {
     const copy = session && { ...session, data: { ...(session.data as object) }, rooms: [], missedPackets: [] }; // any, and an object by default
-    const socket = new NamespaceSocket(nsp, client, auth as Record<string, unknown>, copy);
+    const socket = new ServerSocket(nsp, client, auth as Record<string, unknown>, copy);
     Object.assign(socket, { _cleanup: cleanUp, ...(source.isShared && EMIT_HERE) });
     clients.add(socket);
     return socket;

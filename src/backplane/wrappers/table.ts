@@ -92,11 +92,8 @@ const ROWS: readonly Row[] = [
   // after `failFast`, which counts as well.
   of(['hub', ...SERVERS], ({ adapter, backplane, operators }) => endInOutage(operators(), adapter, backplane)),
 
-  // The calls of Socket.IO 2.
-  of(ALL, ({ adapter, nsp, operators, deprecations }) => {
-    deprecations.addToOperators(operators(), nsp);
-    deprecations.addToAdapter(adapter);
-  }),
+  // The calls of Socket.IO 2. Those of the adapter follow when it has all wrappers.
+  of(ALL, ({ operators, deprecations }) => deprecations.addToOperators(operators())),
 
   // In the agent: calls before the backplane is open wait for it. After all that would not wait: `deliverLocallyFirst` and `publishAside` would
   // publish at once, `failFast` would fail.
