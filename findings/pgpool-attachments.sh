@@ -14,11 +14,10 @@
 # with history, with several statements in one query, which Pgpool-II sends to the primary (src/backplane/postgres/kept-tables.ts and queries.ts; tests
 # in test/once/postgres.test.ts and streams.test.ts; docs/backends.md, 'Poolers'). If this has changed, the tests of Pgpool-II can be removed.
 set -euo pipefail
-bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1) || true
-if [ -z "$bin" ] || [ ! -x /usr/sbin/pgpool ]; then
-  echo "This takes Debian's packages postgresql and pgpool2." >&2
-  exit 2
+if ! ls -d /usr/lib/postgresql/*/bin >/dev/null 2>&1 || [ ! -x /usr/sbin/pgpool ]; then
+  { apt-get update && apt-get install -y --no-install-recommends postgresql pgpool2; } >/dev/null 2>&1 || exit 2
 fi
+bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
 folder=$(mktemp -d)
 cd "$folder"
 end() {

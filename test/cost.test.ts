@@ -126,7 +126,7 @@ test('a client connects with two writes, and makes no promise too many', async t
   }
 });
 
-test('a packet makes little more garbage than with bare Socket.IO', async t => {
+test('a packet makes little more garbage than with bare Socket.IO', { timeout: 60_000 }, async t => {
   const app = await MeteredServer.start(t, FILES);
   const bare = await MeteredServer.start(t);
   for (const [namespace, limits] of Object.entries(GARBAGE)) {

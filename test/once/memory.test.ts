@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext, runInThisContext } from 'node:vm';
 import { Server } from 'socket.io';
 import { startApp } from '../support/app';
-import { connect } from '../support/client';
+import { ask, connect } from '../support/client';
 import { connectByHand, garbageOf, memoryOf, MeteredServer } from '../support/meter';
 import { Held, PresenceRoom, Sessions } from '../support/parts';
 import { RawClient } from '../support/raw';
@@ -16,6 +16,9 @@ const BROADCAST = [0.7, 0.5] as const;
 
 /** Bytes that `socket.emit()` allocates with recovery, as a multiple of the same without. Today: 1.23, and 1.28 on Node 24, which varies more. */
 const RECOVERY = 1.45;
+
+/** The bytes that recovery may keep in the test of short events. */
+const KEPT = 4e6;
 
 /** Bytes of heap that a namespace occupies which a client has made by asking for it. Today: 4,600. */
 const ON_DEMAND = 5_200;
@@ -72,7 +75,7 @@ test('a broadcast to WebSockets makes less garbage for each client than with bar
   assert.ok(ofBare > 0 && bytes / ofBare <= BROADCAST[0], `${bytes} bytes, bare Socket.IO ${ofBare}`);
 });
 
-test('an emit to one client makes little more garbage with recovery', async t => {
+test('an emit to one client makes little more garbage with recovery', { timeout: 60_000 }, async t => {
   const recovers = {
     ...FILES,
     'config/config.default.js': 'exports.io = { init: { connectionStateRecovery: {} }, limits: { events: { burst: 100_000 } } };',
@@ -102,6 +105,28 @@ test('the texts that are kept for recovery are not in the heap, and take the pla
   const ofHeap = heapInUse() - heap;
   t.diagnostic(`heap ${ofHeap} bytes, buffers ${ofBuffers} bytes`);
   assert.ok(sessions.bytes > 3e6 && ofHeap < 1e6 && ofBuffers < 6e6);
+});
+
+test('short events that are kept for recovery take about as much memory as is counted', async t => {
+  const server = await MeteredServer.start(t, {
+    'config/config.default.js': `exports.io = {
+        init: { connectionStateRecovery: {} },
+        limits: { recovery: { namespaceBytes: ${KEPT} } },
+      };`,
+    'app/router.js': `
+      module.exports = app => {
+        app.io.of('/bare').route('echo', async ctx => {
+          for (let n = 0; n < 30_000; n++) app.io.of('/bare').to('room').emit('news', 'a message of some words, as in a chat');
+          return true;
+        });
+      };`,
+  });
+  const client = await connect(t, `${server.url}/bare`);
+  const before = await server.read('collect garbage');
+  await ask(client, 'echo');
+  const bytes = (await server.read('collect garbage')).heap - before.heap;
+  t.diagnostic(`${bytes} bytes`);
+  assert.ok(bytes > KEPT / 2 && bytes < 1.3 * KEPT, `${bytes} bytes`);
 });
 
 test('the sockets of a namespace have one hidden class, on which the cost of a broadcast depends', async t => {

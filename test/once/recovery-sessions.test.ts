@@ -245,7 +245,7 @@ test('what a client was sent at its return counts, and is given up with the olde
     ['when there is none, and it has got an event since', '~0', 4, [large, large, large]],
   ] as const) {
     await t.test(title, t => {
-      const { sessions, emit, connect, missed } = create(t, { limits: { ...LIMITS, namespaceBytes: 10_000 } });
+      const { sessions, emit, connect, missed } = create(t, { limits: { ...LIMITS, namespaceBytes: 10_700 } });
       const socket = connect(one, two);
       t.mock.timers.tick(1);
       for (let count = 0; count < later; count++) emit(large, 'lobby');
@@ -357,7 +357,7 @@ test('what a client had not got when its new connection ended counts', t => {
 });
 
 test('namespaces share the limits of a worker: the oldest events and the longest absent clients of all go first', t => {
-  const limits = { namespaceBytes: 1e6, bytes: 12_000, sessions: 3 };
+  const limits = { namespaceBytes: 1e6, bytes: 16_500, sessions: 3 };
   const one = create(t, { limits });
   const other = create(t, { limits, server: one.server });
   one.sessions.persist(GONE, one.connect());

@@ -29,11 +29,35 @@ export interface Entry extends Missed {
 /** Whether the event with this number and these options is for a client. */
 export type Filter = (number: number, opts: BroadcastOptions) => boolean;
 
+const NO_ROOMS: Set<string> = new Set();
+
+/** The most rooms that have a target at the ready. */
+const MAX_ROOMS = 1000;
+
+/** What the log keeps of the options of broadcasts. Most go to one room, or to everybody, and share one object: two sets for each were most of the log. */
+export class Targets {
+  readonly #everybody: BroadcastOptions = { rooms: NO_ROOMS, except: NO_ROOMS };
+  readonly #byRoom = new Map<string, BroadcastOptions>();
+
+  of({ rooms, except = NO_ROOMS }: BroadcastOptions): BroadcastOptions {
+    if (except.size > 0 || rooms.size > 1) return { rooms, except };
+    for (const room of rooms) return this.#byRoom.get(room) ?? this.#add(room);
+    return this.#everybody;
+  }
+
+  #add(room: string): BroadcastOptions {
+    if (this.#byRoom.size === MAX_ROOMS) this.#byRoom.clear();
+    const target = { rooms: new Set([room]), except: NO_ROOMS };
+    this.#byRoom.set(room, target);
+    return target;
+  }
+}
+
 /** The target of a gap. */
 export const NOBODY: BroadcastOptions = { rooms: new Set(['$io:nobody']), except: new Set() };
 
 /** Bytes that an entry takes beside its frames, roughly. */
-const ENTRY_SIZE = 200;
+const ENTRY_SIZE = 300;
 
 /** The bytes that an entry takes. */
 export function sizeOf(entry: Entry): number {

@@ -2,6 +2,7 @@
 import type { Adapter, BroadcastOptions } from 'socket.io-adapter';
 import { adapterInternals, recoveryInternals, redisInternals } from '../../internals/adapters';
 import { EncodedPacket, type Event, type Frame } from '../packet-codec';
+import { Targets } from '../recovery/entry';
 import type { LoggedSource } from '../recovery/logged-source';
 import { offsetOf, type Offsets } from '../recovery/offsets';
 import type { Deliver } from '../recovery/returning-clients';
@@ -31,6 +32,7 @@ export function logBroadcasts(adapter: Adapter, source: LoggedSource): void {
   const inside = adapterInternals(adapter);
   const { encoder } = inside;
   const apply = recoveryInternals(adapter).apply.bind(adapter);
+  const targets = new Targets();
   /** Set between the two calls below, which the adapter makes for a broadcast, one right after the other. */
   let broadcast: Broadcast | undefined;
 
@@ -55,7 +57,7 @@ export function logBroadcasts(adapter: Adapter, source: LoggedSource): void {
       }
       const { offset } = current;
       const frames = offset === undefined || opts.flags?.volatile ? undefined : current.frames;
-      if (offset !== undefined && sessions.isNeeded) sessions.add({ at: Date.now(), offset, frames, opts });
+      if (offset !== undefined && sessions.isNeeded) sessions.add({ at: Date.now(), offset, frames, opts: targets.of(opts) });
       apply(opts, deliver);
       clients.keep({ opts, offset, deliver, frames });
     },
