@@ -18,7 +18,7 @@ export class Deprecations {
   readonly #log: DeprecationLog;
   readonly #tables: OldTables;
   /** The prototypes of adapters with old calls, by those without. */
-  readonly #adapters = new Map<object, object>();
+  readonly #adapters = new WeakMap<object, object>();
   readonly #sockets: (table: Map<string, Socket>) => Map<string, Socket>;
 
   constructor(logger: Logger) {
@@ -62,7 +62,10 @@ export class Deprecations {
     Object.assign(adapter, { rooms: this.#tables.rooms(adapter.rooms), sids: this.#tables.sids(adapter.sids) });
     const original = Object.getPrototypeOf(adapter) as object;
     let prototype = this.#adapters.get(original);
-    if (!prototype) this.#adapters.set(original, (prototype = withOldCalls(original, this.#log)));
+    if (!prototype) {
+      prototype = withOldCalls(original, this.#log);
+      this.#adapters.set(original, prototype).set(prototype, prototype); // an app may give an adapter again
+    }
     Object.setPrototypeOf(adapter, prototype);
   }
 

@@ -20,8 +20,8 @@ export function sharedPrototypeOf(nsp: Namespace): object {
     ofServer.set(present, shared).set(shared, shared);
   }
   if (shared !== present) {
-    // first: up to Node 22, a property that is added after `Object.setPrototypeOf()` gives each object a hidden class of its own, of 500 bytes
-    Object.defineProperty(nsp, OWNER, { value: undefined, writable: true });
+    // before: up to Node 22, a property that is added after `Object.setPrototypeOf()` gives each object a hidden class of its own, of 500 bytes
+    if (!Object.hasOwn(nsp, OWNER)) Object.defineProperty(nsp, OWNER, { value: undefined, writable: true });
     Object.setPrototypeOf(nsp, shared);
   }
   return shared;

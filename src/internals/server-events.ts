@@ -9,12 +9,14 @@ type Reply = (answer: unknown) => void;
  * @param receive gets its argument, and what answers if the sender waits for that
  */
 export function receiveFromServers(nsp: Namespace, event: string, receive: (given: unknown, reply: Reply | undefined) => void): void {
-  const deliver = nsp._onServerSideEmit.bind(nsp);
+  // of another event of this plugin; all else is looked up with each event, since the namespace may get another prototype later
+  const own = Object.getOwnPropertyDescriptor(nsp, '_onServerSideEmit')?.value as Namespace['_onServerSideEmit'] | undefined;
   Object.assign(nsp, {
     _onServerSideEmit: (args: [event: string, ...args: unknown[]]): void => {
       const [name, given, reply] = args;
+      const deliver = own ?? (Object.getPrototypeOf(nsp) as Namespace)._onServerSideEmit;
       if (name === event) receive(given, isReply(reply) ? reply : undefined);
-      else deliver(args);
+      else deliver.call(nsp, args);
     },
   });
 }

@@ -193,6 +193,20 @@ test('redis: a message is read in its own namespace alone, however many others t
   assert.equal(other.backplane.inbox.read - read, 14, 'also the question, and the answer, which goes to all servers');
 });
 
+test('with recovery, too, a listener of what another server says that fails is logged', async t => {
+  watchForCrashes(t);
+  const { port } = await startRedis(t);
+  const config = `{ redis: { port: ${port} }, init: { connectionStateRecovery: {} } }`;
+  const [one, other] = [await start(t, config), await start(t, config)];
+  await until(t, async () => (await one.io.of('/').adapter.serverCount()) === 2);
+  other.io.on('tell' as 'connection', async () => {
+    await nextTurn();
+    throw new Error('a mishap');
+  });
+  one.io.serverSideEmit('tell');
+  await other.logged(/ERROR .*listener of "tell" failed, namespace \/, socket none: Error: a mishap/);
+});
+
 test('redis: a namespace that is removed and created again hears other servers', async t => {
   watchForCrashes(t);
   const { port } = await startRedis(t);

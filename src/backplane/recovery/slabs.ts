@@ -8,9 +8,10 @@ import { type Entry, sizeOf } from './entry';
 
 /** Characters of a text for which this pays. */
 const LEAST = 512;
-/** Bytes of the first slab. Each is twice as large as the one before, up to the most. */
-const FIRST_SIZE = 64 * 1024;
+/** Bytes of a slab at most. It is as large as all texts that there are: a log of a few ones has small slabs. */
 const MAX_SIZE = 1024 * 1024;
+/** The most slabs that wait for the next texts. */
+const MAX_FREE = 2;
 /** A text is this part of a slab at most, since the end of a slab stays empty where the next text does not fit in. */
 const PART = 1 / 4;
 
@@ -25,21 +26,22 @@ interface Slab {
 export class Slabs {
   #current: Slab | undefined;
   #free: Slab[] = [];
-  /** Bytes of the next slab. */
-  #size = FIRST_SIZE;
+  /** Bytes of all texts. */
+  #used = 0;
 
   /** The same event with its text in a slab; or itself, if it has none, or one for which that does not pay. */
   store(entry: Entry): Entry {
     const { frames } = entry;
     const text = frames?.length === 1 ? frames[0] : undefined;
     if (typeof text !== 'string' || text.length < LEAST) return entry;
-    const encoding = Buffer.byteLength(text) === text.length ? 'latin1' : 'utf16le'; // as V8 has it, also what is no valid UTF-16
+    const encoding = /[^\0-\xff]/.test(text) ? 'utf16le' : 'latin1'; // as V8 has it, also what is no valid UTF-16
     const size = encoding === 'latin1' ? text.length : 2 * text.length;
     if (size > MAX_SIZE * PART) return entry;
     const slab = this.#slabFor(size);
     const from = slab.end;
     slab.end += slab.bytes.write(text, from, encoding);
     slab.texts++;
+    this.#used += size;
     return new StoredEntry(this, entry, slab, from, encoding);
   }
 
@@ -53,26 +55,25 @@ export class Slabs {
     for (const entry of entries) if (entry instanceof StoredEntry) entry.takeOut();
   }
 
-  release(slab: Slab): void {
+  /** @param size the bytes of a text */
+  release(slab: Slab, size: number): void {
+    this.#used -= size;
     if (--slab.texts > 0) return;
     slab.end = 0;
-    if (slab !== this.#current) this.#free.push(slab);
+    if (slab !== this.#current && this.#free.length < MAX_FREE) this.#free.push(slab);
   }
 
   /** Lets go of slabs that are not used. */
   trim(): void {
     this.#free = [];
-    if (this.#current?.texts !== 0) return;
-    this.#current = undefined;
-    this.#size = FIRST_SIZE;
+    if (this.#current?.texts === 0) this.#current = undefined;
   }
 
   #slabFor(size: number): Slab {
     if (this.#current && this.#current.end + size <= this.#current.bytes.length) return this.#current;
     const free = this.#free.pop();
     if (free && size <= free.bytes.length * PART) return (this.#current = free);
-    const bytes = Buffer.allocUnsafeSlow(Math.max(this.#size, size / PART));
-    this.#size = Math.min(2 * this.#size, MAX_SIZE);
+    const bytes = Buffer.allocUnsafeSlow(Math.max(size / PART, Math.min(this.#used, MAX_SIZE)));
     return (this.#current = { bytes, end: 0, texts: 0 });
   }
 }
@@ -119,7 +120,7 @@ class StoredEntry implements Entry {
   }
 
   leaveSlab(): void {
-    if (this.#slab) this.#slabs.release(this.#slab);
+    if (this.#slab) this.#slabs.release(this.#slab, this.#to - this.#from);
     this.#slab = undefined;
   }
 }
