@@ -20,8 +20,8 @@ const RECOVERY = 1.45;
 /** The bytes that recovery may keep in the test of short events. */
 const KEPT = 4e6;
 
-/** Bytes of heap that a namespace occupies which a client has made by asking for it. Today: 4,600. */
-const ON_DEMAND = 5_200;
+/** Bytes of heap that a namespace occupies which a client has made by asking for it. Today: 4,600, and 5,300 on Node 24. */
+const ON_DEMAND = 6_000;
 
 /** Bytes that are allocated for a client that asks for one more namespace than it may have. Today: 12,700. */
 const REFUSED = 15_000;
