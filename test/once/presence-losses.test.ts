@@ -37,6 +37,7 @@ class Process {
   readonly #random: Random;
   readonly #nsp = Object.assign(new EventEmitter(), {
     name: '/',
+    server: {},
     adapter: Object.assign(new EventEmitter(), { socketRooms: (id: string) => new Set([`$io:user:${this.clients.get(id)?.user}`]) }),
     sockets: new Map<string, unknown>(),
   });
