@@ -1,6 +1,6 @@
 /**
- * Loaded before a test file: gives each test a time-out, has printed what it waits for then, keeps for this process what is meant for it alone, and
- * says what it has cost.
+ * Loaded before a test file: gives each test a time-out, at which what it still waits for is printed, keeps for this process what is meant for it
+ * alone, and says what it has cost.
  */
 const { channel } = require('node:diagnostics_channel');
 const { readFileSync } = require('node:fs');
@@ -13,7 +13,7 @@ const FACTOR = process.env.CI === 'true' ? 2 : 1;
 /** In ms, of a test that sets none. Its subtests inherit it. Node 20 has no option for that. */
 const TIMEOUT = Number(process.env.TEST_TIMEOUT ?? 30_000 * FACTOR);
 const CALLER = '(test, ...args) => ';
-/** Between that word and the time-out, in ms. */
+/** In ms before the time-out. */
 const LAST = 100;
 /** test/support/waits.ts prints then what is waited for. */
 const timeIsOut = channel('test-time-out');
@@ -37,7 +37,7 @@ process.execArgv = [];
 process.env.COVERAGE_OF_COMMANDS = process.env.NODE_V8_COVERAGE ?? '';
 delete process.env.NODE_V8_COVERAGE;
 
-/** The test, with word shortly before its time is out: the time-out itself names the test only. */
+/** The test, which prints what it waits for shortly before its time is out: the time-out itself names the test only. */
 function watched(run, timeout) {
   if (typeof run !== 'function' || run.length > 1) return run; // with a callback
   return function (t) {

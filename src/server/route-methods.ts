@@ -79,7 +79,7 @@ export class RouteMethods {
 }
 
 function takenOver(nsp: SocketIoNamespace): Namespace {
-  return namespaceOf(nsp) as Namespace; // each is taken over before the app gets it
+  return namespaceOf(nsp) as Namespace; // each is taken over before the app gets it, but for listeners of `new_namespace`
 }
 
 /** @throws SetupError if the handler could run twice */
