@@ -81,9 +81,9 @@ function addOperators(namespaces: object, nsp: Namespace): Operator {
   const original = Object.getPrototypeOf(nsp.to([])) as Operator;
   const prototype = Object.create(original) as Operator;
   const adopt: Adopt = operator => Object.setPrototypeOf(operator, prototype) as unknown;
-  const { emit } = nsp as { emit: Operator['emit'] }; // typed by the app's events
+  const ofSocketIo = Object.getPrototypeOf(namespaces) as { readonly emit: Operator['emit'] }; // typed by the app's events
   adoptResults(prototype, original, adopt);
-  adoptResults(namespaces, Object.getPrototypeOf(namespaces) as object, adopt);
+  adoptResults(namespaces, ofSocketIo, adopt);
   adoptOperatorsOfSockets(namespaces, nsp.server, adopt);
   define(prototype, 'emit', {
     writable: true,
@@ -94,7 +94,9 @@ function addOperators(namespaces: object, nsp: Namespace): Operator {
   const everybody = (of: Namespace): Operator => of.to([]) as unknown as Operator; // Socket.IO's own type
   define(namespaces, 'emit', {
     value(this: Namespace, event: string, ...args: unknown[]): boolean {
-      return typeof args.at(-1) === 'function' ? everybody(this).emit(event, ...args) : Reflect.apply(emit, this, [event, ...args]);
+      return typeof args.at(-1) === 'function'
+        ? everybody(this).emit(event, ...args)
+        : Reflect.apply(ofSocketIo.emit, this, [event, ...args]);
     },
   });
   define(namespaces, 'emitWithAck', {

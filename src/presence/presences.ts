@@ -41,6 +41,7 @@ export class Presences implements Replicated {
   /** By namespace and name. Only those where somebody is. */
   readonly #rooms = new Map<string, Map<string, PresenceRoom>>();
   readonly #observed = new WeakSet<Adapter>();
+  readonly #methods: object;
 
   constructor({ namespaces, tell, self }: Surroundings) {
     this.self = self;
@@ -50,6 +51,12 @@ export class Presences implements Replicated {
       tell,
       onOwnChange: (nsp, room, id) => this.replication?.change(nsp, room, id),
       onEmpty: (nsp, room) => this.#remove(nsp, room),
+    };
+    const presenceIn = this.#presenceIn.bind(this);
+    this.#methods = {
+      presence(this: Namespace, room: string): Presence {
+        return presenceIn(this, room);
+      },
     };
     this.#byPattern = [...namespaces].filter(([name]) => isPattern(name)).map(([name, { presence }]) => [parsePattern(name), presence]);
   }
@@ -61,12 +68,7 @@ export class Presences implements Replicated {
 
   /** Gives a namespace its method, and observes its clients. To be called before the app knows the namespace. */
   addTo(nsp: Namespace): void {
-    const presenceIn = this.#presenceIn.bind(this);
-    addToNamespaces(nsp, {
-      presence(this: Namespace, room: string): Presence {
-        return presenceIn(this, room);
-      },
-    });
+    addToNamespaces(nsp, this.#methods);
     if (!this.#patternsOf(nsp.name)) return;
     this.observe(nsp);
     nsp.on('connect', socket => this.#admit(socket));

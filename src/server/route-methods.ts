@@ -21,16 +21,14 @@ export class RouteMethods {
   readonly #app: EggApplication;
   readonly #acknowledge: Settings['acknowledge'];
   readonly #files: LoadedFiles;
+  readonly #methods: object;
 
   constructor(app: EggApplication, { acknowledge }: Settings, files: LoadedFiles) {
     this.#app = app;
     this.#acknowledge = acknowledge;
     this.#files = files;
-  }
-
-  addTo(nsp: SocketIoNamespace): void {
     const read = (namespace: Namespace, args: readonly unknown[]) => (place: string) => this.#read(namespace, args, place);
-    addToNamespaces(nsp, {
+    this.#methods = {
       route(this: SocketIoNamespace, event: unknown, ...args: unknown[]): SocketIoNamespace {
         const namespace = takenOver(this);
         namespace.router.add(event, read(namespace, args));
@@ -41,7 +39,11 @@ export class RouteMethods {
         namespace.router.addUnmatched(read(namespace, args));
         return this;
       },
-    });
+    };
+  }
+
+  addTo(nsp: SocketIoNamespace): void {
+    addToNamespaces(nsp, this.#methods);
   }
 
   #read(namespace: Namespace, args: readonly unknown[], place: string): GivenRoute {

@@ -57,7 +57,7 @@ export class PostgresStreams extends RemoteStreams {
         ORDER BY number LIMIT ${count}
       ) AS kept ON true WHERE stream.key = '${this.#idOf(stream)}' ORDER BY kept.number`;
     for (;;) {
-      const [rows = []] = (await this.#tables.query(text)) as readonly (readonly Row[])[]; // of the statement
+      const [rows] = (await this.#tables.query(text)) as readonly [readonly Row[]]; // of the only statement
       const [first] = rows;
       if (first) return { epoch: first.epoch, offset: Number(first.last), entries: pageOf(this.#entriesOf(rows), count) };
       await this.#create(stream, limits.ttl);
